@@ -1,2 +1,25 @@
 #![no_std]
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+extern crate self as rseq_core;
+
+pub mod abi;
+pub mod arch;
+pub mod percpu;
+pub mod section;
+pub mod sys;
+
+mod area;
+mod index;
+mod kernel;
+mod libc_area;
+mod registration;
+mod token;
+
+pub use area::{Area, OwnArea, ThreadArea};
+pub use index::{ByCpu, ByMmCid, CpuId, Index, MmCid};
+pub use kernel::KernelRseq;
+pub use libc_area::Owner;
+pub use registration::{Mode, RegisterError, Registration, ReleaseError};
+pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
+pub use token::{Token, prepare_unload};

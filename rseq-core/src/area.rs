@@ -1,0 +1,119 @@
+//! Where this thread's `struct rseq` is: in the core's own static TLS, or where a libc or a runtime put it.
+
+use crate::abi::Rseq;
+use crate::arch;
+use crate::token::Token;
+use core::arch::global_asm;
+use core::mem::{offset_of, size_of};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+// The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0.
+global_asm!(
+    ".pushsection .tdata.__rseq_core_area, \"awT\", %progbits",
+    ".balign 64",
+    ".globl __rseq_core_area",
+    ".hidden __rseq_core_area",
+    ".type __rseq_core_area, %object",
+    ".size __rseq_core_area, 64",
+    "__rseq_core_area:",
+    ".long 0, -1, 0, 0, 0, 0, -1, 0",
+    ".zero 32",
+    ".popsection",
+);
+
+/// Bytes of the own area.
+pub(crate) const OWN_SIZE: usize = size_of::<Rseq>();
+
+/// A place of this thread's area.
+pub trait Area: sealed::Sealed + Copy {
+    /// Whether it is the core's static thread-local, which some architectures address directly.
+    const DIRECT: bool;
+
+    /// The area of the calling thread.
+    fn pointer(self) -> NonNull<Rseq>;
+
+    /// Bytes of it that the kernel maintains; 0 where nothing was ever registered.
+    fn active_size(self) -> u32;
+}
+
+/// The core's own area, a static thread-local: in executables whose libc or runtime sets up ELF TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnArea;
+
+/// Bytes of own areas that the kernel maintains: the same in every thread, since it is a fact of the kernel.
+static OWN_ACTIVE_SIZE: AtomicU32 = AtomicU32::new(0);
+
+impl OwnArea {
+    /// Distance from the thread pointer in bytes, the same in every thread: the value for `__rseq_offset`.
+    #[inline]
+    pub fn offset(self) -> isize {
+        (arch::own_area().as_ptr() as usize).wrapping_sub(arch::thread_pointer()) as isize
+    }
+
+    /// A token, if this thread is registered in its own area at this moment.
+    #[inline]
+    pub fn current() -> Option<Token<'static, Self>> {
+        Token::of_registered(Self)
+    }
+
+    pub(crate) fn set_active_size(self, size: u32) {
+        OWN_ACTIVE_SIZE.store(size, Ordering::Relaxed);
+    }
+}
+
+impl Area for OwnArea {
+    const DIRECT: bool = true;
+
+    #[inline]
+    fn pointer(self) -> NonNull<Rseq> {
+        arch::own_area()
+    }
+
+    #[inline]
+    fn active_size(self) -> u32 {
+        OWN_ACTIVE_SIZE.load(Ordering::Relaxed)
+    }
+}
+
+/// An area behind a pointer: adopted from the libc or the runtime of this process, or given by the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadArea {
+    pointer: NonNull<Rseq>,
+    active_size: u32,
+}
+
+impl ThreadArea {
+    pub(crate) fn new(pointer: NonNull<Rseq>, active_size: u32) -> Self {
+        Self { pointer, active_size }
+    }
+}
+
+impl Area for ThreadArea {
+    const DIRECT: bool = false;
+
+    #[inline]
+    fn pointer(self) -> NonNull<Rseq> {
+        self.pointer
+    }
+
+    #[inline]
+    fn active_size(self) -> u32 {
+        self.active_size
+    }
+}
+
+/// A field of an area, read as the kernel may change it at any instruction.
+#[inline]
+pub(crate) fn read(area: impl Area, offset: usize) -> u32 {
+    debug_assert!(offset <= offset_of!(Rseq, slice_ctrl));
+    // SAFETY: every area is at least 32 bytes of this thread's memory, aligned to 4, as long as the thread runs; `offset` is
+    // that of a u32 field among them. Volatile, because the kernel writes it behind the compiler's back.
+    unsafe { area.pointer().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::OwnArea {}
+    impl Sealed for super::ThreadArea {}
+}

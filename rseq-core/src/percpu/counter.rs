@@ -1,0 +1,61 @@
+//! A counter that each CPU adds to in its own slot.
+
+use super::Slots;
+use crate::section::here::add_here;
+use crate::{Area, ByCpu, Index, OutOfRange, Token};
+use core::marker::PhantomData;
+use core::sync::atomic::Ordering;
+
+/// A counter with a slot for each index: adding is a plain instruction, reading sums up.
+///
+/// ```
+/// use rseq_core::percpu::{CacheAligned, Counter, PossibleCpus, Slots};
+///
+/// static HITS: CacheAligned<{ 64 * 8 }> = CacheAligned::new();
+///
+/// let cpus = PossibleCpus::read()?;
+/// # if cpus.slots_by_cpu() > 64 { return Ok(()); }
+/// let hits: Counter = Counter::new(Slots::new(&HITS, cpus.slots_by_cpu())?);
+/// # let kernel = rseq_core::KernelRseq::SILENT;
+/// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
+/// let token = registration.token();
+/// hits.add(token, token.cpu_index(), 3)?;
+/// assert_eq!(hits.sum(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Counter<'a, K = ByCpu, const STRIDE: usize = 64> {
+    slots: Slots<'a, STRIDE>,
+    kind: PhantomData<K>,
+}
+
+impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
+    /// A counter over `slots`, whose words it takes as they are.
+    pub const fn new(slots: Slots<'a, STRIDE>) -> Self {
+        Self { slots, kind: PhantomData }
+    }
+
+    /// Adds `count` (wrapping) to the slot of this thread's index.
+    ///
+    /// The type says which index the slots go by, since two CPUs may share a slot if one adds by CPU and the other by
+    /// concurrency ID.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`] where the index has no slot, or the thread's registration has ended.
+    #[inline]
+    pub fn add<A: Area, I: Index<Kind = K>>(
+        &self,
+        token: Token<'_, A>,
+        index: I,
+        count: usize,
+    ) -> Result<(), OutOfRange> {
+        // SAFETY: `slots` are `len` slots of STRIDE bytes, each beginning with an atomic word that lives for 'a.
+        unsafe { add_here::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len(), count) }.map(|_| ())
+    }
+
+    /// The sum of all slots (wrapping). Additions that run at the same time may or may not be in it.
+    pub fn sum(&self) -> usize {
+        self.slots.iter().fold(0, |sum, slot| sum.wrapping_add(slot.load(Ordering::Relaxed)))
+    }
+}

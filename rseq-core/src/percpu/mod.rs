@@ -1,0 +1,15 @@
+//! Per-CPU data over memory that the caller gives, built on sections only, and safe to use.
+//!
+//! Storage has one slot for each index that a thread can have: by CPU, one more than the highest possible CPU number; by
+//! concurrency ID, the number of possible CPUs ([`PossibleCpus`] knows both). An index without a slot is an
+//! [`OutOfRange`](crate::OutOfRange) error of the operation, found inside its section.
+
+mod counter;
+mod pool;
+mod possible;
+mod slots;
+
+pub use counter::Counter;
+pub use pool::{GiveError, Item, Node, Pool};
+pub use possible::{ParseError, PossibleCpus};
+pub use slots::{CacheAligned, Slots, SlotsError};

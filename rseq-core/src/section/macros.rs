@@ -1,0 +1,255 @@
+//! `critical_section!`: from steps to `asm!`, with the rules checked on the way.
+
+/// States critical sections, once for every architecture.
+///
+/// Each item becomes an `unsafe fn` that takes a [`Token`](crate::Token), an [`Index`](crate::Index) and the parameters
+/// that it names, and runs its steps as one restartable sequence.
+///
+/// ```
+/// use rseq_core::{Aborted, CompareFailed, Committed, Stopped, critical_section};
+///
+/// critical_section! {
+///     /// Stores `newv` in `v` if `v` holds `expect` and this thread runs on `cpu`.
+///     ///
+///     /// # Safety
+///     ///
+///     /// `v` must be valid for reads and writes by this thread's sections.
+///     pub unsafe fn replace(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, Stopped> {
+///         exits(Aborted, CompareFailed) scratch() abort(Aborted);
+///         check_index cpu => Aborted;
+///         cbne [v], expect => CompareFailed;
+///         commit store [v], newv;
+///     }
+/// }
+/// ```
+///
+/// # The head
+///
+/// * `exits(A, B)`: unit structs in scope, each convertible into the error of the return type. The function returns
+///   `Err(From::from(A))` when a step leaves by `A`.
+/// * `scratch(r, s)`: registers for the steps.
+/// * `abort(A)`: an abort leaves by `A`; `abort(restart)`: the section begins again, and the caller never sees it.
+/// * `stride(S)`, optional: adds `const S: usize`, the bytes from one CPU's slot to the next, a power of two.
+/// * `order(O)`, optional: adds `O: Order`, the memory order of the commit.
+///
+/// # The steps
+///
+/// | step | effect |
+/// |---|---|
+/// | `check_index x => A;` | leave by `A` unless the index (CPU or concurrency ID) is `x` |
+/// | `load_index r;` | `r` = index |
+/// | `bound r, x => A;` | leave by `A` if `r` >= `x`, unsigned: -1 is never below |
+/// | `scale r, S;` | `r` = `r` x stride |
+/// | `load r, [m];` | `r` = the word at `m` |
+/// | `cbne r, x => A;` `cbeq r, x => A;` | leave by `A` if `r` differs from `x`, equals `x`; `r` may be `[m]` |
+/// | `cbz r => A;` | leave by `A` if `r` is 0 |
+/// | `add r, x;` | `r` += `x` |
+/// | `repeatable store [m], x;` | the word at `m` = `x`, which an aborted section may do any number of times |
+/// | `repeatable copy [d], [s], n using r;` | `n` bytes from `s` to `d`, repeatable too; `r` is used up |
+/// | `commit store [m], x;` | the commit; `commit store(O)` in the order `O` |
+/// | `commit add [m], x;` | the commit: the word at `m` += `x` |
+///
+/// `m` is `a` or `a + b`: a parameter, a scratch register, or the sum of two. Words are as wide as a pointer, parameters
+/// are words or pointers.
+///
+/// # What does not compile
+///
+/// The first step must bind the section to an index:
+///
+/// ```compile_fail
+/// # use rseq_core::{Aborted, Committed, critical_section};
+/// critical_section! {
+///     pub unsafe fn unbound(v: *mut usize, n: usize) -> Result<Committed, Aborted> {
+///         exits(Aborted) scratch() abort(Aborted);
+///         commit add [v], n;
+///     }
+/// }
+/// ```
+///
+/// There is one commit, and it is the last step; a store before it says that it is repeatable.
+///
+/// # Restarting
+///
+/// A section with `abort(restart)` ends when it commits or leaves, so it must be able to leave in a thread that is not
+/// registered: `bound` does that, since the index is -1 there. Under a debugger that single-steps, every step is an abort,
+/// and such a section does not end: step over it by its exit points.
+#[macro_export]
+macro_rules! critical_section {
+    ($($items:tt)+) => { $crate::__rseq_items! { plain $($items)+ } };
+}
+
+/// Splits items, and gives each its function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_items {
+    ($variant:ident
+     $($(#[$meta:meta])* $vis:vis unsafe fn $name:ident($($input:ident: $type:ty),* $(,)?) -> $result:ty {
+        exits($($exit:ident),*) scratch($($scratch:ident),*) abort($abort:ident)
+            $(stride($stride:ident))? $(order($order:ident))?;
+        $($steps:tt)*
+    })+) => {
+        $(
+            $(#[$meta])*
+            #[inline]
+            #[allow(clippy::too_many_arguments, reason = "a section takes what its steps name")]
+            $vis unsafe fn $name<
+                $($order: $crate::Order,)?
+                $(const $stride: usize,)?
+                RseqArea: $crate::Area,
+                RseqIndex: $crate::Index,
+            >(token: $crate::Token<'_, RseqArea>, _index: RseqIndex, $($input: $type),*) -> $result {
+                $(
+                    const { assert!($stride.is_power_of_two(), "a stride is a power of two") };
+                    let _ = $stride;
+                )?
+                $crate::__rseq_ordered! {
+                    [$($order)?]
+                    {
+                        [token RseqIndex] $variant $abort [$($scratch)*] [$($input)*] [$($stride)?] [$($exit)*]
+                    }
+                    $($steps)*
+                }
+                Ok($crate::Committed)
+            }
+        )+
+    };
+}
+
+/// States a section once, or once for each order of its commit.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_ordered {
+    ([] $head:tt $($steps:tt)*) => {
+        $crate::__rseq_first! { $head none [1 2 3 4 5 6 7 8 9 10 11 12] $($steps)* }
+    };
+    ([$order:ident] $head:tt $($steps:tt)*) => {
+        if <$order as $crate::Order>::RELEASE {
+            $crate::__rseq_first! { $head release [1 2 3 4 5 6 7 8 9 10 11 12] $($steps)* }
+        } else {
+            $crate::__rseq_first! { $head relaxed [1 2 3 4 5 6 7 8 9 10 11 12] $($steps)* }
+        }
+    };
+}
+
+/// The first step binds the section to an index.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_first {
+    ($head:tt $order:ident $numbers:tt check_index $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order $numbers [] check_index $($rest)* }
+    };
+    ($head:tt $order:ident $numbers:tt load_index $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order $numbers [] load_index $($rest)* }
+    };
+    ($($other:tt)*) => {
+        compile_error!("a critical section begins with `check_index` or `load_index`: nothing else binds it to a CPU")
+    };
+}
+
+/// Takes one step after the other into the normal form that `__rseq_step!` knows.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_next {
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] check_index $x:ident => $exit:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (check_index $x $exit))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] load_index $r:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (load_index $r))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] bound $r:ident, $x:ident => $exit:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (cbae $r $x $exit))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] scale $r:ident, $k:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (scale $r $k))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] load $r:ident, [$($m:tt)+]; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (load $r [$($m)+]))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] cbne $a:tt, $x:ident => $exit:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (cbne $a $x $exit))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] cbeq $a:tt, $x:ident => $exit:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (cbeq $a $x $exit))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] cbz $r:ident => $exit:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (cbz $r $exit))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] add $r:ident, $x:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (add $r $x))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*]
+     repeatable store [$($m:tt)+], $x:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (store [$($m)+] $x))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*]
+     repeatable copy [$d:ident], [$s:ident], $len:ident using $r:ident; $($rest:tt)*) => {
+        $crate::__rseq_next! { $head $order [$($ns)*] [$($done)* ($n (copy [$d] [$s] $len $r))] $($rest)* }
+    };
+    ($head:tt $order:ident $ns:tt $done:tt store $($rest:tt)*) => {
+        compile_error!("a store before the commit happens again after an abort: say `repeatable store` if it may")
+    };
+    ($head:tt $order:ident $ns:tt $done:tt copy $($rest:tt)*) => {
+        compile_error!("a copy before the commit happens again after an abort: say `repeatable copy` if it may")
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] commit store [$($m:tt)+], $x:ident; $($rest:tt)*) => {
+        $crate::__rseq_last! { $head [$($done)* ($n (commit_store [$($m)+] $x))] $($rest)* }
+    };
+    ($head:tt release [$n:tt $($ns:tt)*] [$($done:tt)*]
+     commit store($order:ident) [$($m:tt)+], $x:ident; $($rest:tt)*) => {
+        $crate::__rseq_last! { $head [$($done)* ($n (commit_release [$($m)+] $x))] $($rest)* }
+    };
+    ($head:tt relaxed [$n:tt $($ns:tt)*] [$($done:tt)*]
+     commit store($order:ident) [$($m:tt)+], $x:ident; $($rest:tt)*) => {
+        $crate::__rseq_last! { $head [$($done)* ($n (commit_store [$($m)+] $x))] $($rest)* }
+    };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] commit add [$($m:tt)+], $x:ident; $($rest:tt)*) => {
+        $crate::__rseq_last! { $head [$($done)* ($n (commit_add [$($m)+] $x))] $($rest)* }
+    };
+    ($head:tt $order:ident [] $done:tt $($rest:tt)+) => {
+        compile_error!("a critical section has twelve steps at most")
+    };
+    ($head:tt $order:ident $ns:tt $done:tt) => {
+        compile_error!("a critical section ends with its commit: `commit store` or `commit add`")
+    };
+    ($head:tt $order:ident $ns:tt $done:tt $step:tt $($rest:tt)*) => {
+        compile_error!(concat!("not a step of a critical section, or with other operands than it takes: `", stringify!($step), "`"))
+    };
+}
+
+/// Nothing follows the commit.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_last {
+    ($head:tt [$($done:tt)*]) => {
+        $crate::__rseq_emit! { $head [$($done)*] }
+    };
+    ($head:tt $done:tt commit $($rest:tt)*) => {
+        compile_error!("a critical section has one commit: the kernel cannot undo the first when it aborts the second")
+    };
+    ($head:tt $done:tt $($rest:tt)+) => {
+        compile_error!("no step may follow the commit: the section is over there")
+    };
+}
+
+/// Emits the section for both places where an area can be.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_emit {
+    ({ [$token:ident $index:ident] $variant:ident $abort:ident $scratch:tt $input:tt $imm:tt $exit:tt } $steps:tt) => {
+        if RseqArea::DIRECT && $crate::arch::DIRECT {
+            // SAFETY: the caller of the function vouches for the operands' memory, the token for a thread whose area this
+            // is. The text reads and writes that memory, the area's rseq_cs and declared registers only, and jumps to
+            // itself, to its end and to declared labels only.
+            unsafe {
+                $crate::__rseq_frame! { [direct ()] $index, $variant, $abort, $steps $scratch $input $imm $exit }
+            }
+        } else {
+            // SAFETY: as above.
+            unsafe {
+                $crate::__rseq_frame! {
+                    [pointer $crate::Area::pointer($token.area()).as_ptr()] $index, $variant, $abort, $steps $scratch $input $imm $exit
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,10 @@
+//! Critical sections: the macro that makes them, how they end, and the standard operations.
+
+mod macros;
+mod outcome;
+mod text;
+
+pub mod here;
+pub mod operations;
+
+pub use outcome::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};

@@ -1,0 +1,109 @@
+//! How a section ends: committed, or by one of the exits that its statement names.
+
+use core::fmt;
+
+/// The section committed: its last store is visible, exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed;
+
+/// The kernel restarted the section, or the thread was not on the CPU that the caller chose. Nothing was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aborted;
+
+/// A comparison of the section did not hold. Nothing was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompareFailed;
+
+/// The index is not below the storage's length, or the thread is not registered. Nothing was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfRange;
+
+/// Why an operation that compares, on a CPU that the caller chose, did not commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// See [`Aborted`]: try again, on the CPU of that moment.
+    Aborted,
+    /// See [`CompareFailed`].
+    CompareFailed,
+}
+
+/// Why an operation that compares and restarts itself did not commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// See [`OutOfRange`].
+    OutOfRange,
+    /// See [`CompareFailed`].
+    CompareFailed,
+}
+
+macro_rules! exits {
+    ($($from:ident => $($to:ident)*: $text:literal;)*) => {
+        $($(impl From<$from> for $to {
+            #[inline]
+            fn from(_: $from) -> Self {
+                Self::$from
+            }
+        })*
+        impl fmt::Display for $from {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($text)
+            }
+        }
+        impl core::error::Error for $from {})*
+    };
+}
+
+exits! {
+    Aborted => Stopped: "the section was aborted before its commit";
+    CompareFailed => Stopped Refused: "a comparison of the section failed";
+    OutOfRange => Refused: "no storage for this index, or the thread is not registered for rseq";
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted => Aborted.fmt(f),
+            Self::CompareFailed => CompareFailed.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange => OutOfRange.fmt(f),
+            Self::CompareFailed => CompareFailed.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Stopped {}
+impl core::error::Error for Refused {}
+
+/// The memory order of a commit.
+pub trait Order: sealed::Sealed + Copy {
+    /// Whether earlier accesses are ordered before the commit.
+    const RELEASE: bool;
+}
+
+/// A plain store: enough for data that only this CPU's threads read.
+#[derive(Clone, Copy, Debug)]
+pub struct Relaxed;
+
+/// A store with release semantics, for data that other CPUs read.
+#[derive(Clone, Copy, Debug)]
+pub struct Release;
+
+impl Order for Relaxed {
+    const RELEASE: bool = false;
+}
+
+impl Order for Release {
+    const RELEASE: bool = true;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Relaxed {}
+    impl Sealed for super::Release {}
+}

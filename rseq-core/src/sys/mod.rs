@@ -1,0 +1,37 @@
+//! The system calls that rseq needs, typed, without a libc.
+
+mod cpu;
+mod errno;
+mod file;
+mod membarrier;
+mod rseq;
+mod signals;
+mod slice;
+
+pub(crate) use cpu::affinity_mask_size;
+pub use cpu::{Cpu, getcpu};
+pub use errno::Errno;
+pub(crate) use file::read_file;
+pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
+pub use rseq::{CallError, rseq, rseq_raw};
+pub(crate) use signals::with_signals_blocked;
+pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
+
+/// `syscall(nr, args)` - any system call, by number.
+///
+/// # Errors
+///
+/// What the kernel returned between -4095 and -1, as an [`Errno`].
+///
+/// # Safety
+///
+/// The call must be one whose effects on memory, on the thread and on the process the caller answers for.
+#[inline]
+pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> Result<usize, Errno> {
+    // SAFETY: the caller answers for the call's effects; the architecture's stub only moves registers.
+    let value = unsafe { crate::arch::syscall(nr, args) };
+    match value {
+        -4095..=-1 => Err(Errno(-value as i32)),
+        value => Ok(value as usize),
+    }
+}

@@ -1,0 +1,80 @@
+//! `rseq(2)` itself.
+
+use super::Errno;
+use crate::abi::Rseq;
+use linux_raw_sys::general::__NR_rseq;
+
+/// The documented errors of `rseq(2)`, as `kernel/rseq.c` returns them. Which condition each stands for depends on the
+/// call: see [`RegisterError`](crate::RegisterError) for the reading of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// ENOSYS: a kernel without `CONFIG_RSEQ`, or a filter that hides the call.
+    NoSyscall,
+    /// EINVAL: an unknown flag, a refused length or alignment, another registration, or nothing to release.
+    Invalid,
+    /// EPERM: another signature than the registration's, or a seccomp filter.
+    Permission,
+    /// EBUSY: this very registration exists.
+    Busy,
+    /// EFAULT: the area is not writable memory.
+    Fault,
+    /// An error that the call does not document.
+    Other(Errno),
+}
+
+impl CallError {
+    /// The error number behind this error.
+    pub const fn errno(self) -> Errno {
+        match self {
+            Self::NoSyscall => Errno::ENOSYS,
+            Self::Invalid => Errno::EINVAL,
+            Self::Permission => Errno::EPERM,
+            Self::Busy => Errno::EBUSY,
+            Self::Fault => Errno::EFAULT,
+            Self::Other(errno) => errno,
+        }
+    }
+}
+
+impl From<Errno> for CallError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOSYS => Self::NoSyscall,
+            Errno::EINVAL => Self::Invalid,
+            Errno::EPERM => Self::Permission,
+            Errno::EBUSY => Self::Busy,
+            Errno::EFAULT => Self::Fault,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// `rseq(area, len, flags, signature)` - registers an area for this thread, or releases it (since Linux 4.18).
+///
+/// # Errors
+///
+/// [`CallError`], see `kernel/rseq.c`.
+///
+/// # Safety
+///
+/// After a registration the kernel writes `len` bytes at `area` at any time, until it is released or the thread ends: the
+/// memory must stay valid for that long. Releasing the registration of somebody else takes their sections' protection.
+pub unsafe fn rseq(area: *mut Rseq, len: u32, flags: u32, signature: u32) -> Result<(), CallError> {
+    // SAFETY: the same contract.
+    unsafe { rseq_raw(area as usize, len, flags, signature) }.map_err(CallError::from)
+}
+
+/// [`rseq`] with any address and the bare error number, for those who test the call.
+///
+/// # Errors
+///
+/// The kernel's error number.
+///
+/// # Safety
+///
+/// As [`rseq`]; an address that the kernel refuses is harmless.
+pub unsafe fn rseq_raw(area: usize, len: u32, flags: u32, signature: u32) -> Result<(), Errno> {
+    let args = [area, len as usize, flags as usize, signature as usize, 0, 0];
+    // SAFETY: the caller answers for the memory at `area`; the call has no other effect.
+    unsafe { super::syscall(__NR_rseq, args) }.map(|_| ())
+}
