@@ -1,2 +1,42 @@
-//! Skeleton.
-fn main() {}
+//! Builds the static rseq suite, runs it on this machine's kernel and reports; boots it on others.
+
+#[cfg(target_os = "linux")]
+mod cli;
+#[cfg(target_os = "linux")]
+mod compile;
+#[cfg(target_os = "linux")]
+mod interrupt;
+#[cfg(target_os = "linux")]
+mod ktap;
+#[cfg(target_os = "linux")]
+mod list;
+#[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
+mod native;
+#[cfg(target_os = "linux")]
+mod report;
+#[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod select;
+#[cfg(target_os = "linux")]
+mod suite;
+#[cfg(target_os = "linux")]
+mod workspace;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    use clap::Parser;
+
+    let cli = cli::Cli::parse();
+    run::main(&cli.native)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("error: rseq is a system call of Linux: this suite runs there only");
+    ExitCode::from(2)
+}

@@ -1,0 +1,55 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+/// Builds the static rseq suite, runs it on this machine's kernel and reports.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runner",
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 nothing failed, 1 something did (or could not be built), 2 usage error, 130 interrupted.\n\
+                  Piped, it prints KTAP; on a terminal, progress and a table."
+)]
+pub struct Cli {
+    /// Options of a native run.
+    #[command(flatten)]
+    pub native: NativeArgs,
+}
+
+/// What to run here, and how.
+#[derive(Debug, Args)]
+pub struct NativeArgs {
+    /// Run only these tests (complete names, or parts of names)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Show the tests and run none
+    #[arg(long)]
+    pub list: bool,
+
+    /// Print one JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+
+    /// End each test after so many seconds, instead of its own limit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
+
+    /// Run everything N times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: u32,
+
+    /// Run the long grids instead of the short default
+    #[arg(long)]
+    pub full: bool,
+
+    /// Run what was built before
+    #[arg(long)]
+    pub no_build: bool,
+
+    /// Run the binaries in DIR, and build nothing
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}

@@ -1,0 +1,45 @@
+//! Building the static binaries, and where each one is.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Stdio};
+
+use serde::Deserialize;
+
+use crate::workspace::{self, TEST_BINS, Target};
+
+/// Names of binaries and where they are.
+pub type Binaries = BTreeMap<String, PathBuf>;
+
+/// Builds all static binaries with `cargo build --release`; cargo's own output goes to stderr.
+pub fn build(root: &Path) -> Result<Binaries, String> {
+    let mut child = start(root)?;
+    let stdout = child.stdout.take().ok_or("cargo's output is closed")?;
+    let binaries = executables(stdout);
+    let status = child.wait().map_err(|error| format!("cargo build: {error}"))?;
+    if !status.success() {
+        return Err(format!("cargo build -p {TEST_BINS} failed ({status}); its messages are above"));
+    }
+    Ok(binaries)
+}
+
+fn start(root: &Path) -> Result<Child, String> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--release", "--bins", "--message-format=json-render-diagnostics", "-p", TEST_BINS]);
+    command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().map_err(|error| workspace::missing_cargo(&error))
+}
+
+/// The part of cargo's messages that is used here.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+fn executables(stdout: ChildStdout) -> Binaries {
+    let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let messages = lines.filter_map(|line| serde_json::from_str::<Message>(&line).ok());
+    messages.filter_map(|message| Some((message.target?.name, message.executable?))).collect()
+}

@@ -1,0 +1,144 @@
+//! What was read: results, nested documents, counts and problems.
+
+use serde::Serialize;
+
+/// One KTAP document: what stands between a version line and the line that ends it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Document {
+    /// Results that the plan promises.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<u64>,
+    /// The reason of `1..0 # SKIP reason`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// The results, in the order read.
+    pub results: Vec<Case>,
+    /// Comments after the last result, the totals line left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<String>,
+    /// Where the text was not valid KTAP or contradicted itself, nested documents included.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// One result line with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Case {
+    /// The number printed.
+    pub number: u64,
+    /// The description.
+    pub name: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The words after the directive.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The comments (and lines that are no KTAP) just before the result, the last few of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<String>,
+    /// The results that this one sums up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested: Option<Box<Document>>,
+}
+
+/// What became of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Passed.
+    Pass,
+    /// Not run, with a reason.
+    Skip,
+    /// Failed as expected.
+    Xfail,
+    /// Passed against expectation: as bad as a failure.
+    Xpass,
+    /// Failed.
+    Fail,
+}
+
+impl Outcome {
+    /// Whether a run with this in it must not count as good.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Outcome::Fail | Outcome::Xpass)
+    }
+}
+
+/// How many results of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// `ok`.
+    pub passed: u64,
+    /// `not ok`.
+    pub failed: u64,
+    /// `# SKIP`.
+    pub skipped: u64,
+    /// `# XFAIL`.
+    pub xfailed: u64,
+    /// `# XPASS`.
+    pub xpassed: u64,
+}
+
+impl Counts {
+    /// Counts one more result.
+    pub fn add(&mut self, outcome: Outcome) {
+        let count = match outcome {
+            Outcome::Pass => &mut self.passed,
+            Outcome::Fail => &mut self.failed,
+            Outcome::Skip => &mut self.skipped,
+            Outcome::Xfail => &mut self.xfailed,
+            Outcome::Xpass => &mut self.xpassed,
+        };
+        *count += 1;
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: Counts) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.xfailed += other.xfailed;
+        self.xpassed += other.xpassed;
+    }
+
+    /// All results together.
+    pub fn total(&self) -> u64 {
+        self.passed + self.failed + self.skipped + self.xfailed + self.xpassed
+    }
+}
+
+impl Document {
+    /// Counts of this document's own results, nested ones not looked into.
+    pub fn own_counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.results.iter().for_each(|case| counts.add(case.outcome));
+        counts
+    }
+
+    /// Counts of the innermost results: a result with nested ones counts as those.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for case in &self.results {
+            match &case.nested {
+                Some(nested) if !nested.results.is_empty() => counts.merge(nested.counts()),
+                _ => counts.add(case.outcome),
+            }
+        }
+        counts
+    }
+
+    /// Calls `each` for every innermost result, with its path (`outer / inner`).
+    pub fn for_each(&self, each: &mut dyn FnMut(&str, &Case)) {
+        self.walk("", each);
+    }
+
+    fn walk(&self, prefix: &str, each: &mut dyn FnMut(&str, &Case)) {
+        for case in &self.results {
+            let path = if prefix.is_empty() { case.name.clone() } else { format!("{prefix} / {}", case.name) };
+            match &case.nested {
+                Some(nested) if !nested.results.is_empty() => nested.walk(&path, each),
+                _ => each(&path, case),
+            }
+        }
+    }
+}

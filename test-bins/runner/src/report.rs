@@ -1,0 +1,15 @@
+//! What people and programs get to see.
+
+mod json;
+mod ktap;
+mod live;
+mod quiet;
+mod summary;
+mod table;
+mod text;
+
+pub use json::print as print_json;
+pub use ktap::KtapSink;
+pub use live::LiveSink;
+pub use quiet::QuietSink;
+pub use summary::{Summary, print as print_summary};

@@ -1,0 +1,68 @@
+//! Nested KTAP on a pipe: each binary's own results two spaces in, and one result for the binary.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::text::printable;
+use crate::ktap::{Line, Outcome, read_line};
+use crate::native::{Planned, Sink, Stream, Tested};
+use crate::suite::Kind;
+
+/// Writes KTAP as the binaries run.
+#[derive(Debug)]
+pub struct KtapSink<W> {
+    out: W,
+    number: usize,
+}
+
+impl<W: Write> KtapSink<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, number: 0 }
+    }
+}
+
+impl<W: Write> Sink for KtapSink<W> {
+    fn plan(&mut self, runs: usize) -> io::Result<()> {
+        writeln!(self.out, "KTAP version 1\n1..{runs}")?;
+        self.out.flush()
+    }
+
+    fn begin(&mut self, _: &Planned) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn line(&mut self, planned: &Planned, stream: Stream, text: &str) -> io::Result<()> {
+        let text = printable(text);
+        let is_ktap = !matches!(read_line(&text).1, Line::Other(_) | Line::BailOut(_));
+        match (stream, planned.entry.kind) {
+            (Stream::Out, Kind::Report) => return Ok(()),
+            (Stream::Out, Kind::Test) if is_ktap => writeln!(self.out, "  {text}")?,
+            _ if text.trim().is_empty() => return Ok(()),
+            _ => writeln!(self.out, "  # {text}")?,
+        }
+        self.out.flush()
+    }
+
+    fn tick(&mut self, _: &Planned, _: Duration, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, tested: &Tested) -> io::Result<()> {
+        self.number += 1;
+        let verdict = &tested.verdict;
+        if verdict.outcome.is_bad() {
+            for reason in &verdict.reasons {
+                writeln!(self.out, "# {}: {}", tested.planned, printable(reason))?;
+            }
+        }
+        let status = if verdict.outcome.is_bad() { "not ok" } else { "ok" };
+        let directive = match verdict.outcome {
+            Outcome::Skip => format!(" # SKIP {}", printable(&verdict.reasons.join("; "))),
+            Outcome::Xfail => " # XFAIL its failures are expected".into(),
+            _ => String::new(),
+        };
+        writeln!(self.out, "{status} {} {}{directive}", self.number, tested.planned)?;
+        self.out.flush()
+    }
+}

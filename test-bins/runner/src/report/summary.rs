@@ -1,0 +1,141 @@
+//! The end of a run for people: table, failures, skips, the probe's report, one last sentence.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::table::{self, Row};
+use super::text::{printable, wrap};
+use crate::ktap::{Counts, Outcome};
+use crate::native::{Size, Tested};
+use crate::suite::Kind;
+
+/// Columns of the text, a prefix of two left out.
+const WIDTH: usize = 78;
+
+/// Everything that a run found out.
+#[derive(Debug)]
+pub struct Summary {
+    /// All runs that took place.
+    pub tested: Vec<Tested>,
+    /// One row a binary.
+    pub rows: Vec<Row>,
+    /// Runs that were planned.
+    pub planned: usize,
+    /// Everything together, the build left out.
+    pub elapsed: Duration,
+}
+
+impl Summary {
+    /// Sums up; `size` tells how large a binary is.
+    pub fn new(tested: Vec<Tested>, planned: usize, elapsed: Duration, size: impl Fn(&str) -> Option<Size>) -> Self {
+        let rows = table::rows(&tested, size);
+        Self { tested, rows, planned, elapsed }
+    }
+
+    /// Whether not everything ran that was planned.
+    pub fn is_cut_short(&self) -> bool {
+        self.tested.len() < self.planned
+    }
+
+    /// The worst outcome; a skip only where nothing passed.
+    pub fn outcome(&self) -> Outcome {
+        let tests = || self.tested.iter().filter(|run| run.planned.entry.kind == Kind::Test);
+        let worst = self.tested.iter().map(|run| run.verdict.outcome).max();
+        match worst {
+            _ if self.is_cut_short() => Outcome::Fail,
+            Some(Outcome::Fail | Outcome::Xpass) => Outcome::Fail,
+            _ if tests().count() > 0 && tests().all(|run| run.verdict.outcome == Outcome::Skip) => Outcome::Skip,
+            _ => Outcome::Pass,
+        }
+    }
+
+    /// All results together.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.rows.iter().for_each(|row| counts.merge(row.counts));
+        counts
+    }
+}
+
+/// Prints all of it, each line after `prefix`.
+pub fn print(out: &mut dyn Write, prefix: &str, summary: &Summary) -> io::Result<()> {
+    let mut lines = table::format(&summary.rows);
+    if summary.rows.iter().any(|row| row.size.is_some_and(|size| !size.stripped)) {
+        lines.push("* not stripped".into());
+    }
+    lines.extend(section("failed", failures(summary)));
+    lines.extend(section("skipped", results(summary, Outcome::Skip)));
+    lines.extend(section("failed as expected", results(summary, Outcome::Xfail)));
+    lines.extend(probe(summary));
+    lines.extend([String::new(), last_sentence(summary)]);
+    for line in lines {
+        writeln!(out, "{}", format!("{prefix}{}", printable(&line)).trim_end())?;
+    }
+    out.flush()
+}
+
+fn section(title: &str, entries: Vec<String>) -> Vec<String> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), format!("{title}:")];
+    for entry in entries {
+        let wrapped = wrap(&entry, WIDTH - 4);
+        lines.extend(wrapped.iter().enumerate().map(|(number, line)| {
+            let indent = if number == 0 { "  " } else { "    " };
+            format!("{indent}{line}")
+        }));
+    }
+    lines
+}
+
+fn failures(summary: &Summary) -> Vec<String> {
+    let bad = summary.tested.iter().filter(|run| run.verdict.outcome.is_bad());
+    bad.flat_map(|run| run.verdict.reasons.iter().map(move |reason| format!("{}: {reason}", run.planned))).collect()
+}
+
+/// Each skipped or xfailed result with its reason, the same ones of several runs once.
+fn results(summary: &Summary, outcome: Outcome) -> Vec<String> {
+    let mut entries: Vec<String> = Vec::new();
+    let mut add = |entry: String| {
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+    };
+    for run in &summary.tested {
+        let name = run.planned.entry.name;
+        let Some(document) = &run.document else { continue };
+        if outcome == Outcome::Skip {
+            document.skipped.iter().for_each(|reason| add(format!("{name}: {reason}")));
+        }
+        document.for_each(&mut |path, case| {
+            if case.outcome == outcome {
+                add(format!("{name}: {path}: {}", case.reason));
+            }
+        });
+    }
+    entries
+}
+
+fn probe(summary: &Summary) -> Vec<String> {
+    let report = summary.tested.iter().find(|run| run.planned.entry.kind == Kind::Report);
+    let Some(report) = report.filter(|report| !report.text.is_empty()) else { return Vec::new() };
+    let title = format!("{}:", report.planned.entry.name);
+    let text = report.text.iter().map(|line| format!("  {line}"));
+    [String::new(), title].into_iter().chain(text).collect()
+}
+
+fn last_sentence(summary: &Summary) -> String {
+    let counts = summary.counts();
+    let seconds = summary.elapsed.as_secs_f64();
+    let runs = summary.tested.len();
+    let bad = summary.tested.iter().filter(|run| run.verdict.outcome.is_bad()).count();
+    match summary.outcome() {
+        _ if summary.is_cut_short() => format!("ended early: {runs} of {} runs, {bad} failed", summary.planned),
+        Outcome::Fail | Outcome::Xpass => format!("FAILED: {bad} of {runs} runs, in {seconds:.1} s"),
+        Outcome::Skip => format!("nothing was tested: every test was skipped, in {seconds:.1} s"),
+        Outcome::Pass | Outcome::Xfail => {
+            format!("all good: {} passed, {} skipped, in {seconds:.1} s", counts.passed, counts.skipped)
+        }
+    }
+}

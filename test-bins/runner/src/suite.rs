@@ -1,0 +1,116 @@
+//! The one table of the suite: which binaries there are, with which arguments, for how long.
+//!
+//! Adding a test is one file in `test-bins/src/bin/`, its `[[bin]]` entry and one [`Entry`] here.
+
+use serde::Serialize;
+
+/// Argument lists; a binary runs once for each.
+pub type Runs = &'static [&'static [&'static str]];
+
+/// A binary of the suite.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// The name of the `[[bin]]`.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub about: &'static str,
+    /// How its output is read.
+    pub kind: Kind,
+    /// Runs on this machine.
+    pub native: Runs,
+    /// Runs inside an emulated machine, which is 10 to 50 times slower.
+    pub guest: Runs,
+    /// Runs under `--full`.
+    pub full: Runs,
+    /// Seconds after which a native or guest run counts as hung.
+    pub timeout: u64,
+    /// Seconds after which a `--full` run counts as hung.
+    pub full_timeout: u64,
+    /// What the machine must have for more than a skip.
+    pub needs: &'static [Need],
+}
+
+/// How a binary's output is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// KTAP on stdout, kselftest's exit codes.
+    Test,
+    /// A text for people, or JSON with `--json`; exit code 0, or 4 where there is nothing to report on.
+    Report,
+}
+
+/// What a test wants from a machine; without it, it skips by itself and says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "a test that is added may want any of them")]
+pub enum Need {
+    /// Two CPUs or more.
+    Cpus,
+    /// A working `/dev/kvm`.
+    Kvm,
+    /// The right to switch `/sys/kernel/debug/rseq/debug`.
+    Debugfs,
+}
+
+/// The runs of a binary that takes no arguments.
+const PLAIN: Runs = &[&[]];
+
+/// What most binaries have; the table below states the differences.
+const TEST: Entry = Entry {
+    name: "",
+    about: "",
+    kind: Kind::Test,
+    native: PLAIN,
+    guest: PLAIN,
+    full: PLAIN,
+    timeout: 60,
+    full_timeout: 600,
+    needs: &[],
+};
+
+/// Every binary of `test-bins` but `init`, in the order in which they run.
+pub const SUITE: &[Entry] = &[
+    Entry { name: "probe", about: "what this kernel's rseq can do", kind: Kind::Report, timeout: 20, ..TEST },
+    Entry { name: "basic_test", about: "registration and cpu_id", ..TEST },
+];
+
+/// The binary that is a guest's PID 1 and no test.
+#[cfg_attr(not(test), allow(dead_code, reason = "guests start it, this machine does not"))]
+pub const GUEST_INIT: &str = "init";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn built() -> BTreeSet<String> {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+        crate::workspace::binaries(manifest.as_ref()).expect("cargo metadata lists the binaries")
+    }
+
+    #[test]
+    fn the_table_lists_what_test_bins_builds() {
+        let built: BTreeSet<_> = built().into_iter().filter(|name| name != GUEST_INIT).collect();
+        let listed: BTreeSet<_> = SUITE.iter().map(|entry| entry.name.to_owned()).collect();
+        assert_eq!(listed, built, "left: this table, right: [[bin]] in test-bins/Cargo.toml");
+        assert_eq!(listed.len(), SUITE.len(), "a name stands twice in the table");
+    }
+
+    #[test]
+    fn every_entry_runs_and_ends() {
+        for entry in SUITE {
+            for runs in [entry.native, entry.guest, entry.full] {
+                assert!(!runs.is_empty(), "{} never runs", entry.name);
+            }
+            assert!(entry.timeout > 0 && entry.full_timeout >= entry.timeout, "{}", entry.name);
+            assert!(entry.about.len() <= 50 && !entry.about.is_empty(), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn there_is_one_report() {
+        let reports = SUITE.iter().filter(|entry| entry.kind == Kind::Report).count();
+        assert_eq!(reports, 1);
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the workspace and cargo are, and what cargo builds there.
+
+#[cfg(test)]
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+/// The package that holds the static binaries.
+pub const TEST_BINS: &str = "test-bins";
+
+/// The cargo that started this program, else the one in `PATH`.
+pub fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The workspace's directory: around `CARGO_MANIFEST_DIR` (set by `cargo run`), else around the
+/// current directory.
+pub fn root() -> Result<PathBuf, String> {
+    let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let places = manifest_dir.into_iter().chain(env::current_dir().ok());
+    places
+        .flat_map(|place| place.ancestors().map(Path::to_owned).collect::<Vec<_>>())
+        .find(|place| is_root(place))
+        .ok_or_else(|| {
+            "the sources are not here: run this inside the repository, or give --bin-dir with built binaries".into()
+        })
+}
+
+fn is_root(directory: &Path) -> bool {
+    directory.join("Cargo.toml").is_file() && directory.join(TEST_BINS).join("Cargo.toml").is_file()
+}
+
+/// The directory in which `cargo build --release` leaves binaries.
+pub fn release_dir(root: &Path) -> Result<PathBuf, String> {
+    Ok(metadata(&root.join("Cargo.toml"))?.target_directory.join("release"))
+}
+
+/// The names of the binaries that [`TEST_BINS`] builds, by its manifest.
+#[cfg(test)]
+pub fn binaries(manifest: &Path) -> Result<BTreeSet<String>, String> {
+    let packages = metadata(manifest)?.packages;
+    let package = packages.into_iter().find(|package| package.name == TEST_BINS);
+    let targets = package.ok_or("no such package")?.targets.into_iter();
+    let is_bin = |target: &Target| target.kind.iter().any(|kind| kind == "bin");
+    Ok(targets.filter(is_bin).map(|target| target.name).collect())
+}
+
+/// The part of `cargo metadata` that is used here.
+#[derive(Deserialize)]
+struct Metadata {
+    target_directory: PathBuf,
+    #[cfg(test)]
+    packages: Vec<Package>,
+}
+
+#[cfg(test)]
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    targets: Vec<Target>,
+}
+
+/// One build product of a package.
+#[derive(Deserialize)]
+pub struct Target {
+    /// What it is: `bin`, `lib`, `test` and so on.
+    #[cfg(test)]
+    pub kind: Vec<String>,
+    /// Its name.
+    pub name: String,
+}
+
+fn metadata(manifest: &Path) -> Result<Metadata, String> {
+    let mut command = cargo();
+    command.args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"]).arg(manifest);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| missing_cargo(&error))?;
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata ({}): {error}", output.status))
+}
+
+/// What to tell somebody for whom cargo does not start.
+pub fn missing_cargo(error: &std::io::Error) -> String {
+    format!("cannot start cargo ({error}): install Rust from https://rustup.rs, or give --bin-dir with built binaries")
+}

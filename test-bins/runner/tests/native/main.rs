@@ -1,0 +1,5 @@
+//! The runner on this machine, over small shell scripts in place of the static binaries.
+
+mod cli;
+mod fakes;
+mod verdicts;
