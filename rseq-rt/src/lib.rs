@@ -1,2 +1,73 @@
+//! Start-up, thread-local storage and threads for static Linux programs without a libc, with rseq registered before `main`
+//! and in every thread.
+//!
+//! ```ignore
+//! #![no_std]
+//! #![no_main]
+//!
+//! rseq_rt::entry!(main);
+//!
+//! fn main() -> rseq_rt::process::ExitCode {
+//!     match rseq_rt::current() {
+//!         Some(here) => rseq_rt::println!("on CPU {}", here.cpu_id()),
+//!         None => rseq_rt::eprintln!("no rseq: {:?}", rseq_rt::registration()),
+//!     }
+//!     rseq_rt::process::ExitCode::SUCCESS
+//! }
+//! ```
+//!
+//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie` to the linker, by a `build.rs` that prints
+//! `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`.
+//!
+//! # What happens before `main`
+//!
+//! `_start` -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64, `backend::bare` elsewhere) -> its
+//! placement is checked -> the area is registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's
+//! meaning -> `main`. The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as
+//! many bytes as the kernel knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2.
+//!
+//! # Map
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`env`](mod@env) | arguments, environment, auxiliary vector |
+//! | [`process`] | exit codes |
+//! | [`thread`] | spawn, join, detach, scope, sleep |
+//! | [`io`] | standard output and error, [`print!`] and its kin |
+//! | `registration` | the only place that talks to rseq-core's registration |
+//! | `tls` | where the TLS block and the thread pointer go |
+//! | `backend` | one file an architecture, and origin |
+//!
+//! The feature `alloc` adds a global allocator.
 #![no_std]
-//! Skeleton.
+#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
+
+#[cfg(feature = "alloc")]
+mod alloc;
+mod backend;
+mod before_main;
+pub mod env;
+pub mod io;
+mod mem;
+mod panic;
+pub mod process;
+mod registration;
+mod start;
+mod sys;
+pub mod thread;
+mod tls;
+
+pub use registration::{NotRegistered, current, kernel, registration};
+
+/// Names the program's main function: `fn main()` or `fn main() -> ExitCode`.
+///
+/// It runs in the main thread with rseq registered, as far as the kernel allows.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        #[unsafe(no_mangle)]
+        fn __rseq_rt_main() -> $crate::process::ExitCode {
+            $crate::process::Termination::report($main())
+        }
+    };
+}

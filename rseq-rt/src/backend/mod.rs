@@ -1,0 +1,86 @@
+//! What differs between architectures, one file each, and how the main thread gets its thread-local storage.
+//!
+//! # The contract of an architecture's file
+//!
+//! | item | meaning |
+//! |---|---|
+//! | `_start` | passes the initial stack pointer to `__rseq_rt_entry`, on an aligned stack, with a frame that ends backtraces |
+//! | `TLS: Variant` | where the ABI puts the TLS block |
+//! | `set_thread_pointer(pointer)` | only where [`bare`] starts the program |
+//! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; in the child, calls `__rseq_rt_thread` with the word at the top of the stack |
+//! | `__rseq_rt_unmap_and_exit(address, len) -> !` | `munmap(2)`, then `exit(2)`, without touching the stack |
+//!
+//! x86-64, i686 and riscv64 start with origin, which places their TLS block right. It has no other of these
+//! architectures but aarch64, where it aligns its control block instead of the thread pointer, so that a thread-local with
+//! an alignment above 8 is misplaced, and arm, where it does not build with stable Rust.
+//!
+//! Threads are the same everywhere: origin 0.26.2 keeps the stack of a thread that `clone(2)` refused, which a program that
+//! goes on after EAGAIN cannot afford, and one mapping can hold stack, closure and TLS block.
+
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "x86", path = "x86.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "arm", path = "arm.rs")]
+#[cfg_attr(any(target_arch = "riscv64", target_arch = "riscv32"), path = "riscv.rs")]
+#[cfg_attr(target_arch = "s390x", path = "s390x.rs")]
+#[cfg_attr(target_arch = "powerpc64", path = "powerpc64.rs")]
+#[cfg_attr(target_arch = "loongarch64", path = "loongarch64.rs")]
+#[cfg_attr(any(target_arch = "mips64", target_arch = "mips"), path = "mips.rs")]
+mod arch;
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+mod bare;
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64"))]
+mod origin;
+
+pub use arch::TLS;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+pub use bare::start;
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64"))]
+pub use origin::start;
+
+use core::ptr::NonNull;
+
+/// The arguments of `clone(2)`, in the order in which the assembly of each architecture reads them.
+#[repr(C)]
+pub struct CloneArgs {
+    /// `CLONE_*`.
+    pub flags: usize,
+    /// The child's stack pointer; the word there is the argument of `__rseq_rt_thread`.
+    pub stack: usize,
+    /// Where the kernel stores the child's thread number, for the parent.
+    pub parent_tid: usize,
+    /// Which word the kernel clears and wakes when the child is gone.
+    pub child_tid: usize,
+    /// The child's thread pointer.
+    pub tls: usize,
+}
+
+unsafe extern "C" {
+    fn __rseq_rt_clone(args: *const CloneArgs) -> isize;
+    fn __rseq_rt_unmap_and_exit(address: *mut u8, len: usize) -> !;
+}
+
+/// Bytes that the stack of a new thread keeps above its stack pointer: ABIs let a function save registers and arguments
+/// in its caller's frame (160 bytes on s390x, the most of all).
+pub const CALLER_FRAME: usize = 256;
+
+/// Creates a thread. Returns what `clone(2)` returns.
+///
+/// # Safety
+///
+/// The stack, the thread pointer and the two words belong to the new thread until it has ended.
+pub unsafe fn clone(args: &CloneArgs) -> isize {
+    // SAFETY: the caller gave the child its own stack and TLS; the parent only gets a number back.
+    unsafe { __rseq_rt_clone(args) }
+}
+
+/// Gives the mapping that holds this very stack back, and ends the thread.
+///
+/// # Safety
+///
+/// Nobody uses the mapping afterwards; no signal handler can run; the kernel has no word in it to clear.
+pub unsafe fn unmap_and_exit(address: NonNull<u8>, len: usize) -> ! {
+    // SAFETY: the caller's promise; the assembly uses no stack.
+    unsafe { __rseq_rt_unmap_and_exit(address.as_ptr(), len) }
+}

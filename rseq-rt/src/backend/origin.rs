@@ -1,0 +1,50 @@
+//! Start-up by origin: it reads the auxiliary vector, maps and fills the main thread's TLS block, and sets the thread
+//! pointer.
+
+use crate::before_main::BeforeMain;
+use crate::{start, sys};
+
+/// origin 0.26.2 takes the soft limit of the stack, in bytes, for its size: it panics on `RLIM_INFINITY`, and subtracts
+/// any other number from an address. While it starts, the limit is at most this.
+const TAME: u64 = 64 << 20;
+
+/// The limits (soft, hard) to restore.
+static UNTAMED: BeforeMain<[u64; 2]> = BeforeMain::new();
+
+/// Starts the program.
+///
+/// # Safety
+///
+/// `stack` is the stack pointer with which the kernel started the program.
+pub unsafe fn start(stack: *mut usize) -> ! {
+    // SAFETY: this is the only thread.
+    unsafe { tame_stack_limit() };
+    // SAFETY: the stack is as the kernel left it.
+    unsafe { origin::program::start(stack) }
+}
+
+/// # Safety
+///
+/// The process has one thread.
+unsafe fn tame_stack_limit() {
+    let Ok([soft, hard]) = sys::stack_limit(None) else { return };
+    if soft > TAME && sys::stack_limit(Some([TAME, hard])).is_ok() {
+        // SAFETY: one thread, and nobody has read the cell.
+        unsafe { UNTAMED.set([soft, hard]) };
+    }
+}
+
+/// origin calls this once the thread pointer is set. `argv` is where it is on the initial stack: behind `argc`.
+///
+/// # Safety
+///
+/// Only origin calls it, once.
+#[unsafe(no_mangle)]
+unsafe fn origin_main(_argc: usize, argv: *mut *mut u8, _envp: *mut *mut u8) -> i32 {
+    if let Some(&limits) = UNTAMED.get() {
+        // The hard limit never changed, so that the soft one may go back to where it was.
+        let _ = sys::stack_limit(Some(limits));
+    }
+    // SAFETY: the word below argv is argc, the lowest of the kernel's initial stack.
+    unsafe { start::run(argv.sub(1).cast()) }
+}

@@ -1,0 +1,55 @@
+//! x86-64: `fs` is the thread pointer, set by `arch_prctl` or by `clone`.
+
+use crate::tls::Variant;
+use core::arch::global_asm;
+use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
+
+/// Variant II (x86-64 psABI, "Thread-Local Storage").
+pub const TLS: Variant = Variant::Below;
+
+global_asm!(
+    ".pushsection .text.__rseq_rt, \"ax\", @progbits",
+    ".globl _start",
+    ".type _start, @function",
+    "_start:",
+    "xor ebp, ebp",         // backtraces end here
+    "mov rdi, rsp",
+    "and rsp, -16",
+    "call __rseq_rt_entry",
+    "ud2",
+    ".size _start, . - _start",
+    "",
+    ".globl __rseq_rt_clone",
+    ".type __rseq_rt_clone, @function",
+    "__rseq_rt_clone:",     // rdi = &CloneArgs
+    "mov eax, {clone}",
+    "mov rsi, [rdi + 8]",   // stack
+    "mov rdx, [rdi + 16]",  // parent_tid
+    "mov r10, [rdi + 24]",  // child_tid
+    "mov r8, [rdi + 32]",   // tls
+    "mov rdi, [rdi]",       // flags
+    "syscall",
+    "test rax, rax",
+    "jz 2f",
+    "ret",
+    "2: xor ebp, ebp",      // the child, on its own stack
+    "mov rdi, [rsp]",
+    "call __rseq_rt_thread",
+    "ud2",
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".globl __rseq_rt_unmap_and_exit",
+    ".type __rseq_rt_unmap_and_exit, @function",
+    "__rseq_rt_unmap_and_exit:",
+    "mov eax, {munmap}",
+    "syscall",
+    "xor edi, edi",
+    "mov eax, {exit}",
+    "syscall",
+    "ud2",
+    ".size __rseq_rt_unmap_and_exit, . - __rseq_rt_unmap_and_exit",
+    ".popsection",
+    clone = const __NR_clone,
+    munmap = const __NR_munmap,
+    exit = const __NR_exit,
+);

@@ -1,0 +1,63 @@
+//! The end of the program.
+
+use crate::{io, sys};
+
+/// The exit code of a panic, and of a start-up that could not be completed.
+pub const PANICKED: ExitCode = ExitCode(101);
+
+/// The exit code of a wrong value in `RSEQ_RT`.
+pub const USAGE: ExitCode = ExitCode(2);
+
+/// The number that the parent gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExitCode(pub u8);
+
+impl ExitCode {
+    /// 0.
+    pub const SUCCESS: Self = Self(0);
+    /// 1.
+    pub const FAILURE: Self = Self(1);
+}
+
+impl From<u8> for ExitCode {
+    fn from(code: u8) -> Self {
+        Self(code)
+    }
+}
+
+/// What `main` may return.
+pub trait Termination {
+    /// The exit code that the value stands for.
+    fn report(self) -> ExitCode;
+}
+
+impl Termination for () {
+    fn report(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Termination for ExitCode {
+    fn report(self) -> ExitCode {
+        self
+    }
+}
+
+/// Ends the process, with all its threads.
+///
+/// Where printing to standard output failed, such as on a full disk, success becomes [`ExitCode::FAILURE`], with a line on
+/// standard error: lost output is no success.
+pub fn exit(code: ExitCode) -> ! {
+    match io::lost_output() {
+        Some(errno) if code == ExitCode::SUCCESS => {
+            crate::eprintln!("rseq-rt: standard output was lost: {errno}");
+            exit_now(ExitCode::FAILURE)
+        }
+        _ => exit_now(code),
+    }
+}
+
+/// Ends the process with exactly this code.
+pub(crate) fn exit_now(code: ExitCode) -> ! {
+    sys::exit_group(code.0)
+}

@@ -1,0 +1,134 @@
+//! Registers the area of every thread, and says so to others. All contact with rseq-core's registration is here.
+
+use crate::before_main::BeforeMain;
+use crate::process::{USAGE, exit_now};
+use crate::{env, eprintln};
+use core::fmt;
+use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
+use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, Token};
+
+/// glibc's symbol: the distance in bytes from the thread pointer to the thread's `struct rseq`.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is an interface")]
+static __rseq_offset: AtomicIsize = AtomicIsize::new(0);
+
+/// glibc's symbol: the active bytes of the registered area; 0 if there is no registration.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is an interface")]
+static __rseq_size: AtomicU32 = AtomicU32::new(0);
+
+/// glibc's symbol: the flags that the registrations were made with.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is an interface")]
+static __rseq_flags: AtomicU32 = AtomicU32::new(0);
+
+/// Tells rseq-core that the three symbols above are a runtime's and not a libc's.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is an interface")]
+static __rseq_core_runtime: AtomicU32 = AtomicU32::new(0);
+
+static STATUS: BeforeMain<Result<Mode, NotRegistered>> = BeforeMain::new();
+
+/// Why threads are not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRegistered {
+    /// `RSEQ_RT=off`: the program registers itself, or does without.
+    Off,
+    /// The kernel, or a filter, refused.
+    Refused(RegisterError),
+}
+
+impl fmt::Display for NotRegistered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("switched off by RSEQ_RT=off"),
+            Self::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for NotRegistered {}
+
+/// What the kernel said of its rseq in the auxiliary vector.
+pub fn kernel() -> KernelRseq {
+    KernelRseq::from_auxv(env::auxv(KernelRseq::AT_FEATURE_SIZE), env::auxv(KernelRseq::AT_ALIGN))
+}
+
+/// How the main thread was registered before `main`; every later thread is registered in the same way.
+///
+/// # Errors
+///
+/// Why it was not.
+pub fn registration() -> Result<Mode, NotRegistered> {
+    STATUS.get().copied().unwrap_or(Err(NotRegistered::Off))
+}
+
+/// The proof that this thread is registered, with which sections run; `None` if it is not.
+#[inline]
+pub fn current() -> Option<Token<'static, OwnArea>> {
+    OwnArea::current()
+}
+
+/// The mode that `RSEQ_RT` asks for; `None` is `off`. Ends the program on any other value.
+fn wanted() -> Option<Mode> {
+    match env::var_bytes("RSEQ_RT") {
+        None | Some(b"" | b"extended") => Some(Mode::Extended),
+        Some(b"legacy") => Some(Mode::Legacy),
+        Some(b"off") => None,
+        Some(value) => {
+            let value = core::str::from_utf8(value).unwrap_or(env::NOT_UTF8);
+            eprintln!("rseq-rt: RSEQ_RT={value}: expected extended, legacy or off");
+            exit_now(USAGE)
+        }
+    }
+}
+
+/// Registers the main thread and fills in the exported symbols.
+///
+/// # Safety
+///
+/// The process has one thread, its thread pointer is set, and nobody has asked for the status yet.
+pub unsafe fn before_main() {
+    __rseq_core_runtime.store(1, Ordering::Relaxed);
+    __rseq_offset.store(OwnArea.offset(), Ordering::Relaxed);
+    __rseq_flags.store(0, Ordering::Relaxed);
+    let status = register_main();
+    // SAFETY: one thread, and no reader yet.
+    unsafe { STATUS.set(status) };
+}
+
+fn register_main() -> Result<Mode, NotRegistered> {
+    let mode = wanted().ok_or(NotRegistered::Off)?;
+    let kernel = kernel();
+    // SAFETY: the main thread's TLS block lasts as long as the process, and this process has executed a program since any
+    // vfork that made it.
+    let registration = unsafe { Registration::<OwnArea>::runtime(kernel, mode) }.map_err(NotRegistered::Refused)?;
+    let len = registration.registered_len().unwrap_or(0);
+    __rseq_size.store(kernel.active_size().min(len), Ordering::Relaxed);
+    // It lasts as long as the process.
+    core::mem::forget(registration);
+    Ok(mode)
+}
+
+/// A created thread's registration.
+pub struct OfThread(Option<Registration<OwnArea>>);
+
+impl OfThread {
+    /// Registers this thread as the main thread was. A refusal leaves it unregistered: [`current`] tells.
+    ///
+    /// # Safety
+    ///
+    /// [`leave`](Self::leave) is called before the thread's TLS block goes.
+    pub unsafe fn enter() -> Self {
+        // SAFETY: the caller's promise. The thread has a TLS block of its own.
+        Self(registration().ok().and_then(|mode| unsafe { Registration::<OwnArea>::runtime(kernel(), mode) }.ok()))
+    }
+
+    /// Releases the area, whose memory may go away after this.
+    pub fn leave(self) {
+        if let Some(registration) = self.0 {
+            // The kernel refuses only what is not registered any more: then there is nothing left to release.
+            let _ = registration.release();
+        }
+    }
+}

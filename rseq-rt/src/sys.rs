@@ -1,0 +1,159 @@
+//! The system calls of this runtime, typed.
+
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
+use linux_raw_sys::general as nr;
+use rseq_core::sys::{Errno, syscall};
+
+/// Bytes in the kernel's signal set.
+const SIGSET_BYTES: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+
+#[cfg(target_pointer_width = "64")]
+const NR_PPOLL: u32 = nr::__NR_ppoll;
+#[cfg(target_pointer_width = "32")]
+const NR_PPOLL: u32 = nr::__NR_ppoll_time64;
+
+#[cfg(target_pointer_width = "64")]
+const NR_SLEEP: u32 = nr::__NR_clock_nanosleep;
+#[cfg(target_pointer_width = "32")]
+const NR_SLEEP: u32 = nr::__NR_clock_nanosleep_time64;
+
+#[cfg(not(target_arch = "riscv32"))]
+const NR_FUTEX: u32 = nr::__NR_futex;
+#[cfg(target_arch = "riscv32")]
+const NR_FUTEX: u32 = nr::__NR_futex_time64;
+
+/// Offsets of `mmap2` count 4096-byte units; all of ours are 0.
+#[cfg(target_pointer_width = "64")]
+const NR_MMAP: u32 = nr::__NR_mmap;
+#[cfg(target_pointer_width = "32")]
+const NR_MMAP: u32 = nr::__NR_mmap2;
+
+/// `write(2)`; returns the bytes written.
+pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads the `bytes.len()` bytes of a live slice.
+    unsafe { syscall(nr::__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) }
+}
+
+/// Waits until `fd` takes bytes, or has an error to report.
+pub fn wait_writable(fd: i32) -> Result<(), Errno> {
+    let mut poll = nr::pollfd { fd, events: nr::POLLOUT as i16, revents: 0 };
+    // SAFETY: the kernel reads and writes one pollfd; no timeout, no signal set.
+    match unsafe { syscall(NR_PPOLL, [&raw mut poll as usize, 1, 0, 0, 0, 0]) } {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Ends the process.
+pub fn exit_group(code: u8) -> ! {
+    loop {
+        // SAFETY: the call takes a number and does not return.
+        let _ = unsafe { syscall(nr::__NR_exit_group, [code.into(), 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Ends this thread; the kernel clears and wakes its child-tid word.
+pub fn exit_thread() -> ! {
+    loop {
+        // SAFETY: the call takes a number and does not return. Nothing on this stack is used afterwards.
+        let _ = unsafe { syscall(nr::__NR_exit, [0; 6]) };
+    }
+}
+
+/// Fresh, zeroed, private memory: `len` bytes, page-aligned, readable and writable.
+pub fn map(len: usize, flags: u32) -> Result<NonNull<u8>, Errno> {
+    let protection = nr::PROT_READ | nr::PROT_WRITE;
+    let flags = nr::MAP_PRIVATE | nr::MAP_ANONYMOUS | flags;
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no existing memory.
+    let address = unsafe { syscall(NR_MMAP, [0, len, protection as usize, flags as usize, usize::MAX, 0]) }?;
+    NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
+}
+
+/// Takes every access away from `len` bytes.
+///
+/// # Safety
+///
+/// The pages belong to the caller, and nobody accesses them any more.
+pub unsafe fn protect(address: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: the caller owns the pages.
+    unsafe { syscall(nr::__NR_mprotect, [address.as_ptr() as usize, len, nr::PROT_NONE as usize, 0, 0, 0]) }.map(drop)
+}
+
+/// Gives a mapping back.
+///
+/// # Safety
+///
+/// The pages belong to the caller, and nobody accesses them any more.
+pub unsafe fn unmap(address: NonNull<u8>, len: usize) {
+    // SAFETY: the caller owns the pages. The call fails only for ranges that are no mapping of ours.
+    let _ = unsafe { syscall(nr::__NR_munmap, [address.as_ptr() as usize, len, 0, 0, 0, 0]) };
+}
+
+/// Who waits for a futex, and so which kind of key the kernel looks it up by.
+#[derive(Clone, Copy)]
+pub enum FutexKey {
+    /// Only threads of this process, woken by threads of this process.
+    Private = nr::FUTEX_PRIVATE_FLAG as isize,
+    /// A word that the kernel itself wakes, at the end of a thread.
+    Shared = 0,
+}
+
+/// Sleeps while `word` is `expected`; may return early.
+pub fn futex_wait(word: &AtomicU32, expected: u32, key: FutexKey) {
+    let operation = nr::FUTEX_WAIT as usize | key as usize;
+    // SAFETY: the kernel reads one live word; without a timeout. Every error means that the caller looks again.
+    let _ = unsafe { syscall(NR_FUTEX, [word.as_ptr() as usize, operation, expected as usize, 0, 0, 0]) };
+}
+
+/// Wakes one thread that waits, with the private key, for the word at `address`. The word itself is not touched, so its
+/// memory may already be gone.
+pub fn futex_wake_one(address: *const AtomicU32) {
+    let operation = nr::FUTEX_WAKE as usize | FutexKey::Private as usize;
+    // SAFETY: a private wake uses the address as a key and reads no memory.
+    let _ = unsafe { syscall(NR_FUTEX, [address as usize, operation, 1, 0, 0, 0]) };
+}
+
+/// `sched_yield(2)`.
+pub fn yield_now() {
+    // SAFETY: the call takes no argument and touches no memory.
+    let _ = unsafe { syscall(nr::__NR_sched_yield, [0; 6]) };
+}
+
+/// Sleeps for `time` ([seconds, nanoseconds]) on the monotonic clock; on EINTR, `time` becomes what is left.
+pub fn sleep(time: &mut [i64; 2]) -> Result<(), Errno> {
+    let address = time.as_mut_ptr() as usize;
+    // SAFETY: two 64-bit words are the kernel's timespec for this call number, which it reads and writes.
+    unsafe { syscall(NR_SLEEP, [nr::CLOCK_MONOTONIC as usize, 0, address, address, 0, 0]) }.map(drop)
+}
+
+/// This thread's number.
+pub fn gettid() -> u32 {
+    // SAFETY: the call takes no argument and touches no memory.
+    unsafe { syscall(nr::__NR_gettid, [0; 6]) }.unwrap_or(0) as u32
+}
+
+/// Makes the kernel forget the word that it would clear at the end of this thread.
+pub fn forget_child_tid() {
+    // SAFETY: a null pointer is documented as "none".
+    let _ = unsafe { syscall(nr::__NR_set_tid_address, [0; 6]) };
+}
+
+/// Blocks every signal in this thread.
+pub fn block_signals() {
+    let all = [u8::MAX; SIGSET_BYTES];
+    let args = [nr::SIG_BLOCK as usize, all.as_ptr() as usize, 0, SIGSET_BYTES, 0, 0];
+    // SAFETY: the kernel reads `SIGSET_BYTES` bytes of a live array.
+    let _ = unsafe { syscall(nr::__NR_rt_sigprocmask, args) };
+}
+
+/// Sets the soft limit of the stack's size in bytes, and returns the limits (soft, hard) from before.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64"))]
+pub fn stack_limit(new: Option<[u64; 2]>) -> Result<[u64; 2], Errno> {
+    let mut old = [0_u64; 2];
+    let new = new.as_ref().map_or(0, |limits| limits.as_ptr() as usize);
+    let args = [0, nr::RLIMIT_STACK as usize, new, old.as_mut_ptr() as usize, 0, 0];
+    // SAFETY: two 64-bit words are an rlimit64, which the kernel reads at `new` (or nowhere) and writes at `old`.
+    unsafe { syscall(nr::__NR_prlimit64, args) }?;
+    Ok(old)
+}

@@ -1,0 +1,112 @@
+//! One mapping a thread: guard page, stack, packet, TLS block, from low addresses to high ones.
+
+use super::MIN_STACK_SIZE;
+use crate::backend::{CALLER_FRAME, TLS};
+use crate::before_main::BeforeMain;
+use crate::{env, sys, tls};
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use linux_raw_sys::auxvec::AT_PAGESZ;
+use linux_raw_sys::general::MAP_STACK;
+use rseq_core::sys::Errno;
+
+static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
+
+/// Remembers the page size for threads to come.
+///
+/// # Safety
+///
+/// The process has one thread, and no thread was created before.
+pub unsafe fn remember_page_size() {
+    let size = env::auxv(AT_PAGESZ as usize).unwrap_or(4096);
+    // SAFETY: the caller's promise is the cell's.
+    unsafe { PAGE_SIZE.set(size) };
+}
+
+fn page_size() -> usize {
+    PAGE_SIZE.get().copied().unwrap_or(4096)
+}
+
+/// The memory of a thread that does not run yet, or not any more.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+/// The addresses within.
+pub struct Parts {
+    /// Where the packet goes.
+    pub packet: NonNull<u8>,
+    /// The initial stack pointer, 16-aligned and with [`CALLER_FRAME`] bytes above it.
+    pub stack: *mut usize,
+    /// The thread pointer; the TLS block is in place.
+    pub thread_pointer: usize,
+}
+
+impl Memory {
+    /// Maps memory for a thread with `stack_size` bytes of stack and a packet.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for too small a stack or too large an alignment, ENOMEM for what does not fit the address space.
+    pub fn map(stack_size: usize, packet: Layout) -> Result<(Self, Parts), Errno> {
+        let page = page_size();
+        if stack_size < MIN_STACK_SIZE || packet.align() > page {
+            return Err(Errno::EINVAL);
+        }
+        let image = tls::image();
+        let stack_end = add(page, stack_size)?;
+        let packet_start = round_up(add(stack_end, CALLER_FRAME)?, packet.align().max(16))?;
+        let tls_start = add(packet_start, packet.size())?;
+        let len = round_up(add(tls_start, image.reserve())?, page)?;
+        let start = sys::map(len, MAP_STACK)?;
+        let memory = Self { start, len };
+        // SAFETY: the guard page is the lowest page of the new mapping, and nobody knows it yet.
+        if let Err(errno) = unsafe { sys::protect(start, page) } {
+            // SAFETY: the same.
+            unsafe { memory.unmap() };
+            return Err(errno);
+        }
+        // SAFETY: the three parts are consecutive and end before `len`; `reserve` bytes are left for the TLS block.
+        let parts = unsafe {
+            Parts {
+                packet: start.add(packet_start),
+                stack: start.add((packet_start - CALLER_FRAME) & !15).as_ptr().cast(),
+                thread_pointer: image.place(start.add(tls_start).as_ptr(), TLS),
+            }
+        };
+        Ok((memory, parts))
+    }
+
+    /// Gives the memory back.
+    ///
+    /// # Safety
+    ///
+    /// The thread has ended, or never began, and nobody uses its packet any more.
+    pub unsafe fn unmap(self) {
+        // SAFETY: the caller's promise.
+        unsafe { sys::unmap(self.start, self.len) };
+    }
+
+    /// Gives the memory of the running thread back, and ends the thread.
+    ///
+    /// # Safety
+    ///
+    /// This is the thread's own memory, and no other thread uses it.
+    pub unsafe fn unmap_and_exit(self) -> ! {
+        sys::forget_child_tid();
+        sys::block_signals();
+        // SAFETY: from here on no handler runs on this stack, and the kernel has no word to clear in it.
+        unsafe { crate::backend::unmap_and_exit(self.start, self.len) }
+    }
+}
+
+fn add(left: usize, right: usize) -> Result<usize, Errno> {
+    // No mapping is larger than isize::MAX; below that, the kernel decides.
+    left.checked_add(right).filter(|&sum| sum <= isize::MAX as usize).ok_or(Errno::ENOMEM)
+}
+
+fn round_up(size: usize, align: usize) -> Result<usize, Errno> {
+    Ok(add(size, align - 1)? & !(align - 1))
+}

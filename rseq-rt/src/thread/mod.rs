@@ -1,0 +1,111 @@
+//! Threads: each with its own stack, guard page, TLS block and rseq registration.
+//!
+//! A thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in any thread
+//! ends the process, so [`JoinHandle::join`] simply returns the result.
+
+mod memory;
+mod packet;
+mod scope;
+
+pub use packet::JoinHandle;
+pub use scope::{Scope, ScopedJoinHandle, scope};
+
+pub(crate) use memory::remember_page_size;
+
+use crate::sys;
+use core::time::Duration;
+use rseq_core::sys::Errno;
+
+/// The stack size of [`spawn`], in bytes.
+pub const DEFAULT_STACK_SIZE: usize = 256 << 10;
+
+/// The smallest stack, in bytes, that a thread may ask for.
+pub const MIN_STACK_SIZE: usize = 16 << 10;
+
+/// The choices for a new thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Builder {
+    stack_size: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The default choices.
+    pub const fn new() -> Self {
+        Self { stack_size: DEFAULT_STACK_SIZE }
+    }
+
+    /// The bytes of stack that the thread can use, rounded up to whole pages; [`MIN_STACK_SIZE`] at least. Its closure and
+    /// its result have room of their own.
+    #[must_use]
+    pub const fn stack_size(self, bytes: usize) -> Self {
+        Self { stack_size: bytes }
+    }
+
+    /// Starts a thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`]; EINVAL for a stack below [`MIN_STACK_SIZE`], or for a closure or result with an alignment above the
+    /// page size; ENOMEM for a stack that is too large.
+    pub fn spawn<F, T>(self, function: F) -> Result<JoinHandle<T>, Errno>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: what the closure and its result borrow lives for ever.
+        unsafe { packet::spawn(self.stack_size, function, None) }
+    }
+
+    /// Starts a thread in a scope.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        function: F,
+    ) -> Result<ScopedJoinHandle<'scope, T>, Errno>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        scope.spawn_with(self.stack_size, function)
+    }
+}
+
+/// Starts a thread with [`DEFAULT_STACK_SIZE`] bytes of stack.
+///
+/// # Errors
+///
+/// EAGAIN where a limit on threads is reached, ENOMEM without memory for the stack. Nothing of the thread remains then.
+pub fn spawn<F, T>(function: F) -> Result<JoinHandle<T>, Errno>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Builder::new().spawn(function)
+}
+
+/// Lets other threads run.
+pub fn yield_now() {
+    sys::yield_now();
+}
+
+/// Sleeps for at least this long, signals or not.
+pub fn sleep(duration: Duration) {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let mut left = [seconds, duration.subsec_nanos().into()];
+    while sys::sleep(&mut left) == Err(Errno::EINTR) {}
+}
+
+/// This thread's number, as the kernel counts.
+pub fn tid() -> u32 {
+    sys::gettid()
+}

@@ -1,0 +1,259 @@
+//! What a thread and its handle share, and the thread's life.
+
+use super::memory::{Memory, Parts};
+use super::scope::ScopeState;
+use crate::backend::{CloneArgs, clone};
+use crate::registration::OfThread;
+use crate::{start, sys};
+use core::alloc::Layout;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicU32, Ordering};
+use linux_raw_sys::general as nr;
+use rseq_core::sys::Errno;
+
+/// The thread runs, and its handle is alive.
+const RUNNING: u32 = 0;
+/// The handle is gone: the thread gives its memory back itself.
+const DETACHED: u32 = 1;
+/// The closure has returned: who has the handle takes the result and gives the memory back.
+const FINISHED: u32 = 2;
+
+const FLAGS: u32 = nr::CLONE_VM
+    | nr::CLONE_FS
+    | nr::CLONE_FILES
+    | nr::CLONE_SIGHAND
+    | nr::CLONE_THREAD
+    | nr::CLONE_SYSVSEM
+    | nr::CLONE_SETTLS
+    | nr::CLONE_PARENT_SETTID
+    | nr::CLONE_CHILD_CLEARTID;
+
+/// The part of a packet that does not depend on the closure.
+struct Control {
+    /// The thread's number; the kernel clears it when the thread is gone, and wakes who waits for that.
+    tid: AtomicU32,
+    state: AtomicU32,
+    memory: Memory,
+    /// The scope that waits for this thread, or null.
+    scope: *const ScopeState,
+    /// Calls the closure and keeps its result.
+    run: unsafe fn(NonNull<Control>),
+    /// Drops the result.
+    drop_result: unsafe fn(NonNull<Control>),
+}
+
+#[repr(C)]
+struct Packet<F, T> {
+    control: Control,
+    function: MaybeUninit<F>,
+    result: MaybeUninit<T>,
+}
+
+impl<F: FnOnce() -> T, T> Packet<F, T> {
+    /// # Safety
+    ///
+    /// `control` begins a packet of this type, whose closure was not called before; nobody else uses closure or result.
+    unsafe fn run(control: NonNull<Control>) {
+        let packet = control.cast::<Self>().as_ptr();
+        // SAFETY: the closure is moved out once; the result's memory is this thread's until it says FINISHED.
+        unsafe {
+            let function = (*packet).function.as_ptr().read();
+            (*packet).result.as_mut_ptr().write(function());
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `control` begins a packet of this type that holds a result, which nobody uses afterwards.
+    unsafe fn drop_result(control: NonNull<Control>) {
+        // SAFETY: the caller owns the result.
+        unsafe { ptr::drop_in_place((*control.cast::<Self>().as_ptr()).result.as_mut_ptr()) };
+    }
+}
+
+/// Starts a thread.
+///
+/// # Errors
+///
+/// See [`Builder::spawn`](super::Builder::spawn). The closure is dropped, and the memory given back.
+///
+/// # Safety
+///
+/// What closure and result borrow lives until the thread has ended, or until `scope` was told that it finished.
+pub unsafe fn spawn<F, T>(stack_size: usize, function: F, scope: Option<&ScopeState>) -> Result<JoinHandle<T>, Errno>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let (memory, parts) = Memory::map(stack_size, Layout::new::<Packet<F, T>>())?;
+    let packet = parts.packet.cast::<Packet<F, T>>();
+    let control = Control {
+        tid: AtomicU32::new(0),
+        state: AtomicU32::new(RUNNING),
+        memory,
+        scope: scope.map_or(ptr::null(), ptr::from_ref),
+        run: Packet::<F, T>::run,
+        drop_result: Packet::<F, T>::drop_result,
+    };
+    let function = MaybeUninit::new(function);
+    // SAFETY: the packet's memory is fresh and has the packet's layout; the stack has a word at its pointer.
+    unsafe {
+        packet.as_ptr().write(Packet { control, function, result: MaybeUninit::uninit() });
+        parts.stack.write(packet.as_ptr() as usize);
+    }
+    if let Some(scope) = scope {
+        scope.began();
+    }
+    let control = packet.cast::<Control>();
+    // SAFETY: the parts are the new thread's alone.
+    match unsafe { clone_into(control, &parts) } {
+        Ok(()) => Ok(JoinHandle { control, result: result_address(packet), owned: PhantomData }),
+        Err(errno) => {
+            if let Some(scope) = scope {
+                scope.finished();
+            }
+            // SAFETY: no thread began: the packet is ours, and its closure was never called.
+            unsafe {
+                (*packet.as_ptr()).function.assume_init_drop();
+                memory.unmap();
+            }
+            Err(errno)
+        }
+    }
+}
+
+fn result_address<F, T>(packet: NonNull<Packet<F, T>>) -> NonNull<T> {
+    // SAFETY: only an address within the packet is computed, which is not null.
+    unsafe { NonNull::new_unchecked(&raw mut (*packet.as_ptr()).result).cast() }
+}
+
+/// # Safety
+///
+/// The parts are those of `control`'s mapping, and no thread uses them.
+unsafe fn clone_into(control: NonNull<Control>, parts: &Parts) -> Result<(), Errno> {
+    // SAFETY: the packet is in place.
+    let tid = unsafe { (*control.as_ptr()).tid.as_ptr() } as usize;
+    let args = CloneArgs {
+        flags: FLAGS as usize,
+        stack: parts.stack as usize,
+        parent_tid: tid,
+        child_tid: tid,
+        tls: parts.thread_pointer,
+    };
+    // SAFETY: stack, TLS block and tid belong to the new thread until it has ended; the handle sees to that.
+    match unsafe { clone(&args) } {
+        error @ -4095..=-1 => Err(Errno(-error as i32)),
+        _ => Ok(()),
+    }
+}
+
+/// The first Rust code of a thread.
+///
+/// # Safety
+///
+/// Only the trampoline of `__rseq_rt_clone` calls this, with the packet of the new thread.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
+    start::check_thread_pointer();
+    // SAFETY: `leave` comes before either way out of this thread.
+    let registration = unsafe { OfThread::enter() };
+    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, below; spawn filled it in.
+    let (memory, detached) = unsafe {
+        let shared = control.as_ptr();
+        let (memory, scope) = ((*shared).memory, (*shared).scope);
+        ((*shared).run)(control);
+        let finish = (*shared).state.compare_exchange(RUNNING, FINISHED, Ordering::AcqRel, Ordering::Acquire);
+        let detached = finish.is_err();
+        if detached {
+            ((*shared).drop_result)(control);
+        }
+        if let Some(scope) = scope.as_ref() {
+            scope.finished();
+        }
+        (memory, detached)
+    };
+    registration.leave();
+    if detached {
+        // SAFETY: the handle is gone, so that nobody else knows the memory.
+        unsafe { memory.unmap_and_exit() }
+    }
+    sys::exit_thread()
+}
+
+/// A thread that can be joined. Dropping the handle detaches the thread.
+pub struct JoinHandle<T> {
+    control: NonNull<Control>,
+    result: NonNull<T>,
+    owned: PhantomData<T>,
+}
+
+// SAFETY: the handle gives its holder the thread's result, which is Send; the shared words are atomic.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle only reads atomic words.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    fn control(&self) -> &Control {
+        // SAFETY: the packet lives until the handle gives it up, in `join` or `drop`.
+        unsafe { self.control.as_ref() }
+    }
+
+    /// Waits until the thread is gone, and returns its result. The thread has released its rseq area by then.
+    pub fn join(self) -> T {
+        self.wait_until_gone();
+        // SAFETY: the thread wrote its result and has ended; nobody else reads it, or knows the memory.
+        let result = unsafe {
+            let result = self.result.read();
+            self.control().memory.unmap();
+            result
+        };
+        core::mem::forget(self);
+        result
+    }
+
+    /// Lets the thread run on by itself. It drops its own result and gives its memory back.
+    pub fn detach(self) {
+        drop(self);
+    }
+
+    /// Whether the closure has returned.
+    pub fn is_finished(&self) -> bool {
+        self.control().state.load(Ordering::Acquire) == FINISHED
+    }
+
+    /// The thread's number; `None` once it is gone.
+    pub fn tid(&self) -> Option<u32> {
+        match self.control().tid.load(Ordering::Acquire) {
+            0 => None,
+            tid => Some(tid),
+        }
+    }
+
+    fn wait_until_gone(&self) {
+        let word = &self.control().tid;
+        loop {
+            match word.load(Ordering::Acquire) {
+                0 => return,
+                // The kernel wakes this word itself, with a shared key.
+                tid => sys::futex_wait(word, tid, sys::FutexKey::Shared),
+            }
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let before = self.control().state.swap(DETACHED, Ordering::AcqRel);
+        if before == FINISHED {
+            self.wait_until_gone();
+            let memory = self.control().memory;
+            // SAFETY: the thread left its result to this handle and has ended; nobody else knows the memory.
+            unsafe {
+                (self.control().drop_result)(self.control);
+                memory.unmap();
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Where the TLS block and the thread pointer go, computed as linkers compute local-exec offsets.
+
+use crate::before_main::BeforeMain;
+use crate::env::InitialStack;
+use core::fmt;
+use core::ptr::{copy_nonoverlapping, null};
+use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
+use linux_raw_sys::elf::{Elf_Phdr, PT_PHDR, PT_TLS};
+
+/// Bytes kept free behind the thread pointer where the block is below it, and before the block where it is above: the
+/// thread control block, of which only the self pointer is used.
+const CONTROL_BLOCK: usize = 128;
+
+static IMAGE: BeforeMain<Image> = BeforeMain::new();
+
+/// The two ways to place a TLS block (ELF handling for thread-local storage, variants I and II).
+#[derive(Clone, Copy)]
+pub enum Variant {
+    /// The block begins `reserved` bytes above the thread pointer less `bias`, rounded up to the block's alignment.
+    #[allow(dead_code, reason = "every architecture has one of the two")]
+    Above {
+        /// Bytes between the thread pointer and the block that the ABI keeps for itself.
+        reserved: usize,
+        /// What the thread pointer is advanced by, to reach more with 16-bit offsets.
+        bias: usize,
+    },
+    /// The block ends at the thread pointer, at which the thread pointer itself is stored.
+    #[allow(dead_code, reason = "every architecture has one of the two")]
+    Below,
+}
+
+/// The program's initial TLS block, from its `PT_TLS` header.
+#[derive(Clone, Copy)]
+pub struct Image {
+    start: *const u8,
+    file_size: usize,
+    size: usize,
+    align: usize,
+    /// The block's link-time address modulo its alignment, which the block keeps wherever it goes.
+    skew: usize,
+}
+
+// SAFETY: the image is read-only memory of the executable.
+unsafe impl Sync for Image {}
+
+const EMPTY: Image = Image { start: null(), file_size: 0, size: 0, align: 1, skew: 0 };
+
+impl Image {
+    /// Reads the executable's program headers.
+    pub fn of_program(initial: &InitialStack) -> Self {
+        let header = |key: u32| initial.auxv(key as usize).unwrap_or(0);
+        let (first, each, count) = (header(AT_PHDR), header(AT_PHENT), header(AT_PHNUM));
+        let mut image = EMPTY;
+        let mut bias = 0_usize;
+        for index in 0..count {
+            // SAFETY: the kernel says that there are `count` headers of `each` bytes, mapped with the executable.
+            let header = unsafe { &*((first + index * each) as *const Elf_Phdr) };
+            match header.p_type {
+                PT_PHDR => bias = first.wrapping_sub(header.p_vaddr),
+                PT_TLS => image = Self::from_header(header, bias),
+                _ => {}
+            }
+        }
+        image
+    }
+
+    fn from_header(header: &Elf_Phdr, bias: usize) -> Self {
+        let align = header.p_align.max(1);
+        Self {
+            start: bias.wrapping_add(header.p_vaddr) as *const u8,
+            file_size: header.p_filesz,
+            size: header.p_memsz,
+            align,
+            skew: header.p_vaddr & (align - 1),
+        }
+    }
+
+    /// Distance from the thread pointer to the block, in bytes, modulo the address space.
+    fn offset(&self, variant: Variant) -> usize {
+        match variant {
+            Variant::Above { reserved, bias } => {
+                let padding = self.skew.wrapping_sub(reserved) & (self.align - 1);
+                (reserved + padding).wrapping_sub(bias)
+            }
+            Variant::Below => {
+                let padding = self.skew.wrapping_add(self.size).wrapping_neg() & (self.align - 1);
+                (self.size + padding).wrapping_neg()
+            }
+        }
+    }
+
+    /// Bytes that [`place`](Self::place) needs.
+    pub fn reserve(&self) -> usize {
+        self.size + 3 * self.align.max(16) + 2 * CONTROL_BLOCK
+    }
+
+    /// Copies the block into fresh memory and returns the thread pointer that goes with it.
+    ///
+    /// # Safety
+    ///
+    /// [`reserve`](Self::reserve) bytes at `memory` are zeroed, writable, and the caller's.
+    pub unsafe fn place(&self, memory: *mut u8, variant: Variant) -> usize {
+        let align = self.align.max(16);
+        let round_up = |address: usize| (address + align - 1) & !(align - 1);
+        let pointer = match variant {
+            Variant::Above { bias, .. } => round_up(memory as usize + CONTROL_BLOCK) + bias,
+            Variant::Below => round_up(memory as usize + self.size + self.align),
+        };
+        let block = pointer.wrapping_add(self.offset(variant)) as *mut u8;
+        // SAFETY: the block, and the word at the thread pointer in variant II, lie within the reserved bytes: above, the
+        // block begins at most 128 + align + reserved (16 at most) + align bytes into them; below, the thread pointer is
+        // at most size + 2 * align bytes into them. The image is readable for `file_size` bytes; the rest stays zero.
+        unsafe {
+            if self.file_size > 0 {
+                copy_nonoverlapping(self.start, block, self.file_size);
+            }
+            if let Variant::Below = variant {
+                *(pointer as *mut usize) = pointer;
+            }
+        }
+        pointer
+    }
+
+    /// Whether the thread pointer puts the block where local-exec code looks for it.
+    pub fn check(&self, pointer: usize, variant: Variant) -> Result<(), Misplaced> {
+        let block = pointer.wrapping_add(self.offset(variant));
+        if block & (self.align - 1) == self.skew { Ok(()) } else { Err(Misplaced { block, align: self.align }) }
+    }
+}
+
+/// A TLS block at an address that breaks its alignment.
+#[derive(Clone, Copy)]
+pub struct Misplaced {
+    block: usize,
+    align: usize,
+}
+
+impl fmt::Display for Misplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the TLS block at {:#x} is not aligned to the {} bytes that PT_TLS asks for", self.block, self.align)
+    }
+}
+
+/// Remembers the image for threads to come.
+///
+/// # Safety
+///
+/// The process has one thread, and nobody has asked for the image yet.
+pub unsafe fn remember(image: Image) {
+    // SAFETY: the caller's promise is the cell's.
+    unsafe { IMAGE.set(image) };
+}
+
+/// The program's image.
+pub fn image() -> Image {
+    IMAGE.get().copied().unwrap_or(EMPTY)
+}
