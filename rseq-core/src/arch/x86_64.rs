@@ -213,6 +213,16 @@ macro_rules! __rseq_step {
             "64:"
         )
     };
+    ($form:ident $v:ident (delay $d:ident $k:literal)) => {
+        concat!(
+            "mov {t}, qword ptr [{", stringify!($d), "} + 8 * ", $k, "]\n",
+            "65: test {t}, {t}\n",
+            "jz 66f\n",
+            "dec {t}\n",
+            "jmp 65b\n",
+            "66:"
+        )
+    };
     ($form:ident $v:ident (commit_store $m:tt $x:ident)) => { $crate::__rseq_step!($form $v (store $m $x)) };
     // Every store is a release on x86-64.
     ($form:ident $v:ident (commit_release $m:tt $x:ident)) => { $crate::__rseq_step!($form $v (store $m $x)) };

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::mem::size_of;
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::AtomicUsize;
 
 const WORD: usize = size_of::<usize>();
@@ -107,6 +107,12 @@ impl<const N: usize> Deref for CacheAligned<N> {
 
     fn deref(&self) -> &[AtomicUsize] {
         &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for CacheAligned<N> {
+    fn deref_mut(&mut self) -> &mut [AtomicUsize] {
+        &mut self.0
     }
 }
 
