@@ -1,2 +1,32 @@
 #![no_std]
-//! Skeleton.
+//! What the static tests share: KTAP results, options, system calls, load, and the kernel's own count of aborts.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`ktap`] | results, totals and exit codes |
+//! | [`program`] | the frame around a test's `main` |
+//! | [`args`], [`options`], [`text`] | options and text without an allocator |
+//! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
+//! | [`sections`] | sections with a delay inside, and their unarmed controls |
+//! | [`load`] | threads under timer signals and forced migration |
+//! | [`trial`] | delayed counters under load: what was added, what is there, what was aborted |
+//! | [`witness`] | the aborts that the kernel counted |
+//! | [`sys`], [`cpu_list`] | system calls, CPUs |
+
+pub mod args;
+pub mod cpu_list;
+pub mod index;
+pub mod ktap;
+pub mod load;
+pub mod options;
+pub mod program;
+pub mod registration;
+pub mod sections;
+pub mod slots;
+pub mod sys;
+pub mod text;
+pub mod trial;
+pub mod witness;
+
+#[doc(hidden)]
+pub use rseq_rt::println as __println;

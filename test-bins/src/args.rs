@@ -1,0 +1,71 @@
+//! Options of a test binary, pulled one by one.
+
+use core::fmt;
+use core::ops::RangeInclusive;
+
+use rseq_rt::{eprintln, println};
+
+use crate::sys::process;
+
+/// The exit code of a usage error: `EX_USAGE` of sysexits.h, as kselftest has taken 0 to 4.
+pub const USAGE: u8 = 64;
+
+/// The arguments that are left.
+pub struct Args<I> {
+    rest: I,
+    usage: &'static str,
+}
+
+impl<I: Iterator<Item = &'static str>> Args<I> {
+    /// `rest` are the arguments after the program's name, `usage` the text that `--help` prints.
+    pub fn new(rest: I, usage: &'static str) -> Self {
+        Self { rest, usage }
+    }
+
+    /// The next option; `--help` is answered here and ends the process with 0.
+    pub fn next_option(&mut self) -> Option<&'static str> {
+        let option = self.rest.next()?;
+        if option == "--help" || option == "-h" {
+            println!("{}", self.usage);
+            process::exit(0);
+        }
+        Some(option)
+    }
+
+    /// The value of `option`.
+    pub fn value(&mut self, option: &str) -> &'static str {
+        match self.rest.next() {
+            Some(value) => value,
+            None => self.refuse(format_args!("{option} needs a value")),
+        }
+    }
+
+    /// The value of `option`, a decimal number within `range`.
+    pub fn number(&mut self, option: &str, range: RangeInclusive<u32>) -> u32 {
+        let value = self.value(option);
+        match value.parse::<u32>() {
+            Ok(number) if range.contains(&number) => number,
+            _ => self.refuse(format_args!(
+                "{option} takes a number from {} to {}, not '{value}'",
+                range.start(),
+                range.end()
+            )),
+        }
+    }
+
+    /// Refuses an option that nobody knows. The kernel hands words of its command line to PID 1: there it is only noted.
+    pub fn unknown(&self, option: &str) {
+        if process::id() == 1 {
+            crate::note!("ignored argument '{option}'");
+            return;
+        }
+        self.refuse(format_args!("unknown option '{option}'"));
+    }
+
+    /// Ends the process with [`USAGE`], the message and the usage on standard error.
+    pub fn refuse(&self, message: fmt::Arguments<'_>) -> ! {
+        eprintln!("error: {message}");
+        eprintln!("{}", self.usage);
+        process::exit(USAGE)
+    }
+}

@@ -1,0 +1,142 @@
+//! Registration, the area's fields, and sections that commit, refuse and abort.
+#![no_std]
+#![no_main]
+
+use rseq_core::section::operations::{load_add_store, load_cbne_store};
+use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
+use rseq_rt::process::ExitCode;
+use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
+use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::options::Options;
+use test_bins::sys::cpu::{self, Set};
+use test_bins::sys::process;
+use test_bins::sys::time::{Deadline, SECOND};
+use test_bins::trial::{self, Section};
+use test_bins::{ensure, load_usage, program, registration, skip};
+
+rseq_rt::entry!(main);
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let options = Options::read(load_usage!("basic_test", "registration, the area's fields, sections that abort"));
+    let token = match registration::token() {
+        Ok(token) => token,
+        Err(unmet) => return Suite::cannot_start(unmet),
+    };
+    let mut suite = Suite::new(9);
+    suite.test("the runtime owns this thread's registration", &mut || owned(token));
+    suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || on_each_cpu(token, is_here));
+    suite.test("mm_cid is below the number of CPU slots", &mut || on_each_cpu(token, has_small_mm_cid));
+    suite.test("a thread that another one moves sees its new CPU", &mut || moved(token));
+    suite.test("a section on its CPU commits", &mut || on_each_cpu(token, commits));
+    suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(token, refuses));
+    suite.test("interrupted sections abort, by cpu_id", &mut || exact::<ByCpu>(&options, Section::aimed(true)));
+    suite.test("interrupted sections abort, by mm_cid", &mut || exact::<ByMmCid>(&options, Section::aimed(true)));
+    suite.test("interrupted sections restart themselves", &mut || exact::<ByCpu>(&options, Section::here(true)));
+    suite.finish()
+}
+
+fn owned(token: Here) -> Verdict {
+    let adopted = Registration::adopt(rseq_rt::kernel()).map_err(|error| test_bins::fail!("adopting: {error}"))?;
+    ensure!(adopted.owner() == Owner::Runtime, "the owner is {:?}", adopted.owner());
+    ensure!(adopted.token().cpu_id_start() == token.cpu_id_start(), "the runtime's symbols lead to another area");
+    let slots = cpu::slots().or_fail("the number of CPUs")?;
+    ensure!(token.cpu_id() < slots, "cpu_id {} of {slots}", token.cpu_id());
+    Ok(())
+}
+
+/// Runs `check` on each CPU that this process may use, then frees the thread again.
+fn on_each_cpu(token: Here, check: fn(Here, u32) -> Verdict) -> Verdict {
+    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    let mut verdict = Ok(());
+    for cpu in allowed.iter() {
+        cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
+        verdict = check(token, cpu);
+        if verdict.is_err() {
+            break;
+        }
+    }
+    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
+    verdict
+}
+
+fn is_here(token: Here, cpu: u32) -> Verdict {
+    let kernel = getcpu().or_fail("getcpu")?;
+    ensure!(kernel.cpu == cpu, "pinned to CPU {cpu} but getcpu says {}", kernel.cpu);
+    ensure!(token.cpu_id() == cpu, "cpu_id {} on CPU {cpu}", token.cpu_id());
+    ensure!(token.cpu_id_start() == cpu, "cpu_id_start {} on CPU {cpu}", token.cpu_id_start());
+    match token.node_id() {
+        Some(node) => ensure!(node == kernel.node, "node_id {node} on node {}", kernel.node),
+        None => ensure!(rseq_rt::kernel().active_size() < 24, "no node_id though the kernel maintains it"),
+    }
+    Ok(())
+}
+
+fn has_small_mm_cid(token: Here, cpu: u32) -> Verdict {
+    let mm_cid = token.mm_cid().ok_or_else(|| skip!("this kernel has no mm_cid (Linux 6.3)"))?;
+    let slots = cpu::slots().or_fail("the number of CPUs")?;
+    ensure!(mm_cid < slots, "mm_cid {mm_cid} on CPU {cpu}, with {slots} slots");
+    Ok(())
+}
+
+/// This thread never enters the kernel by itself between the move and the look.
+fn moved(token: Here) -> Verdict {
+    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    let start = token.cpu_id();
+    let Some(target) = allowed.after(start).filter(|cpu| *cpu != start) else {
+        return Err(skip!("only one CPU"));
+    };
+    let tid = process::thread_id();
+    let deadline = Deadline::after(5 * SECOND);
+    rseq_rt::thread::scope(|scope| {
+        let mover = scope.spawn(move || cpu::set_affinity(tid, &Set::only(target)));
+        ensure!(mover.is_ok(), "no thread to move this one");
+        while token.cpu_id() != target && !deadline.is_past() {}
+        Ok(())
+    })?;
+    let seen = token.cpu_id();
+    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
+    ensure!(seen == target, "sent to CPU {target}, cpu_id still says {seen}");
+    Ok(())
+}
+
+fn commits(token: Here, cpu: u32) -> Verdict {
+    let mut word = 5usize;
+    let (index, v, cpu) = (token.cpu_index(), &raw mut word, cpu as usize);
+    // SAFETY: `v` is a local of this thread, and a CPU number is not -1 or -2.
+    let results = unsafe {
+        [
+            load_cbne_store(token, index, cpu, v, 5, 7).is_ok(),
+            load_cbne_store(token, index, cpu, v, 5, 9) == Err(Stopped::CompareFailed),
+            load_add_store(token, index, cpu, v, 30).is_ok(),
+        ]
+    };
+    // SAFETY: as above; volatile, since the sections wrote it behind the compiler's back.
+    let found = unsafe { v.read_volatile() };
+    ensure!(results == [true; 3], "commit, comparison failed, commit: {results:?}");
+    ensure!(found == 37, "the sections left {found}, not 37");
+    Ok(())
+}
+
+fn refuses(token: Here, cpu: u32) -> Verdict {
+    let mut word = 5usize;
+    let (index, v, other) = (token.cpu_index(), &raw mut word, cpu as usize + 1);
+    // SAFETY: as in `commits`.
+    let (stored, added) =
+        unsafe { (load_cbne_store(token, index, other, v, 5, 7), load_add_store(token, index, other, v, 30)) };
+    // SAFETY: as in `commits`.
+    let found = unsafe { v.read_volatile() };
+    ensure!(stored == Err(Stopped::Aborted), "load_cbne_store: {stored:?}");
+    ensure!(added == Err(Aborted), "load_add_store: {added:?}");
+    ensure!(found == 5, "the sections left {found}, not 5");
+    Ok(())
+}
+
+fn exact<C: Choice>(options: &Options, section: Section<C::Index>) -> Verdict {
+    let trial = trial::run::<C>(options, &section, false)?;
+    trial.report(C::NAME);
+    trial.is_exact()
+}

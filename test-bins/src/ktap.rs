@@ -1,0 +1,231 @@
+//! KTAP version 1: what every test prints, and the exit code that goes with it.
+//!
+//! A suite announces its plan first. A test that dies leaves the plan unfulfilled, a suite that is dropped without
+//! [`Suite::finish`] prints `Bail out!` and ends the process with 1: neither can pass for success.
+//! The format: <https://docs.kernel.org/dev-tools/ktap.html>.
+
+use core::fmt;
+
+use rseq_core::sys::Errno;
+use rseq_rt::println;
+
+use crate::sys::process;
+use crate::text::Text;
+
+/// The reason behind a result; cut at 239 bytes.
+pub type Reason = Text<240>;
+
+/// Every test passed (kselftest's KSFT_PASS).
+pub const PASS: u8 = 0;
+/// A test failed, or the plan was not fulfilled (KSFT_FAIL).
+pub const FAIL: u8 = 1;
+/// Nothing passed and something failed as it was expected to (KSFT_XFAIL).
+pub const XFAIL: u8 = 2;
+/// Something that was expected to fail passed (KSFT_XPASS).
+pub const XPASS: u8 = 3;
+/// Nothing could be tested here (KSFT_SKIP).
+pub const SKIP: u8 = 4;
+
+/// Why a test did not simply pass.
+pub enum Unmet {
+    /// It failed.
+    Fail(Reason),
+    /// It cannot run here.
+    Skip(Reason),
+    /// It failed in a way that is known and accepted.
+    Expected(Reason),
+    /// It passed although it is known to fail here.
+    Unexpected(Reason),
+}
+
+/// What a test returns: `Ok` is a pass.
+pub type Verdict = Result<(), Unmet>;
+
+/// A failure with a formatted reason.
+#[macro_export]
+macro_rules! fail {
+    ($($arg:tt)*) => { $crate::ktap::Unmet::Fail($crate::text::Text::of(format_args!($($arg)*))) };
+}
+
+/// A skip with a formatted reason.
+#[macro_export]
+macro_rules! skip {
+    ($($arg:tt)*) => { $crate::ktap::Unmet::Skip($crate::text::Text::of(format_args!($($arg)*))) };
+}
+
+/// Returns a failure with the formatted reason unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($arg:tt)*) => { if !$condition { return Err($crate::fail!($($arg)*)); } };
+}
+
+/// Prints a diagnostic line, `# ...`, which belongs to no result.
+#[macro_export]
+macro_rules! note {
+    ($($arg:tt)*) => { $crate::__println!("# {}", format_args!($($arg)*)) };
+}
+
+/// Turns an error into a test's failure that names what was tried.
+pub trait OrFail<T> {
+    /// `what` names the step that must not fail.
+    fn or_fail(self, what: &str) -> Result<T, Unmet>;
+}
+
+impl<T> OrFail<T> for Result<T, Errno> {
+    fn or_fail(self, what: &str) -> Result<T, Unmet> {
+        self.map_err(|errno| crate::fail!("{what}: {errno}"))
+    }
+}
+
+impl<T> OrFail<T> for Option<T> {
+    fn or_fail(self, what: &str) -> Result<T, Unmet> {
+        self.ok_or_else(|| crate::fail!("{what}"))
+    }
+}
+
+/// How many results of each kind there were.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    pass: u32,
+    fail: u32,
+    xfail: u32,
+    xpass: u32,
+    skip: u32,
+}
+
+impl Tally {
+    fn count(&self) -> u32 {
+        self.pass + self.fail + self.xfail + self.xpass + self.skip
+    }
+
+    fn exit_code(&self, plan: u32) -> u8 {
+        match () {
+            () if self.fail > 0 || self.count() != plan => FAIL,
+            () if self.xpass > 0 => XPASS,
+            () if self.pass > 0 => PASS,
+            () if self.xfail > 0 => XFAIL,
+            () if self.skip > 0 => SKIP,
+            () => PASS,
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pass, fail, xfail, xpass, skip } = self;
+        write!(f, "pass:{pass} fail:{fail} xfail:{xfail} xpass:{xpass} skip:{skip} error:0")
+    }
+}
+
+/// A plan of tests and the results so far.
+#[must_use]
+pub struct Suite {
+    plan: u32,
+    depth: usize,
+    tally: Tally,
+    finished: bool,
+}
+
+impl Suite {
+    /// Prints the version line and the plan of `plan` results.
+    pub fn new(plan: u32) -> Self {
+        Self::at(0, plan)
+    }
+
+    /// Reports that nothing can be tested here and returns [`SKIP`].
+    pub fn skip_all(reason: fmt::Arguments<'_>) -> u8 {
+        println!("KTAP version 1");
+        println!("1..0 # SKIP {reason}");
+        SKIP
+    }
+
+    /// Ends a suite that `unmet` keeps from starting: a skip is [`Suite::skip_all`], everything else a failure.
+    pub fn cannot_start(unmet: Unmet) -> u8 {
+        match unmet {
+            Unmet::Skip(why) => Self::skip_all(format_args!("{why}")),
+            other => {
+                let mut suite = Self::new(1);
+                suite.report(format_args!("start"), Err(other));
+                suite.finish()
+            }
+        }
+    }
+
+    fn at(depth: usize, plan: u32) -> Self {
+        println!("{:depth$}KTAP version 1", "");
+        println!("{:depth$}1..{plan}", "");
+        Self { plan, depth, tally: Tally::default(), finished: false }
+    }
+
+    /// Runs one test and prints its result.
+    pub fn test(&mut self, name: &str, run: &mut dyn FnMut() -> Verdict) {
+        let verdict = run();
+        self.report(format_args!("{name}"), verdict);
+    }
+
+    /// Prints the result of a test that has run already.
+    pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
+        match verdict {
+            Ok(()) => {
+                self.tally.pass += 1;
+                self.result("ok", name, format_args!(""));
+            }
+            Err(Unmet::Fail(why)) => {
+                self.tally.fail += 1;
+                println!("{:depth$}# {name}: {why}", "", depth = self.depth);
+                self.result("not ok", name, format_args!(""));
+            }
+            Err(Unmet::Skip(why)) => {
+                self.tally.skip += 1;
+                self.result("ok", name, format_args!(" # SKIP {why}"));
+            }
+            Err(Unmet::Expected(why)) => {
+                self.tally.xfail += 1;
+                self.result("ok", name, format_args!(" # XFAIL {why}"));
+            }
+            Err(Unmet::Unexpected(why)) => {
+                self.tally.xpass += 1;
+                self.result("not ok", name, format_args!(" # XPASS {why}"));
+            }
+        }
+    }
+
+    /// Runs `plan` nested tests; their worst result is the result of `name`.
+    pub fn group(&mut self, name: &str, plan: u32, run: &mut dyn FnMut(&mut Suite)) {
+        let mut inner = Suite::at(self.depth + 2, plan);
+        run(&mut inner);
+        inner.finished = true;
+        let verdict = match inner.tally.exit_code(plan) {
+            PASS => Ok(()),
+            SKIP => Err(crate::skip!("all {} parts were skipped", inner.tally.skip)),
+            XFAIL => Err(Unmet::Expected(Text::of(format_args!("see above")))),
+            XPASS => Err(Unmet::Unexpected(Text::of(format_args!("see above")))),
+            _ => Err(crate::fail!("planned {plan}, {}", inner.tally)),
+        };
+        self.report(format_args!("{name}"), verdict);
+    }
+
+    /// Prints the totals and returns the exit code of the whole.
+    pub fn finish(mut self) -> u8 {
+        self.finished = true;
+        if self.tally.count() != self.plan {
+            println!("# planned {} results but gave {}", self.plan, self.tally.count());
+        }
+        println!("# Totals: {}", self.tally);
+        self.tally.exit_code(self.plan)
+    }
+
+    fn result(&self, status: &str, name: fmt::Arguments<'_>, directive: fmt::Arguments<'_>) {
+        let number = self.tally.count();
+        println!("{:depth$}{status} {number} {name}{directive}", "", depth = self.depth);
+    }
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        if !self.finished {
+            println!("Bail out! the suite ended before its totals");
+            process::exit(FAIL);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Load under which sections are interrupted: threads, each with a timer signal of its own, moved from CPU to CPU.
+//!
+//! [`Load::run`] ends when the workers have seen enough of what the test waits for, or at a deadline. The period of the
+//! signals follows what a signal costs on this machine, so that emulated ones still get work done between two of them.
+
+mod pace;
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use linux_raw_sys::general::SIGUSR1;
+use rseq_core::sys::Errno;
+
+use crate::sys::cpu::{self, Set};
+use crate::sys::process;
+use crate::sys::signal::{self, Action};
+use crate::sys::time::{self, Deadline, MILLISECOND, Ticker};
+
+/// The most threads that a load can have.
+pub const MAX_THREADS: usize = 64;
+
+/// What a load is made of.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Worker threads, at most [`MAX_THREADS`].
+    pub threads: u32,
+    /// The load ends at the latest after this many nanoseconds.
+    pub nanoseconds: u64,
+    /// It ends as soon as the workers have counted this many events.
+    pub enough: usize,
+    /// Whether timer signals interrupt the workers.
+    pub signals: bool,
+    /// Whether the workers are moved from CPU to CPU.
+    pub migration: bool,
+    /// What the timer signals run; one of the test's own ends with [`count_signal`].
+    pub handler: extern "C" fn(i32),
+}
+
+/// What a load was, once it is over.
+#[derive(Clone, Copy, Default)]
+pub struct Record {
+    /// Events that the workers counted.
+    pub events: usize,
+    /// Signals that were handled.
+    pub signals: u64,
+    /// Times a worker was sent to another CPU.
+    pub migrations: u64,
+    /// How long the load lasted, in nanoseconds.
+    pub nanoseconds: u64,
+}
+
+/// What the workers share.
+struct Shared {
+    stop: AtomicBool,
+    events: AtomicUsize,
+    running: AtomicU32,
+    failed: AtomicU32,
+    tids: [AtomicU32; MAX_THREADS],
+}
+
+/// One worker's view of the load.
+pub struct Worker<'s> {
+    /// From 0 to the number of threads.
+    pub index: u32,
+    shared: &'s Shared,
+    enough: usize,
+}
+
+impl Worker<'_> {
+    /// Whether to go on.
+    #[inline]
+    pub fn goes_on(&self) -> bool {
+        !self.shared.stop.load(Relaxed)
+    }
+
+    /// Counts `count` events of the kind that the test waits for.
+    pub fn saw(&self, count: usize) {
+        if self.shared.events.fetch_add(count, Relaxed) + count >= self.enough {
+            self.shared.stop.store(true, Relaxed);
+        }
+    }
+}
+
+static SIGNALS: AtomicU32 = AtomicU32::new(0);
+
+/// The plain handler: it counts.
+pub extern "C" fn count_signal(_: i32) {
+    SIGNALS.fetch_add(1, Relaxed);
+}
+
+impl Load {
+    /// Signals and migration, with `threads` workers.
+    pub const fn heavy(threads: u32, nanoseconds: u64, enough: usize) -> Self {
+        Self { threads, nanoseconds, enough, signals: true, migration: true, handler: count_signal }
+    }
+
+    /// Runs `work` once in each worker until its [`Worker::goes_on`] says no.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a thread or a timer that could not be made; the load has ended then.
+    pub fn run(&self, work: &(dyn Fn(&Worker<'_>) + Sync)) -> Result<Record, Errno> {
+        signal::set(SIGUSR1, Action::Handler(self.handler))?;
+        let before = SIGNALS.load(Relaxed);
+        let began = time::now();
+        let shared = Shared {
+            stop: AtomicBool::new(false),
+            events: AtomicUsize::new(0),
+            running: AtomicU32::new(self.threads),
+            failed: AtomicU32::new(0),
+            tids: [const { AtomicU32::new(0) }; MAX_THREADS],
+        };
+        let period = if self.signals { pace::period()? } else { 0 };
+        let migrations = rseq_rt::thread::scope(|scope| {
+            for index in 0..self.threads.min(MAX_THREADS as u32) {
+                let shared = &shared;
+                let load = *self;
+                let spawned = scope.spawn(move || load.worker(index, period, shared, work));
+                if let Err(errno) = spawned {
+                    shared.fail(errno);
+                    shared.running.fetch_sub(1, Relaxed);
+                }
+            }
+            self.disturb(&shared)
+        });
+        let record = Record {
+            events: shared.events.load(Relaxed),
+            signals: u64::from(SIGNALS.load(Relaxed).wrapping_sub(before)),
+            migrations,
+            nanoseconds: time::now() - began,
+        };
+        match shared.failed.load(Relaxed) {
+            0 => Ok(record),
+            errno => Err(Errno(errno as i32)),
+        }
+    }
+
+    fn worker(&self, index: u32, period: u64, shared: &Shared, work: &(dyn Fn(&Worker<'_>) + Sync)) {
+        if let Some(tid) = shared.tids.get(index as usize) {
+            tid.store(process::thread_id(), Relaxed);
+        }
+        let ticker = if self.signals { Ticker::start(SIGUSR1, period).map(Some) } else { Ok(None) };
+        match ticker {
+            Ok(_ticker) => work(&Worker { index, shared, enough: self.enough }),
+            Err(errno) => shared.fail(errno),
+        }
+        if let Some(tid) = shared.tids.get(index as usize) {
+            tid.store(0, Relaxed);
+        }
+        shared.running.fetch_sub(1, Relaxed);
+    }
+
+    /// Moves the workers about until they are all done; returns how often.
+    fn disturb(&self, shared: &Shared) -> u64 {
+        let deadline = Deadline::after(self.nanoseconds);
+        let allowed = cpu::affinity(0).unwrap_or(Set::empty());
+        let mut target = 0;
+        let mut migrations = 0;
+        while shared.running.load(Relaxed) > 0 {
+            if deadline.is_past() {
+                shared.stop.store(true, Relaxed);
+            }
+            time::sleep(MILLISECOND);
+            if self.migration && allowed.count() > 1 {
+                for tid in &shared.tids {
+                    target = allowed.after(target).unwrap_or(0);
+                    migrations += send_to(tid.load(Relaxed), target);
+                }
+            }
+        }
+        migrations
+    }
+}
+
+/// Restricts the thread to `cpu`; a thread that has just ended is left alone.
+fn send_to(tid: u32, cpu: u32) -> u64 {
+    u64::from(tid != 0 && cpu::set_affinity(tid, &Set::only(cpu)).is_ok())
+}
+
+impl Shared {
+    fn fail(&self, errno: Errno) {
+        self.failed.store(errno.0 as u32, Relaxed);
+        self.stop.store(true, Relaxed);
+    }
+}

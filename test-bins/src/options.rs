@@ -1,0 +1,63 @@
+//! The options that every test under load has.
+
+use crate::args::Args;
+use crate::sys::cpu;
+use crate::sys::time::{MILLISECOND, SECOND};
+
+/// How much load, and for how long at most.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// For guests under emulation: fewer events wanted, shorter deadlines.
+    pub short: bool,
+    /// Worker threads.
+    pub threads: u32,
+    /// The longest that one load may last, in nanoseconds.
+    pub nanoseconds: u64,
+    /// The aborts or losses that a load waits for.
+    pub enough: usize,
+}
+
+impl Options {
+    /// Reads `--short`, `--threads N`, `--seconds N` and `--enough N`; another option is a usage error.
+    pub fn read(usage: &'static str) -> Self {
+        let mut args = Args::new(rseq_rt::env::args().skip(1), usage);
+        let (mut short, mut threads, mut seconds, mut enough) = (false, None, None, None);
+        while let Some(option) = args.next_option() {
+            match option {
+                "--short" => short = true,
+                "--threads" => threads = Some(args.number(option, 1..=crate::load::MAX_THREADS as u32)),
+                "--seconds" => seconds = Some(args.number(option, 1..=3600)),
+                "--enough" => enough = Some(args.number(option, 1..=1_000_000) as usize),
+                other => args.unknown(other),
+            }
+        }
+        Self {
+            short,
+            threads: threads.unwrap_or_else(default_threads),
+            nanoseconds: seconds.map_or(if short { 1500 * MILLISECOND } else { 8 * SECOND }, |s| u64::from(s) * SECOND),
+            enough: enough.unwrap_or(if short { 20 } else { 1000 }),
+        }
+    }
+}
+
+/// Twice the CPUs that this process may use, so that every CPU is contended.
+fn default_threads() -> u32 {
+    let cpus = cpu::affinity(0).map_or(1, |set| set.count());
+    (2 * cpus).clamp(2, 16)
+}
+
+/// The usage text of a test whose only options are these.
+#[macro_export]
+macro_rules! load_usage {
+    ($name:literal, $purpose:literal) => {
+        concat!(
+            $name, ": ", $purpose, "\n",
+            "usage: ", $name, " [--short] [--threads N] [--seconds N] [--enough N]\n",
+            "  --short      short deadlines and few aborts, for emulated machines\n",
+            "  --threads N  worker threads (default: twice the CPUs)\n",
+            "  --seconds N  longest duration of one load (default: 8; short: 1.5)\n",
+            "  --enough N   aborts to wait for (default: 1000; short: 20)\n",
+            "exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage"
+        )
+    };
+}

@@ -1,0 +1,47 @@
+//! The registration that the runtime made, as a test needs to know it.
+
+use rseq_core::sys::{self, Errno};
+use rseq_core::{Mode, OwnArea, Token, abi, arch};
+
+use crate::ktap::Unmet;
+
+/// A registration's facts, as the system call takes them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Registered {
+    /// The area's address.
+    pub address: usize,
+    /// The registered bytes.
+    pub length: u32,
+}
+
+impl Registered {
+    /// The calling thread's; a skip where the runtime could not register.
+    pub fn by_runtime() -> Result<Self, Unmet> {
+        let mode = rseq_rt::registration().map_err(|error| crate::skip!("not registered: {error}"))?;
+        let length = match mode {
+            Mode::Legacy => abi::ORIGINAL_SIZE,
+            Mode::Extended => rseq_rt::kernel().registration_len(),
+        };
+        Ok(Self { address: arch::own_area().as_ptr() as usize, length })
+    }
+
+    /// Undoes it behind the runtime's back.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    ///
+    /// # Safety
+    ///
+    /// The process is a forked child that never returns to the runtime: no section of it relies on the registration.
+    pub unsafe fn release(self) -> Result<(), Errno> {
+        // SAFETY: releasing stops the kernel's writes; who else used the registration is ruled out by the caller.
+        unsafe { sys::rseq_raw(self.address, self.length, abi::FLAG_UNREGISTER, arch::SIGNATURE) }
+    }
+}
+
+/// This thread's token; a skip with the reason where there is no registration.
+pub fn token() -> Result<Token<'static, OwnArea>, Unmet> {
+    Registered::by_runtime()?;
+    rseq_rt::current().ok_or_else(|| crate::fail!("registered, but the area's cpu_id says otherwise"))
+}

@@ -1,0 +1,128 @@
+//! Counter sections with a delay between the load and the committing store, armed and, for the control, not.
+//!
+//! The delay is a copy into memory of the thread's own, so it costs the same steps on every architecture.
+
+use rseq_core::{Aborted, Committed, OutOfRange, critical_section};
+
+/// Bytes that a delayed section copies.
+pub const DELAY: usize = 2048;
+
+/// What a delayed section copies to and from; one per thread.
+pub struct Delay {
+    from: [u8; DELAY],
+    to: [u8; DELAY],
+}
+
+impl Delay {
+    /// Ready for use.
+    pub const fn new() -> Self {
+        Self { from: [1; DELAY], to: [0; DELAY] }
+    }
+
+    /// Where the copy comes from and goes to.
+    pub fn ends(&mut self) -> (*const u8, *mut u8) {
+        (self.from.as_ptr(), self.to.as_mut_ptr())
+    }
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+critical_section! {
+    /// `*v += count` with a copy of `len` bytes between the load and the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Aborted`].
+    ///
+    /// # Safety
+    ///
+    /// `v` is a valid word, `from` and `to` are `len` valid bytes apart from each other, `cpu` is not -1 or -2.
+    pub unsafe fn delayed_add(
+        cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
+    ) -> Result<Committed, Aborted> {
+        exits(Aborted) scratch(sum, i) abort(Aborted);
+        check_index cpu => Aborted;
+        load sum, [v];
+        add sum, count;
+        repeatable copy [to], [from], len using i;
+        commit store [v], sum;
+    }
+
+    /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count` each time the
+    /// section begins: what it has beyond the commits are restarts.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`].
+    ///
+    /// # Safety
+    ///
+    /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is a valid word of
+    /// this thread's own; `from` and `to` are `len` valid bytes apart from each other.
+    pub unsafe fn delayed_add_here(
+        base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
+    ) -> Result<Committed, OutOfRange> {
+        exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
+        load_index slot;
+        bound slot, slots => OutOfRange;
+        scale slot, STRIDE;
+        load sum, [attempts];
+        add sum, count;
+        repeatable store [attempts], sum;
+        load sum, [base + slot];
+        add sum, count;
+        repeatable copy [to], [from], len using i;
+        commit store [base + slot], sum;
+    }
+}
+
+rseq_core::__rseq_items! { unarmed
+    /// [`delayed_add`] without its descriptor: the control that has to lose counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Aborted`].
+    ///
+    /// # Safety
+    ///
+    /// As [`delayed_add`].
+    pub unsafe fn delayed_add_unarmed(
+        cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
+    ) -> Result<Committed, Aborted> {
+        exits(Aborted) scratch(sum, i) abort(Aborted);
+        check_index cpu => Aborted;
+        load sum, [v];
+        add sum, count;
+        repeatable copy [to], [from], len using i;
+        commit store [v], sum;
+    }
+
+    /// [`delayed_add_here`] without its descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`].
+    ///
+    /// # Safety
+    ///
+    /// As [`delayed_add_here`].
+    pub unsafe fn delayed_add_here_unarmed(
+        base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
+    ) -> Result<Committed, OutOfRange> {
+        exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
+        load_index slot;
+        bound slot, slots => OutOfRange;
+        scale slot, STRIDE;
+        load sum, [attempts];
+        add sum, count;
+        repeatable store [attempts], sum;
+        load sum, [base + slot];
+        add sum, count;
+        repeatable copy [to], [from], len using i;
+        commit store [base + slot], sum;
+    }
+}

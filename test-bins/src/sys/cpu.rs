@@ -1,0 +1,92 @@
+//! CPUs: which there are, and where a thread may run.
+
+use linux_raw_sys::general as raw;
+use rseq_core::sys::Errno;
+
+use super::call;
+use super::file::File;
+
+/// The highest CPU number that a [`Set`] can hold, plus one.
+pub const LIMIT: usize = 8192;
+const WORD: usize = usize::BITS as usize;
+
+/// A set of CPU numbers, in the kernel's layout.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Set([usize; LIMIT / WORD]);
+
+impl Set {
+    /// No CPU.
+    pub const fn empty() -> Self {
+        Self([0; LIMIT / WORD])
+    }
+
+    /// Just `cpu`.
+    pub fn only(cpu: u32) -> Self {
+        let mut set = Self::empty();
+        set.insert(cpu);
+        set
+    }
+
+    /// Adds `cpu`; a number beyond [`LIMIT`] is left out.
+    pub fn insert(&mut self, cpu: u32) {
+        if let Some(word) = self.0.get_mut(cpu as usize / WORD) {
+            *word |= 1 << (cpu as usize % WORD);
+        }
+    }
+
+    /// Whether `cpu` is in the set.
+    pub fn contains(&self, cpu: u32) -> bool {
+        self.0.get(cpu as usize / WORD).is_some_and(|word| word & (1 << (cpu as usize % WORD)) != 0)
+    }
+
+    /// The numbers in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..LIMIT as u32).filter(|cpu| self.contains(*cpu))
+    }
+
+    /// How many CPUs are in the set.
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// The first CPU after `cpu`, going round.
+    pub fn after(&self, cpu: u32) -> Option<u32> {
+        self.iter().find(|next| *next > cpu).or_else(|| self.iter().next())
+    }
+}
+
+/// The CPUs that the thread `tid` may run on; 0 is the caller. Second, the bytes of the kernel's own mask.
+pub fn affinity_and_width(tid: u32) -> Result<(Set, usize), Errno> {
+    let mut set = Set::empty();
+    let args = [tid as usize, size_of::<Set>(), set.0.as_mut_ptr() as usize];
+    // SAFETY: the kernel writes at most `size_of::<Set>()` bytes at the set.
+    let width = unsafe { call(raw::__NR_sched_getaffinity, args) }?;
+    Ok((set, width))
+}
+
+/// The CPUs that the thread `tid` may run on; 0 is the caller.
+pub fn affinity(tid: u32) -> Result<Set, Errno> {
+    affinity_and_width(tid).map(|(set, _)| set)
+}
+
+/// Restricts the thread `tid` to `set`; 0 is the caller. On return it runs there.
+pub fn set_affinity(tid: u32, set: &Set) -> Result<(), Errno> {
+    let args = [tid as usize, size_of::<Set>(), set.0.as_ptr() as usize];
+    // SAFETY: the kernel reads `size_of::<Set>()` bytes of the set.
+    unsafe { call(raw::__NR_sched_setaffinity, args) }.map(|_| ())
+}
+
+/// How many per-CPU slots cover every possible CPU: the highest possible number plus one.
+///
+/// From sysfs where it is mounted, else 8 times the bytes of the kernel's CPU mask, which is never too small.
+pub fn slots() -> Result<u32, Errno> {
+    let mut text = [0; 1024];
+    let listed = File::open(c"/sys/devices/system/cpu/possible").and_then(|file| {
+        let line = file.read(&mut text)?;
+        crate::cpu_list::highest(line).ok_or(Errno::EINVAL)
+    });
+    match listed {
+        Ok(highest) => Ok(highest + 1),
+        Err(_) => affinity_and_width(0).map(|(_, width)| 8 * width as u32),
+    }
+}

@@ -1,0 +1,28 @@
+//! The kernel's own filesystems, opened without a mount point, so that nothing outside of this process changes.
+
+use core::ffi::CStr;
+
+use linux_raw_sys::general as raw;
+use rseq_core::sys::Errno;
+
+use super::call;
+use super::file::File;
+
+/// A directory handle on a filesystem such as tracefs or debugfs (since Linux 5.2; wants CAP_SYS_ADMIN).
+pub struct Filesystem(File);
+
+impl Filesystem {
+    /// Opens the filesystem of this type.
+    pub fn of_type(name: &CStr) -> Result<Self, Errno> {
+        // SAFETY: the name is a NUL-terminated string that lives across the call.
+        let context = unsafe { call(raw::__NR_fsopen, [name.as_ptr() as usize, 1]) }.map(File::from_raw)?;
+        let create = raw::fsconfig_command::FSCONFIG_CMD_CREATE as usize;
+        super::harmless(raw::__NR_fsconfig, [context.descriptor() as usize, create, 0, 0, 0])?;
+        super::harmless(raw::__NR_fsmount, [context.descriptor() as usize, 1, 0]).map(|fd| Self(File::from_raw(fd)))
+    }
+
+    /// Opens the file at `path`, relative to the filesystem's root.
+    pub fn open(&self, path: &CStr, flags: u32) -> Result<File, Errno> {
+        File::open_at(self.0.descriptor(), path, flags)
+    }
+}

@@ -1,0 +1,83 @@
+//! Memory mappings.
+
+use linux_raw_sys::general as raw;
+use rseq_core::sys::Errno;
+
+use super::{call, harmless};
+
+/// Anonymous pages, readable and writable, zero at first, unmapped when dropped.
+pub struct Mapping {
+    start: usize,
+    length: usize,
+}
+
+impl Mapping {
+    /// `length` bytes of this process, copied at fork.
+    pub fn private(length: usize) -> Result<Self, Errno> {
+        Self::new(length, raw::MAP_PRIVATE)
+    }
+
+    /// `length` bytes that children share.
+    pub fn shared(length: usize) -> Result<Self, Errno> {
+        Self::new(length, raw::MAP_SHARED)
+    }
+
+    fn new(length: usize, sharing: u32) -> Result<Self, Errno> {
+        let protection = raw::PROT_READ | raw::PROT_WRITE;
+        map([0, length, protection as usize, (sharing | raw::MAP_ANONYMOUS) as usize, usize::MAX, 0])
+            .map(|start| Self { start, length })
+    }
+
+    /// The address of the first byte.
+    pub fn address(&self) -> usize {
+        self.start
+    }
+
+    /// The mapping's length in bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Never: the kernel refuses a mapping of no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// A pointer to the `index`th `T`; `None` beyond the end.
+    pub fn slot<T>(&self, index: usize) -> Option<*mut T> {
+        let end = index.checked_add(1)?.checked_mul(size_of::<T>())?;
+        (end <= self.length).then_some((self.start as *mut T).wrapping_add(index))
+    }
+
+    /// Takes every permission from the pages: each access faults from now on.
+    pub fn forbid(&self) -> Result<(), Errno> {
+        harmless(raw::__NR_mprotect, [self.start, self.length, raw::PROT_NONE as usize]).map(|_| ())
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is this mapping's own, and whoever holds pointers into it may not outlive it.
+        let _ = unsafe { call(raw::__NR_munmap, [self.start, self.length]) };
+    }
+}
+
+#[cfg(all(target_pointer_width = "64", not(target_arch = "s390x")))]
+fn map(args: [usize; 6]) -> Result<usize, Errno> {
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory in use.
+    unsafe { call(raw::__NR_mmap, args) }
+}
+
+/// 32-bit architectures count the offset in pages; it is 0 here.
+#[cfg(target_pointer_width = "32")]
+fn map(args: [usize; 6]) -> Result<usize, Errno> {
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory in use.
+    unsafe { call(raw::__NR_mmap2, args) }
+}
+
+/// s390x hands the arguments over in memory.
+#[cfg(target_arch = "s390x")]
+fn map(args: [usize; 6]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads six words at `args`; a new anonymous mapping touches no memory in use.
+    unsafe { call(raw::__NR_mmap, [args.as_ptr() as usize]) }
+}

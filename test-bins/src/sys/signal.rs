@@ -1,0 +1,132 @@
+//! Signals and their handlers.
+
+use linux_raw_sys::general as raw;
+use rseq_core::sys::Errno;
+
+use super::call;
+
+/// What a signal does.
+#[derive(Clone, Copy)]
+pub enum Action {
+    /// The default.
+    Default,
+    /// Nothing.
+    Ignore,
+    /// Calls the function on the interrupted thread's stack.
+    Handler(extern "C" fn(i32)),
+    /// Calls the function on the alternate stack.
+    OnAlternateStack(extern "C" fn(i32)),
+    /// Calls the function, which the same signal may interrupt.
+    Nested(extern "C" fn(i32)),
+}
+
+const MASK_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 } / usize::BITS as usize;
+type Mask = [usize; MASK_WORDS];
+
+/// The kernel's `struct sigaction`; linux-raw-sys has the generic order for mips too.
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+#[repr(C)]
+struct Kernel {
+    handler: usize,
+    flags: usize,
+    #[cfg(not(any(target_arch = "riscv64", target_arch = "loongarch64")))]
+    restorer: usize,
+    mask: Mask,
+}
+
+#[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+#[repr(C)]
+struct Kernel {
+    flags: u32,
+    handler: usize,
+    mask: Mask,
+}
+
+/// Sets what `signal` does in this process.
+pub fn set(signal: u32, action: Action) -> Result<(), Errno> {
+    let (handler, flags) = match action {
+        Action::Default => (0, 0),
+        Action::Ignore => (1, 0),
+        Action::Handler(function) => (function as usize, raw::SA_RESTART),
+        Action::OnAlternateStack(function) => (function as usize, raw::SA_RESTART | raw::SA_ONSTACK),
+        Action::Nested(function) => (function as usize, raw::SA_RESTART | raw::SA_NODEFER),
+    };
+    let kernel = Kernel {
+        handler,
+        flags: (flags | RESTORER_FLAG) as _,
+        #[cfg(not(any(
+            target_arch = "riscv64",
+            target_arch = "loongarch64",
+            target_arch = "mips",
+            target_arch = "mips64"
+        )))]
+        restorer: restorer(),
+        mask: [0; MASK_WORDS],
+    };
+    let args = [signal as usize, &raw const kernel as usize, 0, size_of::<Mask>()];
+    // SAFETY: the kernel reads one sigaction; the handlers are functions of the C ABI that live as long as the program.
+    unsafe { call(raw::__NR_rt_sigaction, args) }.map(|_| ())
+}
+
+/// Sends `signal` to the thread `tid` of the process `pid`.
+pub fn send(pid: u32, tid: u32, signal: u32) -> Result<(), Errno> {
+    super::harmless(raw::__NR_tgkill, [pid as usize, tid as usize, signal as usize]).map(|_| ())
+}
+
+/// Blocks or unblocks `signal` in this thread.
+pub fn block(signal: u32, blocked: bool) -> Result<(), Errno> {
+    let mut mask: Mask = [0; MASK_WORDS];
+    let bit = signal as usize - 1;
+    mask[bit / usize::BITS as usize] = 1 << (bit % usize::BITS as usize);
+    let how = if blocked { raw::SIG_BLOCK } else { raw::SIG_UNBLOCK };
+    // SAFETY: the kernel reads one signal mask and is given nowhere to write.
+    unsafe { call(raw::__NR_rt_sigprocmask, [how as usize, mask.as_ptr() as usize, 0, size_of::<Mask>()]) }.map(|_| ())
+}
+
+/// Makes `stack` this thread's alternate signal stack.
+///
+/// # Safety
+///
+/// The memory must stay mapped until the thread ends or sets another one.
+pub unsafe fn set_alternate_stack(start: usize, length: usize) -> Result<(), Errno> {
+    let stack = raw::stack_t { ss_sp: start as *mut _, ss_flags: 0, ss_size: length as _ };
+    // SAFETY: the kernel reads one stack_t; the caller keeps the memory.
+    unsafe { call(raw::__NR_sigaltstack, [&raw const stack as usize, 0]) }.map(|_| ())
+}
+
+#[cfg(target_arch = "x86_64")]
+const RESTORER_FLAG: u32 = raw::SA_RESTORER;
+#[cfg(not(target_arch = "x86_64"))]
+const RESTORER_FLAG: u32 = 0;
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .text.test_bins_sigreturn,\"ax\",@progbits",
+    ".globl __test_bins_sigreturn",
+    "__test_bins_sigreturn:",
+    "mov eax, {number}",
+    "syscall",
+    "ud2",
+    ".popsection",
+    number = const raw::__NR_rt_sigreturn,
+);
+
+/// x86-64 alone has no way back from a handler of its own (`SA_RESTORER` is required).
+#[cfg(target_arch = "x86_64")]
+fn restorer() -> usize {
+    unsafe extern "C" {
+        fn __test_bins_sigreturn();
+    }
+    __test_bins_sigreturn as *const () as usize
+}
+
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "riscv64",
+    target_arch = "loongarch64",
+    target_arch = "mips",
+    target_arch = "mips64"
+)))]
+fn restorer() -> usize {
+    0
+}

@@ -1,0 +1,92 @@
+//! A short text in place, for a program without an allocator.
+
+use core::fmt;
+
+/// Up to `N` bytes of UTF-8; what does not fit is cut off and marked by a final `~`.
+#[derive(Clone, Copy)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+    cut: bool,
+}
+
+impl<const N: usize> Text<N> {
+    /// An empty text.
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], length: 0, cut: false }
+    }
+
+    /// The formatted `arguments`.
+    pub fn of(arguments: fmt::Arguments<'_>) -> Self {
+        let mut text = Self::new();
+        text.push(arguments);
+        text
+    }
+
+    /// Appends the formatted `arguments`.
+    pub fn push(&mut self, arguments: fmt::Arguments<'_>) {
+        // `write_str` below never fails; a Display that fails leaves what it wrote so far.
+        let _ = fmt::write(self, arguments);
+    }
+
+    /// The text so far.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or("?")
+    }
+
+    /// The bytes so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+
+    /// Whether something had to be cut off.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    fn append(&mut self, part: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(self.length..self.length + part.len()) {
+            room.copy_from_slice(part);
+            self.length += part.len();
+        }
+    }
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.cut {
+            return Ok(());
+        }
+        let room = (N - self.length).saturating_sub(1);
+        if part.len() <= room {
+            self.append(part.as_bytes());
+            return Ok(());
+        }
+        let mut end = room;
+        while !part.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.append(part.as_bytes().get(..end).unwrap_or(&[]));
+        self.append(b"~");
+        self.cut = true;
+        Ok(())
+    }
+}
+
+impl<const N: usize> fmt::Display for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}

@@ -1,0 +1,227 @@
+//! Delayed counters under load: what was added, what the slots hold, what was aborted.
+//!
+//! Workers and the signal handler that interrupts them add to the same slots. The handler's section is always armed, so
+//! that a loss is the workers' doing.
+
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use rseq_core::{Aborted, Committed, OutOfRange, OwnArea};
+
+use crate::index::{Choice, Here};
+use crate::ktap::{OrFail, Unmet};
+use crate::load::{self, Load, Worker};
+use crate::options::Options;
+use crate::sections::{DELAY, Delay, delayed_add, delayed_add_here, delayed_add_here_unarmed, delayed_add_unarmed};
+use crate::slots::{STRIDE, Slots};
+use crate::sys::time::{Deadline, MILLISECOND};
+use crate::witness::{Absence, Witness};
+
+/// What one trial found.
+pub struct Trial {
+    /// What the workers and the handler added.
+    pub added: usize,
+    /// What the slots hold.
+    pub found: usize,
+    /// Aborts and restarts that the workers saw.
+    pub aborts: usize,
+    /// Aborts that the kernel counted.
+    pub kernel: Result<u64, Absence>,
+}
+
+impl Trial {
+    /// The counts that are gone.
+    pub fn lost(&self) -> usize {
+        self.added.saturating_sub(self.found)
+    }
+
+    /// Prints the trial as a diagnostic line.
+    pub fn report(&self, name: &str) {
+        let (added, found, aborts) = (self.added, self.found, self.aborts);
+        match self.kernel {
+            Ok(kernel) => crate::note!("{name}: {added} added, {found} found, {aborts} aborts, {kernel} by the kernel's count"),
+            Err(absence) => crate::note!("{name}: {added} added, {found} found, {aborts} aborts ({absence})"),
+        }
+    }
+
+    /// The verdict on armed sections: every count is there, and aborts were seen.
+    pub fn is_exact(&self) -> crate::ktap::Verdict {
+        crate::ensure!(self.added > 0, "no section committed");
+        crate::ensure!(self.found == self.added, "{} added but {} found", self.added, self.found);
+        crate::ensure!(self.aborts > 0, "no section was aborted before the deadline: the load proves nothing");
+        match self.kernel {
+            Ok(0) => Err(crate::fail!("{} aborts, but the kernel made none", self.aborts)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The verdict on unarmed sections: counts are missing.
+    pub fn is_lossy(&self) -> crate::ktap::Verdict {
+        crate::ensure!(self.added > 0, "no section committed");
+        crate::ensure!(self.found <= self.added, "{} added but {} found", self.added, self.found);
+        crate::ensure!(self.lost() > 0, "nothing was lost before the deadline: the load proves nothing");
+        Ok(())
+    }
+}
+
+/// A section that the caller aims at a slot.
+type Aimed<I> = unsafe fn(
+    Here, I, usize, *mut usize, usize, *const u8, *mut u8, usize,
+) -> Result<Committed, Aborted>;
+
+/// A section that finds its slot itself.
+type Here_<I> = unsafe fn(
+    Here, I, *mut usize, usize, usize, *mut usize, *const u8, *mut u8, usize,
+) -> Result<Committed, OutOfRange>;
+
+/// The section under test.
+pub enum Section<I> {
+    /// The caller picks the slot and handles the abort.
+    Aimed(Aimed<I>),
+    /// The section loads the index and restarts itself.
+    Here(Here_<I>),
+}
+
+impl<I: rseq_core::Index> Section<I> {
+    /// [`delayed_add`] or its control.
+    pub fn aimed(armed: bool) -> Self {
+        Self::Aimed(if armed { delayed_add::<OwnArea, I> } else { delayed_add_unarmed::<OwnArea, I> })
+    }
+
+    /// [`delayed_add_here`] or its control.
+    pub fn here(armed: bool) -> Self {
+        Self::Here(if armed {
+            delayed_add_here::<STRIDE, OwnArea, I>
+        } else {
+            delayed_add_here_unarmed::<STRIDE, OwnArea, I>
+        })
+    }
+}
+
+/// What the signal handler adds to, and how often it did.
+static HANDLER_BASE: AtomicUsize = AtomicUsize::new(0);
+static HANDLER_SLOTS: AtomicUsize = AtomicUsize::new(0);
+static HANDLER_ADDED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn add_and_count<C: Choice>(signal: i32) {
+    load::count_signal(signal);
+    let base = HANDLER_BASE.load(Relaxed) as *mut usize;
+    let slots = HANDLER_SLOTS.load(Relaxed);
+    let Some(token) = rseq_rt::current() else { return };
+    let Ok(index) = C::index(token) else { return };
+    // SAFETY: the trial that set the base keeps its slots until every signalled thread has been joined; before the first
+    // trial there are 0 slots.
+    let added = unsafe {
+        rseq_core::section::here::add_here::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1)
+    };
+    if added.is_ok() {
+        HANDLER_ADDED.fetch_add(1, Relaxed);
+    }
+}
+
+/// Runs `section` under load until `options.enough` aborts, or with `until_lost` that many losses, or the deadline.
+pub fn run<C: Choice>(options: &Options, section: &Section<C::Index>, until_lost: bool) -> Result<Trial, Unmet> {
+    let token = crate::registration::token()?;
+    C::index(token)?;
+    let slots = Slots::new().or_fail("memory for the slots")?;
+    HANDLER_BASE.store(slots.base() as usize, Relaxed);
+    HANDLER_SLOTS.store(slots.count(), Relaxed);
+    HANDLER_ADDED.store(0, Relaxed);
+    let witness = Witness::start();
+    let totals = Totals::default();
+    let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
+    load.handler = add_and_count::<C>;
+    let deadline = Deadline::after(options.nanoseconds);
+    if until_lost {
+        load.nanoseconds = 100 * MILLISECOND;
+    }
+    loop {
+        load.run(&|worker| totals.take(count::<C>(worker, &slots, section))).or_fail("the load")?;
+        let lost = totals.added().saturating_sub(slots.sum());
+        if !until_lost || lost >= options.enough || deadline.is_past() {
+            break;
+        }
+    }
+    HANDLER_SLOTS.store(0, Relaxed);
+    crate::ensure!(totals.unregistered.load(Relaxed) == 0, "a worker thread was not registered");
+    let trial = Trial {
+        added: totals.added(),
+        found: slots.sum(),
+        aborts: totals.aborts.load(Relaxed),
+        kernel: witness.aborts(),
+    };
+    Ok(trial)
+}
+
+#[derive(Default)]
+struct Totals {
+    added: AtomicUsize,
+    aborts: AtomicUsize,
+    unregistered: AtomicU32,
+}
+
+impl Totals {
+    fn added(&self) -> usize {
+        self.added.load(Relaxed) + HANDLER_ADDED.load(Relaxed)
+    }
+
+    fn take(&self, worked: Option<(usize, usize)>) {
+        match worked {
+            Some((added, aborts)) => {
+                self.added.fetch_add(added, Relaxed);
+                self.aborts.fetch_add(aborts, Relaxed);
+            }
+            None => {
+                self.unregistered.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+/// One worker: the counts added and the aborts seen; `None` in a thread without a registration.
+fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C::Index>) -> Option<(usize, usize)> {
+    let token = rseq_rt::current()?;
+    match section {
+        Section::Aimed(add) => count_aimed::<C>(worker, token, slots, *add),
+        Section::Here(add) => count_here::<C>(worker, token, slots, *add),
+    }
+}
+
+fn count_aimed<C: Choice>(
+    worker: &Worker<'_>, token: Here, slots: &Slots, add: Aimed<C::Index>,
+) -> Option<(usize, usize)> {
+    let (mut added, mut aborts) = (0, 0);
+    let mut delay = Delay::new();
+    let (from, to) = delay.ends();
+    while worker.goes_on() {
+        let slot = C::value(token);
+        let word = slots.word(slot)?;
+        // SAFETY: `word` is slot `slot`'s, the delay's ends are this thread's own, and a slot number is no -1 or -2.
+        match unsafe { add(token, C::index(token).ok()?, slot, word, 1, from, to, DELAY) } {
+            Ok(Committed) => added += 1,
+            Err(Aborted) => {
+                aborts += 1;
+                worker.saw(1);
+            }
+        }
+    }
+    Some((added, aborts))
+}
+
+fn count_here<C: Choice>(
+    worker: &Worker<'_>, token: Here, slots: &Slots, add: Here_<C::Index>,
+) -> Option<(usize, usize)> {
+    let (mut added, mut attempts) = (0, 0usize);
+    let mut delay = Delay::new();
+    let (from, to) = delay.ends();
+    while worker.goes_on() {
+        let before = attempts;
+        let (index, counter) = (C::index(token).ok()?, &raw mut attempts);
+        // SAFETY: base and count are the slots', `attempts` and the delay's ends are this thread's own.
+        unsafe { add(token, index, slots.base(), slots.count(), 1, counter, from, to, DELAY) }.ok()?;
+        added += 1;
+        // SAFETY: the section wrote the local, which outlives it.
+        attempts = unsafe { counter.read_volatile() };
+        worker.saw(attempts - before - 1);
+    }
+    Some((added, attempts - added))
+}
