@@ -4,102 +4,112 @@
 //! the moment of the commit. The check of `i` against `len` also turns away threads that are not registered.
 
 use super::outcome::{Committed, CompareFailed, OutOfRange, Refused};
-use crate::critical_section;
 
-critical_section! {
-    /// `slot += count`
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfRange`].
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-    pub unsafe fn add_here(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
-        exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
-        load_index i;
-        bound i, len => OutOfRange;
-        scale i, STRIDE;
-        commit add [base + i], count;
-    }
+/// States the self-restarting operations, stated once: as they are, or changed for a test by an attribute of
+/// [`critical_section!`](crate::critical_section).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! here_sections {
+    ($(#![$variant:ident])?) => {
+        $crate::critical_section! {
+            $(#![$variant])?
+            /// `slot += count`
+            ///
+            /// # Errors
+            ///
+            /// [`OutOfRange`].
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
+            pub unsafe fn add_here(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
+                exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
+                load_index i;
+                bound i, len => OutOfRange;
+                scale i, STRIDE;
+                commit add [base + i], count;
+            }
 
-    /// `slot += count`, without a check and so without a branch.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of slots of `STRIDE` bytes, each beginning with a valid word, one for every index that this
-    /// thread can have; the thread stays registered during the call.
-    pub unsafe fn add_here_unchecked(base: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
-        exits() scratch(i) abort(restart) stride(STRIDE);
-        load_index i;
-        scale i, STRIDE;
-        commit add [base + i], count;
-    }
+            /// `slot += count`, without a check and so without a branch.
+            ///
+            /// # Errors
+            ///
+            /// None.
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of slots of `STRIDE` bytes, each beginning with a valid word, one for every index that this
+            /// thread can have; the thread stays registered during the call.
+            pub unsafe fn add_here_unchecked(base: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
+                exits() scratch(i) abort(restart) stride(STRIDE);
+                load_index i;
+                scale i, STRIDE;
+                commit add [base + i], count;
+            }
 
-    /// `if slot == expect { slot = newv }`
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`].
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-    pub unsafe fn compare_store_here(
-        base: *mut usize, len: usize, expect: usize, newv: usize
-    ) -> Result<Committed, Refused> {
-        exits(OutOfRange, CompareFailed) scratch(i) abort(restart) stride(STRIDE);
-        load_index i;
-        bound i, len => OutOfRange;
-        scale i, STRIDE;
-        cbne [base + i], expect => CompareFailed;
-        commit store [base + i], newv;
-    }
+            /// `if slot == expect { slot = newv }`
+            ///
+            /// # Errors
+            ///
+            /// [`Refused`].
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
+            pub unsafe fn compare_store_here(
+                base: *mut usize, len: usize, expect: usize, newv: usize
+            ) -> Result<Committed, Refused> {
+                exits(OutOfRange, CompareFailed) scratch(i) abort(restart) stride(STRIDE);
+                load_index i;
+                bound i, len => OutOfRange;
+                scale i, STRIDE;
+                cbne [base + i], expect => CompareFailed;
+                commit store [base + i], newv;
+            }
 
-    /// `*node = slot; slot = node`: pushes a node, whose first word is its link, on the slot's list.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfRange`]; the node's link may have been written.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node.
-    /// `node` is a valid word that belongs to this thread and to no list.
-    pub unsafe fn push_here(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, OutOfRange> {
-        exits(OutOfRange) scratch(i, head) abort(restart) stride(STRIDE);
-        load_index i;
-        bound i, len => OutOfRange;
-        scale i, STRIDE;
-        load head, [base + i];
-        repeatable store [node], head;
-        commit store [base + i], node;
-    }
+            /// `*node = slot; slot = node`: pushes a node, whose first word is its link, on the slot's list.
+            ///
+            /// # Errors
+            ///
+            /// [`OutOfRange`]; the node's link may have been written.
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node.
+            /// `node` is a valid word that belongs to this thread and to no list.
+            pub unsafe fn push_here(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, OutOfRange> {
+                exits(OutOfRange) scratch(i, head) abort(restart) stride(STRIDE);
+                load_index i;
+                bound i, len => OutOfRange;
+                scale i, STRIDE;
+                load head, [base + i];
+                repeatable store [node], head;
+                commit store [base + i], node;
+            }
 
-    /// `if slot != 0 { *popped = slot; slot = *slot }`: pops the first node of the slot's list.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], where a failed comparison is an empty list.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node,
-    /// whose first word is its link and stays readable. `popped` is a valid word of this thread's own.
-    pub unsafe fn pop_here(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, Refused> {
-        exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE);
-        load_index i;
-        bound i, len => OutOfRange;
-        scale i, STRIDE;
-        load node, [base + i];
-        cbz node => CompareFailed;
-        repeatable store [popped], node;
-        load node, [node];
-        commit store [base + i], node;
-    }
+            /// `if slot != 0 { *popped = slot; slot = *slot }`: pops the first node of the slot's list.
+            ///
+            /// # Errors
+            ///
+            /// [`Refused`], where a failed comparison is an empty list.
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node,
+            /// whose first word is its link and stays readable. `popped` is a valid word of this thread's own.
+            pub unsafe fn pop_here(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, Refused> {
+                exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE);
+                load_index i;
+                bound i, len => OutOfRange;
+                scale i, STRIDE;
+                load node, [base + i];
+                cbz node => CompareFailed;
+                repeatable store [popped], node;
+                load node, [node];
+                commit store [base + i], node;
+            }
+        }
+    };
 }
+
+here_sections!();

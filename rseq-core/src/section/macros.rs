@@ -52,6 +52,16 @@
 /// `m` is `a` or `a + b`: a parameter, a scratch register, or the sum of two. Words are as wide as a pointer, parameters
 /// are words or pointers.
 ///
+/// # For tests
+///
+/// An attribute before the items changes all of them:
+///
+/// * `#![stretched]` adds a last parameter `delays: *const usize` and, after the n-th step, a loop that counts down from
+///   `delays[n]`, so that a test can hold the section open there. `delays` has a word for each step, and one before them.
+/// * `#![compare_twice]` does the same, and makes every comparison again after its delay. In a section that restarts as it
+///   should, the second one cannot fail.
+/// * `#![unarmed]` leaves out the store that arms the section: a control, which loses updates.
+///
 /// # What does not compile
 ///
 /// The first step must bind the section to an index:
@@ -75,43 +85,56 @@
 /// and such a section does not end: step over it by its exit points.
 #[macro_export]
 macro_rules! critical_section {
-    ($($items:tt)+) => { $crate::__rseq_items! { plain $($items)+ } };
+    (#![unarmed] $($items:tt)+) => { $crate::__rseq_items! { unarmed [] $($items)+ } };
+    (#![stretched] $($items:tt)+) => { $crate::__rseq_items! { stretched [delays: *const usize] $($items)+ } };
+    (#![compare_twice] $($items:tt)+) => { $crate::__rseq_items! { compare_twice [delays: *const usize] $($items)+ } };
+    ($($items:tt)+) => { $crate::__rseq_items! { plain [] $($items)+ } };
 }
 
-/// Splits items, and gives each its function.
+/// Splits items.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_items {
-    ($variant:ident
-     $($(#[$meta:meta])* $vis:vis unsafe fn $name:ident($($input:ident: $type:ty),* $(,)?) -> $result:ty {
+    ($variant:ident $more:tt
+     $($(#[$meta:meta])* $vis:vis unsafe fn $name:ident $inputs:tt -> $result:ty { $($body:tt)* })+) => {
+        $($crate::__rseq_item! {
+            $variant $more $(#[$meta])* $vis unsafe fn $name $inputs -> $result { $($body)* }
+        })+
+    };
+}
+
+/// Gives a section its function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_item {
+    ($variant:ident [$($more:ident: $more_type:ty)?]
+     $(#[$meta:meta])* $vis:vis unsafe fn $name:ident($($input:ident: $type:ty),* $(,)?) -> $result:ty {
         exits($($exit:ident),*) scratch($($scratch:ident),*) abort($abort:ident)
             $(stride($stride:ident))? $(order($order:ident))?;
         $($steps:tt)*
-    })+) => {
-        $(
-            $(#[$meta])*
-            #[inline]
-            #[allow(clippy::too_many_arguments, reason = "a section takes what its steps name")]
-            $vis unsafe fn $name<
-                $($order: $crate::Order,)?
-                $(const $stride: usize,)?
-                RseqArea: $crate::Area,
-                RseqIndex: $crate::Index,
-            >(token: $crate::Token<'_, RseqArea>, _index: RseqIndex, $($input: $type),*) -> $result {
-                $(
-                    const { assert!($stride.is_power_of_two(), "a stride is a power of two") };
-                    let _ = $stride;
-                )?
-                $crate::__rseq_ordered! {
-                    [$($order)?]
-                    {
-                        [token RseqIndex] $variant $abort [$($scratch)*] [$($input)*] [$($stride)?] [$($exit)*]
-                    }
-                    $($steps)*
+    }) => {
+        $(#[$meta])*
+        #[inline]
+        #[allow(clippy::too_many_arguments, reason = "a section takes what its steps name")]
+        $vis unsafe fn $name<
+            $($order: $crate::Order,)?
+            $(const $stride: usize,)?
+            RseqArea: $crate::Area,
+            RseqIndex: $crate::Index,
+        >(
+            token: $crate::Token<'_, RseqArea>, _index: RseqIndex, $($input: $type,)* $($more: $more_type)?
+        ) -> $result {
+            $(const { assert!($stride.is_power_of_two(), "a stride is a power of two") };)?
+            $crate::__rseq_ordered! {
+                [$($order)?]
+                {
+                    [token RseqIndex] $variant $abort
+                    [$($scratch)*] [$($input)* $($more)?] [$($stride)?] [$($exit)*]
                 }
-                Ok($crate::Committed)
+                $($steps)*
             }
-        )+
+            Ok($crate::Committed)
+        }
     };
 }
 
@@ -192,18 +215,18 @@ macro_rules! __rseq_next {
         compile_error!("a copy before the commit happens again after an abort: say `repeatable copy` if it may")
     };
     ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] commit store [$($m:tt)+], $x:ident; $($rest:tt)*) => {
-        $crate::__rseq_last! { $head [$($done)* ($n (commit_store [$($m)+] $x))] $($rest)* }
+        $crate::__rseq_last! { $head [$($done)*] ($n (commit_store [$($m)+] $x)) $($rest)* }
     };
     ($head:tt release [$n:tt $($ns:tt)*] [$($done:tt)*]
      commit store($order:ident) [$($m:tt)+], $x:ident; $($rest:tt)*) => {
-        $crate::__rseq_last! { $head [$($done)* ($n (commit_release [$($m)+] $x))] $($rest)* }
+        $crate::__rseq_last! { $head [$($done)*] ($n (commit_release [$($m)+] $x)) $($rest)* }
     };
     ($head:tt relaxed [$n:tt $($ns:tt)*] [$($done:tt)*]
      commit store($order:ident) [$($m:tt)+], $x:ident; $($rest:tt)*) => {
-        $crate::__rseq_last! { $head [$($done)* ($n (commit_store [$($m)+] $x))] $($rest)* }
+        $crate::__rseq_last! { $head [$($done)*] ($n (commit_store [$($m)+] $x)) $($rest)* }
     };
     ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] commit add [$($m:tt)+], $x:ident; $($rest:tt)*) => {
-        $crate::__rseq_last! { $head [$($done)* ($n (commit_add [$($m)+] $x))] $($rest)* }
+        $crate::__rseq_last! { $head [$($done)*] ($n (commit_add [$($m)+] $x)) $($rest)* }
     };
     ($head:tt $order:ident [] $done:tt $($rest:tt)+) => {
         compile_error!("a critical section has twelve steps at most")
@@ -220,15 +243,49 @@ macro_rules! __rseq_next {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_last {
-    ($head:tt [$($done:tt)*]) => {
-        $crate::__rseq_emit! { $head [$($done)*] }
+    ($head:tt $done:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [] $done $commit }
     };
-    ($head:tt $done:tt commit $($rest:tt)*) => {
+    ($head:tt $done:tt $commit:tt commit $($rest:tt)*) => {
         compile_error!("a critical section has one commit: the kernel cannot undo the first when it aborts the second")
     };
-    ($head:tt $done:tt $($rest:tt)+) => {
+    ($head:tt $done:tt $commit:tt $($rest:tt)+) => {
         compile_error!("no step may follow the commit: the section is over there")
     };
+}
+
+/// Puts delays, and second comparisons, between the steps of sections for tests.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_stretch {
+    ({ $names:tt stretched $($head:tt)* } [$($out:tt)*] [($n:tt $step:tt) $($rest:tt)*] $commit:tt) => {
+        $crate::__rseq_stretch! {
+            { $names stretched $($head)* } [$($out)* ($n $step) ($n (delay delays $n))] [$($rest)*] $commit
+        }
+    };
+    ({ $names:tt compare_twice $($head:tt)* } [$($out:tt)*] [($n:tt $step:tt) $($rest:tt)*] $commit:tt) => {
+        $crate::__rseq_compare_twice! {
+            { $names compare_twice $($head)* } [$($out)* ($n $step) ($n (delay delays $n))] ($n $step) [$($rest)*] $commit
+        }
+    };
+    ($head:tt [] [$($step:tt)*] $commit:tt) => { $crate::__rseq_emit! { $head [$($step)* $commit] } };
+    ($head:tt [$($out:tt)*] [] $commit:tt) => { $crate::__rseq_emit! { $head [$($out)* $commit] } };
+}
+
+/// Repeats a step if it is a comparison.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_compare_twice {
+    ($head:tt [$($out:tt)*] ($n:tt (check_index $($args:tt)*)) $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (check_index $($args)*))] $rest $commit }
+    };
+    ($head:tt [$($out:tt)*] ($n:tt (cbne $($args:tt)*)) $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (cbne $($args)*))] $rest $commit }
+    };
+    ($head:tt [$($out:tt)*] ($n:tt (cbeq $($args:tt)*)) $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (cbeq $($args)*))] $rest $commit }
+    };
+    ($head:tt $out:tt $other:tt $rest:tt $commit:tt) => { $crate::__rseq_stretch! { $head $out $rest $commit } };
 }
 
 /// Emits the section for both places where an area can be.

@@ -1,137 +1,147 @@
 //! librseq's operations: the caller picks the CPU, the section checks it, the caller handles the abort.
 
 use super::outcome::{Aborted, Committed, CompareFailed, Stopped};
-use crate::critical_section;
 
-critical_section! {
-    /// `if *v == expect { *v = newv }`
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`].
-    ///
-    /// # Safety
-    ///
-    /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
-    pub unsafe fn load_cbne_store(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, Stopped> {
-        exits(Aborted, CompareFailed) scratch() abort(Aborted);
-        check_index cpu => Aborted;
-        cbne [v], expect => CompareFailed;
-        commit store [v], newv;
-    }
+/// States librseq's operations, stated once: as they are, or changed for a test by an attribute of
+/// [`critical_section!`](crate::critical_section).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! librseq_sections {
+    ($(#![$variant:ident])?) => {
+        $crate::critical_section! {
+            $(#![$variant])?
+            /// `if *v == expect { *v = newv }`
+            ///
+            /// # Errors
+            ///
+            /// [`Stopped`].
+            ///
+            /// # Safety
+            ///
+            /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
+            pub unsafe fn load_cbne_store(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, Stopped> {
+                exits(Aborted, CompareFailed) scratch() abort(Aborted);
+                check_index cpu => Aborted;
+                cbne [v], expect => CompareFailed;
+                commit store [v], newv;
+            }
 
-    /// `*v += count`
-    ///
-    /// # Errors
-    ///
-    /// [`Aborted`].
-    ///
-    /// # Safety
-    ///
-    /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
-    pub unsafe fn load_add_store(cpu: usize, v: *mut usize, count: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch() abort(Aborted);
-        check_index cpu => Aborted;
-        commit add [v], count;
-    }
+            /// `*v += count`
+            ///
+            /// # Errors
+            ///
+            /// [`Aborted`].
+            ///
+            /// # Safety
+            ///
+            /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
+            pub unsafe fn load_add_store(cpu: usize, v: *mut usize, count: usize) -> Result<Committed, Aborted> {
+                exits(Aborted) scratch() abort(Aborted);
+                check_index cpu => Aborted;
+                commit add [v], count;
+            }
 
-    /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`: pops the first node of a list whose links are at `offset`.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`]; `*load` may hold a value that was not committed.
-    ///
-    /// # Safety
-    ///
-    /// `v` and `load` are valid words, `load` is this thread's own; a word of `v` other than `expectnot` has a valid word
-    /// `offset` bytes behind the address that it is. `cpu` is not -1 or -2, the values of an area that is not registered.
-    pub unsafe fn load_cbeq_store_add_load_store(
-        cpu: usize, v: *mut usize, expectnot: usize, offset: usize, load: *mut usize
-    ) -> Result<Committed, Stopped> {
-        exits(Aborted, CompareFailed) scratch(node) abort(Aborted);
-        check_index cpu => Aborted;
-        load node, [v];
-        cbeq node, expectnot => CompareFailed;
-        repeatable store [load], node;
-        load node, [node + offset];
-        commit store [v], node;
-    }
+            /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`: pops the first node of a list whose links are at `offset`.
+            ///
+            /// # Errors
+            ///
+            /// [`Stopped`]; `*load` may hold a value that was not committed.
+            ///
+            /// # Safety
+            ///
+            /// `v` and `load` are valid words, `load` is this thread's own; a word of `v` other than `expectnot` has a valid word
+            /// `offset` bytes behind the address that it is. `cpu` is not -1 or -2, the values of an area that is not registered.
+            pub unsafe fn load_cbeq_store_add_load_store(
+                cpu: usize, v: *mut usize, expectnot: usize, offset: usize, load: *mut usize
+            ) -> Result<Committed, Stopped> {
+                exits(Aborted, CompareFailed) scratch(node) abort(Aborted);
+                check_index cpu => Aborted;
+                load node, [v];
+                cbeq node, expectnot => CompareFailed;
+                repeatable store [load], node;
+                load node, [node + offset];
+                commit store [v], node;
+            }
 
-    /// `*(*(array + offset)) += count`
-    ///
-    /// # Errors
-    ///
-    /// [`Aborted`].
-    ///
-    /// # Safety
-    ///
-    /// `array + offset` is a valid word that holds the address of another. `cpu` is not -1 or -2, the values of an area
-    /// that is not registered.
-    pub unsafe fn load_add_load_load_add_store(
-        cpu: usize, array: *mut usize, offset: usize, count: usize
-    ) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(v) abort(Aborted);
-        check_index cpu => Aborted;
-        load v, [array + offset];
-        commit add [v], count;
-    }
+            /// `*(*(array + offset)) += count`
+            ///
+            /// # Errors
+            ///
+            /// [`Aborted`].
+            ///
+            /// # Safety
+            ///
+            /// `array + offset` is a valid word that holds the address of another. `cpu` is not -1 or -2, the values of an area
+            /// that is not registered.
+            pub unsafe fn load_add_load_load_add_store(
+                cpu: usize, array: *mut usize, offset: usize, count: usize
+            ) -> Result<Committed, Aborted> {
+                exits(Aborted) scratch(v) abort(Aborted);
+                check_index cpu => Aborted;
+                load v, [array + offset];
+                commit add [v], count;
+            }
 
-    /// `if *v == expect && *v2 == expect2 { *v = newv }`
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`].
-    ///
-    /// # Safety
-    ///
-    /// `v` and `v2` are valid words. `cpu` is not -1 or -2, the values of an area that is not registered.
-    pub unsafe fn load_cbne_load_cbne_store(
-        cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize
-    ) -> Result<Committed, Stopped> {
-        exits(Aborted, CompareFailed) scratch() abort(Aborted);
-        check_index cpu => Aborted;
-        cbne [v], expect => CompareFailed;
-        cbne [v2], expect2 => CompareFailed;
-        commit store [v], newv;
-    }
+            /// `if *v == expect && *v2 == expect2 { *v = newv }`
+            ///
+            /// # Errors
+            ///
+            /// [`Stopped`].
+            ///
+            /// # Safety
+            ///
+            /// `v` and `v2` are valid words. `cpu` is not -1 or -2, the values of an area that is not registered.
+            pub unsafe fn load_cbne_load_cbne_store(
+                cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize
+            ) -> Result<Committed, Stopped> {
+                exits(Aborted, CompareFailed) scratch() abort(Aborted);
+                check_index cpu => Aborted;
+                cbne [v], expect => CompareFailed;
+                cbne [v2], expect2 => CompareFailed;
+                commit store [v], newv;
+            }
 
-    /// `if *v == expect { *v2 = newv2; *v = newv }`, the second store in the order `O`.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`]; `*v2` may have been written.
-    ///
-    /// # Safety
-    ///
-    /// `v` and `v2` are valid words; nobody reads `v2` before `v` says so. `cpu` is not -1 or -2, the values of an area that
-    /// is not registered.
-    pub unsafe fn load_cbne_store_store(
-        cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize
-    ) -> Result<Committed, Stopped> {
-        exits(Aborted, CompareFailed) scratch() abort(Aborted) order(O);
-        check_index cpu => Aborted;
-        cbne [v], expect => CompareFailed;
-        repeatable store [v2], newv2;
-        commit store(O) [v], newv;
-    }
+            /// `if *v == expect { *v2 = newv2; *v = newv }`, the second store in the order `O`.
+            ///
+            /// # Errors
+            ///
+            /// [`Stopped`]; `*v2` may have been written.
+            ///
+            /// # Safety
+            ///
+            /// `v` and `v2` are valid words; nobody reads `v2` before `v` says so. `cpu` is not -1 or -2, the values of an area that
+            /// is not registered.
+            pub unsafe fn load_cbne_store_store(
+                cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize
+            ) -> Result<Committed, Stopped> {
+                exits(Aborted, CompareFailed) scratch() abort(Aborted) order(O);
+                check_index cpu => Aborted;
+                cbne [v], expect => CompareFailed;
+                repeatable store [v2], newv2;
+                commit store(O) [v], newv;
+            }
 
-    /// `if *v == expect { copy len bytes from src to dst; *v = newv }`, the store in the order `O`.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`]; `dst` may have been written.
-    ///
-    /// # Safety
-    ///
-    /// `v` is a valid word; `src` and `dst` are `len` valid bytes that do not overlap, and nobody reads `dst` before `v` says
-    /// so. `cpu` is not -1 or -2, the values of an area that is not registered.
-    pub unsafe fn load_cbne_memcpy_store(
-        cpu: usize, v: *mut usize, expect: usize, dst: *mut u8, src: *const u8, len: usize, newv: usize
-    ) -> Result<Committed, Stopped> {
-        exits(Aborted, CompareFailed) scratch(i) abort(Aborted) order(O);
-        check_index cpu => Aborted;
-        cbne [v], expect => CompareFailed;
-        repeatable copy [dst], [src], len using i;
-        commit store(O) [v], newv;
-    }
+            /// `if *v == expect { copy len bytes from src to dst; *v = newv }`, the store in the order `O`.
+            ///
+            /// # Errors
+            ///
+            /// [`Stopped`]; `dst` may have been written.
+            ///
+            /// # Safety
+            ///
+            /// `v` is a valid word; `src` and `dst` are `len` valid bytes that do not overlap, and nobody reads `dst` before `v` says
+            /// so. `cpu` is not -1 or -2, the values of an area that is not registered.
+            pub unsafe fn load_cbne_memcpy_store(
+                cpu: usize, v: *mut usize, expect: usize, dst: *mut u8, src: *const u8, len: usize, newv: usize
+            ) -> Result<Committed, Stopped> {
+                exits(Aborted, CompareFailed) scratch(i) abort(Aborted) order(O);
+                check_index cpu => Aborted;
+                cbne [v], expect => CompareFailed;
+                repeatable copy [dst], [src], len using i;
+                commit store(O) [v], newv;
+            }
+        }
+    };
 }
+
+librseq_sections!();

@@ -1,0 +1,62 @@
+//! What the compiler makes of the operations on x86-64: how long the fast paths are, and that nothing can panic.
+
+#![cfg(target_arch = "x86_64")]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Builds `examples/every_operation.rs` as a release and returns its rlib.
+fn every_operation() -> PathBuf {
+    let target_dir = concat!(env!("CARGO_TARGET_TMPDIR"), "/machine_code");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .args(["--example", "every_operation", "--target-dir", target_dir])
+        .env_remove("RUSTFLAGS")
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "the example does not build");
+    PathBuf::from(target_dir).join("release/examples/libevery_operation.rlib")
+}
+
+fn tool(name: &str, args: &[&str]) -> String {
+    let output = Command::new(name).args(args).arg(every_operation()).output();
+    let output = output.unwrap_or_else(|error| panic!("{name} of binutils, which the C linker comes with: {error}"));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Instructions of a function, without its return.
+fn instructions(listing: &str, function: &str) -> Vec<String> {
+    let head = format!("<{function}>:");
+    let body = listing.split(&head).nth(1).unwrap_or_else(|| panic!("{function} is not in the listing"));
+    body.lines()
+        .skip(1)
+        .take_while(|line| !line.trim().is_empty())
+        .filter_map(|line| line.split_once('\t').map(|(_, text)| text.trim().to_owned()))
+        .filter(|text| !text.starts_with("ret") && !text.starts_with("nop") && !text.starts_with("R_X86_64"))
+        .collect()
+}
+
+#[test]
+fn fast_paths_are_as_short_as_promised() {
+    let listing = tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"]);
+    let promised = [
+        ("probe_load_add_store", 5),
+        ("probe_load_add_store_mm_cid", 5),
+        ("probe_load_add_store_adopted", 5),
+        ("probe_add_here_unchecked", 5),
+        ("probe_add_here", 7),
+    ];
+    for (function, most) in promised {
+        let instructions = instructions(&listing, function);
+        assert!(instructions.last().is_some_and(|last| last.starts_with("add ")), "{function}: {instructions:#?}");
+        assert!(instructions.len() <= most, "{function} has more than {most}: {instructions:#?}");
+    }
+}
+
+#[test]
+fn no_operation_can_panic() {
+    let symbols = tool("nm", &["-C"]);
+    assert!(symbols.contains("probe_pop_here"), "nm shows the probes:\n{symbols}");
+    let panics: Vec<_> = symbols.lines().filter(|line| line.contains("panic")).collect();
+    assert!(panics.is_empty(), "{panics:#?}");
+}

@@ -1,0 +1,13 @@
+// error: a critical section ends with its commit
+use rseq_core::{Aborted, Committed, critical_section};
+
+critical_section! {
+    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
+        exits(Aborted) scratch(r) abort(Aborted);
+        check_index cpu => Aborted;
+        load r, [v];
+        add r, n;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+// error: no step may follow the commit
+use rseq_core::{Aborted, Committed, critical_section};
+
+critical_section! {
+    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
+        exits(Aborted) scratch(r) abort(Aborted);
+        check_index cpu => Aborted;
+        commit store [v], n;
+        load r, [v];
+    }
+}
+
+fn main() {}

@@ -1,0 +1,77 @@
+//! Sections changed for tests behave as their plain forms do, apart from the change.
+
+use rseq_core::*;
+
+mod stretched {
+    use rseq_core::*;
+    librseq_sections!(#![stretched]);
+}
+
+mod compare_twice {
+    use rseq_core::*;
+    librseq_sections!(#![compare_twice]);
+}
+
+mod unarmed {
+    use rseq_core::*;
+    here_sections!(#![unarmed]);
+}
+
+/// The libc's registration, and None, said, where there is none.
+fn adopted() -> Option<Registration<ThreadArea>> {
+    Registration::adopt(KernelRseq::SILENT).inspect_err(|error| eprintln!("skipped: {error}")).ok()
+}
+
+/// Runs `operation` on the CPU of the moment until it is not aborted.
+fn until_stopped(
+    mut operation: impl FnMut(usize, Token<'_, ThreadArea>) -> Result<Committed, Stopped>,
+) -> Option<bool> {
+    let registration = adopted()?;
+    loop {
+        let token = registration.token();
+        match operation(token.cpu_id() as usize, token) {
+            Ok(Committed) => return Some(true),
+            Err(Stopped::CompareFailed) => return Some(false),
+            Err(Stopped::Aborted) => {}
+        }
+    }
+}
+
+macro_rules! same_as_plain {
+    ($variant:ident) => {
+        for (expect, committed) in [(7, true), (8, false)] {
+            let (mut value, delays) = (7usize, [0, 3, 0, 100, 0, 0, 0, 0]);
+            let v = &raw mut value;
+            let outcome = until_stopped(|cpu, token| {
+                // SAFETY: `v` and `delays` are locals; the CPU is one that the kernel told.
+                unsafe { $variant::load_cbne_store(token, CpuId, cpu, v, expect, 9, delays.as_ptr()) }
+            });
+            if let Some(outcome) = outcome {
+                assert_eq!(outcome, committed);
+                assert_eq!(value, if committed { 9 } else { 7 });
+            }
+        }
+    };
+}
+
+#[test]
+fn stretched_sections_do_the_same() {
+    same_as_plain!(stretched);
+}
+
+#[test]
+fn comparing_twice_does_the_same() {
+    same_as_plain!(compare_twice);
+}
+
+#[test]
+fn unarmed_sections_leave_no_descriptor() {
+    let Some(registration) = adopted() else { return };
+    let token = registration.token();
+    token.clear_rseq_cs();
+    let mut slots = [0usize; 8 * 1024];
+    // SAFETY: the slots are 1024 words at a stride of 64 bytes on 64-bit and more on 32-bit.
+    unsafe { unarmed::add_here::<8, _, _>(token, CpuId, slots.as_mut_ptr(), 1024, 1) }.expect("in range");
+    // SAFETY: the area is this thread's while it is registered.
+    assert_eq!(unsafe { (&raw const (*token.area().pointer().as_ptr()).rseq_cs).read_volatile() }, 0);
+}
