@@ -28,3 +28,21 @@ fn is_stripped(content: &[u8]) -> bool {
     let Ok(file) = object::File::parse(content) else { return true };
     !file.sections().any(|section| section.name().is_ok_and(removable))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_symbols_is_not_stripped() {
+        let own = Size::of(Path::new("/proc/self/exe")).unwrap();
+        assert!(!own.stripped && own.bytes > 100_000, "{own:?}");
+    }
+
+    #[test]
+    fn what_is_no_program_has_nothing_to_strip() {
+        let source = Size::of(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").as_ref()).unwrap();
+        assert!(source.stripped && source.bytes > 100, "{source:?}");
+        assert_eq!(Size::of(Path::new("/nonexistent")), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! What a machine of the catalog is, and QEMU's command line for it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use super::catalog::Kernels;
+
+/// An emulated machine and the kernels that boot on it.
+#[derive(Debug)]
+pub struct Machine {
+    /// For `--arch`, rows and directories.
+    pub name: &'static str,
+    /// Debian's name of the architecture.
+    pub debian: &'static str,
+    /// The end of the kernel packages' names.
+    pub flavour: &'static str,
+    /// QEMU's program.
+    pub qemu: &'static str,
+    /// The package with that program.
+    pub package: &'static str,
+    /// QEMU's board and CPU.
+    pub board: &'static [&'static str],
+    /// The same where guests are to have KVM; empty: no difference.
+    pub kvm_board: &'static [&'static str],
+    /// The serial console's device.
+    pub console: &'static str,
+    /// More words for the kernel's command line.
+    pub append: &'static str,
+    /// MiB.
+    pub memory: u32,
+    /// CPUs that the kernel brings up here.
+    pub max_cpus: u32,
+    /// Whether it can have several nodes.
+    pub numa: Numa,
+    /// KVM's modules, in loading order; without `.ko`.
+    pub modules: &'static [&'static str],
+    /// What is different about it.
+    pub quirk: Board,
+    /// The binaries that its kernels run: its own first.
+    pub targets: &'static [Target],
+    /// Its kernels, oldest first.
+    pub kernels: Kernels,
+}
+
+/// What a board wants beyond `-kernel` and `-initrd`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Board {
+    /// Nothing.
+    Plain,
+}
+
+/// Whether a machine can have several nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numa {
+    /// CPUs and memory are spread over them.
+    Cpus,
+    /// It has one.
+    None,
+}
+
+/// What binaries are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The short name.
+    pub name: &'static str,
+    /// Rust's name.
+    pub triple: &'static str,
+}
+
+impl Target {
+    /// A target by its two names.
+    pub const fn new(name: &'static str, triple: &'static str) -> Self {
+        Self { name, triple }
+    }
+}
+
+/// What one guest is started with.
+#[derive(Debug, Clone)]
+pub struct Hardware {
+    /// CPUs asked for.
+    pub cpus: u32,
+    /// NUMA nodes; 0 or 1 for none.
+    pub nodes: u32,
+    /// Whether the guest is to have KVM.
+    pub kvm: bool,
+    /// The user's words for the kernel's command line.
+    pub append: String,
+}
+
+impl Machine {
+    /// The CPUs that it gets of those asked for.
+    pub fn cpus(&self, wanted: u32) -> u32 {
+        wanted.min(self.max_cpus)
+    }
+
+    /// Why it cannot be like this, if it cannot.
+    pub fn refuses(&self, hardware: &Hardware) -> Option<String> {
+        if hardware.nodes <= 1 {
+            return None;
+        }
+        match self.numa {
+            Numa::None => Some(format!("{} has no NUMA nodes in QEMU", self.name)),
+            Numa::Cpus if hardware.nodes > self.cpus(hardware.cpus) => {
+                Some(format!("{} nodes need as many CPUs", hardware.nodes))
+            }
+            Numa::Cpus => None,
+        }
+    }
+
+    /// QEMU's command line.
+    pub fn command(&self, hardware: &Hardware, kernel: &Path, initramfs: &Path) -> Command {
+        let mut command = Command::new(self.qemu);
+        let board = if hardware.kvm && !self.kvm_board.is_empty() { self.kvm_board } else { self.board };
+        let cpus = self.cpus(hardware.cpus);
+        command.args(board).arg("-smp").arg(cpus.to_string());
+        // One thread for all CPUs where there is one CPU, or where the emulation cannot do otherwise.
+        let threads = if cpus > 1 { "tcg,thread=multi" } else { "tcg,thread=single" };
+        command.args(["-accel", threads, "-m"]).arg(self.memory.to_string());
+        command.args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"]);
+        command.args(["-serial", "stdio"]).args(self.nodes(hardware));
+        command.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
+        command.arg("-append").arg(self.words(hardware));
+        command
+    }
+
+    fn words(&self, hardware: &Hardware) -> String {
+        let console = format!("console={}", self.console);
+        let words = [console.as_str(), "panic=-1 quiet loglevel=3", self.append, &hardware.append];
+        words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ")
+    }
+
+    fn nodes(&self, hardware: &Hardware) -> Vec<OsString> {
+        let nodes = hardware.nodes;
+        if nodes <= 1 {
+            return Vec::new();
+        }
+        let (cpus, memory) = (self.cpus(hardware.cpus), self.memory / nodes);
+        let mut words = Vec::new();
+        for node in 0..nodes {
+            let (first, last) = (node * cpus / nodes, (node + 1) * cpus / nodes - 1);
+            words.extend(["-object".to_owned(), format!("memory-backend-ram,id=m{node},size={memory}M")]);
+            words.extend(["-numa".to_owned(), format!("node,nodeid={node},memdev=m{node},cpus={first}-{last}")]);
+        }
+        words.into_iter().map(OsString::from).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::catalog::MACHINES;
+
+    fn machine(name: &str) -> &'static Machine {
+        MACHINES.iter().find(|machine| machine.name == name).unwrap()
+    }
+
+    fn line(name: &str, hardware: &Hardware) -> String {
+        let command = machine(name).command(hardware, "K".as_ref(), "I".as_ref());
+        command.get_args().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn hardware(cpus: u32, nodes: u32) -> Hardware {
+        Hardware { cpus, nodes, kvm: false, append: String::new() }
+    }
+
+    #[test]
+    fn cpus_and_memory_are_spread_over_the_nodes() {
+        let line = line("x86_64", &hardware(5, 2));
+        assert!(line.contains("-numa node,nodeid=0,memdev=m0,cpus=0-1"), "{line}");
+        assert!(line.contains("-numa node,nodeid=1,memdev=m1,cpus=2-4"), "{line}");
+        assert!(line.contains("id=m1,size=256M") && line.contains("-smp 5"), "{line}");
+    }
+
+    #[test]
+    fn what_a_board_cannot_do_is_said_or_cut() {
+        assert!(machine("s390x").refuses(&hardware(4, 2)).unwrap().contains("no NUMA"));
+        assert!(machine("x86_64").refuses(&hardware(1, 2)).unwrap().contains("as many CPUs"));
+        assert_eq!(machine("x86_64").refuses(&hardware(2, 2)), None);
+        assert!(line("mips64el", &hardware(4, 0)).contains("-smp 1 "));
+    }
+
+    #[test]
+    fn the_kernel_gets_its_console_and_the_users_words() {
+        let with = Hardware { append: "rseq_debug=1 x=y".into(), kvm: true, ..hardware(2, 0) };
+        let line = line("aarch64", &with);
+        assert!(line.contains("virtualization=on"), "{line}");
+        assert!(line.ends_with("-append console=ttyAMA0 panic=-1 quiet loglevel=3 rseq_debug=1 x=y"), "{line}");
+    }
+}
