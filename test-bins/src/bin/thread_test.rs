@@ -159,9 +159,23 @@ fn areas_of_many() -> Verdict {
 #[repr(align(1024))]
 struct Aligned([u8; 5000]);
 
+/// How many were dropped at an address that their alignment forbids.
+static MISALIGNED: AtomicU32 = AtomicU32::new(0);
+
 impl Aligned {
+    /// The address, hidden from a compiler that knows what it must be.
+    fn is_aligned(&self) -> bool {
+        black_box(&raw const *self as usize).is_multiple_of(1024)
+    }
+
     fn is_intact(&self, byte: u8) -> bool {
-        (&raw const *self as usize).is_multiple_of(1024) && self.0.iter().all(|found| *found == byte)
+        self.is_aligned() && self.0.iter().all(|found| *found == byte)
+    }
+}
+
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        MISALIGNED.fetch_add(u32::from(!self.is_aligned()), Ordering::Relaxed);
     }
 }
 
@@ -176,6 +190,14 @@ fn sizes() -> Verdict {
         Aligned([if intact { 5 } else { 0 }; 5000])
     });
     ensure!(taken.or_fail("spawn")?.join().is_intact(5), "a result with alignment 1024 is damaged");
+    let unwanted = thread::spawn(|| Aligned([0; 5000])).or_fail("spawn")?;
+    while !unwanted.is_finished() {
+        time::yield_now();
+    }
+    // Dropped where the thread left it.
+    drop(unwanted);
+    let misaligned = MISALIGNED.load(Ordering::Relaxed);
+    ensure!(misaligned == 0, "{misaligned} values were kept at addresses that are not multiples of 1024");
     Ok(())
 }
 
@@ -238,8 +260,10 @@ fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     Ok(())
 }
 
-/// Writes to `depth` bytes of a stack of `size` bytes.
+/// Writes to `depth` bytes of a stack of `size` bytes, with a larger one mapped in the meantime, which the kernel puts right
+/// below.
 fn use_stack(size: usize, depth: usize) -> u8 {
+    static NEIGHBOUR: AtomicU32 = AtomicU32::new(0);
     #[inline(never)]
     fn descend(top: usize, depth: usize) -> usize {
         let here = black_box([1_u8; 512]);
@@ -247,10 +271,22 @@ fn use_stack(size: usize, depth: usize) -> u8 {
         if used < depth { black_box(descend(top, depth)) } else { used }
     }
     let thread = Builder::new().stack_size(size).spawn(move || {
+        while NEIGHBOUR.load(Ordering::Relaxed) == 0 {
+            time::yield_now();
+        }
         let top = 0_u8;
-        descend(black_box(&raw const top) as usize + 4096, depth)
+        let used = descend(black_box(&raw const top) as usize, depth);
+        // The neighbour may be overwritten by now.
+        process::exit(u8::from(used < depth))
     });
-    thread.map_or(2, |thread| u8::from(thread.join() < depth))
+    let neighbour = Builder::new().stack_size(8 << 20).spawn(|| {
+        NEIGHBOUR.store(1, Ordering::Relaxed);
+        time::sleep(60 * SECOND);
+    });
+    match (thread, neighbour) {
+        (Ok(thread), Ok(_neighbour)) => thread.join(),
+        _ => 2,
+    }
 }
 
 fn hostile_sizes() -> Verdict {
