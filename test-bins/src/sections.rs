@@ -80,7 +80,9 @@ critical_section! {
     }
 }
 
-rseq_core::__rseq_items! { unarmed
+critical_section! {
+    #![unarmed]
+
     /// [`delayed_add`] without its descriptor: the control that has to lose counts.
     ///
     /// # Errors

@@ -136,6 +136,12 @@ impl Drop for Child {
     }
 }
 
+/// Waits for the next stop, or the end, of the traced thread `tid`.
+pub fn wait_thread(tid: u32) -> Result<Ending, Errno> {
+    let mut thread = core::mem::ManuallyDrop::new(Child { pid: tid, reaped: false });
+    thread.wait()
+}
+
 /// Runs `body` in a forked child and waits at most `nanoseconds` for its end.
 pub fn in_child(nanoseconds: u64, body: &mut dyn FnMut() -> u8) -> Result<Ending, Errno> {
     Child::fork(body)?.wait_for(nanoseconds)
