@@ -63,7 +63,7 @@ macro_rules! librseq_sections {
                 commit store [v], node;
             }
 
-            /// `*(*(array + offset)) += count`
+            /// `*(*(*array + offset)) += count`: adds to a word that an entry of the array leads to, in an array that may be replaced.
             ///
             /// # Errors
             ///
@@ -71,14 +71,15 @@ macro_rules! librseq_sections {
             ///
             /// # Safety
             ///
-            /// `array + offset` is a valid word that holds the address of another. `cpu` is not -1 or -2, the values of an area
-            /// that is not registered.
+            /// `array` is a valid word; `offset` bytes behind the address that it holds is another, which holds the address of a
+            /// third. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_add_load_load_add_store(
                 cpu: usize, array: *mut usize, offset: usize, count: usize
             ) -> Result<Committed, Aborted> {
                 exits(Aborted) scratch(v) abort(Aborted);
                 check_index cpu => Aborted;
-                load v, [array + offset];
+                load v, [array];
+                load v, [v + offset];
                 commit add [v], count;
             }
 
