@@ -9,16 +9,22 @@
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
 //! | [`sections`] | sections with a delay inside, and their unarmed controls |
 //! | [`load`] | threads under timer signals and forced migration |
+//! | [`percpu_ops`] | spinlock, list and counter under load |
 //! | [`trial`] | delayed counters under load: what was added, what is there, what was aborted |
 //! | [`witness`] | the aborts that the kernel counted |
+//! | [`mode`] | starting again with another registration |
+//! | [`kvm`] | a virtual machine whose vCPU's thread is moved about |
 //! | [`sys`], [`cpu_list`] | system calls, CPUs |
 
 pub mod args;
 pub mod cpu_list;
 pub mod index;
 pub mod ktap;
+pub mod kvm;
 pub mod load;
+pub mod mode;
 pub mod options;
+pub mod percpu_ops;
 pub mod program;
 pub mod registration;
 pub mod sections;

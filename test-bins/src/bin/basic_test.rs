@@ -41,7 +41,7 @@ fn body() -> u8 {
 
 fn owned(token: Here) -> Verdict {
     let adopted = Registration::adopt(rseq_rt::kernel()).map_err(|error| test_bins::fail!("adopting: {error}"))?;
-    ensure!(adopted.owner() == Owner::Runtime, "the owner is {:?}", adopted.owner());
+    ensure!(adopted.owner() == Owner::Runtime, "somebody else owns it");
     ensure!(adopted.token().cpu_id_start() == token.cpu_id_start(), "the runtime's symbols lead to another area");
     let slots = cpu::slots().or_fail("the number of CPUs")?;
     ensure!(token.cpu_id() < slots, "cpu_id {} of {slots}", token.cpu_id());
@@ -116,7 +116,7 @@ fn commits(token: Here, cpu: u32) -> Verdict {
     };
     // SAFETY: as above; volatile, since the sections wrote it behind the compiler's back.
     let found = unsafe { v.read_volatile() };
-    ensure!(results == [true; 3], "commit, comparison failed, commit: {results:?}");
+    ensure!(results == [true; 3], "not: commit, comparison failed, commit");
     ensure!(found == 37, "the sections left {found}, not 37");
     Ok(())
 }
@@ -129,8 +129,8 @@ fn refuses(token: Here, cpu: u32) -> Verdict {
         unsafe { (load_cbne_store(token, index, other, v, 5, 7), load_add_store(token, index, other, v, 30)) };
     // SAFETY: as in `commits`.
     let found = unsafe { v.read_volatile() };
-    ensure!(stored == Err(Stopped::Aborted), "load_cbne_store: {stored:?}");
-    ensure!(added == Err(Aborted), "load_add_store: {added:?}");
+    ensure!(stored == Err(Stopped::Aborted), "load_cbne_store did not abort");
+    ensure!(added == Err(Aborted), "load_add_store did not abort");
     ensure!(found == 5, "the sections left {found}, not 5");
     Ok(())
 }

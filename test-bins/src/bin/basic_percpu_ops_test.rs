@@ -1,0 +1,38 @@
+//! A spinlock, a list and a counter per CPU, by cpu_id and by mm_cid, under signals, preemption and migration.
+#![no_std]
+#![no_main]
+
+use rseq_rt::process::ExitCode;
+use test_bins::index::{ByCpu, ByMmCid, Choice};
+use test_bins::ktap::Suite;
+use test_bins::options::Options;
+use test_bins::percpu_ops::list::Sections;
+use test_bins::percpu_ops::{counter, list, spinlock};
+use test_bins::{load_usage, program, registration};
+
+rseq_rt::entry!(main);
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let options = Options::read(load_usage!("basic_percpu_ops_test", "spinlock, list and counter per CPU, under load"));
+    if let Err(unmet) = registration::token() {
+        return Suite::cannot_start(unmet);
+    }
+    let mut suite = Suite::new(2);
+    suite.group("by cpu_id", 5, &mut |suite| by::<ByCpu>(suite, &options));
+    suite.group("by mm_cid", 5, &mut |suite| by::<ByMmCid>(suite, &options));
+    suite.finish()
+}
+
+fn by<C: Choice>(suite: &mut Suite, options: &Options) {
+    // Restarting sections are judged by their sums, so they need no more than a part of the time.
+    let brief = Options { nanoseconds: options.nanoseconds / 8, ..*options };
+    suite.test("spinlock", &mut || spinlock::test::<C>(options));
+    suite.test("list", &mut || list::test::<C>(options, &Sections::Aimed));
+    suite.test("list of restarting sections", &mut || list::test::<C>(&brief, &Sections::Here));
+    suite.test("counter", &mut || counter::test::<C>(options, false));
+    suite.test("counter of restarting sections", &mut || counter::test::<C>(&brief, true));
+}

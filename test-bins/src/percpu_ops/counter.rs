@@ -1,0 +1,58 @@
+//! Counters without a delay: the shortest sections there are, run as fast as they go.
+
+use rseq_core::section::here::add_here;
+use rseq_core::section::operations::load_add_store;
+use rseq_core::{Aborted, Committed, OwnArea};
+
+use super::{Counts, Tally, under_load};
+use crate::index::{Choice, Here};
+use crate::ktap::{OrFail, Verdict};
+use crate::load::Worker;
+use crate::options::Options;
+use crate::slots::{STRIDE, Slots};
+
+/// Additions between two looks at whether to go on.
+const BATCH: usize = 64;
+
+/// Adds under load with [`load_add_store`] or, `here`, with [`add_here`], and compares the sum.
+pub fn test<C: Choice>(options: &Options, here: bool) -> Verdict {
+    C::index(crate::registration::token()?)?;
+    let slots = Slots::new().or_fail("memory for the counters")?;
+    let tally = Tally::default();
+    let work = if here { add_self::<C> } else { add_aimed::<C> };
+    let (record, kernel) = under_load(options, &|worker| tally.add(repeat(worker, &slots, work)))?;
+    let (done, found) = (tally.done(), slots.sum());
+    crate::ensure!(found == done, "{done} added but {found} found");
+    tally.judge(C::NAME, here, &record, kernel)
+}
+
+fn repeat(worker: &Worker<'_>, slots: &Slots, add: fn(Here, &Slots, &mut Counts) -> Option<()>) -> Option<Counts> {
+    let token = rseq_rt::current()?;
+    let mut counts = Counts::default();
+    while worker.goes_on() {
+        let before = counts.aborted;
+        for _ in 0..BATCH {
+            add(token, slots, &mut counts)?;
+        }
+        worker.saw(counts.aborted - before);
+    }
+    Some(counts)
+}
+
+fn add_aimed<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Option<()> {
+    let slot = C::value(token);
+    // SAFETY: the slot's own word, and a slot number is not -1 or -2.
+    match unsafe { load_add_store(token, C::index(token).ok()?, slot, slots.word(slot)?, 1) } {
+        Ok(Committed) => counts.done += 1,
+        Err(Aborted) => counts.aborted += 1,
+    }
+    Some(())
+}
+
+fn add_self<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Option<()> {
+    let index = C::index(token).ok()?;
+    // SAFETY: base and number are the slots'.
+    unsafe { add_here::<STRIDE, OwnArea, C::Index>(token, index, slots.base(), slots.count(), 1) }.ok()?;
+    counts.done += 1;
+    Some(())
+}

@@ -1,0 +1,71 @@
+//! A spinlock per slot: taken by compare-and-store in a section, released by a plain release store.
+
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use rseq_core::section::operations::load_cbne_store;
+use rseq_core::{Committed, Stopped};
+
+use super::{Counts, Tally, under_load};
+use crate::index::{Choice, Here};
+use crate::ktap::{OrFail, Verdict};
+use crate::load::Worker;
+use crate::options::Options;
+use crate::slots::Slots;
+use crate::sys::time;
+
+/// Counts under the slots' locks, and compares the sum.
+pub fn test<C: Choice>(options: &Options) -> Verdict {
+    C::index(crate::registration::token()?)?;
+    let locks = Slots::new().or_fail("memory for the locks")?;
+    let counts = Slots::new().or_fail("memory for the counts")?;
+    let tally = Tally::default();
+    let (record, kernel) = under_load(options, &|worker| tally.add(work::<C>(worker, &locks, &counts)))?;
+    tally.judge(C::NAME, false, &record, kernel)?;
+    let (done, found) = (tally.done(), counts.sum());
+    crate::ensure!(found == done, "{done} counted under the locks but {found} found");
+    crate::ensure!(locks.sum() == 0, "a lock is still held");
+    Ok(())
+}
+
+fn work<C: Choice>(worker: &Worker<'_>, locks: &Slots, slots: &Slots) -> Option<Counts> {
+    let token = rseq_rt::current()?;
+    let mut counts = Counts::default();
+    while worker.goes_on() {
+        let slot = lock::<C>(worker, token, locks, &mut counts)?;
+        let count = slots.word(slot)?;
+        // SAFETY: the slot's word, which only the holder of the slot's lock touches.
+        unsafe { count.write_volatile(count.read_volatile() + 1) };
+        counts.done += 1;
+        unlock(locks.word(slot)?);
+    }
+    Some(counts)
+}
+
+/// Takes the lock of the slot that this thread is on, and returns its number.
+fn lock<C: Choice>(worker: &Worker<'_>, token: Here, locks: &Slots, counts: &mut Counts) -> Option<usize> {
+    loop {
+        let slot = C::value(token);
+        // SAFETY: the slot's own word, and a slot number is not -1 or -2.
+        match unsafe { load_cbne_store(token, C::index(token).ok()?, slot, locks.word(slot)?, 0, 1) } {
+            Ok(Committed) => {
+                // What the last holder wrote is visible after its release store was seen.
+                fence(Ordering::Acquire);
+                return Some(slot);
+            }
+            Err(Stopped::Aborted) => {
+                counts.aborted += 1;
+                worker.saw(1);
+            }
+            // The holder may wait for this very CPU.
+            Err(Stopped::CompareFailed) => {
+                counts.compare_failed += 1;
+                time::yield_now();
+            }
+        }
+    }
+}
+
+fn unlock(lock: *mut usize) {
+    // SAFETY: a word of the locks' slots, aligned and mapped; the sections of other threads access it as one word.
+    unsafe { AtomicUsize::from_ptr(lock) }.store(0, Ordering::Release);
+}
