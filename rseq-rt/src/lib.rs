@@ -40,7 +40,8 @@
 //!
 //! The feature `alloc` adds a global allocator.
 #![no_std]
-#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
+// Assembly for MIPS is unstable Rust.
+#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
 #[cfg(feature = "alloc")]
 mod alloc;

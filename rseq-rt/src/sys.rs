@@ -6,7 +6,7 @@ use linux_raw_sys::general as nr;
 use rseq_core::sys::{Errno, syscall};
 
 /// Bytes in the kernel's signal set.
-const SIGSET_BYTES: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+const SIGSET_BYTES: usize = if cfg!(any(target_arch = "mips64", target_arch = "mips64r6")) { 16 } else { 8 };
 
 #[cfg(target_pointer_width = "64")]
 const NR_PPOLL: u32 = nr::__NR_ppoll;

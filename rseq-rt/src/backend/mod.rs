@@ -25,7 +25,7 @@
 #[cfg_attr(target_arch = "s390x", path = "s390x.rs")]
 #[cfg_attr(target_arch = "powerpc64", path = "powerpc64.rs")]
 #[cfg_attr(target_arch = "loongarch64", path = "loongarch64.rs")]
-#[cfg_attr(any(target_arch = "mips64", target_arch = "mips"), path = "mips.rs")]
+#[cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), path = "mips64.rs")]
 mod arch;
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]

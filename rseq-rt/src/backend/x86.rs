@@ -1,0 +1,81 @@
+//! i686: `gs` is the thread pointer, by way of a descriptor that the kernel changes with the thread. origin allocates the
+//! descriptor; threads use the same one.
+
+use crate::tls::Variant;
+use core::arch::global_asm;
+use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
+
+/// Variant II (ELF Handling for Thread-Local Storage, section 3.4.2).
+pub const TLS: Variant = Variant::Below;
+
+/// seg_32bit, limit_in_pages and useable of the kernel's `struct user_desc`.
+const FLAT: u32 = 0x51;
+
+global_asm!(
+    ".pushsection .text.__rseq_rt, \"ax\", @progbits",
+    ".globl _start",
+    ".type _start, @function",
+    "_start:",
+    "xor ebp, ebp", // backtraces end here
+    "mov eax, esp",
+    "and esp, -16",
+    "sub esp, 12", // so that the argument is at a multiple of 16
+    "push eax",
+    "call __rseq_rt_entry",
+    "ud2",
+    ".size _start, . - _start",
+    "",
+    ".globl __rseq_rt_clone",
+    ".type __rseq_rt_clone, @function",
+    "__rseq_rt_clone:",
+    "push ebx",
+    "push esi",
+    "push edi",
+    "push ebp",
+    "mov eax, [esp + 20]", // &CloneArgs
+    "sub esp, 16",         // struct user_desc
+    "mov edx, gs",
+    "shr edx, 3",
+    "mov [esp], edx", // entry_number
+    "mov edx, [eax + 16]",
+    "mov [esp + 4], edx",                // base_addr = tls
+    "mov dword ptr [esp + 8], 0xfffff",  // limit
+    "mov dword ptr [esp + 12], {flat}",
+    "mov ebx, [eax]",      // flags
+    "mov ecx, [eax + 4]",  // stack
+    "mov edx, [eax + 8]",  // parent_tid
+    "mov edi, [eax + 12]", // child_tid
+    "mov esi, esp",
+    "mov eax, {clone}",
+    "int 0x80",
+    "test eax, eax",
+    "jz 2f",
+    "add esp, 16",
+    "pop ebp",
+    "pop edi",
+    "pop esi",
+    "pop ebx",
+    "ret",
+    "2: xor ebp, ebp",       // the child, on its own stack
+    "call __rseq_rt_thread", // whose top word is the argument
+    "ud2",
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".globl __rseq_rt_unmap_and_exit",
+    ".type __rseq_rt_unmap_and_exit, @function",
+    "__rseq_rt_unmap_and_exit:",
+    "mov ebx, [esp + 4]",
+    "mov ecx, [esp + 8]",
+    "mov eax, {munmap}",
+    "int 0x80",
+    "xor ebx, ebx",
+    "mov eax, {exit}",
+    "int 0x80",
+    "ud2",
+    ".size __rseq_rt_unmap_and_exit, . - __rseq_rt_unmap_and_exit",
+    ".popsection",
+    flat = const FLAT,
+    clone = const __NR_clone,
+    munmap = const __NR_munmap,
+    exit = const __NR_exit,
+);
