@@ -14,6 +14,7 @@
 //! | [`witness`] | the aborts that the kernel counted |
 //! | [`mode`] | starting again with another registration |
 //! | [`kvm`] | a virtual machine whose vCPU's thread is moved about |
+//! | [`v2`] | how this kernel treats short and long registrations |
 //! | [`sys`], [`cpu_list`] | system calls, CPUs |
 
 pub mod args;
@@ -32,6 +33,7 @@ pub mod slots;
 pub mod sys;
 pub mod text;
 pub mod trial;
+pub mod v2;
 pub mod witness;
 
 #[doc(hidden)]

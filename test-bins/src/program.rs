@@ -1,5 +1,8 @@
 //! The frame around a test's `main`: arguments in, exit code out, alone on the machine or not.
 
+use core::ffi::CStr;
+
+use linux_raw_sys::auxvec::AT_EXECFN;
 use linux_raw_sys::general as raw;
 use rseq_rt::process::ExitCode;
 
@@ -13,6 +16,13 @@ pub fn run(body: fn() -> u8) -> ExitCode {
         power_off();
     }
     ExitCode::from(code)
+}
+
+/// The path with which this program was started, from the auxiliary vector.
+pub fn path() -> Option<&'static str> {
+    let address = rseq_rt::env::auxv(AT_EXECFN as usize)?;
+    // SAFETY: the kernel puts the address of a NUL-terminated string there, on the initial stack, which stays.
+    unsafe { CStr::from_ptr(address as *const core::ffi::c_char) }.to_str().ok()
 }
 
 fn power_off() {

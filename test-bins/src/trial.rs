@@ -38,7 +38,9 @@ impl Trial {
     pub fn report(&self, name: &str) {
         let (added, found, aborts) = (self.added, self.found, self.aborts);
         match self.kernel {
-            Ok(kernel) => crate::note!("{name}: {added} added, {found} found, {aborts} aborts, {kernel} by the kernel's count"),
+            Ok(kernel) => {
+                crate::note!("{name}: {added} added, {found} found, {aborts} aborts, {kernel} by the kernel's count")
+            }
             Err(absence) => crate::note!("{name}: {added} added, {found} found, {aborts} aborts ({absence})"),
         }
     }
@@ -64,13 +66,19 @@ impl Trial {
 }
 
 /// A section that the caller aims at a slot.
-type Aimed<I> = unsafe fn(
-    Here, I, usize, *mut usize, usize, *const u8, *mut u8, usize,
-) -> Result<Committed, Aborted>;
+type Aimed<I> = unsafe fn(Here, I, usize, *mut usize, usize, *const u8, *mut u8, usize) -> Result<Committed, Aborted>;
 
 /// A section that finds its slot itself.
 type Here_<I> = unsafe fn(
-    Here, I, *mut usize, usize, usize, *mut usize, *const u8, *mut u8, usize,
+    Here,
+    I,
+    *mut usize,
+    usize,
+    usize,
+    *mut usize,
+    *const u8,
+    *mut u8,
+    usize,
 ) -> Result<Committed, OutOfRange>;
 
 /// The section under test.
@@ -110,9 +118,8 @@ extern "C" fn add_and_count<C: Choice>(signal: i32) {
     let Ok(index) = C::index(token) else { return };
     // SAFETY: the trial that set the base keeps its slots until every signalled thread has been joined; before the first
     // trial there are 0 slots.
-    let added = unsafe {
-        rseq_core::section::here::add_here::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1)
-    };
+    let added =
+        unsafe { rseq_core::section::here::add_here::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) };
     if added.is_ok() {
         HANDLER_ADDED.fetch_add(1, Relaxed);
     }
@@ -187,7 +194,10 @@ fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C::Ind
 }
 
 fn count_aimed<C: Choice>(
-    worker: &Worker<'_>, token: Here, slots: &Slots, add: Aimed<C::Index>,
+    worker: &Worker<'_>,
+    token: Here,
+    slots: &Slots,
+    add: Aimed<C::Index>,
 ) -> Option<(usize, usize)> {
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
@@ -208,7 +218,10 @@ fn count_aimed<C: Choice>(
 }
 
 fn count_here<C: Choice>(
-    worker: &Worker<'_>, token: Here, slots: &Slots, add: Here_<C::Index>,
+    worker: &Worker<'_>,
+    token: Here,
+    slots: &Slots,
+    add: Here_<C::Index>,
 ) -> Option<(usize, usize)> {
     let (mut added, mut attempts) = (0, 0usize);
     let mut delay = Delay::new();

@@ -28,12 +28,12 @@ fn body() -> u8 {
 }
 
 fn by<C: Choice>(suite: &mut Suite, options: &Options) {
-    for (name, make) in [
-        ("caller's slot", Section::aimed as fn(bool) -> Section<C::Index>),
-        ("own slot", Section::here),
-    ] {
+    for (name, make) in
+        [("caller's slot", Section::aimed as fn(bool) -> Section<C::Index>), ("own slot", Section::here)]
+    {
         let index = C::NAME;
-        suite.report(format_args!("{index}, {name}: armed sections keep every count"), keeps::<C>(options, &make(true)));
+        suite
+            .report(format_args!("{index}, {name}: armed sections keep every count"), keeps::<C>(options, &make(true)));
         suite.report(format_args!("{index}, {name}: unarmed sections lose counts"), loses::<C>(options, &make(false)));
     }
 }

@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 
-use core::sync::atomic::{AtomicU32, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Release},
+};
 
 use linux_raw_sys::general::{SIGKILL, SIGSTOP};
 use rseq_core::arch;

@@ -338,7 +338,8 @@ fn area_in_child(check: &mut dyn FnMut(*mut abi::Rseq) -> bool) -> Verdict {
 fn fills_the_area() -> Verdict {
     area_in_child(&mut |area| {
         // SAFETY: the registered area; volatile, for the kernel writes it.
-        let (start, cpu) = unsafe { ((&raw const (*area).cpu_id_start).read_volatile(), (&raw const (*area).cpu_id).read_volatile()) };
+        let (start, cpu) =
+            unsafe { ((&raw const (*area).cpu_id_start).read_volatile(), (&raw const (*area).cpu_id).read_volatile()) };
         let slots = test_bins::sys::cpu::slots().unwrap_or(0);
         start < slots && cpu < slots
     })

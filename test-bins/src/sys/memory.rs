@@ -5,7 +5,7 @@ use rseq_core::sys::Errno;
 
 use super::{call, harmless};
 
-/// Anonymous pages, readable and writable, zero at first, unmapped when dropped.
+/// Pages, readable and writable, unmapped when dropped. Anonymous ones are zero at first.
 pub struct Mapping {
     start: usize,
     length: usize,
@@ -25,6 +25,13 @@ impl Mapping {
     fn new(length: usize, sharing: u32) -> Result<Self, Errno> {
         let protection = raw::PROT_READ | raw::PROT_WRITE;
         map([0, length, protection as usize, (sharing | raw::MAP_ANONYMOUS) as usize, usize::MAX, 0])
+            .map(|start| Self { start, length })
+    }
+
+    /// The first `length` bytes of an open file, shared with whoever else has them.
+    pub fn of_file(descriptor: i32, length: usize) -> Result<Self, Errno> {
+        let protection = raw::PROT_READ | raw::PROT_WRITE;
+        map([0, length, protection as usize, raw::MAP_SHARED as usize, descriptor as usize, 0])
             .map(|start| Self { start, length })
     }
 
@@ -64,20 +71,20 @@ impl Drop for Mapping {
 
 #[cfg(all(target_pointer_width = "64", not(target_arch = "s390x")))]
 fn map(args: [usize; 6]) -> Result<usize, Errno> {
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory in use.
+    // SAFETY: a new mapping at an address of the kernel's choice touches no memory in use.
     unsafe { call(raw::__NR_mmap, args) }
 }
 
 /// 32-bit architectures count the offset in pages; it is 0 here.
 #[cfg(target_pointer_width = "32")]
 fn map(args: [usize; 6]) -> Result<usize, Errno> {
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory in use.
+    // SAFETY: a new mapping at an address of the kernel's choice touches no memory in use.
     unsafe { call(raw::__NR_mmap2, args) }
 }
 
 /// s390x hands the arguments over in memory.
 #[cfg(target_arch = "s390x")]
 fn map(args: [usize; 6]) -> Result<usize, Errno> {
-    // SAFETY: the kernel reads six words at `args`; a new anonymous mapping touches no memory in use.
+    // SAFETY: the kernel reads six words at `args`; a new mapping touches no memory in use.
     unsafe { call(raw::__NR_mmap, [args.as_ptr() as usize]) }
 }

@@ -20,7 +20,8 @@ pub enum Action {
     Nested(extern "C" fn(i32)),
 }
 
-const MASK_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 } / usize::BITS as usize;
+const MASK_WORDS: usize =
+    if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 } / usize::BITS as usize;
 type Mask = [usize; MASK_WORDS];
 
 /// The kernel's `struct sigaction`; linux-raw-sys has the generic order for mips too.

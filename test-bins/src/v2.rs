@@ -1,0 +1,114 @@
+//! What a registration is to this kernel, found by what it does: legacy, optimised, or V2.
+//!
+//! A child overwrites its `cpu_id_start` and sleeps. Legacy registrations get it back after every context switch; optimised
+//! ones only when an ID changes. V2 is the kernel that tells the two lengths apart (Linux 7.1, and 7.0 stable).
+
+use linux_raw_sys::general::SIGSEGV;
+use rseq_core::sys::{Errno, rseq_raw};
+use rseq_core::{abi, arch};
+
+use crate::ktap::{OrFail, Unmet};
+use crate::registration::Registered;
+use crate::sys::memory::Mapping;
+use crate::sys::process::{self, Ending};
+use crate::sys::time::{MILLISECOND, SECOND, sleep};
+
+/// What becomes of an overwritten `cpu_id_start`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rewrite {
+    /// The next context switch brings it back.
+    Always,
+    /// It stays until an ID changes.
+    OnChange,
+    /// The kernel killed the child: it validates even this registration (rseq debugging is on).
+    Fatal,
+}
+
+/// How a kernel treats its registrations.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// Every registration is updated at every context switch (up to 6.18, and where V2 cannot be).
+    Legacy,
+    /// Every registration is updated on change (6.19 and early 7.0).
+    Optimised,
+    /// Long registrations are V2, 32-byte ones are legacy.
+    V2,
+    /// rseq debugging hides the difference.
+    Debugged,
+}
+
+impl Generation {
+    /// The generation of the running kernel.
+    pub fn probe() -> Result<Self, Unmet> {
+        let kernel = rseq_rt::kernel();
+        let short = rewrite(abi::ORIGINAL_SIZE)?;
+        let long = match kernel.registration_len() {
+            abi::ORIGINAL_SIZE => short,
+            length => rewrite(length)?,
+        };
+        Ok(match (short, long) {
+            (Rewrite::Fatal, _) | (_, Rewrite::Fatal) => Self::Debugged,
+            (Rewrite::Always, Rewrite::OnChange) => Self::V2,
+            (Rewrite::OnChange, _) => Self::Optimised,
+            (Rewrite::Always, Rewrite::Always) => Self::Legacy,
+        })
+    }
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Optimised => "optimised",
+            Self::V2 => "v2",
+            Self::Debugged => "unknown (rseq debugging is on)",
+        }
+    }
+}
+
+/// What this kernel does with a registration of `length` bytes.
+pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
+    const RESTORED: u8 = 0;
+    const KEPT: u8 = 1;
+    match in_registered_child(length, 10 * SECOND, &mut |area| {
+        let field = area.cast::<u32>();
+        // SAFETY: the first word of the child's registered area, which the kernel and this thread write.
+        let wrong = unsafe { field.read_volatile() } ^ 1;
+        // SAFETY: as above.
+        unsafe { field.write_volatile(wrong) };
+        sleep(2 * MILLISECOND);
+        // SAFETY: as above.
+        if unsafe { field.read_volatile() } == wrong { KEPT } else { RESTORED }
+    })? {
+        Ending::Exited(RESTORED) => Ok(Rewrite::Always),
+        Ending::Exited(KEPT) => Ok(Rewrite::OnChange),
+        Ending::Killed(SIGSEGV) => Ok(Rewrite::Fatal),
+        other => Err(crate::fail!("probing a registration of {length} bytes: {other}")),
+    }
+}
+
+/// The exit code of [`in_registered_child`]'s child when it could not register.
+pub const UNREGISTERED: u8 = 254;
+
+/// Runs `body` in a child whose only registration is `length` bytes at the address that `body` gets.
+pub fn in_registered_child(
+    length: u32,
+    nanoseconds: u64,
+    body: &mut dyn FnMut(*mut abi::Rseq) -> u8,
+) -> Result<Ending, Unmet> {
+    let inherited = Registered::by_runtime().ok();
+    let memory = Mapping::private(64 << 10).or_fail("memory for an area")?;
+    process::in_child(nanoseconds, &mut || {
+        // SAFETY: the child runs `body` and exits; no section of the runtime's area is in it.
+        let released = inherited.is_none_or(|registered| unsafe { registered.release() }.is_ok());
+        if !released || register(memory.address(), length).is_err() {
+            return UNREGISTERED;
+        }
+        body(memory.address() as *mut abi::Rseq)
+    })
+    .or_fail("fork")
+}
+
+fn register(address: usize, length: u32) -> Result<(), Errno> {
+    // SAFETY: the mapping is longer than any registration and lives until the child has ended.
+    unsafe { rseq_raw(address, length, 0, arch::SIGNATURE) }
+}
