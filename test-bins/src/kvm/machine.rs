@@ -1,0 +1,120 @@
+//! A machine with one vCPU and a guest of a few instructions.
+
+use rseq_core::sys::Errno;
+
+use super::abi::{self, MemoryRegion, Run};
+use super::guest;
+use super::ioctl::ioctl;
+use crate::ktap::{OrFail, Unmet};
+use crate::sys::file::File;
+use crate::sys::memory::Mapping;
+use crate::{ensure, skip};
+
+/// Where guest memory is and how it has to lie; see [`guest`].
+pub struct Layout {
+    /// The guest-physical address.
+    pub address: u64,
+    /// Bytes, a multiple of every page size that the architecture's kernels have.
+    pub size: usize,
+    /// The alignment that the kernel wants in this process, at most `size`.
+    pub align: usize,
+    /// Where the program begins, in bytes from the start.
+    pub entry: usize,
+}
+
+/// A machine that is ready to run. Its parts end in this order.
+pub struct Machine {
+    state: Mapping,
+    vcpu: File,
+    vm: File,
+    _memory: Mapping,
+}
+
+/// `/dev/kvm`; a skip with the reason where there is none, or where it may not be opened.
+pub fn open() -> Result<File, Unmet> {
+    if guest::code().is_empty() {
+        return Err(skip!("no guest program for this architecture"));
+    }
+    let path = c"/dev/kvm";
+    match File::open_at(linux_raw_sys::general::AT_FDCWD, path, linux_raw_sys::general::O_RDWR) {
+        Ok(kvm) => Ok(kvm),
+        Err(Errno::EACCES | Errno::EPERM) => Err(skip!("no permission for /dev/kvm")),
+        Err(Errno::ENOENT) => Err(skip!("no /dev/kvm")),
+        Err(errno @ (Errno::ENXIO | Errno::ENODEV)) => Err(skip!("/dev/kvm without KVM behind it: {errno}")),
+        Err(errno) => Err(crate::fail!("opening /dev/kvm: {errno}")),
+    }
+}
+
+impl Machine {
+    /// A machine whose guest stands before its first instruction.
+    pub fn new(kvm: &File) -> Result<Self, Unmet> {
+        let version = number(kvm, abi::GET_API_VERSION, 0).or_fail("KVM_GET_API_VERSION")?;
+        ensure!(version == abi::API_VERSION, "KVM's API has version {version}, not {}", abi::API_VERSION);
+        let vm = number(kvm, abi::CREATE_VM, 0).map(File::from_raw).or_fail("KVM_CREATE_VM")?;
+        guest::prepare_vm(&vm)?;
+        let memory = guest_memory(&vm)?;
+        let vcpu = number(&vm, abi::CREATE_VCPU, 0).map(File::from_raw).or_fail("KVM_CREATE_VCPU")?;
+        let size = number(kvm, abi::GET_VCPU_MMAP_SIZE, 0).or_fail("KVM_GET_VCPU_MMAP_SIZE")?;
+        ensure!(size >= size_of::<Run>(), "a vCPU's state has only {size} bytes");
+        let state = Mapping::of_file(vcpu.descriptor(), size).or_fail("mapping the vCPU's state")?;
+        let mut machine = Self { state, vcpu, vm, _memory: memory };
+        guest::prepare_vcpu(&mut machine)?;
+        Ok(machine)
+    }
+
+    /// The machine's descriptor.
+    pub fn vm(&self) -> &File {
+        &self.vm
+    }
+
+    /// The vCPU's descriptor.
+    pub fn vcpu(&self) -> &File {
+        &self.vcpu
+    }
+
+    /// What the vCPU shares with the kernel.
+    pub fn state(&mut self) -> &mut Run {
+        // SAFETY: the mapping is at least as long as a `Run`, which is all integers. The kernel touches it within KVM_RUN
+        // only, which needs `&mut self` too.
+        unsafe { &mut *(self.state.address() as *mut Run) }
+    }
+
+    /// `KVM_RUN`: the guest runs up to its next exit. A signal may send it back before that, which is no error.
+    ///
+    /// # Errors
+    ///
+    /// A failure that says how else the guest came back.
+    pub fn run(&mut self) -> Result<(), Unmet> {
+        match number(&self.vcpu, abi::RUN, 0) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(()),
+            Err(errno) => return Err(crate::fail!("KVM_RUN: {errno}")),
+        }
+        let state = self.state();
+        ensure!(guest::is_its_exit(state), "the guest left its loop: exit reason {}", state.exit_reason);
+        Ok(())
+    }
+}
+
+/// Gives the machine its memory, with the program in it.
+fn guest_memory(vm: &File) -> Result<Mapping, Unmet> {
+    let Layout { address, size, align, entry } = guest::LAYOUT;
+    let memory = Mapping::shared(size + align).or_fail("memory for the guest")?;
+    let start = memory.address().next_multiple_of(align);
+    let code = guest::code();
+    ensure!(entry + code.len() <= size, "the program does not fit");
+    // SAFETY: the target lies within the new mapping, which nothing else uses, as it is `align` longer than `size`.
+    unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), (start + entry) as *mut u8, code.len()) };
+    let region = MemoryRegion { slot: 0, flags: 0, guest_address: address, size: size as u64, address: start as u64 };
+    // SAFETY: the kernel reads the region; the memory that it names stays mapped for as long as the machine is.
+    unsafe { ioctl(vm, abi::SET_USER_MEMORY_REGION, &raw const region as usize) }
+        .or_fail("KVM_SET_USER_MEMORY_REGION")?;
+    Ok(memory)
+}
+
+/// An ioctl whose argument is a number.
+fn number(file: &File, request: u32, argument: usize) -> Result<usize, Errno> {
+    // SAFETY: every caller here passes a request whose argument is a number. KVM_RUN alone changes memory: that of the
+    // guest and of the vCPU's state, both of which belong to the machine.
+    unsafe { ioctl(file, request, argument) }
+}
