@@ -8,6 +8,7 @@
 //! | [`args`], [`options`], [`text`] | options and text without an allocator |
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
 //! | [`sections`] | sections with a delay inside, and their unarmed controls |
+//! | [`alone`] | one thread under its own timer signal |
 //! | [`load`] | threads under timer signals and forced migration |
 //! | [`percpu_ops`] | spinlock, list and counter under load |
 //! | [`trial`] | delayed counters under load: what was added, what is there, what was aborted |
@@ -17,6 +18,7 @@
 //! | [`v2`] | how this kernel treats short and long registrations |
 //! | [`sys`], [`cpu_list`] | system calls, CPUs |
 
+pub mod alone;
 pub mod args;
 pub mod cpu_list;
 pub mod index;

@@ -1,0 +1,46 @@
+//! increment and spinlock: counts that must add up.
+
+use crate::flavour::Flavour;
+use crate::options::Params;
+use crate::workers::{self, Totals, same};
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+use test_bins::index::Choice;
+use test_bins::ktap::{OrFail, Verdict};
+use test_bins::slots::Slots;
+
+/// Each thread adds one to the slot of its index, again and again.
+pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
+    let slots = Slots::new().or_fail("memory for the slots")?;
+    workers::run::<C>(params, totals, &|worker| {
+        worker.retry(|worker, slot| {
+            let Some(word) = slots.word(slot) else { return Err(rseq_core::Aborted) };
+            // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
+            unsafe { flavour.load_add_store(worker.token, worker.index, slot, word, 1) }
+        });
+        true
+    })?;
+    same("the sum of the slots", totals.done.load(Ordering::Relaxed), slots.sum())
+}
+
+/// Each thread takes its slot's lock, adds one to a plain counter beside it, and releases the lock, wherever it is by then.
+pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
+    let locks = Slots::new().or_fail("memory for the locks")?;
+    let counts = Slots::new().or_fail("memory for the slots")?;
+    workers::run::<C>(params, totals, &|worker| {
+        let slot = worker.retry(|worker, slot| {
+            let Some(lock) = locks.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
+            // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
+            unsafe { flavour.load_cbne_store(worker.token, worker.index, slot, lock, 0, 1) }
+        });
+        fence(Ordering::Acquire);
+        let (Some(lock), Some(count)) = (locks.word(slot), counts.word(slot)) else { return false };
+        // SAFETY: the lock is held, so no other thread touches this count until the release below; both words live as long
+        // as their slots, which outlive the threads.
+        unsafe {
+            count.write_volatile(count.read_volatile() + 1);
+            AtomicUsize::from_ptr(lock).swap(0, Ordering::Release) == 1
+        }
+    })?;
+    same("the locks still held", 0, locks.sum())?;
+    same("the sum of the slots", totals.done.load(Ordering::Relaxed), counts.sum())
+}

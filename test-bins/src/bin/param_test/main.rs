@@ -1,0 +1,155 @@
+//! Per-CPU operations under injected delays, yields, signals and sleeps: the kernel's and librseq's param_test, one binary
+//! for what they build eight of.
+#![no_std]
+#![no_main]
+
+mod buffer;
+mod counters;
+mod flavour;
+mod grid;
+mod inject;
+mod list;
+mod membarrier;
+mod options;
+mod workers;
+
+use core::fmt;
+use core::sync::atomic::Ordering::Relaxed;
+use flavour::{CompareTwice, Delays, Flavour, Plain, Stretched};
+use linux_raw_sys::general::SIGUSR1;
+use options::{Grid, Params, Test};
+use rseq_core::{Relaxed as PlainStore, Release};
+use rseq_rt::process::ExitCode;
+use test_bins::index::{ByCpu, ByMmCid, Choice};
+use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::sys::cpu;
+use test_bins::sys::memory::Mapping;
+use test_bins::sys::signal::{self, Action};
+use test_bins::text::Text;
+use test_bins::{fail, mode, program, registration};
+use workers::Totals;
+
+rseq_rt::entry!(main);
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let options = options::read();
+    if let Err(unmet) = start(&options) {
+        return Suite::cannot_start(unmet);
+    }
+    match options.grid {
+        Grid::One => {
+            let mut suite = Suite::new(1);
+            one(&mut suite, &options.params);
+            suite.finish()
+        }
+        Grid::Short => all(grid::SHORT, options.params.verbose),
+        Grid::Full => all(grid::FULL, options.params.verbose),
+    }
+}
+
+/// The registration that the options ask for, and the signal handler.
+fn start(options: &options::Options) -> Verdict {
+    mode::enter(options.mode)?;
+    signal::set(SIGUSR1, Action::Handler(inject::count_signal)).or_fail("the signal handler")
+}
+
+fn all(size: grid::Size, verbose: bool) -> u8 {
+    let cpus = cpu::affinity(0).map_or(1, |set| set.count());
+    let mut suite = Suite::new(size.count());
+    for number in 0..size.count() {
+        one(&mut suite, &Params { verbose, ..size.run(number, cpus) });
+    }
+    suite.finish()
+}
+
+fn one(suite: &mut Suite, params: &Params) {
+    let verdict = if params.mm_cid { in_flavour::<ByMmCid>(params) } else { in_flavour::<ByCpu>(params) };
+    suite.report(format_args!("{}", Name(params)), verdict);
+}
+
+fn in_flavour<C: Choice>(params: &Params) -> Verdict {
+    C::index(registration::token()?)?;
+    if !params.compare_twice && !params.stretches() {
+        return run::<_, C>(Plain, params);
+    }
+    let memory = Mapping::private(size_of::<Delays>()).or_fail("memory for the delays")?;
+    let delays = memory.slot::<Delays>(0).or_fail("memory for the delays")?;
+    // SAFETY: the mapping holds the array, which nobody else writes; it lives until after the threads have been joined.
+    let delays = unsafe {
+        delays.write(core::array::from_fn(|step| params.loops.get(step).map_or(0, |&loops| loops.max(0) as usize)));
+        &*delays
+    };
+    if params.compare_twice {
+        run::<_, C>(CompareTwice(delays), params)
+    } else {
+        run::<_, C>(Stretched(delays), params)
+    }
+}
+
+fn run<F: Flavour, C: Choice>(flavour: F, params: &Params) -> Verdict {
+    let totals = Totals::default();
+    let signals = inject::SIGNALS.load(Relaxed);
+    let verdict = match (params.test, params.release) {
+        (Test::Spinlock, _) => counters::spinlock::<F, C>(flavour, params, &totals),
+        (Test::Increment, _) => counters::increment::<F, C>(flavour, params, &totals),
+        (Test::List, _) => list::run::<F, C>(flavour, params, &totals),
+        (Test::Buffer, false) => buffer::pointers::<F, C, PlainStore>(flavour, params, &totals),
+        (Test::Buffer, true) => buffer::pointers::<F, C, Release>(flavour, params, &totals),
+        (Test::Memcpy, false) => buffer::items::<F, C, PlainStore>(flavour, params, &totals),
+        (Test::Memcpy, true) => buffer::items::<F, C, Release>(flavour, params, &totals),
+        (Test::Membarrier, _) => membarrier::run::<F, C>(flavour, params, &totals),
+    };
+    totals.report(params.test.name(), inject::SIGNALS.load(Relaxed) - signals);
+    verdict.and_then(|()| totals.check(params)).and_then(|()| check_signals(params, signals))
+}
+
+/// Signals that were asked for arrived.
+fn check_signals(params: &Params, before: usize) -> Verdict {
+    let asked = params.signals && params.modulo > 0 && params.loops[7..].contains(&options::BLOCK);
+    let enough = params.reps >= params.modulo && !params.disabled;
+    if asked && enough && inject::SIGNALS.load(Relaxed) == before {
+        return Err(fail!("no signal was handled"));
+    }
+    Ok(())
+}
+
+/// What a result is called.
+struct Name<'p>(&'p Params);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Params { test, mm_cid, compare_twice, release, loops, modulo, .. } = self.0;
+        write!(f, "{} by {}", test.name(), if *mm_cid { ByMmCid::NAME } else { ByCpu::NAME })?;
+        if *release && test.has_order() {
+            write!(f, ", release")?;
+        }
+        if *compare_twice {
+            write!(f, ", comparing twice")?;
+        }
+        for (point, loops) in loops.iter().enumerate().filter(|(_, loops)| **loops != 0) {
+            match *loops {
+                options::BLOCK => write!(f, ", {} at {point} every {modulo}", Blocking(self.0))?,
+                loops => write!(f, ", {loops} loops at {point}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Blocking<'p>(&'p Params);
+
+impl fmt::Display for Blocking<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Text::<32>::new();
+        let kinds = [(self.0.yields, "yield"), (self.0.signals, "signal"), (self.0.sleep_ms > 0, "sleep")];
+        for (_, kind) in kinds.into_iter().filter(|(on, _)| *on) {
+            let separator = if text.as_bytes().is_empty() { "" } else { "+" };
+            text.push(format_args!("{separator}{kind}"));
+        }
+        f.write_str(text.as_str())
+    }
+}

@@ -1,0 +1,44 @@
+//! Choosing the registration of a whole program: it starts again with `RSEQ_RT` set.
+
+use core::ffi::CStr;
+
+use linux_raw_sys::auxvec::AT_EXECFN;
+use rseq_core::Mode;
+
+use crate::ktap::Verdict;
+use crate::sys::process;
+
+/// How many arguments and variables go along.
+const MOST: usize = 128;
+
+/// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is not
+/// registered at all goes on: its tests tell why.
+pub fn enter(mode: Mode) -> Verdict {
+    match rseq_rt::registration() {
+        Ok(current) if current != mode => Err(crate::fail!("cannot start again for another mode: {}", again(mode))),
+        _ => Ok(()),
+    }
+}
+
+fn again(mode: Mode) -> rseq_core::sys::Errno {
+    let variable = match mode {
+        Mode::Extended => c"RSEQ_RT=extended",
+        Mode::Legacy => c"RSEQ_RT=legacy",
+    };
+    let others = rseq_rt::env::vars_os().filter(|variable| !variable.to_bytes().starts_with(b"RSEQ_RT="));
+    let environment = list(core::iter::once(variable).chain(others));
+    let arguments = list(rseq_rt::env::args_os());
+    let Some(path) = rseq_rt::env::auxv(AT_EXECFN as usize) else { return rseq_core::sys::Errno::ENOENT };
+    // SAFETY: AT_EXECFN is the address of the path that this program was executed by, NUL-terminated, on the initial stack.
+    let path = unsafe { CStr::from_ptr(path as *const _) };
+    process::execute(path, &arguments, &environment)
+}
+
+/// The strings' addresses, and the null pointer that ends them; what is beyond [`MOST`] stays behind.
+fn list(strings: impl Iterator<Item = &'static CStr>) -> [*const u8; MOST + 1] {
+    let mut list = [core::ptr::null(); MOST + 1];
+    for (entry, string) in list.iter_mut().take(MOST).zip(strings) {
+        *entry = string.as_ptr().cast();
+    }
+    list
+}
