@@ -56,13 +56,16 @@ pub enum Need {
 /// The runs of a binary that takes no arguments.
 const PLAIN: Runs = &[&[]];
 
+/// The runs in a guest: fewer events, shorter deadlines.
+const SHORT: Runs = &[&["--short"]];
+
 /// What most binaries have; the table below states the differences.
 const TEST: Entry = Entry {
     name: "",
     about: "",
     kind: Kind::Test,
     native: PLAIN,
-    guest: PLAIN,
+    guest: SHORT,
     full: PLAIN,
     timeout: 60,
     full_timeout: 600,
@@ -71,8 +74,22 @@ const TEST: Entry = Entry {
 
 /// Every binary of `test-bins` but `init`, in the order in which they run.
 pub const SUITE: &[Entry] = &[
-    Entry { name: "probe", about: "what this kernel's rseq can do", kind: Kind::Report, timeout: 20, ..TEST },
-    Entry { name: "basic_test", about: "registration and cpu_id", ..TEST },
+    Entry { name: "probe", about: "what this kernel's rseq can do", kind: Kind::Report, guest: PLAIN, timeout: 20, ..TEST },
+    Entry { name: "basic_test", about: "registration, the area's fields, aborts", ..TEST },
+    Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
+    Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
+    Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
+    Entry { name: "negative_control", about: "unarmed sections lose counts, armed ones do not", ..TEST },
+    Entry {
+        name: "param_test",
+        about: "per-CPU operations under injected events",
+        native: &[&["--grid", "short"]],
+        guest: &[&["-t", "6", "-r", "100", "-T", "l", "-3", "1000"], &["-t", "6", "-r", "100", "-T", "m", "-M", "--mm-cid"]],
+        full: &[&["--grid", "full"], &["-L", "--grid", "full"]],
+        timeout: 180,
+        full_timeout: 3600,
+        ..TEST
+    },
 ];
 
 /// The binary that is a guest's PID 1 and no test.

@@ -1,0 +1,138 @@
+//! The per-CPU test in a std program on glibc: `percpu adopt` over glibc's registration, `percpu own` over the program's.
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use hosted::report::{self, Report};
+use hosted::source::{Adopted, Own, Source};
+use hosted::trial::{self, Load, Trial};
+use rseq_core::percpu::CacheAligned;
+use rseq_core::{RegisterError, Registration, sys};
+
+/// Threads of a load.
+const THREADS: usize = 4;
+/// Threads that only come and go.
+const BRIEF: usize = 100;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["adopt"] => test::<Adopted>(),
+        ["own"] => test::<Own>(),
+        ["adopt", "--register-twice"] => register_twice(),
+        _ => {
+            eprintln!("usage: percpu adopt|own\n       percpu adopt --register-twice");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn test<S: Source>() -> ExitCode {
+    let registration = match S::register() {
+        Ok(registration) => registration,
+        Err(error @ (RegisterError::NoSyscall | RegisterError::Blocked(_) | RegisterError::NothingToAdopt)) => {
+            return report::skip(&error.to_string());
+        }
+        Err(error) => {
+            let mut report = Report::new(1);
+            report.result("main is registered", Err(error.to_string()));
+            return report.finish();
+        }
+    };
+    let mut report = Report::new(6);
+    report.result("main is registered by the right owner", owner::<S>(&registration));
+    report.result("a second registration is refused", S::refuses_others());
+    report.result("threads count exactly under signals", exact::<S>());
+    report.result("unarmed sections lose counts", control::<S>());
+    report.result("threads come and go", brief::<S>());
+    report.result("main releases", end::<S>(registration));
+    println!("# threads: {}", 1 + 2 * THREADS + BRIEF);
+    report.finish()
+}
+
+fn owner<S: Source>(registration: &Registration<S::Area>) -> Result<(), String> {
+    let owner = registration.owner();
+    if owner != S::OWNER {
+        return Err(format!("the owner is {owner:?}"));
+    }
+    let token = registration.token();
+    let counter = trial::counter()?;
+    counter.add(token, token.cpu_index(), 1).map_err(|error| error.to_string())
+}
+
+fn exact<S: Source>() -> Result<(), String> {
+    let load = Load { threads: THREADS, enough: 200, deadline: Duration::from_secs(20), armed: true };
+    let Trial { added, handled, found, aborts } = trial::run::<S>(load)?;
+    println!("# added {added} ({handled} in handlers), found {found}, aborts {aborts}");
+    match () {
+        () if added != found => Err(format!("added {added}, found {found}")),
+        () if aborts == 0 => Err("no section was aborted: the load proves nothing".into()),
+        () if handled == 0 => Err("no handler added anything".into()),
+        () => Ok(()),
+    }
+}
+
+fn control<S: Source>() -> Result<(), String> {
+    let load = Load { threads: THREADS, enough: 200, deadline: Duration::from_secs(20), armed: false };
+    let Trial { added, found, .. } = trial::run::<S>(load)?;
+    println!("# unarmed: added {added}, found {found}");
+    if found < added { Ok(()) } else { Err("nothing was lost: the load proves nothing".into()) }
+}
+
+/// Each thread registers, counts once, releases, and no longer counts as registered when its thread-locals go.
+fn brief<S: Source>() -> Result<(), String> {
+    for _ in 0..BRIEF {
+        thread::spawn(come_and_go::<S>).join().map_err(|_| "a thread panicked")??;
+    }
+    Ok(())
+}
+
+fn come_and_go<S: Source>() -> Result<(), String> {
+    let registration = S::register().map_err(|error| error.to_string())?;
+    LAST.with_borrow_mut(|last| last.0 = Some(assert_end::<S>));
+    owner::<S>(&registration)?;
+    end::<S>(registration)
+}
+
+thread_local! {
+    /// Runs its function when the thread's locals are destroyed.
+    static LAST: RefCell<Last> = const { RefCell::new(Last(None)) };
+}
+
+struct Last(Option<fn()>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if let Some(check) = self.0 {
+            check();
+        }
+    }
+}
+
+/// A released thread has no token; a thread of glibc's has one to its end.
+fn assert_end<S: Source>() {
+    let own = S::OWNER == rseq_core::Owner::Own;
+    if S::current().is_some() == own {
+        eprintln!("after its release a thread is registered: {own}");
+        std::process::abort();
+    }
+}
+
+fn end<S: Source>(registration: Registration<S::Area>) -> Result<(), String> {
+    registration.release().map_err(|error| error.to_string())?;
+    assert_end::<S>();
+    Ok(())
+}
+
+/// What must never happen, done on purpose: whoever counts system calls has to notice.
+fn register_twice() -> ExitCode {
+    static AREA: CacheAligned<8> = CacheAligned::new();
+    let address = AREA.as_ptr() as usize;
+    // SAFETY: the area is 64 bytes of a static, which nothing else uses and which no thread outlives.
+    let result = unsafe { sys::rseq_raw(address, 32, 0, rseq_core::arch::SIGNATURE) };
+    println!("# a second registration: {result:?}");
+    ExitCode::from(u8::from(result.is_ok()))
+}

@@ -1,0 +1,93 @@
+//! The `plugin` library, loaded and unloaded.
+
+use std::ffi::{CStr, CString, c_void};
+use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
+
+use crate::maps;
+
+type Add = unsafe extern "C" fn(*mut usize, usize, usize) -> i32;
+type PrepareUnload = extern "C" fn();
+
+/// A loaded library; its functions are gone with it.
+#[derive(Debug)]
+pub struct Plugin {
+    handle: *mut c_void,
+    add: Add,
+    prepare_unload: PrepareUnload,
+    path: String,
+}
+
+// SAFETY: a handle of dlopen and the functions of a library may be used from any thread.
+unsafe impl Send for Plugin {}
+// SAFETY: as above; nothing is changed through a shared reference.
+unsafe impl Sync for Plugin {}
+
+impl Plugin {
+    /// Loads the library at `path`.
+    pub fn load(path: &str) -> Result<Self, String> {
+        let name = CString::new(path).map_err(|error| error.to_string())?;
+        // SAFETY: `name` is a string, and the library's initialisers are Rust's own, which do nothing.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        if handle.is_null() {
+            return Err(format!("cannot load {path}: {}", last_error()));
+        }
+        let (add, prepare_unload) = (symbol(handle, c"plugin_add")?, symbol(handle, c"plugin_prepare_unload")?);
+        // SAFETY: the library defines both with these types.
+        let (add, prepare_unload) = unsafe {
+            (
+                std::mem::transmute::<*mut c_void, Add>(add),
+                std::mem::transmute::<*mut c_void, PrepareUnload>(prepare_unload),
+            )
+        };
+        Ok(Self { handle, add, prepare_unload, path: path.into() })
+    }
+
+    /// Adds 1 to the calling thread's slot, `times` times, with the library's section.
+    pub fn add(&self, words: &[AtomicUsize], slots: usize, times: usize) -> Result<(), String> {
+        assert!(slots * 64 <= size_of_val(words), "each slot is 64 bytes of the words");
+        // SAFETY: `slots` slots of 64 bytes begin at the words, which are atomics that anybody may write.
+        match unsafe { (self.add)(words.as_ptr().cast_mut().cast(), slots, times) } {
+            0 => Ok(()),
+            _ => Err("the library found this thread unregistered".into()),
+        }
+    }
+
+    /// Makes the calling thread forget the library's sections.
+    pub fn prepare_unload(&self) {
+        (self.prepare_unload)();
+    }
+
+    /// Where the library is mapped.
+    pub fn mapped(&self) -> Vec<Range<usize>> {
+        maps::of(&self.path).unwrap_or_default()
+    }
+
+    /// Unloads the library; an error says that it stayed.
+    pub fn unload(self) -> Result<(), String> {
+        // SAFETY: the handle is dlopen's and is closed once; `self` ends here, and its functions with it.
+        if unsafe { libc::dlclose(self.handle) } != 0 {
+            return Err(last_error());
+        }
+        match self.mapped().is_empty() {
+            true => Ok(()),
+            false => Err(format!("{} is still mapped", self.path)),
+        }
+    }
+}
+
+fn symbol(handle: *mut c_void, name: &CStr) -> Result<*mut c_void, String> {
+    // SAFETY: the handle is dlopen's, and the name is a string.
+    let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+    if address.is_null() { Err(last_error()) } else { Ok(address) }
+}
+
+fn last_error() -> String {
+    // SAFETY: dlerror returns null or a string that lives until this thread's next call of it.
+    let text = unsafe { libc::dlerror().cast_const() };
+    if text.is_null() {
+        return "unknown error".into();
+    }
+    // SAFETY: as above.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}

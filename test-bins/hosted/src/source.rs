@@ -1,0 +1,81 @@
+//! The two ways to a registration in a glibc process, behind one interface.
+
+use rseq_core::{Area, KernelRseq, Mode, OwnArea, Owner, RegisterError, Registration, ThreadArea, Token};
+
+/// What the kernel says of rseq, from the auxiliary vector that glibc keeps.
+pub fn kernel() -> KernelRseq {
+    // SAFETY: getauxval reads a vector that never changes; a type that is not in it gives 0.
+    let entry = |kind: usize| unsafe { libc::getauxval(kind as libc::c_ulong) } as usize;
+    KernelRseq::from_auxv(Some(entry(KernelRseq::AT_FEATURE_SIZE)), Some(entry(KernelRseq::AT_ALIGN)))
+}
+
+/// Where a thread's registration comes from.
+pub trait Source: 'static {
+    /// Where the area is.
+    type Area: Area;
+    /// Who owns the registration.
+    const OWNER: Owner;
+    /// The calling thread's registration.
+    fn register() -> Result<Registration<Self::Area>, RegisterError>;
+    /// A token, if the calling thread is registered at this moment; for signal handlers.
+    fn current() -> Option<Token<'static, Self::Area>>;
+    /// What this source says to a second claim on the thread, where `register` has succeeded.
+    fn refuses_others() -> Result<(), String>;
+}
+
+/// glibc registers every thread; the program adopts that.
+#[derive(Debug)]
+pub struct Adopted;
+
+/// glibc was told not to (`GLIBC_TUNABLES=glibc.pthread.rseq=0`); every thread registers and releases itself.
+#[derive(Debug)]
+pub struct Own;
+
+impl Source for Adopted {
+    type Area = ThreadArea;
+    const OWNER: Owner = Owner::Libc;
+
+    fn register() -> Result<Registration<ThreadArea>, RegisterError> {
+        Registration::adopt(kernel())
+    }
+
+    fn current() -> Option<Token<'static, ThreadArea>> {
+        ThreadArea::current(kernel())
+    }
+
+    fn refuses_others() -> Result<(), String> {
+        expect(own(), RegisterError::OtherOwner(Some(Owner::Libc)))
+    }
+}
+
+impl Source for Own {
+    type Area = OwnArea;
+    const OWNER: Owner = Owner::Own;
+
+    fn register() -> Result<Registration<OwnArea>, RegisterError> {
+        own()
+    }
+
+    fn current() -> Option<Token<'static, OwnArea>> {
+        OwnArea::current()
+    }
+
+    fn refuses_others() -> Result<(), String> {
+        expect(own(), RegisterError::OtherOwner(Some(Owner::Own)))?;
+        expect(Registration::adopt(kernel()), RegisterError::NothingToAdopt)
+    }
+}
+
+fn own() -> Result<Registration<OwnArea>, RegisterError> {
+    // SAFETY: every registration of this package is a local of a function that its thread leaves before it ends, and no
+    // thread is the child of a vfork.
+    unsafe { Registration::own(kernel(), Mode::Extended) }
+}
+
+fn expect<A: Area>(result: Result<Registration<A>, RegisterError>, error: RegisterError) -> Result<(), String> {
+    match result {
+        Err(found) if found == error => Ok(()),
+        Err(found) => Err(format!("expected \"{error}\", got \"{found}\"")),
+        Ok(_) => Err(format!("expected \"{error}\", got a second registration")),
+    }
+}
