@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::boot::{BootArgs, FetchArgs};
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]
@@ -13,9 +15,22 @@ use clap::{Args, Parser};
                   Piped, it prints KTAP; on a terminal, progress and a table."
 )]
 pub struct Cli {
+    /// Without one, a native run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Options of a native run.
     #[command(flatten)]
     pub native: NativeArgs,
+}
+
+/// What else there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Get QEMU and kernels through the system's package manager
+    Fetch(FetchArgs),
+    /// Boot kernels under QEMU and run the suite, or any static program, inside
+    Boot(BootArgs),
 }
 
 /// What to run here, and how.

@@ -1,6 +1,8 @@
 //! Builds the static rseq suite, runs it on this machine's kernel and reports; boots it on others.
 
 #[cfg(target_os = "linux")]
+mod boot;
+#[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]
 mod compile;
@@ -32,7 +34,11 @@ fn main() -> ExitCode {
     use clap::Parser;
 
     let cli = cli::Cli::parse();
-    run::main(&cli.native)
+    match &cli.command {
+        Some(cli::Command::Fetch(args)) => boot::fetch(args),
+        Some(cli::Command::Boot(args)) => boot::run(args),
+        None => run::main(&cli.native),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

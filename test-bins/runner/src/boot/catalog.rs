@@ -3,7 +3,7 @@
 //! A kernel is named by the first two numbers of its version; the newest package that carries them is taken at `fetch`.
 //! Adding a kernel is one line here, adding an architecture one [`Machine`].
 
-use super::machine::{Board, Machine, Numa, Target};
+use super::machine::{Machine, Numa, Target};
 
 /// Kernel versions and the suites that hold them, tried in order.
 pub type Kernels = &'static [(&'static str, &'static [&'static str])];
@@ -57,7 +57,6 @@ const MACHINE: Machine = Machine {
     max_cpus: 8,
     numa: Numa::Cpus,
     modules: &[],
-    quirk: Board::Plain,
     targets: &[],
     kernels: STABLE,
 };

@@ -85,7 +85,8 @@ mod tests {
     fn headers_and_contents_are_aligned() {
         let bytes = sample();
         assert_eq!(bytes.len() % 512, 0);
-        let starts: Vec<_> = bytes.windows(6).enumerate().filter(|(_, six)| six == b"070701").map(|(at, _)| at).collect();
+        let starts: Vec<_> =
+            bytes.windows(6).enumerate().filter(|(_, six)| six == b"070701").map(|(at, _)| at).collect();
         assert_eq!(starts.len(), 5);
         assert!(starts.iter().all(|start| start % 4 == 0), "{starts:?}");
         assert_eq!(&bytes[starts[2] + 110..][..5], b"init\0");
@@ -109,8 +110,9 @@ mod tests {
     /// The system's own reader agrees, where there is one.
     #[test]
     fn cpio_lists_the_same() {
-        let started = Command::new("cpio").arg("-t").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Ok(mut child) = started.spawn() else {
+        let mut cpio = Command::new("cpio");
+        cpio.arg("-t").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(mut child) = cpio.spawn() else {
             eprintln!("no cpio program here: the format was checked by offsets only");
             return;
         };

@@ -35,19 +35,10 @@ pub struct Machine {
     pub numa: Numa,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
-    /// What is different about it.
-    pub quirk: Board,
     /// The binaries that its kernels run: its own first.
     pub targets: &'static [Target],
     /// Its kernels, oldest first.
     pub kernels: Kernels,
-}
-
-/// What a board wants beyond `-kernel` and `-initrd`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Board {
-    /// Nothing.
-    Plain,
 }
 
 /// Whether a machine can have several nodes.

@@ -1,0 +1,51 @@
+//! Real kernels under QEMU: `fetch` gets them, `boot` runs the static suite as their first process.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | `catalog`, `machine` | the one table, and QEMU's command line |
+//! | `select`, `args` | from options to kernels and cells |
+//! | `fetch`, `install` | what to get, and the system's packages |
+//! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite's names to a kernel in the cache |
+//! | `toolchain` | building for another architecture |
+//! | `payload`, `cpio` | what a guest runs |
+//! | `guest`, `console` | a run of QEMU, and what its console says |
+//! | `cell`, `verdict`, `schedule`, `run`, `matrix` | cells, side by side, and the table at the end |
+
+mod apt;
+mod args;
+mod cache;
+mod catalog;
+mod cell;
+mod console;
+mod cpio;
+mod elf;
+mod fetch;
+mod guest;
+mod install;
+mod machine;
+mod matrix;
+mod mirror;
+mod payload;
+mod resolve;
+mod run;
+mod schedule;
+mod select;
+mod toolchain;
+mod unpack;
+mod verdict;
+mod version;
+mod zboot;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+pub use args::{BootArgs, FetchArgs};
+pub use fetch::run as fetch;
+pub use run::run;
+
+/// Ends with a message for the user.
+fn stop(code: u8, message: &str) -> ExitCode {
+    // With stderr closed there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    ExitCode::from(code)
+}

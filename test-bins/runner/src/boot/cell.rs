@@ -1,0 +1,185 @@
+//! One cell of the matrix: one kind of binaries on one kernel.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::cache::Slot;
+use super::guest::{self, Finished, Limits};
+use super::machine::Hardware;
+use super::payload::Payload;
+use super::select::Cell;
+use super::verdict::{Verdict, judge};
+use crate::compile::Binaries;
+use crate::interrupt::Interrupt;
+use crate::ktap::{Document, Outcome};
+
+/// Time to boot in, under emulation on a busy machine.
+const BOOT: u64 = 90;
+
+/// What all cells share.
+pub struct Setting<'a> {
+    /// The kernels' cache.
+    pub cache: &'a Path,
+    /// Where consoles and archives go.
+    pub directory: &'a Path,
+    /// The guest's CPUs and so on.
+    pub hardware: &'a Hardware,
+    /// What it runs.
+    pub payload: &'a Payload,
+    /// Seconds for all of it, instead of what its tests may take.
+    pub timeout: Option<u64>,
+    /// A kernel to take instead of the table's.
+    pub image: Option<&'a Path>,
+    /// Ctrl-C.
+    pub interrupt: &'a Interrupt,
+}
+
+/// A cell that has run, or why it has not.
+#[derive(Debug, Default, Serialize)]
+pub struct Ran {
+    /// The architecture, and what it ran on.
+    pub row: String,
+    /// The kernel's first two numbers.
+    pub line: String,
+    /// The kernel's whole release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The guest's CPUs.
+    pub cpus: u32,
+    /// What became of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Seconds from QEMU's start to the guest's first line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_seconds: Option<f64>,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// The exit code of the program, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// What the guest's `init` had to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The lines that the program printed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+    /// The console, where it is worth keeping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
+    /// All results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ktap: Option<Document>,
+}
+
+impl Default for Verdict {
+    fn default() -> Self {
+        Self::skipped("not run")
+    }
+}
+
+impl Ran {
+    /// The reasons of skipped results, with how many there were.
+    pub fn skipped(&self) -> BTreeMap<String, usize> {
+        let mut reasons = BTreeMap::new();
+        if let Some(document) = &self.ktap {
+            document.for_each(&mut |_, case| {
+                if case.outcome == Outcome::Skip {
+                    *reasons.entry(case.reason.clone()).or_default() += 1;
+                }
+            });
+        }
+        reasons
+    }
+}
+
+impl Setting<'_> {
+    /// Why the cell cannot run here, if it cannot.
+    pub fn lacks(&self, cell: &Cell) -> Option<String> {
+        let machine = cell.on.machine;
+        if super::install::qemu_major(machine.qemu).is_none() {
+            return Some(format!("{} is not here: {}", machine.qemu, fetch_command(cell)));
+        }
+        if let Err(message) = super::toolchain::find(&cell.target) {
+            return Some(message);
+        }
+        if let Some(reason) = machine.refuses(self.hardware) {
+            return Some(reason);
+        }
+        let slot = self.slot(cell);
+        match slot.manifest() {
+            _ if self.image.is_some() => None,
+            None => Some(format!("its kernel is not here: {}", fetch_command(cell))),
+            Some(manifest) => slot.verify(&manifest).err(),
+        }
+    }
+
+    fn slot(&self, cell: &Cell) -> Slot {
+        Slot::new(self.cache, cell.on.machine.name, cell.on.line)
+    }
+
+    /// A cell that does not run.
+    pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> Ran {
+        let release = self.slot(cell).manifest().map(|manifest| manifest.release).filter(|_| self.image.is_none());
+        let (row, line, cpus) = (cell.row(), cell.on.line.to_owned(), cell.on.machine.cpus(self.hardware.cpus));
+        Ran { row, line, release, cpus, verdict, ..Ran::default() }
+    }
+
+    /// Boots the cell's kernel with `binaries`.
+    pub fn run(&self, cell: &Cell, binaries: &Binaries) -> Ran {
+        match self.boot(cell, binaries) {
+            Ok(ran) => ran,
+            Err(message) => self.not_run(cell, Verdict::failed(message)),
+        }
+    }
+
+    fn boot(&self, cell: &Cell, binaries: &Binaries) -> Result<Ran, String> {
+        let slot = self.slot(cell);
+        let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
+        let limit = self.timeout.unwrap_or_else(|| BOOT + self.payload.limit(600));
+        let archive = self.payload.initramfs(binaries, modules, limit)?;
+        let (initramfs, log) = self.files(cell);
+        fs::write(&initramfs, archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
+        let kernel = self.image.map_or_else(|| slot.kernel(), Path::to_owned);
+        let command = cell.on.machine.command(self.hardware, &kernel, &initramfs);
+        let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence()) };
+        let finished = guest::run(command, &log, limits, self.interrupt)?;
+        let ran = self.judged(cell, finished, log);
+        if !ran.verdict.outcome.is_bad() {
+            let _ = fs::remove_file(initramfs);
+        }
+        Ok(ran)
+    }
+
+    /// A test may be silent for as long as it may run, a kernel for as long as it may boot.
+    fn silence(&self) -> u64 {
+        match self.payload {
+            Payload::Suite(runs) => runs.iter().map(|run| run.timeout).max().unwrap_or_default() + 30,
+            Payload::AsInit(_) | Payload::Program(..) => self.timeout.unwrap_or(600),
+        }
+        .max(BOOT)
+    }
+
+    fn files(&self, cell: &Cell) -> (PathBuf, PathBuf) {
+        let file = |ending: &str| self.directory.join(format!("{}.{ending}", cell.slug()));
+        (file("cpio"), file("log"))
+    }
+
+    fn judged(&self, cell: &Cell, finished: Finished, log: PathBuf) -> Ran {
+        let Finished { end, mut console, booted, seconds } = finished;
+        let (code, notes, output) =
+            (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
+        let document = console.finish();
+        let own = code.filter(|_| matches!(self.payload, Payload::AsInit(_)));
+        let verdict = judge(&end, &document, own);
+        let ran = self.not_run(cell, verdict);
+        Ran { boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
+    }
+}
+
+fn fetch_command(cell: &Cell) -> String {
+    format!("cargo run --release -- fetch --arch {} --kernel {}", cell.on.machine.name, cell.on.line)
+}

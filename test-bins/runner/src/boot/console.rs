@@ -1,0 +1,138 @@
+//! A guest's serial console: our lines between the firmware's and the kernel's.
+//!
+//! `init` marks what is for the runner with [`MARK`]; everything else is KTAP or noise, and the kernel's own lines
+//! (`[    1.234567] ...`) are kept from the parser.
+
+use crate::ktap::{Document, Parser, Splitter};
+
+/// How a line for the runner starts.
+const MARK: &str = "# guest: ";
+/// What a test says that is the first process itself.
+const OWN_END: &str = "# exit code ";
+
+/// What the lines so far mean.
+#[derive(Debug, Default)]
+pub struct Console {
+    splitter: Splitter,
+    parser: Parser,
+    /// Whether our first line has come.
+    pub started: bool,
+    /// Whether the guest says that all is done.
+    pub done: bool,
+    /// The exit code of the user's program, or of the test that is the first process.
+    pub code: Option<i32>,
+    /// Whether the kernel panicked, with its own words.
+    pub panic: Option<String>,
+    /// What the guest's `init` wants to be known.
+    pub notes: Vec<String>,
+    /// The lines that a user's program printed.
+    pub output: Vec<String>,
+}
+
+impl Console {
+    /// Reads bytes as they come.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let mut splitter = std::mem::take(&mut self.splitter);
+        splitter.push(bytes, |line| self.line(line));
+        self.splitter = splitter;
+    }
+
+    /// The results, once the guest is gone.
+    pub fn finish(self) -> Document {
+        self.parser.finish()
+    }
+
+    fn line(&mut self, text: &str) {
+        let text = text.trim_end_matches('\r');
+        if let Some(words) = text.strip_prefix(MARK) {
+            return self.mark(words);
+        }
+        if is_kernels(text) {
+            self.kernels(text);
+        } else if !self.started && !text.starts_with("KTAP version") {
+            // Firmware and boot loaders.
+        } else {
+            self.ours(text);
+        }
+    }
+
+    fn ours(&mut self, text: &str) {
+        self.started = true;
+        if let Some(code) = text.strip_prefix(OWN_END) {
+            self.code = code.trim().parse().ok();
+            self.done = self.code.is_some();
+        } else if let Some(line) = text.strip_prefix("  | ") {
+            self.output.push(line.to_owned());
+        }
+        self.parser.line(text);
+    }
+
+    fn mark(&mut self, words: &str) {
+        self.started = true;
+        match words.split_once(' ') {
+            None if words == "done" => self.done = true,
+            Some(("code", code)) => self.code = code.trim().parse().ok(),
+            Some(("note", note)) => self.notes.push(note.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn kernels(&mut self, text: &str) {
+        if let Some((_, words)) = text.split_once("Kernel panic - not syncing: ") {
+            self.panic.get_or_insert_with(|| words.to_owned());
+        }
+    }
+}
+
+/// Whether the kernel printed it: `[    4.055179] words`.
+fn is_kernels(text: &str) -> bool {
+    let time = text.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    time.is_some_and(|(time, _)| time.trim().parse::<f64>().is_ok()) || text.contains("] Kernel panic - not syncing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &[u8] = b"SeaBIOS\r\n\x1bc\x1b[?7l\x1b[2Jok 1 firmware\r\n\r\nKTAP version 1\r\n1..2\r\n\
+        # guest: note debugfs is not here\r\n  KTAP version 1\r\n  1..1\r\n[    3.1] ok 9 the kernel's\r\n  ok 1 a\r\n\
+        ok 1 x\r\nok 2 y # SKIP none\r\n# guest: done\r\n";
+
+    #[test]
+    fn noise_is_kept_from_the_results() {
+        for size in [1, 3, 4096] {
+            let mut console = Console::default();
+            LOG.chunks(size).for_each(|chunk| console.feed(chunk));
+            assert!(console.started && console.done && console.panic.is_none());
+            assert_eq!(console.notes, ["debugfs is not here"]);
+            let document = console.finish();
+            assert_eq!(document.problems, [""; 0]);
+            assert_eq!((document.counts().passed, document.counts().skipped), (1, 1));
+        }
+    }
+
+    #[test]
+    fn a_panic_is_seen_even_within_a_line() {
+        let mut console = Console::default();
+        console.feed(b"KTAP version 1\nok 1[    2.635595] Kernel panic - not syncing: Attempted to kill init!\n");
+        assert_eq!(console.panic.as_deref(), Some("Attempted to kill init!"));
+        assert!(!console.done);
+    }
+
+    #[test]
+    fn a_test_that_is_the_first_process_ends_by_its_code() {
+        let mut console = Console::default();
+        console.feed(
+            b"KTAP version 1\n1..1\nok 1 a\n# Totals: pass:1 fail:0 xfail:0 xpass:0 skip:0 error:0\n# exit code 0\n",
+        );
+        assert_eq!((console.code, console.done), (Some(0), true));
+        assert_eq!(console.finish().problems, [""; 0]);
+    }
+
+    #[test]
+    fn a_users_output_and_code_are_kept() {
+        let mut console = Console::default();
+        console.feed(b"KTAP version 1\n1..1\n  | hello\n  |  two\n# guest: code 3\nnot ok 1 program\n# guest: done\n");
+        assert_eq!((console.code, console.output), (Some(3), vec!["hello".into(), " two".into()]));
+    }
+}

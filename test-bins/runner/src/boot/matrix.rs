@@ -1,0 +1,132 @@
+//! What is shown at the end: architectures down, kernels across.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::cell::Ran;
+use super::version::Version;
+use crate::ktap::{Counts, Outcome};
+
+/// Prints the matrix, what failed, and why things were skipped.
+pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    table(out, cells)?;
+    failures(out, cells)?;
+    skips(out, cells)?;
+    let mut counts = Counts::default();
+    cells.iter().for_each(|ran| counts.merge(ran.verdict.counts));
+    let of = |outcome| cells.iter().filter(|ran| ran.verdict.outcome == outcome).count();
+    let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
+    writeln!(out, "\n{} cells: {passed} passed, {failed} failed, {skipped} skipped", cells.len())?;
+    let Counts { passed, failed, skipped, xfailed, xpassed } = counts;
+    writeln!(
+        out,
+        "results: {passed} passed, {} failed, {skipped} skipped, {xfailed} failed as expected",
+        failed + xpassed
+    )
+}
+
+fn table(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    let mut lines: Vec<_> = cells.iter().map(|ran| ran.line.as_str()).collect();
+    lines.sort_by_key(|line| Version::of(line));
+    lines.dedup();
+    let mut rows: Vec<&str> = Vec::new();
+    for ran in cells {
+        if !rows.contains(&ran.row.as_str()) {
+            rows.push(&ran.row);
+        }
+    }
+    let first = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+    let at = |row: &str, line: &str| {
+        cells.iter().find(|ran| ran.row == row && ran.line == line).map(mark).unwrap_or_default()
+    };
+    let wide = |line: &str| rows.iter().map(|row| at(row, line).len()).chain([line.len()]).max().unwrap_or_default();
+    let columns: Vec<_> = lines.iter().map(|line| (*line, wide(line))).collect();
+    writeln!(out, "passed/failed/skipped in each cell; 'skip': not run\n")?;
+    let heads = columns.iter().map(|(line, width)| format!("  {line:>width$}"));
+    writeln!(out, "{:first$}{}", "", heads.collect::<String>())?;
+    for row in rows {
+        let marks = columns.iter().map(|(line, width)| format!("  {:>width$}", at(row, line)));
+        writeln!(out, "{}", format!("{row:first$}{}", marks.collect::<String>()).trim_end())?;
+    }
+    Ok(())
+}
+
+fn mark(ran: &Ran) -> String {
+    let Counts { passed, failed, skipped, xfailed, xpassed } = ran.verdict.counts;
+    match ran.verdict.outcome {
+        Outcome::Skip if ran.verdict.counts.total() == 0 => "skip".into(),
+        Outcome::Fail if failed + xpassed == 0 => "FAIL".into(),
+        _ => format!("{}/{}/{skipped}", passed + xfailed, failed + xpassed),
+    }
+}
+
+fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    for ran in cells.iter().filter(|ran| ran.verdict.outcome.is_bad()) {
+        writeln!(out, "\n{} {} failed:", ran.row, ran.line)?;
+        for reason in &ran.verdict.reasons {
+            writeln!(out, "  {reason}")?;
+        }
+        if let Some(log) = &ran.log {
+            writeln!(out, "  console: {}", log.display())?;
+        }
+    }
+    Ok(())
+}
+
+/// Groups the reasons of all skips, with where each applied.
+fn skips(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for ran in cells {
+        let place = format!("{} {}", ran.row, ran.line);
+        if ran.verdict.outcome == Outcome::Skip && ran.verdict.counts.total() == 0 {
+            for reason in &ran.verdict.reasons {
+                reasons.entry(reason.clone()).or_default().push(place.clone());
+            }
+        }
+        for (reason, count) in ran.skipped() {
+            reasons.entry(reason).or_default().push(format!("{place} ({count})"));
+        }
+    }
+    if !reasons.is_empty() {
+        writeln!(out, "\nskipped:")?;
+    }
+    for (reason, places) in reasons {
+        writeln!(out, "  {reason}\n    {}", places.join(", "))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::verdict::Verdict;
+
+    fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
+        Ran { row: row.into(), line: line.into(), verdict, ..Ran::default() }
+    }
+
+    fn passed(passed: u64) -> Verdict {
+        Verdict { outcome: Outcome::Pass, reasons: vec![], counts: Counts { passed, skipped: 1, ..Counts::default() } }
+    }
+
+    #[test]
+    fn kernels_stand_across_in_order_and_every_skip_has_its_reason() {
+        let cells = [
+            ran("x86_64", "6.12", passed(40)),
+            ran("x86_64", "6.1", Verdict::skipped("not fetched")),
+            ran("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
+            ran("s390x", "6.1", Verdict::skipped("not fetched")),
+        ];
+        let mut text = Vec::new();
+        print(&mut text, &cells).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip\n";
+        assert!(text.contains(table), "{text}");
+        assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
+        assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
+        assert!(
+            text.contains("4 cells: 1 passed, 1 failed, 2 skipped\nresults: 40 passed, 0 failed, 1 skipped"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! What a guest runs, and the initramfs with it.
+//!
+//! `/suite` tells the guest's `init` what to run: fields that end with a NUL byte. The first one is `1` if the whole is to
+//! run again with the kernel's rseq checks on; then for each run its kind, its limit in seconds, the number of words, and
+//! the words, of which the first is the program's path. `/modules` names modules in loading order, in the same way.
+
+use std::fs;
+
+use super::cache::Slot;
+use super::cpio::Archive;
+use crate::compile::Binaries;
+use crate::suite::{Entry, GUEST_INIT, Kind};
+
+/// The program of a user.
+pub const PROGRAM: &str = "program";
+
+/// One program of a guest's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// `test`, `report` or `program`.
+    pub kind: &'static str,
+    /// Seconds after which it is killed.
+    pub timeout: u64,
+    /// Path and arguments.
+    pub words: Vec<String>,
+}
+
+/// What a guest runs.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    /// A list, under our `init`.
+    Suite(Vec<Run>),
+    /// One binary as the first process.
+    AsInit(String),
+    /// A user's program, under our `init`.
+    Program(Vec<String>, Vec<u8>),
+}
+
+impl Payload {
+    /// The guest's part of the suite.
+    pub fn suite(entries: &[&Entry]) -> Self {
+        let runs = entries.iter().flat_map(|&entry| entry.guest.iter().map(move |arguments| (entry, arguments)));
+        let runs = runs.map(|(entry, arguments)| Run {
+            kind: if entry.kind == Kind::Test { "test" } else { "report" },
+            timeout: entry.timeout,
+            words: words(entry.name, arguments),
+        });
+        Self::Suite(runs.collect())
+    }
+
+    /// The binaries of `test-bins` that it needs.
+    pub fn binaries(&self) -> Vec<&str> {
+        let mut names = match self {
+            Self::Suite(runs) => runs.iter().filter_map(|run| run.words[0].strip_prefix("/bin/")).collect(),
+            Self::AsInit(name) => return vec![name],
+            Self::Program(..) => Vec::new(),
+        };
+        names.sort_unstable();
+        names.dedup();
+        names.push(GUEST_INIT);
+        names
+    }
+
+    /// How often the list runs at most, and the seconds that it may take in all.
+    pub fn limit(&self, one: u64) -> u64 {
+        match self {
+            Self::Suite(runs) => 2 * runs.iter().map(|run| run.timeout + 1).sum::<u64>(),
+            Self::AsInit(_) | Self::Program(..) => one,
+        }
+    }
+
+    /// The archive: devices, programs, modules, list.
+    pub fn initramfs(
+        &self,
+        binaries: &Binaries,
+        slot: Option<(&Slot, &[&str])>,
+        limit: u64,
+    ) -> Result<Vec<u8>, String> {
+        let mut archive = Archive::default();
+        for directory in ["dev", "proc", "sys", "tmp", "bin", "mods"] {
+            archive.directory(directory);
+        }
+        archive.device("dev/console", 5, 1);
+        archive.device("dev/null", 1, 3);
+        let read = |name: &str| {
+            let path = binaries.get(name).ok_or_else(|| format!("test-bins has no binary '{name}'"))?;
+            fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        match self {
+            Self::AsInit(name) => archive.program("init", &read(name)?),
+            Self::Suite(_) | Self::Program(..) => archive.program("init", &read(GUEST_INIT)?),
+        }
+        for name in self.binaries().into_iter().filter(|name| *name != GUEST_INIT) {
+            archive.program(&format!("bin/{name}"), &read(name)?);
+        }
+        if let Self::Program(_, bytes) = self {
+            archive.program(&format!("bin/{PROGRAM}"), bytes);
+        }
+        archive.file("suite", &self.list(limit));
+        if let Some((slot, names)) = slot {
+            modules(&mut archive, slot, names)?;
+        }
+        Ok(archive.finish())
+    }
+
+    fn list(&self, limit: u64) -> Vec<u8> {
+        match self {
+            Self::Suite(runs) => list(true, runs),
+            Self::AsInit(_) => list(false, &[]),
+            Self::Program(arguments, _) => {
+                let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+                list(false, &[Run { kind: "program", timeout: limit, words: words(PROGRAM, &arguments) }])
+            }
+        }
+    }
+}
+
+fn words(name: &str, arguments: &[&str]) -> Vec<String> {
+    let path = format!("/bin/{name}");
+    [path].into_iter().chain(arguments.iter().map(|&word| word.to_owned())).collect()
+}
+
+fn list(twice: bool, runs: &[Run]) -> Vec<u8> {
+    let mut fields = vec![u8::from(twice).to_string()];
+    for run in runs {
+        fields.extend([run.kind.to_owned(), run.timeout.to_string(), run.words.len().to_string()]);
+        fields.extend(run.words.iter().cloned());
+    }
+    fields.into_iter().flat_map(|field| field.into_bytes().into_iter().chain([0])).collect()
+}
+
+/// Adds modules, and their names in loading order; one that the kernel has built in has no file.
+fn modules(archive: &mut Archive, slot: &Slot, names: &[&str]) -> Result<(), String> {
+    let mut order = Vec::new();
+    for name in names {
+        if let Some(path) = slot.module(name) {
+            let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            archive.file(&format!("mods/{name}.ko"), &bytes);
+            order.extend(format!("/mods/{name}.ko\0").into_bytes());
+        }
+    }
+    archive.file("modules", &order);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::SUITE;
+
+    #[test]
+    fn the_list_says_what_to_run() {
+        let runs = [Run { kind: "test", timeout: 60, words: words("a", &["--short", ""]) }];
+        assert_eq!(list(true, &runs), b"1\0test\x0060\x003\0/bin/a\0--short\0\0");
+        assert_eq!(list(false, &[]), b"0\0");
+    }
+
+    #[test]
+    fn every_guest_run_of_the_suite_is_listed_and_has_its_binary() {
+        let entries: Vec<_> = SUITE.iter().collect();
+        let payload = Payload::suite(&entries);
+        let Payload::Suite(runs) = &payload else { panic!() };
+        assert_eq!(runs.len(), SUITE.iter().map(|entry| entry.guest.len()).sum::<usize>());
+        assert_eq!(payload.binaries().len(), SUITE.len() + 1);
+        assert!(payload.limit(0) > runs.iter().map(|run| run.timeout).sum::<u64>());
+    }
+
+    #[test]
+    fn a_missing_binary_is_named() {
+        let payload = Payload::AsInit("basic_test".into());
+        let message = payload.initramfs(&Binaries::new(), None, 1).unwrap_err();
+        assert!(message.contains("'basic_test'"), "{message}");
+    }
+}

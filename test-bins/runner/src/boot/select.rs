@@ -1,0 +1,132 @@
+//! From `--arch` and `--kernel` to machines, rows and kernels.
+
+use std::collections::BTreeSet;
+
+use super::args::Choice;
+use super::catalog::MACHINES;
+use super::machine::{Machine, Target};
+
+const NEWEST: &str = "newest";
+
+/// A kernel of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// What it boots on.
+    pub machine: &'static Machine,
+    /// The first two numbers of its version.
+    pub line: &'static str,
+    /// The suites to look in.
+    pub suites: &'static [&'static str],
+}
+
+/// Binaries of one kind on one kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    /// The binaries' target.
+    pub target: Target,
+    /// The kernel.
+    pub on: Wanted,
+}
+
+impl Cell {
+    /// The name of its row.
+    pub fn row(&self) -> String {
+        match (self.target == self.on.machine.targets[0], self.target.name) {
+            (true, _) => self.on.machine.name.to_owned(),
+            (false, target) => format!("{target} on {}", self.on.machine.name),
+        }
+    }
+
+    /// A name for its files.
+    pub fn slug(&self) -> String {
+        format!("{}-{}", self.row().replace(' ', "-"), self.on.line)
+    }
+}
+
+/// The kernels that the choice means, each once.
+pub fn kernels(choice: &Choice) -> Result<Vec<Wanted>, String> {
+    let mut seen = BTreeSet::new();
+    let cells = cells(choice)?;
+    Ok(cells.into_iter().map(|cell| cell.on).filter(|on| seen.insert((on.machine.name, on.line))).collect())
+}
+
+/// The cells that the choice means, in the table's order.
+pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
+    check(choice)?;
+    let all = MACHINES.iter().flat_map(of_machine);
+    Ok(all.filter(|cell| is_arch(choice, cell) && is_kernel(choice, cell)).collect())
+}
+
+fn of_machine(machine: &'static Machine) -> impl Iterator<Item = Cell> {
+    let kernels = machine.kernels.iter();
+    let wanted = kernels.map(move |&(line, suites)| Wanted { machine, line, suites });
+    let wanted: Vec<_> = wanted.collect();
+    machine.targets.iter().flat_map(move |&target| wanted.clone().into_iter().map(move |on| Cell { target, on }))
+}
+
+fn is_arch(choice: &Choice, cell: &Cell) -> bool {
+    choice.arch.is_empty() || choice.arch.iter().any(|name| *name == cell.target.name || *name == cell.row())
+}
+
+fn is_kernel(choice: &Choice, cell: &Cell) -> bool {
+    let newest = cell.on.machine.kernels.last().is_some_and(|(line, _)| *line == cell.on.line);
+    choice.kernel.is_empty() || choice.kernel.iter().any(|name| name == cell.on.line || (newest && name == NEWEST))
+}
+
+fn check(choice: &Choice) -> Result<(), String> {
+    let rows: BTreeSet<_> =
+        MACHINES.iter().flat_map(of_machine).flat_map(|cell| [cell.row(), cell.target.name.into()]).collect();
+    if let Some(name) = choice.arch.iter().find(|name| !rows.contains(*name)) {
+        let names: Vec<_> = rows.iter().filter(|row| !row.contains(' ')).map(String::as_str).collect();
+        return Err(format!("no architecture is called '{name}': there are {}", names.join(", ")));
+    }
+    let lines: BTreeSet<_> = MACHINES.iter().flat_map(|machine| machine.kernels).map(|(line, _)| *line).collect();
+    if let Some(name) = choice.kernel.iter().find(|name| *name != NEWEST && !lines.contains(name.as_str())) {
+        let lines: Vec<_> = lines.iter().copied().collect();
+        return Err(format!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", ")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(arch: &[&str], kernel: &[&str]) -> Result<Vec<String>, String> {
+        let words = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let choice = Choice { arch: words(arch), kernel: words(kernel) };
+        Ok(cells(&choice)?.iter().map(Cell::slug).collect())
+    }
+
+    #[test]
+    fn nothing_chosen_means_all_and_all_are_many() {
+        let all = chosen(&[], &[]).unwrap();
+        assert!(all.len() >= 50, "{}", all.len());
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn an_architecture_means_its_binaries_wherever_they_run() {
+        assert_eq!(chosen(&["i686"], &["6.1"]).unwrap(), ["i686-on-x86_64-6.1", "i686-6.1"]);
+        assert_eq!(chosen(&["x86_64"], &["6.1", "7.3"]).unwrap(), ["x86_64-6.1", "x86_64-7.3"]);
+        assert_eq!(chosen(&["armv7 on aarch64"], &["7.3"]).unwrap(), ["armv7-on-aarch64-7.3"]);
+    }
+
+    #[test]
+    fn newest_is_each_machines_own() {
+        assert_eq!(chosen(&["mips64el"], &["newest"]).unwrap(), ["mips64el-6.12", "mips64el-loongson3-6.12"]);
+        assert_eq!(chosen(&["s390x"], &["newest"]).unwrap(), ["s390x-7.2"]);
+    }
+
+    #[test]
+    fn kernels_are_listed_once() {
+        let choice = Choice { arch: vec!["x86_64".into(), "i686".into()], kernel: vec!["7.3".into()] };
+        assert_eq!(kernels(&choice).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn unknown_names_get_the_list() {
+        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, armv7,"));
+        assert!(chosen(&[], &["2.4"]).unwrap_err().contains("6.12"));
+    }
+}

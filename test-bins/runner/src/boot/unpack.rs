@@ -1,0 +1,105 @@
+//! From Debian packages to the few files that are kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::cache::{KERNEL, names};
+use super::zboot;
+
+/// Where packages of all ages keep kernels and their configuration.
+const KERNELS: &[&str] = &["./boot/vmlinu*", "./boot/config-*", "*/lib/modules/*/vmlinuz", "*/lib/modules/*/config"];
+
+/// Extracts the kernel and its configuration from a package into `into`.
+pub fn kernel(package: &Path, into: &Path) -> Result<(), String> {
+    let scratch = Scratch::new(into.join("x"))?;
+    extract(package, &scratch.0, KERNELS)?;
+    let files = files_below(&scratch.0);
+    let named = |start: &str| files.iter().find(|path| file_name(path).starts_with(start));
+    let image = named("vmlinu").ok_or_else(|| format!("{} holds no kernel", package.display()))?;
+    keep(image, &into.join(KERNEL))?;
+    if let Some(configuration) = named("config") {
+        copy(configuration, &into.join("config"))?;
+    }
+    Ok(())
+}
+
+/// Extracts the modules of these names, uncompressed, into `into/mods`. A module may be built in, or not exist.
+pub fn modules(package: &Path, into: &Path, wanted: &[&str]) -> Result<(), String> {
+    let scratch = Scratch::new(into.join("x"))?;
+    let patterns: Vec<_> = wanted.iter().map(|name| format!("*/{name}.ko*")).collect();
+    extract(package, &scratch.0, &patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mods = into.join("mods");
+    fs::create_dir_all(&mods).map_err(|error| format!("{}: {error}", mods.display()))?;
+    for path in files_below(&scratch.0) {
+        let (stem, bytes) = uncompressed(&path)?;
+        fs::write(mods.join(&stem), bytes).map_err(|error| format!("{stem}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn keep(image: &Path, to: &Path) -> Result<(), String> {
+    let bytes = fs::read(image).map_err(|error| format!("{}: {error}", image.display()))?;
+    let payload = zboot::payload(&bytes)?;
+    fs::write(to, payload.as_deref().unwrap_or(&bytes)).map_err(|error| format!("{}: {error}", to.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", to.display()))
+}
+
+/// Runs `dpkg-deb | tar`. Patterns that match nothing are no error here: the caller looks for what it needs.
+fn extract(package: &Path, into: &Path, patterns: &[&str]) -> Result<(), String> {
+    let mut dpkg = Command::new("dpkg-deb");
+    dpkg.arg("--fsys-tarfile").arg(package).stdout(Stdio::piped());
+    let mut dpkg = dpkg.spawn().map_err(|error| format!("dpkg-deb: {error}"))?;
+    let archive = dpkg.stdout.take().ok_or("dpkg-deb's output is closed")?;
+    let mut tar = Command::new("tar");
+    tar.args(["-x", "--no-same-owner", "--wildcards", "-C"]).arg(into).args(patterns);
+    tar.stdin(archive).stderr(Stdio::null()).status().map_err(|error| format!("tar: {error}"))?;
+    let status = dpkg.wait().map_err(|error| format!("dpkg-deb: {error}"))?;
+    status.success().then_some(()).ok_or_else(|| format!("dpkg-deb cannot read {} ({status})", package.display()))
+}
+
+/// A module's name without the compression's, and its content.
+fn uncompressed(path: &Path) -> Result<(String, Vec<u8>), String> {
+    let name = file_name(path);
+    let (stem, tool) = match name.rsplit_once('.') {
+        Some((stem, "xz")) => (stem, "xz"),
+        Some((stem, "zst")) => (stem, "zstd"),
+        Some((stem, "gz")) => (stem, "gzip"),
+        _ => (name.as_str(), "cat"),
+    };
+    let flags: &[&str] = if tool == "cat" { &[] } else { &["-dcq"] };
+    let output = Command::new(tool).args(flags).arg(path).output();
+    let output = output.map_err(|error| format!("{tool} is needed to unpack {name}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{tool} cannot unpack {name}"));
+    }
+    Ok((stem.to_owned(), output.stdout))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let paths = names(directory).into_iter().map(|name| directory.join(name));
+    paths.flat_map(|path| if path.is_dir() && !path.is_symlink() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// A directory that goes away with its value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(path: PathBuf) -> Result<Self, String> {
+        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
