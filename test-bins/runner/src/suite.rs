@@ -43,14 +43,11 @@ pub enum Kind {
 /// What a test wants from a machine; without it, it skips by itself and says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(dead_code, reason = "a test that is added may want any of them")]
 pub enum Need {
     /// Two CPUs or more.
     Cpus,
     /// A working `/dev/kvm`.
     Kvm,
-    /// The right to switch `/sys/kernel/debug/rseq/debug`.
-    Debugfs,
 }
 
 /// The runs of a binary that takes no arguments.
@@ -58,6 +55,16 @@ const PLAIN: Runs = &[&[]];
 
 /// The runs in a guest: fewer events, shorter deadlines.
 const SHORT: Runs = &[&["--short"]];
+
+/// One run of each test, in turn by CPU and by concurrency ID.
+const PARAM_GUEST: Runs = &[
+    &["-T", "s", "-t", "8", "-r", "500"],
+    &["-T", "l", "-t", "8", "-r", "500", "--mm-cid"],
+    &["-T", "b", "-t", "8", "-r", "500", "-M"],
+    &["-T", "m", "-t", "8", "-r", "500", "--mm-cid", "-M"],
+    &["-T", "i", "-t", "8", "-r", "500", "--compare-twice"],
+    &["-T", "r", "-t", "8", "-r", "500"],
+];
 
 /// What most binaries have; the table below states the differences.
 const TEST: Entry = Entry {
@@ -74,26 +81,48 @@ const TEST: Entry = Entry {
 
 /// Every binary of `test-bins` but `init`, in the order in which they run.
 pub const SUITE: &[Entry] = &[
-    Entry { name: "probe", about: "what this kernel's rseq can do", kind: Kind::Report, guest: PLAIN, timeout: 20, ..TEST },
-    Entry { name: "basic_test", about: "registration, the area's fields, aborts", ..TEST },
-    Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
-    Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
-    Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
-    Entry { name: "negative_control", about: "unarmed sections lose counts, armed ones do not", ..TEST },
     Entry {
-        name: "param_test",
-        about: "per-CPU operations under injected events",
-        native: &[&["--grid", "short"]],
-        guest: &[&["-t", "6", "-r", "100", "-T", "l", "-3", "1000"], &["-t", "6", "-r", "100", "-T", "m", "-M", "--mm-cid"]],
-        full: &[&["--grid", "full"], &["-L", "--grid", "full"]],
-        timeout: 180,
-        full_timeout: 3600,
+        name: "probe",
+        about: "what this kernel's rseq can do",
+        kind: Kind::Report,
+        guest: PLAIN,
+        timeout: 20,
         ..TEST
     },
+    Entry { name: "start_test", about: "what the runtime does before and after main", guest: PLAIN, ..TEST },
+    Entry { name: "basic_test", about: "registration, the area's fields, aborts", ..TEST },
+    Entry {
+        name: "basic_percpu_ops_test",
+        about: "spinlock, list and counter per CPU, under load",
+        timeout: 120,
+        ..TEST
+    },
+    Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
+    Entry { name: "no_syscall_test", about: "a kernel without rseq, or one that hides it", ..TEST },
+    Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
+    Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
+    Entry {
+        name: "param_test",
+        about: "operations under delays, yields, signals, sleeps",
+        native: &[&["--grid", "short"]],
+        guest: PARAM_GUEST,
+        full: &[&["--grid", "full"]],
+        timeout: 300,
+        full_timeout: 7200,
+        ..TEST
+    },
+    Entry {
+        name: "kvm_rseq_test",
+        about: "cpu_id after KVM_RUN in a thread that is moved",
+        guest: &[&["--migrations", "2000", "--skip-sanity-check"]],
+        timeout: 180,
+        needs: &[Need::Cpus, Need::Kvm],
+        ..TEST
+    },
+    Entry { name: "negative_control", about: "unarmed sections lose counts, armed ones do not", ..TEST },
 ];
 
 /// The binary that is a guest's PID 1 and no test.
-#[cfg_attr(not(test), allow(dead_code, reason = "guests start it, this machine does not"))]
 pub const GUEST_INIT: &str = "init";
 
 #[cfg(test)]

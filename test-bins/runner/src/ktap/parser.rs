@@ -41,7 +41,6 @@ impl Parser {
     }
 
     /// Reads bytes in chunks of any size.
-    #[cfg_attr(not(test), allow(dead_code, reason = "consoles arrive in chunks, pipes in lines"))]
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut splitter = std::mem::take(&mut self.splitter);
         splitter.push(bytes, |text| self.line(text));
