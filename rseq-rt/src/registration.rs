@@ -7,25 +7,39 @@ use core::fmt;
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, Token};
 
-/// glibc's symbol: the distance in bytes from the thread pointer to the thread's `struct rseq`.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "the name is an interface")]
-static __rseq_offset: AtomicIsize = AtomicIsize::new(0);
+// The four symbols that others find the registration by. They are weak, as rseq-core's references to them are: link-time
+// optimisation can put both into one unit, where a symbol has one binding.
+core::arch::global_asm!(
+    ".pushsection .data.__rseq_symbols, \"aw\", %progbits",
+    ".balign 8",
+    ".weak __rseq_offset, __rseq_size, __rseq_flags, __rseq_core_runtime",
+    ".type __rseq_offset, %object",
+    ".type __rseq_size, %object",
+    ".type __rseq_flags, %object",
+    ".type __rseq_core_runtime, %object",
+    ".size __rseq_offset, {word}",
+    ".size __rseq_size, 4",
+    ".size __rseq_flags, 4",
+    ".size __rseq_core_runtime, 4",
+    "__rseq_offset: .zero 8",
+    "__rseq_size: .zero 4",
+    "__rseq_flags: .zero 4",
+    "__rseq_core_runtime: .zero 4",
+    ".popsection",
+    word = const size_of::<isize>(),
+);
 
-/// glibc's symbol: the active bytes of the registered area; 0 if there is no registration.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "the name is an interface")]
-static __rseq_size: AtomicU32 = AtomicU32::new(0);
-
-/// glibc's symbol: the flags that the registrations were made with.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "the name is an interface")]
-static __rseq_flags: AtomicU32 = AtomicU32::new(0);
-
-/// Tells rseq-core that the three symbols above are a runtime's and not a libc's.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "the name is an interface")]
-static __rseq_core_runtime: AtomicU32 = AtomicU32::new(0);
+#[allow(non_upper_case_globals, reason = "the names are an interface")]
+unsafe extern "C" {
+    /// glibc's symbol: the distance in bytes from the thread pointer to the thread's `struct rseq`.
+    safe static __rseq_offset: AtomicIsize;
+    /// glibc's symbol: the active bytes of the registered area; 0 if there is no registration.
+    safe static __rseq_size: AtomicU32;
+    /// glibc's symbol: the flags that the registrations were made with.
+    safe static __rseq_flags: AtomicU32;
+    /// Tells rseq-core that the three symbols above are a runtime's and not a libc's.
+    safe static __rseq_core_runtime: AtomicU32;
+}
 
 static STATUS: BeforeMain<Result<Mode, NotRegistered>> = BeforeMain::new();
 

@@ -73,14 +73,33 @@ pub trait OrFail<T> {
 
 impl<T> OrFail<T> for Result<T, Errno> {
     fn or_fail(self, what: &str) -> Result<T, Unmet> {
-        self.map_err(|errno| crate::fail!("{what}: {errno}"))
+        match self {
+            Ok(value) => Ok(value),
+            Err(errno) => Err(failed(what, errno)),
+        }
     }
 }
 
 impl<T> OrFail<T> for Option<T> {
     fn or_fail(self, what: &str) -> Result<T, Unmet> {
-        self.ok_or_else(|| crate::fail!("{what}"))
+        match self {
+            Some(value) => Ok(value),
+            None => Err(missing(what)),
+        }
     }
+}
+
+/// Apart from [`OrFail`], so that there is one copy of it.
+#[cold]
+#[inline(never)]
+fn failed(what: &str, errno: Errno) -> Unmet {
+    crate::fail!("{what}: {errno}")
+}
+
+#[cold]
+#[inline(never)]
+fn missing(what: &str) -> Unmet {
+    crate::fail!("{what}")
 }
 
 /// How many results of each kind there were.

@@ -26,7 +26,7 @@ impl Slots {
     }
 
     fn within(map: fn(usize) -> Result<Mapping, Errno>) -> Result<Self, Errno> {
-        let count = cpu::slots()? as usize;
+        let count = cpu::slots_by_mask()? as usize;
         Ok(Self { memory: map(count * STRIDE)?, count })
     }
 

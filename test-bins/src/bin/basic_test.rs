@@ -5,37 +5,50 @@
 use rseq_core::section::operations::{load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
 use rseq_rt::process::ExitCode;
-use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
+use test_bins::args::Args;
+use test_bins::index::{ByCpu, ByMmCid, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
-use test_bins::options::Options;
 use test_bins::sys::cpu::{self, Set};
-use test_bins::sys::process;
+use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::time::{Deadline, SECOND};
-use test_bins::trial::{self, Section};
-use test_bins::{ensure, load_usage, program, registration, skip};
+use test_bins::{alone, ensure, program, registration, skip};
 
 rseq_rt::entry!(main);
+
+const USAGE: &str = "basic_test: registration, the area's fields, sections that abort\n\
+usage: basic_test [--short]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 
 fn main() -> ExitCode {
     program::run(body)
 }
 
 fn body() -> u8 {
-    let options = Options::read(load_usage!("basic_test", "registration, the area's fields, sections that abort"));
+    let mut enough = 100;
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        match option {
+            "--short" => enough = 5,
+            other => args.unknown(other),
+        }
+    }
     let token = match registration::token() {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(9);
+    let mut suite = Suite::new(10);
     suite.test("the runtime owns this thread's registration", &mut || owned(token));
     suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || on_each_cpu(token, is_here));
-    suite.test("mm_cid is below the number of CPU slots", &mut || on_each_cpu(token, has_small_mm_cid));
-    suite.test("a thread that another one moves sees its new CPU", &mut || moved(token));
+    suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(token, has_small_mm_cid));
+    suite.test("a thread that another process moves sees its new CPU", &mut || moved(token));
     suite.test("a section on its CPU commits", &mut || on_each_cpu(token, commits));
     suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(token, refuses));
-    suite.test("interrupted sections abort, by cpu_id", &mut || exact::<ByCpu>(&options, Section::aimed(true)));
-    suite.test("interrupted sections abort, by mm_cid", &mut || exact::<ByMmCid>(&options, Section::aimed(true)));
-    suite.test("interrupted sections restart themselves", &mut || exact::<ByCpu>(&options, Section::here(true)));
+    suite.test("interrupted sections abort, by cpu_id", &mut || alone::test::<ByCpu>(token, false, enough));
+    suite.test("interrupted sections abort, by mm_cid", &mut || alone::test::<ByMmCid>(token, false, enough));
+    suite.test("interrupted sections restart themselves, by cpu_id", &mut || alone::test::<ByCpu>(token, true, enough));
+    suite.test("interrupted sections restart themselves, by mm_cid", &mut || {
+        alone::test::<ByMmCid>(token, true, enough)
+    });
     suite.finish()
 }
 
@@ -43,7 +56,7 @@ fn owned(token: Here) -> Verdict {
     let adopted = Registration::adopt(rseq_rt::kernel()).map_err(|error| test_bins::fail!("adopting: {error}"))?;
     ensure!(adopted.owner() == Owner::Runtime, "somebody else owns it");
     ensure!(adopted.token().cpu_id_start() == token.cpu_id_start(), "the runtime's symbols lead to another area");
-    let slots = cpu::slots().or_fail("the number of CPUs")?;
+    let slots = cpu::slots_by_mask().or_fail("sched_getaffinity")?;
     ensure!(token.cpu_id() < slots, "cpu_id {} of {slots}", token.cpu_id());
     Ok(())
 }
@@ -65,9 +78,8 @@ fn on_each_cpu(token: Here, check: fn(Here, u32) -> Verdict) -> Verdict {
 
 fn is_here(token: Here, cpu: u32) -> Verdict {
     let kernel = getcpu().or_fail("getcpu")?;
-    ensure!(kernel.cpu == cpu, "pinned to CPU {cpu} but getcpu says {}", kernel.cpu);
-    ensure!(token.cpu_id() == cpu, "cpu_id {} on CPU {cpu}", token.cpu_id());
-    ensure!(token.cpu_id_start() == cpu, "cpu_id_start {} on CPU {cpu}", token.cpu_id_start());
+    let (id, start) = (token.cpu_id(), token.cpu_id_start());
+    ensure!([kernel.cpu, id, start] == [cpu; 3], "on CPU {cpu}: getcpu {}, cpu_id {id}, start {start}", kernel.cpu);
     match token.node_id() {
         Some(node) => ensure!(node == kernel.node, "node_id {node} on node {}", kernel.node),
         None => ensure!(rseq_rt::kernel().active_size() < 24, "no node_id though the kernel maintains it"),
@@ -77,8 +89,8 @@ fn is_here(token: Here, cpu: u32) -> Verdict {
 
 fn has_small_mm_cid(token: Here, cpu: u32) -> Verdict {
     let mm_cid = token.mm_cid().ok_or_else(|| skip!("this kernel has no mm_cid (Linux 6.3)"))?;
-    let slots = cpu::slots().or_fail("the number of CPUs")?;
-    ensure!(mm_cid < slots, "mm_cid {mm_cid} on CPU {cpu}, with {slots} slots");
+    let slots = cpu::slots_by_mask().or_fail("sched_getaffinity")?;
+    ensure!(mm_cid < slots, "mm_cid {mm_cid} on CPU {cpu} of {slots}");
     Ok(())
 }
 
@@ -91,13 +103,12 @@ fn moved(token: Here) -> Verdict {
     };
     let tid = process::thread_id();
     let deadline = Deadline::after(5 * SECOND);
-    rseq_rt::thread::scope(|scope| {
-        let mover = scope.spawn(move || cpu::set_affinity(tid, &Set::only(target)));
-        ensure!(mover.is_ok(), "no thread to move this one");
-        while token.cpu_id() != target && !deadline.is_past() {}
-        Ok(())
-    })?;
+    let mut mover =
+        Child::fork(&mut || u8::from(cpu::set_affinity(tid, &Set::only(target)).is_err())).or_fail("fork")?;
+    while token.cpu_id() != target && !deadline.is_past() {}
     let seen = token.cpu_id();
+    let moved = mover.wait().or_fail("wait")?;
+    ensure!(moved == Ending::Exited(0), "the mover failed");
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
     ensure!(seen == target, "sent to CPU {target}, cpu_id still says {seen}");
     Ok(())
@@ -133,10 +144,4 @@ fn refuses(token: Here, cpu: u32) -> Verdict {
     ensure!(added == Err(Aborted), "load_add_store did not abort");
     ensure!(found == 5, "the sections left {found}, not 5");
     Ok(())
-}
-
-fn exact<C: Choice>(options: &Options, section: Section<C::Index>) -> Verdict {
-    let trial = trial::run::<C>(options, &section, false)?;
-    trial.report(C::NAME);
-    trial.is_exact()
 }

@@ -3,7 +3,7 @@
 //! [`Load::run`] ends when the workers have seen enough of what the test waits for, or at a deadline. The period of the
 //! signals follows what a signal costs on this machine, so that emulated ones still get work done between two of them.
 
-mod pace;
+pub mod pace;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 

@@ -87,6 +87,11 @@ pub fn slots() -> Result<u32, Errno> {
     });
     match listed {
         Ok(highest) => Ok(highest + 1),
-        Err(_) => affinity_and_width(0).map(|(_, width)| 8 * width as u32),
+        Err(_) => slots_by_mask(),
     }
+}
+
+/// A number of slots that is never too small: 8 times the bytes of the kernel's CPU mask.
+pub fn slots_by_mask() -> Result<u32, Errno> {
+    affinity_and_width(0).map(|(_, width)| 8 * width as u32)
 }
