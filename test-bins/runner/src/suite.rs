@@ -114,7 +114,9 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "kvm_rseq_test",
         about: "cpu_id after KVM_RUN in a thread that is moved",
-        guest: &[&["--migrations", "2000", "--skip-sanity-check"]],
+        native: &[&["--migrations", "20000"]],
+        guest: &[&["--migrations", "1000"]],
+        full: &[&[], &["--latency", "0"], &["--stale-control", "--migrations", "20000"]],
         timeout: 180,
         needs: &[Need::Cpus, Need::Kvm],
         ..TEST
