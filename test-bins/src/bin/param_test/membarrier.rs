@@ -11,6 +11,9 @@ use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::{STRIDE, Slots};
 use test_bins::{fail, note, skip};
 
+/// How long the manager watches an inactive list, in spins: long enough for a section that the fence missed to end.
+const PATIENCE: u32 = 20_000;
+
 /// A list: for each slot a pointer to a counter.
 struct List {
     heads: Slots,
@@ -100,6 +103,9 @@ fn manage<C: Choice>(lists: &[List; 2], active: &AtomicUsize, stop: &AtomicBool,
         membarrier_rseq(fence::<C>(slot)).map_err(|error| fail!("membarrier: {}", error.errno()))?;
         expected = lists[inactive].counter(slot);
         swaps.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..PATIENCE {
+            core::hint::spin_loop();
+        }
     }
     Ok(())
 }
