@@ -66,6 +66,7 @@ fn play(role: &str) -> u8 {
             }
             0
         }
+        "bulk" => u8::from(rseq_rt::io::write_all(rseq_rt::io::STDOUT, &BULK).is_err()),
         "print" => {
             println!("a line");
             0
@@ -75,6 +76,9 @@ fn play(role: &str) -> u8 {
         _ => 97,
     }
 }
+
+/// More than a pipe holds, so that one `write(2)` takes a part of it.
+static BULK: [u8; 300_000] = [0; 300_000];
 
 const LINE: usize = 3000;
 const LINES: usize = 100;
@@ -247,10 +251,11 @@ fn full_pipe() -> Verdict {
         // SAFETY: the call changes a flag of a file that this program made.
         unsafe { call(raw::__NR_fcntl, [1, raw::F_SETFL as usize, raw::O_NONBLOCK as usize]) }.map(drop)
     };
-    let start = Start { prepare: &prepare, pause: 100 * MILLISECOND, ..Start::new(c"START_TEST_ROLE=long") };
-    let copy = start.run()?;
-    copy.expect(Ending::Exited(0))?;
-    ensure!(copy.total == LINES * LINE, "{} bytes came, not {}", copy.total, LINES * LINE);
+    for (role, bytes) in [(c"START_TEST_ROLE=long", LINES * LINE), (c"START_TEST_ROLE=bulk", BULK.len())] {
+        let ran = Start { prepare: &prepare, pause: 100 * MILLISECOND, ..Start::new(role) }.run()?;
+        ran.expect(Ending::Exited(0))?;
+        ensure!(ran.total == bytes, "{} bytes came, not {bytes}", ran.total);
+    }
     Ok(())
 }
 
