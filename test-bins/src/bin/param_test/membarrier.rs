@@ -12,7 +12,7 @@ use test_bins::slots::{STRIDE, Slots};
 use test_bins::{fail, note, skip};
 
 /// How long the manager watches an inactive list, in spins: long enough for a section that the fence missed to end.
-const PATIENCE: u32 = 20_000;
+const PATIENCE: u32 = 50_000;
 
 /// A list: for each slot a pointer to a counter.
 struct List {
