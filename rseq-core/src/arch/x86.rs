@@ -1,0 +1,356 @@
+//! i686: `gs` is the thread pointer, and sections address static thread-locals through it directly.
+//!
+//! Six registers are left beside the stack and the frame pointer. A section whose operands do not fit there takes its inputs
+//! from a block in memory, through one register: [`__rseq_frame!`](crate::__rseq_frame) counts them.
+
+use crate::abi::Rseq;
+use core::arch::asm;
+use core::ptr::NonNull;
+
+/// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
+pub const SIGNATURE: u32 = 0x5305_3053;
+
+/// `gs:[symbol@ntpoff + n]` is an addressing mode.
+pub const DIRECT: bool = true;
+
+/// The thread pointer: the word at `gs:0` holds its own address (i386 psABI, TLS variant II).
+#[inline]
+pub fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: reads the word at gs:0, which the psABI sets to its own address before any thread runs.
+    unsafe { asm!("mov {}, dword ptr gs:[0]", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
+    pointer
+}
+
+/// This thread's copy of `__rseq_core_area`.
+#[inline]
+pub fn own_area() -> NonNull<Rseq> {
+    let area: *mut Rseq;
+    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    unsafe {
+        asm!(
+            "mov {area}, dword ptr gs:[0]",                   // thread pointer
+            "lea {area}, [{area} + __rseq_core_area@ntpoff]", // and the linker's constant distance to the area
+            area = out(reg) area,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+        NonNull::new_unchecked(area)
+    }
+}
+
+/// The raw system call.
+///
+/// # Safety
+///
+/// The call's effects are the caller's to answer for.
+#[inline]
+pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+    let words = [nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]];
+    let value;
+    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx, edx, esi, edi, ebp; it changes eax only. esi and
+    // ebp cannot be operands, because the compiler may have its own use for them: they are put back.
+    unsafe {
+        asm!(
+            "push esi",
+            "push ebp",
+            "mov ebx, dword ptr [eax + 4]",
+            "mov ecx, dword ptr [eax + 8]",
+            "mov edx, dword ptr [eax + 12]",
+            "mov esi, dword ptr [eax + 16]",
+            "mov edi, dword ptr [eax + 20]",
+            "mov ebp, dword ptr [eax + 24]",
+            "mov eax, dword ptr [eax]",
+            "int 0x80",
+            "pop ebp",
+            "pop esi",
+            inlateout("eax") words.as_ptr() => value,
+            out("ebx") _,
+            out("ecx") _,
+            out("edx") _,
+            out("edi") _,
+        );
+    }
+    value
+}
+
+/// The address of an undefined weak symbol, loaded from the GOT: 0 where nobody defines it.
+macro_rules! weak_address {
+    ($symbol:literal) => {{
+        let address: usize;
+        // SAFETY: reads one GOT entry, which the linker made and which never changes; the pushed word is popped at once.
+        unsafe {
+            core::arch::asm!(
+                concat!(".weak ", $symbol),
+                "call 60f",
+                "60: popl {0}",                                      // where this instruction is,
+                "61: addl $_GLOBAL_OFFSET_TABLE_ + (61b - 60b), {0}", // from there the GOT
+                concat!("movl ", $symbol, "@GOT({0}), {0}"),
+                out(reg) address,
+                options(pure, readonly, att_syntax)
+            );
+        }
+        address
+    }};
+}
+pub(crate) use weak_address;
+
+/// The text that brings the area's address within reach, and the text of a field of it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_field {
+    (fetch $word:ident direct) => {
+        ""
+    };
+    (fetch $word:ident pointer) => {
+        $word!(fetch area u)
+    };
+    ($word:ident direct, $offset:literal) => {
+        concat!("%gs:__rseq_core_area@ntpoff + ", $offset)
+    };
+    ($word:ident pointer, $offset:literal) => {
+        concat!($offset, "(", $word!(name area u), ")")
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_abort_jump {
+    (restart) => {
+        "jmp 75b"
+    };
+    ($exit:ident) => {
+        concat!("jmp {", stringify!($exit), "}")
+    };
+}
+
+/// Places the inputs, and the area's address as one of them: in registers while these and the scratch registers are five
+/// at most (`t` is the sixth), else in a block.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_frame {
+    ([direct $base:expr] $index:ty, $variant:ident, $abort:ident,
+     $steps:tt [$($scratch:ident)*] [$($input:ident)*] $imm:tt $exit:tt) => {
+        $crate::__rseq_place! {
+            [$($scratch)* $($input)*]
+            direct $index, $variant, $abort, $steps [$($scratch)*] [$($input)*] $imm $exit
+        }
+    };
+    ([pointer $base:expr] $index:ty, $variant:ident, $abort:ident,
+     $steps:tt [$($scratch:ident)*] [$($input:ident)*] $imm:tt $exit:tt) => {{
+        let area = $base;
+        $crate::__rseq_place! {
+            [area $($scratch)* $($input)*]
+            pointer $index, $variant, $abort, $steps [$($scratch)*] [area $($input)*] $imm $exit
+        }
+    }};
+}
+
+/// Counts, and says in a macro of its own how the steps get at a word: `fetch` is the text that brings it into a register
+/// if it is not in one, `name` is the register that it is in then, `source` the operand where it is from the start; `reach`
+/// and `at` do as `fetch` and `name` for a place in memory, through `t`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_place {
+    ([$a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $($more:ident)*]
+     $form:ident $index:ty, $variant:ident, $abort:ident, $steps:tt $scratch:tt [$($input:ident)*] $imm:tt $exit:tt) => {{
+        macro_rules! word {
+            $(
+                (fetch $input $into:ident) => { concat!("movl ", word!(source $input), ", {", stringify!($into), "}\n") };
+                (name $input $into:ident) => { concat!("{", stringify!($into), "}") };
+                (source $input) => { concat!("{", stringify!($input), "}({block})") };
+            )*
+            (fetch $own:ident $into:ident) => { "" };
+            (name $own:ident $into:ident) => { concat!("{", stringify!($own), "}") };
+            (source $own:ident) => { concat!("{", stringify!($own), "}") };
+            (reach [$base:ident]) => { word!(fetch $base t) };
+            (reach [$base:ident + $distance:ident]) => {
+                concat!("movl ", word!(source $base), ", {t}\n", "addl ", word!(source $distance), ", {t}\n")
+            };
+            (at [$base:ident]) => { concat!("(", word!(name $base t), ")") };
+            (at [$base:ident + $distance:ident]) => { "({t})" };
+        }
+        #[repr(C)]
+        #[allow(dead_code, reason = "the section reads it")]
+        struct Block {
+            $($input: usize,)*
+        }
+        let block = Block { $($input: $input as usize,)* };
+        $crate::__rseq_text! {
+            word $form $index, $variant, $abort, $steps $scratch $imm $exit
+            ["# {u}",]                                                   // a section may do without it
+            [
+                u = out(reg) _,
+                block = in(reg) &raw const block,
+                $($input = const ::core::mem::offset_of!(Block, $input),)*
+            ]
+        }
+    }};
+    ($names:tt
+     $form:ident $index:ty, $variant:ident, $abort:ident, $steps:tt $scratch:tt [$($input:ident)*] $imm:tt $exit:tt) => {{
+        macro_rules! word {
+            (fetch $any:ident $into:ident) => { "" };
+            (name $any:ident $into:ident) => { concat!("{", stringify!($any), "}") };
+            (source $any:ident) => { concat!("{", stringify!($any), "}") };
+            (reach $place:tt) => { "" };
+            (at [$base:ident]) => { concat!("({", stringify!($base), "})") };
+            (at [$base:ident + $distance:ident]) => {
+                concat!("({", stringify!($base), "}, {", stringify!($distance), "})")
+            };
+        }
+        $crate::__rseq_text! {
+            word $form $index, $variant, $abort, $steps $scratch $imm $exit
+            []
+            [$($input = in(reg) $input,)*]
+        }
+    }};
+}
+
+/// The section itself. In AT&T syntax, because the other knows no differences of labels.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_text {
+    ($word:ident $form:ident $index:ty, $variant:ident, $abort:ident, [$(($number:tt $step:tt))*] [$($scratch:ident)*]
+     [$($imm:ident)*] [$($exit:ident)*] [$($first:tt)*] [$($operands:tt)*]) => {
+        ::core::arch::asm!(
+            $($first)*
+            $crate::__rseq_descriptor!($variant),
+            "75:",
+            "call 60f",                                                  // not nostack: this pushes a word,
+            "60: popl {t}",                                              // t = 60b, wherever the code is
+            "leal 77b - 60b({t}), {t}",                                  // t = the descriptor
+            $crate::__rseq_arming!($variant, concat!(
+                $crate::__rseq_field!(fetch $word $form), "movl {t}, ", $crate::__rseq_field!($word $form, "8")
+            )),
+            "72:",
+            $($crate::__rseq_step!($word $form $variant $step),)*
+            "73:",
+            ".pushsection __rseq_failure, \"ax\", %progbits",
+            ".byte 0x0f, 0xb9, 0x3d",                                    // ud1 signature, %edi
+            $crate::__rseq_signature!($variant, ".long 0x53053053"),
+            "74:",
+            $crate::__rseq_abort_jump!($abort),
+            ".popsection",
+            t = out(reg_abcd) _,                                         // copy needs its low byte
+            index = const <$index as $crate::Index>::OFFSET,
+            $($operands)*
+            $($scratch = out(reg) _,)*
+            $($imm = const $imm.trailing_zeros(),)*
+            $($exit = label { return Err(From::from($exit)) },)*
+            options(att_syntax)
+        )
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_step {
+    ($word:ident $form:ident $v:ident (check_index $x:ident $exit:ident)) => {
+        concat!(
+            $word!(fetch $x t), $crate::__rseq_field!(fetch $word $form),
+            "cmpl ", $word!(name $x t), ", ", $crate::__rseq_field!($word $form, "{index}"), "\n",
+            $crate::__rseq_leave!("jne", $exit)
+        )
+    };
+    ($word:ident $form:ident $v:ident (load_index $r:ident)) => {
+        concat!(
+            $crate::__rseq_field!(fetch $word $form),
+            "movl ", $crate::__rseq_field!($word $form, "{index}"), ", {", stringify!($r), "}"
+        )
+    };
+    ($word:ident $form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
+        $crate::__rseq_compare!($word $r, $x, "jae", $exit)
+    };
+    ($word:ident $form:ident $v:ident (scale $r:ident $k:ident)) => {
+        concat!("shll ${", stringify!($k), "}, {", stringify!($r), "}")
+    };
+    ($word:ident $form:ident $v:ident (load $r:ident $m:tt)) => {
+        concat!($word!(reach $m), "movl ", $word!(at $m), ", {", stringify!($r), "}")
+    };
+    ($word:ident $form:ident $v:ident (cbne $a:tt $x:ident $exit:ident)) => {
+        $crate::__rseq_compare!($word $a, $x, "jne", $exit)
+    };
+    ($word:ident $form:ident $v:ident (cbeq $a:tt $x:ident $exit:ident)) => {
+        $crate::__rseq_compare!($word $a, $x, "je", $exit)
+    };
+    ($word:ident $form:ident $v:ident (cbz $r:ident $exit:ident)) => {
+        concat!("cmpl $0, ", $word!(source $r), "\n", $crate::__rseq_leave!("je", $exit))
+    };
+    ($word:ident $form:ident $v:ident (add $r:ident $x:ident)) => {
+        concat!("addl ", $word!(source $x), ", {", stringify!($r), "}")
+    };
+    ($word:ident $form:ident $v:ident (store $m:tt $x:ident)) => {
+        concat!($word!(reach $m), $word!(fetch $x u), "movl ", $word!(name $x u), ", ", $word!(at $m))
+    };
+    // Four bytes a turn while there are four, then one: t is free once the section is armed.
+    ($word:ident $form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+        concat!(
+            "xorl {", stringify!($i), "}, {", stringify!($i), "}\n",
+            "62: leal 4({", stringify!($i), "}), {t}\n",
+            "cmpl ", $word!(source $n), ", {t}\n",
+            "ja 63f\n",
+            $word!(fetch $s t),
+            "movl (", $word!(name $s t), ", {", stringify!($i), "}), {t}\n",
+            $word!(fetch $d u),
+            "movl {t}, (", $word!(name $d u), ", {", stringify!($i), "})\n",
+            "addl $4, {", stringify!($i), "}\n",
+            "jmp 62b\n",
+            "63: cmpl ", $word!(source $n), ", {", stringify!($i), "}\n",
+            "je 64f\n",
+            $word!(fetch $s t),
+            "movzbl (", $word!(name $s t), ", {", stringify!($i), "}), {t}\n",
+            $word!(fetch $d u),
+            "movb {t:l}, (", $word!(name $d u), ", {", stringify!($i), "})\n",
+            "incl {", stringify!($i), "}\n",
+            "jmp 63b\n",
+            "64:"
+        )
+    };
+    ($word:ident $form:ident $v:ident (delay $d:ident $k:literal)) => {
+        concat!(
+            $word!(fetch $d t),
+            "movl 4 * ", $k, "(", $word!(name $d t), "), {t}\n",
+            "65: testl {t}, {t}\n",
+            "jz 66f\n",
+            "decl {t}\n",
+            "jmp 65b\n",
+            "66:"
+        )
+    };
+    ($word:ident $form:ident $v:ident (commit_store $m:tt $x:ident)) => {
+        $crate::__rseq_step!($word $form $v (store $m $x))
+    };
+    // Every store is a release on x86.
+    ($word:ident $form:ident $v:ident (commit_release $m:tt $x:ident)) => {
+        $crate::__rseq_step!($word $form $v (store $m $x))
+    };
+    ($word:ident $form:ident $v:ident (commit_add $m:tt $x:ident)) => {
+        concat!($word!(reach $m), $word!(fetch $x u), "addl ", $word!(name $x u), ", ", $word!(at $m))
+    };
+}
+
+/// Compares a register or a word in memory with a word, and leaves on the condition.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_compare {
+    ($word:ident [$($m:tt)*], $x:ident, $jump:literal, $exit:ident) => {
+        concat!(
+            $word!(reach [$($m)*]), $word!(fetch $x u), "cmpl ", $word!(name $x u), ", ", $word!(at [$($m)*]), "\n",
+            $crate::__rseq_leave!($jump, $exit)
+        )
+    };
+    ($word:ident $r:ident, $x:ident, $jump:literal, $exit:ident) => {
+        concat!(
+            $word!(fetch $r t), "cmpl ", $word!(source $x), ", ", $word!(name $r t), "\n",
+            $crate::__rseq_leave!($jump, $exit)
+        )
+    };
+}
+
+/// Leaves the section on a condition: these jumps reach everything.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_leave {
+    ($jump:literal, $exit:ident) => {
+        concat!($jump, " {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit))
+    };
+}
