@@ -6,13 +6,14 @@
 //! | `select`, `args` | from options to kernels and cells |
 //! | `fetch`, `install` | what to get, and the system's packages |
 //! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite's names to a kernel in the cache |
-//! | `toolchain` | building for another architecture |
+//! | `toolchain`, `builds` | building for another architecture |
 //! | `payload`, `cpio` | what a guest runs |
 //! | `guest`, `console` | a run of QEMU, and what its console says |
 //! | `cell`, `verdict`, `schedule`, `run`, `matrix` | cells, side by side, and the table at the end |
 
 mod apt;
 mod args;
+mod builds;
 mod cache;
 mod catalog;
 mod cell;

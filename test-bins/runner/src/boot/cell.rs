@@ -109,12 +109,8 @@ impl Setting<'_> {
         if let Some(reason) = machine.refuses(self.hardware) {
             return Some(reason);
         }
-        let slot = self.slot(cell);
-        match slot.manifest() {
-            _ if self.image.is_some() => None,
-            None => Some(format!("its kernel is not here: {}", fetch_command(cell))),
-            Some(manifest) => slot.verify(&manifest).err(),
-        }
+        let here = self.image.is_some() || self.slot(cell).manifest().is_some();
+        (!here).then(|| format!("its kernel is not here: {}", fetch_command(cell)))
     }
 
     fn slot(&self, cell: &Cell) -> Slot {
@@ -143,7 +139,7 @@ impl Setting<'_> {
         let archive = self.payload.initramfs(binaries, modules, limit)?;
         let (initramfs, log) = self.files(cell);
         fs::write(&initramfs, archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
-        let kernel = self.image.map_or_else(|| slot.kernel(), Path::to_owned);
+        let kernel = self.kernel(cell, &slot)?;
         let command = cell.on.machine.command(self.hardware, &kernel, &initramfs);
         let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence()) };
         let finished = guest::run(command, &log, limits, self.interrupt)?;
@@ -152,6 +148,15 @@ impl Setting<'_> {
             let _ = fs::remove_file(initramfs);
         }
         Ok(ran)
+    }
+
+    fn kernel(&self, cell: &Cell, slot: &Slot) -> Result<PathBuf, String> {
+        if let Some(image) = self.image {
+            return Ok(image.to_owned());
+        }
+        let manifest = slot.manifest().ok_or("its kernel is gone")?;
+        let again = |damage: String| format!("{damage}: {} --refresh", fetch_command(cell));
+        slot.verify(&manifest).map_err(again).map(|()| slot.kernel())
     }
 
     /// A test may be silent for as long as it may run, a kernel for as long as it may boot.

@@ -40,7 +40,14 @@ pub fn run(args: &FetchArgs) -> ExitCode {
 struct Plan {
     cache: PathBuf,
     mirror: String,
-    problems: Mutex<Vec<String>>,
+    problems: Mutex<Vec<(Key, String)>>,
+}
+
+/// A kernel's machine and line.
+type Key = (&'static str, &'static str);
+
+fn key(on: &Wanted) -> Key {
+    (on.machine.name, on.line)
 }
 
 /// One suite of one architecture, and the kernels wanted from it.
@@ -64,23 +71,20 @@ fn fetch(wanted: &[Wanted], args: &FetchArgs) -> Result<Vec<String>, String> {
     let left = plan.rounds(missing);
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("fetched {} kernels in {seconds:.0} s", wanted.iter().filter(|on| is_there(&plan.cache, on)).count());
-    let mut problems = plan.problems.into_inner().unwrap_or_default();
-    if left.is_empty() {
-        // What an earlier suite lacked, a later one had.
-        problems.clear();
-    }
-    problems.extend(left.iter().map(lacking));
-    Ok(problems)
+    let problems = plan.problems.into_inner().unwrap_or_default();
+    Ok(left.iter().map(|on| lacking(on, &problems)).collect())
 }
 
-fn lacking(on: &Wanted) -> String {
-    format!(
-        "no kernel {} for {}: {} has none now; try again later, or boot your own with --arch {} --kernel-image PATH",
-        on.line,
-        on.machine.name,
-        on.suites.join(" or "),
-        on.machine.targets[0].name
-    )
+/// What to do about a kernel that no suite gave, with what went wrong on the way.
+fn lacking(on: &Wanted, problems: &[(Key, String)]) -> String {
+    let suites = on.suites.join(" or ");
+    let (name, line, arch) = (on.machine.name, on.line, on.machine.targets[0].name);
+    let own = format!("try again later, or boot a kernel of your own with --arch {arch} --kernel-image PATH");
+    let words: Vec<_> = problems.iter().filter(|(of, _)| *of == key(on)).map(|(_, words)| words.as_str()).collect();
+    match words.as_slice() {
+        [] => format!("no kernel {line} for {name}: {suites} has none; {own}"),
+        words => format!("no kernel {line} for {name} from {suites}: {own}\n  {}", words.join("\n  ")),
+    }
 }
 
 fn is_there(cache: &Path, wanted: &Wanted) -> bool {
@@ -97,12 +101,12 @@ impl Plan {
                 break;
             }
             let got = self.side_by_side(&batches);
-            missing.retain(|on| !got.contains(&(on.machine.name, on.line)));
+            missing.retain(|on| !got.contains(&key(on)));
         }
         missing
     }
 
-    fn side_by_side(&self, batches: &[Batch]) -> Vec<(&'static str, &'static str)> {
+    fn side_by_side(&self, batches: &[Batch]) -> Vec<Key> {
         let next = AtomicUsize::new(0);
         let got = Mutex::new(Vec::new());
         thread::scope(|scope| {
@@ -117,22 +121,20 @@ impl Plan {
         got.into_inner().unwrap_or_default()
     }
 
-    fn batch(&self, batch: &Batch, got: &Mutex<Vec<(&'static str, &'static str)>>) {
+    fn batch(&self, batch: &Batch, got: &Mutex<Vec<Key>>) {
         let directory = self.cache.join("apt").join(format!("{}-{}", batch.debian, batch.suite));
         let names = Apt::new(directory.clone(), batch.debian, batch.suite, &self.mirror).and_then(|apt| {
             apt.update()?;
             Ok((apt.kernels()?, apt))
         });
         match names {
-            Err(message) => self.problem(message),
+            Err(message) => batch.kernels.iter().for_each(|on| self.problem(on, &message)),
             Ok((names, apt)) => {
                 for on in &batch.kernels {
                     match self.kernel(on, batch.suite, &names, &apt, &directory) {
-                        Ok(true) => {
-                            got.lock().unwrap_or_else(|held| held.into_inner()).push((on.machine.name, on.line))
-                        }
+                        Ok(true) => got.lock().unwrap_or_else(|held| held.into_inner()).push(key(on)),
                         Ok(false) => {}
-                        Err(message) => self.problem(format!("{} {}: {message}", on.machine.name, on.line)),
+                        Err(message) => self.problem(on, &message),
                     }
                 }
             }
@@ -141,9 +143,9 @@ impl Plan {
         let _ = fs::remove_dir_all(directory);
     }
 
-    fn problem(&self, message: String) {
-        eprintln!("  {message}");
-        self.problems.lock().unwrap_or_else(|held| held.into_inner()).push(message);
+    fn problem(&self, on: &Wanted, message: &str) {
+        eprintln!("  {:<18} {:<5} not got: {message}", on.machine.name, on.line);
+        self.problems.lock().unwrap_or_else(|held| held.into_inner()).push((key(on), message.to_owned()));
     }
 
     /// Gets one kernel; `false` where the suite has none.
@@ -227,6 +229,16 @@ mod tests {
         assert!(of("amd64", "trixie-backports").kernels.len() >= 8);
         assert_eq!(of("ppc64el", "sid").kernels.len(), 2);
         assert_eq!(first.iter().map(|batch| batch.kernels.len()).sum::<usize>(), all.len());
+    }
+
+    #[test]
+    fn what_is_lacking_is_named_with_its_own_problems() {
+        let choice = Choice { arch: vec!["riscv64".into()], kernel: vec!["6.12".into()] };
+        let on = select::kernels(&choice).unwrap()[0];
+        assert!(lacking(&on, &[]).contains("6.12 for riscv64: trixie has none; try again"));
+        let problems = [(("s390x", "6.12"), "other".to_owned()), (key(&on), "sync in progress".to_owned())];
+        let text = lacking(&on, &problems);
+        assert!(text.ends_with("--kernel-image PATH\n  sync in progress") && !text.contains("other"), "{text}");
     }
 
     #[test]

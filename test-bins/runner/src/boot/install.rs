@@ -62,8 +62,8 @@ fn missing(machines: &[&'static Machine]) -> BTreeSet<&'static str> {
     if !packages.is_empty() {
         packages.extend(FIRMWARE);
     }
-    let targets = machines.iter().flat_map(|machine| machine.targets);
-    if targets.into_iter().any(|target| toolchain::find(target).is_err()) {
+    let mut targets = machines.iter().flat_map(|machine| machine.targets);
+    if targets.any(|target| toolchain::find(target).is_err()) {
         packages.extend(RUST);
     }
     packages

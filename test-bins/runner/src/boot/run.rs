@@ -1,22 +1,22 @@
 //! `boot`: cells to binaries, binaries to guests, guests to a matrix and an exit code.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde::Serialize;
 
 use super::args::{BootArgs, Choice};
+use super::builds::Builds;
 use super::cell::{Ran, Setting};
 use super::machine::Hardware;
 use super::payload::Payload;
 use super::select::{self, Cell};
 use super::verdict::Verdict;
-use super::{cache, elf, matrix, schedule, toolchain};
-use crate::compile::Binaries;
+use super::{cache, elf, matrix, schedule};
 use crate::interrupt::Interrupt;
 use crate::ktap::Outcome;
 use crate::suite::{Entry, Need, SUITE};
@@ -145,32 +145,25 @@ fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) ->
     let lacking: Vec<_> = cells.iter().map(|cell| setting.lacks(cell)).collect();
     let ready = cells.iter().zip(&lacking).filter(|(_, lacks)| lacks.is_none()).map(|(cell, _)| cell);
     let ready: Vec<_> = ready.collect();
-    let binaries = build(setting, &ready, root);
+    let builds = Builds::new(&ready);
     let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
     let jobs = jobs.map_or_else(|| schedule::jobs(largest, ready.len()), |jobs| jobs as usize);
     let done = AtomicUsize::new(0);
-    let boot = |cell: &&Cell| match &binaries[cell.target.name] {
+    let boot = |cell: &&Cell| match builds.of(cell) {
         _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),
         Ok(binaries) => setting.run(cell, binaries),
-        Err(message) => setting.not_run(cell, Verdict::failed(message.clone())),
+        Err(message) => setting.not_run(cell, Verdict::failed(message)),
     };
     let tell = |_: &&Cell, ran: &Ran| progress(done.fetch_add(1, Ordering::Relaxed) + 1, ready.len(), ran);
-    let mut ran = schedule::run(&ready, jobs, boot, tell).into_iter();
+    let ran = thread::scope(|scope| {
+        scope.spawn(|| builds.run(root, &setting.payload.binaries(), setting.interrupt));
+        schedule::run(&ready, jobs, boot, tell)
+    });
+    let mut ran = ran.into_iter();
     let not_run = |cell, lacks: &String| setting.not_run(cell, Verdict::skipped(lacks.clone()));
     let each = cells.iter().zip(&lacking);
     each.filter_map(|(cell, lacks)| lacks.as_ref().map_or_else(|| ran.next(), |lacks| Some(not_run(cell, lacks))))
         .collect()
-}
-
-fn build(setting: &Setting, cells: &[&Cell], root: &Path) -> BTreeMap<&'static str, Result<Binaries, String>> {
-    let mut built = BTreeMap::new();
-    for target in cells.iter().map(|cell| cell.target) {
-        built.entry(target.name).or_insert_with(|| {
-            let _ = writeln!(io::stderr(), "building for {}", target.triple);
-            toolchain::build(&target, root, &setting.payload.binaries())
-        });
-    }
-    built
 }
 
 fn progress(number: usize, of: usize, ran: &Ran) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use super::machine::Target;
 use crate::compile::{self, Binaries};
@@ -30,14 +31,13 @@ pub fn find(target: &Target) -> Result<Way, String> {
     if target.triple == format!("{HOST}-unknown-linux-gnu") {
         return Ok(Way::Native);
     }
-    let current = sysroot(&rustc());
+    let current = toolchains().iter().find(|(rustc, _)| *rustc == self::rustc());
     let stable = !target.triple.starts_with("mips");
-    if stable && current.as_deref().is_some_and(|root| has_target(root, target)) {
+    if stable && current.is_some_and(|(_, root)| has_target(root, target)) {
         return Ok(Way::Installed);
     }
-    let compilers = [rustc(), PathBuf::from(SYSTEM_RUSTC)];
-    let with_source = compilers.into_iter().find(|rustc| sysroot(rustc).as_deref().is_some_and(has_source));
-    with_source.map(Way::FromSource).ok_or_else(|| {
+    let with_source = toolchains().iter().find(|(_, root)| has_source(root));
+    with_source.map(|(rustc, _)| Way::FromSource(rustc.clone())).ok_or_else(|| {
         format!(
             "no compiler here builds for {0}: run `rustup target add {0}` (not for MIPS, whose inline assembly is \
              unstable), or `rustup component add rust-src`, or on Debian install rustc-web and rust-web-src",
@@ -85,8 +85,8 @@ fn linking(linker: &Path) -> OsString {
 }
 
 fn linker() -> Result<PathBuf, String> {
-    let roots = [rustc(), PathBuf::from(SYSTEM_RUSTC)].into_iter().filter_map(|rustc| sysroot(&rustc));
-    let rusts = roots.map(|root| root.join(format!("lib/rustlib/{HOST}-unknown-linux-gnu/bin/rust-lld")));
+    let rusts =
+        toolchains().iter().map(|(_, root)| root.join(format!("lib/rustlib/{HOST}-unknown-linux-gnu/bin/rust-lld")));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let systems = std::env::split_paths(&path).map(|directory| directory.join("ld.lld")).collect::<Vec<_>>();
     let found = rusts.chain(systems).find(|linker| linker.is_file());
@@ -95,6 +95,15 @@ fn linker() -> Result<PathBuf, String> {
 
 fn rustc() -> PathBuf {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()).into()
+}
+
+/// The compilers that are here, and their directories; asked once, as each asking starts them.
+fn toolchains() -> &'static [(PathBuf, PathBuf)] {
+    static FOUND: OnceLock<Vec<(PathBuf, PathBuf)>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let compilers = [rustc(), PathBuf::from(SYSTEM_RUSTC)].into_iter();
+        compilers.filter_map(|rustc| Some((sysroot(&rustc)?, rustc))).map(|(root, rustc)| (rustc, root)).collect()
+    })
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
