@@ -13,6 +13,7 @@ pub mod ptrace;
 pub mod seccomp;
 pub mod signal;
 pub mod time;
+pub mod vfork;
 
 use rseq_core::sys::{Errno, syscall};
 
