@@ -106,8 +106,7 @@ fn body() -> u8 {
         suite.test(CONTROL, &mut || is_caught(&mut bench, limits));
         return suite.finish();
     }
-    let mut suite = Suite::new(5);
-    suite.test("the guest comes back, again and again", &mut || comes_back(&mut bench.machine));
+    let mut suite = Suite::new(4);
     let outcome = bench.trial(Source::Registered, limits);
     let outcome = outcome.inspect(|outcome| report("the registered cpu_id", outcome));
     suite.test("cpu_id is right after every KVM_RUN", &mut || is_right(&outcome));
@@ -126,10 +125,6 @@ fn report(source: &str, outcome: &Outcome) {
         "{source}: {migrations} migrations, {runs} KVM_RUNs, {moves} of them on another CPU than the one before, \
          {mismatches} mismatches, {in_vain} looks disturbed, {milliseconds} ms"
     );
-}
-
-fn comes_back(machine: &mut Machine) -> Verdict {
-    (0..100).try_for_each(|_| machine.run())
 }
 
 /// What the trial found; the reason of its failure, were it to have none, for each test that needs it.
