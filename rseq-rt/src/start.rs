@@ -3,6 +3,7 @@
 use crate::env::{self, InitialStack};
 use crate::process::{ExitCode, PANICKED, exit, exit_now};
 use crate::{backend, eprintln, registration, thread, tls};
+use rseq_core::arch;
 
 unsafe extern "Rust" {
     /// What [`entry!`](crate::entry) defines.
@@ -41,8 +42,8 @@ pub unsafe fn run(stack: *const usize) -> ! {
 
 /// Ends the program if the TLS block is not where its code expects it.
 pub fn check_thread_pointer() {
-    let pointer = rseq_core::arch::thread_pointer();
-    if let Err(misplaced) = tls::image().check(pointer, backend::TLS) {
+    let area = arch::own_area().as_ptr() as usize;
+    if let Err(misplaced) = tls::image().check(arch::thread_pointer(), backend::TLS, area) {
         eprintln!("rseq-rt: {misplaced}");
         exit_now(PANICKED);
     }

@@ -65,8 +65,11 @@ pub fn exit_thread() -> ! {
 pub fn map(len: usize, flags: u32) -> Result<NonNull<u8>, Errno> {
     let protection = nr::PROT_READ | nr::PROT_WRITE;
     let flags = nr::MAP_PRIVATE | nr::MAP_ANONYMOUS | flags;
+    let args = [0, len, protection as usize, flags as usize, usize::MAX, 0];
+    // s390x alone has the arguments in memory.
+    let args = if cfg!(target_arch = "s390x") { [args.as_ptr() as usize, 0, 0, 0, 0, 0] } else { args };
     // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no existing memory.
-    let address = unsafe { syscall(NR_MMAP, [0, len, protection as usize, flags as usize, usize::MAX, 0]) }?;
+    let address = unsafe { syscall(NR_MMAP, args) }?;
     NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
 }
 

@@ -121,23 +121,39 @@ impl Image {
         pointer
     }
 
-    /// Whether the thread pointer puts the block where local-exec code looks for it.
-    pub fn check(&self, pointer: usize, variant: Variant) -> Result<(), Misplaced> {
+    /// Whether the thread pointer puts the block where local-exec code looks for it: aligned as `PT_TLS` asks, and around
+    /// `area`, an address that such code computed.
+    pub fn check(&self, pointer: usize, variant: Variant, area: usize) -> Result<(), Misplaced> {
         let block = pointer.wrapping_add(self.offset(variant));
-        if block & (self.align - 1) == self.skew { Ok(()) } else { Err(Misplaced { block, align: self.align }) }
+        if block & (self.align - 1) != self.skew {
+            return Err(Misplaced::Unaligned { block, align: self.align });
+        }
+        if area.wrapping_sub(block) >= self.size {
+            return Err(Misplaced::Elsewhere { block, size: self.size, area });
+        }
+        Ok(())
     }
 }
 
-/// A TLS block at an address that breaks its alignment.
+/// A TLS block at an address that compiled code does not expect.
 #[derive(Clone, Copy)]
-pub struct Misplaced {
-    block: usize,
-    align: usize,
+pub enum Misplaced {
+    /// It breaks its alignment.
+    Unaligned { block: usize, align: usize },
+    /// A thread-local is not in it.
+    Elsewhere { block: usize, size: usize, area: usize },
 }
 
 impl fmt::Display for Misplaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the TLS block at {:#x} is not aligned to the {} bytes that PT_TLS asks for", self.block, self.align)
+        match *self {
+            Self::Unaligned { block, align } => {
+                write!(f, "the TLS block at {block:#x} is not aligned to the {align} bytes that PT_TLS asks for")
+            }
+            Self::Elsewhere { block, size, area } => {
+                write!(f, "the rseq area at {area:#x} is not among the {size} bytes of the TLS block at {block:#x}")
+            }
+        }
     }
 }
 
