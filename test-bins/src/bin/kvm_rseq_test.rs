@@ -21,7 +21,7 @@ rseq_rt::entry!(main);
 
 const USAGE: &str = "kvm_rseq_test: cpu_id after KVM_RUN, in a thread that is moved about
 usage: kvm_rseq_test [--migrations N] [--skip-sanity-check] [--latency US] [--stale-control]
-  --migrations N       how often the thread is moved (default: 100000; as PID 1: 2000)
+  --migrations N       how often the thread is moved, at least 100 (default: 100000; as PID 1: 1000)
   --skip-sanity-check  accept fewer KVM_RUNs than half the migrations
   --latency US         ask for this wake-up latency of CPUs at most, in microseconds (/dev/cpu_dma_latency)
   --stale-control      only the control, a cpu_id cached across KVM_RUN, for all migrations
@@ -29,8 +29,8 @@ exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 us
 
 /// Mismatches that the control ends with.
 const CONTROL_MISMATCHES: u64 = 10;
-/// The moves without which nothing was tested.
-const MOVES: u64 = 10;
+/// Fewer moves than one in so many migrations, or none, and nothing was tested.
+const MIGRATIONS_A_MOVE: u32 = 1000;
 
 fn main() -> ExitCode {
     program::run(body)
@@ -45,12 +45,12 @@ struct Options {
 
 impl Options {
     fn read() -> Self {
-        let migrations = if process::id() == 1 { 2000 } else { 100_000 };
+        let migrations = if process::id() == 1 { 1000 } else { 100_000 };
         let mut options = Self { migrations, sanity_check: true, latency: None, control_only: false };
         let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
         while let Some(option) = args.next_option() {
             match option {
-                "--migrations" => options.migrations = args.number(option, 1..=1_000_000_000),
+                "--migrations" => options.migrations = args.number(option, 100..=1_000_000_000),
                 "--skip-sanity-check" => options.sanity_check = false,
                 "--latency" => options.latency = Some(args.number(option, 0..=i32::MAX as u32)),
                 "--stale-control" => options.control_only = true,
@@ -110,7 +110,7 @@ fn body() -> u8 {
     let outcome = bench.trial(Source::Registered, limits);
     let outcome = outcome.inspect(|outcome| report("the registered cpu_id", outcome));
     suite.test("cpu_id is right after every KVM_RUN", &mut || is_right(&outcome));
-    suite.test("the thread was moved", &mut || was_moved(&outcome));
+    suite.test("the thread was moved", &mut || was_moved(&outcome, &options));
     suite.test("KVM_RUNs are more than half the migrations", &mut || ran_enough(&outcome, &options));
     suite.test(CONTROL, &mut || is_caught(&mut bench, Limits { mismatches: CONTROL_MISMATCHES, ..limits }));
     suite.finish()
@@ -153,9 +153,10 @@ fn is_right(outcome: &Result<Outcome, Unmet>) -> Verdict {
 }
 
 /// A thread that stays where it is has an easy cpu_id.
-fn was_moved(outcome: &Result<Outcome, Unmet>) -> Verdict {
+fn was_moved(outcome: &Result<Outcome, Unmet>, options: &Options) -> Verdict {
     let outcome = found(outcome)?;
-    ensure!(outcome.moves >= MOVES, "only {} KVM_RUNs ended on another CPU than the one before", outcome.moves);
+    let enough = u64::from(options.migrations / MIGRATIONS_A_MOVE).max(1);
+    ensure!(outcome.moves >= enough, "only {} KVM_RUNs ended on another CPU than the one before", outcome.moves);
     Ok(())
 }
 
