@@ -34,7 +34,7 @@ impl Options {
         Self {
             short,
             threads: threads.unwrap_or_else(default_threads),
-            nanoseconds: seconds.map_or(if short { 700 * MILLISECOND } else { 8 * SECOND }, |s| u64::from(s) * SECOND),
+            nanoseconds: seconds.map_or(if short { 700 * MILLISECOND } else { 3 * SECOND }, |s| u64::from(s) * SECOND),
             enough: enough.unwrap_or(if short { 5 } else { 300 }),
         }
     }
@@ -60,7 +60,7 @@ macro_rules! load_usage {
             " [--short] [--threads N] [--seconds N] [--enough N]\n",
             "  --short      short deadlines and few aborts, for emulated machines\n",
             "  --threads N  worker threads (default: twice the CPUs)\n",
-            "  --seconds N  longest duration of one load (default: 8; short: 0.7)\n",
+            "  --seconds N  longest duration of one load (default: 3; short: 0.7)\n",
             "  --enough N   aborts to wait for (default: 300; short: 5)\n",
             "exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage"
         )

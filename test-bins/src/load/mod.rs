@@ -18,6 +18,9 @@ use crate::sys::time::{self, Deadline, MILLISECOND, Ticker};
 /// The most threads that a load can have.
 pub const MAX_THREADS: usize = 64;
 
+/// No load is shorter: what is wrong needs a moment to show.
+const AT_LEAST: u64 = 100 * MILLISECOND;
+
 /// What a load is made of.
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -25,7 +28,7 @@ pub struct Load {
     pub threads: u32,
     /// The load ends at the latest after this many nanoseconds.
     pub nanoseconds: u64,
-    /// It ends as soon as the workers have counted this many events.
+    /// It ends once the workers have counted this many events, and not before 0.1 s.
     pub enough: usize,
     /// Whether timer signals interrupt the workers.
     pub signals: bool,
@@ -50,6 +53,8 @@ pub struct Record {
 
 /// What the workers share.
 struct Shared {
+    /// When the load began.
+    began: u64,
     stop: AtomicBool,
     events: AtomicUsize,
     running: AtomicU32,
@@ -74,7 +79,8 @@ impl Worker<'_> {
 
     /// Counts `count` events of the kind that the test waits for.
     pub fn saw(&self, count: usize) {
-        if self.shared.events.fetch_add(count, Relaxed) + count >= self.enough {
+        let enough = self.shared.events.fetch_add(count, Relaxed) + count >= self.enough;
+        if enough && time::now() - self.shared.began >= AT_LEAST {
             self.shared.stop.store(true, Relaxed);
         }
     }
@@ -103,6 +109,7 @@ impl Load {
         let before = SIGNALS.load(Relaxed);
         let began = time::now();
         let shared = Shared {
+            began,
             stop: AtomicBool::new(false),
             events: AtomicUsize::new(0),
             running: AtomicU32::new(self.threads),

@@ -13,6 +13,9 @@ use crate::options::Options;
 use crate::slots::Slots;
 use crate::sys::time;
 
+/// How long a lock is held, in turns of a loop: long enough to be interrupted within.
+const HELD: usize = 16;
+
 /// Counts under the slots' locks, and compares the sum.
 pub fn test<C: Choice>(options: &Options) -> Verdict {
     C::index(crate::registration::token()?)?;
@@ -34,7 +37,10 @@ fn work<C: Choice>(worker: &Worker<'_>, locks: &Slots, slots: &Slots) -> Option<
         let slot = lock::<C>(worker, token, locks, &mut counts)?;
         let count = slots.word(slot)?;
         // SAFETY: the slot's word, which only the holder of the slot's lock touches.
-        unsafe { count.write_volatile(count.read_volatile() + 1) };
+        let before = unsafe { count.read_volatile() };
+        (0..HELD).for_each(|turn| _ = core::hint::black_box(turn));
+        // SAFETY: as above.
+        unsafe { count.write_volatile(before + 1) };
         counts.done += 1;
         unlock(locks.word(slot)?);
     }

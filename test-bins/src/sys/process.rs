@@ -24,6 +24,15 @@ pub fn exit(code: u8) -> ! {
     }
 }
 
+/// How often the calling thread was switched away from, by its own will or not.
+pub fn context_switches() -> Result<usize, Errno> {
+    // SAFETY: all-zero is valid for a struct of integers.
+    let mut usage: raw::rusage = unsafe { core::mem::zeroed() };
+    // SAFETY: the kernel writes one rusage.
+    unsafe { call(raw::__NR_getrusage, [raw::RUSAGE_THREAD as usize, &raw mut usage as usize]) }?;
+    Ok((usage.ru_nvcsw + usage.ru_nivcsw) as usize)
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

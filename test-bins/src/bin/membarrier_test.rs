@@ -1,0 +1,239 @@
+//! The membarrier commands of rseq, and that their fence restarts a section that runs on another CPU.
+#![no_std]
+#![no_main]
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
+use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
+use rseq_rt::process::ExitCode;
+use test_bins::args::Args;
+use test_bins::index::{ByCpu, Choice};
+use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::slots::Slots;
+use test_bins::sys::cpu::{self, Set};
+use test_bins::sys::file::File;
+use test_bins::sys::process;
+use test_bins::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
+use test_bins::{cpu_list, ensure, fail, note, program, registration, skip, sys};
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "membarrier_test: the membarrier commands of rseq\n\
+usage: membarrier_test [--short]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
+
+const RSEQ: u32 = membarrier_cmd::MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ as u32;
+const REGISTER_RSEQ: u32 = membarrier_cmd::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ as u32;
+const PLAIN: u32 = membarrier_cmd::MEMBARRIER_CMD_PRIVATE_EXPEDITED as u32;
+const REGISTER_PLAIN: u32 = membarrier_cmd::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as u32;
+const FLAG_CPU: u32 = membarrier_cmd_flag::MEMBARRIER_CMD_FLAG_CPU as u32;
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let mut fences = 400;
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        match option {
+            "--short" => fences = 60,
+            other => args.unknown(other),
+        }
+    }
+    if let Err(unmet) = registration::token() {
+        return Suite::cannot_start(unmet);
+    }
+    match membarrier_query() {
+        Ok(commands) if commands.has_rseq() => {}
+        Ok(_) => return Suite::skip_all(format_args!("membarrier has no rseq fence here (Linux 5.10)")),
+        Err(error) => return Suite::skip_all(format_args!("membarrier: {}", error.errno())),
+    }
+    let mut suite = Suite::new(10);
+    suite.test("fences before their registration", &mut before_registration);
+    suite.test("flags that are none", &mut wrong_flags);
+    suite.test("registering, twice", &mut register);
+    suite.test("fences with one thread", &mut each_cpu);
+    suite.test("CPUs that cannot be", &mut impossible);
+    suite.test("CPUs that are offline", &mut offline);
+    suite.test("the fence restarts a section on another CPU", &mut || restarts(fences, Target::All));
+    suite.test("so does the fence for that CPU", &mut || restarts(fences, Target::Its));
+    suite.test("a fence for another CPU does not", &mut || restarts(fences, Target::Another));
+    suite.test("a plain barrier does not", &mut || restarts(fences, Target::Plain));
+    suite.finish()
+}
+
+/// The call with any numbers.
+fn membarrier(command: u32, flags: u32, cpu: u32) -> Result<(), Errno> {
+    // SAFETY: no membarrier command reads or writes user memory.
+    unsafe { sys::call(__NR_membarrier, [command as usize, flags as usize, cpu as usize]) }.map(|_| ())
+}
+
+/// Registrations are for good, so this comes first.
+fn before_registration() -> Verdict {
+    for fence in [Fence::All, Fence::Cpu(0)] {
+        match membarrier_rseq(fence) {
+            Err(MembarrierError::NotRegistered) => {}
+            Err(error) => return Err(fail!("{}, expected EPERM", error.errno())),
+            Ok(()) => return Err(fail!("a fence before its registration succeeded")),
+        }
+    }
+    Ok(())
+}
+
+fn wrong_flags() -> Verdict {
+    for (command, flags) in
+        [(RSEQ, 1 << 7), (RSEQ, FLAG_CPU | 1 << 7), (REGISTER_RSEQ, FLAG_CPU), (REGISTER_RSEQ, 1 << 7)]
+    {
+        let result = membarrier(command, flags, 0);
+        ensure!(result == Err(Errno::EINVAL), "command {command:#x} with flags {flags:#x} was not EINVAL");
+    }
+    Ok(())
+}
+
+fn register() -> Verdict {
+    for _ in 0..2 {
+        register_membarrier_rseq().map_err(|error| fail!("{}", error.errno()))?;
+    }
+    membarrier(REGISTER_PLAIN, 0, 0).or_fail("registering the plain barrier")
+}
+
+fn fence(fence: Fence) -> Verdict {
+    membarrier_rseq(fence).map_err(|error| fail!("{}", error.errno()))
+}
+
+fn each_cpu() -> Verdict {
+    fence(Fence::All)?;
+    for cpu in cpu::affinity(0).or_fail("sched_getaffinity")?.iter() {
+        fence(Fence::Cpu(cpu))?;
+    }
+    Ok(())
+}
+
+fn impossible() -> Verdict {
+    let beyond = cpu::slots_by_mask().or_fail("sched_getaffinity")?;
+    for cpu in [beyond, beyond + 1, 1 << 20, i32::MAX as u32] {
+        fence(Fence::Cpu(cpu))?;
+    }
+    Ok(())
+}
+
+fn offline() -> Verdict {
+    let mut text = [0; 1024];
+    let list = File::open(c"/sys/devices/system/cpu/offline").and_then(|file| file.read(&mut text).map(<[u8]>::len));
+    let length = list.map_err(|errno| skip!("no list of offline CPUs: {errno}"))?;
+    let mut found = false;
+    for range in cpu_list::ranges(text.get(..length).unwrap_or(&[])) {
+        let (first, last) = range.ok_or_else(|| fail!("the kernel's list of offline CPUs is malformed"))?;
+        found = true;
+        fence(Fence::Cpu(first))?;
+        fence(Fence::Cpu(last))?;
+    }
+    if found { Ok(()) } else { Err(skip!("no CPU is offline")) }
+}
+
+/// Whom a barrier is sent to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    All,
+    Its,
+    Another,
+    Plain,
+}
+
+struct Runner {
+    cpu: u32,
+    ready: AtomicU32,
+    stop: AtomicBool,
+    aborts: AtomicUsize,
+    /// Context switches of the thread, once it has ended.
+    switches: AtomicUsize,
+}
+
+/// A thread that is inside of a section for nearly all of its time, on one CPU, while this one fences from another.
+///
+/// Aborts by preemption are taken off, by the runner's own count of context switches. What is left are fences, if they
+/// restart; the runner is not always on its CPU, so that a part of them is enough.
+fn restarts(fences: usize, target: Target) -> Verdict {
+    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    let here = allowed.iter().next().or_fail("a CPU")?;
+    let there = allowed.after(here).filter(|cpu| *cpu != here).ok_or_else(|| skip!("only one CPU"))?;
+    let runner = Runner {
+        cpu: there,
+        ready: AtomicU32::new(0),
+        stop: AtomicBool::new(false),
+        aborts: AtomicUsize::new(0),
+        switches: AtomicUsize::new(0),
+    };
+    cpu::set_affinity(0, &Set::only(here)).or_fail("sched_setaffinity")?;
+    let aborts = rseq_rt::thread::scope(|scope| {
+        scope.spawn(|| runner.run()).or_fail("a thread")?;
+        let aborts = runner.wait_until_ready().and_then(|()| send(fences, target, &runner, here));
+        runner.stop.store(true, Relaxed);
+        aborts
+    });
+    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
+    aborts?;
+    let (aborts, switches) = (runner.aborts.load(Relaxed), runner.switches.load(Relaxed));
+    note!("{fences} fences, {aborts} aborts, {switches} context switches");
+    let fenced = aborts.saturating_sub(switches);
+    match target {
+        Target::All | Target::Its => ensure!(fenced >= fences / 20, "{fences} fences made {fenced} aborts"),
+        Target::Another | Target::Plain => ensure!(fenced <= fences / 50, "{fences} fences made {fenced} aborts"),
+    }
+    Ok(())
+}
+
+/// Sends the fences, with pauses between.
+fn send(fences: usize, target: Target, runner: &Runner, here: u32) -> Verdict {
+    for _ in 0..fences {
+        match target {
+            Target::All => fence(Fence::All)?,
+            Target::Its => fence(Fence::Cpu(runner.cpu))?,
+            Target::Another => fence(Fence::Cpu(here))?,
+            Target::Plain => membarrier(PLAIN, 0, 0).or_fail("the plain barrier")?,
+        }
+        sleep(100 * MICROSECOND);
+    }
+    Ok(())
+}
+
+impl Runner {
+    fn wait_until_ready(&self) -> Verdict {
+        let deadline = Deadline::after(10 * SECOND);
+        while self.ready.load(Relaxed) == 0 {
+            ensure!(!deadline.is_past(), "the thread did not start");
+            sleep(100 * MICROSECOND);
+        }
+        ensure!(self.ready.load(Relaxed) == 1, "the thread could not do its work");
+        Ok(())
+    }
+
+    fn run(&self) {
+        let ready = cpu::set_affinity(0, &Set::only(self.cpu)).is_ok() && rseq_rt::current().is_some();
+        self.ready.store(if ready { 1 } else { 2 }, Relaxed);
+        if ready {
+            self.work();
+        }
+        // Unknown, so many that the test fails.
+        self.switches.store(process::context_switches().unwrap_or(usize::MAX), Relaxed);
+    }
+
+    fn work(&self) -> Option<()> {
+        let slots = Slots::new().ok()?;
+        let token = rseq_rt::current()?;
+        let mut delay = Delay::new();
+        let (from, to) = delay.ends();
+        while !self.stop.load(Relaxed) {
+            let slot = ByCpu::value(token);
+            // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
+            let result = unsafe { delayed_add(token, token.cpu_index(), slot, slots.word(slot)?, 1, from, to, DELAY) };
+            if result.is_err() {
+                self.aborts.fetch_add(1, Relaxed);
+            }
+        }
+        Some(())
+    }
+}

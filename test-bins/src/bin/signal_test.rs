@@ -1,0 +1,176 @@
+//! Sections that signals interrupt: handlers with sections of their own, nested, on an alternate stack, and within
+//! themselves.
+#![no_std]
+#![no_main]
+
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
+use rseq_rt::process::ExitCode;
+use test_bins::args::Args;
+use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
+use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::load::pace;
+use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::slots::Slots;
+use test_bins::sys::memory::Mapping;
+use test_bins::sys::signal::{self, Action};
+use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
+use test_bins::{ensure, note, program, registration};
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "signal_test: sections and signal handlers interrupt each other\n\
+usage: signal_test [--short]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
+
+const STACK: usize = 128 << 10;
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let mut time = SECOND;
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        match option {
+            "--short" => time = 400 * MILLISECOND,
+            other => args.unknown(other),
+        }
+    }
+    let token = match registration::token() {
+        Ok(token) => token,
+        Err(unmet) => return Suite::cannot_start(unmet),
+    };
+    let mut suite = Suite::new(2);
+    suite.group("by cpu_id", 4, &mut |suite| by::<ByCpu>(suite, token, time));
+    suite.group("by mm_cid", 4, &mut |suite| by::<ByMmCid>(suite, token, time));
+    suite.finish()
+}
+
+fn by<C: Choice>(suite: &mut Suite, token: Here, time: u64) {
+    suite.test("a handler's sections", &mut || run::<C>(token, time, [Some(Action::Handler(handle::<C>)), None]));
+    suite.test("handlers that interrupt handlers", &mut || {
+        run::<C>(token, time, [Some(Action::Handler(handle::<C>)), Some(Action::Handler(handle::<C>))])?;
+        ensure!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted another");
+        Ok(())
+    });
+    suite.test("a handler that interrupts itself", &mut || {
+        run::<C>(token, time, [Some(Action::Nested(handle_slowly::<C>)), None])?;
+        ensure!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted itself");
+        Ok(())
+    });
+    suite.test("a handler on an alternate stack", &mut || {
+        let stack = Mapping::private(STACK).or_fail("memory for a stack")?;
+        // SAFETY: forgotten below, so mapped until the process ends.
+        unsafe { signal::set_alternate_stack(stack.address(), stack.len()) }.or_fail("sigaltstack")?;
+        STACK_START.store(stack.address(), Relaxed);
+        core::mem::forget(stack);
+        run::<C>(token, time, [Some(Action::OnAlternateStack(handle::<C>)), None])?;
+        ensure!(ON_STACK.load(Relaxed) == HANDLED.load(Relaxed), "a handler ran on another stack");
+        Ok(())
+    });
+}
+
+/// The slots that the main program and the handlers add to.
+static SLOTS: AtomicUsize = AtomicUsize::new(0);
+static ADDED: AtomicUsize = AtomicUsize::new(0);
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+static HANDLER_ABORTS: AtomicUsize = AtomicUsize::new(0);
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
+static DEEPEST: AtomicUsize = AtomicUsize::new(0);
+static STACK_START: AtomicUsize = AtomicUsize::new(0);
+static ON_STACK: AtomicUsize = AtomicUsize::new(0);
+
+/// Adds to this thread's slot until that committed; the aborts on the way.
+fn add<C: Choice>(token: Here, slots: &Slots, delay: &mut Delay) -> Option<usize> {
+    let (from, to) = delay.ends();
+    let mut aborts = 0;
+    loop {
+        let slot = C::value(token);
+        // SAFETY: the slot's own word, the delay's ends are the caller's, and a slot number is not -1 or -2.
+        match unsafe { delayed_add(token, C::index(token).ok()?, slot, slots.word(slot)?, 1, from, to, DELAY) } {
+            Ok(_) => return Some(aborts),
+            Err(_) => aborts += 1,
+        }
+    }
+}
+
+extern "C" fn handle<C: Choice>(_: i32) {
+    let _ = handled::<C>(1);
+}
+
+/// Long enough for the next signal to come while it runs.
+extern "C" fn handle_slowly<C: Choice>(_: i32) {
+    // A handler that is interrupted by itself without end would exhaust the stack.
+    let times = if DEPTH.load(Relaxed) < 3 { 40 } else { 1 };
+    let _ = handled::<C>(times);
+}
+
+fn handled<C: Choice>(times: usize) -> Option<()> {
+    HANDLED.fetch_add(1, Relaxed);
+    let here = &raw const times as usize;
+    let stack = STACK_START.load(Relaxed);
+    ON_STACK.fetch_add(usize::from((stack..stack + STACK).contains(&here)), Relaxed);
+    let depth = DEPTH.fetch_add(1, Relaxed) + 1;
+    DEEPEST.fetch_max(depth, Relaxed);
+    // SAFETY: set by `run` to slots that it keeps for as long as there are signals.
+    let slots = unsafe { (SLOTS.load(Relaxed) as *const Slots).as_ref()? };
+    let token = rseq_rt::current()?;
+    let mut delay = Delay::new();
+    for _ in 0..times {
+        HANDLER_ABORTS.fetch_add(add::<C>(token, slots, &mut delay)?, Relaxed);
+        ADDED.fetch_add(1, Relaxed);
+    }
+    DEPTH.fetch_sub(1, Relaxed);
+    Some(())
+}
+
+fn reset(slots: &Slots) {
+    for counter in [&ADDED, &HANDLED, &HANDLER_ABORTS, &DEPTH, &DEEPEST, &ON_STACK] {
+        counter.store(0, Relaxed);
+    }
+    SLOTS.store(slots as *const Slots as usize, Relaxed);
+}
+
+fn run<C: Choice>(token: Here, time: u64, actions: [Option<Action>; 2]) -> Verdict {
+    C::index(token)?;
+    let slots = Slots::new().or_fail("memory for the slots")?;
+    reset(&slots);
+    signal::set(SIGUSR1, Action::Handler(test_bins::load::count_signal)).or_fail("rt_sigaction")?;
+    let period = pace::period().or_fail("a signal")?;
+    let mut tickers = [None, None];
+    for (number, signal) in [SIGUSR1, SIGUSR2].into_iter().enumerate() {
+        if let (Some(action), Some(ticker)) = (actions[number], tickers.get_mut(number)) {
+            signal::set(signal, action).or_fail("rt_sigaction")?;
+            // Periods without a common measure let one signal come at every point of the other's handler.
+            *ticker = Some(Ticker::start(signal, period * (7 + 4 * number as u64) / 7).or_fail("timer_create")?);
+        }
+    }
+    let counted = main_program::<C>(token, &slots, Deadline::after(time));
+    drop(tickers);
+    let (added, aborts) = counted.or_fail("the thread's slot is out of bounds")?;
+    judge(added, aborts, &slots)
+}
+
+fn main_program<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
+    let (mut added, mut aborts) = (0, 0);
+    let mut delay = Delay::new();
+    while !deadline.is_past() {
+        aborts += add::<C>(token, slots, &mut delay)?;
+        added += 1;
+    }
+    Some((added, aborts))
+}
+
+fn judge(added: usize, aborts: usize, slots: &Slots) -> Verdict {
+    let (handled, inner, deepest) = (HANDLED.load(Relaxed), HANDLER_ABORTS.load(Relaxed), DEEPEST.load(Relaxed));
+    let (total, found) = (added + ADDED.load(Relaxed), slots.sum());
+    note!("{total} added, {found} found, {aborts} aborts, {inner} in {handled} handlers, {deepest} deep");
+    ensure!(found == total, "{total} added but {found} found");
+    ensure!(handled > 0, "no signal was handled");
+    ensure!(aborts > 0, "no section was aborted before the deadline");
+    ensure!(DEPTH.load(Relaxed) == 0, "a handler did not come back");
+    Ok(())
+}
