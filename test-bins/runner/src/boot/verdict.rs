@@ -88,7 +88,7 @@ mod tests {
 
     fn judged(end: End, text: &str) -> Verdict {
         let mut parser = Parser::new();
-        parser.feed(text.as_bytes());
+        text.lines().for_each(|line| parser.line(line));
         judge(&end, &parser.finish(), None)
     }
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_bad_exit_code_fails_good_results() {
         let mut parser = Parser::new();
-        parser.feed(GOOD.as_bytes());
+        GOOD.lines().for_each(|line| parser.line(line));
         assert_eq!(judge(&End::Done, &parser.finish(), Some(1)).outcome, Outcome::Fail);
     }
 }

@@ -2,7 +2,6 @@
 
 use super::document::{Case, Counts, Document, Outcome};
 use super::line::{self, Directive, Line};
-use super::split::Splitter;
 
 /// Deeper nesting is reported and not followed.
 const MAX_DEPTH: usize = 8;
@@ -16,7 +15,6 @@ const MAX_PROBLEMS: usize = 64;
 /// Reads one document; see the [module](super).
 #[derive(Debug, Default)]
 pub struct Parser {
-    splitter: Splitter,
     open: Vec<Level>,
     problems: Vec<String>,
     results: usize,
@@ -40,13 +38,6 @@ impl Parser {
         Self::default()
     }
 
-    /// Reads bytes in chunks of any size.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        let mut splitter = std::mem::take(&mut self.splitter);
-        splitter.push(bytes, |text| self.line(text));
-        self.splitter = splitter;
-    }
-
     /// Reads one line, given without its newline.
     pub fn line(&mut self, text: &str) {
         let (indent, line) = line::read(text.trim_matches('\r'));
@@ -62,9 +53,6 @@ impl Parser {
 
     /// Ends the input: closes what is open and says what is missing.
     pub fn finish(mut self) -> Document {
-        if let Some(last) = self.splitter.rest() {
-            self.line(&last);
-        }
         if self.open.is_empty() {
             self.problem("no KTAP at all: no version line, no plan, no result".into());
         }

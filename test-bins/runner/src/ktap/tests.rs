@@ -3,8 +3,15 @@
 use super::*;
 
 fn parse(text: &str) -> Document {
-    let mut parser = Parser::new();
-    parser.feed(text.as_bytes());
+    parse_chunks([text.as_bytes()])
+}
+
+fn parse_chunks<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Document {
+    let (mut splitter, mut parser) = (Splitter::default(), Parser::new());
+    for chunk in chunks {
+        splitter.push(chunk, |line| parser.line(line));
+    }
+    splitter.rest().iter().for_each(|line| parser.line(line));
     parser.finish()
 }
 
@@ -130,9 +137,7 @@ fn truncated_output_keeps_what_was_there() {
 fn chunks_and_carriage_returns_make_no_difference() {
     let serial = NESTED.replace('\n', "\r\n");
     for size in 1..40 {
-        let mut parser = Parser::new();
-        serial.as_bytes().chunks(size).for_each(|chunk| parser.feed(chunk));
-        assert_eq!(parser.finish(), parse(NESTED), "chunks of {size}");
+        assert_eq!(parse_chunks(serial.as_bytes().chunks(size)), parse(NESTED), "chunks of {size}");
     }
 }
 
@@ -175,14 +180,12 @@ fn hostile_nesting_is_bounded() {
 
 #[test]
 fn floods_are_bounded() {
-    let mut parser = Parser::new();
-    parser.feed(b"KTAP version 1\n1..1\n");
+    let mut text = String::from("KTAP version 1\n1..1\n");
     for number in 0..120_000 {
-        parser.line(&format!("ok {number} flood"));
-        parser.line("# and a comment");
+        text += &format!("ok {number} flood\n# and a comment\n");
     }
-    parser.feed(&[b'x'; 1 << 20]);
-    let document = parser.finish();
+    text.extend(std::iter::repeat_n('x', 1 << 20));
+    let document = parse(&text);
     assert_eq!(document.results.len(), 100_000);
     assert!(document.problems.len() <= 64 && document.comments.len() <= 32);
     assert!(document.comments.iter().all(|comment| comment.len() <= 4096));
@@ -229,9 +232,7 @@ fn mutated_input_is_either_reported_or_harmless() {
         for _ in 0..=random.below(4) {
             mutate(&mut bytes, &mut random);
         }
-        let mut parser = Parser::new();
-        bytes.chunks(1 + random.below(64)).for_each(|chunk| parser.feed(chunk));
-        check(&parser.finish());
+        check(&parse_chunks(bytes.chunks(1 + random.below(64))));
     }
 }
 

@@ -134,7 +134,7 @@ mod tests {
     fn judged(end: End, text: &str) -> Verdict {
         let finished = Finished { end, elapsed: Duration::from_secs(1), left_processes: false };
         let mut parser = Parser::new();
-        parser.feed(text.as_bytes());
+        text.lines().for_each(|line| parser.line(line));
         judge_test(&finished, &parser.finish())
     }
 

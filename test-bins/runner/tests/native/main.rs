@@ -2,4 +2,5 @@
 
 mod cli;
 mod fakes;
+mod real;
 mod verdicts;
