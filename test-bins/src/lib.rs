@@ -15,12 +15,14 @@
 //! | [`witness`] | the aborts that the kernel counted |
 //! | [`mode`] | starting again with another registration |
 //! | [`kvm`] | a virtual machine whose vCPU's thread is moved about |
+//! | [`debug`] | the kernel's own checks of rseq users, on and off |
 //! | [`v2`] | how this kernel treats short and long registrations |
 //! | [`sys`], [`cpu_list`] | system calls, CPUs |
 
 pub mod alone;
 pub mod args;
 pub mod cpu_list;
+pub mod debug;
 pub mod index;
 pub mod ktap;
 pub mod kvm;

@@ -1,0 +1,294 @@
+//! What the kernel makes of descriptors that are wrong: a table after `kernel/rseq.c`, checked row by row.
+//!
+//! Each row runs in a child that spoils the descriptor of a real section, which lies in writable memory, and then stays in
+//! that section under a timer signal.
+#![no_std]
+#![no_main]
+
+use core::fmt;
+
+use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
+use rseq_core::abi::{self, Rseq, RseqCs};
+use rseq_core::sys::rseq_raw;
+use rseq_core::{Aborted, Committed, arch};
+use rseq_rt::process::ExitCode;
+use test_bins::args::Args;
+use test_bins::debug::Debugging;
+use test_bins::index::{ByCpu, Choice, Here};
+use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::load::{self, pace};
+use test_bins::registration::{self, Registered};
+use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::slots::Slots;
+use test_bins::sys::memory::Mapping;
+use test_bins::sys::process::{self, Ending};
+use test_bins::sys::signal::{self, Action};
+use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
+use test_bins::{ensure, fail, program, skip};
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "bad_descriptors: what the kernel makes of wrong descriptors\n\
+usage: bad_descriptors [--short]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
+
+/// An address that no kernel lets a process have.
+const KERNEL_ADDRESS: u64 = u64::MAX - 4095;
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+/// What becomes of the child.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// SIGSEGV.
+    Dies,
+    /// It is aborted like from a good descriptor.
+    Aborts,
+    /// The kernel takes no notice of the section.
+    Unnoticed,
+    /// Nothing that could be tested.
+    Undefined,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dies => "SIGSEGV",
+            Self::Aborts => "aborts as if it were good",
+            Self::Unnoticed => "no abort",
+            Self::Undefined => "undefined",
+        })
+    }
+}
+
+/// Which checks the kernel makes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checks {
+    /// All of them, whenever it looks at a descriptor (up to 6.18).
+    Always,
+    /// Those that security needs (6.19 and later).
+    Few,
+    /// All of them, and no system call inside (the same kernels, with rseq debugging on).
+    All,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// Nothing: the control.
+    None,
+    /// The registration has another signature.
+    Signature,
+    /// A field of the descriptor.
+    Field(fn(&mut RseqCs)),
+    /// The descriptor's address.
+    Address(fn() -> u64),
+    /// A system call while the IP is inside.
+    SystemCall,
+}
+
+struct Row {
+    name: &'static str,
+    fault: Fault,
+    /// With [`Checks::Always`], [`Checks::Few`], [`Checks::All`].
+    fates: [Fate; 3],
+}
+
+const fn row(name: &'static str, fault: Fault, fates: [Fate; 3]) -> Row {
+    Row { name, fault, fates }
+}
+
+use Fate::{Aborts, Dies, Undefined, Unnoticed};
+
+/// Written from the sources of 6.1, 6.12, 6.19 and 7.2, before any of them was tried.
+const ROWS: [Row; 15] = [
+    row("a good descriptor", Fault::None, [Aborts; 3]),
+    row("another signature", Fault::Signature, [Dies; 3]),
+    row("abort_ip inside the section", Fault::Field(|cs| cs.abort_ip = cs.start_ip + 4), [Dies; 3]),
+    row("abort_ip 0", Fault::Field(|cs| cs.abort_ip = 0), [Dies; 3]),
+    row("abort_ip in the kernel", Fault::Field(|cs| cs.abort_ip = KERNEL_ADDRESS), [Dies; 3]),
+    row("start_ip in the kernel", Fault::Field(|cs| cs.start_ip = KERNEL_ADDRESS), [Dies, Unnoticed, Dies]),
+    // Without the check everything behind the start is inside, and an abort may come anywhere.
+    row(
+        "an end in the kernel",
+        Fault::Field(|cs| cs.post_commit_offset = KERNEL_ADDRESS - cs.start_ip),
+        [Dies, Undefined, Dies],
+    ),
+    row("an empty section", Fault::Field(|cs| cs.post_commit_offset = 0), [Unnoticed; 3]),
+    row("version 1", Fault::Field(|cs| cs.version = 1), [Dies, Aborts, Dies]),
+    row("flag NO_RESTART_ON_PREEMPT", Fault::Field(|cs| cs.flags = 1 << 0), [Dies, Aborts, Dies]),
+    row("flag NO_RESTART_ON_SIGNAL", Fault::Field(|cs| cs.flags = 1 << 1), [Dies, Aborts, Dies]),
+    row("flag NO_RESTART_ON_MIGRATE", Fault::Field(|cs| cs.flags = 1 << 2), [Dies, Aborts, Dies]),
+    row("an unknown flag", Fault::Field(|cs| cs.flags = 1 << 31), [Dies, Aborts, Dies]),
+    row("an unmapped descriptor", Fault::Address(unmapped), [Dies; 3]),
+    row("a system call inside", Fault::SystemCall, [Unnoticed, Unnoticed, Dies]),
+];
+
+fn body() -> u8 {
+    let mut time = 400 * MILLISECOND;
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        match option {
+            "--short" => time = 150 * MILLISECOND,
+            other => args.unknown(other),
+        }
+    }
+    if let Err(unmet) = registration::token() {
+        return Suite::cannot_start(unmet);
+    }
+    let mut suite = Suite::new(2);
+    match Debugging::open() {
+        Ok(switch) => {
+            for (on, name) in [(false, "rseq debugging off"), (true, "rseq debugging on")] {
+                match switch.set(on) {
+                    Ok(()) => table(&mut suite, name, if on { Checks::All } else { Checks::Few }, time),
+                    Err(errno) => suite.report(format_args!("{name}"), Err(skip!("rseq/debug cannot be set: {errno}"))),
+                }
+            }
+        }
+        Err(errno) => without_switch(&mut suite, time, errno),
+    }
+    suite.finish()
+}
+
+/// Kernels with extensions of 7.0 have the new checks; others without the switch have the old ones. What cannot be told
+/// apart is not tested.
+fn without_switch(suite: &mut Suite, time: u64, errno: rseq_core::sys::Errno) {
+    let on = "rseq debugging on";
+    suite.report(format_args!("{on}"), Err(skip!("no switch debugfs rseq/debug: {errno}")));
+    let switch_is_missing = errno == rseq_core::sys::Errno::ENOENT;
+    if rseq_rt::kernel().active_size() > abi::ORIGINAL_SIZE {
+        table(suite, "checks of 7.0 and later", Checks::Few, time);
+    } else if switch_is_missing || rseq_rt::kernel().active_size() < abi::ORIGINAL_SIZE {
+        table(suite, "checks up to 6.18", Checks::Always, time);
+    } else {
+        suite.report(
+            format_args!("checks"),
+            Err(skip!("without debugfs this kernel may have the old or the new checks")),
+        );
+    }
+}
+
+fn table(suite: &mut Suite, name: &str, checks: Checks, time: u64) {
+    suite.group(name, ROWS.len() as u32, &mut |suite| {
+        for row in &ROWS {
+            suite.test(row.name, &mut || row.check(checks, time));
+        }
+    });
+}
+
+const NO_ABORT: u8 = 10;
+const UNPREPARED: u8 = 11;
+
+impl Row {
+    fn check(&self, checks: Checks, time: u64) -> Verdict {
+        let expected = self.fates[checks as usize];
+        if expected == Undefined {
+            return Err(skip!("without the kernel's check the abort may come anywhere"));
+        }
+        let registered = Registered::by_runtime()?;
+        let ending = process::in_child(20 * SECOND, &mut || victim(self.fault, registered, time).unwrap_or(UNPREPARED))
+            .or_fail("fork")?;
+        let found = match ending {
+            Ending::Killed(SIGSEGV) => Dies,
+            Ending::Exited(0) => Aborts,
+            Ending::Exited(NO_ABORT) => Unnoticed,
+            Ending::Exited(UNPREPARED) => return Err(fail!("the child could not prepare its section")),
+            other => return Err(fail!("{other}, expected: {expected}")),
+        };
+        ensure!(found == expected, "{found}, expected: {expected}");
+        Ok(())
+    }
+}
+
+/// The child: 0 if its section was aborted.
+fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
+    let token = rseq_rt::current()?;
+    let slots = Slots::new().ok()?;
+    let mut delay = Delay::new();
+    signal::set(SIGUSR1, Action::Handler(load::count_signal)).ok()?;
+    let period = pace::period().ok()?;
+    let descriptor = armed(token, &slots, &mut delay)?;
+    match fault {
+        Fault::None => {}
+        Fault::Signature => register_with_signature(registered, !arch::SIGNATURE)?,
+        // SAFETY: the descriptor of this program's section, in writable memory; no section runs now.
+        Fault::Field(spoil) => spoil(unsafe { &mut *descriptor }),
+        Fault::Address(address) => return Some(spin_with(address(), period, time)),
+        Fault::SystemCall => return call_inside(descriptor),
+    }
+    let _ticker = Ticker::start(SIGUSR1, period).ok()?;
+    let deadline = Deadline::after(time);
+    let mut aborts = 0;
+    while !deadline.is_past() && aborts < 3 {
+        aborts += usize::from(once(token, &slots, &mut delay)?.is_err());
+    }
+    Some(if aborts > 0 { 0 } else { NO_ABORT })
+}
+
+/// The one copy of the section that this program runs.
+#[inline(never)]
+fn once(token: Here, slots: &Slots, delay: &mut Delay) -> Option<Result<Committed, Aborted>> {
+    let slot = ByCpu::value(token);
+    let (from, to) = delay.ends();
+    // SAFETY: the slot's own word, the delay's ends are the caller's, and a slot number is not -1 or -2.
+    Some(unsafe { delayed_add(token, token.cpu_index(), slot, slots.word(slot)?, 1, from, to, DELAY) })
+}
+
+/// The word of this thread's area that holds the armed descriptor's address.
+fn armed_word() -> *mut usize {
+    let area: *mut Rseq = arch::own_area().as_ptr();
+    area.cast::<usize>().wrapping_byte_add(abi::RSEQ_CS_LOW)
+}
+
+/// Runs the section until the kernel has left its descriptor's address in the area.
+fn armed(token: Here, slots: &Slots, delay: &mut Delay) -> Option<*mut RseqCs> {
+    for _ in 0..1000 {
+        once(token, slots, delay)?.ok();
+        // SAFETY: this thread's own area; volatile, as the kernel clears the word.
+        let address = unsafe { armed_word().read_volatile() };
+        if address != 0 {
+            return Some(address as *mut RseqCs);
+        }
+    }
+    None
+}
+
+fn register_with_signature(registered: Registered, signature: u32) -> Option<()> {
+    // SAFETY: the child runs its one section and exits; whatever becomes of that is the test.
+    unsafe { registered.release() }.ok()?;
+    // SAFETY: the area that was registered until the line before.
+    unsafe { rseq_raw(registered.address, registered.length, 0, signature) }.ok()
+}
+
+/// Pages that were there and are gone.
+fn unmapped() -> u64 {
+    Mapping::private(64 << 10).map_or(KERNEL_ADDRESS, |mapping| mapping.address() as u64)
+}
+
+/// Points the area at an address that is no descriptor, and waits to be interrupted.
+fn spin_with(address: u64, period: u64, time: u64) -> u8 {
+    let Ok(_ticker) = Ticker::start(SIGUSR1, period) else { return UNPREPARED };
+    // SAFETY: this thread's own area; a wrong address there concerns the kernel alone.
+    unsafe { armed_word().write_volatile(address as usize) };
+    let deadline = Deadline::after(time);
+    while !deadline.is_past() {}
+    NO_ABORT
+}
+
+/// Calls the kernel once while a descriptor says that everything below the abort handler is inside.
+fn call_inside(descriptor: *mut RseqCs) -> Option<u8> {
+    // SAFETY: the descriptor of this program's section; no section runs now.
+    let cs = unsafe { &mut *descriptor };
+    cs.start_ip = 4096;
+    cs.post_commit_offset = cs.abort_ip - 4 - cs.start_ip;
+    // SAFETY: this thread's own area. Should an interrupt come before the word is cleared again, the child goes astray:
+    // no signal is due, and the call takes less than a microsecond.
+    unsafe { armed_word().write_volatile(descriptor as usize) };
+    process::id();
+    // SAFETY: as above.
+    unsafe { armed_word().write_volatile(0) };
+    Some(NO_ABORT)
+}
