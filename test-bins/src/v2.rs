@@ -72,7 +72,7 @@ pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
     match in_registered_child(length, 10 * SECOND, &mut |area| {
         let field = area.cast::<u32>();
         // SAFETY: the first word of the child's registered area, which the kernel and this thread write.
-        let wrong = unsafe { field.read_volatile() } ^ 1;
+        let wrong = unsafe { field.read_volatile() } ^ 1 << 20;
         // SAFETY: as above.
         unsafe { field.write_volatile(wrong) };
         sleep(2 * MILLISECOND);

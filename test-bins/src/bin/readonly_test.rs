@@ -1,0 +1,189 @@
+//! The kernel's fields of the area, written by user space: which registrations get them back, and which are killed.
+//!
+//! The expectations are those of `kernel/rseq.c`. Up to 6.18 every context switch writes all fields. On 6.19 and early 7.0
+//! only a changed ID does. With V2 a 32-byte registration is the first again, and a longer one is killed when an ID changes.
+//! rseq debugging kills whatever is found changed.
+#![no_std]
+#![no_main]
+
+use core::mem::offset_of;
+
+use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
+use rseq_core::abi::{ORIGINAL_SIZE, Rseq};
+use rseq_rt::process::ExitCode;
+use test_bins::args::Args;
+use test_bins::debug::Debugging;
+use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
+use test_bins::registration;
+use test_bins::sys::cpu::{self, Set};
+use test_bins::sys::process::{self, Ending};
+use test_bins::sys::signal::{self, Action};
+use test_bins::sys::time::{MILLISECOND, SECOND, sleep};
+use test_bins::v2::{self, Generation, UNREGISTERED, in_registered_child};
+use test_bins::{ensure, fail, note, program, skip};
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "readonly_test: the kernel's fields, written by user space\n\
+usage: readonly_test [--short]\n\
+exit codes: 0 pass, 1 fail, 2 expected failure, 4 skip, 64 usage";
+
+/// The fields that only the kernel writes.
+const FIELDS: [(&str, usize); 4] = [
+    ("cpu_id_start", offset_of!(Rseq, cpu_id_start)),
+    ("cpu_id", offset_of!(Rseq, cpu_id)),
+    ("node_id", offset_of!(Rseq, node_id)),
+    ("mm_cid", offset_of!(Rseq, mm_cid)),
+];
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        if option != "--short" {
+            args.unknown(option);
+        }
+    }
+    if let Err(unmet) = registration::token() {
+        return Suite::cannot_start(unmet);
+    }
+    let switch = Debugging::open();
+    if let Ok(switch) = &switch {
+        if let Err(errno) = switch.set(false) {
+            note!("rseq/debug stays as it is: {errno}");
+        }
+    }
+    let generation = match Generation::probe() {
+        Ok(generation) => generation,
+        Err(unmet) => return Suite::cannot_start(unmet),
+    };
+    let mut suite = Suite::new(4);
+    note!("registrations of this kernel: {}", generation.name());
+    suite.group("32 bytes, asleep or signalled", 2, &mut |suite| legacy(suite));
+    suite.group("32 bytes, moved", 4, &mut |suite| moves(suite, ORIGINAL_SIZE, generation, false));
+    let full = rseq_rt::kernel().registration_len();
+    suite.group("the full length, moved", 4, &mut |suite| moves(suite, full, generation, false));
+    match switch.as_ref().map(|switch| switch.set(true)) {
+        Ok(Ok(())) => suite.group("rseq debugging on, moved", 4, &mut |suite| moves(suite, full, generation, true)),
+        Ok(Err(errno)) | Err(&errno) => {
+            suite.report(format_args!("rseq debugging on, moved"), Err(skip!("no switch debugfs rseq/debug: {errno}")))
+        }
+    }
+    drop(switch);
+    suite.finish()
+}
+
+/// Old users of 32 bytes write cpu_id_start and count on getting it back.
+fn legacy(suite: &mut Suite) {
+    suite.test("cpu_id_start comes back after a sleep", &mut || match v2::rewrite(ORIGINAL_SIZE)? {
+        v2::Rewrite::Always => Ok(()),
+        v2::Rewrite::OnChange => Err(not_back()?),
+        v2::Rewrite::Fatal => Err(fail!("SIGSEGV")),
+    });
+    suite.test("cpu_id_start is back in a signal handler", &mut || match after_signal()? {
+        Ending::Exited(0) => Ok(()),
+        Ending::Exited(1) => Err(not_back()?),
+        other => Err(fail!("{other}")),
+    });
+}
+
+/// A legacy registration that is not updated is an error, except where the kernel has no other behaviour (6.19): there even
+/// a long registration's fields may be written.
+fn not_back() -> Result<Unmet, Unmet> {
+    let full = rseq_rt::kernel().registration_len();
+    let enforced = full > ORIGINAL_SIZE && written_and_moved(full, 0)? == Ending::Killed(SIGSEGV);
+    if enforced {
+        return Err(fail!("it stayed as written, though this kernel has V2"));
+    }
+    Ok(Unmet::Expected(test_bins::text::Text::of(format_args!("only an ID that changes brings it back (6.19)"))))
+}
+
+/// The child's area, for its handler.
+static AREA: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+static SEEN: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(u32::MAX);
+
+extern "C" fn look(_: i32) {
+    use core::sync::atomic::Ordering::Relaxed;
+    let field = AREA.load(Relaxed) as *const u32;
+    // SAFETY: the first word of the child's area, set before the signal was sent.
+    SEEN.store(unsafe { field.read_volatile() }, Relaxed);
+}
+
+/// 0 if the handler sees the kernel's value again, 1 if it sees what was written.
+fn after_signal() -> Result<Ending, Unmet> {
+    use core::sync::atomic::Ordering::Relaxed;
+    in_registered_child(ORIGINAL_SIZE, 10 * SECOND, &mut |area| {
+        let field = area.cast::<u32>();
+        AREA.store(field as usize, Relaxed);
+        if signal::set(SIGUSR1, Action::Handler(look)).is_err() {
+            return 98;
+        }
+        // SAFETY: the first word of the child's registered area.
+        let right = unsafe { field.read_volatile() };
+        // SAFETY: as above.
+        unsafe { field.write_volatile(right ^ IMPLAUSIBLE) };
+        if signal::send(process::id(), process::thread_id(), SIGUSR1).is_err() {
+            return 99;
+        }
+        u8::from(SEEN.load(Relaxed) == right ^ IMPLAUSIBLE)
+    })
+}
+
+fn moves(suite: &mut Suite, length: u32, generation: Generation, debug: bool) {
+    for (name, offset) in FIELDS {
+        suite.test(name, &mut || written(length, offset, generation, debug));
+    }
+}
+
+fn written(length: u32, offset: usize, generation: Generation, debug: bool) -> Verdict {
+    if (rseq_rt::kernel().active_size() as usize) < offset + size_of::<u32>() {
+        return Err(skip!("this kernel does not maintain the field (Linux 6.3)"));
+    }
+    let killed = debug || generation == Generation::Debugged || generation == Generation::V2 && length > ORIGINAL_SIZE;
+    let expected = if killed { Ending::Killed(SIGSEGV) } else { Ending::Exited(RIGHT) };
+    let ending = written_and_moved(length, offset)?;
+    ensure!(ending == expected, "{ending}, expected {expected}");
+    Ok(())
+}
+
+/// Turns an ID into one that no machine of these tests has.
+const IMPLAUSIBLE: u32 = 1 << 20;
+
+const RIGHT: u8 = 0;
+const WRONG: u8 = 1;
+const UNMOVED: u8 = 2;
+
+/// A child writes the field, sleeps, and moves to another CPU: [`RIGHT`] if the kernel's values are all back then.
+fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
+    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    let first = allowed.iter().next().or_fail("a CPU")?;
+    let other = allowed.after(first).filter(|cpu| *cpu != first).ok_or_else(|| skip!("only one CPU"))?;
+    let ending = in_registered_child(length, 10 * SECOND, &mut |area| {
+        if cpu::set_affinity(0, &Set::only(first)).is_err() {
+            return UNMOVED;
+        }
+        let field = area.cast::<u32>().wrapping_byte_add(offset);
+        // SAFETY: a word of the child's registered area.
+        let wrong = unsafe { field.read_volatile() } ^ IMPLAUSIBLE;
+        // SAFETY: as above.
+        unsafe { field.write_volatile(wrong) };
+        sleep(2 * MILLISECOND);
+        if cpu::set_affinity(0, &Set::only(other)).is_err() {
+            return UNMOVED;
+        }
+        // SAFETY: as above.
+        let repaired = unsafe { field.read_volatile() } != wrong;
+        // SAFETY: words of the child's registered area; volatile, as the kernel writes them.
+        let ids =
+            unsafe { [(&raw const (*area).cpu_id_start).read_volatile(), (&raw const (*area).cpu_id).read_volatile()] };
+        if repaired && ids == [other; 2] { RIGHT } else { WRONG }
+    })?;
+    match ending {
+        Ending::Exited(UNREGISTERED) => Err(fail!("the child could not register {length} bytes")),
+        Ending::Exited(UNMOVED) => Err(fail!("the child could not change its CPU")),
+        ending => Ok(ending),
+    }
+}
