@@ -9,6 +9,7 @@ use rseq_core::{abi, arch};
 
 use crate::ktap::{OrFail, Unmet};
 use crate::registration::Registered;
+use crate::sys::cpu::{self, Set};
 use crate::sys::memory::Mapping;
 use crate::sys::process::{self, Ending};
 use crate::sys::time::{MILLISECOND, SECOND, sleep};
@@ -70,6 +71,11 @@ pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
     const RESTORED: u8 = 0;
     const KEPT: u8 = 1;
     match in_registered_child(length, 10 * SECOND, &mut |area| {
+        // A move would change an ID, which is more than a context switch.
+        let pinned = rseq_core::sys::getcpu().and_then(|here| cpu::set_affinity(0, &Set::only(here.cpu)));
+        if pinned.is_err() {
+            return UNREGISTERED;
+        }
         let field = area.cast::<u32>();
         // SAFETY: the first word of the child's registered area, which the kernel and this thread write.
         let wrong = unsafe { field.read_volatile() } ^ 1 << 20;
