@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::boot::{BootArgs, FetchArgs};
+use crate::check::CheckArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Boot kernels under QEMU and run the suite, or any static program, inside
     Boot(BootArgs),
+    /// Verify the critical sections in linked ELF files
+    Check(CheckArgs),
 }
 
 /// What to run here, and how.

@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod boot;
 #[cfg(target_os = "linux")]
+mod check;
+#[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]
 mod compile;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Some(cli::Command::Fetch(args)) => boot::fetch(args),
         Some(cli::Command::Boot(args)) => boot::run(args),
+        Some(cli::Command::Check(args)) => check::main(args),
         None => run::main(&cli.native),
     }
 }
