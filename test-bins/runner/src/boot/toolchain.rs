@@ -70,17 +70,20 @@ fn command(target: &Target, way: &Way, root: &Path, directory: &Path, bins: &[&s
         // rustup's cargo asks rustup's rustc for nothing once RUSTC names another one.
         command.arg("-Zbuild-std=core,alloc").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
     }
-    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", target.triple.replace('-', "_").to_uppercase());
-    command.env(flags, linking(&linker()?)).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // With `--target`, these flags leave build scripts alone.
+    command.env("CARGO_ENCODED_RUSTFLAGS", linking(&linker()?)).env_remove("RUSTFLAGS");
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null());
     Ok(command)
 }
 
-/// One linker for all targets, without any C compiler.
+/// One linker for all targets, without any C compiler; the flags are parted as cargo wants them, as a path may hold spaces.
 fn linking(linker: &Path) -> OsString {
-    let mut flags = OsString::from("-Clinker=");
+    let mut flags = OsString::from("-C\x1flinker=");
     flags.push(linker);
-    flags.push(" -Clinker-flavor=ld.lld -Crelocation-model=static -Ctarget-feature=+crt-static");
+    for flag in ["linker-flavor=ld.lld", "relocation-model=static", "target-feature=+crt-static"] {
+        flags.push("\x1f-C\x1f");
+        flags.push(flag);
+    }
     flags
 }
 
