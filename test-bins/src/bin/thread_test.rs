@@ -27,8 +27,8 @@ rseq_rt::entry!(main);
 const USAGE: &str = "thread_test: registration across the life of threads
 usage: thread_test [--short] [--detached N] [--joined N]
   --short       few threads, for emulated machines; so it is as PID 1
-  --detached N  threads that nobody waits for (default: 100000; short: 2000)
-  --joined N    threads that are joined (default: 20000; short: 500)
+  --detached N  threads that nobody waits for (default: 100000; short: 500)
+  --joined N    threads that are joined (default: 20000; short: 200)
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
 fn main() -> ExitCode {
@@ -53,8 +53,8 @@ impl Options {
             }
         }
         Self {
-            detached: detached.unwrap_or(if short { 2000 } else { 100_000 }),
-            joined: joined.unwrap_or(if short { 500 } else { 20_000 }),
+            detached: detached.unwrap_or(if short { 500 } else { 100_000 }),
+            joined: joined.unwrap_or(if short { 200 } else { 20_000 }),
         }
     }
 }
