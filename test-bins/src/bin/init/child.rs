@@ -54,8 +54,8 @@ pub fn run(run: &Run<'_>, relay: &mut Relay) -> Result<Ended, Errno> {
 
 /// In the child: the pipe becomes its output, and the program takes the process over.
 fn start(run: &Run<'_>, reader: &File, writer: &File) -> u8 {
-    let _ = reader;
-    let connected = file::duplicate_to(writer.descriptor(), 1).and_then(|()| file::duplicate_to(writer.descriptor(), 2));
+    let connected =
+        file::duplicate_to(writer.descriptor(), 1).and_then(|()| file::duplicate_to(writer.descriptor(), 2));
     if connected.is_err() {
         return NOT_STARTED;
     }
