@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::ktap::Unmet;
+use crate::ktap::{OrFail, Unmet};
 use crate::load::{Load, Record};
 use crate::options::Options;
 use crate::witness::{Absence, Witness};
@@ -83,13 +83,22 @@ impl Tally {
     }
 }
 
-/// Runs `work` under load until there were enough events; the witness counts from before to after.
+/// Runs `work` under load until there were enough aborts: by the workers' count or, in sections that restart themselves, by
+/// the kernel's where there is one, looked at after each eighth of the time.
 pub fn under_load(
     options: &Options,
+    restarts: bool,
     work: &(dyn Fn(&crate::load::Worker<'_>) + Sync),
 ) -> Result<(Record, Result<u64, Absence>), Unmet> {
-    use crate::ktap::OrFail;
     let witness = Witness::start();
-    let record = Load::heavy(options.threads, options.nanoseconds, options.enough).run(work).or_fail("the load")?;
+    let slice = if restarts { options.nanoseconds / 8 } else { options.nanoseconds };
+    let load = Load::heavy(options.threads, slice, options.enough);
+    let mut record = load.run(work).or_fail("the load")?;
+    while restarts && record.nanoseconds < options.nanoseconds && witness.aborts().is_ok_and(|aborts| aborts == 0) {
+        let more = load.run(work).or_fail("the load")?;
+        record.signals += more.signals;
+        record.migrations += more.migrations;
+        record.nanoseconds += more.nanoseconds;
+    }
     Ok((record, witness.aborts()))
 }

@@ -81,6 +81,10 @@ pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
         let wrong = unsafe { field.read_volatile() } ^ 1 << 20;
         // SAFETY: as above.
         unsafe { field.write_volatile(wrong) };
+        // SAFETY: as above.
+        if unsafe { field.read_volatile() } != wrong {
+            return UNREGISTERED;
+        }
         sleep(2 * MILLISECOND);
         // SAFETY: as above.
         if unsafe { field.read_volatile() } == wrong { KEPT } else { RESTORED }

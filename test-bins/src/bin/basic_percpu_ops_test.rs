@@ -28,11 +28,9 @@ fn body() -> u8 {
 }
 
 fn by<C: Choice>(suite: &mut Suite, options: &Options) {
-    // Restarting sections are judged by their sums, so they need no more than a part of the time.
-    let brief = Options { nanoseconds: options.nanoseconds / 8, ..*options };
     suite.test("spinlock", &mut || spinlock::test::<C>(options));
     suite.test("list", &mut || list::test::<C>(options, &Sections::Aimed));
-    suite.test("list of restarting sections", &mut || list::test::<C>(&brief, &Sections::Here));
+    suite.test("list of restarting sections", &mut || list::test::<C>(options, &Sections::Here));
     suite.test("counter", &mut || counter::test::<C>(options, false));
-    suite.test("counter of restarting sections", &mut || counter::test::<C>(&brief, true));
+    suite.test("counter of restarting sections", &mut || counter::test::<C>(options, true));
 }

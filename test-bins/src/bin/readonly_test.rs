@@ -155,6 +155,7 @@ const IMPLAUSIBLE: u32 = 1 << 20;
 const RIGHT: u8 = 0;
 const WRONG: u8 = 1;
 const UNMOVED: u8 = 2;
+const UNWRITTEN: u8 = 3;
 
 /// A child writes the field, sleeps, and moves to another CPU: [`RIGHT`] if the kernel's values are all back then.
 fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
@@ -170,6 +171,10 @@ fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
         let wrong = unsafe { field.read_volatile() } ^ IMPLAUSIBLE;
         // SAFETY: as above.
         unsafe { field.write_volatile(wrong) };
+        // SAFETY: as above.
+        if unsafe { field.read_volatile() } != wrong {
+            return UNWRITTEN;
+        }
         sleep(2 * MILLISECOND);
         if cpu::set_affinity(0, &Set::only(other)).is_err() {
             return UNMOVED;
@@ -184,6 +189,7 @@ fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
     match ending {
         Ending::Exited(UNREGISTERED) => Err(fail!("the child could not register {length} bytes")),
         Ending::Exited(UNMOVED) => Err(fail!("the child could not change its CPU")),
+        Ending::Exited(UNWRITTEN) => Err(fail!("what the child wrote was gone at once")),
         ending => Ok(ending),
     }
 }

@@ -52,7 +52,7 @@ fn body() -> u8 {
 fn by<C: Choice>(suite: &mut Suite, token: Here, time: u64) {
     suite.test("a handler's sections", &mut || run::<C>(token, time, [Some(Action::Handler(handle::<C>)), None]));
     suite.test("handlers that interrupt handlers", &mut || {
-        run::<C>(token, time, [Some(Action::Handler(handle::<C>)), Some(Action::Handler(handle::<C>))])?;
+        run::<C>(token, time, [Some(Action::Handler(handle_slowly::<C>)), Some(Action::Handler(handle_slowly::<C>))])?;
         ensure!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted another");
         Ok(())
     });
@@ -103,7 +103,7 @@ extern "C" fn handle<C: Choice>(_: i32) {
 
 /// Long enough for the next signal to come while it runs.
 extern "C" fn handle_slowly<C: Choice>(_: i32) {
-    // A handler that is interrupted by itself without end would exhaust the stack.
+    // Handlers that are interrupted without end would exhaust the stack.
     let times = if DEPTH.load(Relaxed) < 3 { 40 } else { 1 };
     let _ = handled::<C>(times);
 }

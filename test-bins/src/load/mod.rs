@@ -93,6 +93,11 @@ pub extern "C" fn count_signal(_: i32) {
     SIGNALS.fetch_add(1, Relaxed);
 }
 
+/// How many signals [`count_signal`] has handled in this process.
+pub fn signals() -> u32 {
+    SIGNALS.load(Relaxed)
+}
+
 impl Load {
     /// Signals and migration, with `threads` workers.
     pub const fn heavy(threads: u32, nanoseconds: u64, enough: usize) -> Self {

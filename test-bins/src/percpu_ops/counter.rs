@@ -20,7 +20,7 @@ pub fn test<C: Choice>(options: &Options, here: bool) -> Verdict {
     let slots = Slots::new().or_fail("memory for the counters")?;
     let tally = Tally::default();
     let work = if here { add_self::<C> } else { add_aimed::<C> };
-    let (record, kernel) = under_load(options, &|worker| tally.add(repeat(worker, &slots, work)))?;
+    let (record, kernel) = under_load(options, here, &|worker| tally.add(repeat(worker, &slots, work)))?;
     let (done, found) = (tally.done(), slots.sum());
     crate::ensure!(found == done, "{done} added but {found} found");
     tally.judge(C::NAME, here, &record, kernel)

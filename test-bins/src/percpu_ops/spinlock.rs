@@ -22,7 +22,7 @@ pub fn test<C: Choice>(options: &Options) -> Verdict {
     let locks = Slots::new().or_fail("memory for the locks")?;
     let counts = Slots::new().or_fail("memory for the counts")?;
     let tally = Tally::default();
-    let (record, kernel) = under_load(options, &|worker| tally.add(work::<C>(worker, &locks, &counts)))?;
+    let (record, kernel) = under_load(options, false, &|worker| tally.add(work::<C>(worker, &locks, &counts)))?;
     tally.judge(C::NAME, false, &record, kernel)?;
     let (done, found) = (tally.done(), counts.sum());
     crate::ensure!(found == done, "{done} counted under the locks but {found} found");
