@@ -121,8 +121,10 @@ fn other_thread() -> Verdict {
     let mut child = Child::fork(&mut || {
         let report = report as usize;
         let thread = rseq_rt::thread::spawn(move || {
-            let written = write_report(report as *mut Report);
-            while written {
+            if !write_report(report as *mut Report) {
+                return;
+            }
+            loop {
                 test_bins::sys::time::sleep(test_bins::sys::time::SECOND);
             }
         });

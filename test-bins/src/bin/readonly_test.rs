@@ -51,10 +51,10 @@ fn body() -> u8 {
         return Suite::cannot_start(unmet);
     }
     let switch = Debugging::open();
-    if let Ok(switch) = &switch {
-        if let Err(errno) = switch.set(false) {
-            note!("rseq/debug stays as it is: {errno}");
-        }
+    if let Ok(switch) = &switch
+        && let Err(errno) = switch.set(false)
+    {
+        note!("rseq/debug stays as it is: {errno}");
     }
     let generation = match Generation::probe() {
         Ok(generation) => generation,
