@@ -12,7 +12,7 @@ use crate::workspace::{self, TEST_BINS, Target};
 /// Names of binaries and where they are.
 pub type Binaries = BTreeMap<String, PathBuf>;
 
-/// Builds all static binaries with `cargo build --release`; cargo's own output goes to stderr.
+/// Builds all static binaries with `cargo build --profile suite`; cargo's own output goes to stderr.
 pub fn build(root: &Path) -> Result<Binaries, String> {
     let mut child = start(root)?;
     let stdout = child.stdout.take().ok_or("cargo's output is closed")?;
@@ -26,7 +26,15 @@ pub fn build(root: &Path) -> Result<Binaries, String> {
 
 fn start(root: &Path) -> Result<Child, String> {
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "--bins", "--message-format=json-render-diagnostics", "-p", TEST_BINS]);
+    command.args([
+        "build",
+        "--profile",
+        "suite",
+        "--bins",
+        "--message-format=json-render-diagnostics",
+        "-p",
+        TEST_BINS,
+    ]);
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().map_err(|error| workspace::missing_cargo(&error))
 }

@@ -33,9 +33,9 @@ fn is_root(directory: &Path) -> bool {
     directory.join("Cargo.toml").is_file() && directory.join(TEST_BINS).join("Cargo.toml").is_file()
 }
 
-/// The directory in which `cargo build --release` leaves binaries.
+/// The directory in which `cargo build --profile suite` leaves binaries.
 pub fn release_dir(root: &Path) -> Result<PathBuf, String> {
-    Ok(metadata(&root.join("Cargo.toml"))?.target_directory.join("release"))
+    Ok(metadata(&root.join("Cargo.toml"))?.target_directory.join("suite"))
 }
 
 /// The names of the binaries that [`TEST_BINS`] builds, by its manifest.

@@ -58,13 +58,13 @@ pub fn build(target: &Target, root: &Path, bins: &[&str]) -> Result<Binaries, St
     if !status.success() {
         return Err(format!("building for {} failed ({status}); cargo's messages are above", target.triple));
     }
-    let built = directory.join(target.triple).join("release");
+    let built = directory.join(target.triple).join("suite");
     Ok(bins.iter().map(|&name| (name.to_owned(), built.join(name))).collect::<BTreeMap<_, _>>())
 }
 
 fn command(target: &Target, way: &Way, root: &Path, directory: &Path, bins: &[&str]) -> Result<Command, String> {
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "-p", workspace::TEST_BINS, "--target", target.triple]);
+    command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
     if let Way::FromSource(rustc) = way {
         // rustup's cargo asks rustup's rustc for nothing once RUSTC names another one.
