@@ -19,6 +19,9 @@
 //! | [`v2`] | how this kernel treats short and long registrations |
 //! | [`sys`], [`cpu_list`] | system calls, CPUs |
 
+// Assembly for MIPS is unstable Rust.
+#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
+
 pub mod alone;
 pub mod args;
 pub mod cpu_list;
