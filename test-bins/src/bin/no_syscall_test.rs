@@ -29,8 +29,20 @@ exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 const NO_FILTER: u8 = 98;
 
 /// Programs of this suite that need rseq: each has to skip as a whole. Those that are not installed are skipped.
-const PROGRAMS: [&str; 6] =
-    ["basic_test", "basic_percpu_ops_test", "syscall_errors_test", "negative_control", "ptrace_test", "fork_test"];
+const PROGRAMS: [&str; 12] = [
+    "basic_test",
+    "basic_percpu_ops_test",
+    "syscall_errors_test",
+    "negative_control",
+    "ptrace_test",
+    "fork_test",
+    "unregistered_test",
+    "membarrier_test",
+    "signal_test",
+    "mm_cid_test",
+    "bad_descriptors",
+    "readonly_test",
+];
 
 fn main() -> ExitCode {
     program::run(body)
