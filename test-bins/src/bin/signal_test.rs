@@ -98,19 +98,20 @@ fn add<C: Choice>(token: Here, slots: &Slots, delay: &mut Delay) -> Option<usize
 }
 
 extern "C" fn handle<C: Choice>(_: i32) {
-    let _ = handled::<C>(1);
+    let _ = handled::<C>(|| false);
 }
 
-/// Long enough for the next signal to come while it runs.
+/// Goes on until another handler has interrupted one, however slow the machine is.
 extern "C" fn handle_slowly<C: Choice>(_: i32) {
-    // Handlers that are interrupted without end would exhaust the stack.
-    let times = if DEPTH.load(Relaxed) < 3 { 40 } else { 1 };
-    let _ = handled::<C>(times);
+    let patience = Deadline::after(2 * SECOND);
+    let _ = handled::<C>(|| DEEPEST.load(Relaxed) < 2 && !patience.is_past());
 }
 
-fn handled<C: Choice>(times: usize) -> Option<()> {
+/// Adds once, and again for as long as `more` says so.
+fn handled<C: Choice>(more: impl Fn() -> bool) -> Option<()> {
     HANDLED.fetch_add(1, Relaxed);
-    let here = &raw const times as usize;
+    let mut delay = Delay::new();
+    let here = &raw const delay as usize;
     let stack = STACK_START.load(Relaxed);
     ON_STACK.fetch_add(usize::from((stack..stack + STACK).contains(&here)), Relaxed);
     let depth = DEPTH.fetch_add(1, Relaxed) + 1;
@@ -118,10 +119,12 @@ fn handled<C: Choice>(times: usize) -> Option<()> {
     // SAFETY: set by `run` to slots that it keeps for as long as there are signals.
     let slots = unsafe { (SLOTS.load(Relaxed) as *const Slots).as_ref()? };
     let token = rseq_rt::current()?;
-    let mut delay = Delay::new();
-    for _ in 0..times {
+    loop {
         HANDLER_ABORTS.fetch_add(add::<C>(token, slots, &mut delay)?, Relaxed);
         ADDED.fetch_add(1, Relaxed);
+        if !more() {
+            break;
+        }
     }
     DEPTH.fetch_sub(1, Relaxed);
     Some(())
