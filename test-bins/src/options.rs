@@ -4,6 +4,9 @@ use crate::args::Args;
 use crate::sys::cpu;
 use crate::sys::time::{MILLISECOND, SECOND};
 
+/// How long a test waits for the first event of the kind that proves something, on the slowest of machines.
+pub const PATIENCE: u64 = 15 * SECOND;
+
 /// How much load, and for how long at most.
 #[derive(Clone, Copy)]
 pub struct Options {

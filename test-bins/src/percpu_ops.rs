@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ktap::{OrFail, Unmet};
 use crate::load::{Load, Record};
-use crate::options::Options;
+use crate::options::{Options, PATIENCE};
 use crate::witness::{Absence, Witness};
 
 pub mod counter;
@@ -84,7 +84,7 @@ impl Tally {
 }
 
 /// Runs `work` under load until there were enough aborts: by the workers' count or, in sections that restart themselves, by
-/// the kernel's where there is one, looked at after each eighth of the time.
+/// the kernel's where there is one. A load without any is repeated, up to [`PATIENCE`].
 pub fn under_load(
     options: &Options,
     restarts: bool,
@@ -94,8 +94,10 @@ pub fn under_load(
     let slice = if restarts { options.nanoseconds / 8 } else { options.nanoseconds };
     let load = Load::heavy(options.threads, slice, options.enough);
     let mut record = load.run(work).or_fail("the load")?;
-    while restarts && record.nanoseconds < options.nanoseconds && witness.aborts().is_ok_and(|aborts| aborts == 0) {
+    let none = |record: &Record| witness.aborts().map_or(!restarts && record.events == 0, |aborts| aborts == 0);
+    while none(&record) && record.nanoseconds < PATIENCE {
         let more = load.run(work).or_fail("the load")?;
+        record.events += more.events;
         record.signals += more.signals;
         record.migrations += more.migrations;
         record.nanoseconds += more.nanoseconds;

@@ -10,7 +10,7 @@ use rseq_core::{Aborted, Committed, OutOfRange, OwnArea};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
 use crate::load::{self, Load, Worker};
-use crate::options::Options;
+use crate::options::{Options, PATIENCE};
 use crate::sections::{DELAY, Delay, delayed_add, delayed_add_here, delayed_add_here_unarmed, delayed_add_unarmed};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::time::{Deadline, MILLISECOND};
@@ -125,7 +125,7 @@ extern "C" fn add_and_count<C: Choice>(signal: i32) {
     }
 }
 
-/// Runs `section` under load until `options.enough` aborts, or with `until_lost` that many losses, or the deadline.
+/// Runs `section` under load until `options.enough` aborts, or with `until_lost` that many losses; without any, up to [`PATIENCE`].
 pub fn run<C: Choice>(options: &Options, section: &Section<C::Index>, until_lost: bool) -> Result<Trial, Unmet> {
     let token = crate::registration::token()?;
     C::index(token)?;
@@ -137,14 +137,15 @@ pub fn run<C: Choice>(options: &Options, section: &Section<C::Index>, until_lost
     let totals = Totals::default();
     let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
     load.handler = add_and_count::<C>;
-    let deadline = Deadline::after(options.nanoseconds);
+    let deadline = Deadline::after(PATIENCE);
     if until_lost {
         load.nanoseconds = 100 * MILLISECOND;
     }
     loop {
         load.run(&|worker| totals.take(count::<C>(worker, &slots, section))).or_fail("the load")?;
         let lost = totals.added().saturating_sub(slots.sum());
-        if !until_lost || lost >= options.enough || deadline.is_past() {
+        let seen = if until_lost { lost >= options.enough } else { totals.aborts.load(Relaxed) > 0 };
+        if seen || deadline.is_past() {
             break;
         }
     }

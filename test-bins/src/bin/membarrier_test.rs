@@ -9,7 +9,8 @@ use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
 use test_bins::index::{ByCpu, Choice};
-use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
+use test_bins::options::PATIENCE;
 use test_bins::sections::{DELAY, Delay, delayed_add};
 use test_bins::slots::Slots;
 use test_bins::sys::cpu::{self, Set};
@@ -134,6 +135,9 @@ fn offline() -> Verdict {
     if found { Ok(()) } else { Err(skip!("no CPU is offline")) }
 }
 
+/// Sections that a fence has to restart for a proof.
+const ENOUGH: usize = 10;
+
 /// Whom a barrier is sent to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
@@ -148,14 +152,14 @@ struct Runner {
     ready: AtomicU32,
     stop: AtomicBool,
     aborts: AtomicUsize,
-    /// Context switches of the thread, once it has ended.
-    switches: AtomicUsize,
+    /// Aborts without a context switch shortly before.
+    fenced: AtomicUsize,
 }
 
 /// A thread that is inside of a section for nearly all of its time, on one CPU, while this one fences from another.
 ///
-/// Aborts by preemption are taken off, by the runner's own count of context switches. What is left are fences, if they
-/// restart; the runner is not always on its CPU, so that a part of them is enough.
+/// Aborts by preemption are told apart by the runner's own count of context switches. What is left are fences, if they
+/// restart; the runner is not always on its CPU and in its section, so that a few of them are enough.
 fn restarts(fences: usize, target: Target) -> Verdict {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let here = allowed.iter().next().or_fail("a CPU")?;
@@ -165,39 +169,43 @@ fn restarts(fences: usize, target: Target) -> Verdict {
         ready: AtomicU32::new(0),
         stop: AtomicBool::new(false),
         aborts: AtomicUsize::new(0),
-        switches: AtomicUsize::new(0),
+        fenced: AtomicUsize::new(0),
     };
     cpu::set_affinity(0, &Set::only(here)).or_fail("sched_setaffinity")?;
-    let aborts = rseq_rt::thread::scope(|scope| {
+    let sent = rseq_rt::thread::scope(|scope| {
         scope.spawn(|| runner.run()).or_fail("a thread")?;
-        let aborts = runner.wait_until_ready().and_then(|()| send(fences, target, &runner, here));
+        let sent = runner.wait_until_ready().and_then(|()| send(fences, target, &runner, here));
         runner.stop.store(true, Relaxed);
-        aborts
+        sent
     });
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
-    aborts?;
-    let (aborts, switches) = (runner.aborts.load(Relaxed), runner.switches.load(Relaxed));
-    note!("{fences} fences, {aborts} aborts, {switches} context switches");
-    let fenced = aborts.saturating_sub(switches);
+    let sent = sent?;
+    let (aborts, fenced) = (runner.aborts.load(Relaxed), runner.fenced.load(Relaxed));
+    note!("{sent} fences, {aborts} aborts, {fenced} of them without a context switch");
     match target {
-        Target::All | Target::Its => ensure!(fenced >= fences / 20, "{fences} fences made {fenced} aborts"),
-        Target::Another | Target::Plain => ensure!(fenced <= fences / 50, "{fences} fences made {fenced} aborts"),
+        Target::All | Target::Its => ensure!(fenced >= ENOUGH, "{sent} fences made {fenced} aborts"),
+        Target::Another | Target::Plain => ensure!(fenced <= fences / 50, "{sent} fences made {fenced} aborts"),
     }
     Ok(())
 }
 
-/// Sends the fences, with pauses between.
-fn send(fences: usize, target: Target, runner: &Runner, here: u32) -> Verdict {
-    for _ in 0..fences {
+/// Sends the fences, with pauses between: more of them, up to [`PATIENCE`], while those that restart have not restarted
+/// [`ENOUGH`] sections. Returns how many it sent.
+fn send(fences: usize, target: Target, runner: &Runner, here: u32) -> Result<usize, Unmet> {
+    let deadline = Deadline::after(PATIENCE);
+    let wants = matches!(target, Target::All | Target::Its);
+    let mut sent = 0;
+    while sent < fences || (wants && runner.fenced.load(Relaxed) < ENOUGH && !deadline.is_past()) {
         match target {
             Target::All => fence(Fence::All)?,
             Target::Its => fence(Fence::Cpu(runner.cpu))?,
             Target::Another => fence(Fence::Cpu(here))?,
             Target::Plain => membarrier(PLAIN, 0, 0).or_fail("the plain barrier")?,
         }
+        sent += 1;
         sleep(100 * MICROSECOND);
     }
-    Ok(())
+    Ok(sent)
 }
 
 impl Runner {
@@ -217,8 +225,6 @@ impl Runner {
         if ready {
             self.work();
         }
-        // Unknown, so many that the test fails.
-        self.switches.store(process::context_switches().unwrap_or(usize::MAX), Relaxed);
     }
 
     fn work(&self) -> Option<()> {
@@ -226,12 +232,20 @@ impl Runner {
         let token = rseq_rt::current()?;
         let mut delay = Delay::new();
         let (from, to) = delay.ends();
+        let (mut rounds, mut switches) = (0u32, 0);
         while !self.stop.load(Relaxed) {
+            // Not each time, as the section is to be what this thread does.
+            if rounds % 32 == 0 {
+                switches = process::context_switches().ok()?;
+            }
+            rounds += 1;
             let slot = ByCpu::value(token);
             // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
             let result = unsafe { delayed_add(token, token.cpu_index(), slot, slots.word(slot)?, 1, from, to, DELAY) };
             if result.is_err() {
                 self.aborts.fetch_add(1, Relaxed);
+                let before = core::mem::replace(&mut switches, process::context_switches().ok()?);
+                self.fenced.fetch_add(usize::from(switches == before), Relaxed);
             }
         }
         Some(())
