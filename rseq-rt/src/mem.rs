@@ -95,7 +95,8 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: c_int, len: usize) -> *mut u8 {
-    let word = usize::from_ne_bytes([byte as u8; WORD]);
+    // Not an array of bytes, which the compiler fills by a call of this very function.
+    let word = usize::MAX / 255 * usize::from(byte as u8);
     let head = ((to as usize).wrapping_neg() % WORD).min(len);
     let words_end = head + (len - head) / WORD * WORD;
     // SAFETY: every offset is below `len`, and the words are aligned by the choice of `head`.

@@ -45,6 +45,7 @@ macro_rules! __rseq_descriptor {
             $crate::__rseq_quad!("74f"),
             ".popsection\n",
             ".pushsection __rseq_cs_ptr_array, \"aw\", %progbits\n",
+            ".balign 8\n",
             $crate::__rseq_quad!("77b"),
             ".popsection"
         )
@@ -79,6 +80,7 @@ macro_rules! __rseq_exit_point {
     ($exit:ident) => {
         concat!(
             ".pushsection __rseq_exit_point_array, \"aw\", %progbits\n",
+            ".balign 8\n",
             $crate::__rseq_quad!("72b"),
             $crate::__rseq_quad!(concat!("{", stringify!($exit), "}")),
             ".popsection"

@@ -120,7 +120,7 @@ const fn fault(_: &Era, _: &Call) -> Expected {
 
 /// A registration that nothing forbids but its length and its address.
 fn by_size(era: &Era, call: &Call) -> Expected {
-    let aligned = |align: u32| call.at % align as usize == 0;
+    let aligned = |align: u32| call.at.is_multiple_of(align as usize);
     let accepted = match call.length {
         abi::ORIGINAL_SIZE => aligned(abi::ORIGINAL_ALIGN),
         length if length > abi::ORIGINAL_SIZE => {
