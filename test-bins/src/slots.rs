@@ -25,6 +25,7 @@ impl Slots {
         Self::within(Mapping::shared)
     }
 
+    #[inline(never)]
     fn within(map: fn(usize) -> Result<Mapping, Errno>) -> Result<Self, Errno> {
         let count = cpu::slots_by_mask()? as usize;
         Ok(Self { memory: map(count * STRIDE)?, count })

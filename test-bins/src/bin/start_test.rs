@@ -14,6 +14,7 @@ use test_bins::args::Args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::sys::call;
 use test_bins::sys::file::{File, duplicate_to, pipe};
+use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::time::{self, MILLISECOND, SECOND};
 use test_bins::{ensure, fail, program, skip};
@@ -66,7 +67,7 @@ fn play(role: &str) -> u8 {
             }
             0
         }
-        "bulk" => u8::from(rseq_rt::io::write_all(rseq_rt::io::STDOUT, &BULK).is_err()),
+        "bulk" => write_bulk(),
         "print" => {
             println!("a line");
             0
@@ -85,7 +86,14 @@ fn has_stack_limit() -> bool {
 }
 
 /// More than a pipe holds, so that one `write(2)` takes a part of it.
-static BULK: [u8; 300_000] = [0; 300_000];
+const BULK: usize = 300_000;
+
+fn write_bulk() -> u8 {
+    let Ok(memory) = Mapping::private(BULK) else { return 98 };
+    // SAFETY: the mapping has that many bytes, all 0, and nobody writes them.
+    let bytes = unsafe { core::slice::from_raw_parts(memory.address() as *const u8, BULK) };
+    u8::from(rseq_rt::io::write_all(rseq_rt::io::STDOUT, bytes).is_err())
+}
 
 const LINE: usize = 3000;
 const LINES: usize = 100;
@@ -258,7 +266,7 @@ fn full_pipe() -> Verdict {
         // SAFETY: the call changes a flag of a file that this program made.
         unsafe { call(raw::__NR_fcntl, [1, raw::F_SETFL as usize, raw::O_NONBLOCK as usize]) }.map(drop)
     };
-    for (role, bytes) in [(c"START_TEST_ROLE=long", LINES * LINE), (c"START_TEST_ROLE=bulk", BULK.len())] {
+    for (role, bytes) in [(c"START_TEST_ROLE=long", LINES * LINE), (c"START_TEST_ROLE=bulk", BULK)] {
         let ran = Start { prepare: &prepare, pause: 100 * MILLISECOND, ..Start::new(role) }.run()?;
         ran.expect(Ending::Exited(0))?;
         ensure!(ran.total == bytes, "{} bytes came, not {bytes}", ran.total);

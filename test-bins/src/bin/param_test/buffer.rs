@@ -30,6 +30,7 @@ struct Stacks<T> {
 
 impl<T> Stacks<T> {
     /// Stacks of [`ITEMS`] items each, the item from 1 on made by `make`.
+    #[inline(never)]
     fn new(make: impl Fn(usize) -> T) -> Result<Self, test_bins::ktap::Unmet> {
         let offsets = Slots::new().or_fail("memory for the offsets")?;
         let capacity = offsets.count() * ITEMS;
@@ -53,6 +54,7 @@ impl<T> Stacks<T> {
     }
 
     /// Sums up what is on the stacks.
+    #[inline(never)]
     fn sum(&self, value: impl Fn(&T) -> usize) -> usize {
         let mut sum = 0;
         for (slot, offset) in self.offsets.words().enumerate() {

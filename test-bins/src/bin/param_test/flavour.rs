@@ -72,7 +72,7 @@ macro_rules! flavours {
     (@delayed $flavour:ident $module:ident
      $($name:ident $(<$order:ident>)? ($($arg:ident: $type:ty),*) -> $error:ty;)*) => {
         impl Flavour for $flavour {
-            $(#[inline(always)]
+            $(#[inline(never)]
             unsafe fn $name<$($order: Order,)? I: Index>(
                 self, token: Here, index: I, cpu: usize, $($arg: $type),*
             ) -> Result<Committed, $error> {

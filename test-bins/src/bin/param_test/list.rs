@@ -36,6 +36,7 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
 }
 
 /// Gives every list its nodes, and returns the sum of their data.
+#[inline(never)]
 fn fill(heads: &Slots, nodes: *mut Node) -> usize {
     let mut sum = 0;
     for (slot, head) in heads.words().enumerate() {
@@ -86,6 +87,7 @@ fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, C>, heads: &S
 }
 
 /// Empties the lists, and returns the sum of the data found.
+#[inline(never)]
 fn drain(heads: &Slots) -> usize {
     let mut sum = 0;
     for head in heads.words() {

@@ -21,6 +21,7 @@ struct List {
 }
 
 impl List {
+    #[inline(never)]
     fn new() -> Result<Self, Unmet> {
         let list = Self {
             heads: Slots::new().or_fail("memory for the heads")?,

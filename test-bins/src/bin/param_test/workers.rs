@@ -117,6 +117,7 @@ fn enter<C: Choice>(params: &Params, number: u32) -> Option<(Here, C::Index)> {
 
 impl Totals {
     /// Prints what the run saw.
+    #[inline(never)]
     pub fn report(&self, name: &str, signals: usize) {
         let [done, aborts, mismatches] = [&self.done, &self.aborts, &self.mismatches].map(|total| total.load(Relaxed));
         let without = self.without.load(Relaxed);
@@ -126,6 +127,7 @@ impl Totals {
     }
 
     /// Every thread either did all of its repetitions or had no rseq by the options' will.
+    #[inline(never)]
     pub fn check(&self, params: &Params) -> Verdict {
         let without = self.without.load(Relaxed);
         let expected = match (params.disabled, params.disable_mod) {
@@ -142,6 +144,7 @@ impl Totals {
 }
 
 /// What a sum should be and is.
+#[inline(never)]
 pub fn same(what: &str, expected: usize, found: usize) -> Result<(), Unmet> {
     test_bins::ensure!(found == expected, "{what}: {expected} expected, {found} found");
     Ok(())
