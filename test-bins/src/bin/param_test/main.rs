@@ -2,6 +2,8 @@
 //! for what they build eight of.
 #![no_std]
 #![no_main]
+// MIPS alone has no stable inline assembly.
+#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
 
 mod buffer;
 mod counters;
