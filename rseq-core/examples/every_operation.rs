@@ -2,6 +2,7 @@
 
 #![no_std]
 #![expect(missing_docs, reason = "each function is named after the operation that it calls")]
+#![expect(clippy::too_many_arguments, reason = "an operation takes what its steps name")]
 #![expect(clippy::missing_safety_doc, reason = "the contract is the operation's")]
 
 use rseq_core::percpu::{Counter, Item, Pool};

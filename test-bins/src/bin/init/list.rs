@@ -30,6 +30,8 @@ pub struct List<'b> {
 pub struct Run<'b> {
     /// How to read it.
     pub kind: Kind,
+    /// Whether it is left out when the list runs again with the kernel's checks on.
+    pub once: bool,
     /// Seconds until it is killed.
     pub seconds: u64,
     words: Fields<'b>,
@@ -75,10 +77,11 @@ impl<'b> Iterator for Runs<'b> {
 
     fn next(&mut self) -> Option<Run<'b>> {
         let mut fields = self.0.clone();
-        let kind = match fields.next()?.to_bytes() {
-            b"test" => Kind::Test,
-            b"report" => Kind::Report,
-            b"program" => Kind::Program,
+        let (kind, once) = match fields.next()?.to_bytes() {
+            b"test" => (Kind::Test, false),
+            b"once" => (Kind::Test, true),
+            b"report" => (Kind::Report, false),
+            b"program" => (Kind::Program, false),
             _ => return None,
         };
         let seconds = number(fields.next()?)?;
@@ -88,7 +91,7 @@ impl<'b> Iterator for Runs<'b> {
             return None;
         }
         self.0 = fields;
-        Some(Run { kind, seconds, words, count })
+        Some(Run { kind, once, seconds, words, count })
     }
 }
 
