@@ -83,6 +83,8 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static DEEPEST: AtomicUsize = AtomicUsize::new(0);
 static STACK_START: AtomicUsize = AtomicUsize::new(0);
 static ON_STACK: AtomicUsize = AtomicUsize::new(0);
+/// Whether a handler has waited for another one in vain.
+static GAVE_UP: AtomicUsize = AtomicUsize::new(0);
 
 /// Adds to this thread's slot until that committed; the aborts on the way.
 fn add<C: Choice>(token: Here, slots: &Slots, delay: &mut Delay) -> Option<usize> {
@@ -105,7 +107,10 @@ extern "C" fn handle<C: Choice>(_: i32) {
 /// Goes on until another handler has interrupted one, however slow the machine is.
 extern "C" fn handle_slowly<C: Choice>(_: i32) {
     let patience = Deadline::after(2 * SECOND);
-    let _ = handled::<C>(|| DEEPEST.load(Relaxed) < 2 && !patience.is_past());
+    let _ = handled::<C>(|| DEEPEST.load(Relaxed) < 2 && GAVE_UP.load(Relaxed) == 0 && !patience.is_past());
+    if DEEPEST.load(Relaxed) < 2 {
+        GAVE_UP.store(1, Relaxed);
+    }
 }
 
 /// Adds once, and again for as long as `more` says so.
@@ -132,7 +137,7 @@ fn handled<C: Choice>(more: impl Fn() -> bool) -> Option<()> {
 }
 
 fn reset(slots: &Slots) {
-    for counter in [&ADDED, &HANDLED, &HANDLER_ABORTS, &DEPTH, &DEEPEST, &ON_STACK] {
+    for counter in [&ADDED, &HANDLED, &HANDLER_ABORTS, &DEPTH, &DEEPEST, &ON_STACK, &GAVE_UP] {
         counter.store(0, Relaxed);
     }
     SLOTS.store(slots as *const Slots as usize, Relaxed);
@@ -144,6 +149,8 @@ fn run<C: Choice>(token: Here, time: u64, actions: [Option<Action>; 2]) -> Verdi
     reset(&slots);
     signal::set(SIGUSR1, Action::Handler(test_bins::load::count_signal)).or_fail("rt_sigaction")?;
     let period = pace::period().or_fail("a signal")?;
+    // A handler that waits for the other signal must not run before that one has a timer.
+    signal::block(SIGUSR1, true).or_fail("rt_sigprocmask")?;
     let mut tickers = [None, None];
     for (number, signal) in [SIGUSR1, SIGUSR2].into_iter().enumerate() {
         if let (Some(action), Some(ticker)) = (actions[number], tickers.get_mut(number)) {
@@ -152,6 +159,7 @@ fn run<C: Choice>(token: Here, time: u64, actions: [Option<Action>; 2]) -> Verdi
             *ticker = Some(Ticker::start(signal, period * (7 + 4 * number as u64) / 7).or_fail("timer_create")?);
         }
     }
+    signal::block(SIGUSR1, false).or_fail("rt_sigprocmask")?;
     let counted = main_program::<C>(token, &slots, Deadline::after(time));
     drop(tickers);
     let (added, aborts) = counted.or_fail("the thread's slot is out of bounds")?;
