@@ -11,10 +11,11 @@ use rseq_core::{Aborted, Committed, OwnArea};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Verdict};
 use crate::load::pace;
+use crate::options::PATIENCE;
 use crate::sections::{DELAY, Delay, delayed_add, delayed_add_here};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::signal::{self, Action};
-use crate::sys::time::{Deadline, SECOND, Ticker};
+use crate::sys::time::{Deadline, Ticker};
 
 static BASE: AtomicUsize = AtomicUsize::new(0);
 static SLOTS: AtomicUsize = AtomicUsize::new(0);
@@ -88,13 +89,16 @@ type Aimed<'a> = &'a mut dyn FnMut(&Slots, *const u8, *mut u8) -> Option<Result<
 /// One section that restarts itself and counts its attempts.
 type Restarting<'a> = &'a mut dyn FnMut(&Slots, *mut usize, *const u8, *mut u8) -> Option<Committed>;
 
+/// Sections between two looks at the clock, for signals are to find sections.
+const ROUNDS: usize = 16;
+
 /// The counts added, and the aborts.
 fn retry(slots: &Slots, enough: usize, add: Aimed<'_>) -> Option<(usize, usize)> {
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
-    let deadline = Deadline::after(3 * SECOND);
-    while aborts < enough && !deadline.is_past() {
+    let deadline = Deadline::after(PATIENCE);
+    while aborts < enough && (!added.is_multiple_of(ROUNDS) || !deadline.is_past()) {
         match add(slots, from, to)? {
             Ok(Committed) => added += 1,
             Err(Aborted) => aborts += 1,
@@ -108,8 +112,8 @@ fn restart(slots: &Slots, enough: usize, add: Restarting<'_>) -> Option<(usize, 
     let (mut added, mut attempts) = (0, 0usize);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
-    let deadline = Deadline::after(3 * SECOND);
-    while attempts - added < enough && !deadline.is_past() {
+    let deadline = Deadline::after(PATIENCE);
+    while attempts - added < enough && (!added.is_multiple_of(ROUNDS) || !deadline.is_past()) {
         let counter = &raw mut attempts;
         add(slots, counter, from, to)?;
         added += 1;
