@@ -94,7 +94,7 @@ const ROUNDS: usize = 16;
 
 /// The counts added, and the aborts.
 fn retry(slots: &Slots, enough: usize, add: Aimed<'_>) -> Option<(usize, usize)> {
-    let (mut added, mut aborts) = (0, 0);
+    let (mut added, mut aborts) = (0usize, 0);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
     let deadline = Deadline::after(PATIENCE);
