@@ -38,7 +38,7 @@
 /// |---|---|
 /// | `check_index x => A;` | leave by `A` unless the index (CPU or concurrency ID) is `x` |
 /// | `load_index r;` | `r` = index |
-/// | `bound r, x => A;` | leave by `A` if `r` >= `x`, unsigned: -1 is never below |
+/// | `bound r, x => A;` | leave by `A` if `r` >= `x`, unsigned: the index -1 is below no `x` up to `u32::MAX` |
 /// | `scale r, S;` | `r` = `r` x stride |
 /// | `load r, [m];` | `r` = the word at `m` |
 /// | `cbne r, x => A;` `cbeq r, x => A;` | leave by `A` if `r` differs from `x`, equals `x`; `r` may be `[m]` |
