@@ -33,7 +33,7 @@ pub struct Worker<'p, C: Choice> {
 }
 
 impl<C: Choice> Worker<'_, C> {
-    /// Runs `attempt` on the slot of the moment until it commits, or until `give_up` after a failed comparison.
+    /// Runs `attempt` on the slot of the moment, again and again, until it commits; returns the slot.
     #[inline(always)]
     pub fn retry<E: Into<Stopped>>(&mut self, mut attempt: impl FnMut(&Self, usize) -> Result<Committed, E>) -> usize {
         loop {
