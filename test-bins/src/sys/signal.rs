@@ -77,11 +77,32 @@ pub fn send(pid: u32, tid: u32, signal: u32) -> Result<(), Errno> {
 /// Blocks or unblocks `signal` in this thread.
 pub fn block(signal: u32, blocked: bool) -> Result<(), Errno> {
     let mut mask: Mask = [0; MASK_WORDS];
-    let bit = signal as usize - 1;
-    mask[bit / usize::BITS as usize] = 1 << (bit % usize::BITS as usize);
+    let (word, bit) = position(signal);
+    mask[word] = 1 << bit;
     let how = if blocked { raw::SIG_BLOCK } else { raw::SIG_UNBLOCK };
-    // SAFETY: the kernel reads one signal mask and is given nowhere to write.
-    unsafe { call(raw::__NR_rt_sigprocmask, [how as usize, mask.as_ptr() as usize, 0, size_of::<Mask>()]) }.map(|_| ())
+    change_mask(how, Some(&mask)).map(|_| ())
+}
+
+/// Whether `signal` is blocked in this thread, as it is in its handler.
+pub fn is_blocked(signal: u32) -> Result<bool, Errno> {
+    let (word, bit) = position(signal);
+    Ok(change_mask(raw::SIG_BLOCK, None)?[word] >> bit & 1 == 1)
+}
+
+/// The word of a mask and the bit in it that stand for `signal`.
+fn position(signal: u32) -> (usize, u32) {
+    let bit = signal - 1;
+    ((bit / usize::BITS) as usize, bit % usize::BITS)
+}
+
+/// Changes this thread's signal mask, and tells what it was.
+fn change_mask(how: u32, mask: Option<&Mask>) -> Result<Mask, Errno> {
+    let mut before: Mask = [0; MASK_WORDS];
+    let new = mask.map_or(0, |mask| mask.as_ptr() as usize);
+    let args = [how as usize, new, before.as_mut_ptr() as usize, size_of::<Mask>()];
+    // SAFETY: the kernel reads one signal mask, or none, and writes one.
+    unsafe { call(raw::__NR_rt_sigprocmask, args) }?;
+    Ok(before)
 }
 
 /// Makes `stack` this thread's alternate signal stack.
