@@ -53,6 +53,12 @@ macro_rules! skip {
     ($($arg:tt)*) => { $crate::ktap::Unmet::Skip($crate::text::Text::of(format_args!($($arg)*))) };
 }
 
+/// An expected failure with a formatted reason.
+#[macro_export]
+macro_rules! expected {
+    ($($arg:tt)*) => { $crate::ktap::Unmet::Expected($crate::text::Text::of(format_args!($($arg)*))) };
+}
+
 /// Returns a failure with the formatted reason unless the condition holds.
 #[macro_export]
 macro_rules! ensure {

@@ -38,6 +38,7 @@ pub mod registration;
 pub mod sections;
 pub mod slots;
 pub mod sys;
+pub mod taint;
 pub mod text;
 pub mod trial;
 pub mod v2;

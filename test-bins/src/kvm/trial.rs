@@ -1,4 +1,4 @@
-//! KVM_RUNs of a thread that is moved about: how many, and after which of them cpu_id was wrong.
+//! KVM_RUNs, or other system calls, of a thread that is moved about: how many, and after which of them cpu_id was wrong.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -6,7 +6,6 @@ use rseq_core::sys::{Errno, getcpu};
 use rseq_core::{OwnArea, Token};
 use rseq_rt::println;
 
-use super::machine::Machine;
 use super::migration::{Round, Sequence, migrate};
 use crate::ktap::{self, OrFail, Unmet};
 use crate::sys::cpu::{self, Set};
@@ -19,16 +18,16 @@ const PATIENCE: u64 = 30 * SECOND;
 /// Where a CPU number comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The registered area, after KVM_RUN.
+    /// The registered area, after the call.
     Registered,
-    /// The registered area, but before KVM_RUN: the control, as a kernel would have it that forgot the area there.
+    /// The registered area, but before the call: the control, as a kernel would have it that forgot the area there.
     Cached,
 }
 
 /// A cpu_id that contradicts the kernel.
 #[derive(Clone, Copy)]
 pub struct Mismatch {
-    /// After which KVM_RUN.
+    /// After which call.
     pub run: u64,
     /// What was read before and after the question to the kernel.
     pub cpu_ids: [u32; 2],
@@ -41,15 +40,17 @@ pub struct Mismatch {
 pub struct Outcome {
     /// Times the thread was sent to the next CPU.
     pub migrations: u32,
-    /// KVM_RUNs.
+    /// Calls.
     pub runs: u64,
     /// Looks that a migration disturbed.
     pub in_vain: u64,
-    /// KVM_RUNs that ended on another CPU than the one before, as the kernel says.
+    /// Calls that ended on another CPU than the one before, as the kernel says.
     pub moves: u64,
-    /// KVM_RUNs after which cpu_id was wrong.
+    /// Calls after which cpu_id was wrong, and stayed so over one more system call.
     pub mismatches: u64,
-    /// The first of them.
+    /// Calls after which cpu_id was wrong until the next system call.
+    pub late: u64,
+    /// The first of both kinds.
     pub first: Option<Mismatch>,
     /// How long it took.
     pub nanoseconds: u64,
@@ -68,17 +69,17 @@ struct Shared {
 pub struct Limits {
     /// Migrations.
     pub migrations: u32,
-    /// Mismatches.
+    /// Mismatches, the late ones too.
     pub mismatches: u64,
 }
 
-/// Runs the machine in this thread while another one moves it over `cpus`, until a limit is reached.
+/// Repeats `enter`, a system call, in this thread while another one moves it over `cpus`, until a limit is reached.
 ///
 /// # Errors
 ///
-/// A failure of the guest, of KVM or of a move.
+/// A failure of the call or of a move.
 pub fn run(
-    machine: &mut Machine,
+    enter: &mut dyn FnMut() -> Result<(), Unmet>,
     token: Token<'_, OwnArea>,
     source: Source,
     cpus: &Set,
@@ -92,7 +93,7 @@ pub fn run(
     cpu::set_affinity(0, &Set::only(first)).or_fail("sched_setaffinity")?;
     let outcome = rseq_rt::thread::scope(|scope| {
         let mover = scope.spawn(|| move_about(&shared, tid, cpus, limits.migrations)).or_fail("spawn")?;
-        let outcome = watch(machine, token, source, limits.mismatches, &shared);
+        let outcome = watch(enter, token, source, limits.mismatches, &shared);
         shared.over.store(true, Relaxed);
         let migrations = mover.join().or_fail("moving the vCPU's thread")?;
         outcome.map(|outcome| Outcome { migrations, nanoseconds: time::now() - began, ..outcome })
@@ -118,9 +119,9 @@ fn move_about(shared: &Shared, tid: u32, cpus: &Set, migrations: u32) -> Result<
     moved
 }
 
-/// The vCPU's thread: after each KVM_RUN, cpu_id against the kernel.
+/// The thread that is moved: after each call, cpu_id against the kernel.
 fn watch(
-    machine: &mut Machine,
+    enter: &mut dyn FnMut() -> Result<(), Unmet>,
     token: Token<'_, OwnArea>,
     source: Source,
     enough: u64,
@@ -128,9 +129,9 @@ fn watch(
 ) -> Result<Outcome, Unmet> {
     let mut outcome = Outcome::default();
     let mut last = None;
-    while !shared.migrated.load(Relaxed) && outcome.mismatches < enough {
+    while !shared.migrated.load(Relaxed) && outcome.mismatches + outcome.late < enough {
         let cached = token.cpu_id();
-        machine.run()?;
+        enter()?;
         outcome.runs += 1;
         let claim = || match source {
             Source::Registered => token.cpu_id(),
@@ -142,7 +143,8 @@ fn watch(
         outcome.in_vain += in_vain;
         outcome.moves += u64::from(last.replace(kernel).is_some_and(|last| last != kernel));
         if before != kernel || after != kernel {
-            outcome.mismatches += 1;
+            outcome.late += u64::from(after == kernel);
+            outcome.mismatches += u64::from(after != kernel);
             outcome.first.get_or_insert(Mismatch { run: outcome.runs, cpu_ids: [before, after], kernel });
         }
     }
