@@ -20,6 +20,7 @@ mod cell;
 mod console;
 mod cpio;
 mod elf;
+mod faults;
 mod fetch;
 mod guest;
 mod install;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cache::Slot;
+use super::faults::{self, Fault};
 use super::guest::{self, Finished, Limits};
 use super::machine::Hardware;
 use super::payload::Payload;
@@ -82,12 +83,12 @@ impl Default for Verdict {
 }
 
 impl Ran {
-    /// The reasons of skipped results, with how many there were.
-    pub fn skipped(&self) -> BTreeMap<String, usize> {
+    /// The reasons of results with this outcome, with how many there were.
+    pub fn reasons(&self, outcome: Outcome) -> BTreeMap<String, usize> {
         let mut reasons = BTreeMap::new();
         if let Some(document) = &self.ktap {
             document.for_each(&mut |_, case| {
-                if case.outcome == Outcome::Skip {
+                if case.outcome == outcome {
                     *reasons.entry(case.reason.clone()).or_default() += 1;
                 }
             });
@@ -133,17 +134,22 @@ impl Setting<'_> {
     }
 
     fn boot(&self, cell: &Cell, binaries: &Binaries) -> Result<Ran, String> {
+        let fault = faults::of(cell).filter(|_| self.image.is_none());
+        let payload = fault.map_or_else(|| self.payload.clone(), |fault| fault.plan(self.payload));
+        if payload.is_empty() {
+            return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));
+        }
         let slot = self.slot(cell);
         let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
-        let limit = self.timeout.unwrap_or_else(|| BOOT + self.payload.limit(600));
-        let archive = self.payload.initramfs(binaries, modules, limit)?;
+        let limit = self.timeout.unwrap_or_else(|| BOOT + payload.limit(600));
+        let archive = payload.initramfs(binaries, modules, limit)?;
         let (initramfs, log) = self.files(cell);
         fs::write(&initramfs, archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
         let kernel = self.kernel(cell, &slot)?;
         let command = cell.on.machine.command(self.hardware, &kernel, &initramfs);
         let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence()) };
         let finished = guest::run(command, &log, limits, self.interrupt)?;
-        let ran = self.judged(cell, finished, log);
+        let ran = self.judged(cell, finished, log, fault);
         if !ran.verdict.outcome.is_bad() {
             let _ = fs::remove_file(initramfs);
         }
@@ -173,11 +179,14 @@ impl Setting<'_> {
         (file("cpio"), file("log"))
     }
 
-    fn judged(&self, cell: &Cell, finished: Finished, log: PathBuf) -> Ran {
+    fn judged(&self, cell: &Cell, finished: Finished, log: PathBuf, fault: Option<&Fault>) -> Ran {
         let Finished { end, mut console, booted, seconds } = finished;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
-        let document = console.finish();
+        let mut document = console.finish();
+        if let Some(fault) = fault {
+            fault.expect(self.payload, &mut document);
+        }
         let own = code.filter(|_| matches!(self.payload, Payload::AsInit(_)));
         let verdict = judge(&end, &document, own);
         let ran = self.not_run(cell, verdict);

@@ -11,7 +11,8 @@ use crate::ktap::{Counts, Outcome};
 pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     table(out, cells)?;
     failures(out, cells)?;
-    skips(out, cells)?;
+    reasons(out, cells, "failed as expected", Outcome::Xfail)?;
+    reasons(out, cells, "skipped", Outcome::Skip)?;
     let mut counts = Counts::default();
     cells.iter().for_each(|ran| counts.merge(ran.verdict.counts));
     let of = |outcome| cells.iter().filter(|ran| ran.verdict.outcome == outcome).count();
@@ -73,22 +74,22 @@ fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     Ok(())
 }
 
-/// Groups the reasons of all skips, with where each applied.
-fn skips(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+/// Groups the reasons of all results with this outcome, with where each applied.
+fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) -> io::Result<()> {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ran in cells {
         let place = format!("{} {}", ran.row, ran.line);
-        if ran.verdict.outcome == Outcome::Skip && ran.verdict.counts.total() == 0 {
+        if ran.verdict.outcome == outcome && ran.verdict.counts.total() == 0 {
             for reason in &ran.verdict.reasons {
                 reasons.entry(reason.clone()).or_default().push(place.clone());
             }
         }
-        for (reason, count) in ran.skipped() {
+        for (reason, count) in ran.reasons(outcome) {
             reasons.entry(reason).or_default().push(format!("{place} ({count})"));
         }
     }
     if !reasons.is_empty() {
-        writeln!(out, "\nskipped:")?;
+        writeln!(out, "\n{title}:")?;
     }
     for (reason, places) in reasons {
         writeln!(out, "  {reason}\n    {}", places.join(", "))?;

@@ -25,6 +25,14 @@ pub struct Run {
     pub words: Vec<String>,
 }
 
+impl Run {
+    /// The program's name.
+    pub fn name(&self) -> &str {
+        let path = self.words.first().map_or("", String::as_str);
+        path.rsplit('/').next().unwrap_or(path)
+    }
+}
+
 /// What a guest runs.
 #[derive(Debug, Clone)]
 pub enum Payload {
@@ -64,6 +72,11 @@ impl Payload {
         names.dedup();
         names.push(GUEST_INIT);
         names
+    }
+
+    /// Whether there is nothing to run.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Suite(runs) if runs.is_empty())
     }
 
     /// How often the list runs at most, and the seconds that it may take in all.
