@@ -15,7 +15,8 @@ pub struct Packages {
 
 /// The newest kernel of `line` and `flavour` among `names`.
 ///
-/// From 6.19 `linux-binary-V` holds the kernel and `linux-image-V` the modules, from 7.2 `linux-modules-V` does.
+/// From 6.19 `linux-binary-V` holds the kernel and `linux-modules-V` the modules. Debian has no longer those of 6.19 to 7.1:
+/// the `linux-image-V` taken there names them and holds none.
 pub fn newest(names: &[String], line: &str, flavour: &str) -> Option<Packages> {
     let versions = names.iter().filter_map(|name| in_name(name, "linux-image-", line, flavour));
     let version = versions.max_by_key(|version| Version::of(version))?;
