@@ -14,6 +14,10 @@ pub struct Choice {
     /// Only this kernel, such as 6.12, or `newest` of each architecture (several times: these)
     #[arg(long, value_name = "VERSION")]
     pub kernel: Vec<String>,
+
+    /// This cell, as --list shows it, such as "s390x 7.2", beside what the other options choose (several times: these)
+    #[arg(long, value_name = "CELL")]
+    pub cell: Vec<String>,
 }
 
 /// Gets QEMU and kernels through the system's package manager.
@@ -40,9 +44,11 @@ pub struct FetchArgs {
 
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
 #[derive(Debug, Args)]
-#[command(after_help = "Without --arch, --kernel and --all: this machine's architecture on its newest kernel.\n\
+#[command(
+    after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
                         Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
-                        one program on one kernel: its own.")]
+                        one program on one kernel: its own."
+)]
 pub struct BootArgs {
     /// Which cells of the matrix
     #[command(flatten)]
@@ -53,7 +59,7 @@ pub struct BootArgs {
     pub names: Vec<String>,
 
     /// All architectures on all kernels
-    #[arg(long, conflicts_with_all = ["arch", "kernel"])]
+    #[arg(long, conflicts_with_all = ["arch", "kernel", "cell"])]
     pub all: bool,
 
     /// Show the cells, and which could run, and boot none

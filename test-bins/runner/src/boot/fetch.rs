@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_named_with_its_own_problems() {
-        let choice = Choice { arch: vec!["riscv64".into()], kernel: vec!["6.12".into()] };
+        let choice = Choice { arch: vec!["riscv64".into()], kernel: vec!["6.12".into()], ..Choice::default() };
         let on = select::kernels(&choice).unwrap()[0];
         assert!(lacking(&on, &[]).contains("6.12 for riscv64: trixie has none; try again"));
         let problems = [(("s390x", "6.12"), "other".to_owned()), (key(&on), "sync in progress".to_owned())];
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_later_round_asks_the_next_suite_and_the_last_none() {
-        let choice = Choice { arch: vec!["s390x".into()], kernel: vec!["6.12".into()] };
+        let choice = Choice { arch: vec!["s390x".into()], kernel: vec!["6.12".into()], ..Choice::default() };
         let all = select::kernels(&choice).unwrap();
         assert_eq!(batches(&all, 1)[0].suite, "bookworm-backports");
         assert!(batches(&all, 2).is_empty());

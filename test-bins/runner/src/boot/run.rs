@@ -9,7 +9,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::args::{BootArgs, Choice};
+use super::args::BootArgs;
 use super::builds::Builds;
 use super::cell::{Ran, Setting};
 use super::machine::Hardware;
@@ -87,9 +87,10 @@ fn payload(args: &BootArgs, entries: &[&Entry]) -> Result<(Payload, Option<&'sta
 
 fn cells(args: &BootArgs, built_for: Option<&'static str>) -> Result<Vec<Cell>, String> {
     let mut choice = args.choice.clone();
-    let chosen = args.all || !choice.arch.is_empty() || !choice.kernel.is_empty();
+    let chosen = args.all || !choice.is_empty();
     if !chosen && args.kernel_image.is_none() && built_for.is_none() {
-        choice = Choice { arch: vec![std::env::consts::ARCH.into()], kernel: vec!["newest".into()] };
+        choice.arch = vec![std::env::consts::ARCH.into()];
+        choice.kernel = vec!["newest".into()];
     }
     let mut cells = select::cells(&choice)?;
     if let Some(target) = built_for {

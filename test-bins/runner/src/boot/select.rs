@@ -37,9 +37,14 @@ impl Cell {
         }
     }
 
+    /// Its name in lists.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.row(), self.on.line)
+    }
+
     /// A name for its files.
     pub fn slug(&self) -> String {
-        format!("{}-{}", self.row().replace(' ', "-"), self.on.line)
+        self.name().replace(' ', "-")
     }
 }
 
@@ -54,7 +59,16 @@ pub fn kernels(choice: &Choice) -> Result<Vec<Wanted>, String> {
 pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
     check(choice)?;
     let all = MACHINES.iter().flat_map(of_machine);
-    Ok(all.filter(|cell| is_arch(choice, cell) && is_kernel(choice, cell)).collect())
+    let product = choice.cell.is_empty() || !choice.arch.is_empty() || !choice.kernel.is_empty();
+    let chosen = |cell: &Cell| product && is_arch(choice, cell) && is_kernel(choice, cell);
+    Ok(all.filter(|cell| chosen(cell) || is_named(choice, cell)).collect())
+}
+
+impl Choice {
+    /// Whether nothing was chosen, which means all.
+    pub fn is_empty(&self) -> bool {
+        self.arch.is_empty() && self.kernel.is_empty() && self.cell.is_empty()
+    }
 }
 
 fn of_machine(machine: &'static Machine) -> impl Iterator<Item = Cell> {
@@ -73,6 +87,10 @@ fn is_kernel(choice: &Choice, cell: &Cell) -> bool {
     choice.kernel.is_empty() || choice.kernel.iter().any(|name| name == cell.on.line || (newest && name == NEWEST))
 }
 
+fn is_named(choice: &Choice, cell: &Cell) -> bool {
+    choice.cell.contains(&cell.name())
+}
+
 fn check(choice: &Choice) -> Result<(), String> {
     let rows: BTreeSet<_> =
         MACHINES.iter().flat_map(of_machine).flat_map(|cell| [cell.row(), cell.target.name.into()]).collect();
@@ -85,6 +103,10 @@ fn check(choice: &Choice) -> Result<(), String> {
         let lines: Vec<_> = lines.iter().copied().collect();
         return Err(format!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", ")));
     }
+    let cells: Vec<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.name()).collect();
+    if let Some(name) = choice.cell.iter().find(|name| !cells.contains(name)) {
+        return Err(format!("no cell is called '{name}': `boot --all --list` shows all"));
+    }
     Ok(())
 }
 
@@ -94,7 +116,7 @@ mod tests {
 
     fn chosen(arch: &[&str], kernel: &[&str]) -> Result<Vec<String>, String> {
         let words = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        let choice = Choice { arch: words(arch), kernel: words(kernel) };
+        let choice = Choice { arch: words(arch), kernel: words(kernel), cell: Vec::new() };
         Ok(cells(&choice)?.iter().map(Cell::slug).collect())
     }
 
@@ -119,8 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn named_cells_stand_alone_or_come_on_top() {
+        let named = |kernel: &[&str]| {
+            let cell = ["s390x 7.2", "i686 on x86_64 6.1"].map(str::to_owned).to_vec();
+            let kernel = kernel.iter().map(|&line| line.to_owned()).collect();
+            cells(&Choice { kernel, cell, ..Choice::default() }).unwrap().iter().map(Cell::name).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), ["i686 on x86_64 6.1", "s390x 7.2"]);
+        assert_eq!(named(&["6.5"]), ["i686 on x86_64 6.1", "i686 6.5", "s390x 7.2"]);
+        let unknown = Choice { cell: vec!["s390x 2.4".into()], ..Choice::default() };
+        assert!(cells(&unknown).unwrap_err().contains("'s390x 2.4'"));
+    }
+
+    #[test]
     fn kernels_are_listed_once() {
-        let choice = Choice { arch: vec!["x86_64".into(), "i686".into()], kernel: vec!["7.3".into()] };
+        let choice =
+            Choice { arch: vec!["x86_64".into(), "i686".into()], kernel: vec!["7.3".into()], ..Choice::default() };
         assert_eq!(kernels(&choice).unwrap().len(), 1);
     }
 
