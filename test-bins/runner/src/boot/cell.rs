@@ -142,12 +142,13 @@ impl Setting<'_> {
         let slot = self.slot(cell);
         let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
         let limit = self.timeout.unwrap_or_else(|| BOOT + payload.limit(600));
-        let archive = payload.initramfs(binaries, modules, limit)?;
+        // All of them, for tests start others.
+        let archive = payload.initramfs(&self.payload.binaries(), binaries, modules, limit)?;
         let (initramfs, log) = self.files(cell);
         fs::write(&initramfs, archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
         let kernel = self.kernel(cell, &slot)?;
         let command = cell.on.machine.command(self.hardware, &kernel, &initramfs);
-        let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence()) };
+        let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(&payload)) };
         let finished = guest::run(command, &log, limits, self.interrupt)?;
         let ran = self.judged(cell, finished, log, fault);
         if !ran.verdict.outcome.is_bad() {
@@ -166,8 +167,8 @@ impl Setting<'_> {
     }
 
     /// A test may be silent for as long as it may run, a kernel for as long as it may boot.
-    fn silence(&self) -> u64 {
-        match self.payload {
+    fn silence(&self, payload: &Payload) -> u64 {
+        match payload {
             Payload::Suite(runs) => runs.iter().map(|run| run.timeout).max().unwrap_or_default() + 30,
             Payload::AsInit(_) | Payload::Program(..) => self.timeout.unwrap_or(600),
         }

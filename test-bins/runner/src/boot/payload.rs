@@ -87,9 +87,10 @@ impl Payload {
         }
     }
 
-    /// The archive: devices, programs, modules, list.
+    /// The archive: devices, the programs `names`, modules, list.
     pub fn initramfs(
         &self,
+        names: &[&str],
         binaries: &Binaries,
         slot: Option<(&Slot, &[&str])>,
         limit: u64,
@@ -108,7 +109,7 @@ impl Payload {
             Self::AsInit(name) => archive.program("init", &read(name)?),
             Self::Suite(_) | Self::Program(..) => archive.program("init", &read(GUEST_INIT)?),
         }
-        for name in self.binaries().into_iter().filter(|name| *name != GUEST_INIT) {
+        for name in names.iter().filter(|name| **name != GUEST_INIT) {
             archive.program(&format!("bin/{name}"), &read(name)?);
         }
         if let Self::Program(_, bytes) = self {
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn a_missing_binary_is_named() {
         let payload = Payload::AsInit("basic_test".into());
-        let message = payload.initramfs(&Binaries::new(), None, 1).unwrap_err();
+        let message = payload.initramfs(&payload.binaries(), &Binaries::new(), None, 1).unwrap_err();
         assert!(message.contains("'basic_test'"), "{message}");
     }
 }
