@@ -50,12 +50,13 @@ pub fn of(cell: &Cell) -> Option<&'static Fault> {
 }
 
 impl Fault {
-    /// What is left to run. The witness gets more time, since it waits for what does not happen.
+    /// What is left to run. The witness gets more time, since it waits for what does not happen, and runs without the kernel's
+    /// rseq checks, which may kill it.
     pub fn plan(&self, payload: &Payload) -> Payload {
         let Payload::Suite(runs) = payload else { return payload.clone() };
         let left = runs.iter().filter(|run| !self.is_spoilt(run)).cloned();
         let patient = |run: Run| match run.name() == self.witness {
-            true => Run { timeout: PATIENCE * run.timeout, ..run },
+            true => Run { kind: "once", timeout: PATIENCE * run.timeout, ..run },
             false => run,
         };
         Payload::Suite(left.map(patient).collect())
