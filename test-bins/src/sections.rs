@@ -2,7 +2,7 @@
 //!
 //! The delay is a copy into memory of the thread's own, so it costs the same steps on every architecture.
 
-use rseq_core::{Aborted, Committed, OutOfRange, critical_section};
+use rseq_core::{Aborted, Committed, CompareFailed, OutOfRange, Stopped, critical_section};
 
 /// Bytes that a delayed section copies.
 pub const DELAY: usize = 2048;
@@ -77,6 +77,47 @@ critical_section! {
         add sum, count;
         repeatable copy [to], [from], len using i;
         commit store [base + slot], sum;
+    }
+}
+
+critical_section! {
+    /// `if *t == u && *area + block == cs { *t = cs }`, with names of operands that the architectures could want for themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`].
+    ///
+    /// # Safety
+    ///
+    /// `t` and `area` are valid words, `index` is not -1 or -2.
+    pub unsafe fn named_like_operands(
+        index: usize, t: *mut usize, u: usize, area: *mut usize, block: usize, cs: usize
+    ) -> Result<Committed, Stopped> {
+        exits(Aborted, CompareFailed) scratch(token) abort(Aborted);
+        check_index index => Aborted;
+        cbne [t], u => CompareFailed;
+        load token, [area];
+        add token, block;
+        cbne token, cs => CompareFailed;
+        commit store [t], token;
+    }
+
+    /// `if *t == u { *t = area }`: few enough operands for a register each, everywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`].
+    ///
+    /// # Safety
+    ///
+    /// `t` is a valid word, `index` is not -1 or -2.
+    pub unsafe fn few_named_like_operands(
+        index: usize, t: *mut usize, u: usize, area: usize
+    ) -> Result<Committed, Stopped> {
+        exits(Aborted, CompareFailed) scratch() abort(Aborted);
+        check_index index => Aborted;
+        cbne [t], u => CompareFailed;
+        commit store [t], area;
     }
 }
 

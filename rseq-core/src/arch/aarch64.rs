@@ -121,7 +121,7 @@ macro_rules! __rseq_frame {
             "75:",
             "adrp x16, 77b",                                             // x16 = the descriptor
             "add x16, x16, :lo12:77b",
-            $crate::__rseq_arming!($variant, "str x16, [{area}, #8]"),
+            $crate::__rseq_arming!($variant, "str x16, [{rseq_area}, #8]"),
             "72:",
             $($crate::__rseq_step!(pointer $variant $step),)*
             "73:",
@@ -131,8 +131,8 @@ macro_rules! __rseq_frame {
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            area = in(reg) $base,
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_area = in(reg) $base,
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -149,14 +149,14 @@ macro_rules! __rseq_frame {
 macro_rules! __rseq_step {
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            "ldr w16, [{area}, #{index}]\n",
+            "ldr w16, [{rseq_area}, #{rseq_index}]\n",
             "cmp w16, {", stringify!($x), ":w}\n",
             $crate::__rseq_leave_unless!("b.eq", $exit)
         )
     };
     // A load of w clears the upper half of x.
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("ldr {", stringify!($r), ":w}, [{area}, #{index}]")
+        concat!("ldr {", stringify!($r), ":w}, [{rseq_area}, #{rseq_index}]")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($r, $x, "b.lo", $exit)

@@ -146,7 +146,7 @@ macro_rules! __rseq_frame {
             "movw ip, #:lower16:(77b - (60f + 8))",                      // ip = from pc to the descriptor
             "movt ip, #:upper16:(77b - (60f + 8))",
             "60: add ip, pc, ip",                                        // pc is two instructions ahead
-            $crate::__rseq_arming!($variant, concat!("str ip, [{area}, #", $crate::__rseq_cs_low!(), "]")),
+            $crate::__rseq_arming!($variant, concat!("str ip, [{rseq_area}, #", $crate::__rseq_cs_low!(), "]")),
             "72:",
             $($crate::__rseq_step!(pointer $variant $step),)*
             "73:",
@@ -156,8 +156,8 @@ macro_rules! __rseq_frame {
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            area = in(reg) $base,
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_area = in(reg) $base,
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -173,13 +173,13 @@ macro_rules! __rseq_frame {
 macro_rules! __rseq_step {
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            "ldr ip, [{area}, #{index}]\n",
+            "ldr ip, [{rseq_area}, #{rseq_index}]\n",
             "cmp ip, {", stringify!($x), "}\n",
             $crate::__rseq_leave_if!("bne", $exit)
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("ldr {", stringify!($r), "}, [{area}, #{index}]")
+        concat!("ldr {", stringify!($r), "}, [{rseq_area}, #{rseq_index}]")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => { $crate::__rseq_compare!($r, $x, "bhs", $exit) };
     ($form:ident $v:ident (scale $r:ident $k:ident)) => {

@@ -126,10 +126,10 @@ macro_rules! __rseq_memory {
 #[macro_export]
 macro_rules! __rseq_abort_jump {
     (restart) => {
-        "tail36 {t}, 75b"
+        "tail36 {rseq_t}, 75b"
     };
     ($exit:ident) => {
-        concat!("tail36 {t}, {", stringify!($exit), "}")
+        concat!("tail36 {rseq_t}, {", stringify!($exit), "}")
     };
 }
 
@@ -150,8 +150,8 @@ macro_rules! __rseq_frame {
         ::core::arch::asm!(
             $crate::__rseq_descriptor!($variant),
             "75:",
-            "la.pcrel {t}, 77b",                                     // t = the descriptor
-            $crate::__rseq_arming!($variant, "st.d {t}, {area}, 8"),
+            "la.pcrel {rseq_t}, 77b",                                // rseq_t = the descriptor
+            $crate::__rseq_arming!($variant, "st.d {rseq_t}, {rseq_area}, 8"),
             "72:",
             $($crate::__rseq_step!($form $variant $step),)*
             "73:",
@@ -161,9 +161,9 @@ macro_rules! __rseq_frame {
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            t = out(reg) _,
-            area = in(reg) $crate::__rseq_base!($form $base),
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_t = out(reg) _,
+            rseq_area = in(reg) $crate::__rseq_base!($form $base),
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -179,12 +179,12 @@ macro_rules! __rseq_step {
     // All of `x` takes part: with `ld.wu` no negative index is equal to the -1 of an unregistered area.
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            "ld.wu {t}, {area}, {index}\n",
-            $crate::__rseq_leave_unless!(concat!("beq {t}, {", stringify!($x), "}"), $exit)
+            "ld.wu {rseq_t}, {rseq_area}, {rseq_index}\n",
+            $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("ld.wu {", stringify!($r), "}, {area}, {index}")
+        concat!("ld.wu {", stringify!($r), "}, {rseq_area}, {rseq_index}")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave_unless!(concat!("bltu {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
@@ -197,14 +197,14 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (cbne [$($m:tt)+] $x:ident $exit:ident)) => {
         concat!(
-            $crate::__rseq_memory!("ld", "{t}", [$($m)+]), "\n",
-            $crate::__rseq_leave_unless!(concat!("beq {t}, {", stringify!($x), "}"), $exit)
+            $crate::__rseq_memory!("ld", "{rseq_t}", [$($m)+]), "\n",
+            $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
         )
     };
     ($form:ident $v:ident (cbeq [$($m:tt)+] $x:ident $exit:ident)) => {
         concat!(
-            $crate::__rseq_memory!("ld", "{t}", [$($m)+]), "\n",
-            $crate::__rseq_leave_unless!(concat!("bne {t}, {", stringify!($x), "}"), $exit)
+            $crate::__rseq_memory!("ld", "{rseq_t}", [$($m)+]), "\n",
+            $crate::__rseq_leave_unless!(concat!("bne {rseq_t}, {", stringify!($x), "}"), $exit)
         )
     };
     ($form:ident $v:ident (cbne $r:ident $x:ident $exit:ident)) => {
@@ -227,18 +227,18 @@ macro_rules! __rseq_step {
     ($form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "move {", stringify!($i), "}, $zero\n",
-            "or {t}, {", stringify!($d), "}, {", stringify!($s), "}\n",
-            "andi {t}, {t}, 7\n",
-            "bnez {t}, 63f\n",
-            "62: addi.d {t}, {", stringify!($i), "}, 8\n",
-            "bltu {", stringify!($n), "}, {t}, 63f\n",
-            "ldx.d {t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            "stx.d {t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
+            "or {rseq_t}, {", stringify!($d), "}, {", stringify!($s), "}\n",
+            "andi {rseq_t}, {rseq_t}, 7\n",
+            "bnez {rseq_t}, 63f\n",
+            "62: addi.d {rseq_t}, {", stringify!($i), "}, 8\n",
+            "bltu {", stringify!($n), "}, {rseq_t}, 63f\n",
+            "ldx.d {rseq_t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
+            "stx.d {rseq_t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
             "addi.d {", stringify!($i), "}, {", stringify!($i), "}, 8\n",
             "b 62b\n",
             "63: beq {", stringify!($i), "}, {", stringify!($n), "}, 64f\n",
-            "ldx.bu {t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            "stx.b {t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
+            "ldx.bu {rseq_t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
+            "stx.b {rseq_t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
             "addi.d {", stringify!($i), "}, {", stringify!($i), "}, 1\n",
             "b 63b\n",
             "64:"
@@ -246,9 +246,9 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            "ld.d {t}, {", stringify!($d), "}, 8 * ", $k, "\n",
-            "65: beqz {t}, 66f\n",
-            "addi.d {t}, {t}, -1\n",
+            "ld.d {rseq_t}, {", stringify!($d), "}, 8 * ", $k, "\n",
+            "65: beqz {rseq_t}, 66f\n",
+            "addi.d {rseq_t}, {rseq_t}, -1\n",
             "b 65b\n",
             "66:"
         )
@@ -260,9 +260,9 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
         concat!(
-            $crate::__rseq_memory!("ld", "{t}", $m), "\n",
-            "add.d {t}, {t}, {", stringify!($x), "}\n",
-            $crate::__rseq_memory!("st", "{t}", $m)
+            $crate::__rseq_memory!("ld", "{rseq_t}", $m), "\n",
+            "add.d {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_memory!("st", "{rseq_t}", $m)
         )
     };
 }

@@ -238,12 +238,12 @@ macro_rules! __rseq_address {
     };
 }
 
-/// A jump of 2 GiB, where `b` reaches 128 KiB. Takes `t` and `u`.
+/// A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t` and `rseq_u`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_jump {
     ($label:expr) => {
-        concat!($crate::__rseq_address!("{t}", $label, "{u}"), "\njr {t}\nnop\n")
+        concat!($crate::__rseq_address!("{rseq_t}", $label, "{rseq_u}"), "\njr {rseq_t}\nnop\n")
     };
 }
 
@@ -258,7 +258,7 @@ macro_rules! __rseq_abort_jump {
     };
 }
 
-/// The text that computes the address `a + b` in `t`, and the text of the place.
+/// The text that computes the address `a + b` in `rseq_t`, and the text of the place.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_reach {
@@ -266,7 +266,7 @@ macro_rules! __rseq_reach {
         ""
     };
     ([$a:ident + $b:ident]) => {
-        concat!($crate::__rseq_wide!("daddu", "addu"), " {t}, {", stringify!($a), "}, {", stringify!($b), "}\n")
+        concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, {", stringify!($a), "}, {", stringify!($b), "}\n")
     };
 }
 
@@ -277,7 +277,7 @@ macro_rules! __rseq_at {
         concat!("0({", stringify!($a), "})")
     };
     ([$a:ident + $b:ident]) => {
-        "0({t})"
+        "0({rseq_t})"
     };
 }
 
@@ -293,12 +293,12 @@ macro_rules! __rseq_frame {
             $crate::__rseq_set!(),
             $crate::__rseq_descriptor!($variant),
             "75:",
-            $crate::__rseq_address!("{t}", "77b", "{u}"),                // t = the descriptor
-            $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("sd", "sw"), " {t}, {cs}({area})")),
+            $crate::__rseq_address!("{rseq_t}", "77b", "{rseq_u}"),      // rseq_t = the descriptor
+            $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})")),
             "72:",
             $($crate::__rseq_step!($variant $step),)*
             "73:",
-            "# {cs}",                                                    // the unarmed variant does without it
+            "# {rseq_cs}",                                               // the unarmed variant does without it
             ".pushsection __rseq_failure, \"ax\", %progbits",
             ".balign 4",
             $crate::__rseq_signature!($variant, ".long 0x0350000d"),
@@ -306,11 +306,11 @@ macro_rules! __rseq_frame {
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
             ".set pop",
-            t = out(reg) _,
-            u = out(reg) _,
-            area = in(reg) $base,
-            cs = const $crate::abi::RSEQ_CS_LOW,
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_t = out(reg) _,
+            rseq_u = out(reg) _,
+            rseq_area = in(reg) $base,
+            rseq_cs = const $crate::abi::RSEQ_CS_LOW,
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -325,18 +325,18 @@ macro_rules! __rseq_frame {
 macro_rules! __rseq_step {
     ($v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            $crate::__rseq_wide!("lwu", "lw"), " {t}, {index}({area})\n",
-            $crate::__rseq_leave!(concat!("beq {t}, {", stringify!($x), "}"), $exit)
+            $crate::__rseq_wide!("lwu", "lw"), " {rseq_t}, {rseq_index}({rseq_area})\n",
+            $crate::__rseq_leave!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
         )
     };
     // Zero-extended: -1 is the largest of all in the comparison that follows.
     ($v:ident (load_index $r:ident)) => {
-        concat!($crate::__rseq_wide!("lwu", "lw"), " {", stringify!($r), "}, {index}({area})")
+        concat!($crate::__rseq_wide!("lwu", "lw"), " {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         concat!(
-            "sltu {t}, {", stringify!($r), "}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave!("bne {t}, $0", $exit)
+            "sltu {rseq_t}, {", stringify!($r), "}, {", stringify!($x), "}\n",
+            $crate::__rseq_leave!("bne {rseq_t}, $0", $exit)
         )
     };
     ($v:ident (scale $r:ident $k:ident)) => {
@@ -367,10 +367,10 @@ macro_rules! __rseq_step {
         concat!(
             "move {", stringify!($i), "}, $0\n",
             "63: beq {", stringify!($i), "}, {", stringify!($n), "}, 64f\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {t}, {", stringify!($s), "}, {", stringify!($i), "}\n", // delay slot
-            "lbu {t}, 0({t})\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {u}, {", stringify!($d), "}, {", stringify!($i), "}\n",
-            "sb {t}, 0({u})\n",
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, {", stringify!($s), "}, {", stringify!($i), "}\n", // delay slot
+            "lbu {rseq_t}, 0({rseq_t})\n",
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {", stringify!($d), "}, {", stringify!($i), "}\n",
+            "sb {rseq_t}, 0({rseq_u})\n",
             "b 63b\n",
             $crate::__rseq_wide!("daddiu", "addiu"), " {", stringify!($i), "}, {", stringify!($i), "}, 1\n", // delay slot
             "64:"
@@ -378,11 +378,11 @@ macro_rules! __rseq_step {
     };
     ($v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            $crate::__rseq_wide!("ld {t}, 8", "lw {t}, 4"), " * ", $k, "({", stringify!($d), "})\n",
-            "65: beq {t}, $0, 66f\n",
+            $crate::__rseq_wide!("ld {rseq_t}, 8", "lw {rseq_t}, 4"), " * ", $k, "({", stringify!($d), "})\n",
+            "65: beq {rseq_t}, $0, 66f\n",
             "nop\n",
             "b 65b\n",
-            $crate::__rseq_wide!("daddiu", "addiu"), " {t}, {t}, -1\n",                                       // delay slot
+            $crate::__rseq_wide!("daddiu", "addiu"), " {rseq_t}, {rseq_t}, -1\n",                             // delay slot
             "66:"
         )
     };
@@ -393,9 +393,9 @@ macro_rules! __rseq_step {
     ($v:ident (commit_add $m:tt $x:ident)) => {
         concat!(
             $crate::__rseq_reach!($m),
-            $crate::__rseq_wide!("ld", "lw"), " {u}, ", $crate::__rseq_at!($m), "\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {u}, {u}, {", stringify!($x), "}\n",
-            $crate::__rseq_wide!("sd", "sw"), " {u}, ", $crate::__rseq_at!($m)
+            $crate::__rseq_wide!("ld", "lw"), " {rseq_u}, ", $crate::__rseq_at!($m), "\n",
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {rseq_u}, {", stringify!($x), "}\n",
+            $crate::__rseq_wide!("sd", "sw"), " {rseq_u}, ", $crate::__rseq_at!($m)
         )
     };
 }
@@ -407,8 +407,8 @@ macro_rules! __rseq_compare {
     ([$($m:tt)*], $x:ident, $stay:literal, $exit:ident) => {
         concat!(
             $crate::__rseq_reach!([$($m)*]),
-            $crate::__rseq_wide!("ld", "lw"), " {t}, ", $crate::__rseq_at!([$($m)*]), "\n",
-            $crate::__rseq_leave!(concat!($stay, " {t}, {", stringify!($x), "}"), $exit)
+            $crate::__rseq_wide!("ld", "lw"), " {rseq_t}, ", $crate::__rseq_at!([$($m)*]), "\n",
+            $crate::__rseq_leave!(concat!($stay, " {rseq_t}, {", stringify!($x), "}"), $exit)
         )
     };
     ($r:ident, $x:ident, $stay:literal, $exit:ident) => {

@@ -182,15 +182,15 @@ macro_rules! __rseq_access {
     };
 }
 
-/// A jump of 2 GiB from `__rseq_failure`, where `b` reaches 32 MiB. Takes `t`, `lr` and `ctr`.
+/// A jump of 2 GiB from `__rseq_failure`, where `b` reaches 32 MiB. Takes `rseq_t`, `lr` and `ctr`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_abort_jump {
     (restart) => {
-        concat!($crate::__rseq_address!("{t}", "75b"), "\nmtctr {t}\nbctr")
+        concat!($crate::__rseq_address!("{rseq_t}", "75b"), "\nmtctr {rseq_t}\nbctr")
     };
     ($exit:ident) => {
-        concat!($crate::__rseq_address!("{t}", concat!("{", stringify!($exit), "}")), "\nmtctr {t}\nbctr")
+        concat!($crate::__rseq_address!("{rseq_t}", concat!("{", stringify!($exit), "}")), "\nmtctr {rseq_t}\nbctr")
     };
 }
 
@@ -205,22 +205,22 @@ macro_rules! __rseq_frame {
         ::core::arch::asm!(
             $crate::__rseq_descriptor!($variant),
             "75:",
-            $crate::__rseq_address!("{t}", "77b"),                       // t = the descriptor
-            $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("std", "stw"), " {t}, {cs}({area})")),
+            $crate::__rseq_address!("{rseq_t}", "77b"),                  // rseq_t = the descriptor
+            $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("std", "stw"), " {rseq_t}, {rseq_cs}({rseq_area})")),
             "72:",
             $($crate::__rseq_step!($variant $step),)*
             "73:",
-            "# {area} {cs}",                                             // some variant does without them
+            "# {rseq_area} {rseq_cs}",                                   // some variant does without them
             ".pushsection __rseq_failure, \"ax\", %progbits",
             ".balign 4",
             $crate::__rseq_signature!($variant, ".long 0x0fe5000b"),
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            t = out(reg_nonzero) _,
-            area = in(reg_nonzero) $base,
-            cs = const $crate::abi::RSEQ_CS_LOW,
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_t = out(reg_nonzero) _,
+            rseq_area = in(reg_nonzero) $base,
+            rseq_cs = const $crate::abi::RSEQ_CS_LOW,
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg_nonzero) _,)*
             $($input = in(reg_nonzero) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -238,13 +238,13 @@ macro_rules! __rseq_frame {
 macro_rules! __rseq_step {
     ($v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            "lwz {t}, {index}({area})\n",
-            "cmpw {t}, {", stringify!($x), "}\n",
+            "lwz {rseq_t}, {rseq_index}({rseq_area})\n",
+            "cmpw {rseq_t}, {", stringify!($x), "}\n",
             $crate::__rseq_leave!("beq+", $exit)
         )
     };
     ($v:ident (load_index $r:ident)) => {
-        concat!("lwz {", stringify!($r), "}, {index}({area})")
+        concat!("lwz {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         concat!(
@@ -272,20 +272,20 @@ macro_rules! __rseq_step {
     ($v:ident (store $m:tt $x:ident)) => {
         $crate::__rseq_access!(store concat!("{", stringify!($x), "}"), $m)
     };
-    // A word a turn while there is one, then bytes: t is free once the section is armed.
+    // A word a turn while there is one, then bytes: rseq_t is free once the section is armed.
     ($v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "li {", stringify!($i), "}, 0\n",
-            "62: addi {t}, {", stringify!($i), "}, ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {t}, {", stringify!($n), "}\n",
+            "62: addi {rseq_t}, {", stringify!($i), "}, ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {rseq_t}, {", stringify!($n), "}\n",
             "bgt 63f\n",
-            $crate::__rseq_access!(load "{t}", [$s + $i]),
-            $crate::__rseq_access!(store "{t}", [$d + $i]),
+            $crate::__rseq_access!(load "{rseq_t}", [$s + $i]),
+            $crate::__rseq_access!(store "{rseq_t}", [$d + $i]),
             "addi {", stringify!($i), "}, {", stringify!($i), "}, ", $crate::__rseq_wide!("8", "4"), "\n",
             "b 62b\n",
             "63: ", $crate::__rseq_wide!("cmpld", "cmplw"), " {", stringify!($i), "}, {", stringify!($n), "}\n",
             "beq 64f\n",
-            "lbzx {t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            "stbx {t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
+            "lbzx {rseq_t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
+            "stbx {rseq_t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
             "addi {", stringify!($i), "}, {", stringify!($i), "}, 1\n",
             "b 63b\n",
             "64:"
@@ -293,10 +293,10 @@ macro_rules! __rseq_step {
     };
     ($v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            $crate::__rseq_wide!("ld {t}, 8", "lwz {t}, 4"), " * ", $k, "({", stringify!($d), "})\n",
-            "65: ", $crate::__rseq_wide!("cmpldi", "cmplwi"), " {t}, 0\n",
+            $crate::__rseq_wide!("ld {rseq_t}, 8", "lwz {rseq_t}, 4"), " * ", $k, "({", stringify!($d), "})\n",
+            "65: ", $crate::__rseq_wide!("cmpldi", "cmplwi"), " {rseq_t}, 0\n",
             "beq 66f\n",
-            "addi {t}, {t}, -1\n",
+            "addi {rseq_t}, {rseq_t}, -1\n",
             "b 65b\n",
             "66:"
         )
@@ -308,9 +308,9 @@ macro_rules! __rseq_step {
     };
     ($v:ident (commit_add $m:tt $x:ident)) => {
         concat!(
-            $crate::__rseq_access!(load "{t}", $m),
-            "add {t}, {t}, {", stringify!($x), "}\n",
-            $crate::__rseq_access!(store "{t}", $m)
+            $crate::__rseq_access!(load "{rseq_t}", $m),
+            "add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_access!(store "{rseq_t}", $m)
         )
     };
 }
@@ -321,8 +321,8 @@ macro_rules! __rseq_step {
 macro_rules! __rseq_compare {
     ([$($m:tt)*], $x:ident, $stay:literal, $exit:ident) => {
         concat!(
-            $crate::__rseq_access!(load "{t}", [$($m)*]),
-            $crate::__rseq_wide!("cmpld", "cmplw"), " {t}, {", stringify!($x), "}\n",
+            $crate::__rseq_access!(load "{rseq_t}", [$($m)*]),
+            $crate::__rseq_wide!("cmpld", "cmplw"), " {rseq_t}, {", stringify!($x), "}\n",
             $crate::__rseq_leave!($stay, $exit)
         )
     };

@@ -181,9 +181,9 @@ macro_rules! __rseq_frame {
         ::core::arch::asm!(
             $crate::__rseq_descriptor!($variant),
             "75:",
-            "lla {t}, 77b",                                          // t = the descriptor
+            "lla {rseq_t}, 77b",                                     // rseq_t = the descriptor
             // Little-endian: the low word of rseq_cs is at 8 on 32 bits, too.
-            $crate::__rseq_arming!($variant, concat!($crate::__rseq_word!(store), "{t}, 8({area})")),
+            $crate::__rseq_arming!($variant, concat!($crate::__rseq_word!(store), "{rseq_t}, 8({rseq_area})")),
             "72:",
             $($crate::__rseq_step!($form $variant $step),)*
             "73:",
@@ -193,10 +193,10 @@ macro_rules! __rseq_frame {
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            t = out(reg) _,
+            rseq_t = out(reg) _,
             out("t2") _,
-            area = in(reg) $crate::__rseq_base!($form $base),
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_area = in(reg) $crate::__rseq_base!($form $base),
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -212,12 +212,12 @@ macro_rules! __rseq_step {
     // All of `x` takes part: with `lwu` no negative index is equal to the -1 of an unregistered area.
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            $crate::__rseq_word!(load_u32), "{t}, {index}({area})\n",
-            $crate::__rseq_leave_unless!(concat!("beq {t}, {", stringify!($x), "}"), $exit)
+            $crate::__rseq_word!(load_u32), "{rseq_t}, {rseq_index}({rseq_area})\n",
+            $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!($crate::__rseq_word!(load_u32), "{", stringify!($r), "}, {index}({area})")
+        concat!($crate::__rseq_word!(load_u32), "{", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave_unless!(concat!("bltu {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
@@ -235,10 +235,10 @@ macro_rules! __rseq_step {
         )
     };
     ($form:ident $v:ident (cbne [$($m:tt)+] $x:ident $exit:ident)) => {
-        concat!($crate::__rseq_load_t!([$($m)+]), $crate::__rseq_leave_unless!(concat!("beq {t}, {", stringify!($x), "}"), $exit))
+        concat!($crate::__rseq_load_t!([$($m)+]), $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit))
     };
     ($form:ident $v:ident (cbeq [$($m:tt)+] $x:ident $exit:ident)) => {
-        concat!($crate::__rseq_load_t!([$($m)+]), $crate::__rseq_leave_unless!(concat!("bne {t}, {", stringify!($x), "}"), $exit))
+        concat!($crate::__rseq_load_t!([$($m)+]), $crate::__rseq_leave_unless!(concat!("bne {rseq_t}, {", stringify!($x), "}"), $exit))
     };
     ($form:ident $v:ident (cbne $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave_unless!(concat!("beq {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
@@ -265,22 +265,22 @@ macro_rules! __rseq_step {
     ($form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "li {", stringify!($i), "}, 0\n",
-            "or {t}, {", stringify!($d), "}, {", stringify!($s), "}\n",
-            "andi {t}, {t}, ", $crate::__rseq_word!(size), " - 1\n",
-            "bnez {t}, 63f\n",
-            "62: addi {t}, {", stringify!($i), "}, ", $crate::__rseq_word!(size), "\n",
-            "bltu {", stringify!($n), "}, {t}, 63f\n",
+            "or {rseq_t}, {", stringify!($d), "}, {", stringify!($s), "}\n",
+            "andi {rseq_t}, {rseq_t}, ", $crate::__rseq_word!(size), " - 1\n",
+            "bnez {rseq_t}, 63f\n",
+            "62: addi {rseq_t}, {", stringify!($i), "}, ", $crate::__rseq_word!(size), "\n",
+            "bltu {", stringify!($n), "}, {rseq_t}, 63f\n",
             "add t2, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            $crate::__rseq_word!(load), "{t}, 0(t2)\n",
+            $crate::__rseq_word!(load), "{rseq_t}, 0(t2)\n",
             "add t2, {", stringify!($d), "}, {", stringify!($i), "}\n",
-            $crate::__rseq_word!(store), "{t}, 0(t2)\n",
+            $crate::__rseq_word!(store), "{rseq_t}, 0(t2)\n",
             "addi {", stringify!($i), "}, {", stringify!($i), "}, ", $crate::__rseq_word!(size), "\n",
             "j 62b\n",
             "63: beq {", stringify!($i), "}, {", stringify!($n), "}, 64f\n",
             "add t2, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            "lbu {t}, 0(t2)\n",
+            "lbu {rseq_t}, 0(t2)\n",
             "add t2, {", stringify!($d), "}, {", stringify!($i), "}\n",
-            "sb {t}, 0(t2)\n",
+            "sb {rseq_t}, 0(t2)\n",
             "addi {", stringify!($i), "}, {", stringify!($i), "}, 1\n",
             "j 63b\n",
             "64:"
@@ -288,9 +288,9 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            $crate::__rseq_word!(load), "{t}, ", $crate::__rseq_word!(size), " * ", $k, "({", stringify!($d), "})\n",
-            "65: beqz {t}, 66f\n",
-            "addi {t}, {t}, -1\n",
+            $crate::__rseq_word!(load), "{rseq_t}, ", $crate::__rseq_word!(size), " * ", $k, "({", stringify!($d), "})\n",
+            "65: beqz {rseq_t}, 66f\n",
+            "addi {rseq_t}, {rseq_t}, -1\n",
             "j 65b\n",
             "66:"
         )
@@ -302,37 +302,37 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (commit_add [$a:ident] $x:ident)) => {
         concat!(
-            $crate::__rseq_word!(load), "{t}, 0({", stringify!($a), "})\n",
-            "add {t}, {t}, {", stringify!($x), "}\n",
-            $crate::__rseq_word!(store), "{t}, 0({", stringify!($a), "})"
+            $crate::__rseq_word!(load), "{rseq_t}, 0({", stringify!($a), "})\n",
+            "add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_word!(store), "{rseq_t}, 0({", stringify!($a), "})"
         )
     };
     ($form:ident $v:ident (commit_add [$a:ident + $b:ident] $x:ident)) => {
         concat!(
             "add t2, {", stringify!($a), "}, {", stringify!($b), "}\n",
-            $crate::__rseq_word!(load), "{t}, 0(t2)\n",
-            "add {t}, {t}, {", stringify!($x), "}\n",
-            $crate::__rseq_word!(store), "{t}, 0(t2)"
+            $crate::__rseq_word!(load), "{rseq_t}, 0(t2)\n",
+            "add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_word!(store), "{rseq_t}, 0(t2)"
         )
     };
 }
 
-/// `t` = the word at an address.
+/// `rseq_t` = the word at an address.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_load_t {
     ([$a:ident]) => {
-        concat!($crate::__rseq_word!(load), "{t}, 0({", stringify!($a), "})\n")
+        concat!($crate::__rseq_word!(load), "{rseq_t}, 0({", stringify!($a), "})\n")
     };
     ([$a:ident + $b:ident]) => {
         concat!(
-            "add {t}, {",
+            "add {rseq_t}, {",
             stringify!($a),
             "}, {",
             stringify!($b),
             "}\n",
             $crate::__rseq_word!(load),
-            "{t}, 0({t})\n"
+            "{rseq_t}, 0({rseq_t})\n"
         )
     };
 }

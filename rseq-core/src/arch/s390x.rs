@@ -138,8 +138,8 @@ macro_rules! __rseq_frame {
         ::core::arch::asm!(
             $crate::__rseq_descriptor!($variant),
             "75:",
-            "larl {t}, 77b",                                         // t = the descriptor
-            $crate::__rseq_arming!($variant, "stg {t}, 8({area})"),
+            "larl {rseq_t}, 77b",                                    // rseq_t = the descriptor
+            $crate::__rseq_arming!($variant, "stg {rseq_t}, 8({rseq_area})"),
             "72:",
             $($crate::__rseq_step!($form $variant $step),)*
             "73:",
@@ -149,9 +149,9 @@ macro_rules! __rseq_frame {
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            t = out(reg_addr) _,
-            area = in(reg_addr) $crate::__rseq_base!($form $base),
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_t = out(reg_addr) _,
+            rseq_area = in(reg_addr) $crate::__rseq_base!($form $base),
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($scratch = out(reg_addr) _,)*
             $($input = in(reg_addr) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -174,10 +174,10 @@ macro_rules! __rseq_leave {
 #[macro_export]
 macro_rules! __rseq_step {
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
-        $crate::__rseq_leave!(concat!("cl {", stringify!($x), "}, {index}({area})"), "jgne", $exit)
+        $crate::__rseq_leave!(concat!("cl {", stringify!($x), "}, {rseq_index}({rseq_area})"), "jgne", $exit)
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("llgf {", stringify!($r), "}, {index}({area})")
+        concat!("llgf {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave!(concat!("clgr {", stringify!($r), "}, {", stringify!($x), "}"), "jghe", $exit)
@@ -213,17 +213,17 @@ macro_rules! __rseq_step {
     ($form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "lghi {", stringify!($i), "}, 0\n",
-            "62: la {t}, 8({", stringify!($i), "})\n",
-            "clgr {t}, {", stringify!($n), "}\n",
+            "62: la {rseq_t}, 8({", stringify!($i), "})\n",
+            "clgr {rseq_t}, {", stringify!($n), "}\n",
             "jh 63f\n",
-            "lg {t}, 0({", stringify!($i), "}, {", stringify!($s), "})\n",
-            "stg {t}, 0({", stringify!($i), "}, {", stringify!($d), "})\n",
+            "lg {rseq_t}, 0({", stringify!($i), "}, {", stringify!($s), "})\n",
+            "stg {rseq_t}, 0({", stringify!($i), "}, {", stringify!($d), "})\n",
             "la {", stringify!($i), "}, 8({", stringify!($i), "})\n",
             "j 62b\n",
             "63: cgr {", stringify!($i), "}, {", stringify!($n), "}\n",
             "je 64f\n",
-            "llgc {t}, 0({", stringify!($i), "}, {", stringify!($s), "})\n",
-            "stc {t}, 0({", stringify!($i), "}, {", stringify!($d), "})\n",
+            "llgc {rseq_t}, 0({", stringify!($i), "}, {", stringify!($s), "})\n",
+            "stc {rseq_t}, 0({", stringify!($i), "}, {", stringify!($d), "})\n",
             "la {", stringify!($i), "}, 1({", stringify!($i), "})\n",
             "j 63b\n",
             "64:"
@@ -231,10 +231,10 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            "lg {t}, 8 * ", $k, "({", stringify!($d), "})\n",
-            "65: ltgr {t}, {t}\n",
+            "lg {rseq_t}, 8 * ", $k, "({", stringify!($d), "})\n",
+            "65: ltgr {rseq_t}, {rseq_t}\n",
             "je 66f\n",
-            "aghi {t}, -1\n",
+            "aghi {rseq_t}, -1\n",
             "j 65b\n",
             "66:"
         )
@@ -244,9 +244,9 @@ macro_rules! __rseq_step {
     ($form:ident $v:ident (commit_release $m:tt $x:ident)) => { $crate::__rseq_step!($form $v (store $m $x)) };
     ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
         concat!(
-            "lg {t}, ", $crate::__rseq_memory!($m), "\n",
-            "agr {t}, {", stringify!($x), "}\n",
-            "stg {t}, ", $crate::__rseq_memory!($m)
+            "lg {rseq_t}, ", $crate::__rseq_memory!($m), "\n",
+            "agr {rseq_t}, {", stringify!($x), "}\n",
+            "stg {rseq_t}, ", $crate::__rseq_memory!($m)
         )
     };
 }

@@ -102,13 +102,13 @@ macro_rules! __rseq_field {
         ""
     };
     (fetch $word:ident pointer) => {
-        $word!(fetch area u)
+        $word!(fetch rseq_area rseq_u)
     };
     ($word:ident direct, $offset:literal) => {
         concat!("%gs:__rseq_core_area@ntpoff + ", $offset)
     };
     ($word:ident pointer, $offset:literal) => {
-        concat!($offset, "(", $word!(name area u), ")")
+        concat!($offset, "(", $word!(name rseq_area rseq_u), ")")
     };
 }
 
@@ -124,7 +124,7 @@ macro_rules! __rseq_abort_jump {
 }
 
 /// Places the inputs, and the area's address as one of them: in registers while these and the scratch registers are five
-/// at most (`t` is the sixth), else in a block.
+/// at most (`rseq_t` is the sixth), else in a block.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
@@ -137,17 +137,17 @@ macro_rules! __rseq_frame {
     };
     ([pointer $base:expr] $index:ty, $variant:ident, $abort:ident,
      $steps:tt [$($scratch:ident)*] [$($input:ident)*] $imm:tt $exit:tt) => {{
-        let area = $base;
+        let rseq_area = $base;
         $crate::__rseq_place! {
-            [area $($scratch)* $($input)*]
-            pointer $index, $variant, $abort, $steps [$($scratch)*] [area $($input)*] $imm $exit
+            [rseq_area $($scratch)* $($input)*]
+            pointer $index, $variant, $abort, $steps [$($scratch)*] [rseq_area $($input)*] $imm $exit
         }
     }};
 }
 
 /// Counts, and says in a macro of its own how the steps get at a word: `fetch` is the text that brings it into a register
 /// if it is not in one, `name` is the register that it is in then, `source` the operand where it is from the start; `reach`
-/// and `at` do as `fetch` and `name` for a place in memory, through `t`.
+/// and `at` do as `fetch` and `name` for a place in memory, through `rseq_t`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_place {
@@ -157,31 +157,31 @@ macro_rules! __rseq_place {
             $(
                 (fetch $input $into:ident) => { concat!("movl ", word!(source $input), ", {", stringify!($into), "}\n") };
                 (name $input $into:ident) => { concat!("{", stringify!($into), "}") };
-                (source $input) => { concat!("{", stringify!($input), "}({block})") };
+                (source $input) => { concat!("{", stringify!($input), "}({rseq_block})") };
             )*
             (fetch $own:ident $into:ident) => { "" };
             (name $own:ident $into:ident) => { concat!("{", stringify!($own), "}") };
             (source $own:ident) => { concat!("{", stringify!($own), "}") };
-            (reach [$base:ident]) => { word!(fetch $base t) };
+            (reach [$base:ident]) => { word!(fetch $base rseq_t) };
             (reach [$base:ident + $distance:ident]) => {
-                concat!("movl ", word!(source $base), ", {t}\n", "addl ", word!(source $distance), ", {t}\n")
+                concat!("movl ", word!(source $base), ", {rseq_t}\n", "addl ", word!(source $distance), ", {rseq_t}\n")
             };
-            (at [$base:ident]) => { concat!("(", word!(name $base t), ")") };
-            (at [$base:ident + $distance:ident]) => { "({t})" };
+            (at [$base:ident]) => { concat!("(", word!(name $base rseq_t), ")") };
+            (at [$base:ident + $distance:ident]) => { "({rseq_t})" };
         }
         #[repr(C)]
         #[allow(dead_code, reason = "the section reads it")]
-        struct Block {
+        struct RseqBlock {
             $($input: usize,)*
         }
-        let block = Block { $($input: $input as usize,)* };
+        let block = RseqBlock { $($input: $input as usize,)* };
         $crate::__rseq_text! {
             word $form $index, $variant, $abort, $steps $scratch $imm $exit
-            ["# {u}",]                                                   // a section may do without it
+            ["# {rseq_u}",]                                              // a section may do without it
             [
-                u = out(reg) _,
-                block = in(reg) &raw const block,
-                $($input = const ::core::mem::offset_of!(Block, $input),)*
+                rseq_u = out(reg) _,
+                rseq_block = in(reg) &raw const block,
+                $($input = const ::core::mem::offset_of!(RseqBlock, $input),)*
             ]
         }
     }};
@@ -216,10 +216,10 @@ macro_rules! __rseq_text {
             $crate::__rseq_descriptor!($variant),
             "75:",
             "call 60f",                                                  // not nostack: this pushes a word,
-            "60: popl {t}",                                              // t = 60b, wherever the code is
-            "leal 77b - 60b({t}), {t}",                                  // t = the descriptor
+            "60: popl {rseq_t}",                                         // rseq_t = 60b, wherever the code is
+            "leal 77b - 60b({rseq_t}), {rseq_t}",                        // rseq_t = the descriptor
             $crate::__rseq_arming!($variant, concat!(
-                $crate::__rseq_field!(fetch $word $form), "movl {t}, ", $crate::__rseq_field!($word $form, "8")
+                $crate::__rseq_field!(fetch $word $form), "movl {rseq_t}, ", $crate::__rseq_field!($word $form, "8")
             )),
             "72:",
             $($crate::__rseq_step!($word $form $variant $step),)*
@@ -230,8 +230,8 @@ macro_rules! __rseq_text {
             "74:",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
-            t = out(reg_abcd) _,                                         // copy needs its low byte
-            index = const <$index as $crate::Index>::OFFSET,
+            rseq_t = out(reg_abcd) _,                                    // copy needs its low byte
+            rseq_index = const <$index as $crate::Index>::OFFSET,
             $($operands)*
             $($scratch = out(reg) _,)*
             $($imm = const $imm.trailing_zeros(),)*
@@ -246,15 +246,15 @@ macro_rules! __rseq_text {
 macro_rules! __rseq_step {
     ($word:ident $form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            $word!(fetch $x t), $crate::__rseq_field!(fetch $word $form),
-            "cmpl ", $word!(name $x t), ", ", $crate::__rseq_field!($word $form, "{index}"), "\n",
+            $word!(fetch $x rseq_t), $crate::__rseq_field!(fetch $word $form),
+            "cmpl ", $word!(name $x rseq_t), ", ", $crate::__rseq_field!($word $form, "{rseq_index}"), "\n",
             $crate::__rseq_leave!("jne", $exit)
         )
     };
     ($word:ident $form:ident $v:ident (load_index $r:ident)) => {
         concat!(
             $crate::__rseq_field!(fetch $word $form),
-            "movl ", $crate::__rseq_field!($word $form, "{index}"), ", {", stringify!($r), "}"
+            "movl ", $crate::__rseq_field!($word $form, "{rseq_index}"), ", {", stringify!($r), "}"
         )
     };
     ($word:ident $form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
@@ -279,27 +279,27 @@ macro_rules! __rseq_step {
         concat!("addl ", $word!(source $x), ", {", stringify!($r), "}")
     };
     ($word:ident $form:ident $v:ident (store $m:tt $x:ident)) => {
-        concat!($word!(reach $m), $word!(fetch $x u), "movl ", $word!(name $x u), ", ", $word!(at $m))
+        concat!($word!(reach $m), $word!(fetch $x rseq_u), "movl ", $word!(name $x rseq_u), ", ", $word!(at $m))
     };
-    // Four bytes a turn while there are four, then one: t is free once the section is armed.
+    // Four bytes a turn while there are four, then one: rseq_t is free once the section is armed.
     ($word:ident $form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "xorl {", stringify!($i), "}, {", stringify!($i), "}\n",
-            "62: leal 4({", stringify!($i), "}), {t}\n",
-            "cmpl ", $word!(source $n), ", {t}\n",
+            "62: leal 4({", stringify!($i), "}), {rseq_t}\n",
+            "cmpl ", $word!(source $n), ", {rseq_t}\n",
             "ja 63f\n",
-            $word!(fetch $s t),
-            "movl (", $word!(name $s t), ", {", stringify!($i), "}), {t}\n",
-            $word!(fetch $d u),
-            "movl {t}, (", $word!(name $d u), ", {", stringify!($i), "})\n",
+            $word!(fetch $s rseq_t),
+            "movl (", $word!(name $s rseq_t), ", {", stringify!($i), "}), {rseq_t}\n",
+            $word!(fetch $d rseq_u),
+            "movl {rseq_t}, (", $word!(name $d rseq_u), ", {", stringify!($i), "})\n",
             "addl $4, {", stringify!($i), "}\n",
             "jmp 62b\n",
             "63: cmpl ", $word!(source $n), ", {", stringify!($i), "}\n",
             "je 64f\n",
-            $word!(fetch $s t),
-            "movzbl (", $word!(name $s t), ", {", stringify!($i), "}), {t}\n",
-            $word!(fetch $d u),
-            "movb {t:l}, (", $word!(name $d u), ", {", stringify!($i), "})\n",
+            $word!(fetch $s rseq_t),
+            "movzbl (", $word!(name $s rseq_t), ", {", stringify!($i), "}), {rseq_t}\n",
+            $word!(fetch $d rseq_u),
+            "movb {rseq_t:l}, (", $word!(name $d rseq_u), ", {", stringify!($i), "})\n",
             "incl {", stringify!($i), "}\n",
             "jmp 63b\n",
             "64:"
@@ -307,11 +307,11 @@ macro_rules! __rseq_step {
     };
     ($word:ident $form:ident $v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            $word!(fetch $d t),
-            "movl 4 * ", $k, "(", $word!(name $d t), "), {t}\n",
-            "65: testl {t}, {t}\n",
+            $word!(fetch $d rseq_t),
+            "movl 4 * ", $k, "(", $word!(name $d rseq_t), "), {rseq_t}\n",
+            "65: testl {rseq_t}, {rseq_t}\n",
             "jz 66f\n",
-            "decl {t}\n",
+            "decl {rseq_t}\n",
             "jmp 65b\n",
             "66:"
         )
@@ -324,7 +324,7 @@ macro_rules! __rseq_step {
         $crate::__rseq_step!($word $form $v (store $m $x))
     };
     ($word:ident $form:ident $v:ident (commit_add $m:tt $x:ident)) => {
-        concat!($word!(reach $m), $word!(fetch $x u), "addl ", $word!(name $x u), ", ", $word!(at $m))
+        concat!($word!(reach $m), $word!(fetch $x rseq_u), "addl ", $word!(name $x rseq_u), ", ", $word!(at $m))
     };
 }
 
@@ -334,13 +334,13 @@ macro_rules! __rseq_step {
 macro_rules! __rseq_compare {
     ($word:ident [$($m:tt)*], $x:ident, $jump:literal, $exit:ident) => {
         concat!(
-            $word!(reach [$($m)*]), $word!(fetch $x u), "cmpl ", $word!(name $x u), ", ", $word!(at [$($m)*]), "\n",
+            $word!(reach [$($m)*]), $word!(fetch $x rseq_u), "cmpl ", $word!(name $x rseq_u), ", ", $word!(at [$($m)*]), "\n",
             $crate::__rseq_leave!($jump, $exit)
         )
     };
     ($word:ident $r:ident, $x:ident, $jump:literal, $exit:ident) => {
         concat!(
-            $word!(fetch $r t), "cmpl ", $word!(source $x), ", ", $word!(name $r t), "\n",
+            $word!(fetch $r rseq_t), "cmpl ", $word!(source $x), ", ", $word!(name $r rseq_t), "\n",
             $crate::__rseq_leave!($jump, $exit)
         )
     };

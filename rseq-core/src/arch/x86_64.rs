@@ -88,7 +88,7 @@ macro_rules! __rseq_field {
         concat!("fs:[__rseq_core_area@tpoff + ", $offset, "]")
     };
     (pointer, $offset:literal) => {
-        concat!("[{area} + ", $offset, "]")
+        concat!("[{rseq_area} + ", $offset, "]")
     };
 }
 
@@ -123,8 +123,8 @@ macro_rules! __rseq_frame {
             [
                 $crate::__rseq_descriptor!($variant),
                 "75:",
-                "lea {t}, [rip + 77b]",                                  // t = the descriptor
-                $crate::__rseq_arming!($variant, concat!("mov qword ptr ", $crate::__rseq_field!($form, "8"), ", {t}")),
+                "lea {rseq_t}, [rip + 77b]",                             // rseq_t = the descriptor
+                $crate::__rseq_arming!($variant, concat!("mov qword ptr ", $crate::__rseq_field!($form, "8"), ", {rseq_t}")),
                 "72:",
                 $($crate::__rseq_step!($form $variant $step),)*
                 "73:",
@@ -136,8 +136,8 @@ macro_rules! __rseq_frame {
                 ".popsection",
             ]
             [
-                t = out(reg) _,
-                index = const <$index as $crate::Index>::OFFSET,
+                rseq_t = out(reg) _,
+                rseq_index = const <$index as $crate::Index>::OFFSET,
                 $($scratch = out(reg) _,)*
                 $($input = in(reg) $input,)*
                 $($imm = const $imm.trailing_zeros(),)*
@@ -154,7 +154,7 @@ macro_rules! __rseq_asm {
         ::core::arch::asm!($($text)* $($operands)* options(nostack))
     };
     (pointer $base:expr; [$($text:tt)*] [$($operands:tt)*]) => {
-        ::core::arch::asm!($($text)* area = in(reg) $base, $($operands)* options(nostack))
+        ::core::arch::asm!($($text)* rseq_area = in(reg) $base, $($operands)* options(nostack))
     };
 }
 
@@ -163,12 +163,12 @@ macro_rules! __rseq_asm {
 macro_rules! __rseq_step {
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            "cmp dword ptr ", $crate::__rseq_field!($form, "{index}"), ", {", stringify!($x), ":e}\n",
+            "cmp dword ptr ", $crate::__rseq_field!($form, "{rseq_index}"), ", {", stringify!($x), ":e}\n",
             "jne {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit)
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("mov {", stringify!($r), ":e}, dword ptr ", $crate::__rseq_field!($form, "{index}"))
+        concat!("mov {", stringify!($r), ":e}, dword ptr ", $crate::__rseq_field!($form, "{rseq_index}"))
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($r, $x, "jae", $exit)
@@ -193,21 +193,21 @@ macro_rules! __rseq_step {
     ($form:ident $v:ident (store $m:tt $x:ident)) => {
         concat!("mov ", $crate::__rseq_memory!($m), ", {", stringify!($x), "}")
     };
-    // Eight bytes a turn while there are eight, then one: t is free once the section is armed.
+    // Eight bytes a turn while there are eight, then one: rseq_t is free once the section is armed.
     ($form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "xor {", stringify!($i), ":e}, {", stringify!($i), ":e}\n",
-            "62: lea {t}, [{", stringify!($i), "} + 8]\n",
-            "cmp {t}, {", stringify!($n), "}\n",
+            "62: lea {rseq_t}, [{", stringify!($i), "} + 8]\n",
+            "cmp {rseq_t}, {", stringify!($n), "}\n",
             "ja 63f\n",
-            "mov {t}, qword ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
-            "mov qword ptr [{", stringify!($d), "} + {", stringify!($i), "}], {t}\n",
+            "mov {rseq_t}, qword ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
+            "mov qword ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t}\n",
             "add {", stringify!($i), "}, 8\n",
             "jmp 62b\n",
             "63: cmp {", stringify!($i), "}, {", stringify!($n), "}\n",
             "je 64f\n",
-            "movzx {t:e}, byte ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
-            "mov byte ptr [{", stringify!($d), "} + {", stringify!($i), "}], {t:l}\n",
+            "movzx {rseq_t:e}, byte ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
+            "mov byte ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t:l}\n",
             "inc {", stringify!($i), "}\n",
             "jmp 63b\n",
             "64:"
@@ -215,10 +215,10 @@ macro_rules! __rseq_step {
     };
     ($form:ident $v:ident (delay $d:ident $k:literal)) => {
         concat!(
-            "mov {t}, qword ptr [{", stringify!($d), "} + 8 * ", $k, "]\n",
-            "65: test {t}, {t}\n",
+            "mov {rseq_t}, qword ptr [{", stringify!($d), "} + 8 * ", $k, "]\n",
+            "65: test {rseq_t}, {rseq_t}\n",
             "jz 66f\n",
-            "dec {t}\n",
+            "dec {rseq_t}\n",
             "jmp 65b\n",
             "66:"
         )

@@ -50,13 +50,13 @@
 /// | `commit add [m], x;` | the commit: the word at `m` += `x` |
 ///
 /// `m` is `a` or `a + b`: a parameter, a scratch register, or the sum of two. Words are as wide as a pointer, parameters
-/// are words or pointers.
+/// are words or pointers. Their names are free, but for those that begin with `rseq_`.
 ///
 /// # For tests
 ///
 /// An attribute before the items changes all of them:
 ///
-/// * `#![stretched]` adds a last parameter `delays: *const usize` and, after the n-th step, a loop that counts down from
+/// * `#![stretched]` adds a last parameter, `delays: *const usize`, and, after the n-th step, a loop that counts down from
 ///   `delays[n]`, so that a test can hold the section open there. `delays` has a word for each step, and one before them.
 /// * `#![compare_twice]` does the same, and makes every comparison again after its delay. In a section that restarts as it
 ///   should, the second one cannot fail.
@@ -86,8 +86,8 @@
 #[macro_export]
 macro_rules! critical_section {
     (#![unarmed] $($items:tt)+) => { $crate::__rseq_items! { unarmed [] $($items)+ } };
-    (#![stretched] $($items:tt)+) => { $crate::__rseq_items! { stretched [delays: *const usize] $($items)+ } };
-    (#![compare_twice] $($items:tt)+) => { $crate::__rseq_items! { compare_twice [delays: *const usize] $($items)+ } };
+    (#![stretched] $($items:tt)+) => { $crate::__rseq_items! { stretched [rseq_delays: *const usize] $($items)+ } };
+    (#![compare_twice] $($items:tt)+) => { $crate::__rseq_items! { compare_twice [rseq_delays: *const usize] $($items)+ } };
     ($($items:tt)+) => { $crate::__rseq_items! { plain [] $($items)+ } };
 }
 
@@ -260,12 +260,12 @@ macro_rules! __rseq_last {
 macro_rules! __rseq_stretch {
     ({ $names:tt stretched $($head:tt)* } [$($out:tt)*] [($n:tt $step:tt) $($rest:tt)*] $commit:tt) => {
         $crate::__rseq_stretch! {
-            { $names stretched $($head)* } [$($out)* ($n $step) ($n (delay delays $n))] [$($rest)*] $commit
+            { $names stretched $($head)* } [$($out)* ($n $step) ($n (delay rseq_delays $n))] [$($rest)*] $commit
         }
     };
     ({ $names:tt compare_twice $($head:tt)* } [$($out:tt)*] [($n:tt $step:tt) $($rest:tt)*] $commit:tt) => {
         $crate::__rseq_compare_twice! {
-            { $names compare_twice $($head)* } [$($out)* ($n $step) ($n (delay delays $n))] ($n $step) [$($rest)*] $commit
+            { $names compare_twice $($head)* } [$($out)* ($n $step) ($n (delay rseq_delays $n))] ($n $step) [$($rest)*] $commit
         }
     };
     ($head:tt [] [$($step:tt)*] $commit:tt) => { $crate::__rseq_emit! { $head [$($step)* $commit] } };

@@ -3,11 +3,12 @@
 #![no_main]
 
 use rseq_core::section::operations::{load_add_store, load_cbne_store};
-use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
+use rseq_core::{Aborted, Committed, Owner, Registration, Stopped, sys::getcpu};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
 use test_bins::index::{ByCpu, ByMmCid, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::sections::{few_named_like_operands, named_like_operands};
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::time::{Deadline, SECOND};
@@ -36,13 +37,14 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(10);
+    let mut suite = Suite::new(11);
     suite.test("the runtime owns this thread's registration", &mut || owned(token));
     suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || on_each_cpu(token, is_here));
     suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(token, has_small_mm_cid));
     suite.test("a thread that another process moves sees its new CPU", &mut || moved(token));
     suite.test("a section on its CPU commits", &mut || on_each_cpu(token, commits));
     suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(token, refuses));
+    suite.test("a section may name its operands as it likes", &mut || on_each_cpu(token, named_freely));
     suite.test("interrupted sections abort, by cpu_id", &mut || alone::test::<ByCpu>(token, false, enough));
     suite.test("interrupted sections abort, by mm_cid", &mut || alone::test::<ByMmCid>(token, false, enough));
     suite.test("interrupted sections restart themselves, by cpu_id", &mut || alone::test::<ByCpu>(token, true, enough));
@@ -144,4 +146,32 @@ fn refuses(token: Here, cpu: u32) -> Verdict {
     ensure!(added == Err(Aborted), "load_add_store did not abort");
     ensure!(found == 5, "a section wrote");
     Ok(())
+}
+
+fn named_freely(token: Here, cpu: u32) -> Verdict {
+    let (mut many, mut few, mut area) = (5usize, 5usize, 30usize);
+    let (index, cpu) = (token.cpu_index(), cpu as usize);
+    let results = until_not_aborted(|| {
+        // SAFETY: the words are locals of this thread, and a CPU number is not -1 or -2.
+        unsafe { named_like_operands(token, index, cpu, &raw mut many, 5, &raw mut area, 7, 37) }
+    })
+    .and_then(|()| {
+        // SAFETY: as above.
+        until_not_aborted(|| unsafe { few_named_like_operands(token, index, cpu, &raw mut few, 5, 37) })
+    });
+    // SAFETY: as above; volatile, since the sections wrote them behind the compiler's back.
+    let found = unsafe { [(&raw const many).read_volatile(), (&raw const few).read_volatile()] };
+    ensure!(results.is_ok(), "a comparison failed");
+    ensure!(found == [37; 2], "the sections stored {} and {}", found[0], found[1]);
+    Ok(())
+}
+
+/// Tries again while the section is aborted: the thread is bound to its CPU.
+fn until_not_aborted(mut section: impl FnMut() -> Result<Committed, Stopped>) -> Result<(), Stopped> {
+    loop {
+        match section() {
+            Err(Stopped::Aborted) => {}
+            other => return other.map(|_| ()),
+        }
+    }
 }
