@@ -154,9 +154,8 @@ macro_rules! __rseq_step {
             $crate::__rseq_leave_unless!("b.eq", $exit)
         )
     };
-    // A load of w clears the upper half of x.
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("ldr {", stringify!($r), ":w}, [{rseq_area}, #{rseq_index}]")
+        concat!("ldrsw {", stringify!($r), "}, [{rseq_area}, #{rseq_index}]")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($r, $x, "b.lo", $exit)

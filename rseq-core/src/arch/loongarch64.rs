@@ -176,15 +176,16 @@ macro_rules! __rseq_frame {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_step {
-    // All of `x` takes part: with `ld.wu` no negative index is equal to the -1 of an unregistered area.
+    // The difference of 32 bits: the upper half of `x` takes no part.
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            "ld.wu {rseq_t}, {rseq_area}, {rseq_index}\n",
-            $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
+            "ld.w {rseq_t}, {rseq_area}, {rseq_index}\n",
+            "sub.w {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_leave_unless!("beqz {rseq_t}", $exit)
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("ld.wu {", stringify!($r), "}, {rseq_area}, {rseq_index}")
+        concat!("ld.w {", stringify!($r), "}, {rseq_area}, {rseq_index}")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave_unless!(concat!("bltu {", stringify!($r), "}, {", stringify!($x), "}"), $exit)

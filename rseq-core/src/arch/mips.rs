@@ -323,15 +323,17 @@ macro_rules! __rseq_frame {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_step {
+    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` takes no part.
     ($v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            $crate::__rseq_wide!("lwu", "lw"), " {rseq_t}, {rseq_index}({rseq_area})\n",
-            $crate::__rseq_leave!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
+            "lw {rseq_t}, {rseq_index}({rseq_area})\n",
+            "xor {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_wide!("sll {rseq_t}, {rseq_t}, 0\n", ""),
+            $crate::__rseq_leave!("beq {rseq_t}, $0", $exit)
         )
     };
-    // Zero-extended: -1 is the largest of all in the comparison that follows.
     ($v:ident (load_index $r:ident)) => {
-        concat!($crate::__rseq_wide!("lwu", "lw"), " {", stringify!($r), "}, {rseq_index}({rseq_area})")
+        concat!("lw {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         concat!(

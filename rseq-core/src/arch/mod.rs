@@ -24,8 +24,8 @@
 //!
 //! | step | effect |
 //! |---|---|
-//! | `(check_index x l)` | leave by `l` unless the 32-bit index field equals `x` |
-//! | `(load_index r)` | `r` = index field, zero-extended |
+//! | `(check_index x l)` | leave by `l` unless the 32-bit index field equals the low 32 bits of `x`, whatever the others are |
+//! | `(load_index r)` | `r` = index field, sign-extended: -1 is below no length |
 //! | `(cbae r x l)` | leave by `l` if `r` >= `x`, unsigned |
 //! | `(scale r k)` | `r` <<= `{k}`, the logarithm of a stride |
 //! | `(load r [m])` | `r` = word at `m` |

@@ -244,7 +244,7 @@ macro_rules! __rseq_step {
         )
     };
     ($v:ident (load_index $r:ident)) => {
-        concat!("lwz {", stringify!($r), "}, {rseq_index}({rseq_area})")
+        concat!($crate::__rseq_wide!("lwa", "lwz"), " {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         concat!(

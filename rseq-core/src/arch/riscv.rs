@@ -95,7 +95,7 @@ macro_rules! weak_address {
 }
 pub(crate) use weak_address;
 
-/// How to load and store a word, how to load a zero-extended u32, and the bytes of a word.
+/// How to load and store a word, how to subtract 32 bits, and the bytes of a word.
 #[cfg(target_arch = "riscv64")]
 #[doc(hidden)]
 #[macro_export]
@@ -106,15 +106,15 @@ macro_rules! __rseq_word {
     (store) => {
         "sd "
     };
-    (load_u32) => {
-        "lwu "
+    (subtract_u32) => {
+        "subw "
     };
     (size) => {
         "8"
     };
 }
 
-/// How to load and store a word, how to load a u32, and the bytes of a word.
+/// How to load and store a word, how to subtract 32 bits, and the bytes of a word.
 #[cfg(target_arch = "riscv32")]
 #[doc(hidden)]
 #[macro_export]
@@ -125,8 +125,8 @@ macro_rules! __rseq_word {
     (store) => {
         "sw "
     };
-    (load_u32) => {
-        "lw "
+    (subtract_u32) => {
+        "sub "
     };
     (size) => {
         "4"
@@ -209,15 +209,16 @@ macro_rules! __rseq_frame {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_step {
-    // All of `x` takes part: with `lwu` no negative index is equal to the -1 of an unregistered area.
+    // The difference of 32 bits: the upper half of `x` takes no part.
     ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
         concat!(
-            $crate::__rseq_word!(load_u32), "{rseq_t}, {rseq_index}({rseq_area})\n",
-            $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit)
+            "lw {rseq_t}, {rseq_index}({rseq_area})\n",
+            $crate::__rseq_word!(subtract_u32), "{rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_leave_unless!("beqz {rseq_t}", $exit)
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!($crate::__rseq_word!(load_u32), "{", stringify!($r), "}, {rseq_index}({rseq_area})")
+        concat!("lw {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave_unless!(concat!("bltu {", stringify!($r), "}, {", stringify!($x), "}"), $exit)

@@ -177,7 +177,7 @@ macro_rules! __rseq_step {
         $crate::__rseq_leave!(concat!("cl {", stringify!($x), "}, {rseq_index}({rseq_area})"), "jgne", $exit)
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("llgf {", stringify!($r), "}, {rseq_index}({rseq_area})")
+        concat!("lgf {", stringify!($r), "}, {rseq_index}({rseq_area})")
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_leave!(concat!("clgr {", stringify!($r), "}, {", stringify!($x), "}"), "jghe", $exit)

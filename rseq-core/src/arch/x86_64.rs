@@ -168,7 +168,7 @@ macro_rules! __rseq_step {
         )
     };
     ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("mov {", stringify!($r), ":e}, dword ptr ", $crate::__rseq_field!($form, "{rseq_index}"))
+        concat!("movsxd {", stringify!($r), "}, dword ptr ", $crate::__rseq_field!($form, "{rseq_index}"))
     };
     ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($r, $x, "jae", $exit)

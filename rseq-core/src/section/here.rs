@@ -1,8 +1,8 @@
 //! Operations that load the index themselves: no stale CPU is possible, and an abort never reaches the caller.
 //!
 //! Each works on slot `i` of `len` slots that lie `STRIDE` bytes apart from `base` on, where `i` is this thread's index at
-//! the moment of the commit. The check of `i` against `len`, at most `u32::MAX`, also turns away threads that are not
-//! registered, whose index is -1.
+//! the moment of the commit. The check of `i` against `len` also turns away threads that are not registered, whose index
+//! -1 is below no length.
 
 use super::outcome::{Committed, CompareFailed, OutOfRange, Refused};
 

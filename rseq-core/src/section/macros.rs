@@ -36,9 +36,9 @@
 ///
 /// | step | effect |
 /// |---|---|
-/// | `check_index x => A;` | leave by `A` unless the index (CPU or concurrency ID) is `x` |
-/// | `load_index r;` | `r` = index |
-/// | `bound r, x => A;` | leave by `A` if `r` >= `x`, unsigned: the index -1 is below no `x` up to `u32::MAX` |
+/// | `check_index x => A;` | leave by `A` unless the index (CPU or concurrency ID) is the low 32 bits of `x` |
+/// | `load_index r;` | `r` = index, sign-extended to a word |
+/// | `bound r, x => A;` | leave by `A` if `r` >= `x`, unsigned: the index -1 of an unregistered thread is below no `x` |
 /// | `scale r, S;` | `r` = `r` x stride |
 /// | `load r, [m];` | `r` = the word at `m` |
 /// | `cbne r, x => A;` `cbeq r, x => A;` | leave by `A` if `r` differs from `x`, equals `x`; `r` may be `[m]` |

@@ -160,8 +160,6 @@ fn turned_away<I: rseq_core::Index>(token: Here, index: I) -> Verdict {
     }
     // SAFETY: base and count are the slots', node and popped are locals.
     unsafe {
-        let added = add_here::<STRIDE, OwnArea, I>(token, index, base, count, 1);
-        ensure!(added == Err(OutOfRange), "add_here worked");
         let stored = compare_store_here::<STRIDE, OwnArea, I>(token, index, base, count, 0, 1);
         ensure!(stored == Err(Refused::OutOfRange), "compare_store_here worked");
         let pushed = push_here::<STRIDE, OwnArea, I>(token, index, base, count, node);
@@ -169,7 +167,18 @@ fn turned_away<I: rseq_core::Index>(token: Here, index: I) -> Verdict {
         let taken = pop_here::<STRIDE, OwnArea, I>(token, index, base, count, popped);
         ensure!(taken == Err(Refused::OutOfRange), "pop_here worked");
     }
+    below_no_length(token, index, slots.word(1).or_fail("a slot")?)?;
     ensure!(slots.sum() == 0, "a slot was written");
+    Ok(())
+}
+
+/// There is a slot before `base`: the -1 of an unregistered thread would be its number.
+fn below_no_length<I: rseq_core::Index>(token: Here, index: I, base: *mut usize) -> Verdict {
+    for length in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
+        // SAFETY: no slot is to be touched; if the check of the length fails, -1 leads to the slot before `base`.
+        let added = unsafe { add_here::<STRIDE, OwnArea, I>(token, index, base, length, 1) };
+        ensure!(added == Err(OutOfRange), "add_here worked with a length of {length}");
+    }
     Ok(())
 }
 
