@@ -27,7 +27,9 @@ pub struct ByMmCid;
 #[derive(Clone, Copy, Debug)]
 pub struct CpuId;
 
-/// `mm_cid`: the concurrency ID within this address space (Linux 6.3), from [`Token::mm_cid_index`].
+/// `mm_cid`: the concurrency ID within this address space (Linux 6.3), from [`Token::mm_cid_index`]. Processes that run at
+/// the same time have the same ones, so it is no index into memory that they share: [`percpu`](crate::percpu) refuses it
+/// there.
 ///
 /// A value proves that the kernel maintains the field and that the thread is registered: an unregistered thread's field
 /// may read 0, and a section that checks nothing else would run unprotected on slot 0.

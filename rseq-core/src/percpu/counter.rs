@@ -1,6 +1,6 @@
 //! A counter that each CPU adds to in its own slot.
 
-use super::Slots;
+use super::{Separates, Slots};
 use crate::section::here::add_here;
 use crate::{Area, ByCpu, Index, OutOfRange, Token};
 use core::marker::PhantomData;
@@ -30,9 +30,13 @@ pub struct Counter<'a, K = ByCpu, const STRIDE: usize = 64> {
 }
 
 impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
-    /// A counter over `slots`, whose words it takes as they are.
-    pub const fn new(slots: Slots<'a, STRIDE>) -> Self {
-        Self { slots, kind: PhantomData }
+    /// A counter over `slots`, whose words it takes as they are. Over slots that processes share it counts all of theirs, by
+    /// CPU only: see [`Separates`].
+    pub const fn new<S>(slots: Slots<'a, STRIDE, S>) -> Self
+    where
+        K: Separates<S>,
+    {
+        Self { slots: slots.separated(), kind: PhantomData }
     }
 
     /// Adds `count` (wrapping) to the slot of this thread's index.

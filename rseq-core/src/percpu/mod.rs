@@ -3,13 +3,18 @@
 //! Storage has one slot for each index that a thread can have: by CPU, one more than the highest possible CPU number; by
 //! concurrency ID, the number of possible CPUs ([`PossibleCpus`] knows both). An index without a slot is an
 //! [`OutOfRange`](crate::OutOfRange) error of the operation, found inside its section.
+//!
+//! Storage may be memory that processes share, if it says so ([`Slots::shared`]): it goes by CPU then, because a concurrency
+//! ID is a number within one process, and [`Separates`] turns away the other.
 
 mod counter;
 mod pool;
 mod possible;
+mod sharing;
 mod slots;
 
 pub use counter::Counter;
 pub use pool::{GiveError, Item, Node, Pool};
 pub use possible::{ParseError, PossibleCpus};
+pub use sharing::{Private, Separates, Shared};
 pub use slots::{CacheAligned, Slots, SlotsError};

@@ -118,7 +118,8 @@ impl<T> DerefMut for Item<'_, T> {
 
 impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
     /// A pool of `nodes`, dealt out over the lists of at least `needed` slots in `heads`: see
-    /// [`PossibleCpus`](super::PossibleCpus). The words of `heads` are overwritten.
+    /// [`PossibleCpus`](super::PossibleCpus). The words of `heads` are overwritten. All of it is memory of this process: lists
+    /// hold addresses, which mean nothing in another.
     ///
     /// # Errors
     ///

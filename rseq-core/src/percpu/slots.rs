@@ -1,6 +1,8 @@
 //! Storage with one slot for each index.
 
+use super::{Private, Shared};
 use core::fmt;
+use core::marker::PhantomData;
 use core::mem::size_of;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::AtomicUsize;
@@ -11,9 +13,12 @@ const WORD: usize = size_of::<usize>();
 ///
 /// `STRIDE` is a power of two and at least a word. With 64, the default and a cache line on most machines, CPUs do not share
 /// lines; machines that fetch lines in pairs like 128.
+///
+/// `S` says whose memory it is: [`Private`], one process's, or [`Shared`].
 #[derive(Clone, Copy, Debug)]
-pub struct Slots<'a, const STRIDE: usize = 64> {
+pub struct Slots<'a, const STRIDE: usize = 64, S = Private> {
     words: &'a [AtomicUsize],
+    sharing: PhantomData<S>,
 }
 
 /// Why memory does not serve as [`Slots`].
@@ -48,13 +53,34 @@ impl<'a, const STRIDE: usize> Slots<'a, STRIDE> {
         STRIDE / WORD
     };
 
-    /// Slots over `words`, at least `needed` of them: see [`PossibleCpus`](super::PossibleCpus).
+    /// Slots over `words`, memory of this process, at least `needed` of them: see [`PossibleCpus`](super::PossibleCpus).
+    ///
+    /// Memory that stays shared across a `fork`, or that another process maps, takes [`shared`](Slots::shared).
     ///
     /// # Errors
     ///
     /// [`SlotsError`].
     pub fn new(words: &'a [AtomicUsize], needed: usize) -> Result<Self, SlotsError> {
-        let given = (words.len() / Self::WORDS).min(i32::MAX as usize);
+        Self::over(words, needed)
+    }
+}
+
+impl<'a, const STRIDE: usize> Slots<'a, STRIDE, Shared> {
+    /// Slots over `words`, memory that processes share: the same as [`new`](Slots::new) for storage by CPU, and refused where
+    /// it would go by concurrency ID. Every process has the same `STRIDE`.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotsError`].
+    pub fn shared(words: &'a [AtomicUsize], needed: usize) -> Result<Self, SlotsError> {
+        Self::over(words, needed)
+    }
+}
+
+impl<'a, const STRIDE: usize, S> Slots<'a, STRIDE, S> {
+    fn over(words: &'a [AtomicUsize], needed: usize) -> Result<Self, SlotsError> {
+        let per_slot = Slots::<STRIDE>::WORDS;
+        let given = (words.len() / per_slot).min(i32::MAX as usize);
         let align = STRIDE.min(64);
         if given < needed || given == 0 {
             return Err(SlotsError::TooFew { needed: needed.max(1), given });
@@ -62,19 +88,24 @@ impl<'a, const STRIDE: usize> Slots<'a, STRIDE> {
         if !words.as_ptr().addr().is_multiple_of(align) {
             return Err(SlotsError::Misaligned(align));
         }
-        Ok(Self { words: &words[..given * Self::WORDS] })
+        Ok(Self { words: &words[..given * per_slot], sharing: PhantomData })
+    }
+
+    /// The same slots, once an index that separates their users has been chosen.
+    pub(crate) const fn separated(self) -> Slots<'a, STRIDE> {
+        Slots { words: self.words, sharing: PhantomData }
     }
 
     /// How many slots there are.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "there is always a slot")]
     pub fn len(self) -> usize {
-        self.words.len() / Self::WORDS
+        self.words.len() / Slots::<STRIDE>::WORDS
     }
 
     /// The slots' words, in order.
     pub fn iter(self) -> impl Iterator<Item = &'a AtomicUsize> + Clone {
-        self.words.iter().step_by(Self::WORDS)
+        self.words.iter().step_by(Slots::<STRIDE>::WORDS)
     }
 
     /// The first slot, for sections. Atomics may be written through a shared reference.
@@ -128,6 +159,15 @@ mod tests {
         let refused = Slots::<64>::new(&memory, slots + 1).unwrap_err();
         assert_eq!(refused, SlotsError::TooFew { needed: slots + 1, given: slots });
         assert_eq!(Slots::<64>::new(&[], 0).unwrap_err(), SlotsError::TooFew { needed: 1, given: 0 });
+    }
+
+    #[test]
+    fn shared_slots_are_checked_alike() {
+        let memory = CacheAligned::<16>::new();
+        let slots = 16 / Slots::<64>::WORDS;
+        assert_eq!(Slots::<64, _>::shared(&memory, slots).unwrap().len(), slots);
+        assert!(Slots::<64, _>::shared(&memory, slots + 1).is_err());
+        assert_eq!(Slots::<64, _>::shared(&memory[1..], 1).unwrap_err(), SlotsError::Misaligned(64));
     }
 
     #[test]

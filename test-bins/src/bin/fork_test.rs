@@ -3,27 +3,26 @@
 #![no_main]
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
+use linux_raw_sys::general::SIGSEGV;
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{Mode, OwnArea, Owner, RegisterError, Registration, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
-use test_bins::index::{ByCpu, Choice, Here};
+use test_bins::index::{ByCpu, Here};
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
-use test_bins::load::{self, pace};
 use test_bins::registration::{self, Registered};
-use test_bins::sections::{DELAY, Delay, delayed_add};
-use test_bins::slots::Slots;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::memory::Mapping;
-use test_bins::sys::process::{self, Child, Ending, in_child};
-use test_bins::sys::signal::{self, Action};
-use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
+use test_bins::sys::process::{self, Ending, in_child};
+use test_bins::sys::time::SECOND;
 use test_bins::sys::vfork::vfork;
 use test_bins::v2::Generation;
 use test_bins::{alone, ensure, fail, note, program, skip};
+
+#[path = "fork_test/shared.rs"]
+mod shared;
 
 rseq_rt::entry!(main);
 
@@ -52,7 +51,7 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(11);
+    let mut suite = Suite::new(13);
     suite.test("a forked child keeps the registration", &mut || in_descendant(1, &mut kept));
     suite.test("so does a child's child", &mut || in_descendant(2, &mut kept));
     suite.test("sections of a forked child abort", &mut || in_descendant(1, &mut sections_abort));
@@ -62,7 +61,11 @@ fn body() -> u8 {
     suite.test("a vfork child is not registered, though its area says so", &mut vfork_is_unregistered);
     suite.test("the core refuses to register in a vfork child", &mut vfork_is_refused);
     suite.test("registering there by force breaks the parent", &mut vfork_hazard);
-    suite.test("a shared counter by cpu_id is exact", &mut || shared_counter(short));
+    suite.test("a shared counter by cpu_id is exact", &mut || shared::by_cpu_id(short));
+    suite.test("so is the core's counter, in slots that say they are shared", &mut || shared::by_the_core(short));
+    suite.test("by mm_cid, which the core refuses there, a shared counter loses", &mut || {
+        shared::by_mm_cid(token, short)
+    });
     suite.test("processes have the same mm_cid at the same time", &mut || same_mm_cid(token));
     suite.finish()
 }
@@ -245,75 +248,6 @@ fn parent_at_risk(first: u32, other: u32, after: &AtomicU32) -> u8 {
         return NOT_MOVED;
     }
     if token.cpu_id() == other { RIGHT } else { WRONG }
-}
-
-/// What each process of the shared counter did.
-#[repr(C)]
-struct Account {
-    added: AtomicUsize,
-    aborts: AtomicUsize,
-}
-
-/// Twice as many processes as CPUs add to the same slots, each under its own timer signal.
-fn shared_counter(short: bool) -> Verdict {
-    let slots = Slots::shared().or_fail("shared slots")?;
-    let accounts = Mapping::shared(4096).or_fail("shared memory")?;
-    let processes = (2 * cpu::affinity(0).or_fail("sched_getaffinity")?.count()).clamp(2, 8);
-    let mut children = [const { None::<Child> }; 8];
-    for (number, child) in children.iter_mut().enumerate().take(processes as usize) {
-        let account = accounts.slot::<Account>(number).or_fail("an account")?;
-        // SAFETY: aligned, in the mapping, zeroed atomics.
-        let account = unsafe { &*account };
-        *child = Some(Child::fork(&mut || add_in_process(&slots, account, short)).or_fail("fork")?);
-    }
-    for child in children.iter_mut().flatten() {
-        let ending = child.wait_for(60 * SECOND).or_fail("wait")?;
-        ensure!(ending == Ending::Exited(0), "a process: {ending}");
-    }
-    let (mut added, mut aborts) = (0, 0);
-    for number in 0..processes as usize {
-        // SAFETY: as above.
-        let account = unsafe { &*accounts.slot::<Account>(number).or_fail("an account")? };
-        added += account.added.load(Relaxed);
-        aborts += account.aborts.load(Relaxed);
-    }
-    note!("{processes} processes: {added} added, {} found, {aborts} aborts", slots.sum());
-    ensure!(slots.sum() == added, "{added} added but {} found", slots.sum());
-    ensure!(aborts > 0, "no section was aborted before the deadline");
-    Ok(())
-}
-
-fn add_in_process(slots: &Slots, account: &Account, short: bool) -> u8 {
-    let Some(token) = rseq_rt::current() else { return 1 };
-    if signal::set(SIGUSR1, Action::Handler(load::count_signal)).is_err() {
-        return 2;
-    }
-    let Ok(period) = pace::period() else { return 3 };
-    let Ok(_ticker) = Ticker::start(SIGUSR1, period) else { return 4 };
-    let deadline = Deadline::after(if short { 300 * MILLISECOND } else { SECOND });
-    match count(token, slots, deadline) {
-        Some((added, aborts)) => {
-            account.added.store(added, Relaxed);
-            account.aborts.store(aborts, Relaxed);
-            0
-        }
-        None => 5,
-    }
-}
-
-fn count(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
-    let (mut added, mut aborts) = (0, 0);
-    let mut delay = Delay::new();
-    let (from, to) = delay.ends();
-    while !deadline.is_past() {
-        let slot = ByCpu::value(token);
-        // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
-        match unsafe { delayed_add(token, token.cpu_index(), slot, slots.word(slot)?, 1, from, to, DELAY) } {
-            Ok(_) => added += 1,
-            Err(_) => aborts += 1,
-        }
-    }
-    Some((added, aborts))
 }
 
 /// Why a concurrency ID is no index into memory that processes share: parent and child have 0 both, each alone in its mm.

@@ -1,0 +1,184 @@
+//! Counters in memory that processes share (`MAP_SHARED`).
+
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use linux_raw_sys::general::SIGUSR1;
+use rseq_core::percpu::{self, Counter, Shared};
+use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
+use test_bins::ktap::{OrFail, Unmet, Verdict};
+use test_bins::load::{self, pace};
+use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::slots::{STRIDE, Slots};
+use test_bins::sys::cpu::{self, Set};
+use test_bins::sys::memory::Mapping;
+use test_bins::sys::process::{Child, Ending};
+use test_bins::sys::signal::{self, Action};
+use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
+use test_bins::{ensure, note, skip};
+
+/// What a process did.
+#[repr(C)]
+struct Account {
+    added: AtomicUsize,
+    aborts: AtomicUsize,
+}
+
+/// What all of them did.
+struct Totals {
+    added: usize,
+    aborts: usize,
+}
+
+/// Adds until the deadline: how often, and how many sections were aborted. None if it cannot.
+type Add<'a> = &'a dyn Fn(Here, Deadline) -> Option<(usize, usize)>;
+
+pub fn by_cpu_id(short: bool) -> Verdict {
+    let slots = Slots::shared().or_fail("shared slots")?;
+    let totals = in_processes(short, &|token, deadline| count::<ByCpu>(token, &slots, deadline))?;
+    let found = slots.sum();
+    note!("{} added, {found} found, {} aborts", totals.added, totals.aborts);
+    ensure!(found == totals.added, "{} added but {found} found", totals.added);
+    ensure!(totals.aborts > 0, "no section was aborted before the deadline");
+    Ok(())
+}
+
+/// [`Counter`] over [`percpu::Slots::shared`]: by concurrency ID it does not compile.
+pub fn by_the_core(short: bool) -> Verdict {
+    let memory = Slots::shared().or_fail("shared slots")?;
+    let words = memory.count() * STRIDE / size_of::<usize>();
+    // SAFETY: the words of the mapping, zeroed and aligned to a page, which outlives the slice; they are changed by sections
+    // and atomics only.
+    let words = unsafe { core::slice::from_raw_parts(memory.base().cast::<AtomicUsize>(), words) };
+    let slots = percpu::Slots::<STRIDE, Shared>::shared(words, memory.count()).ok().or_fail("slots for each CPU")?;
+    let counter = Counter::<rseq_core::ByCpu, STRIDE>::new(slots);
+    let totals = in_processes(short, &|token, deadline| add_by_core(&counter, token, deadline))?;
+    note!("{} added, {} found", totals.added, counter.sum());
+    ensure!(counter.sum() == totals.added, "{} added but {} found", totals.added, counter.sum());
+    Ok(())
+}
+
+fn add_by_core(
+    counter: &Counter<'_, rseq_core::ByCpu, STRIDE>,
+    token: Here,
+    deadline: Deadline,
+) -> Option<(usize, usize)> {
+    let mut added = 0;
+    while !deadline.is_past() {
+        for _ in 0..1000 {
+            counter.add(token, token.cpu_index(), 1).ok()?;
+        }
+        added += 1000;
+    }
+    Some((added, 0))
+}
+
+/// The control that shows why: two processes on two CPUs have the same concurrency ID, and no section is aborted for it.
+pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
+    ByMmCid::index(token)?;
+    if cpu::affinity(0).or_fail("sched_getaffinity")?.count() < 2 {
+        return Err(skip!("only one CPU"));
+    }
+    let slots = Slots::shared().or_fail("shared slots")?;
+    let meeting = Meeting::new()?;
+    let patience = Deadline::after(15 * SECOND);
+    let (mut added, mut found) = (0, 0);
+    while found == added && !patience.is_past() {
+        meeting.arrived()?.store(0, Relaxed);
+        let totals = in_processes(short, &|token, deadline| {
+            meeting.attend(deadline)?;
+            count::<ByMmCid>(token, &slots, deadline)
+        })?;
+        added += totals.added;
+        found = slots.sum();
+    }
+    note!("{added} added, {found} found");
+    ensure!(found < added, "nothing was lost: this control has to lose counts");
+    Ok(())
+}
+
+/// Where processes wait for each other, each on another CPU than the one before.
+struct Meeting {
+    memory: Mapping,
+    cpus: Set,
+}
+
+impl Meeting {
+    fn new() -> Result<Self, Unmet> {
+        let memory = Mapping::shared(4096).or_fail("shared memory")?;
+        Ok(Self { memory, cpus: cpu::affinity(0).or_fail("sched_getaffinity")? })
+    }
+
+    fn arrived(&self) -> Result<&AtomicUsize, Unmet> {
+        let word = self.memory.slot::<AtomicUsize>(0).or_fail("a word")?;
+        // SAFETY: aligned, in the mapping, a zeroed atomic.
+        Ok(unsafe { &*word })
+    }
+
+    /// Goes on when there are as many as CPUs.
+    fn attend(&self, deadline: Deadline) -> Option<()> {
+        let arrived = self.arrived().ok()?;
+        let count = self.cpus.count().max(1) as usize;
+        let cpu = self.cpus.iter().nth(arrived.fetch_add(1, Relaxed) % count)?;
+        cpu::set_affinity(0, &Set::only(cpu)).ok()?;
+        while arrived.load(Relaxed) < count && !deadline.is_past() {}
+        Some(())
+    }
+}
+
+/// Twice as many processes as CPUs, each under its own timer signal.
+fn in_processes(short: bool, add: Add<'_>) -> Result<Totals, Unmet> {
+    let accounts = Mapping::shared(4096).or_fail("shared memory")?;
+    let processes = (2 * cpu::affinity(0).or_fail("sched_getaffinity")?.count()).clamp(2, 8) as usize;
+    let mut children = [const { None::<Child> }; 8];
+    for (number, child) in children.iter_mut().enumerate().take(processes) {
+        let account = account(&accounts, number)?;
+        *child = Some(Child::fork(&mut || in_process(account, short, add)).or_fail("fork")?);
+    }
+    for child in children.iter_mut().flatten() {
+        let ending = child.wait_for(60 * SECOND).or_fail("wait")?;
+        ensure!(ending == Ending::Exited(0), "a process: {ending}");
+    }
+    let mut totals = Totals { added: 0, aborts: 0 };
+    for number in 0..processes {
+        let account = account(&accounts, number)?;
+        totals.added += account.added.load(Relaxed);
+        totals.aborts += account.aborts.load(Relaxed);
+    }
+    Ok(totals)
+}
+
+fn account(accounts: &Mapping, number: usize) -> Result<&Account, Unmet> {
+    let account = accounts.slot::<Account>(number).or_fail("an account")?;
+    // SAFETY: aligned, in the mapping, zeroed atomics.
+    Ok(unsafe { &*account })
+}
+
+fn in_process(account: &Account, short: bool, add: Add<'_>) -> u8 {
+    let Some(token) = rseq_rt::current() else { return 1 };
+    if signal::set(SIGUSR1, Action::Handler(load::count_signal)).is_err() {
+        return 2;
+    }
+    let Ok(period) = pace::period() else { return 3 };
+    let Ok(_ticker) = Ticker::start(SIGUSR1, period) else { return 4 };
+    let deadline = Deadline::after(if short { 300 * MILLISECOND } else { SECOND });
+    let Some((added, aborts)) = add(token, deadline) else { return 5 };
+    account.added.store(added, Relaxed);
+    account.aborts.store(aborts, Relaxed);
+    0
+}
+
+fn count<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
+    let index = C::index(token).ok()?;
+    let (mut added, mut aborts) = (0, 0);
+    let mut delay = Delay::new();
+    let (from, to) = delay.ends();
+    while !deadline.is_past() {
+        let slot = C::value(token);
+        // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
+        match unsafe { delayed_add(token, index, slot, slots.word(slot)?, 1, from, to, DELAY) } {
+            Ok(_) => added += 1,
+            Err(_) => aborts += 1,
+        }
+    }
+    Some((added, aborts))
+}
