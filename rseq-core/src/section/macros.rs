@@ -61,6 +61,8 @@
 /// * `#![compare_twice]` does the same, and makes every comparison again after its delay. In a section that restarts as it
 ///   should, the second one cannot fail.
 /// * `#![unarmed]` leaves out the store that arms the section: a control, which loses updates.
+/// * `#![model]` makes data of the sections, `STATEMENTS`, a slice of [`Statement`](crate::section::Statement)s, instead of
+///   functions: what an interpreter needs to try every interruption, and to compare the assembly with.
 ///
 /// # What does not compile
 ///
@@ -88,6 +90,7 @@ macro_rules! critical_section {
     (#![unarmed] $($items:tt)+) => { $crate::__rseq_items! { unarmed [] $($items)+ } };
     (#![stretched] $($items:tt)+) => { $crate::__rseq_items! { stretched [rseq_delays: *const usize] $($items)+ } };
     (#![compare_twice] $($items:tt)+) => { $crate::__rseq_items! { compare_twice [rseq_delays: *const usize] $($items)+ } };
+    (#![model] $($items:tt)+) => { $crate::__rseq_items! { model [] $($items)+ } };
     ($($items:tt)+) => { $crate::__rseq_items! { plain [] $($items)+ } };
 }
 
@@ -95,6 +98,13 @@ macro_rules! critical_section {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_items {
+    (model []
+     $($(#[$meta:meta])* $vis:vis unsafe fn $name:ident $inputs:tt -> $result:ty { $($body:tt)* })+) => {
+        /// The sections as data.
+        pub const STATEMENTS: &[$crate::section::Statement] = &[
+            $($crate::__rseq_statement! { unsafe fn $name $inputs -> $result { $($body)* } }),+
+        ];
+    };
     ($variant:ident $more:tt
      $($(#[$meta:meta])* $vis:vis unsafe fn $name:ident $inputs:tt -> $result:ty { $($body:tt)* })+) => {
         $($crate::__rseq_item! {
@@ -292,6 +302,9 @@ macro_rules! __rseq_compare_twice {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_emit {
+    ({ $names:tt model $($head:tt)* } [$(($number:tt $step:tt))*]) => {
+        &[$($crate::__rseq_statement_step!($step)),*]
+    };
     ({ [$token:ident $index:ident] $variant:ident $abort:ident $scratch:tt $input:tt $imm:tt $exit:tt } $steps:tt) => {
         if RseqArea::DIRECT && $crate::arch::DIRECT {
             // SAFETY: the caller of the function vouches for the operands' memory, the token for a thread whose area this
