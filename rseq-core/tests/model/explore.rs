@@ -1,0 +1,282 @@
+//! Every way in which the kernel can interrupt one call, twice, and what the others do meanwhile.
+
+use crate::case::Case;
+use crate::machine::{Call, Ending, Flow};
+use crate::memory::{ACTORS, Fault, Memory};
+use rseq_core::section::{Statement, Step};
+use std::collections::HashMap;
+
+/// Interruptions of one call.
+pub const DEPTH: usize = 2;
+
+/// What the kernel does to a section that it interrupts: right, or as if the descriptor were wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    Right,
+    /// It knows of no section: the descriptor was not stored.
+    Silent,
+    /// It takes the instruction before the commit for the last one of the section: the range is too short.
+    Early,
+    /// It takes the instruction behind the commit for one of the section: the range is too long.
+    Late,
+}
+
+/// What happens at one point of the call.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    /// The thread stops, another runs the section on a CPU or none does, and the thread goes on on a CPU.
+    Interrupted { meanwhile: Option<usize>, then: usize },
+    /// The same before the section is armed.
+    Moved { meanwhile: Option<usize>, then: usize },
+    /// Another thread runs the section on the other CPU, while this one goes on.
+    Beside,
+}
+
+/// What is wrong with a section.
+#[derive(Clone, Debug)]
+pub enum Violation {
+    /// It did what no section may do.
+    #[expect(dead_code, reason = "printed")]
+    Fault(Fault),
+    /// No order of whole sections gives this memory and these endings.
+    NoOrder,
+}
+
+impl From<Fault> for Violation {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// How a call was interrupted when it went wrong.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    #[expect(dead_code, reason = "printed")]
+    pub violation: Violation,
+    #[expect(dead_code, reason = "printed")]
+    pub events: Vec<(usize, Event)>,
+}
+
+/// A section of another thread that has run: whose, where, and its ending.
+type Other = (usize, usize, Ending);
+
+/// What a whole sequence leaves: memory, the ending of this thread's call, those of the others.
+type Outcome = (Memory, Ending, Vec<Ending>);
+
+#[derive(Clone)]
+struct World {
+    memory: Memory,
+    cpu: usize,
+    call: Call,
+    others: Vec<Other>,
+    events: Vec<(usize, Event)>,
+    /// Steps so far.
+    at: usize,
+}
+
+pub struct Explorer<'a> {
+    case: &'a Case,
+    kernel: Kernel,
+    orders: HashMap<Vec<usize>, Vec<Outcome>>,
+    /// Calls that were run to their end.
+    pub paths: usize,
+    /// Which endings there were.
+    pub endings: Vec<Ending>,
+}
+
+impl<'a> Explorer<'a> {
+    /// None where whole sections, one after the other, follow an address to nowhere: the memory is senseless.
+    pub fn new(case: &'a Case, kernel: Kernel) -> Result<Option<Self>, Failure> {
+        let mut orders = HashMap::new();
+        for others in [vec![], vec![0], vec![1], vec![0, 0], vec![0, 1], vec![1, 0], vec![1, 1]] {
+            let outcomes = match orders_of(case, &others) {
+                Ok(outcomes) => outcomes,
+                Err(Fault::Outside(_) | Fault::Misaligned(_)) => return Ok(None),
+                Err(fault) => return Err(Failure { violation: fault.into(), events: Vec::new() }),
+            };
+            orders.insert(others, outcomes);
+        }
+        Ok(Some(Self { case, kernel, orders, paths: 0, endings: Vec::new() }))
+    }
+
+    /// Tries every schedule: from each CPU, with a guess of each CPU.
+    pub fn run(&mut self) -> Result<(), Failure> {
+        for (cpu, guess) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let (memory, call) = (self.case.memory.clone(), self.case.call(0, guess));
+            self.explore(World { memory, cpu, call, others: Vec::new(), events: Vec::new(), at: 0 })?;
+        }
+        Ok(())
+    }
+
+    fn explore(&mut self, mut world: World) -> Result<(), Failure> {
+        loop {
+            if world.events.len() < DEPTH {
+                self.branch(&world, &Self::events(&world))?;
+            }
+            let committing = (self.kernel == Kernel::Late && world.call.is_at_commit()).then(|| world.call.clone());
+            match self.advance(&mut world).map_err(|violation| failed(violation, &world))? {
+                Flow::On => {}
+                Flow::Ended(ending) => {
+                    self.late(committing, &world)?;
+                    return self.judge(&world, ending);
+                }
+            }
+        }
+    }
+
+    fn events(world: &World) -> Vec<Event> {
+        let mut events = vec![Event::Beside];
+        for meanwhile in [None, Some(0), Some(1)] {
+            for then in [0, 1] {
+                events.push(Event::Interrupted { meanwhile, then });
+                if world.call.is_at_start() {
+                    events.push(Event::Moved { meanwhile, then });
+                }
+            }
+        }
+        events
+    }
+
+    fn branch(&mut self, world: &World, events: &[Event]) -> Result<(), Failure> {
+        for event in events {
+            let mut branch = world.clone();
+            branch.events.push((world.at, *event));
+            self.apply(*event, &mut branch).map_err(|fault| failed(fault.into(), &branch))?;
+            self.explore(branch)?;
+        }
+        Ok(())
+    }
+
+    /// The interruptions just behind the commit, which a wrong kernel takes for ones of the section.
+    fn late(&mut self, committing: Option<Call>, after: &World) -> Result<(), Failure> {
+        let Some(call) = committing.filter(|_| after.events.len() < DEPTH) else { return Ok(()) };
+        let world = World { call, ..after.clone() };
+        self.branch(&world, &[Event::Interrupted { meanwhile: None, then: world.cpu }])
+    }
+
+    fn apply(&self, event: Event, world: &mut World) -> Result<(), Fault> {
+        match event {
+            Event::Beside => self.other(1 - world.cpu, world),
+            Event::Moved { meanwhile, then } => {
+                world.cpu = then;
+                meanwhile.map_or(Ok(()), |cpu| self.other(cpu, world))
+            }
+            Event::Interrupted { meanwhile, then } => {
+                let aborts = match self.kernel {
+                    Kernel::Right | Kernel::Late => true,
+                    Kernel::Silent => false,
+                    Kernel::Early => !world.call.is_at_commit(),
+                };
+                if aborts {
+                    world.call.give_up(&mut world.memory);
+                }
+                world.cpu = then;
+                meanwhile.map_or(Ok(()), |cpu| self.other(cpu, world))?;
+                if aborts {
+                    self.again(world);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Another thread's whole section on a CPU.
+    fn other(&self, cpu: usize, world: &mut World) -> Result<(), Fault> {
+        let actor = 1 + world.others.len();
+        assert!(actor < ACTORS, "an actor for each event");
+        let ending = self.case.complete(actor, cpu, &mut world.memory)?;
+        world.others.push((actor, cpu, ending));
+        Ok(())
+    }
+
+    /// After an abort the section restarts itself, or its caller tries again on the CPU of the moment.
+    fn again(&self, world: &mut World) {
+        match self.case.statement.abort {
+            None => world.call.restart(),
+            Some(_) => world.call = self.case.call(0, world.cpu),
+        }
+    }
+
+    fn advance(&mut self, world: &mut World) -> Result<Flow, Violation> {
+        world.at += 1;
+        match world.call.advance(self.case.cpus[world.cpu], &mut world.memory)? {
+            Flow::Ended(Ending::Left(exit)) if self.case.statement.abort == Some(exit) => {
+                self.again(world);
+                Ok(Flow::On)
+            }
+            flow => Ok(flow),
+        }
+    }
+
+    /// Whether an order of whole sections gives what this one gave.
+    fn judge(&mut self, world: &World, ending: Ending) -> Result<(), Failure> {
+        self.paths += 1;
+        if !self.endings.contains(&ending) {
+            self.endings.push(ending);
+        }
+        let cpus: Vec<usize> = world.others.iter().map(|other| other.1).collect();
+        let same = |(memory, ours, others): &Outcome| {
+            *ours == ending
+                && world.others.iter().map(|other| other.2).eq(others.iter().copied())
+                && world.memory.shows(memory)
+        };
+        if self.orders[&cpus].iter().any(same) { Ok(()) } else { Err(failed(Violation::NoOrder, world)) }
+    }
+}
+
+fn failed(violation: Violation, world: &World) -> Failure {
+    Failure { violation, events: world.events.clone() }
+}
+
+/// What all orders of this thread's section, on either CPU, and the others' on theirs give.
+fn orders_of(case: &Case, others: &[usize]) -> Result<Vec<Outcome>, Fault> {
+    let mut outcomes = Vec::new();
+    for cpu in [0, 1] {
+        let actors: Vec<(usize, usize)> = [cpu].iter().chain(others).copied().enumerate().collect();
+        for order in permutations(&actors) {
+            let mut memory = case.memory.clone();
+            let mut endings = vec![Ending::Committed; actors.len()];
+            for (actor, cpu) in order {
+                endings[actor] = case.complete(actor, cpu, &mut memory)?;
+            }
+            let ours = endings.remove(0);
+            outcomes.push((memory, ours, endings));
+        }
+    }
+    Ok(outcomes)
+}
+
+fn permutations<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    (0..items.len())
+        .flat_map(|first| {
+            let rest: Vec<T> = items[..first].iter().chain(&items[first + 1..]).copied().collect();
+            permutations(&rest).into_iter().map(move |mut order| {
+                order.insert(0, items[first]);
+                order
+            })
+        })
+        .collect()
+}
+
+/// The exits by which a call can end: not by an abort, after which there is another attempt.
+pub fn endings(statement: &Statement) -> Vec<Ending> {
+    let mut endings = vec![Ending::Committed];
+    for step in statement.steps {
+        let (Step::CheckIndex { exit, .. }
+        | Step::Bound { exit, .. }
+        | Step::LeaveIfDifferent { exit, .. }
+        | Step::LeaveIfEqual { exit, .. }
+        | Step::LeaveIfZero { exit, .. }) = step
+        else {
+            continue;
+        };
+        let ending = Ending::Left(exit);
+        if statement.abort != Some(*exit) && !endings.contains(&ending) {
+            endings.push(ending);
+        }
+    }
+    endings
+}

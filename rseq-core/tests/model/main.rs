@@ -1,0 +1,148 @@
+//! Every operation, from the statement that its assembly is made from, in a model of memory, registers and two CPUs: under
+//! each schedule of two interruptions it does what whole sections in some order do. And the assembly does what the model does.
+
+mod case;
+mod explore;
+mod machine;
+mod memory;
+mod native;
+mod sections;
+
+use case::{Case, Choices};
+use explore::{Explorer, Kernel};
+use machine::Ending;
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use rseq_core::section::Statement;
+use std::cell::RefCell;
+
+/// Where the memory of the model is, when no assembly has to find it there.
+const BASE: usize = 0x1_0000;
+
+/// Choices that a case is made of.
+const CHOICES: usize = 128;
+
+/// The most bytes that an explored section copies: an interruption is possible at each.
+const COPY: usize = 4;
+
+/// Random cases of a section that are explored.
+const CASES: u32 = 8;
+
+fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, max_global_rejects: 1 << 16, failure_persistence: None, ..Config::default() };
+    TestRunner::new(Config { max_shrink_iters: 64, ..config })
+}
+
+/// What was seen of a section.
+#[derive(Default)]
+struct Seen {
+    paths: usize,
+    endings: Vec<Ending>,
+}
+
+/// Explores one case; None where it is senseless.
+fn explore_case(
+    statement: &'static Statement,
+    kernel: Kernel,
+    choices: &[u8],
+    seen: &mut Seen,
+) -> Option<Result<(), String>> {
+    let case = Case::new(statement, BASE, 0, COPY, &mut Choices::new(choices));
+    let told = |failure| format!("{failure:x?}\n{case:?}");
+    let mut explorer = match Explorer::new(&case, kernel) {
+        Ok(explorer) => explorer?,
+        Err(failure) => return Some(Err(told(failure))),
+    };
+    let result = explorer.run();
+    seen.paths += explorer.paths;
+    seen.endings.extend(explorer.endings);
+    seen.endings.sort();
+    seen.endings.dedup();
+    Some(result.map_err(told))
+}
+
+/// Explores random cases of a section; a failure is made small first.
+fn explore(statement: &'static Statement, cases: u32, seen: &mut Seen) -> Result<(), String> {
+    let seen = RefCell::new(seen);
+    let result = runner(cases).run(&vec(any::<u8>(), CHOICES), |choices| {
+        match explore_case(statement, Kernel::Right, &choices, &mut seen.borrow_mut()) {
+            None => Err(TestCaseError::reject("senseless")),
+            Some(result) => result.map_err(TestCaseError::fail),
+        }
+    });
+    match result {
+        Ok(()) => Ok(()),
+        Err(TestError::Fail(reason, _)) => Err(format!("{}: {reason}", statement.name)),
+        Err(TestError::Abort(reason)) => panic!("{}: {reason}", statement.name),
+    }
+}
+
+/// The first failure among random cases, of what is to fail.
+fn failure(statement: &'static Statement, kernel: Kernel, cases: u32) -> Option<String> {
+    let found = RefCell::new(None);
+    let result = runner(cases).run(&vec(any::<u8>(), CHOICES), |choices| {
+        if found.borrow().is_none() {
+            match explore_case(statement, kernel, &choices, &mut Seen::default()) {
+                None => return Err(TestCaseError::reject("senseless")),
+                Some(result) => *found.borrow_mut() = result.err(),
+            }
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{}: {error}", statement.name));
+    found.into_inner()
+}
+
+#[test]
+fn every_interruption_gives_an_order_of_whole_sections() {
+    let mut paths = 0;
+    for statement in sections::all() {
+        let mut seen = Seen::default();
+        let all = |seen: &Seen| explore::endings(statement).iter().all(|ending| seen.endings.contains(ending));
+        for _ in 0..10 {
+            explore(statement, CASES, &mut seen).unwrap_or_else(|failure| panic!("{failure}"));
+            if all(&seen) {
+                break;
+            }
+        }
+        assert!(all(&seen), "{}: of {:?} only {:?}", statement.name, explore::endings(statement), seen.endings);
+        println!("{:32}{:10} schedules", statement.name, seen.paths);
+        paths += seen.paths;
+    }
+    println!("{paths} schedules");
+}
+
+/// What `kernel` breaks: each section in which an interruption at the wrong moment can be seen.
+fn broken_by(kernel: Kernel) -> Vec<&'static str> {
+    let broken = |statement: &&'static Statement| failure(statement, kernel, 8 * CASES).is_some();
+    sections::all().filter(broken).map(|statement| statement.name).collect()
+}
+
+fn names() -> Vec<&'static str> {
+    sections::all().map(|statement| statement.name).collect()
+}
+
+#[test]
+fn a_section_that_is_not_armed_is_caught() {
+    assert_eq!(broken_by(Kernel::Silent), names());
+}
+
+#[test]
+fn a_range_that_ends_before_the_commit_is_caught() {
+    assert_eq!(broken_by(Kernel::Early), names());
+}
+
+#[test]
+fn a_range_that_goes_beyond_the_commit_is_caught() {
+    assert_eq!(broken_by(Kernel::Late), names());
+}
+
+#[test]
+fn wrong_statements_are_caught() {
+    for statement in sections::wrong() {
+        let failure = failure(statement, Kernel::Right, 8 * CASES);
+        let failure = failure.unwrap_or_else(|| panic!("{} passes", statement.name));
+        println!("{}: {}", statement.name, failure.lines().next().unwrap_or_default());
+    }
+}

@@ -1,0 +1,133 @@
+//! The assembly itself, in memory of the same layout, next to the model.
+
+use crate::case::{Case, Choices, LONGEST_COPY};
+use crate::machine::Ending;
+use crate::memory::{Fault, SIZE};
+use crate::{CHOICES, runner, sections};
+use linux_raw_sys::general::__NR_sched_setaffinity;
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::TestCaseError;
+use rseq_core::section::{Form, Run, Statement, Step};
+use rseq_core::{Area, Committed, CpuId, KernelRseq, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
+use std::ptr;
+
+/// Random cases of each section, for each place of the area.
+const CASES: u32 = 300;
+
+/// The memory of a case, where the assembly finds it.
+#[repr(C, align(64))]
+struct Arena([u8; SIZE]);
+
+/// Memory, a CPU to stay on, and how to call a section there.
+struct Bench<A> {
+    arena: *mut u8,
+    /// The CPU that the model is told.
+    cpu: i32,
+    /// What the index reads in this thread.
+    index: i32,
+    token: Token<'static, A>,
+    run: fn(&Form) -> Run<A>,
+}
+
+impl<A: Area> Bench<A> {
+    /// Compares all sections that can run with this index.
+    fn compare_all(&self) {
+        let (mut sections, mut forms) = (0, 0);
+        for statement in sections::all().filter(|statement| self.index >= 0 || turns_away(statement)) {
+            sections += 1;
+            for form in statement.forms {
+                forms += 1;
+                let result =
+                    runner(CASES).run(&vec(any::<u8>(), CHOICES), |choices| self.compare(statement, form, &choices));
+                result.unwrap_or_else(|error| panic!("{} with the index {}: {error}", statement.name, self.index));
+            }
+        }
+        println!("index {}: {sections} sections, {} random calls agree", self.index, forms * CASES);
+    }
+
+    fn compare(&self, statement: &'static Statement, form: &Form, choices: &[u8]) -> Result<(), TestCaseError> {
+        let base = self.arena.expose_provenance();
+        let case = Case::new(statement, base, self.cpu, LONGEST_COPY, &mut Choices::new(choices));
+        let mut memory = case.memory.clone();
+        let expected = case.call(0, 0).complete(self.index, &mut memory);
+        if let Err(Fault::Outside(_) | Fault::Misaligned(_)) = expected {
+            return Err(TestCaseError::reject("senseless"));
+        }
+        let expected = expected.map_err(|fault| TestCaseError::fail(format!("{fault:x?}")))?;
+        let found = self.call(&case, form, expected);
+        // SAFETY: the arena is SIZE bytes, and no section runs.
+        let bytes: [u8; SIZE] = unsafe { self.arena.cast::<[u8; SIZE]>().read_volatile() };
+        if found == expected && bytes == *memory.bytes() {
+            return Ok(());
+        }
+        Err(TestCaseError::fail(format!("{found:?}, but the model {expected:?}\n{case:?}the model:\n{memory:?}")))
+    }
+
+    /// Calls the section until it is not aborted, unless the model is too.
+    fn call(&self, case: &Case, form: &Form, expected: Ending) -> Ending {
+        loop {
+            // SAFETY: the arena is SIZE bytes, and no section runs.
+            unsafe { self.arena.cast::<[u8; SIZE]>().write_volatile(*case.memory.bytes()) };
+            // SAFETY: the model has shown that with these parameters and this index the section stays in the arena.
+            let ending = match unsafe { (self.run)(form)(self.token, CpuId, case.parameters(0, 0)) } {
+                Ok(Committed) => Ending::Committed,
+                Err(exit) => Ending::Left(exit),
+            };
+            if ending == expected || ending != case.statement.abort.map_or(Ending::Committed, Ending::Left) {
+                return ending;
+            }
+        }
+    }
+}
+
+/// Whether a section looks at the index before it goes by it.
+fn turns_away(statement: &Statement) -> bool {
+    statement.steps.iter().any(|step| matches!(step, Step::CheckIndex { .. } | Step::Bound { .. }))
+}
+
+/// Keeps this thread on a CPU.
+fn stay_on(cpu: u32) {
+    let mut mask = [0u64; 64];
+    mask[cpu as usize / 64] = 1 << (cpu % 64);
+    let args = [0, size_of_val(&mask), mask.as_ptr().expose_provenance(), 0, 0, 0];
+    // SAFETY: the kernel reads the mask, and changes where this thread runs only.
+    let result = unsafe { arch::syscall(__NR_sched_setaffinity, args) };
+    assert_eq!(result, 0, "sched_setaffinity");
+}
+
+/// Takes the libc's registration from this thread, which ends with this test.
+fn release_adopted(area: ThreadArea) {
+    let lengths = [abi::ORIGINAL_SIZE, 33, 64, 40];
+    // SAFETY: the thread's sections have ended, and its libc has none of its own.
+    let released = lengths
+        .into_iter()
+        .any(|len| unsafe { sys::rseq(area.pointer().as_ptr(), len, abi::FLAG_UNREGISTER, arch::SIGNATURE) }.is_ok());
+    assert!(released, "no length releases the libc's registration");
+}
+
+#[test]
+fn the_assembly_agrees_with_the_model() {
+    let mut memory = Box::new(Arena([0; SIZE]));
+    let arena = ptr::from_mut(&mut *memory).cast::<u8>();
+    let kernel = KernelRseq::SILENT;
+    if let Some(token) = ThreadArea::current(kernel) {
+        let cpu = token.cpu_id();
+        stay_on(cpu);
+        Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |form| form.adopted }.compare_all();
+        release_adopted(token.area());
+    }
+    // SAFETY: released below in the same thread, which nobody has registered now.
+    let registration = match unsafe { Registration::<OwnArea>::runtime(kernel, Mode::Legacy) } {
+        Ok(registration) => registration,
+        Err(error) => return eprintln!("skipped: {error}"),
+    };
+    let token = OwnArea::current().expect("a registered thread");
+    let cpu = token.cpu_id();
+    stay_on(cpu);
+    let mut bench = Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |form| form.own };
+    bench.compare_all();
+    registration.release().expect("released");
+    bench.index = -1;
+    bench.compare_all();
+}
