@@ -22,19 +22,21 @@ fn adopted() -> Option<Registration<ThreadArea>> {
     Registration::adopt(KernelRseq::SILENT).inspect_err(|error| eprintln!("skipped: {error}")).ok()
 }
 
-/// Runs `operation` on the CPU of the moment until it is not aborted.
+/// Runs `operation` on the CPU of the moment until it is not aborted. The CPU's number is the low 32 bits of what it is told:
+/// the upper half may be anything.
 fn until_stopped(
     mut operation: impl FnMut(usize, Token<'_, ThreadArea>) -> Result<Committed, Stopped>,
 ) -> Option<bool> {
     let registration = adopted()?;
-    loop {
+    for _ in 0..100_000 {
         let token = registration.token();
-        match operation(token.cpu_id() as usize, token) {
+        match operation(token.cpu_id() as usize | !(u32::MAX as usize), token) {
             Ok(Committed) => return Some(true),
             Err(Stopped::CompareFailed) => return Some(false),
             Err(Stopped::Aborted) => {}
         }
     }
+    panic!("every attempt was aborted");
 }
 
 macro_rules! same_as_plain {

@@ -6,6 +6,7 @@ mod explore;
 mod machine;
 mod memory;
 mod native;
+mod random;
 mod sections;
 
 use case::{Case, Choices};

@@ -61,7 +61,9 @@ impl<A: Area> Bench<A> {
         if found == expected && bytes == *memory.bytes() {
             return Ok(());
         }
-        Err(TestCaseError::fail(format!("{found:?}, but the model {expected:?}\n{case:?}the model:\n{memory:?}")))
+        let at = (0..SIZE).find(|at| bytes[*at] != memory.bytes()[*at]).map(|at| base + at);
+        let differs = format!("{found:?}, the model {expected:?}; the first byte that differs: {at:x?}");
+        Err(TestCaseError::fail(format!("{differs}\n{case:?}the model:\n{memory:?}")))
     }
 
     /// Calls the section until it is not aborted, unless the model is too.
