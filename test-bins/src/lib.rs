@@ -42,6 +42,7 @@ pub mod taint;
 pub mod text;
 pub mod trial;
 pub mod v2;
+pub mod visit;
 pub mod witness;
 
 #[doc(hidden)]

@@ -126,6 +126,7 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "membarrier_test", about: "fences that restart sections on other CPUs", ..TEST },
     Entry { name: "signal_test", about: "sections and signal handlers in each other's way", ..TEST },
     Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", ..TEST },
+    Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
     Entry { name: "node_test", about: "node_id against sysfs, on every CPU", ..TEST },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },

@@ -3,15 +3,15 @@
 #![no_main]
 
 use rseq_core::section::operations::{load_add_store, load_cbne_store};
-use rseq_core::{Aborted, Committed, Owner, Registration, Stopped, sys::getcpu};
+use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
 use test_bins::index::{ByCpu, ByMmCid, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
-use test_bins::sections::{few_named_like_operands, named_like_operands};
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::time::{Deadline, SECOND};
+use test_bins::visit::on_each_cpu;
 use test_bins::{alone, ensure, program, registration, skip};
 
 rseq_rt::entry!(main);
@@ -37,15 +37,13 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(12);
+    let mut suite = Suite::new(10);
     suite.test("the runtime owns this thread's registration", &mut || owned(token));
-    suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || on_each_cpu(token, is_here));
-    suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(token, has_small_mm_cid));
+    suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || on_each_cpu(|cpu| is_here(token, cpu)));
+    suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(|_| has_small_mm_cid(token)));
     suite.test("a thread that another process moves sees its new CPU", &mut || moved(token));
-    suite.test("a section on its CPU commits", &mut || on_each_cpu(token, commits));
-    suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(token, refuses));
-    suite.test("the low 32 bits of a word name a CPU", &mut || on_each_cpu(token, low_bits_name_it));
-    suite.test("a section may name its operands as it likes", &mut || on_each_cpu(token, named_freely));
+    suite.test("a section on its CPU commits", &mut || on_each_cpu(|cpu| commits(token, cpu)));
+    suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(|cpu| refuses(token, cpu)));
     suite.test("interrupted sections abort, by cpu_id", &mut || alone::test::<ByCpu>(token, false, enough));
     suite.test("interrupted sections abort, by mm_cid", &mut || alone::test::<ByMmCid>(token, false, enough));
     suite.test("interrupted sections restart themselves, by cpu_id", &mut || alone::test::<ByCpu>(token, true, enough));
@@ -64,21 +62,6 @@ fn owned(token: Here) -> Verdict {
     Ok(())
 }
 
-/// Runs `check` on each CPU that this process may use, then frees the thread again.
-fn on_each_cpu(token: Here, check: fn(Here, u32) -> Verdict) -> Verdict {
-    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
-    let mut verdict = Ok(());
-    for cpu in allowed.iter() {
-        cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
-        verdict = check(token, cpu);
-        if verdict.is_err() {
-            break;
-        }
-    }
-    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
-    verdict
-}
-
 fn is_here(token: Here, cpu: u32) -> Verdict {
     let kernel = getcpu().or_fail("getcpu")?;
     let (id, start) = (token.cpu_id(), token.cpu_id_start());
@@ -90,7 +73,7 @@ fn is_here(token: Here, cpu: u32) -> Verdict {
     Ok(())
 }
 
-fn has_small_mm_cid(token: Here, _: u32) -> Verdict {
+fn has_small_mm_cid(token: Here) -> Verdict {
     let mm_cid = token.mm_cid().ok_or_else(|| skip!("this kernel has no mm_cid (Linux 6.3)"))?;
     let slots = cpu::slots_by_mask().or_fail("sched_getaffinity")?;
     ensure!(mm_cid < slots, "mm_cid {mm_cid} of {slots}");
@@ -147,49 +130,4 @@ fn refuses(token: Here, cpu: u32) -> Verdict {
     ensure!(added == Err(Aborted), "load_add_store did not abort");
     ensure!(found == 5, "a section wrote");
     Ok(())
-}
-
-/// The same on every architecture: those that compare words take the low 32 bits of them.
-fn low_bits_name_it(token: Here, cpu: u32) -> Verdict {
-    let mut word = 0usize;
-    let (index, v, above) = (token.cpu_index(), &raw mut word, (u32::MAX as usize).wrapping_add(1));
-    for upper in [0, above, above << 15, above.wrapping_neg()] {
-        let (here, elsewhere) = (upper | cpu as usize, upper | (cpu as usize + 1));
-        // SAFETY: as in `commits`.
-        let stored = until_not_aborted(|| unsafe { load_cbne_store(token, index, here, v, 0, 0) });
-        // SAFETY: as in `commits`.
-        let refused = unsafe { load_add_store(token, index, elsewhere, v, 1) };
-        ensure!(stored.is_ok() && refused == Err(Aborted), "CPU {cpu}, the upper half of the word {upper:#x}");
-    }
-    Ok(())
-}
-
-fn named_freely(token: Here, cpu: u32) -> Verdict {
-    let (mut many, mut few, mut area) = (5usize, 5usize, 30usize);
-    let (index, cpu) = (token.cpu_index(), cpu as usize);
-    let results = until_not_aborted(|| {
-        // SAFETY: the words are locals of this thread, and a CPU number is not -1 or -2.
-        unsafe { named_like_operands(token, index, cpu, &raw mut many, 5, &raw mut area, 7, 37) }
-    })
-    .and_then(|()| {
-        // SAFETY: as above.
-        until_not_aborted(|| unsafe { few_named_like_operands(token, index, cpu, &raw mut few, 5, 37) })
-    });
-    // SAFETY: as above; volatile, since the sections wrote them behind the compiler's back.
-    let found = unsafe { [(&raw const many).read_volatile(), (&raw const few).read_volatile()] };
-    ensure!(results.is_ok(), "a comparison failed");
-    ensure!(found == [37; 2], "the sections stored {} and {}", found[0], found[1]);
-    Ok(())
-}
-
-/// Tries again while the section is aborted, which is rare: the thread is bound to its CPU.
-fn until_not_aborted(mut section: impl FnMut() -> Result<Committed, Stopped>) -> Result<(), Stopped> {
-    let mut result = Err(Stopped::Aborted);
-    for _ in 0..1000 {
-        result = section();
-        if result != Err(Stopped::Aborted) {
-            break;
-        }
-    }
-    result.map(|_| ())
 }

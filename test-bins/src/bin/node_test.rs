@@ -10,9 +10,9 @@ use test_bins::args::Args;
 use test_bins::cpu_list;
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
-use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::file::File;
 use test_bins::text::Text;
+use test_bins::visit::on_each_cpu;
 use test_bins::{ensure, fail, note, program, registration, skip};
 
 rseq_rt::entry!(main);
@@ -66,16 +66,15 @@ fn nodes(token: Here) -> Result<u64, Unmet> {
 
 /// Goes to each CPU that this thread may use, and looks there.
 fn visit(token: Here, seen: &mut u64) -> Verdict {
-    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
-    let verdict = allowed.iter().try_for_each(|cpu| {
-        cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
+    let mut cpus = 0;
+    let verdict = on_each_cpu(|cpu| {
         let node = token.node_id().or_fail("node_id is gone")?;
         ensure!(is_on_node(cpu, node)?, "node_id {node} on CPU {cpu}, which is not on that node");
         *seen |= 1u64.checked_shl(node).unwrap_or(0);
+        cpus += 1;
         Ok(())
     });
-    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
-    note!("{} CPUs on {} nodes", allowed.count(), seen.count_ones());
+    note!("{cpus} CPUs on {} nodes", seen.count_ones());
     verdict
 }
 

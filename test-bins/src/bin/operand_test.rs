@@ -1,0 +1,85 @@
+//! What goes into a section: which part of an index counts, and operands under any name.
+#![no_std]
+#![no_main]
+
+use rseq_core::section::operations::{load_add_store, load_cbne_store};
+use rseq_core::{Aborted, Committed, Stopped};
+use rseq_rt::process::ExitCode;
+use test_bins::args::Args;
+use test_bins::index::Here;
+use test_bins::ktap::{Suite, Verdict};
+use test_bins::sections::{few_named_like_operands, named_like_operands};
+use test_bins::visit::on_each_cpu;
+use test_bins::{ensure, program, registration};
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "operand_test: indexes and operands of critical sections\n\
+usage: operand_test [--short]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        if option != "--short" {
+            args.unknown(option);
+        }
+    }
+    let token = match registration::token() {
+        Ok(token) => token,
+        Err(unmet) => return Suite::cannot_start(unmet),
+    };
+    let mut suite = Suite::new(2);
+    suite.test("the low 32 bits of a word name a CPU", &mut || on_each_cpu(|cpu| low_bits_name_it(token, cpu)));
+    suite.test("a section may name its operands as it likes", &mut || on_each_cpu(|cpu| named_freely(token, cpu)));
+    suite.finish()
+}
+
+/// The same on every architecture: those that compare words take the low 32 bits of them.
+fn low_bits_name_it(token: Here, cpu: u32) -> Verdict {
+    let mut word = 0usize;
+    let (index, v, above) = (token.cpu_index(), &raw mut word, (u32::MAX as usize).wrapping_add(1));
+    for upper in [0, above, above << 15, above.wrapping_neg()] {
+        let (here, elsewhere) = (upper | cpu as usize, upper | (cpu as usize + 1));
+        // SAFETY: `v` is a local of this thread, and a CPU number is not -1 or -2.
+        let stored = until_not_aborted(|| unsafe { load_cbne_store(token, index, here, v, 0, 0) });
+        // SAFETY: as above.
+        let refused = unsafe { load_add_store(token, index, elsewhere, v, 1) };
+        ensure!(stored.is_ok() && refused == Err(Aborted), "CPU {cpu}, the upper half of the word {upper:#x}");
+    }
+    Ok(())
+}
+
+fn named_freely(token: Here, cpu: u32) -> Verdict {
+    let (mut many, mut few, mut area) = (5usize, 5usize, 30usize);
+    let (index, cpu) = (token.cpu_index(), cpu as usize);
+    let results = until_not_aborted(|| {
+        // SAFETY: the words are locals of this thread, and a CPU number is not -1 or -2.
+        unsafe { named_like_operands(token, index, cpu, &raw mut many, 5, &raw mut area, 7, 37) }
+    })
+    .and_then(|()| {
+        // SAFETY: as above.
+        until_not_aborted(|| unsafe { few_named_like_operands(token, index, cpu, &raw mut few, 5, 37) })
+    });
+    // SAFETY: as above; volatile, since the sections wrote them behind the compiler's back.
+    let found = unsafe { [(&raw const many).read_volatile(), (&raw const few).read_volatile()] };
+    ensure!(results.is_ok(), "a comparison failed");
+    ensure!(found == [37; 2], "the sections stored {} and {}", found[0], found[1]);
+    Ok(())
+}
+
+/// Tries again while the section is aborted, which is rare: the thread is bound to its CPU.
+fn until_not_aborted(mut section: impl FnMut() -> Result<Committed, Stopped>) -> Result<(), Stopped> {
+    let mut result = Err(Stopped::Aborted);
+    for _ in 0..1000 {
+        result = section();
+        if result != Err(Stopped::Aborted) {
+            break;
+        }
+    }
+    result.map(|_| ())
+}
