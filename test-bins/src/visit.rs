@@ -4,16 +4,16 @@ use crate::ktap::{OrFail, Verdict};
 use crate::sys::cpu::{self, Set};
 
 /// Runs `check` on each CPU that this thread may use, until it fails, then frees the thread again.
-pub fn on_each_cpu(check: impl FnMut(u32) -> Verdict) -> Verdict {
+pub fn on_each_cpu(check: &mut dyn FnMut(u32) -> Verdict) -> Verdict {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
-    let verdict = visit(&allowed, check);
+    let mut verdict = Ok(());
+    for cpu in allowed.iter() {
+        cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
+        verdict = check(cpu);
+        if verdict.is_err() {
+            break;
+        }
+    }
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
     verdict
-}
-
-fn visit(allowed: &Set, mut check: impl FnMut(u32) -> Verdict) -> Verdict {
-    allowed.iter().try_for_each(|cpu| {
-        cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
-        check(cpu)
-    })
 }

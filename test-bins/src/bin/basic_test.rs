@@ -39,11 +39,13 @@ fn body() -> u8 {
     };
     let mut suite = Suite::new(10);
     suite.test("the runtime owns this thread's registration", &mut || owned(token));
-    suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || on_each_cpu(|cpu| is_here(token, cpu)));
-    suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(|_| has_small_mm_cid(token)));
+    suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || {
+        on_each_cpu(&mut |cpu| is_here(token, cpu))
+    });
+    suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(&mut |_| has_small_mm_cid(token)));
     suite.test("a thread that another process moves sees its new CPU", &mut || moved(token));
-    suite.test("a section on its CPU commits", &mut || on_each_cpu(|cpu| commits(token, cpu)));
-    suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(|cpu| refuses(token, cpu)));
+    suite.test("a section on its CPU commits", &mut || on_each_cpu(&mut |cpu| commits(token, cpu)));
+    suite.test("a section that names another CPU writes nothing", &mut || on_each_cpu(&mut |cpu| refuses(token, cpu)));
     suite.test("interrupted sections abort, by cpu_id", &mut || alone::test::<ByCpu>(token, false, enough));
     suite.test("interrupted sections abort, by mm_cid", &mut || alone::test::<ByMmCid>(token, false, enough));
     suite.test("interrupted sections restart themselves, by cpu_id", &mut || alone::test::<ByCpu>(token, true, enough));

@@ -67,7 +67,7 @@ fn nodes(token: Here) -> Result<u64, Unmet> {
 /// Goes to each CPU that this thread may use, and looks there.
 fn visit(token: Here, seen: &mut u64) -> Verdict {
     let mut cpus = 0;
-    let verdict = on_each_cpu(|cpu| {
+    let verdict = on_each_cpu(&mut |cpu| {
         let node = token.node_id().or_fail("node_id is gone")?;
         ensure!(is_on_node(cpu, node)?, "node_id {node} on CPU {cpu}, which is not on that node");
         *seen |= 1u64.checked_shl(node).unwrap_or(0);

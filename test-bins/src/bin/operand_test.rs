@@ -34,8 +34,8 @@ fn body() -> u8 {
         Err(unmet) => return Suite::cannot_start(unmet),
     };
     let mut suite = Suite::new(2);
-    suite.test("the low 32 bits of a word name a CPU", &mut || on_each_cpu(|cpu| low_bits_name_it(token, cpu)));
-    suite.test("a section may name its operands as it likes", &mut || on_each_cpu(|cpu| named_freely(token, cpu)));
+    suite.test("the low 32 bits of a word name a CPU", &mut || on_each_cpu(&mut |cpu| low_bits_name_it(token, cpu)));
+    suite.test("a section may name its operands as it likes", &mut || on_each_cpu(&mut |cpu| named_freely(token, cpu)));
     suite.finish()
 }
 
