@@ -7,7 +7,9 @@
 
 use rseq_core::percpu::{Counter, Item, Pool};
 use rseq_core::section::{here, operations};
-use rseq_core::{ByCpu, CpuId, KernelRseq, MmCid, Mode, OwnArea, Registration, Release, ThreadArea, Token};
+use rseq_core::{
+    ByCpu, CpuId, KernelRseq, MmCid, Mode, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea, Token,
+};
 
 type Own<'r> = Token<'r, OwnArea>;
 
@@ -70,4 +72,23 @@ pub unsafe fn probe_registration(feature_size: usize, align: usize) -> u32 {
     let adopted = Registration::adopt(kernel).map_or(0, |adopted| adopted.token().cpu_id());
     let _ = own.map(Registration::release);
     seen + adopted
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_slice(token: Own<'_>, word: &mut usize) {
+    let _slice = SliceGuard::request(token);
+    *word += 1;
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_slice_adopted(token: Token<ThreadArea>, word: &mut usize) {
+    let _slice = SliceGuard::request(token);
+    *word += 1;
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_slice_end(token: Own<'_>, word: &mut usize) -> SliceOutcome {
+    let slice = SliceGuard::request(token);
+    *word += 1;
+    slice.end()
 }

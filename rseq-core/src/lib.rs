@@ -16,6 +16,7 @@ mod index;
 mod kernel;
 mod libc_area;
 mod registration;
+mod slice;
 mod token;
 
 pub use area::{Area, OwnArea, ThreadArea};
@@ -24,4 +25,5 @@ pub use kernel::KernelRseq;
 pub use libc_area::Owner;
 pub use registration::{Mode, RegisterError, Registration, ReleaseError};
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
+pub use slice::{SliceGuard, SliceOutcome};
 pub use token::{Token, prepare_unload};

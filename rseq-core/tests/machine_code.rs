@@ -53,6 +53,21 @@ fn fast_paths_are_as_short_as_promised() {
     }
 }
 
+/// Both ways through a guard and its work: where nothing is enabled, 4 instructions are the guard's (2 with an adopted
+/// area); with a request and no grant, 10 (8).
+#[test]
+fn a_slice_guard_is_as_short_as_promised() {
+    let listing = tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"]);
+    for (function, find_area) in [("probe_slice", 2), ("probe_slice_adopted", 0)] {
+        let instructions = instructions(&listing, function);
+        let place = |start: &str| instructions.iter().position(|text| text.starts_with(start));
+        assert_eq!(place("test "), Some(find_area), "{function}: {instructions:#?}");
+        // test, je, cmp, je; the work; mov, the work, mov, cmp, jne; jmp to the yield.
+        assert!(instructions.len() <= find_area + 4 + 1 + 5 + 1, "{function}: {instructions:#?}");
+        assert!(!instructions.iter().any(|text| text.starts_with("call")), "{function}: {instructions:#?}");
+    }
+}
+
 #[test]
 fn no_operation_can_panic() {
     let symbols = tool("nm", &["-C"]);

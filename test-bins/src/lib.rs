@@ -15,6 +15,7 @@
 //! | [`witness`] | the aborts that the kernel counted |
 //! | [`mode`] | starting again with another registration |
 //! | [`kvm`] | a virtual machine whose vCPU's thread is moved about |
+//! | [`slices`] | the kernel's counts of time slice extensions, and their length |
 //! | [`debug`] | the kernel's own checks of rseq users, on and off |
 //! | [`v2`] | how this kernel treats short and long registrations |
 //! | [`sys`], [`cpu_list`] | system calls, CPUs |
@@ -36,6 +37,7 @@ pub mod percpu_ops;
 pub mod program;
 pub mod registration;
 pub mod sections;
+pub mod slices;
 pub mod slots;
 pub mod sys;
 pub mod taint;
