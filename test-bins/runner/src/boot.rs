@@ -1,4 +1,4 @@
-//! Real kernels under QEMU: `fetch` gets them, `boot` runs the static suite as their first process.
+//! Real kernels under QEMU: `fetch` gets them, `kernel` builds one, `boot` runs the static suite as their first process.
 //!
 //! | module | purpose |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `select`, `args` | from options to kernels and cells |
 //! | `fetch`, `install` | what to get, and the system's packages |
 //! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite's names to a kernel in the cache |
+//! | `kernel`, `recipe`, `tools`, `source`, `make` | a kernel that no distribution has, built here |
 //! | `toolchain`, `builds` | building for another architecture |
 //! | `payload`, `cpio` | what a guest runs |
 //! | `guest`, `console` | a run of QEMU, and what its console says |
@@ -24,15 +25,20 @@ mod faults;
 mod fetch;
 mod guest;
 mod install;
+mod kernel;
 mod machine;
+mod make;
 mod matrix;
 mod mirror;
 mod payload;
+mod recipe;
 mod resolve;
 mod run;
 mod schedule;
 mod select;
+mod source;
 mod toolchain;
+mod tools;
 mod unpack;
 mod verdict;
 mod version;
@@ -41,8 +47,9 @@ mod zboot;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub use args::{BootArgs, FetchArgs};
+pub use args::{BootArgs, FetchArgs, KernelArgs};
 pub use fetch::run as fetch;
+pub use kernel::run as kernel;
 pub use run::run;
 
 /// Ends with a message for the user.

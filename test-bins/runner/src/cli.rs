@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::boot::{BootArgs, FetchArgs};
+use crate::boot::{BootArgs, FetchArgs, KernelArgs};
 use crate::check::CheckArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Get QEMU and kernels through the system's package manager
     Fetch(FetchArgs),
+    /// Build a small kernel with the time slice extension
+    Kernel(KernelArgs),
     /// Boot kernels under QEMU and run the suite, or any static program, inside
     Boot(BootArgs),
     /// Verify the critical sections in linked ELF files

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match &cli.command {
         Some(cli::Command::Fetch(args)) => boot::fetch(args),
+        Some(cli::Command::Kernel(args)) => boot::kernel(args),
         Some(cli::Command::Boot(args)) => boot::run(args),
         Some(cli::Command::Check(args)) => check::main(args),
         None => run::main(&cli.native),

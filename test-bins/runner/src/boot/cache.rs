@@ -66,6 +66,11 @@ impl Slot {
         self.0.join(KERNEL)
     }
 
+    /// One of the directory's files.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// A module's file, if the kernel has it as a module.
     pub fn module(&self, name: &str) -> Option<PathBuf> {
         Some(self.0.join("mods").join(format!("{name}.ko"))).filter(|path| path.is_file())

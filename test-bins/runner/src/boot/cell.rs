@@ -102,7 +102,7 @@ impl Setting<'_> {
     pub fn lacks(&self, cell: &Cell) -> Option<String> {
         let machine = cell.on.machine;
         if super::install::qemu_major(machine.qemu).is_none() {
-            return Some(format!("{} is not here: {}", machine.qemu, fetch_command(cell)));
+            return Some(format!("{} is not here: cargo run --release -- fetch --arch {}", machine.qemu, machine.name));
         }
         if let Err(message) = super::toolchain::find(&cell.target) {
             return Some(message);
@@ -111,7 +111,7 @@ impl Setting<'_> {
             return Some(reason);
         }
         let here = self.image.is_some() || self.slot(cell).manifest().is_some();
-        (!here).then(|| format!("its kernel is not here: {}", fetch_command(cell)))
+        (!here).then(|| format!("its kernel is not here: {}", cell.on.command()))
     }
 
     fn slot(&self, cell: &Cell) -> Slot {
@@ -162,7 +162,7 @@ impl Setting<'_> {
             return Ok(image.to_owned());
         }
         let manifest = slot.manifest().ok_or("its kernel is gone")?;
-        let again = |damage: String| format!("{damage}: {} --refresh", fetch_command(cell));
+        let again = |damage: String| format!("{damage}: {} --refresh", cell.on.command());
         slot.verify(&manifest).map_err(again).map(|()| slot.kernel())
     }
 
@@ -193,8 +193,4 @@ impl Setting<'_> {
         let ran = self.not_run(cell, verdict);
         Ran { boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
     }
-}
-
-fn fetch_command(cell: &Cell) -> String {
-    format!("cargo run --release -- fetch --arch {} --kernel {}", cell.on.machine.name, cell.on.line)
 }

@@ -26,6 +26,9 @@ pub fn run(args: &FetchArgs) -> ExitCode {
         Ok(wanted) => wanted,
         Err(message) => return super::stop(2, &message),
     };
+    if let Some(built) = wanted.iter().find(|wanted| wanted.is_built()) {
+        return super::stop(2, &format!("no suite has {}: {}", built.line, built.command()));
+    }
     let machines: Vec<_> = wanted.iter().map(|wanted| wanted.machine).collect();
     let installed = if args.no_install { Ok(()) } else { install::run(&machines) };
     let fetched = fetch(&wanted, args);

@@ -142,7 +142,7 @@ fn major(text: &str) -> Option<u32> {
 }
 
 /// Whether a program of this name is in `PATH`.
-fn is_program(name: &str) -> bool {
+pub fn is_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }

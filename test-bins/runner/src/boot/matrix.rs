@@ -28,7 +28,7 @@ pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 
 fn table(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     let mut lines: Vec<_> = cells.iter().map(|ran| ran.line.as_str()).collect();
-    lines.sort_by_key(|line| Version::of(line));
+    lines.sort_by_key(|line| (Version::of(line), *line));
     lines.dedup();
     let mut rows: Vec<&str> = Vec::new();
     for ran in cells {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::args::Choice;
 use super::catalog::MACHINES;
 use super::machine::{Machine, Target};
+use super::recipe::RECIPES;
 
 const NEWEST: &str = "newest";
 
@@ -15,8 +16,23 @@ pub struct Wanted {
     pub machine: &'static Machine,
     /// The first two numbers of its version.
     pub line: &'static str,
-    /// The suites to look in.
+    /// The suites to look in; none where it is built here.
     pub suites: &'static [&'static str],
+}
+
+impl Wanted {
+    /// Whether no suite has it: such a kernel is chosen by its name alone.
+    pub fn is_built(&self) -> bool {
+        self.suites.is_empty()
+    }
+
+    /// The command that gets it.
+    pub fn command(&self) -> String {
+        match self.is_built() {
+            true => format!("cargo run --release -- kernel {}", self.line),
+            false => format!("cargo run --release -- fetch --arch {} --kernel {}", self.machine.name, self.line),
+        }
+    }
 }
 
 /// Binaries of one kind on one kernel.
@@ -72,9 +88,10 @@ impl Choice {
 }
 
 fn of_machine(machine: &'static Machine) -> impl Iterator<Item = Cell> {
-    let kernels = machine.kernels.iter();
-    let wanted = kernels.map(move |&(line, suites)| Wanted { machine, line, suites });
-    let wanted: Vec<_> = wanted.collect();
+    let fetched = machine.kernels.iter().map(|&(line, suites)| Wanted { machine, line, suites });
+    let built = RECIPES.iter().filter(|recipe| recipe.machine == machine.name);
+    let built = built.map(|recipe| Wanted { machine, line: recipe.line, suites: &[] });
+    let wanted: Vec<_> = fetched.chain(built).collect();
     machine.targets.iter().flat_map(move |&target| wanted.clone().into_iter().map(move |on| Cell { target, on }))
 }
 
@@ -84,7 +101,8 @@ fn is_arch(choice: &Choice, cell: &Cell) -> bool {
 
 fn is_kernel(choice: &Choice, cell: &Cell) -> bool {
     let newest = cell.on.machine.kernels.last().is_some_and(|(line, _)| *line == cell.on.line);
-    choice.kernel.is_empty() || choice.kernel.iter().any(|name| name == cell.on.line || (newest && name == NEWEST))
+    let all = choice.kernel.is_empty() && !cell.on.is_built();
+    all || choice.kernel.iter().any(|name| name == cell.on.line || (newest && name == NEWEST))
 }
 
 fn is_named(choice: &Choice, cell: &Cell) -> bool {
@@ -98,7 +116,7 @@ fn check(choice: &Choice) -> Result<(), String> {
         let names: Vec<_> = rows.iter().filter(|row| !row.contains(' ')).map(String::as_str).collect();
         return Err(format!("no architecture is called '{name}': there are {}", names.join(", ")));
     }
-    let lines: BTreeSet<_> = MACHINES.iter().flat_map(|machine| machine.kernels).map(|(line, _)| *line).collect();
+    let lines: BTreeSet<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.on.line).collect();
     if let Some(name) = choice.kernel.iter().find(|name| *name != NEWEST && !lines.contains(name.as_str())) {
         let lines: Vec<_> = lines.iter().copied().collect();
         return Err(format!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", ")));
@@ -151,6 +169,17 @@ mod tests {
         assert_eq!(named(&["6.5"]), ["i686 on x86_64 6.1", "i686 6.5", "s390x 7.2"]);
         let unknown = Choice { cell: vec!["s390x 2.4".into()], ..Choice::default() };
         assert!(cells(&unknown).unwrap_err().contains("'s390x 2.4'"));
+    }
+
+    #[test]
+    fn what_is_built_is_chosen_by_name_alone() {
+        assert_eq!(chosen(&["x86_64"], &["7.2-slice"]).unwrap(), ["x86_64-7.2-slice"]);
+        for kernels in [&[][..], &["newest"], &["7.2"]] {
+            assert!(chosen(&[], kernels).unwrap().iter().all(|cell| !cell.ends_with("slice")), "{kernels:?}");
+        }
+        let choice = Choice { kernel: vec!["7.2-slice".into()], arch: vec!["x86_64".into()], ..Choice::default() };
+        let built = kernels(&choice).unwrap();
+        assert_eq!(built[0].command(), "cargo run --release -- kernel 7.2-slice");
     }
 
     #[test]

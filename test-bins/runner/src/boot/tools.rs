@@ -1,0 +1,70 @@
+//! What a kernel's build needs of this system.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::install::is_program;
+
+/// Programs, and the Debian packages that they come in.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("make", "make"),
+    ("gcc", "gcc"),
+    ("ld", "binutils"),
+    ("flex", "flex"),
+    ("bison", "bison"),
+    ("bc", "bc"),
+    ("perl", "perl"),
+    ("xz", "xz-utils"),
+    ("gzip", "gzip"),
+];
+
+/// Headers of libraries for the build's own programs, and their packages.
+const HEADERS: &[(&str, &str)] = &[("gelf.h", "libelf-dev"), ("stdlib.h", "libc6-dev")];
+
+/// Fails where something is missing, and says what to install.
+pub fn check() -> Result<(), String> {
+    let programs: Vec<_> = PROGRAMS.iter().filter(|(program, _)| !is_program(program)).collect();
+    // Without a compiler nothing can be said of headers.
+    let compiler = is_program("gcc");
+    let headers: Vec<_> = HEADERS.iter().filter(|(header, _)| !compiler || !has_header(header)).collect();
+    let missing: Vec<_> = programs.into_iter().chain(headers).collect();
+    if missing.is_empty() { Ok(()) } else { Err(complaint(&missing)) }
+}
+
+fn complaint(missing: &[&(&str, &str)]) -> String {
+    let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+    let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
+    let packages: Vec<_> = packages.into_iter().collect();
+    format!(
+        "building a kernel needs {}, missing here: sudo apt-get install --no-install-recommends {}",
+        names.join(", "),
+        packages.join(" ")
+    )
+}
+
+fn has_header(name: &str) -> bool {
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-E", "-x", "c", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut gcc) = gcc.spawn() else { return false };
+    let written = gcc.stdin.take().map(|mut stdin| writeln!(stdin, "#include <{name}>"));
+    let found = gcc.wait().is_ok_and(|status| status.success());
+    found && written.is_some_and(|written| written.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_its_package() {
+        let text = complaint(&[&("flex", "flex"), &("gelf.h", "libelf-dev"), &("ld", "binutils")]);
+        assert!(text.contains("needs flex, gelf.h, ld, missing here"), "{text}");
+        assert!(text.ends_with("--no-install-recommends binutils flex libelf-dev"), "{text}");
+    }
+
+    #[test]
+    fn headers_are_asked_of_the_compiler() {
+        assert!(has_header("stddef.h") && !has_header("no-such-header.h"));
+    }
+}
