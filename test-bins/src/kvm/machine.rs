@@ -91,9 +91,22 @@ impl Machine {
             Err(errno) => return Err(crate::fail!("KVM_RUN: {errno}")),
         }
         let state = self.state();
-        ensure!(guest::is_its_exit(state), "the guest left its loop: exit reason {}", state.exit_reason);
-        Ok(())
+        if guest::is_its_exit(state) { Ok(()) } else { Err(left_its_loop(state)) }
     }
+}
+
+/// Which other exit it was; of an access to no memory, also to where, as that tells a guest that ran on into zeros from one
+/// whose memory was gone.
+#[cold]
+fn left_its_loop(state: &Run) -> Unmet {
+    let reason = state.exit_reason;
+    if reason != abi::EXIT_MMIO {
+        return crate::fail!("the guest left its loop: exit reason {reason}");
+    }
+    // SAFETY: all of the union is integers.
+    let abi::Mmio { address, length, is_write, .. } = unsafe { state.exit.mmio };
+    let access = if is_write == 0 { "load" } else { "store" };
+    crate::fail!("the guest left its loop: a {access} of {length} bytes at {address:#x}, where it has no memory")
 }
 
 /// Gives the machine its memory, with the program in it.
