@@ -5,12 +5,11 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::{SliceGuard, SliceOutcome};
 use test_bins::debug::Debugging;
-use test_bins::ktap::{OrFail, Unmet, Verdict};
+use test_bins::ktap::{OrFail, Verdict};
 use test_bins::options::PATIENCE;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
-use test_bins::text::Text;
-use test_bins::{ensure, fail, skip};
+use test_bins::{ensure, expected, fail, skip};
 
 use crate::calls::control;
 use crate::share::Share;
@@ -79,9 +78,9 @@ pub fn system_call(share: &Share<'_>, debugging: bool) -> Verdict {
     drop(switch);
     match ending.or_fail("fork")? {
         Ending::Exited(0) => Ok(()),
-        Ending::Killed(SIGSEGV) if debugging => Err(Unmet::Expected(Text::of(format_args!(
-            "the checks take the request for a fault after an earlier grant (7.2)"
-        )))),
+        Ending::Killed(SIGSEGV) if debugging => {
+            Err(expected!("the checks take the request for a fault after an earlier grant (7.2)"))
+        }
         Ending::Exited(code) if code & 1 != 0 => Err(fail!("no grant ran out before the deadline")),
         ending => Err(fail!("{ending}")),
     }
