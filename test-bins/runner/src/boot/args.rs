@@ -45,7 +45,7 @@ pub struct FetchArgs {
 /// Builds a small kernel with what distributions leave out, from their own source package.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It takes 2 GB while it builds and 2 MB afterwards, in $XDG_CACHE_HOME/rseq (else ~/.cache/rseq). \
+    after_help = "It takes 2 GB while it builds and 3 MB afterwards, in $XDG_CACHE_HOME/rseq (else ~/.cache/rseq). \
                         Interrupted, it goes on where it was.\n\
                         Exit codes: 0 it is there, 1 it could not be built, 2 usage error."
 )]
