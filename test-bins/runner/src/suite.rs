@@ -128,7 +128,7 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", ..TEST },
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
     Entry { name: "node_test", about: "node_id against sysfs, on every CPU", ..TEST },
-    Entry { name: "slice_test", about: "time slice extensions: request, grant, yield, expiry", timeout: 180, ..TEST },
+    Entry { name: "slice_test", about: "time slice extensions, from request to yield", timeout: 180, ..TEST },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
     Entry { name: "negative_control", about: "unarmed sections lose counts, armed ones do not", ..TEST },
