@@ -17,7 +17,8 @@
 //! ```
 //!
 //! The package with such a program passes `-nostdlib`, `-static` and `-no-pie` to the linker, by a `build.rs` that prints
-//! `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`.
+//! `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`. With the linker scripts of `linker/`, by `-T`,
+//! tools find its critical sections, and it is smaller.
 //!
 //! # What happens before `main`
 //!
@@ -36,6 +37,8 @@
 //! | [`io`] | standard output and error, [`print!`] and its kin |
 //! | `registration` | the only place that talks to rseq-core's registration |
 //! | `tls` | where the TLS block and the thread pointer go |
+//! | `relro` | what is read-only from `main` on: the sections' descriptors, for one |
+//! | `headers` | the executable's program headers |
 //! | `backend` | one file an architecture, and origin |
 //!
 //! The feature `alloc` adds a global allocator.
@@ -48,11 +51,13 @@ mod alloc;
 mod backend;
 mod before_main;
 pub mod env;
+mod headers;
 pub mod io;
 mod mem;
 mod panic;
 pub mod process;
 mod registration;
+mod relro;
 mod start;
 mod sys;
 pub mod thread;

@@ -2,7 +2,7 @@
 
 use crate::env::{self, InitialStack};
 use crate::process::{ExitCode, PANICKED, exit, exit_now};
-use crate::{backend, eprintln, registration, thread, tls};
+use crate::{backend, eprintln, registration, relro, thread, tls};
 use rseq_core::arch;
 
 unsafe extern "Rust" {
@@ -33,6 +33,7 @@ pub unsafe fn run(stack: *const usize) -> ! {
         env::remember(initial);
         tls::remember(tls::Image::of_program(&initial));
         thread::remember_page_size();
+        relro::protect(&initial, thread::page_size());
     }
     check_thread_pointer();
     // SAFETY: the environment is known, the thread pointer is right, and this is the only thread.

@@ -73,14 +73,14 @@ pub fn map(len: usize, flags: u32) -> Result<NonNull<u8>, Errno> {
     NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
 }
 
-/// Takes every access away from `len` bytes.
+/// Leaves `len` bytes the accesses in `protection`, `PROT_*`.
 ///
 /// # Safety
 ///
-/// The pages belong to the caller, and nobody accesses them any more.
-pub unsafe fn protect(address: NonNull<u8>, len: usize) -> Result<(), Errno> {
+/// The pages belong to the caller, and nobody accesses them in another way any more.
+pub unsafe fn protect(address: NonNull<u8>, len: usize, protection: u32) -> Result<(), Errno> {
     // SAFETY: the caller owns the pages.
-    unsafe { syscall(nr::__NR_mprotect, [address.as_ptr() as usize, len, nr::PROT_NONE as usize, 0, 0, 0]) }.map(drop)
+    unsafe { syscall(nr::__NR_mprotect, [address.as_ptr() as usize, len, protection as usize, 0, 0, 0]) }.map(drop)
 }
 
 /// Gives a mapping back.

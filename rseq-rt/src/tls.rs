@@ -2,10 +2,10 @@
 
 use crate::before_main::BeforeMain;
 use crate::env::InitialStack;
+use crate::headers;
 use core::fmt;
 use core::ptr::{copy_nonoverlapping, null};
-use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
-use linux_raw_sys::elf::{Elf_Phdr, PT_PHDR, PT_TLS};
+use linux_raw_sys::elf::{Elf_Phdr, PT_TLS};
 
 /// Bytes kept free behind the thread pointer where the block is below it, and before the block where it is above: the
 /// thread control block, of which only the self pointer is used.
@@ -48,20 +48,7 @@ const EMPTY: Image = Image { start: null(), file_size: 0, size: 0, align: 1, ske
 impl Image {
     /// Reads the executable's program headers.
     pub fn of_program(initial: &InitialStack) -> Self {
-        let header = |key: u32| initial.auxv(key as usize).unwrap_or(0);
-        let (first, each, count) = (header(AT_PHDR), header(AT_PHENT), header(AT_PHNUM));
-        let mut image = EMPTY;
-        let mut bias = 0_usize;
-        for index in 0..count {
-            // SAFETY: the kernel says that there are `count` headers of `each` bytes, mapped with the executable.
-            let header = unsafe { &*((first + index * each) as *const Elf_Phdr) };
-            match header.p_type {
-                PT_PHDR => bias = first.wrapping_sub(header.p_vaddr),
-                PT_TLS => image = Self::from_header(header, bias),
-                _ => {}
-            }
-        }
-        image
+        headers::find(initial, PT_TLS).map_or(EMPTY, |(header, bias)| Self::from_header(header, bias))
     }
 
     fn from_header(header: &Elf_Phdr, bias: usize) -> Self {

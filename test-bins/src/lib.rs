@@ -7,6 +7,7 @@
 //! | [`program`] | the frame around a test's `main` |
 //! | [`args`], [`options`], [`text`] | options and text without an allocator |
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
+//! | [`linked`] | this program's sections as the linker lists them |
 //! | [`sections`] | sections with a delay inside, and their unarmed controls |
 //! | [`alone`] | one thread under its own timer signal |
 //! | [`load`] | threads under timer signals and forced migration |
@@ -30,6 +31,7 @@ pub mod debug;
 pub mod index;
 pub mod ktap;
 pub mod kvm;
+pub mod linked;
 pub mod load;
 pub mod mode;
 pub mod options;

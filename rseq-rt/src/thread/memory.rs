@@ -7,7 +7,7 @@ use crate::{env, sys, tls};
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use linux_raw_sys::auxvec::AT_PAGESZ;
-use linux_raw_sys::general::MAP_STACK;
+use linux_raw_sys::general::{MAP_STACK, PROT_NONE};
 use rseq_core::sys::Errno;
 
 static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
@@ -23,7 +23,8 @@ pub unsafe fn remember_page_size() {
     unsafe { PAGE_SIZE.set(size) };
 }
 
-fn page_size() -> usize {
+/// Bytes of a page.
+pub fn page_size() -> usize {
     PAGE_SIZE.get().copied().unwrap_or(4096)
 }
 
@@ -63,7 +64,7 @@ impl Memory {
         let start = sys::map(len, MAP_STACK)?;
         let memory = Self { start, len };
         // SAFETY: the guard page is the lowest page of the new mapping, and nobody knows it yet.
-        if let Err(errno) = unsafe { sys::protect(start, page) } {
+        if let Err(errno) = unsafe { sys::protect(start, page, PROT_NONE) } {
             // SAFETY: the same.
             unsafe { memory.unmap() };
             return Err(errno);

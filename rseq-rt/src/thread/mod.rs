@@ -10,7 +10,7 @@ mod scope;
 pub use packet::JoinHandle;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
-pub(crate) use memory::remember_page_size;
+pub(crate) use memory::{page_size, remember_page_size};
 
 use crate::sys;
 use core::time::Duration;

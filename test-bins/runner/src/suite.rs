@@ -131,6 +131,7 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "slice_test", about: "time slice extensions, from request to yield", timeout: 180, ..TEST },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
+    Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },
     Entry { name: "negative_control", about: "unarmed sections lose counts, armed ones do not", ..TEST },
 ];
 
