@@ -43,6 +43,16 @@ pub const VARIANTS: &[Variant] = &[
     },
 ];
 
+const KEEP: &str = concat!("-Clink-arg=-T", env!("CARGO_MANIFEST_DIR"), "/../../linker/rseq.ld");
+
+/// Some of them again, with the linker script that keeps the lists of sections.
+pub const KEPT: &[Variant] = &[
+    Variant { name: "kept-pie-lld", flags: &[KEEP], ..VARIANTS[0] },
+    Variant { name: "kept-pie-bfd", flags: &[KEEP, BFD[0], BFD[1]], ..VARIANTS[1] },
+    Variant { name: "kept-fixed-lld", flags: &[KEEP, FIXED], ..VARIANTS[2] },
+    Variant { name: "kept-fixed-bfd", flags: &[KEEP, FIXED, BFD[0], BFD[1]], ..VARIANTS[3] },
+];
+
 /// The one with which other tests make do.
 pub const DEFAULT: Variant = VARIANTS[0];
 /// The same, linked by GNU ld.

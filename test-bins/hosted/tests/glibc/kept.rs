@@ -1,0 +1,130 @@
+//! What `linker/rseq.ld` does for a program, and a debugger that finds the program's sections by it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use object::elf::{FileHeader64, PT_GNU_RELRO};
+use object::read::elf::{ElfFile, ProgramHeader};
+use object::{Endianness, Object, ObjectSection};
+
+use crate::build::{KEPT, VARIANTS, Variant, build};
+
+const DESCRIPTORS: &str = "__rseq_cs";
+const POINTERS: &str = "__rseq_cs_ptr_array";
+const EXIT_POINTS: &str = "__rseq_exit_point_array";
+
+type Elf<'d> = ElfFile<'d, FileHeader64<Endianness>>;
+
+fn program(variant: Variant) -> Vec<u8> {
+    fs::read(build(["--bin", "percpu"], variant)).expect("it was built")
+}
+
+/// Address and bytes of a section.
+fn section<'d>(file: &Elf<'d>, name: &str) -> Option<(u64, &'d [u8])> {
+    let section = file.section_by_name(name)?;
+    Some((section.address(), section.data().expect("it is in the file")))
+}
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes"))).collect()
+}
+
+#[test]
+fn without_the_script_the_linkers_drop_the_arrays() {
+    for variant in &VARIANTS[..4] {
+        let data = program(*variant);
+        let file = Elf::parse(&*data).expect("it was linked");
+        assert!(section(&file, DESCRIPTORS).is_some(), "{}", variant.name);
+        assert!(section(&file, POINTERS).is_none(), "{}: the script is for nothing", variant.name);
+        assert!(section(&file, EXIT_POINTS).is_none(), "{}: the script is for nothing", variant.name);
+    }
+}
+
+#[test]
+fn with_it_they_are_there_and_read_only() {
+    for variant in KEPT {
+        let name = variant.name;
+        let data = program(*variant);
+        let file = Elf::parse(&*data).expect("it was linked");
+        let sizes = [DESCRIPTORS, POINTERS, EXIT_POINTS].map(|section_name| {
+            let (address, bytes) = section(&file, section_name).unwrap_or_else(|| panic!("{name} has {section_name}"));
+            assert!(in_relro(&file, address, bytes.len()), "{name}: {section_name} stays writable");
+            bytes.len()
+        });
+        assert!(sizes[0] > 0 && sizes[0] == 4 * sizes[1] && sizes[2] > 0, "{name}: {sizes:?}");
+    }
+}
+
+fn in_relro(file: &Elf<'_>, address: u64, length: usize) -> bool {
+    let endian = file.endian();
+    let region = file.elf_program_headers().iter().find(|header| header.p_type(endian) == PT_GNU_RELRO);
+    let region = region.expect("programs have a RELRO region");
+    let (start, end) = (region.p_vaddr(endian), region.p_vaddr(endian) + region.p_memsz(endian));
+    (start..end).contains(&address) && address + length as u64 <= end
+}
+
+#[test]
+fn programs_with_it_run() {
+    for variant in KEPT {
+        let output = Command::new(build(["--bin", "percpu"], *variant)).args(["adopt"]).output().expect("it starts");
+        assert!(output.status.success(), "{}: {}", variant.name, String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn a_debugger_lists_all_sections() {
+    for variant in KEPT {
+        let path = build(["--bin", "percpu"], *variant);
+        let listing = match gdb(&path) {
+            Ok(listing) => listing,
+            Err(reason) => return eprintln!("skipped: {reason}"),
+        };
+        let data = fs::read(&path).expect("it was built");
+        let file = Elf::parse(&*data).expect("it was linked");
+        let [pointers, exits] = [POINTERS, EXIT_POINTS].map(|name| words(section(&file, name).expect("kept").1));
+        let totals = format!("{} sections, {} exit points", pointers.len(), exits.len() / 2);
+        assert_eq!(listing.last(), Some(&totals), "{}", variant.name);
+        if variant.pie {
+            // The dynamic linker fills in what is 0 in the file.
+            assert!(listing.iter().all(|line| !line.contains("0x0,")), "{}: {listing:?}", variant.name);
+            assert_eq!(listing.len(), pointers.len() + exits.len() / 2 + 1, "{}: {listing:?}", variant.name);
+        } else {
+            assert_eq!(listing[..listing.len() - 1], expected(&file, &pointers, &exits), "{}", variant.name);
+        }
+    }
+}
+
+/// What the script prints at the end of the program, without the names of functions; or why gdb could not run it.
+fn gdb(program: &Path) -> Result<Vec<String>, String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/sections.gdb");
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-nx", "-batch", "-x", script, "-ex", "catch syscall exit_group", "-ex", "run", "-ex", "rseq-sections"]);
+    let output = gdb.arg(program).stdin(Stdio::null()).output().map_err(|error| format!("gdb: {error}"))?;
+    let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if errors.contains("ptrace: Operation not permitted") {
+        return Err("gdb may not trace processes here".into());
+    }
+    let ours =
+        |line: &&str| line.starts_with("section ") || line.starts_with("    leaves") || line.contains(" exit points");
+    let listing = printed.lines().filter(ours).map(|line| line.split(", in ").next().unwrap_or_default().to_owned());
+    let listing: Vec<_> = listing.collect();
+    assert!(!listing.is_empty(), "gdb lists nothing: {printed}{errors}");
+    Ok(listing)
+}
+
+/// What is in the file: each section, and where it leaves to.
+fn expected(file: &Elf<'_>, pointers: &[u64], exits: &[u64]) -> Vec<String> {
+    let (base, descriptors) = section(file, DESCRIPTORS).expect("kept");
+    assert_eq!(pointers.len(), descriptors.len() / 32);
+    let mut lines = Vec::new();
+    for address in pointers {
+        let fields = words(&descriptors[(address - base) as usize..][..32]);
+        let [start, length, abort] = [fields[1], fields[2], fields[3]];
+        let end = start + length;
+        lines.push(format!("section {start:#x} to {end:#x}, aborts to {abort:#x}, descriptor {address:#x}"));
+        let leaves = exits.chunks_exact(2).filter(|pair| pair[0] == start);
+        lines.extend(leaves.map(|pair| format!("    leaves to {:#x}", pair[1])));
+    }
+    lines
+}
