@@ -14,6 +14,8 @@
 
 mod apt;
 mod args;
+#[cfg(test)]
+mod assembles;
 mod builds;
 mod cache;
 mod catalog;

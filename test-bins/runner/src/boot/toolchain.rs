@@ -26,6 +26,16 @@ pub enum Way {
     FromSource(PathBuf),
 }
 
+impl Way {
+    /// Tells cargo, whose subcommand is named already.
+    pub fn apply(&self, command: &mut Command) {
+        if let Self::FromSource(rustc) = self {
+            // rustup's cargo asks rustup's rustc for nothing once RUSTC names another one.
+            command.arg("-Zbuild-std=core,alloc").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
+        }
+    }
+}
+
 /// How to build for `target` here.
 pub fn find(target: &Target) -> Result<Way, String> {
     if target.triple == format!("{HOST}-unknown-linux-gnu") {
@@ -66,10 +76,7 @@ fn command(target: &Target, way: &Way, root: &Path, directory: &Path, bins: &[&s
     let mut command = workspace::cargo();
     command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
-    if let Way::FromSource(rustc) = way {
-        // rustup's cargo asks rustup's rustc for nothing once RUSTC names another one.
-        command.arg("-Zbuild-std=core,alloc").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
-    }
+    way.apply(&mut command);
     // With `--target`, these flags leave build scripts alone.
     command.env("CARGO_ENCODED_RUSTFLAGS", linking(&linker()?)).env_remove("RUSTFLAGS");
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null());
