@@ -67,8 +67,12 @@ fn in_relro(file: &Elf<'_>, address: u64, length: usize) -> bool {
 #[test]
 fn programs_with_it_run() {
     for variant in KEPT {
-        let output = Command::new(build(["--bin", "percpu"], *variant)).args(["adopt"]).output().expect("it starts");
-        assert!(output.status.success(), "{}: {}", variant.name, String::from_utf8_lossy(&output.stdout));
+        let output = Command::new(build(["--bin", "percpu"], *variant)).arg("adopt").output().expect("it starts");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        match output.status.code() {
+            Some(4) => eprintln!("skipped: {}: {printed}", variant.name),
+            code => assert_eq!(code, Some(0), "{}: {printed}", variant.name),
+        }
     }
 }
 

@@ -27,11 +27,11 @@ pub enum Way {
 }
 
 impl Way {
-    /// Tells cargo, whose subcommand is named already.
-    pub fn apply(&self, command: &mut Command) {
+    /// Tells cargo, whose subcommand is named already; `crates` are those of the standard library that are wanted.
+    pub fn apply(&self, command: &mut Command, crates: &str) {
         if let Self::FromSource(rustc) = self {
             // rustup's cargo asks rustup's rustc for nothing once RUSTC names another one.
-            command.arg("-Zbuild-std=core,alloc").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
+            command.arg(format!("-Zbuild-std={crates}")).env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
         }
     }
 }
@@ -76,7 +76,7 @@ fn command(target: &Target, way: &Way, root: &Path, directory: &Path, bins: &[&s
     let mut command = workspace::cargo();
     command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
-    way.apply(&mut command);
+    way.apply(&mut command, "core,alloc");
     // With `--target`, these flags leave build scripts alone.
     command.env("CARGO_ENCODED_RUSTFLAGS", linking(&linker()?)).env_remove("RUSTFLAGS");
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null());
