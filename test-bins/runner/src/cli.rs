@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rseq_check::CheckArgs;
 
 use crate::boot::{BootArgs, FetchArgs, KernelArgs};
-use crate::check::CheckArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]

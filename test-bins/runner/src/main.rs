@@ -3,8 +3,6 @@
 #[cfg(target_os = "linux")]
 mod boot;
 #[cfg(target_os = "linux")]
-mod check;
-#[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]
 mod compile;
@@ -40,7 +38,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Fetch(args)) => boot::fetch(args),
         Some(cli::Command::Kernel(args)) => boot::kernel(args),
         Some(cli::Command::Boot(args)) => boot::run(args),
-        Some(cli::Command::Check(args)) => check::main(args),
+        Some(cli::Command::Check(args)) => rseq_check::main(args),
         None => run::main(&cli.native),
     }
 }

@@ -12,4 +12,8 @@ pub struct CheckArgs {
     /// Print one JSON document on stdout
     #[arg(long)]
     pub json: bool,
+
+    /// Take a store before a section's commit for a fault, too: for code whose sections repeat none
+    #[arg(long)]
+    pub one_store: bool,
 }

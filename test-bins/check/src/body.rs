@@ -1,0 +1,160 @@
+//! A section's instructions, one by one, and the rules for them.
+
+use std::collections::BTreeSet;
+
+use crate::code::{Decoder, Flow, Instruction};
+use crate::image::Image;
+use crate::sections::Descriptor;
+
+/// The most bytes of a section: none is nearly as long.
+const LONGEST: u64 = 64 << 10;
+/// The most jumps that linkers put between a branch and where it leads.
+const VENEERS: usize = 2;
+
+/// What a section's instructions came to.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// What is wrong, as the end of a sentence that begins with the section.
+    pub faults: Vec<String>,
+    /// The stores before the commit.
+    pub early: Vec<u64>,
+    /// The text of the commit.
+    pub commit: Option<String>,
+    /// Whether the commit comes after all loads and stores before it.
+    pub ordered: bool,
+    /// Branches out that are not recorded.
+    pub unrecorded: Vec<String>,
+}
+
+/// Checks the instructions of one section; `exits` are where it is recorded to leave to.
+pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: &BTreeSet<u64>) -> Body {
+    let mut body = Body::default();
+    if section.end - section.start > LONGEST {
+        body.faults.push(format!("is {} bytes long: too long to be looked at", section.end - section.start));
+        return body;
+    }
+    let instructions = match instructions(image, decoder, section) {
+        Ok(instructions) => instructions,
+        Err(fault) => {
+            body.faults.push(fault);
+            return body;
+        }
+    };
+    flows(image, decoder, section, exits, &instructions, &mut body);
+    stores(image, decoder, &instructions, &mut body);
+    body
+}
+
+fn instructions(image: &Image<'_>, decoder: &Decoder, section: &Descriptor) -> Result<Vec<Instruction>, String> {
+    let mut instructions = Vec::new();
+    let mut at = section.start;
+    while at < section.end {
+        let bytes = image.from(at).unwrap_or(&[]);
+        let instruction = decoder.one(bytes, at).ok_or_else(|| format!("holds no instruction at {at:#x}"))?;
+        at = at.saturating_add(instruction.len);
+        if at > section.end {
+            return Err(format!("ends at {:#x}, in the midst of `{}`", section.end, instruction.text));
+        }
+        if let Some(end) = decoder.island(&instruction) {
+            // Behind it, its delay slot, where there is one.
+            if end > at {
+                instructions.extend(decoder.one(image.from(at).unwrap_or(&[]), at));
+            }
+            at = end;
+        }
+        instructions.push(instruction);
+    }
+    instructions.sort_by_key(|instruction| instruction.address);
+    Ok(instructions)
+}
+
+fn flows(
+    image: &Image<'_>,
+    decoder: &Decoder,
+    section: &Descriptor,
+    exits: &BTreeSet<u64>,
+    instructions: &[Instruction],
+    body: &mut Body,
+) {
+    let boundaries: BTreeSet<_> = instructions.iter().map(|instruction| instruction.address).collect();
+    for (number, instruction) in instructions.iter().enumerate() {
+        let Instruction { address, text, meaning, .. } = instruction;
+        let target = match meaning.flow {
+            Flow::Next => continue,
+            Flow::Call(_) if decoder.island(instruction).is_some() => continue,
+            Flow::Call(_) => {
+                body.faults.push(format!("calls: `{text}` at {address:#x}"));
+                continue;
+            }
+            Flow::System => {
+                body.faults.push(format!("makes a system call: `{text}` at {address:#x}"));
+                continue;
+            }
+            Flow::Jump(target) | Flow::Branch(target) => {
+                target.or_else(|| decoder.far(&instructions[..=number], |address| image.word(address)))
+            }
+        };
+        let Some(target) = target else {
+            body.faults.push(format!("leaves to where a register says: `{text}` at {address:#x}"));
+            continue;
+        };
+        if (section.start..section.end).contains(&target) {
+            if !boundaries.contains(&target) {
+                body.faults.push(format!("branches into the midst of an instruction: `{text}` at {address:#x}"));
+            }
+        } else if !leads_to(image, decoder, target, exits) {
+            body.unrecorded.push(format!("`{text}` at {address:#x}, to {target:#x}"));
+        }
+    }
+}
+
+/// Whether the target is one of the exits, or jumps to one: a linker's veneer.
+fn leads_to(image: &Image<'_>, decoder: &Decoder, target: u64, exits: &BTreeSet<u64>) -> bool {
+    let mut target = target;
+    for _ in 0..=VENEERS {
+        if exits.contains(&target) {
+            return true;
+        }
+        let next = image.from(target).and_then(|bytes| decoder.one(bytes, target));
+        match next.map(|instruction| instruction.meaning.flow) {
+            Some(Flow::Jump(Some(next))) => target = next,
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn stores(image: &Image<'_>, decoder: &Decoder, instructions: &[Instruction], body: &mut Body) {
+    let isa = image.machine.isa;
+    let Some((last, before)) = instructions.split_last() else { return };
+    if !last.meaning.stores {
+        body.faults.push(format!("does not end with a store: `{}` at {:#x}", last.text, last.address));
+        return;
+    }
+    if decoder.is_scratch(last.place(isa)) {
+        body.faults.push(format!("ends with a store to its own stack: `{}` at {:#x}", last.text, last.address));
+    }
+    // The same operand is the same place, as long as no register of it gets another value on the way.
+    let mut same = true;
+    for instruction in before.iter().rev() {
+        let Instruction { address, text, meaning, .. } = instruction;
+        if !meaning.stores {
+            let register = instruction.written();
+            same &= register.is_empty() || !last.place(isa).contains(register);
+        } else if !decoder.is_scratch(instruction.place(isa)) {
+            body.early.push(*address);
+            if same && instruction.place(isa) == last.place(isa) {
+                body.faults.push(format!("stores where it commits to, before its commit: `{text}` at {address:#x}"));
+            }
+        }
+    }
+    body.early.reverse();
+    body.ordered = image.machine.strong() || last.meaning.orders || is_behind_barrier(before);
+    body.commit = Some(last.text.clone());
+}
+
+/// Whether a barrier is the last that touches memory.
+fn is_behind_barrier(before: &[Instruction]) -> bool {
+    let touches = |instruction: &&Instruction| instruction.meaning.orders || instruction.text.contains(['[', '(']);
+    before.iter().rev().find(touches).is_some_and(|instruction| instruction.meaning.orders)
+}

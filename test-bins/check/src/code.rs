@@ -1,0 +1,253 @@
+//! From bytes to what matters of an instruction: where it leads, whether it stores, whether it orders.
+//!
+//! Capstone takes the bytes apart; a file an architecture says what its mnemonics mean. LoongArch, which Capstone 5 does
+//! not know, has a decoder of its own for the instructions that matter.
+
+mod aarch64;
+mod arm;
+mod loongarch;
+mod mips;
+mod powerpc;
+mod riscv;
+mod s390x;
+mod x86;
+
+use capstone::{Arch, Capstone, Endian, ExtraMode, Mode};
+
+use crate::machine::{Isa, Machine};
+
+/// Where an instruction leads; an address that only a register knows is None.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flow {
+    #[default]
+    Next,
+    Jump(Option<u64>),
+    Branch(Option<u64>),
+    Call(Option<u64>),
+    /// Into the kernel.
+    System,
+}
+
+impl Flow {
+    /// The address that it names.
+    pub fn target(self) -> Option<u64> {
+        match self {
+            Self::Jump(target) | Self::Branch(target) | Self::Call(target) => target,
+            Self::Next | Self::System => None,
+        }
+    }
+}
+
+/// What an instruction's text says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Meaning {
+    pub flow: Flow,
+    pub stores: bool,
+    /// Keeps all loads and stores before it from being seen after later stores, or after its own.
+    pub orders: bool,
+}
+
+impl Meaning {
+    fn flow(flow: Flow) -> Self {
+        Self { flow, ..Self::default() }
+    }
+
+    fn stores(stores: bool) -> Self {
+        Self { stores, ..Self::default() }
+    }
+}
+
+/// An instruction.
+#[derive(Debug, Clone)]
+pub struct Instruction {
+    pub address: u64,
+    pub len: u64,
+    /// Its first four bytes, in the byte order of instructions.
+    pub word: u32,
+    /// As an assembler writes it.
+    pub text: String,
+    pub meaning: Meaning,
+}
+
+impl Instruction {
+    /// The text of the operand that a store writes to.
+    pub fn place(&self, isa: Isa) -> &str {
+        let operands = self.text.split_once(' ').map_or("", |(_, operands)| operands);
+        let (first, rest) = operands.split_once(", ").unwrap_or((operands, ""));
+        if isa == Isa::X86 { first } else { rest }
+    }
+
+    /// The register that it gives a value, as a store's operand would name it.
+    pub fn written(&self) -> &str {
+        let operands = self.text.split_once(' ').map_or("", |(_, operands)| operands);
+        operands.split_once(", ").map_or(operands, |(first, _)| first)
+    }
+}
+
+/// Takes code of one machine apart.
+pub struct Decoder {
+    machine: Machine,
+    thumb: bool,
+    engine: Option<Capstone>,
+}
+
+impl Decoder {
+    /// For a machine; `thumb` for that state of an arm.
+    ///
+    /// # Errors
+    ///
+    /// Capstone's, if it was built without the architecture.
+    pub fn new(machine: Machine, thumb: bool) -> Result<Self, String> {
+        let mode = |wide, narrow| if machine.wide { wide } else { narrow };
+        let (arch, mode, extra): (_, _, &[ExtraMode]) = match machine.isa {
+            Isa::X86 => (Arch::X86, mode(Mode::Mode64, Mode::Mode32), &[]),
+            Isa::Aarch64 => (Arch::ARM64, Mode::Arm, &[]),
+            Isa::Arm => (Arch::ARM, if thumb { Mode::Thumb } else { Mode::Arm }, &[ExtraMode::V8]),
+            Isa::Riscv => (Arch::RISCV, mode(Mode::RiscV64, Mode::RiscV32), &[ExtraMode::RiscVC]),
+            Isa::S390x => (Arch::SYSZ, Mode::Default, &[]),
+            Isa::PowerPc => (Arch::PPC, mode(Mode::Mode64, Mode::Mode32), &[]),
+            Isa::Mips => (Arch::MIPS, mode(Mode::Mips64, Mode::Mips32), &[]),
+            Isa::LoongArch => return Ok(Self { machine, thumb, engine: None }),
+        };
+        let endian = if machine.little_code { Endian::Little } else { Endian::Big };
+        let engine = Capstone::new_raw(arch, mode, extra.iter().copied(), Some(endian));
+        let mut engine = engine.map_err(|error| format!("the disassembler: {error}"))?;
+        engine.set_detail(true).map_err(|error| format!("the disassembler: {error}"))?;
+        Ok(Self { machine, thumb, engine: Some(engine) })
+    }
+
+    /// The least distance between two instructions.
+    pub fn step(&self) -> u64 {
+        if self.thumb { 2 } else { self.machine.step() }
+    }
+
+    /// The instruction at the start of `bytes`.
+    pub fn one(&self, bytes: &[u8], address: u64) -> Option<Instruction> {
+        // No instruction is longer than 16 bytes.
+        let bytes = &bytes[..bytes.len().min(16)];
+        let mut found = None;
+        self.each(bytes, address, &mut |instruction| {
+            found = Some(instruction);
+            false
+        });
+        found.filter(|instruction| instruction.address == address)
+    }
+
+    /// Visits one instruction after the other, passing over what is none, until `visit` says no.
+    pub fn each(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Instruction) -> bool) {
+        match &self.engine {
+            Some(engine) => self.each_of_capstone(engine, bytes, address, visit),
+            None => self.each_word(bytes, address, visit),
+        }
+    }
+
+    fn each_of_capstone(
+        &self,
+        engine: &Capstone,
+        bytes: &[u8],
+        address: u64,
+        visit: &mut dyn FnMut(Instruction) -> bool,
+    ) {
+        let Ok(mut instructions) = engine.disasm_iter(bytes, address) else { return };
+        loop {
+            while let Some(raw) = instructions.next() {
+                let (mnemonic, operands) = (raw.mnemonic().unwrap_or(""), raw.op_str().unwrap_or(""));
+                let instruction = Instruction {
+                    address: raw.address(),
+                    len: raw.len() as u64,
+                    word: self.word(raw.bytes()),
+                    text: format!("{mnemonic} {operands}").trim_end().to_owned(),
+                    meaning: match self.machine.isa {
+                        Isa::X86 => x86::meaning(mnemonic, operands, engine.insn_detail(&raw).ok()),
+                        Isa::Aarch64 => aarch64::meaning(mnemonic, operands),
+                        Isa::Arm => arm::meaning(mnemonic, operands),
+                        Isa::Riscv => riscv::meaning(mnemonic, operands, raw.address()),
+                        Isa::S390x => s390x::meaning(mnemonic, operands),
+                        Isa::PowerPc => powerpc::meaning(mnemonic, operands),
+                        Isa::Mips => mips::meaning(mnemonic, operands),
+                        Isa::LoongArch => Meaning::default(),
+                    },
+                };
+                if !visit(instruction) {
+                    return;
+                }
+            }
+            // Capstone stands before what it does not know.
+            let rest = bytes.len() - instructions.code().len().min(bytes.len());
+            let next = rest.saturating_add(self.step() as usize);
+            match bytes.get(next..) {
+                Some(rest) if !rest.is_empty() => instructions.reset(rest, address.wrapping_add(next as u64)),
+                _ => return,
+            }
+        }
+    }
+
+    fn each_word(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Instruction) -> bool) {
+        for (number, bytes) in bytes.chunks_exact(4).enumerate() {
+            let (address, word) = (address.wrapping_add(4 * number as u64), self.word(bytes));
+            if let Some((text, meaning)) = loongarch::decode(word, address)
+                && !visit(Instruction { address, len: 4, word, text, meaning })
+            {
+                return;
+            }
+        }
+    }
+
+    fn word(&self, bytes: &[u8]) -> u32 {
+        let mut word = [0; 4];
+        let len = bytes.len().min(4);
+        if self.machine.little_code {
+            word[..len].copy_from_slice(&bytes[..len]);
+            u32::from_le_bytes(word)
+        } else {
+            word[4 - len..].copy_from_slice(&bytes[..len]);
+            u32::from_be_bytes(word)
+        }
+    }
+
+    /// Where a jump by register at the end of `before` leads, if the instructions before it say so.
+    pub fn far(&self, before: &[Instruction], word_at: impl Fn(u64) -> Option<u32>) -> Option<u64> {
+        match self.machine.isa {
+            Isa::Riscv => riscv::far(before),
+            Isa::LoongArch => loongarch::far(before),
+            Isa::Mips => mips::far(before, word_at),
+            _ => None,
+        }
+    }
+
+    /// The end of the data behind an instruction that only looks like a call: it jumps over a constant to have its address.
+    pub fn island(&self, instruction: &Instruction) -> Option<u64> {
+        let Flow::Call(Some(target)) = instruction.meaning.flow else { return None };
+        let room = match self.machine.isa {
+            Isa::Mips => 8..=16,
+            Isa::PowerPc => 4..=8,
+            _ => return None,
+        };
+        room.contains(&target.checked_sub(instruction.address)?).then_some(target)
+    }
+
+    /// Whether a store to this place is the thread's own affair: its stack.
+    pub fn is_scratch(&self, place: &str) -> bool {
+        let stack: &[&str] = match self.machine.isa {
+            Isa::X86 => &["[rsp", "[esp", "[rbp -", "[ebp -"],
+            Isa::Aarch64 | Isa::Arm => &["[sp"],
+            Isa::Riscv => &["(sp)"],
+            Isa::S390x => &["%r15)"],
+            Isa::PowerPc => &["(r1)"],
+            Isa::Mips => &["($sp)"],
+            Isa::LoongArch => &["$r3,"],
+        };
+        stack.iter().any(|register| place.contains(register))
+    }
+}
+
+/// The number that a list of operands ends with.
+fn last_number(operands: &str) -> Option<u64> {
+    let text = operands.rsplit(',').next()?.trim().trim_start_matches('#');
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let value = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+        None => text.parse().ok()?,
+    };
+    Some(if negative { value.wrapping_neg() } else { value })
+}

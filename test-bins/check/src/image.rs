@@ -1,0 +1,263 @@
+//! A linked file as it will lie in memory, relocations applied.
+//!
+//! What it takes, in time and memory, is bounded by the file's length, whatever the file says.
+
+use std::collections::HashMap;
+
+use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader, Sym};
+use object::{Endianness, elf};
+
+use crate::machine::Machine;
+
+/// A part of memory that comes from the file.
+struct Segment<'d> {
+    address: u64,
+    data: &'d [u8],
+}
+
+/// A section that matters, and where it is.
+#[derive(Debug, Clone)]
+pub struct Section {
+    pub name: String,
+    pub address: u64,
+    pub size: u64,
+}
+
+impl Section {
+    pub fn end(&self) -> u64 {
+        self.address.saturating_add(self.size)
+    }
+}
+
+/// A file's memory.
+pub struct Image<'d> {
+    pub machine: Machine,
+    /// The sections of rseq.
+    pub sections: Vec<Section>,
+    /// The sections with code, by address.
+    pub code: Vec<Section>,
+    /// Where functions begin, as far as symbols say so.
+    pub functions: Vec<u64>,
+    /// The file's length.
+    pub len: u64,
+    endian: Endianness,
+    /// By address.
+    segments: Vec<Segment<'d>>,
+    /// Words that the loader writes, by address, before the load bias is added: the bias of these images is 0.
+    relocated: HashMap<u64, u64>,
+}
+
+/// The most bytes of a section's name that are looked at.
+const NAME: usize = 64;
+/// The most sections of rseq: linkers make one of each name.
+const SECTIONS: usize = 64;
+/// Every section of rseq begins like this.
+const PREFIX: &[u8] = b"__rseq_";
+
+impl<'d> Image<'d> {
+    /// Reads a linked file.
+    ///
+    /// # Errors
+    ///
+    /// What it is instead.
+    pub fn read(data: &'d [u8]) -> Result<Self, String> {
+        let kind = object::FileKind::parse(data).map_err(|error| error.to_string())?;
+        match kind {
+            object::FileKind::Elf32 => Self::read_class::<elf::FileHeader32<Endianness>>(data),
+            object::FileKind::Elf64 => Self::read_class::<elf::FileHeader64<Endianness>>(data),
+            other => Err(format!("not an ELF file: {other:?}")),
+        }
+    }
+
+    fn read_class<H: FileHeader<Endian = Endianness>>(data: &'d [u8]) -> Result<Self, String> {
+        let header = H::parse(data).map_err(|error| error.to_string())?;
+        let endian = header.endian().map_err(|error| error.to_string())?;
+        if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
+            return Err("not linked: neither a program nor a shared object".into());
+        }
+        let number = header.e_machine(endian);
+        let machine = Machine::of(number, header.is_class_64(), endian, header.e_flags(endian))
+            .ok_or_else(|| format!("no machine with rseq: ELF machine {number}"))?;
+        let (sections, code) = sections(header, endian, data)?;
+        let mut image = Self {
+            machine,
+            sections,
+            code,
+            functions: functions(header, endian, data, machine.mask)?,
+            len: data.len() as u64,
+            endian,
+            segments: segments::<H>(header, endian, data)?,
+            relocated: HashMap::new(),
+        };
+        image.relocate::<H>(header, data)?;
+        Ok(image)
+    }
+
+    /// What the file has from an address on, up to the end of what it lies in.
+    pub fn from(&self, address: u64) -> Option<&'d [u8]> {
+        let next = self.segments.partition_point(|segment| segment.address <= address);
+        let segment = &self.segments[next.checked_sub(1)?];
+        segment.data.get(usize::try_from(address - segment.address).ok()?..)
+    }
+
+    /// Bytes as they are in the file.
+    pub fn bytes(&self, address: u64, len: usize) -> Option<&'d [u8]> {
+        self.from(address)?.get(..len)
+    }
+
+    pub fn u32(&self, address: u64) -> Option<u32> {
+        let bytes = self.bytes(address, 4)?.try_into().ok()?;
+        Some(if self.endian == Endianness::Little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    }
+
+    /// A word among instructions, in their byte order.
+    pub fn word(&self, address: u64) -> Option<u32> {
+        let bytes = self.bytes(address, 4)?.try_into().ok()?;
+        Some(if self.machine.little_code { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    }
+
+    /// A word of 64 bits, as the loader leaves it.
+    pub fn u64(&self, address: u64) -> Option<u64> {
+        let bytes = self.bytes(address, 8)?.try_into().ok()?;
+        let word =
+            if self.endian == Endianness::Little { u64::from_le_bytes(bytes) } else { u64::from_be_bytes(bytes) };
+        Some(self.relocated.get(&address).copied().unwrap_or(word))
+    }
+
+    /// The executable section that holds all of `start..end`.
+    pub fn code(&self, start: u64, end: u64) -> Option<&Section> {
+        let next = self.code.partition_point(|section| section.address <= start);
+        let section = &self.code[next.checked_sub(1)?];
+        (start < section.end() && end <= section.end()).then_some(section)
+    }
+
+    /// Applies what the loader of a position-independent file would, where rseq's sections lie.
+    fn relocate<H: FileHeader<Endian = Endianness>>(&mut self, header: &H, data: &'d [u8]) -> Result<(), String> {
+        let endian = self.endian;
+        let relative = relative(header.e_machine(endian));
+        let class = size_of::<H::Word>() as u64;
+        let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
+        // One section may not be read again and again by other names; a word of RELR stands for 63 relocations.
+        let mut left = data.len().saturating_mul(8);
+        for section in sections.iter() {
+            if let Ok(Some((entries, _))) = section.rela(endian, data) {
+                left = left.checked_sub(entries.len()).ok_or("relocations overlap")?;
+                for entry in entries {
+                    let (address, addend): (u64, i64) = (entry.r_offset(endian).into(), entry.r_addend(endian).into());
+                    if Some(entry.r_type(endian, false)) == relative && self.matters(address) {
+                        self.relocated.insert(self.widened(address, class), addend as u64);
+                    }
+                }
+            }
+            if let Ok(Some(entries)) = section.relr(endian, data) {
+                for address in entries {
+                    left = left.checked_sub(1).ok_or("relocations overlap")?;
+                    let address: u64 = address.into();
+                    // The addend is what the file holds there.
+                    let read = || if class == 8 { self.u64(address) } else { self.u32(address).map(u64::from) };
+                    if let Some(word) = self.matters(address).then(read).flatten() {
+                        self.relocated.insert(self.widened(address, class), word);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn matters(&self, address: u64) -> bool {
+        self.sections.iter().any(|section| (section.address..section.end()).contains(&address))
+    }
+
+    /// Where the 64-bit word begins whose low half is relocated in a 32-bit file.
+    fn widened(&self, address: u64, class: u64) -> u64 {
+        if class == 4 && self.endian == Endianness::Big { address.wrapping_sub(4) } else { address }
+    }
+}
+
+/// The sections of rseq, and those with code.
+fn sections<H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    endian: Endianness,
+    data: &[u8],
+) -> Result<(Vec<Section>, Vec<Section>), String> {
+    let headers = header.section_headers(endian, data).map_err(|error| error.to_string())?;
+    if headers.is_empty() {
+        return Err("no section headers to find critical sections by".into());
+    }
+    let names = header.shstrndx(endian, data).ok().and_then(|index| headers.get(index as usize));
+    let names = names.and_then(|section| section.data(endian, data).ok()).unwrap_or(&[]);
+    let (mut rseq, mut code) = (Vec::new(), Vec::new());
+    for section in headers {
+        let flags: u64 = section.sh_flags(endian).into();
+        let name = name(names, section.sh_name(endian));
+        let executable = flags & u64::from(elf::SHF_EXECINSTR) != 0;
+        let ours = name.starts_with(PREFIX);
+        if flags & u64::from(elf::SHF_ALLOC) == 0 || !(ours || executable) {
+            continue;
+        }
+        let name = String::from_utf8_lossy(name).into_owned();
+        let section = Section { name, address: section.sh_addr(endian).into(), size: section.sh_size(endian).into() };
+        let list = if executable { &mut code } else { &mut rseq };
+        list.push(section);
+    }
+    if rseq.len() > SECTIONS {
+        return Err(format!("{} sections of rseq: linkers make one of each name", rseq.len()));
+    }
+    code.sort_by_key(|section| section.address);
+    Ok((rseq, code))
+}
+
+/// A name in a table of them.
+fn name(names: &[u8], offset: u32) -> &[u8] {
+    let name = names.get(offset as usize..).unwrap_or(&[]);
+    let name = &name[..name.len().min(NAME)];
+    name.split(|&byte| byte == 0).next().unwrap_or(&[])
+}
+
+fn functions<H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    endian: Endianness,
+    data: &[u8],
+    mask: u64,
+) -> Result<Vec<u64>, String> {
+    let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
+    let mut functions = Vec::new();
+    for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
+        let Ok(symbols) = sections.symbols(endian, data, kind) else { continue };
+        let of_code = symbols.iter().filter(|symbol| symbol.st_type() == elf::STT_FUNC);
+        functions.extend(of_code.map(|symbol| symbol.st_value(endian).into() & !mask));
+    }
+    functions.sort_unstable();
+    functions.dedup();
+    Ok(functions)
+}
+
+fn segments<'d, H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    endian: Endianness,
+    data: &'d [u8],
+) -> Result<Vec<Segment<'d>>, String> {
+    let headers = header.program_headers(endian, data).map_err(|error| error.to_string())?;
+    let loaded = headers.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
+    let segments = loaded.map(|segment| {
+        let bytes = segment.data(endian, data).map_err(|()| "a segment lies outside of the file".to_owned())?;
+        Ok(Segment { address: segment.p_vaddr(endian).into(), data: bytes })
+    });
+    let mut segments = segments.collect::<Result<Vec<_>, String>>()?;
+    segments.sort_by_key(|segment| segment.address);
+    Ok(segments)
+}
+
+/// The relocation that adds the load address, by machine; those of i386, arm and mips leave the address in the file.
+fn relative(machine: u16) -> Option<u32> {
+    Some(match machine {
+        elf::EM_X86_64 => elf::R_X86_64_RELATIVE,
+        elf::EM_AARCH64 => elf::R_AARCH64_RELATIVE,
+        elf::EM_RISCV => elf::R_RISCV_RELATIVE,
+        elf::EM_S390 => elf::R_390_RELATIVE,
+        elf::EM_PPC64 => elf::R_PPC64_RELATIVE,
+        elf::EM_PPC => elf::R_PPC_RELATIVE,
+        elf::EM_LOONGARCH => elf::R_LARCH_RELATIVE,
+        _ => return None,
+    })
+}

@@ -1,0 +1,132 @@
+//! Verifies every critical section in linked ELF files, of any of the nine architectures: the program `rseq-check`, and the
+//! subcommand `check` of the runner.
+//!
+//! A file's relocations are applied first, as the descriptors of position-independent files may be zero on disk. Then,
+//! by its sections:
+//!
+//! * `__rseq_cs`: each descriptor is aligned, of version 0 and without flags; it covers one piece of code, from one
+//!   instruction's start to another's, and aborts to a signed handler outside.
+//! * `__rseq_cs_ptr_array`: points to each descriptor once.
+//! * `__rseq_exit_point_array`: every branch out of a section is recorded, and every record belongs to a section.
+//! * The code: a section calls nothing, makes no system call, stores once, as its last instruction, and nothing leads
+//!   into its midst. A store before the last one that may be repeated (to a buffer that the commit publishes) cannot be told
+//!   from one that may not: such stores are noted, or findings with `--one-store`; one to the very place of the commit is
+//!   always a finding.
+//!
+//! A finding is a fault; a note is something to know. Time and memory are bounded by a file's length.
+
+mod args;
+mod body;
+mod code;
+mod entry;
+mod image;
+mod machine;
+mod sections;
+
+pub use args::CheckArgs;
+pub use sections::Described;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+/// The longest file that is read, in bytes.
+const LONGEST: u64 = 4 << 30;
+
+/// What was found in one file.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// The file, as it was named.
+    pub file: String,
+    /// The machine that it is for.
+    pub machine: &'static str,
+    /// Whether every store of that machine is a release.
+    pub strong: bool,
+    /// Its sections, in the order of their descriptors.
+    pub sections: Vec<Described>,
+    /// How many branches out of sections it records.
+    pub exit_points: usize,
+    /// What is wrong with them.
+    pub findings: Vec<String>,
+    /// What is not wrong, but worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// Checks the files that the arguments name. Exit codes: 0 nothing found, 1 a finding, 2 a file that cannot be read.
+pub fn main(args: &CheckArgs) -> ExitCode {
+    let mut checked = Vec::new();
+    let mut unreadable = false;
+    for file in &args.files {
+        match check(file, args.one_store) {
+            Ok(result) => checked.push(result),
+            Err(error) => {
+                eprintln!("error: {}: {error}", file.display());
+                unreadable = true;
+            }
+        }
+    }
+    print(args.json, &checked);
+    match () {
+        () if unreadable => ExitCode::from(2),
+        () if checked.iter().any(|result| !result.findings.is_empty()) => ExitCode::from(1),
+        () => ExitCode::SUCCESS,
+    }
+}
+
+/// Checks one file.
+///
+/// # Errors
+///
+/// Why it cannot be read as a linked ELF file of a machine with rseq.
+pub fn check(file: &Path, one_store: bool) -> Result<Checked, String> {
+    let metadata = fs::metadata(file).map_err(|error| error.to_string())?;
+    // Reading from a pipe or a device might never end.
+    if !metadata.is_file() {
+        return Err("not a regular file".into());
+    }
+    if metadata.len() > LONGEST {
+        return Err(format!("{} bytes are too many", metadata.len()));
+    }
+    let data = fs::read(file).map_err(|error| error.to_string())?;
+    check_data(&file.display().to_string(), &data, one_store)
+}
+
+/// Checks the bytes of a file.
+///
+/// # Errors
+///
+/// As for [`check`].
+pub fn check_data(name: &str, data: &[u8], one_store: bool) -> Result<Checked, String> {
+    let image = image::Image::read(data)?;
+    let sections::Found { sections, exit_points, findings, notes } = sections::check(&image, one_store)?;
+    let machine::Machine { name: machine, .. } = image.machine;
+    Ok(Checked {
+        file: name.to_owned(),
+        machine,
+        strong: image.machine.strong(),
+        sections,
+        exit_points,
+        findings,
+        notes,
+    })
+}
+
+fn print(json: bool, checked: &[Checked]) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    // A reader that went away needs no answer.
+    let _ = if json {
+        serde_json::to_string_pretty(checked).map(|text| writeln!(out, "{text}")).map(drop)
+    } else {
+        for Checked { file, machine, sections, exit_points, findings, notes, .. } in checked {
+            let verdict = if findings.is_empty() { "clean" } else { "faulty" };
+            let count = sections.len();
+            let _ = writeln!(out, "{file}: {machine}, {count} sections, {exit_points} exit points: {verdict}");
+            findings.iter().for_each(|finding| drop(writeln!(out, "  {finding}")));
+            notes.iter().for_each(|note| drop(writeln!(out, "  note: {note}")));
+        }
+        Ok(())
+    };
+}

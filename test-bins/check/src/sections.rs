@@ -1,0 +1,279 @@
+//! The rules of descriptors, pointers and exit points.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::body::{self, Body};
+use crate::code::Decoder;
+use crate::entry::{self, Sought};
+use crate::image::{Image, Section};
+
+const DESCRIPTOR: u64 = 32;
+
+/// A critical section, as its descriptor and its instructions describe it.
+#[derive(Debug, Serialize)]
+pub struct Described {
+    /// The address of its descriptor.
+    pub descriptor: u64,
+    /// The address of its first instruction.
+    pub start: u64,
+    /// The address behind its last instruction.
+    pub end: u64,
+    /// The address of its abort handler.
+    pub abort: u64,
+    /// Its last instruction, if that is a store.
+    pub commit: Option<String>,
+    /// Whether that store comes after all loads and stores before it: a release.
+    pub release: bool,
+    /// The addresses of stores before it, those to the stack left out: each may happen any number of times.
+    pub repeated_stores: Vec<u64>,
+}
+
+/// What the rules say of an image.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub sections: Vec<Described>,
+    pub exit_points: usize,
+    pub findings: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+/// A descriptor that could be read.
+pub struct Descriptor {
+    pub address: u64,
+    pub start: u64,
+    pub end: u64,
+    pub abort: u64,
+    thumb: bool,
+    /// Whether its addresses are sound enough to look at the code.
+    sound: bool,
+}
+
+/// Checks an image; one without descriptors is clean. `one_store`: a store before a commit is a fault too.
+///
+/// # Errors
+///
+/// If a section's bytes are not in the file, or sections lie in each other.
+pub fn check(image: &Image<'_>, one_store: bool) -> Result<Found, String> {
+    let mut found = Found::default();
+    let mut descriptors = BTreeMap::new();
+    for section in named(image, "__rseq_cs") {
+        for address in entries(image, section, DESCRIPTOR, &mut found)? {
+            let descriptor = descriptor(image, address, &mut found)?;
+            descriptors.insert(address, descriptor);
+        }
+    }
+    pointers(image, &descriptors, &mut found)?;
+    let exits = exits(image, &descriptors, &mut found)?;
+    bodies(image, &descriptors, &exits, one_store, &mut found)?;
+    surroundings(image, &descriptors, &mut found)?;
+    Ok(found)
+}
+
+fn named<'i>(image: &'i Image<'_>, name: &'static str) -> impl Iterator<Item = &'i Section> {
+    image.sections.iter().filter(move |section| section.name == name)
+}
+
+/// The addresses of a section's entries.
+fn entries(
+    image: &Image<'_>,
+    section: &Section,
+    size: u64,
+    found: &mut Found,
+) -> Result<impl Iterator<Item = u64> + use<>, String> {
+    let Section { name, address, size: bytes, .. } = section;
+    if *bytes > image.len {
+        return Err(format!("{name}: {bytes} bytes are more than the file has"));
+    }
+    if !bytes.is_multiple_of(size) {
+        found.findings.push(format!("{name}: {bytes} bytes are not a multiple of {size}"));
+    }
+    let (address, count) = (*address, bytes / size);
+    Ok((0..count).map_while(move |entry| address.checked_add(entry * size)))
+}
+
+fn missing(address: u64) -> String {
+    format!("{address:#x} is in a section but not in the file")
+}
+
+fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Descriptor, String> {
+    let at = |offset| address.checked_add(offset).ok_or_else(|| missing(address));
+    let word = |offset| image.u64(at(offset)?).ok_or_else(|| missing(address));
+    let half = |offset| image.u32(at(offset)?).ok_or_else(|| missing(address));
+    let mut faults = Vec::new();
+    let (version, flags) = (half(0)?, half(4)?);
+    let mask = image.machine.mask;
+    let (start, length, abort) = (word(8)?, word(16)?, word(24)? & !mask);
+    let (thumb, start) = (start & mask != 0, start & !mask);
+    if !address.is_multiple_of(DESCRIPTOR) {
+        faults.push("is not aligned to 32 bytes".into());
+    }
+    if (version, flags) != (0, 0) {
+        faults.push(format!("has version {version} and flags {flags:#x}, not 0 and 0"));
+    }
+    let end = start.saturating_add(length);
+    let covers_code = length != 0 && image.code(start, end).is_some();
+    if !covers_code {
+        faults.push(format!("covers {start:#x} to {end:#x}, which is not within one executable section"));
+    }
+    let aborts_to_code = image.code(abort, abort.saturating_add(1)).is_some();
+    if !aborts_to_code {
+        faults.push(format!("aborts to {abort:#x}, where no code is"));
+    } else if (start..end).contains(&abort) {
+        faults.push(format!("aborts to {abort:#x}, inside itself"));
+    }
+    faults.extend(signature(image, abort));
+    found.findings.extend(faults.into_iter().map(|fault| format!("the descriptor at {address:#x} {fault}")));
+    Ok(Descriptor { address, start, end, abort, thumb, sound: covers_code && aborts_to_code })
+}
+
+fn signature(image: &Image<'_>, abort: u64) -> Option<String> {
+    let expected = image.machine.signature;
+    match abort.checked_sub(4).and_then(|address| image.bytes(address, 4)) {
+        Some(bytes) if bytes == expected => None,
+        Some(bytes) => Some(format!("has {bytes:02x?} before its abort handler, not the signature {expected:02x?}")),
+        None => Some("has no signature before its abort handler".into()),
+    }
+}
+
+/// Each descriptor is pointed to once. The array may be missing as a whole: a linker that collects garbage drops it.
+fn pointers(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<(), String> {
+    let mut pointed: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut there = false;
+    for section in named(image, "__rseq_cs_ptr_array") {
+        there = true;
+        for address in entries(image, section, 8, found)? {
+            *pointed.entry(image.u64(address).ok_or_else(|| missing(address))?).or_default() += 1;
+        }
+    }
+    for (target, times) in &pointed {
+        if !descriptors.contains_key(target) {
+            found.findings.push(format!("__rseq_cs_ptr_array points to {target:#x}, where no descriptor is"));
+        } else if *times != 1 {
+            found.findings.push(format!("__rseq_cs_ptr_array points to {target:#x} {times} times"));
+        }
+    }
+    if there {
+        let lost = descriptors.keys().filter(|address| !pointed.contains_key(address));
+        found.findings.extend(lost.map(|address| format!("__rseq_cs_ptr_array does not point to {address:#x}")));
+    } else if !descriptors.is_empty() {
+        found.notes.push("no __rseq_cs_ptr_array: debuggers cannot list the sections".into());
+    }
+    Ok(())
+}
+
+/// Where each section is recorded to leave to, by its start.
+type Exits = BTreeMap<u64, BTreeSet<u64>>;
+
+/// Each exit point belongs to a section, and leads out of it.
+fn exits(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<Exits, String> {
+    let by_start: BTreeMap<u64, &Descriptor> = descriptors.values().map(|section| (section.start, section)).collect();
+    let mut exits = Exits::new();
+    for section in named(image, "__rseq_exit_point_array") {
+        for address in entries(image, section, 16, found)? {
+            found.exit_points += 1;
+            let exit_at = address.checked_add(8).ok_or_else(|| missing(address))?;
+            let word = |address| image.u64(address).ok_or_else(|| missing(address));
+            let (start, exit) = (word(address)? & !image.machine.mask, word(exit_at)? & !image.machine.mask);
+            let fault = match by_start.get(&start) {
+                None => format!("belongs to no section: {start:#x}"),
+                Some(section) if (start..section.end).contains(&exit) => {
+                    format!("leads to {exit:#x}, inside its section")
+                }
+                Some(_) if image.code(exit, exit.saturating_add(1)).is_none() => {
+                    format!("leads to {exit:#x}, where no code is")
+                }
+                Some(_) => {
+                    exits.entry(start).or_default().insert(exit);
+                    continue;
+                }
+            };
+            found.findings.push(format!("the exit point at {address:#x} {fault}"));
+        }
+    }
+    Ok(exits)
+}
+
+/// Looks at the instructions of every section that is one.
+fn bodies(
+    image: &Image<'_>,
+    descriptors: &BTreeMap<u64, Descriptor>,
+    exits: &Exits,
+    one_store: bool,
+    found: &mut Found,
+) -> Result<(), String> {
+    let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
+    let none = BTreeSet::new();
+    let mut left = image.len;
+    let mut unrecorded = 0;
+    for section in descriptors.values() {
+        let Descriptor { address, start, end, abort, .. } = *section;
+        let body = if section.sound {
+            left = left.checked_sub(end - start).ok_or("critical sections lie in each other")?;
+            let decoder = &decoders[usize::from(section.thumb)];
+            body::check(image, decoder, section, exits.get(&start).unwrap_or(&none))
+        } else {
+            Body::default()
+        };
+        let Body { faults, early, commit, ordered, unrecorded: out } = body;
+        let name = |fault| format!("the section at {start:#x} (descriptor {address:#x}) {fault}");
+        found.findings.extend(faults.into_iter().map(name));
+        if found.exit_points == 0 {
+            unrecorded += out.len();
+        } else {
+            let fault = |branch: String| name(format!("leaves where no exit point is recorded: {branch}"));
+            found.findings.extend(out.into_iter().map(fault));
+        }
+        if one_store && !early.is_empty() {
+            found.findings.push(name(format!("stores {} times before its commit", early.len())));
+        }
+        let release = ordered && commit.is_some();
+        found.sections.push(Described {
+            descriptor: address,
+            start,
+            end,
+            abort,
+            commit,
+            release,
+            repeated_stores: early,
+        });
+    }
+    if unrecorded > 0 {
+        found
+            .notes
+            .push(format!("{unrecorded} branches out of sections, and no exit points: debuggers cannot step over"));
+    }
+    let early = found.sections.iter().filter(|section| !section.repeated_stores.is_empty()).count();
+    if early > 0 && !one_store {
+        found.notes.push(format!("{early} sections store before their commit: each such store has to bear repetition"));
+    }
+    Ok(())
+}
+
+/// Looks at all code: sections and handlers begin with an instruction, and nothing leads into the midst of a section.
+fn surroundings(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<(), String> {
+    let sound = || descriptors.values().filter(|section| section.sound);
+    if sound().next().is_none() {
+        return Ok(());
+    }
+    let sought = Sought {
+        begins: sound().flat_map(|section| [section.start, section.abort]).collect(),
+        sections: sound().map(|section| (section.start, section.end)).collect(),
+    };
+    let decoder = Decoder::new(image.machine, sound().any(|section| section.thumb))?;
+    let swept = entry::sweep(image, &decoder, &sought)?;
+    for Descriptor { address, start, abort, .. } in sound() {
+        for (what, place) in [("begins at", start), ("aborts to", abort)] {
+            if !swept.begins.contains(place) {
+                found
+                    .findings
+                    .push(format!("the descriptor at {address:#x} {what} {place:#x}, in the midst of an instruction"));
+            }
+        }
+    }
+    found.findings.extend(swept.enters.into_iter().map(|(start, text, from)| {
+        format!("the section at {start:#x} is entered in its midst: `{text}` at {from:#x}")
+    }));
+    Ok(())
+}
