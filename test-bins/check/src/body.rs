@@ -8,8 +8,8 @@ use crate::sections::Descriptor;
 
 /// The most bytes of a section: none is nearly as long.
 const LONGEST: u64 = 64 << 10;
-/// The most jumps that linkers put between a branch and where it leads.
-const VENEERS: usize = 2;
+/// The most instructions between a branch and the exit that it leads to.
+const DETOUR: usize = 16;
 
 /// What a section's instructions came to.
 #[derive(Debug, Default)]
@@ -102,24 +102,33 @@ fn flows(
             if !boundaries.contains(&target) {
                 body.faults.push(format!("branches into the midst of an instruction: `{text}` at {address:#x}"));
             }
-        } else if !leads_to(image, decoder, target, exits) {
+        // Who gives up by the section's own abort handler leaves to where the descriptor says anyway.
+        } else if target != section.abort && !leads_to(image, decoder, target, exits) {
             body.unrecorded.push(format!("`{text}` at {address:#x}, to {target:#x}"));
         }
     }
 }
 
-/// Whether the target is one of the exits, or jumps to one: a linker's veneer.
+/// Whether the target is one of the exits, or straight on leads to one: by a linker's veneer, or by instructions that put
+/// registers back (the C code's copying sections leave like this).
 fn leads_to(image: &Image<'_>, decoder: &Decoder, target: u64, exits: &BTreeSet<u64>) -> bool {
     let mut target = target;
-    for _ in 0..=VENEERS {
+    let mut path = Vec::new();
+    for _ in 0..DETOUR {
         if exits.contains(&target) {
             return true;
         }
-        let next = image.from(target).and_then(|bytes| decoder.one(bytes, target));
-        match next.map(|instruction| instruction.meaning.flow) {
-            Some(Flow::Jump(Some(next))) => target = next,
+        let Some(next) = image.from(target).and_then(|bytes| decoder.one(bytes, target)) else { return false };
+        let (behind, flow) = (target.saturating_add(next.len), next.meaning.flow);
+        path.push(next);
+        target = match flow {
+            Flow::Next => behind,
+            Flow::Jump(to) => match to.or_else(|| decoder.far(&path, |address| image.word(address))) {
+                Some(to) => to,
+                None => return false,
+            },
             _ => return false,
-        }
+        };
     }
     false
 }
@@ -140,7 +149,8 @@ fn stores(image: &Image<'_>, decoder: &Decoder, instructions: &[Instruction], bo
         let Instruction { address, text, meaning, .. } = instruction;
         if !meaning.stores {
             let register = instruction.written();
-            same &= register.is_empty() || !last.place(isa).contains(register);
+            let is_register = register.starts_with(|first: char| first.is_alphabetic() || "$%".contains(first));
+            same &= !is_register || !last.place(isa).contains(register);
         } else if !decoder.is_scratch(instruction.place(isa)) {
             body.early.push(*address);
             if same && instruction.place(isa) == last.place(isa) {
@@ -155,6 +165,9 @@ fn stores(image: &Image<'_>, decoder: &Decoder, instructions: &[Instruction], bo
 
 /// Whether a barrier is the last that touches memory.
 fn is_behind_barrier(before: &[Instruction]) -> bool {
-    let touches = |instruction: &&Instruction| instruction.meaning.orders || instruction.text.contains(['[', '(']);
+    let touches = |instruction: &&Instruction| {
+        let Instruction { meaning, text, .. } = instruction;
+        meaning.orders || meaning.stores || text.contains(['[', '('])
+    };
     before.iter().rev().find(touches).is_some_and(|instruction| instruction.meaning.orders)
 }

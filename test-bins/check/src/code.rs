@@ -84,6 +84,23 @@ impl Instruction {
     }
 }
 
+/// An instruction that a sweep goes by.
+pub struct Seen<'i> {
+    pub address: u64,
+    pub len: u64,
+    pub word: u32,
+    pub meaning: Meaning,
+    mnemonic: &'i str,
+    operands: &'i str,
+}
+
+impl Seen<'_> {
+    /// As an assembler writes it.
+    pub fn text(&self) -> String {
+        format!("{} {}", self.mnemonic, self.operands).trim_end().to_owned()
+    }
+}
+
 /// Takes code of one machine apart.
 pub struct Decoder {
     machine: Machine,
@@ -98,6 +115,15 @@ impl Decoder {
     ///
     /// Capstone's, if it was built without the architecture.
     pub fn new(machine: Machine, thumb: bool) -> Result<Self, String> {
+        Self::with_stores(machine, thumb, true)
+    }
+
+    /// The same for sweeps, which do not ask what stores.
+    pub fn for_flow(machine: Machine, thumb: bool) -> Result<Self, String> {
+        Self::with_stores(machine, thumb, false)
+    }
+
+    fn with_stores(machine: Machine, thumb: bool, stores: bool) -> Result<Self, String> {
         let mode = |wide, narrow| if machine.wide { wide } else { narrow };
         let (arch, mode, extra): (_, _, &[ExtraMode]) = match machine.isa {
             Isa::X86 => (Arch::X86, mode(Mode::Mode64, Mode::Mode32), &[]),
@@ -112,7 +138,7 @@ impl Decoder {
         let endian = if machine.little_code { Endian::Little } else { Endian::Big };
         let engine = Capstone::new_raw(arch, mode, extra.iter().copied(), Some(endian));
         let mut engine = engine.map_err(|error| format!("the disassembler: {error}"))?;
-        engine.set_detail(true).map_err(|error| format!("the disassembler: {error}"))?;
+        engine.set_detail(stores).map_err(|error| format!("the disassembler: {error}"))?;
         Ok(Self { machine, thumb, engine: Some(engine) })
     }
 
@@ -126,55 +152,50 @@ impl Decoder {
         // No instruction is longer than 16 bytes.
         let bytes = &bytes[..bytes.len().min(16)];
         let mut found = None;
-        self.each(bytes, address, &mut |instruction| {
-            found = Some(instruction);
+        self.each(bytes, address, &mut |seen| {
+            found = Some(Instruction {
+                address: seen.address,
+                len: seen.len,
+                word: seen.word,
+                text: seen.text(),
+                meaning: seen.meaning,
+            });
             false
         });
         found.filter(|instruction| instruction.address == address)
     }
 
     /// Visits one instruction after the other, passing over what is none, until `visit` says no.
-    pub fn each(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Instruction) -> bool) {
+    pub fn each(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         match &self.engine {
             Some(engine) => self.each_of_capstone(engine, bytes, address, visit),
             None => self.each_word(bytes, address, visit),
         }
     }
 
-    fn each_of_capstone(
-        &self,
-        engine: &Capstone,
-        bytes: &[u8],
-        address: u64,
-        visit: &mut dyn FnMut(Instruction) -> bool,
-    ) {
+    fn each_of_capstone(&self, engine: &Capstone, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         let Ok(mut instructions) = engine.disasm_iter(bytes, address) else { return };
         loop {
             while let Some(raw) = instructions.next() {
                 let (mnemonic, operands) = (raw.mnemonic().unwrap_or(""), raw.op_str().unwrap_or(""));
-                let instruction = Instruction {
-                    address: raw.address(),
-                    len: raw.len() as u64,
-                    word: self.word(raw.bytes()),
-                    text: format!("{mnemonic} {operands}").trim_end().to_owned(),
-                    meaning: match self.machine.isa {
-                        Isa::X86 => x86::meaning(mnemonic, operands, engine.insn_detail(&raw).ok()),
-                        Isa::Aarch64 => aarch64::meaning(mnemonic, operands),
-                        Isa::Arm => arm::meaning(mnemonic, operands),
-                        Isa::Riscv => riscv::meaning(mnemonic, operands, raw.address()),
-                        Isa::S390x => s390x::meaning(mnemonic, operands),
-                        Isa::PowerPc => powerpc::meaning(mnemonic, operands),
-                        Isa::Mips => mips::meaning(mnemonic, operands),
-                        Isa::LoongArch => Meaning::default(),
-                    },
+                let (address, len) = (raw.address(), raw.len() as u64);
+                let meaning = match self.machine.isa {
+                    Isa::X86 => x86::meaning(mnemonic, operands, engine.insn_detail(&raw).ok()),
+                    Isa::Aarch64 => aarch64::meaning(mnemonic, operands),
+                    Isa::Arm => arm::meaning(mnemonic, operands),
+                    Isa::Riscv => riscv::meaning(mnemonic, operands, address),
+                    Isa::S390x => s390x::meaning(mnemonic, operands),
+                    Isa::PowerPc => powerpc::meaning(mnemonic, operands),
+                    Isa::Mips => mips::meaning(mnemonic, operands),
+                    Isa::LoongArch => Meaning::default(),
                 };
-                if !visit(instruction) {
+                if !visit(Seen { address, len, word: self.word(raw.bytes()), mnemonic, operands, meaning }) {
                     return;
                 }
             }
             // Capstone stands before what it does not know.
-            let rest = bytes.len() - instructions.code().len().min(bytes.len());
-            let next = rest.saturating_add(self.step() as usize);
+            let known = bytes.len() - instructions.code().len().min(bytes.len());
+            let next = known.saturating_add(self.step() as usize);
             match bytes.get(next..) {
                 Some(rest) if !rest.is_empty() => instructions.reset(rest, address.wrapping_add(next as u64)),
                 _ => return,
@@ -182,13 +203,14 @@ impl Decoder {
         }
     }
 
-    fn each_word(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Instruction) -> bool) {
+    fn each_word(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         for (number, bytes) in bytes.chunks_exact(4).enumerate() {
             let (address, word) = (address.wrapping_add(4 * number as u64), self.word(bytes));
-            if let Some((text, meaning)) = loongarch::decode(word, address)
-                && !visit(Instruction { address, len: 4, word, text, meaning })
-            {
-                return;
+            if let Some((text, meaning)) = loongarch::decode(word, address) {
+                let (mnemonic, operands) = text.split_once(' ').unwrap_or((&text, ""));
+                if !visit(Seen { address, len: 4, word, mnemonic, operands, meaning }) {
+                    return;
+                }
             }
         }
     }
@@ -235,7 +257,7 @@ impl Decoder {
             Isa::S390x => &["%r15)"],
             Isa::PowerPc => &["(r1)"],
             Isa::Mips => &["($sp)"],
-            Isa::LoongArch => &["$r3,"],
+            Isa::LoongArch => &["($r3,"],
         };
         stack.iter().any(|register| place.contains(register))
     }

@@ -65,7 +65,7 @@ fn piece(decoder: &Decoder, bytes: &[u8], start: u64, sought: &Sought, swept: &m
             && target < end
             && !(start..end).contains(&address)
         {
-            swept.enters.push((start, instruction.text, address));
+            swept.enters.push((start, instruction.text(), address));
         }
         true
     });

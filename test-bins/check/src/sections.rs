@@ -261,7 +261,7 @@ fn surroundings(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, foun
         begins: sound().flat_map(|section| [section.start, section.abort]).collect(),
         sections: sound().map(|section| (section.start, section.end)).collect(),
     };
-    let decoder = Decoder::new(image.machine, sound().any(|section| section.thumb))?;
+    let decoder = Decoder::for_flow(image.machine, sound().any(|section| section.thumb))?;
     let swept = entry::sweep(image, &decoder, &sought)?;
     for Descriptor { address, start, abort, .. } in sound() {
         for (what, place) in [("begins at", start), ("aborts to", abort)] {

@@ -24,7 +24,11 @@ pub fn decode(word: u32, address: u64) -> Option<(String, Meaning)> {
     };
     let target = meaning.flow.target().map(|target| format!(", {target:#x}")).unwrap_or_default();
     let rest = word >> 10 & 0xfff;
-    Some((format!("{name} $r{d}, $r{j}, {rest:#x}{target}"), meaning))
+    let text = match touches_memory(word) {
+        true => format!("{name} $r{d}, ($r{j}, {rest:#x})"),
+        false => format!("{name} $r{d}, $r{j}, {rest:#x}{target}"),
+    };
+    Some((text, meaning))
 }
 
 fn plain(word: u32) -> (&'static str, Meaning) {
@@ -33,8 +37,14 @@ fn plain(word: u32) -> (&'static str, Meaning) {
         // Hints 0x12 and 0x10 keep loads and stores before later stores; those that are not known are full barriers.
         0x3872_0000 => ("dbar", Meaning { orders: matches!(word & 0x7fff, 0 | 0x10 | 0x12), ..Meaning::default() }),
         _ if stores(word) => ("st", Meaning::stores(true)),
+        _ if touches_memory(word) => ("ld", Meaning::default()),
         _ => ("word", Meaning::default()),
     }
+}
+
+/// Whether it loads or stores, or may.
+fn touches_memory(word: u32) -> bool {
+    matches!(word >> 26, 0x08..=0x0c) || matches!(word >> 15, 0x7000..=0x70e3 | 0x70e8..=0x70ff)
 }
 
 fn stores(word: u32) -> bool {

@@ -16,6 +16,8 @@ pub fn meaning(mnemonic: &str, operands: &str) -> Meaning {
         // `basr r, 0` links and goes on.
         "basr" | "balr" | "bassm" if operands.ends_with("%r0") || operands.ends_with(", 0") => Meaning::default(),
         "bras" | "brasl" | "bas" | "bal" | "basr" | "balr" | "bassm" => Meaning::flow(Flow::Call(target)),
+        // On no condition, or to where no register says, as serialisation does: no branch.
+        "bcr" | "bc" if operands.starts_with("0,") || operands.ends_with("%r0") => Meaning::default(),
         "br" | "b" | "bc" | "bcr" => Meaning::flow(Flow::Jump(None)),
         "brct" | "brctg" | "brcth" | "brxh" | "brxle" | "brxhg" | "brxlg" | "brc" | "brcl" => {
             Meaning::flow(Flow::Branch(target))

@@ -1,0 +1,64 @@
+//! The program: exit codes and output, on this very test, which has a section of its own.
+
+mod elf;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use elf::{ARCHES, Plan};
+use rseq_core::section::operations::load_add_store;
+use rseq_core::{KernelRseq, Registration};
+
+fn run(arguments: &[&Path]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rseq-check")).args(arguments).output().expect("it starts")
+}
+
+fn code(arguments: &[&Path]) -> Option<i32> {
+    run(arguments).status.code()
+}
+
+fn written(name: &str, plan: &Plan) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, plan.file()).expect("the directory is there");
+    path
+}
+
+#[test]
+fn the_exit_code_tells() {
+    let clean = written("clean", &Plan::right(&ARCHES[0]));
+    let faulty = written("faulty", &Plan { version: 1, ..Plan::right(&ARCHES[1]) });
+    let text = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    assert_eq!(code(&[&clean]), Some(0));
+    assert_eq!(code(&[&clean, &faulty]), Some(1));
+    for unreadable in [text, Path::new("/nonexistent"), Path::new("/"), Path::new("/dev/zero")] {
+        assert_eq!(code(&[&faulty, unreadable]), Some(2), "{}", unreadable.display());
+    }
+    assert_eq!(code(&[]), Some(2));
+}
+
+#[test]
+fn json_says_what_the_text_says() {
+    let faulty = written("faulty-json", &Plan { version: 1, ..Plan::right(&ARCHES[2]) });
+    let output = run(&[Path::new("--json"), &faulty]);
+    assert_eq!(output.status.code(), Some(1));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
+    assert_eq!(document[0]["machine"], "aarch64");
+    assert_eq!(document[0]["sections"].as_array().map(Vec::len), Some(1));
+    let finding = document[0]["findings"][0].as_str().expect("a finding");
+    assert!(String::from_utf8_lossy(&run(&[&faulty]).stdout).contains(finding));
+}
+
+/// A real program, position-independent as the host's compiler makes them.
+#[test]
+fn this_program_is_clean() {
+    if let Ok(registration) = Registration::adopt(KernelRseq::SILENT) {
+        let (token, mut word) = (registration.token(), 0);
+        // SAFETY: the word is a local, the CPU one that the kernel told.
+        let _ = unsafe { load_add_store(token, token.cpu_index(), token.cpu_id() as usize, &raw mut word, 1) };
+    }
+    let own = std::env::current_exe().expect("a program knows its file");
+    let checked = rseq_check::check(&own, true).expect("it can be read");
+    assert!(!checked.sections.is_empty(), "{checked:?}");
+    assert_eq!(checked.findings, Vec::<String>::new());
+}
