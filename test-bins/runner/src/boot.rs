@@ -8,6 +8,7 @@
 //! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite's names to a kernel in the cache |
 //! | `kernel`, `recipe`, `tools`, `source`, `make` | a kernel that no distribution has, built here |
 //! | `toolchain`, `builds` | building for another architecture |
+//! | `sections` | the critical sections of what was built, before it boots |
 //! | `payload`, `cpio` | what a guest runs |
 //! | `guest`, `console` | a run of QEMU, and what its console says |
 //! | `cell`, `verdict`, `schedule`, `run`, `matrix` | cells, side by side, and the table at the end |
@@ -37,6 +38,7 @@ mod recipe;
 mod resolve;
 mod run;
 mod schedule;
+mod sections;
 mod select;
 mod source;
 mod toolchain;

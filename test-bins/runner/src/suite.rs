@@ -28,6 +28,8 @@ pub struct Entry {
     pub full_timeout: u64,
     /// What the machine must have for more than a skip.
     pub needs: &'static [Need],
+    /// Has sections that are wrong on purpose, so that what a check of the binary finds does not count.
+    pub wrong_sections: bool,
 }
 
 /// How a binary's output is read.
@@ -77,6 +79,7 @@ const TEST: Entry = Entry {
     timeout: 60,
     full_timeout: 600,
     needs: &[],
+    wrong_sections: false,
 };
 
 /// Every binary of `test-bins` but `init`, in the order in which they run.

@@ -95,6 +95,10 @@ pub struct BootArgs {
     #[arg(long)]
     pub list: bool,
 
+    /// Build the cells' binaries and check their critical sections, and boot none
+    #[arg(long, conflicts_with_all = ["list", "program"])]
+    pub check: bool,
+
     /// CPUs of each guest
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub cpus: u32,

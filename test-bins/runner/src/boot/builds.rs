@@ -1,4 +1,4 @@
-//! Binaries for several targets, built one after the other while guests with the first ones run already.
+//! Binaries for several targets, built and checked one after the other while guests with the first ones run already.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::machine::Target;
 use super::select::Cell;
-use super::toolchain;
+use super::{sections, toolchain};
 use crate::compile::Binaries;
 use crate::interrupt::Interrupt;
 
@@ -25,7 +25,12 @@ impl Builds {
         Self(targets)
     }
 
-    /// Builds all of them; must be called, else [`Builds::of`] waits for ever.
+    /// The targets.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.0.iter().map(|(target, _)| target)
+    }
+
+    /// Builds and checks all of them; must be called, else [`Builds::of`] waits for ever.
     pub fn run(&self, root: &Path, names: &[&str], interrupt: &Interrupt) {
         for (target, slot) in &self.0 {
             let _ = slot.set(build(target, root, names, interrupt));
@@ -41,6 +46,12 @@ impl Builds {
 }
 
 fn build(target: &Target, root: &Path, names: &[&str], interrupt: &Interrupt) -> Result<Binaries, String> {
+    let binaries = built(target, root, names, interrupt)?;
+    sections::check(&binaries, names).map(|_| binaries)
+}
+
+/// The binaries for a target, as they come from the compiler.
+pub fn built(target: &Target, root: &Path, names: &[&str], interrupt: &Interrupt) -> Result<Binaries, String> {
     if interrupt.requested() {
         return Err("interrupted".into());
     }

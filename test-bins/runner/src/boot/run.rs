@@ -16,7 +16,7 @@ use super::machine::Hardware;
 use super::payload::Payload;
 use super::select::{self, Cell};
 use super::verdict::Verdict;
-use super::{cache, elf, matrix, schedule};
+use super::{cache, elf, matrix, schedule, sections};
 use crate::interrupt::Interrupt;
 use crate::ktap::Outcome;
 use crate::suite::{Entry, Need, SUITE};
@@ -65,6 +65,9 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
     };
     if args.list {
         return list(&setting, &cells, args.json).map_err(failed);
+    }
+    if args.check {
+        return sections::run(&cells, &root, &payload.binaries(), &interrupt).map_err(failed);
     }
     let ran = run_all(&setting, &cells, &root, args.jobs);
     report(&ran, args.json).map_err(failed)?;

@@ -1,0 +1,39 @@
+//! The static binaries, built for an architecture, taken apart: descriptors, signatures, exits, calls, commits, orders.
+//!
+//! This machine's architecture always; the others with `-- --ignored`, as they are built anew. Every cell of the boot
+//! matrix makes the same check before it boots.
+
+use std::process::Command;
+
+fn clean(architecture: &str) {
+    let mut runner = Command::new(env!("CARGO_BIN_EXE_runner"));
+    let output = runner.args(["boot", "--check", "--arch", architecture]).output().expect("the runner starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    let result = out.lines().last().unwrap_or_default();
+    assert!(result.starts_with(&format!("ok 1 {architecture}")), "{out}");
+    match result.split_once("# SKIP") {
+        Some((_, reason)) => eprintln!("{architecture} is not checked:{reason}"),
+        None => assert!(!out.contains(" 0 critical sections") && !out.contains(" 0 orders"), "{out}"),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn x86_64() {
+    clean("x86_64");
+}
+
+macro_rules! cross_built {
+    ($($architecture:ident)*) => {
+        $(
+            #[test]
+            #[ignore = "cross-builds the suite: only with --ignored, or by the boot matrix"]
+            fn $architecture() {
+                clean(stringify!($architecture));
+            }
+        )*
+    };
+}
+
+cross_built! { i686 aarch64 armv7 riscv64 s390x powerpc64le loongarch64 mips64el }
