@@ -132,6 +132,13 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
     Entry { name: "node_test", about: "node_id against sysfs, on every CPU", ..TEST },
     Entry { name: "slice_test", about: "time slice extensions, from request to yield", timeout: 180, ..TEST },
+    Entry {
+        name: "arch_memory_order",
+        about: "what a section stored is seen before its commit",
+        timeout: 120,
+        needs: &[Need::Cpus],
+        ..TEST
+    },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
     Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },
