@@ -176,7 +176,8 @@ impl Decoder {
     fn each_of_capstone(&self, engine: &Capstone, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         let Ok(mut instructions) = engine.disasm_iter(bytes, address) else { return };
         loop {
-            while let Some(raw) = instructions.next() {
+            // Capstone's decoder of s390x looks at the first byte even where there is none.
+            while let Some(raw) = (!instructions.code().is_empty()).then(|| instructions.next()).flatten() {
                 let (mnemonic, operands) = (raw.mnemonic().unwrap_or(""), raw.op_str().unwrap_or(""));
                 let (address, len) = (raw.address(), raw.len() as u64);
                 let meaning = match self.machine.isa {

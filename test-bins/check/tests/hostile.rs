@@ -168,3 +168,24 @@ fn repeat_header(data: &mut Vec<u8>, name: &str, times: u16) {
     data[64 + 32..64 + 40].copy_from_slice(&whole.to_le_bytes());
     data[64 + 40..64 + 48].copy_from_slice(&whole.to_le_bytes());
 }
+
+/// A section in code that no segment has: there is not one byte to take apart.
+#[test]
+fn code_that_is_not_in_the_file_is_survived() {
+    const AWAY: u32 = 0x10_0000;
+    for arch in ARCHES {
+        let plan = Plan { start: AWAY.into(), length: AWAY.into(), exit: None, ..Plan::right(arch) };
+        let mut data = plan.file();
+        let word = |bytes: [u8; 4]| if arch.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+        // Where the table of section headers is, its entries' size, and where one has its address: of the low word.
+        let (table, size, address) = if arch.wide { (0x28, 64, 16) } else { (0x20, 40, 12) };
+        let low = if arch.wide && arch.big { 4 } else { 0 };
+        let read = |data: &[u8], at: usize| word(data[at + low..at + low + 4].try_into().expect("4 bytes"));
+        let text = read(&data, table) as usize + size + address;
+        let moved = read(&data, text) + AWAY;
+        let bytes = if arch.big { moved.to_be_bytes() } else { moved.to_le_bytes() };
+        data[text + low..text + low + 4].copy_from_slice(&bytes);
+        let findings = check_data(arch.name, &data, false).expect("it can be read").findings;
+        assert!(findings.iter().any(|finding| finding.contains("holds no instruction")), "{}: {findings:?}", arch.name);
+    }
+}
