@@ -58,6 +58,9 @@ const PLAIN: Runs = &[&[]];
 /// The runs in a guest: fewer events, shorter deadlines.
 const SHORT: Runs = &[&["--short"]];
 
+/// With a registration of all that the kernel has, and of the original 32 bytes.
+const BOTH_MODES: Runs = &[&[], &["--legacy"]];
+
 /// One run of each test, in turn by CPU and by concurrency ID.
 const PARAM_GUEST: Runs = &[
     &["-T", "s", "-t", "8", "-r", "500"],
@@ -137,6 +140,16 @@ pub const SUITE: &[Entry] = &[
         about: "what a section stored is seen before its commit",
         timeout: 120,
         needs: &[Need::Cpus],
+        ..TEST
+    },
+    Entry {
+        name: "abort_points",
+        about: "an abort at every instruction of every section",
+        native: BOTH_MODES,
+        guest: BOTH_MODES,
+        full: BOTH_MODES,
+        timeout: 180,
+        wrong_sections: true,
         ..TEST
     },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },

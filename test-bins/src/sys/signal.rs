@@ -18,6 +18,8 @@ pub enum Action {
     OnAlternateStack(extern "C" fn(i32)),
     /// Calls the function, which the same signal may interrupt.
     Nested(extern "C" fn(i32)),
+    /// Calls the function with the kernel's `siginfo` and `ucontext`, which it may change.
+    WithContext(extern "C" fn(i32, *mut u8, *mut u8)),
 }
 
 const MASK_WORDS: usize =
@@ -51,6 +53,7 @@ pub fn set(signal: u32, action: Action) -> Result<(), Errno> {
         Action::Handler(function) => (function as usize, raw::SA_RESTART),
         Action::OnAlternateStack(function) => (function as usize, raw::SA_RESTART | raw::SA_ONSTACK),
         Action::Nested(function) => (function as usize, raw::SA_RESTART | raw::SA_NODEFER),
+        Action::WithContext(function) => (function as usize, raw::SA_RESTART | raw::SA_SIGINFO),
     };
     let kernel = Kernel {
         handler,

@@ -32,7 +32,10 @@ const SECTIONS: &[&str] = &[
     "membarrier_test",
     "signal_test",
     "mm_cid_test",
+    "abort_points",
     "bad_descriptors",
+    "far_handler_test",
+    "arch_memory_order",
 ];
 
 const FAULTS: &[Fault] = &[Fault {

@@ -1,0 +1,37 @@
+//! ARM in ARM state: the undefined instruction that Linux takes for a breakpoint.
+
+use linux_raw_sys::general::SIGTRAP;
+use test_bins::sys;
+
+use super::{LONGEST, words_before};
+
+pub const BREAKPOINT: [u8; 4] = 0xe7f0_01f0u32.to_ne_bytes();
+pub const SIGNAL: u32 = SIGTRAP;
+pub const BEHIND: usize = 0;
+/// `mcontext` begins at 20: trap_no, error_code, oldmask, r0 to r15, cpsr.
+pub const PC: usize = 32 + 15 * 4;
+pub const REGISTERS: (usize, usize) = (32, 15);
+/// All of `cpsr` but the conditions and the saturation flag.
+pub const FLAGS: Option<(usize, usize)> = Some((PC + 4, 0x07f0_ffff));
+/// ip.
+pub const TEMPORARIES: u32 = 1;
+pub const INPUTS_IN_REGISTERS: bool = true;
+
+/// `__ARM_NR_cacheflush` of asm/unistd.h.
+const CACHEFLUSH: u32 = 0xf_0002;
+
+pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
+    Some(4)
+}
+
+/// `movw`, `movt`, `add`, `str`.
+pub fn entry(start: usize, _descriptor: usize) -> Option<usize> {
+    let pattern =
+        [(0xfff0_f000, 0xe300_c000), (0xfff0_f000, 0xe340_c000), (!0, 0xe08f_c00c), (0xfff0_ffff, 0xe580_c008)];
+    words_before(start, &pattern)
+}
+
+pub fn flush(start: usize, length: usize) {
+    // SAFETY: cleans caches and changes nothing else.
+    let _ = unsafe { sys::call(CACHEFLUSH, [start, start + length, 0]) };
+}

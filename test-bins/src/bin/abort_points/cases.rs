@@ -1,0 +1,224 @@
+//! One line for each operation: its arguments, and what it leaves behind.
+
+use rseq_core::section::here::*;
+use rseq_core::section::operations::*;
+use rseq_core::{Aborted, Area, Committed, CompareFailed, Index, OutOfRange, Refused, Relaxed, Release, Stopped};
+
+use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, Scene, takes};
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Committed,
+    Aborted,
+    CompareFailed,
+    OutOfRange,
+}
+
+impl From<core::convert::Infallible> for Ended {
+    fn from(never: core::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl From<Aborted> for Ended {
+    fn from(_: Aborted) -> Self {
+        Self::Aborted
+    }
+}
+
+impl From<OutOfRange> for Ended {
+    fn from(_: OutOfRange) -> Self {
+        Self::OutOfRange
+    }
+}
+
+impl From<CompareFailed> for Ended {
+    fn from(_: CompareFailed) -> Self {
+        Self::CompareFailed
+    }
+}
+
+impl From<Stopped> for Ended {
+    fn from(why: Stopped) -> Self {
+        match why {
+            Stopped::Aborted => Self::Aborted,
+            Stopped::CompareFailed => Self::CompareFailed,
+        }
+    }
+}
+
+impl From<Refused> for Ended {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::OutOfRange => Self::OutOfRange,
+            Refused::CompareFailed => Self::CompareFailed,
+        }
+    }
+}
+
+/// Who picks the slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The caller, who calls again after an abort.
+    Caller,
+    /// The section, which restarts itself and turns away an index beyond the storage.
+    Here,
+    /// The section, which restarts itself and checks nothing.
+    Unchecked,
+}
+
+/// An operation.
+pub struct Case<'r, A: Area, I: Index> {
+    pub name: &'static str,
+    pub family: Family,
+    /// How many comparisons may fail.
+    pub compares: u8,
+    /// How many scratch registers its statement names.
+    pub scratch: u32,
+    /// What its registers hold.
+    pub takes: u32,
+    /// What the slot holds before, given whether the first comparison is to fail.
+    pub start: fn(&Own, bool) -> usize,
+    /// What it holds behind the commit.
+    pub end: fn(&Own) -> usize,
+    /// Whether the thread's own memory is right behind the commit.
+    pub own: fn(&Own) -> bool,
+    /// Makes the call.
+    pub call: fn(&Scene<'r, A, I>) -> Ended,
+}
+
+/// Makes a case of one line; every call is of one kind.
+macro_rules! case {
+    ($name:literal $family:ident compares $compares:literal scratch $scratch:literal
+     takes $takes:expr, [$start:expr] => [$end:expr] [$own:expr] |$s:ident| $operation:expr) => {
+        Case {
+            name: $name,
+            family: Family::$family,
+            compares: $compares,
+            scratch: $scratch,
+            takes: $takes,
+            start: $start,
+            end: $end,
+            own: $own,
+            call: |$s| {
+                // SAFETY: the scene's pointers lead to mapped words that are as the operation wants them; its slot is no -1
+                // or -2; this thread stays registered; the base is that of slots for every CPU that this thread may run on.
+                match unsafe { $operation } {
+                    Ok(Committed) => Ended::Committed,
+                    Err(why) => Ended::from(why),
+                }
+            },
+        }
+    };
+}
+pub(crate) use case;
+
+/// The address of a field of the thread's own memory.
+macro_rules! own {
+    ($s:ident $field:ident as $type:ty) => {
+        (&raw mut (*$s.own).$field).cast::<$type>()
+    };
+}
+
+/// The offset of a node's second word, and of an array's third.
+const SECOND_WORD: usize = size_of::<usize>();
+const THIRD_WORD: usize = 2 * size_of::<usize>();
+
+fn plain(_: &Own, _: bool) -> usize {
+    START
+}
+
+fn any(_: &Own) -> bool {
+    true
+}
+
+fn new(_: &Own) -> usize {
+    NEW
+}
+
+fn sum(_: &Own) -> usize {
+    START + COUNT
+}
+
+fn list(own: &Own, _: bool) -> usize {
+    &raw const own.first as usize
+}
+
+fn maybe_list(own: &Own, is_empty: bool) -> usize {
+    if is_empty { 0 } else { list(own, false) }
+}
+
+fn next(own: &Own) -> usize {
+    &raw const own.second_node as usize
+}
+
+fn popped(own: &Own) -> bool {
+    own.popped == list(own, false)
+}
+
+fn free(own: &Own) -> usize {
+    &raw const own.free as usize
+}
+
+fn linked(own: &Own) -> bool {
+    own.free[0] == START
+}
+
+fn stored(own: &Own) -> bool {
+    own.second == NEW_SECOND
+}
+
+fn copied(own: &Own) -> bool {
+    own.to[..LENGTH] == own.from[..LENGTH] && own.to[LENGTH..].iter().all(|byte| *byte == 0)
+}
+
+/// How many operations there are.
+pub const CASES: usize = 14;
+
+/// Every operation of `rseq-core`, in each order.
+#[rustfmt::skip]
+pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; CASES] {
+    [
+        case!("load_cbne_store" Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+            |s| load_cbne_store(s.token, s.index, s.at, s.word, s.expect, NEW)),
+        case!("load_add_store" Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT, [plain] => [sum] [any]
+            |s| load_add_store(s.token, s.index, s.at, s.word, COUNT)),
+        case!("load_cbeq_store_add_load_store" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::POPPED, [list] => [next] [popped]
+            |s| load_cbeq_store_add_load_store(s.token, s.index, s.at, s.word, s.expect, SECOND_WORD, own!(s popped as usize))),
+        case!("load_add_load_load_add_store" Caller compares 0 scratch 1 takes takes::ARRAY | takes::COUNT, [plain] => [sum] [any]
+            |s| load_add_load_load_add_store(s.token, s.index, s.at, own!(s array as usize), THIRD_WORD, COUNT)),
+        case!("load_cbne_load_cbne_store" Caller compares 2 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::EXPECT_SECOND | takes::NEW, [plain] => [new] [any]
+            |s| load_cbne_load_cbne_store(s.token, s.index, s.at, s.word, s.expect, own!(s second as usize), s.expect_second, NEW)),
+        case!("load_cbne_store_store, relaxed" Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
+            |s| load_cbne_store_store::<Relaxed, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s second as usize), NEW_SECOND, NEW)),
+        case!("load_cbne_store_store, release" Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
+            |s| load_cbne_store_store::<Release, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s second as usize), NEW_SECOND, NEW)),
+        case!("load_cbne_memcpy_store, relaxed" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
+            |s| load_cbne_memcpy_store::<Relaxed, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
+        case!("load_cbne_memcpy_store, release" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
+            |s| load_cbne_memcpy_store::<Release, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
+        case!("add_here" Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
+            |s| add_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, COUNT)),
+        case!("add_here_unchecked" Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
+            |s| add_here_unchecked::<STRIDE, A, I>(s.token, s.index, s.base, COUNT)),
+        case!("compare_store_here" Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+            |s| compare_store_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, s.expect, NEW)),
+        case!("push_here" Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
+            |s| push_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, own!(s free as usize))),
+        case!("pop_here" Here compares 1 scratch 2 takes takes::BASE | takes::POPPED, [maybe_list] => [next] [popped]
+            |s| pop_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, own!(s popped as usize))),
+    ]
+}
+
+impl<A: Area, I: Index> Case<'_, A, I> {
+    /// What the comparisons expect, given which one of them is to fail.
+    pub fn expect(&self, slot: usize, fails: u8) -> [usize; 2] {
+        // The operation that pops goes on unless the word is the expected one.
+        let first = match (self.name.starts_with("load_cbeq"), fails == 1) {
+            (false, false) | (true, true) => slot,
+            (false, true) | (true, false) => slot ^ 0x100,
+        };
+        [first, if fails == 2 { SECOND ^ 0x100 } else { SECOND }]
+    }
+}
