@@ -19,14 +19,13 @@
 //! | [`slices`] | the kernel's counts of time slice extensions, and their length |
 //! | [`debug`] | the kernel's own checks of rseq users, on and off |
 //! | [`v2`] | how this kernel treats short and long registrations |
-//! | [`sys`], [`cpu_list`] | system calls, CPUs |
+//! | [`sys`] | system calls, CPUs |
 
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
 pub mod alone;
 pub mod args;
-pub mod cpu_list;
 pub mod debug;
 pub mod index;
 pub mod ktap;

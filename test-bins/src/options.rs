@@ -23,6 +23,11 @@ pub struct Options {
 impl Options {
     /// Reads `--short`, `--threads N`, `--seconds N` and `--enough N`; another option is a usage error.
     pub fn read(usage: &'static str) -> Self {
+        Self::read_with(usage, &mut |_| false)
+    }
+
+    /// As [`Options::read`] for a test with options of its own, which `own` takes: true for one that it knows.
+    pub fn read_with(usage: &'static str, own: &mut dyn FnMut(&str) -> bool) -> Self {
         let mut args = Args::new(rseq_rt::env::args().skip(1), usage);
         let (mut short, mut threads, mut seconds, mut enough) = (false, None, None, None);
         while let Some(option) = args.next_option() {
@@ -31,6 +36,7 @@ impl Options {
                 "--threads" => threads = Some(args.number(option, 1..=crate::load::MAX_THREADS as u32)),
                 "--seconds" => seconds = Some(args.number(option, 1..=3600)),
                 "--enough" => enough = Some(args.number(option, 1..=1_000_000) as usize),
+                other if own(other) => {}
                 other => args.unknown(other),
             }
         }

@@ -8,13 +8,15 @@
 //! ID is a number within one process, and [`Separates`] turns away the other.
 
 mod counter;
+mod cpu_list;
 mod pool;
 mod possible;
 mod sharing;
 mod slots;
 
 pub use counter::Counter;
+pub use cpu_list::{CpuRanges, ParseError};
 pub use pool::{GiveError, Item, Node, Pool};
-pub use possible::{ParseError, PossibleCpus};
+pub use possible::PossibleCpus;
 pub use sharing::{Private, Separates, Shared};
 pub use slots::{CacheAligned, Slots, SlotsError};

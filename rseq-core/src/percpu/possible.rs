@@ -1,7 +1,7 @@
 //! How many CPUs there can be.
 
+use super::cpu_list::{CpuRanges, ParseError};
 use crate::sys::{self, Errno};
-use core::fmt;
 
 /// The possible CPUs of this machine: online ones, and those that may come online later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,22 +10,7 @@ pub struct PossibleCpus {
     count: u32,
 }
 
-/// A list of CPUs that the kernel did not write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseError;
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a list of CPUs such as 0,2-5")
-    }
-}
-
-impl core::error::Error for ParseError {}
-
 impl PossibleCpus {
-    /// No kernel takes a CPU number above this one.
-    const LIMIT: u32 = 1 << 20;
-
     /// Reads `/sys/devices/system/cpu/possible`; without sysfs, the size of the kernel's affinity masks is an upper bound.
     ///
     /// # Errors
@@ -51,17 +36,13 @@ impl PossibleCpus {
     ///
     /// [`ParseError`].
     pub fn parse(list: &[u8]) -> Result<Self, ParseError> {
-        let list = list.strip_suffix(b"\n").unwrap_or(list);
-        let (mut next, mut count) = (0, 0);
-        for range in list.split(|&byte| byte == b',') {
-            let (first, last) = parse_range(range)?;
-            if first < next || last < first || last > Self::LIMIT {
-                return Err(ParseError);
-            }
-            count += last - first + 1;
-            next = last + 1;
+        let (mut slots, mut count) = (0, 0);
+        for range in CpuRanges::of(list) {
+            let (first, last) = range?.into_inner();
+            (slots, count) = (last + 1, count + last - first + 1);
         }
-        Ok(Self { highest: next - 1, count })
+        let highest = slots.checked_sub(1).ok_or(ParseError)?;
+        Ok(Self { highest, count })
     }
 
     /// Slots that storage by CPU needs: CPU numbers may have gaps.
@@ -83,23 +64,6 @@ impl PossibleCpus {
     pub const fn highest(self) -> u32 {
         self.highest
     }
-}
-
-fn parse_range(range: &[u8]) -> Result<(u32, u32), ParseError> {
-    match range.iter().position(|&byte| byte == b'-') {
-        Some(dash) => Ok((parse_number(&range[..dash])?, parse_number(&range[dash + 1..])?)),
-        None => parse_number(range).map(|cpu| (cpu, cpu)),
-    }
-}
-
-fn parse_number(digits: &[u8]) -> Result<u32, ParseError> {
-    if digits.is_empty() {
-        return Err(ParseError);
-    }
-    digits.iter().try_fold(0u32, |number, &digit| {
-        let digit = char::from(digit).to_digit(10).ok_or(ParseError)?;
-        number.checked_mul(10).and_then(|number| number.checked_add(digit)).ok_or(ParseError)
-    })
 }
 
 #[cfg(test)]

@@ -152,6 +152,14 @@ pub const SUITE: &[Entry] = &[
         wrong_sections: true,
         ..TEST
     },
+    Entry {
+        name: "hotplug_test",
+        about: "sections on CPUs that come and go",
+        guest: &[&["--short", "--hotplug"]],
+        timeout: 120,
+        needs: &[Need::Cpus],
+        ..TEST
+    },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
     Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },

@@ -14,10 +14,9 @@ use test_bins::options::PATIENCE;
 use test_bins::sections::{DELAY, Delay, delayed_add};
 use test_bins::slots::Slots;
 use test_bins::sys::cpu::{self, Set};
-use test_bins::sys::file::File;
 use test_bins::sys::process;
 use test_bins::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use test_bins::{cpu_list, ensure, fail, note, program, registration, skip, sys};
+use test_bins::{ensure, fail, note, program, registration, skip, sys};
 
 rseq_rt::entry!(main);
 
@@ -122,17 +121,10 @@ fn impossible() -> Verdict {
 }
 
 fn offline() -> Verdict {
-    let mut text = [0; 1024];
-    let list = File::open(c"/sys/devices/system/cpu/offline").and_then(|file| file.read(&mut text).map(<[u8]>::len));
-    let length = list.map_err(|errno| skip!("no list of offline CPUs: {errno}"))?;
-    let mut found = false;
-    for range in cpu_list::ranges(text.get(..length).unwrap_or(&[])) {
-        let (first, last) = range.ok_or_else(|| fail!("the kernel's list of offline CPUs is malformed"))?;
-        found = true;
-        fence(Fence::Cpu(first))?;
-        fence(Fence::Cpu(last))?;
-    }
-    if found { Ok(()) } else { Err(skip!("no CPU is offline")) }
+    let offline =
+        cpu::listed(c"/sys/devices/system/cpu/offline").map_err(|errno| skip!("no list of offline CPUs: {errno}"))?;
+    offline.iter().try_for_each(|cpu| fence(Fence::Cpu(cpu)))?;
+    if offline.count() > 0 { Ok(()) } else { Err(skip!("no CPU is offline; hotplug_test takes one offline")) }
 }
 
 /// Sections that a fence has to restart for a proof.

@@ -29,7 +29,7 @@ exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 const NO_FILTER: u8 = 98;
 
 /// Programs of this suite that need rseq: each has to skip as a whole. Those that are not installed are skipped.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "basic_test",
     "basic_percpu_ops_test",
     "syscall_errors_test",
@@ -40,6 +40,7 @@ const PROGRAMS: [&str; 12] = [
     "membarrier_test",
     "signal_test",
     "mm_cid_test",
+    "hotplug_test",
     "bad_descriptors",
     "readonly_test",
 ];

@@ -7,13 +7,13 @@ use core::ffi::CStr;
 use linux_raw_sys::general::{AT_FDCWD, O_PATH};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
-use test_bins::cpu_list;
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use test_bins::sys::cpu;
 use test_bins::sys::file::File;
 use test_bins::text::Text;
 use test_bins::visit::on_each_cpu;
-use test_bins::{ensure, fail, note, program, registration, skip};
+use test_bins::{ensure, note, program, registration, skip};
 
 rseq_rt::entry!(main);
 
@@ -51,15 +51,12 @@ fn nodes(token: Here) -> Result<u64, Unmet> {
     if token.node_id().is_none() {
         return Err(skip!("this kernel has no node_id (Linux 6.3)"));
     }
-    let mut text = [0; 256];
-    let file = File::open(c"/sys/devices/system/node/has_cpu");
-    let list =
-        file.and_then(|file| file.read(&mut text)).map_err(|errno| skip!("no list of nodes in sysfs: {errno}"))?;
+    let listed = cpu::listed(c"/sys/devices/system/node/has_cpu")
+        .map_err(|errno| skip!("no list of nodes in sysfs: {errno}"))?;
     let mut nodes = 0;
-    for range in cpu_list::ranges(list) {
-        let (first, last) = range.ok_or_else(|| fail!("a malformed list of nodes in sysfs"))?;
-        ensure!(last < NODES, "node {last}, where {} is the highest that is counted", NODES - 1);
-        (first..=last).for_each(|node| nodes |= 1 << node);
+    for node in listed.iter() {
+        ensure!(node < NODES, "node {node}, where {} is the highest that is counted", NODES - 1);
+        nodes |= 1 << node;
     }
     Ok(nodes)
 }

@@ -76,8 +76,8 @@ fn kernel(report: &mut Report) {
     auxv(rseq_core::KernelRseq::AT_FEATURE_SIZE, "feature_size", "feature size", report);
     auxv(rseq_core::KernelRseq::AT_ALIGN, "align", "alignment", report);
     report.fact("active_size", "active bytes", Value::Number(kernel.active_size().into()));
-    match cpu::slots() {
-        Ok(slots) => report.fact("cpu_slots", "CPU slots", Value::Number(slots.into())),
+    match rseq_core::percpu::PossibleCpus::read() {
+        Ok(cpus) => report.fact("cpu_slots", "CPU slots", Value::Number(cpus.slots_by_cpu() as u64)),
         Err(errno) => report.fact("cpu_slots", "CPU slots", unknown(format_args!("{errno}"))),
     }
     if let Ok(allowed) = cpu::affinity(0) {

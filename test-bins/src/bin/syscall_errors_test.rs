@@ -9,6 +9,7 @@
 use core::fmt;
 
 use linux_raw_sys::general::SIGSEGV;
+use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{KernelRseq, abi, arch};
 use rseq_rt::process::ExitCode;
@@ -367,7 +368,7 @@ fn fills_the_area() -> Verdict {
         // SAFETY: the registered area; volatile, for the kernel writes it.
         let (start, cpu) =
             unsafe { ((&raw const (*area).cpu_id_start).read_volatile(), (&raw const (*area).cpu_id).read_volatile()) };
-        let slots = test_bins::sys::cpu::slots().unwrap_or(0);
+        let slots = PossibleCpus::read().map_or(0, |possible| possible.slots_by_cpu() as u32);
         start < slots && cpu < slots
     })
 }

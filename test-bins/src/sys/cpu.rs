@@ -1,6 +1,9 @@
 //! CPUs: which there are, and where a thread may run.
 
+use core::ffi::CStr;
+
 use linux_raw_sys::general as raw;
+use rseq_core::percpu::CpuRanges;
 use rseq_core::sys::Errno;
 
 use super::call;
@@ -76,19 +79,19 @@ pub fn set_affinity(tid: u32, set: &Set) -> Result<(), Errno> {
     unsafe { call(raw::__NR_sched_setaffinity, args) }.map(|_| ())
 }
 
-/// How many per-CPU slots cover every possible CPU: the highest possible number plus one.
+/// The CPUs that one of the kernel's files lists, such as `/sys/devices/system/cpu/online`.
 ///
-/// From sysfs where it is mounted, else 8 times the bytes of the kernel's CPU mask, which is never too small.
-pub fn slots() -> Result<u32, Errno> {
+/// # Errors
+///
+/// The file's; EINVAL if it is no list.
+pub fn listed(path: &CStr) -> Result<Set, Errno> {
     let mut text = [0; 1024];
-    let listed = File::open(c"/sys/devices/system/cpu/possible").and_then(|file| {
-        let line = file.read(&mut text)?;
-        crate::cpu_list::highest(line).ok_or(Errno::EINVAL)
-    });
-    match listed {
-        Ok(highest) => Ok(highest + 1),
-        Err(_) => slots_by_mask(),
+    let file = File::open(path)?;
+    let mut set = Set::empty();
+    for range in CpuRanges::of(file.read(&mut text)?) {
+        range.map_err(|_| Errno::EINVAL)?.for_each(|cpu| set.insert(cpu));
     }
+    Ok(set)
 }
 
 /// A number of slots that is never too small: 8 times the bytes of the kernel's CPU mask.

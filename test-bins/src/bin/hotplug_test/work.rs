@@ -1,0 +1,99 @@
+//! Threads that add to slots in delayed sections until they are stopped.
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use rseq_core::{Aborted, Committed};
+use test_bins::ensure;
+use test_bins::index::Choice;
+use test_bins::ktap::{OrFail, Unmet, Verdict};
+use test_bins::load::{Load, MAX_THREADS, Record, Worker};
+use test_bins::options::{Options, PATIENCE};
+use test_bins::percpu_ops::{Counts, Tally};
+use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::slots::Slots;
+use test_bins::sys::cpu::{self, Set};
+use test_bins::sys::process;
+use test_bins::witness::Witness;
+
+/// The slots, and who adds to them.
+pub struct Work {
+    pub slots: Slots,
+    tids: [AtomicU32; MAX_THREADS],
+    tally: Tally,
+}
+
+impl Work {
+    /// Slots for every possible CPU, and no thread yet.
+    pub fn new() -> Result<Self, Unmet> {
+        let slots = Slots::new().or_fail("memory for the slots")?;
+        Ok(Self { slots, tids: [const { AtomicU32::new(0) }; MAX_THREADS], tally: Tally::default() })
+    }
+
+    /// Adds under timer signals until `done` says so or patience ends; then every count must be there, and aborts with them.
+    pub fn run<C: Choice>(
+        &self,
+        name: &str,
+        options: &Options,
+        migration: bool,
+        done: &dyn Fn(&Record) -> bool,
+    ) -> Verdict {
+        let witness = Witness::start();
+        let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
+        load.migration = migration;
+        let mut record = Record::default();
+        while !done(&record) && record.nanoseconds < 2 * PATIENCE {
+            let more = load.run(&|worker| self.tally.add(self.add::<C>(worker))).or_fail("the load")?;
+            record.events += more.events;
+            record.signals += more.signals;
+            record.migrations += more.migrations;
+            record.nanoseconds += more.nanoseconds;
+        }
+        self.tally.judge(name, false, &record, witness.aborts())?;
+        let (added, found) = (self.tally.done(), self.slots.sum());
+        ensure!(added == found, "{added} added but {found} found");
+        Ok(())
+    }
+
+    fn add<C: Choice>(&self, worker: &Worker<'_>) -> Option<Counts> {
+        let tid = self.tids.get(worker.index as usize)?;
+        tid.store(process::thread_id(), Relaxed);
+        let counts = self.add_until_stopped::<C>(worker);
+        tid.store(0, Relaxed);
+        counts
+    }
+
+    fn add_until_stopped<C: Choice>(&self, worker: &Worker<'_>) -> Option<Counts> {
+        let token = rseq_rt::current()?;
+        let mut counts = Counts::default();
+        let mut delay = Delay::new();
+        let (from, to) = delay.ends();
+        while worker.goes_on() {
+            let slot = C::value(token);
+            let word = self.slots.word(slot)?;
+            // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
+            match unsafe { delayed_add(token, C::index(token).ok()?, slot, word, 1, from, to, DELAY) } {
+                Ok(Committed) => counts.done += 1,
+                Err(Aborted) => {
+                    counts.aborted += 1;
+                    worker.saw(1);
+                }
+            }
+        }
+        Some(counts)
+    }
+
+    /// Restricts every worker to `set`; returns how many there were. One that has just ended is left alone.
+    pub fn send_to(&self, set: &Set) -> u64 {
+        let sent = |tid: &AtomicU32| match tid.load(Relaxed) {
+            0 => false,
+            tid => cpu::set_affinity(tid, set).is_ok(),
+        };
+        self.tids.iter().filter(|tid| sent(tid)).count() as u64
+    }
+
+    /// What a slot holds.
+    pub fn count(&self, slot: u32) -> usize {
+        // SAFETY: the slot's own word; volatile, as sections write it.
+        self.slots.word(slot as usize).map_or(0, |word| unsafe { word.read_volatile() })
+    }
+}
