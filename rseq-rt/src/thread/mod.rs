@@ -26,6 +26,7 @@ pub const MIN_STACK_SIZE: usize = 16 << 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Builder {
     stack_size: usize,
+    is_process: bool,
 }
 
 impl Default for Builder {
@@ -37,14 +38,21 @@ impl Default for Builder {
 impl Builder {
     /// The default choices.
     pub const fn new() -> Self {
-        Self { stack_size: DEFAULT_STACK_SIZE }
+        Self { stack_size: DEFAULT_STACK_SIZE, is_process: false }
     }
 
     /// The bytes of stack that the thread can use, rounded up to whole pages; [`MIN_STACK_SIZE`] at least. Its closure and
     /// its result have room of their own.
     #[must_use]
     pub const fn stack_size(self, bytes: usize) -> Self {
-        Self { stack_size: bytes }
+        Self { stack_size: bytes, ..self }
+    }
+
+    /// Makes the thread a child process that shares this one's memory (`CLONE_VM` without `CLONE_THREAD`). It is joined like
+    /// any thread; whoever reaps processes reaps it too, with exit code 0.
+    #[must_use]
+    pub const fn process(self) -> Self {
+        Self { is_process: true, ..self }
     }
 
     /// Starts a thread.
@@ -59,7 +67,7 @@ impl Builder {
         T: Send + 'static,
     {
         // SAFETY: what the closure and its result borrow lives for ever.
-        unsafe { packet::spawn(self.stack_size, function, None) }
+        unsafe { packet::spawn(self, function, None) }
     }
 
     /// Starts a thread in a scope.
@@ -76,7 +84,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        scope.spawn_with(self.stack_size, function)
+        scope.spawn_with(self, function)
     }
 }
 

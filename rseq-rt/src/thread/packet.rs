@@ -1,5 +1,6 @@
 //! What a thread and its handle share, and the thread's life.
 
+use super::Builder;
 use super::memory::{Memory, Parts};
 use super::scope::ScopeState;
 use crate::backend::{CloneArgs, clone};
@@ -24,11 +25,16 @@ const FLAGS: u32 = nr::CLONE_VM
     | nr::CLONE_FS
     | nr::CLONE_FILES
     | nr::CLONE_SIGHAND
-    | nr::CLONE_THREAD
     | nr::CLONE_SYSVSEM
     | nr::CLONE_SETTLS
     | nr::CLONE_PARENT_SETTID
     | nr::CLONE_CHILD_CLEARTID;
+
+impl Builder {
+    fn flags(self) -> u32 {
+        FLAGS | if self.is_process { nr::SIGCHLD } else { nr::CLONE_THREAD }
+    }
+}
 
 /// The part of a packet that does not depend on the closure.
 struct Control {
@@ -82,12 +88,12 @@ impl<F: FnOnce() -> T, T> Packet<F, T> {
 /// # Safety
 ///
 /// What closure and result borrow lives until the thread has ended, or until `scope` was told that it finished.
-pub unsafe fn spawn<F, T>(stack_size: usize, function: F, scope: Option<&ScopeState>) -> Result<JoinHandle<T>, Errno>
+pub unsafe fn spawn<F, T>(builder: Builder, function: F, scope: Option<&ScopeState>) -> Result<JoinHandle<T>, Errno>
 where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let (memory, parts) = Memory::map(stack_size, Layout::new::<Packet<F, T>>())?;
+    let (memory, parts) = Memory::map(builder.stack_size, Layout::new::<Packet<F, T>>())?;
     let packet = parts.packet.cast::<Packet<F, T>>();
     let control = Control {
         tid: AtomicU32::new(0),
@@ -108,7 +114,7 @@ where
     }
     let control = packet.cast::<Control>();
     // SAFETY: the parts are the new thread's alone.
-    match unsafe { clone_into(control, &parts) } {
+    match unsafe { clone_into(control, &parts, builder.flags()) } {
         Ok(()) => Ok(JoinHandle { control, result: result_address(packet), owned: PhantomData }),
         Err(errno) => {
             if let Some(scope) = scope {
@@ -132,11 +138,11 @@ fn result_address<F, T>(packet: NonNull<Packet<F, T>>) -> NonNull<T> {
 /// # Safety
 ///
 /// The parts are those of `control`'s mapping, and no thread uses them.
-unsafe fn clone_into(control: NonNull<Control>, parts: &Parts) -> Result<(), Errno> {
+unsafe fn clone_into(control: NonNull<Control>, parts: &Parts, flags: u32) -> Result<(), Errno> {
     // SAFETY: the packet is in place.
     let tid = unsafe { (*control.as_ptr()).tid.as_ptr() } as usize;
     let args = CloneArgs {
-        flags: FLAGS as usize,
+        flags: flags as usize,
         stack: parts.stack as usize,
         parent_tid: tid,
         child_tid: tid,

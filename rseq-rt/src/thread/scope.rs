@@ -66,12 +66,12 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.spawn_with(super::DEFAULT_STACK_SIZE, function)
+        self.spawn_with(super::Builder::new(), function)
     }
 
     pub(super) fn spawn_with<F, T>(
         &'scope self,
-        stack_size: usize,
+        builder: super::Builder,
         function: F,
     ) -> Result<ScopedJoinHandle<'scope, T>, Errno>
     where
@@ -80,7 +80,7 @@ impl<'scope> Scope<'scope, '_> {
     {
         // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could end
         // it early, ends the process. What `'scope` borrows lives for that long.
-        let handle = unsafe { packet::spawn(stack_size, function, Some(&self.state)) }?;
+        let handle = unsafe { packet::spawn(builder, function, Some(&self.state)) }?;
         Ok(ScopedJoinHandle { handle, scope: PhantomData })
     }
 }

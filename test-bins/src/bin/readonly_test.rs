@@ -60,11 +60,13 @@ fn body() -> u8 {
         Ok(generation) => generation,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(4);
+    let mut suite = Suite::new(6);
     note!("registrations of this kernel: {}", generation.name());
     suite.group("32 bytes, asleep or signalled", 2, &mut |suite| legacy(suite));
+    suite.group("32 bytes, asleep", 4, &mut |suite| sleeps(suite, ORIGINAL_SIZE, generation));
     suite.group("32 bytes, moved", 4, &mut |suite| moves(suite, ORIGINAL_SIZE, generation, false));
     let full = rseq_rt::kernel().registration_len();
+    suite.group("the full length, asleep", 4, &mut |suite| sleeps(suite, full, generation));
     suite.group("the full length, moved", 4, &mut |suite| moves(suite, full, generation, false));
     match switch.as_ref().map(|switch| switch.set(true)) {
         Ok(Ok(())) => suite.group("rseq debugging on, moved", 4, &mut |suite| moves(suite, full, generation, true)),
@@ -138,14 +140,40 @@ fn moves(suite: &mut Suite, length: u32, generation: Generation, debug: bool) {
     }
 }
 
-fn written(length: u32, offset: usize, generation: Generation, debug: bool) -> Verdict {
+fn sleeps(suite: &mut Suite, length: u32, generation: Generation) {
+    for (name, offset) in FIELDS {
+        suite.test(name, &mut || written_and_asleep(length, offset, generation));
+    }
+}
+
+fn maintained(offset: usize) -> Verdict {
     if (rseq_rt::kernel().active_size() as usize) < offset + size_of::<u32>() {
         return Err(skip!("this kernel does not maintain the field (Linux 6.3)"));
     }
+    Ok(())
+}
+
+fn written(length: u32, offset: usize, generation: Generation, debug: bool) -> Verdict {
+    maintained(offset)?;
     let killed = debug || generation == Generation::Debugged || generation == Generation::V2 && length > ORIGINAL_SIZE;
     let expected = if killed { Ending::Killed(SIGSEGV) } else { Ending::Exited(RIGHT) };
     let ending = written_and_moved(length, offset)?;
     ensure!(ending == expected, "{ending}, expected {expected}");
+    Ok(())
+}
+
+/// Sleeping on one CPU changes no ID: no kernel kills for it. Where every context switch writes the fields, they come back.
+fn written_and_asleep(length: u32, offset: usize, generation: Generation) -> Verdict {
+    maintained(offset)?;
+    let back = match generation {
+        Generation::Debugged => return Err(skip!("rseq debugging cannot be switched off")),
+        Generation::Legacy => true,
+        Generation::Optimised => false,
+        Generation::V2 => length == ORIGINAL_SIZE,
+    };
+    let expected = Ending::Exited(if back { RIGHT } else { WRONG });
+    let ending = written_and(length, offset, None)?;
+    ensure!(ending == expected, "{ending}, expected {expected} (0: the kernel's value, 1: what was written)");
     Ok(())
 }
 
@@ -162,6 +190,13 @@ fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let first = allowed.iter().next().or_fail("a CPU")?;
     let other = allowed.after(first).filter(|cpu| *cpu != first).ok_or_else(|| skip!("only one CPU"))?;
+    written_and(length, offset, Some(other))
+}
+
+/// A child on the first CPU writes the field and sleeps, and then moves if there is a CPU to move to: [`RIGHT`] if the
+/// kernel's values are all back then, [`WRONG`] if what it wrote is still there.
+fn written_and(length: u32, offset: usize, other: Option<u32>) -> Result<Ending, Unmet> {
+    let first = cpu::affinity(0).or_fail("sched_getaffinity")?.iter().next().or_fail("a CPU")?;
     let ending = in_registered_child(length, 10 * SECOND, &mut |area| {
         if cpu::set_affinity(0, &Set::only(first)).is_err() {
             return UNMOVED;
@@ -176,7 +211,7 @@ fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
             return UNWRITTEN;
         }
         sleep(2 * MILLISECOND);
-        if cpu::set_affinity(0, &Set::only(other)).is_err() {
+        if other.is_some_and(|other| cpu::set_affinity(0, &Set::only(other)).is_err()) {
             return UNMOVED;
         }
         // SAFETY: as above.
@@ -184,7 +219,7 @@ fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
         // SAFETY: words of the child's registered area; volatile, as the kernel writes them.
         let ids =
             unsafe { [(&raw const (*area).cpu_id_start).read_volatile(), (&raw const (*area).cpu_id).read_volatile()] };
-        if repaired && ids == [other; 2] { RIGHT } else { WRONG }
+        if repaired && ids == [other.unwrap_or(first); 2] { RIGHT } else { WRONG }
     })?;
     match ending {
         Ending::Exited(UNREGISTERED) => Err(fail!("the child could not register {length} bytes")),

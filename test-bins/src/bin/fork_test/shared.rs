@@ -154,17 +154,29 @@ fn account(accounts: &Mapping, number: usize) -> Result<&Account, Unmet> {
 }
 
 fn in_process(account: &Account, short: bool, add: Add<'_>) -> u8 {
-    let Some(token) = rseq_rt::current() else { return 1 };
-    if signal::set(SIGUSR1, Action::Handler(load::count_signal)).is_err() {
-        return 2;
+    match interrupted(short, add) {
+        Ok((added, aborts)) => {
+            account.added.store(added, Relaxed);
+            account.aborts.store(aborts, Relaxed);
+            0
+        }
+        Err(code) => code,
     }
-    let Ok(period) = pace::period() else { return 3 };
-    let Ok(_ticker) = Ticker::start(SIGUSR1, period) else { return 4 };
+}
+
+/// Adds to the slots by CPU, as one of several processes.
+pub fn add(slots: &Slots, short: bool) -> Result<(usize, usize), u8> {
+    interrupted(short, &|token, deadline| count::<ByCpu>(token, slots, deadline))
+}
+
+/// Adds under this thread's own timer signal; an exit code if it cannot.
+fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
+    let token = rseq_rt::current().ok_or(1)?;
+    signal::set(SIGUSR1, Action::Handler(load::count_signal)).map_err(|_| 2)?;
+    let period = pace::period().map_err(|_| 3)?;
+    let _ticker = Ticker::start(SIGUSR1, period).map_err(|_| 4)?;
     let deadline = Deadline::after(if short { 300 * MILLISECOND } else { SECOND });
-    let Some((added, aborts)) = add(token, deadline) else { return 5 };
-    account.added.store(added, Relaxed);
-    account.aborts.store(aborts, Relaxed);
-    0
+    add(token, deadline).ok_or(5)
 }
 
 fn count<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
