@@ -35,6 +35,19 @@ pub trait Area: sealed::Sealed + Copy {
 
     /// Bytes of it that the kernel maintains; 0 where nothing was ever registered.
     fn active_size(self) -> u32;
+
+    /// The u32 at `offset`, as the kernel may change it at any instruction.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is that of a u32 in the first 32 bytes.
+    #[doc(hidden)]
+    #[inline]
+    unsafe fn field(self, offset: usize) -> u32 {
+        // SAFETY: every area is at least 32 bytes of this thread's memory, aligned to 4, as long as the thread runs.
+        // Volatile, because the kernel writes it behind the compiler's back.
+        unsafe { self.pointer().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
+    }
 }
 
 /// The core's own area, a static thread-local: in executables whose libc or runtime sets up ELF TLS.
@@ -74,6 +87,12 @@ impl Area for OwnArea {
     fn active_size(self) -> u32 {
         OWN_ACTIVE_SIZE.load(Ordering::Relaxed)
     }
+
+    #[inline]
+    unsafe fn field(self, offset: usize) -> u32 {
+        // SAFETY: the caller's contract.
+        unsafe { arch::own_field(offset) }
+    }
 }
 
 /// An area behind a pointer: adopted from the libc or the runtime of this process, or given by the caller.
@@ -107,9 +126,8 @@ impl Area for ThreadArea {
 #[inline]
 pub(crate) fn read(area: impl Area, offset: usize) -> u32 {
     debug_assert!(offset <= offset_of!(Rseq, slice_ctrl));
-    // SAFETY: every area is at least 32 bytes of this thread's memory, aligned to 4, as long as the thread runs; `offset` is
-    // that of a u32 field among them. Volatile, because the kernel writes it behind the compiler's back.
-    unsafe { area.pointer().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
+    // SAFETY: `offset` is that of a u32 field in the first 32 bytes.
+    unsafe { area.field(offset) }
 }
 
 mod sealed {

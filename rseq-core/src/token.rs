@@ -2,7 +2,7 @@
 
 use crate::abi::{self, Rseq};
 use crate::area::{Area, read};
-use crate::index::{CpuId, MmCid};
+use crate::index::{CpuId, Index, MmCid};
 use core::marker::PhantomData;
 use core::mem::offset_of;
 
@@ -85,6 +85,12 @@ impl<'r, A: Area> Token<'r, A> {
     #[inline]
     pub fn cpu_index(self) -> CpuId {
         CpuId
+    }
+
+    /// What a section by this index compares with, at this moment; all ones if the registration has ended.
+    #[inline]
+    pub fn slot<I: Index>(self, _index: I) -> u32 {
+        read(self.area, I::OFFSET)
     }
 
     /// The index for sections by concurrency ID, where the kernel maintains it (Linux 6.3) and the thread is registered.

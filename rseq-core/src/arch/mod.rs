@@ -10,6 +10,7 @@
 //! | `DIRECT: bool` | whether one instruction of a section can address a static thread-local (`fs:` and `gs:` on x86) |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
 //! | `own_area() -> NonNull<Rseq>` | the address of `__rseq_core_area` in this thread, by local-exec relocations |
+//! | `own_field(offset) -> u32` | only where `DIRECT`: a u32 of that area, in one load |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
 //! | `weak_address!(symbol)` | the address of an undefined weak symbol, or 0 |
 //! | `__rseq_frame!` | the `asm!` call around a section: arm, steps, commit, abort handler, operands |
@@ -55,8 +56,23 @@
 #[cfg_attr(any(target_arch = "mips64", target_arch = "mips"), path = "mips.rs")]
 mod imp;
 
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+pub(crate) use imp::own_field;
 pub(crate) use imp::weak_address;
 pub use imp::{DIRECT, SIGNATURE, own_area, syscall, thread_pointer};
+
+/// The u32 at `offset` of this thread's `__rseq_core_area`.
+///
+/// # Safety
+///
+/// `offset` is that of a u32 within the area.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+#[inline]
+pub(crate) unsafe fn own_field(offset: usize) -> u32 {
+    // SAFETY: a u32 of this thread's static thread-local memory; volatile, because the kernel writes it behind the
+    // compiler's back.
+    unsafe { own_area().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
+}
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("rseq is a Linux system call");

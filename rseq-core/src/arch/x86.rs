@@ -38,6 +38,27 @@ pub fn own_area() -> NonNull<Rseq> {
     }
 }
 
+/// The u32 at `offset` of this thread's `__rseq_core_area`, in one instruction.
+///
+/// # Safety
+///
+/// `offset` is that of a u32 within the area.
+#[inline]
+pub unsafe fn own_field(offset: usize) -> u32 {
+    let field;
+    // SAFETY: reads the executable's TLS block, which is mapped as long as the thread runs. Not pure, as the kernel writes
+    // there between any two instructions.
+    unsafe {
+        asm!(
+            "mov {field}, dword ptr gs:[{offset} + __rseq_core_area@ntpoff]",
+            field = lateout(reg) field,
+            offset = in(reg) offset,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    field
+}
+
 /// The raw system call.
 ///
 /// # Safety
