@@ -10,6 +10,9 @@ use crate::sys::process;
 /// The exit code of a usage error: `EX_USAGE` of sysexits.h, as kselftest has taken 0 to 4.
 pub const USAGE: u8 = 64;
 
+/// What every test takes: run with a registration of the original 32 bytes ([`crate::program::run`] sees to it).
+pub const LEGACY: &str = "--legacy";
+
 /// The arguments that are left.
 pub struct Args<I> {
     rest: I,
@@ -24,9 +27,9 @@ impl<I: Iterator<Item = &'static str>> Args<I> {
 
     /// The next option; `--help` is answered here and ends the process with 0.
     pub fn next_option(&mut self) -> Option<&'static str> {
-        let option = self.rest.next()?;
+        let option = self.rest.by_ref().find(|word| *word != LEGACY)?;
         if option == "--help" || option == "-h" {
-            println!("{}", self.usage);
+            println!("{}\n{LEGACY}: with a registration of 32 bytes, in any test", self.usage);
             process::exit(0);
         }
         Some(option)

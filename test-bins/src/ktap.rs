@@ -9,6 +9,7 @@ use core::fmt;
 use rseq_core::sys::Errno;
 use rseq_rt::println;
 
+use crate::registration::Registered;
 use crate::sys::process;
 use crate::text::Text;
 
@@ -152,9 +153,14 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Prints the version line and the plan of `plan` results.
+    /// Prints the version line, the plan of `plan` results, and how this program is registered.
     pub fn new(plan: u32) -> Self {
-        Self::at(0, plan)
+        let suite = Self::at(0, plan);
+        match Registered::by_runtime() {
+            Ok(registered) => crate::note!("registered: {} bytes", registered.length),
+            Err(_) => crate::note!("not registered"),
+        }
+        suite
     }
 
     /// Reports that nothing can be tested here and returns [`SKIP`].

@@ -15,16 +15,27 @@ const MOST: usize = 128;
 /// registered at all goes on: its tests tell why.
 pub fn enter(mode: Mode) -> Verdict {
     match rseq_rt::registration() {
-        Ok(current) if current != mode => Err(crate::fail!("cannot start again for another mode: {}", again(mode))),
+        Ok(current) if current != mode => again(match mode {
+            Mode::Extended => c"RSEQ_RT=extended",
+            Mode::Legacy => c"RSEQ_RT=legacy",
+        }),
         _ => Ok(()),
     }
 }
 
-fn again(mode: Mode) -> rseq_core::sys::Errno {
-    let variable = match mode {
-        Mode::Extended => c"RSEQ_RT=extended",
-        Mode::Legacy => c"RSEQ_RT=legacy",
-    };
+/// Makes sure that the runtime leaves registering to the program.
+pub fn by_hand() -> Verdict {
+    match rseq_rt::registration() {
+        Ok(_) => again(c"RSEQ_RT=off"),
+        Err(_) => Ok(()),
+    }
+}
+
+fn again(variable: &'static CStr) -> Verdict {
+    Err(crate::fail!("cannot start again with another registration: {}", execute(variable)))
+}
+
+fn execute(variable: &'static CStr) -> rseq_core::sys::Errno {
     let others = rseq_rt::env::vars_os().filter(|variable| !variable.to_bytes().starts_with(b"RSEQ_RT="));
     let environment = list(core::iter::once(variable).chain(others));
     let arguments = list(rseq_rt::env::args_os());

@@ -4,18 +4,35 @@ use core::ffi::CStr;
 
 use linux_raw_sys::auxvec::AT_EXECFN;
 use linux_raw_sys::general as raw;
+use rseq_core::{Mode, abi};
 use rseq_rt::process::ExitCode;
 
+use crate::ktap::Suite;
 use crate::sys::{self, process};
+use crate::{args, mode};
 
-/// Runs `body`. As PID 1, prints its code and powers the machine off, for the kernel panics when PID 1 returns.
+/// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off, for
+/// the kernel panics when PID 1 returns.
 pub fn run(body: fn() -> u8) -> ExitCode {
-    let code = body();
+    let code = instead().unwrap_or_else(body);
     if process::id() == 1 {
         crate::note!("exit code {code}");
         power_off();
     }
     ExitCode::from(code)
+}
+
+/// The exit code where `--legacy` leaves nothing to run.
+fn instead() -> Option<u8> {
+    if !rseq_rt::env::args().any(|word| word == args::LEGACY) || rseq_rt::registration().is_err() {
+        return None;
+    }
+    if rseq_rt::kernel().registration_len() == abi::ORIGINAL_SIZE {
+        return Some(Suite::skip_all(format_args!(
+            "every registration has 32 bytes here: --legacy makes no difference"
+        )));
+    }
+    mode::enter(Mode::Legacy).err().map(Suite::cannot_start)
 }
 
 /// The path with which this program was started, from the auxiliary vector.

@@ -14,6 +14,21 @@ pub struct Slots {
     count: usize,
 }
 
+/// Where the slots are: what threads keep in registers.
+#[derive(Clone, Copy)]
+pub struct View {
+    base: usize,
+    count: usize,
+}
+
+impl View {
+    /// The word of slot `index`, valid as long as the slots are; `None` beyond the last.
+    #[inline(always)]
+    pub fn word(self, index: usize) -> Option<*mut usize> {
+        (index < self.count).then(|| (self.base as *mut usize).wrapping_byte_add(index * STRIDE))
+    }
+}
+
 impl Slots {
     /// Slots for every possible CPU, private to this process.
     pub fn new() -> Result<Self, Errno> {
@@ -43,7 +58,12 @@ impl Slots {
 
     /// The word of slot `index`; `None` beyond the last.
     pub fn word(&self, index: usize) -> Option<*mut usize> {
-        (index < self.count).then(|| self.base().wrapping_byte_add(index * STRIDE))
+        self.view().word(index)
+    }
+
+    /// Where they are.
+    pub fn view(&self) -> View {
+        View { base: self.memory.address(), count: self.count }
     }
 
     /// The words of all slots.

@@ -22,6 +22,8 @@ pub struct Entry {
     pub guest: Runs,
     /// Runs under `--full`.
     pub full: Runs,
+    /// Short runs beside all of these, with a registration of the original 32 bytes.
+    pub legacy: Runs,
     /// Seconds after which a native or guest run counts as hung.
     pub timeout: u64,
     /// Seconds after which a `--full` run counts as hung.
@@ -30,6 +32,13 @@ pub struct Entry {
     pub needs: &'static [Need],
     /// Has sections that are wrong on purpose, so that what a check of the binary finds does not count.
     pub wrong_sections: bool,
+}
+
+impl Entry {
+    /// `runs`, then those with the original registration.
+    pub fn with_legacy(&self, runs: Runs) -> impl Iterator<Item = &'static [&'static str]> {
+        runs.iter().chain(self.legacy).copied()
+    }
 }
 
 /// How a binary's output is read.
@@ -58,8 +67,8 @@ const PLAIN: Runs = &[&[]];
 /// The runs in a guest: fewer events, shorter deadlines.
 const SHORT: Runs = &[&["--short"]];
 
-/// With a registration of all that the kernel has, and of the original 32 bytes.
-const BOTH_MODES: Runs = &[&[], &["--legacy"]];
+/// No runs.
+const NONE: Runs = &[];
 
 /// One run of each test, in turn by CPU and by concurrency ID.
 const PARAM_GUEST: Runs = &[
@@ -69,6 +78,17 @@ const PARAM_GUEST: Runs = &[
     &["-T", "m", "-t", "8", "-r", "500", "--mm-cid", "-M"],
     &["-T", "i", "-t", "8", "-r", "500", "--compare-twice"],
     &["-T", "r", "-t", "8", "-r", "500"],
+    &["-T", "l", "-t", "8", "-r", "500", "-D", "2", "--mm-cid"],
+];
+
+/// One run of each test, each blocked in one of the ways that there are.
+const PARAM_LEGACY: Runs = &[
+    &["--legacy", "-T", "s", "-t", "8", "-r", "200", "-7", "-1", "-m", "2", "-y"],
+    &["--legacy", "-T", "l", "-t", "8", "-r", "200", "-8", "-1", "-m", "2", "-k", "--mm-cid"],
+    &["--legacy", "-T", "b", "-t", "8", "-r", "50", "-9", "-1", "-m", "4", "-s", "1", "-M"],
+    &["--legacy", "-T", "m", "-t", "8", "-r", "200", "-8", "-1", "-m", "1", "-y", "--mm-cid"],
+    &["--legacy", "-T", "i", "-t", "8", "-r", "200", "-7", "-1", "-m", "1", "-k", "--compare-twice"],
+    &["--legacy", "-T", "r", "-t", "8", "-r", "50", "-8", "-1", "-m", "4", "-s", "1"],
 ];
 
 /// What most binaries have; the table below states the differences.
@@ -79,6 +99,7 @@ const TEST: Entry = Entry {
     native: PLAIN,
     guest: SHORT,
     full: PLAIN,
+    legacy: &[&["--short", "--legacy"]],
     timeout: 60,
     full_timeout: 600,
     needs: &[],
@@ -92,10 +113,17 @@ pub const SUITE: &[Entry] = &[
         about: "what this kernel's rseq can do",
         kind: Kind::Report,
         guest: PLAIN,
+        legacy: NONE,
         timeout: 20,
         ..TEST
     },
-    Entry { name: "start_test", about: "what the runtime does before and after main", guest: PLAIN, ..TEST },
+    Entry {
+        name: "start_test",
+        about: "what the runtime does before and after main",
+        guest: PLAIN,
+        legacy: NONE,
+        ..TEST
+    },
     Entry { name: "basic_test", about: "registration, the area's fields, aborts", ..TEST },
     Entry {
         name: "basic_percpu_ops_test",
@@ -104,7 +132,7 @@ pub const SUITE: &[Entry] = &[
         ..TEST
     },
     Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
-    Entry { name: "no_syscall_test", about: "a kernel without rseq, or one that hides it", ..TEST },
+    Entry { name: "no_syscall_test", about: "a kernel without rseq, or one that hides it", legacy: NONE, ..TEST },
     Entry { name: "unregistered_test", about: "operations in threads that are not registered", ..TEST },
     Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
@@ -112,9 +140,10 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "param_test",
         about: "operations under delays, yields, signals, sleeps",
-        native: &[&["--grid", "short"]],
+        native: &[&["--grid", "short"], &["-T", "i", "-t", "8", "-r", "2000", "-D", "3"], &["-d", "-t", "8"]],
         guest: PARAM_GUEST,
-        full: &[&["--grid", "full"]],
+        full: &[&["--grid", "full"], &["--grid", "blocking", "-L"]],
+        legacy: PARAM_LEGACY,
         timeout: 300,
         full_timeout: 7200,
         ..TEST
@@ -122,9 +151,10 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "kvm_rseq_test",
         about: "cpu_id after KVM_RUN in a thread that is moved",
-        native: &[&["--migrations", "20000"]],
+        native: &[&["--migrations", "20000"], &["--migrations", "2000", "--legacy"]],
         guest: &[&["--migrations", "1000"]],
         full: &[&[], &["--latency", "0"], &["--stale-control", "--migrations", "20000"]],
+        legacy: NONE,
         timeout: 180,
         needs: &[Need::Cpus, Need::Kvm],
         ..TEST
@@ -145,9 +175,8 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "abort_points",
         about: "an abort at every instruction of every section",
-        native: BOTH_MODES,
-        guest: BOTH_MODES,
-        full: BOTH_MODES,
+        guest: PLAIN,
+        legacy: &[&["--legacy"]],
         timeout: 180,
         wrong_sections: true,
         ..TEST

@@ -42,7 +42,7 @@ fn runs(entry: &'static Entry, extent: Extent, round: (u32, u32)) -> impl Iterat
     let seconds = if extent.full { entry.full_timeout } else { entry.timeout };
     let timeout = Duration::from_secs(extent.timeout.unwrap_or(seconds));
     let report = (entry.kind == Kind::Report && extent.json).then_some("--json");
-    runs.iter().map(move |&args| {
+    entry.with_legacy(runs).map(move |args| {
         let args = args.iter().copied().chain(report).collect();
         Planned { entry, args, round, timeout }
     })

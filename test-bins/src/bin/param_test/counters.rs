@@ -11,9 +11,10 @@ use test_bins::slots::Slots;
 /// Each thread adds one to the slot of its index, again and again.
 pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
-    workers::run::<C>(params, totals, &|worker| {
+    let words = slots.view();
+    workers::run::<F, C>(flavour, params, totals, move |worker| {
         worker.retry(|worker, slot| {
-            let Some(word) = slots.word(slot) else { return Err(rseq_core::Aborted) };
+            let Some(word) = words.word(slot) else { return Err(rseq_core::Aborted) };
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
             unsafe { flavour.load_add_store(worker.token, worker.index, slot, word, 1) }
         });
@@ -26,19 +27,23 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
 pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     let locks = Slots::new().or_fail("memory for the locks")?;
     let counts = Slots::new().or_fail("memory for the slots")?;
-    workers::run::<C>(params, totals, &|worker| {
+    let (lock_words, count_words) = (locks.view(), counts.view());
+    workers::run::<F, C>(flavour, params, totals, move |worker| {
         let slot = worker.retry(|worker, slot| {
-            let Some(lock) = locks.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
+            let Some(lock) = lock_words.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
             unsafe { flavour.load_cbne_store(worker.token, worker.index, slot, lock, 0, 1) }
         });
         fence(Ordering::Acquire);
-        let (Some(lock), Some(count)) = (locks.word(slot), counts.word(slot)) else { return false };
+        let (Some(lock), Some(count)) = (lock_words.word(slot), count_words.word(slot)) else { return false };
         // SAFETY: the lock is held, so no other thread touches this count until the release below; both words live as long
         // as their slots, which outlive the threads.
         unsafe {
             count.write_volatile(count.read_volatile() + 1);
-            AtomicUsize::from_ptr(lock).swap(0, Ordering::Release) == 1
+            let lock = AtomicUsize::from_ptr(lock);
+            let held = lock.load(Ordering::Relaxed) == 1;
+            lock.store(0, Ordering::Release);
+            held
         }
     })?;
     same("the locks still held", 0, locks.sum())?;

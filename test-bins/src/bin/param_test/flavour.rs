@@ -50,6 +50,9 @@ macro_rules! flavours {
         ///
         /// Every method has the contract of its operation in `rseq_core::section::operations`.
         pub trait Flavour: Copy + Send + Sync + 'static {
+            /// Whether anything happens around the sections.
+            const INJECTS: bool;
+
             $($(#[doc = $doc])*
             unsafe fn $name<$($order: Order,)? I: Index>(
                 self, token: Here, index: I, cpu: usize, $($arg: $type),*
@@ -57,6 +60,8 @@ macro_rules! flavours {
         }
 
         impl Flavour for Plain {
+            const INJECTS: bool = false;
+
             $(#[inline(always)]
             unsafe fn $name<$($order: Order,)? I: Index>(
                 self, token: Here, index: I, cpu: usize, $($arg: $type),*
@@ -72,6 +77,8 @@ macro_rules! flavours {
     (@delayed $flavour:ident $module:ident
      $($name:ident $(<$order:ident>)? ($($arg:ident: $type:ty),*) -> $error:ty;)*) => {
         impl Flavour for $flavour {
+            const INJECTS: bool = true;
+
             $(#[inline(never)]
             unsafe fn $name<$($order: Order,)? I: Index>(
                 self, token: Here, index: I, cpu: usize, $($arg: $type),*

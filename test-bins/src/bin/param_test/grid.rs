@@ -18,13 +18,18 @@ pub struct Size {
     reps: u32,
     loops: i64,
     full: bool,
+    /// Whether the runs that block are all there are.
+    only_blocking: bool,
 }
 
 /// As run_param_test.sh.
-pub const FULL: Size = Size { threads_per_cpu: 6, reps: 1000, loops: 10_000, full: true };
+pub const FULL: Size = Size { threads_per_cpu: 6, reps: 1000, loops: 10_000, full: true, only_blocking: false };
+
+/// The script's second half, which it runs under each registration.
+pub const BLOCKING_ONLY: Size = Size { only_blocking: true, ..FULL };
 
 /// One injection each, and fewer repetitions.
-pub const SHORT: Size = Size { threads_per_cpu: 3, reps: 200, loops: 2000, full: false };
+pub const SHORT: Size = Size { threads_per_cpu: 3, reps: 200, loops: 2000, full: false, only_blocking: false };
 
 impl Size {
     /// How many runs there are.
@@ -32,9 +37,14 @@ impl Size {
         TESTS * FLAVOURS * self.injections()
     }
 
+    /// The first injection that blocks: before it come none, and loops at each point.
+    fn first(self) -> u32 {
+        1 + 9
+    }
+
     fn injections(self) -> u32 {
         let blocking = if self.full { BLOCKING.len() as u32 * BLOCKINGS } else { BLOCKING.len() as u32 };
-        1 + 9 + blocking
+        self.first() * u32::from(!self.only_blocking) + blocking
     }
 
     /// The run of this number.
@@ -45,7 +55,7 @@ impl Size {
         (params.test, params.release) = with_order(test);
         params.mm_cid = flavour & 1 != 0;
         params.compare_twice = flavour & 2 != 0;
-        self.inject(&mut params, injection);
+        self.inject(&mut params, injection + if self.only_blocking { self.first() } else { 0 });
         params
     }
 

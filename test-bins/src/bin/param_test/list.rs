@@ -7,7 +7,7 @@ use core::mem::offset_of;
 use rseq_core::Stopped;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
-use test_bins::slots::Slots;
+use test_bins::slots::{Slots, View};
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::time;
 
@@ -24,12 +24,13 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     let heads = Slots::new().or_fail("memory for the heads")?;
     let nodes = Mapping::private(heads.count() * NODES * size_of::<Node>()).or_fail("memory for the nodes")?;
     let expected = fill(&heads, nodes.address() as *mut Node);
-    workers::run::<C>(params, totals, &|worker| {
-        let Some(node) = pop(flavour, worker, &heads) else { return true };
-        if params.yields {
+    let (words, yields) = (heads.view(), params.yields);
+    workers::run::<F, C>(flavour, params, totals, move |worker| {
+        let Some(node) = pop(flavour, worker, words) else { return true };
+        if yields {
             time::yield_now();
         }
-        push(flavour, worker, &heads, node);
+        push(flavour, worker, words, node);
         true
     })?;
     same("the sum of the nodes' data", expected, drain(&heads))
@@ -53,7 +54,7 @@ fn fill(heads: &Slots, nodes: *mut Node) -> usize {
     sum
 }
 
-fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, C>, heads: &Slots) -> Option<*mut Node> {
+fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View) -> Option<*mut Node> {
     let mut popped = 0usize;
     loop {
         let load = &raw mut popped;
@@ -73,7 +74,7 @@ fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, C>, heads: &Sl
     }
 }
 
-fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, C>, heads: &Slots, node: *mut Node) {
+fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View, node: *mut Node) {
     worker.retry(|worker, slot| {
         let Some(head) = heads.word(slot) else { return Err(Stopped::Aborted) };
         // SAFETY: the head is the slot's, the node this thread's alone until the section commits; a slot number is not -1

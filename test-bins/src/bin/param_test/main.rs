@@ -20,7 +20,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use flavour::{CompareTwice, Delays, Flavour, Plain, Stretched};
 use linux_raw_sys::general::SIGUSR1;
 use options::{Grid, Params, Test};
-use rseq_core::{Relaxed as PlainStore, Release};
+use rseq_core::{Mode, Relaxed as PlainStore, Release};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByCpu, ByMmCid, Choice};
 use test_bins::ktap::{OrFail, Suite, Verdict};
@@ -50,12 +50,19 @@ fn body() -> u8 {
         }
         Grid::Short => all(grid::SHORT, options.params.verbose),
         Grid::Full => all(grid::FULL, options.params.verbose),
+        Grid::Blocking => all(grid::BLOCKING_ONLY, options.params.verbose),
     }
 }
 
 /// The registration that the options ask for, and the signal handler.
 fn start(options: &options::Options) -> Verdict {
-    mode::enter(options.mode)?;
+    let params = &options.params;
+    if params.by_hand() {
+        mode::by_hand()?;
+        workers::register(params).map(core::mem::forget)?;
+    } else if params.legacy {
+        mode::enter(Mode::Legacy)?;
+    }
     signal::set(SIGUSR1, Action::Handler(inject::count_signal)).or_fail("the signal handler")
 }
 
@@ -74,8 +81,9 @@ fn one(suite: &mut Suite, params: &Params) {
 }
 
 fn in_flavour<C: Choice>(params: &Params) -> Verdict {
-    C::index(registration::token()?)?;
-    if !params.compare_twice && !params.stretches() {
+    let token = if params.by_hand() { rseq_rt::current().or_fail("a token")? } else { registration::token()? };
+    C::index(token)?;
+    if !params.compare_twice && !params.injects() {
         return run::<_, C>(Plain, params);
     }
     let memory = Mapping::private(size_of::<Delays>()).or_fail("memory for the delays")?;

@@ -11,8 +11,10 @@ use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::{STRIDE, Slots};
 use test_bins::{fail, note, skip};
 
-/// How long the manager watches an inactive list, in spins: long enough for a section that the fence missed to end.
-const PATIENCE: u32 = 50_000;
+/// How long the manager watches an inactive list, in spins: long enough for a section that the fence missed to end, stretched
+/// or plain.
+const STRETCHED: u32 = 50_000;
+const PLAIN: u32 = 100;
 
 /// A list: for each slot a pointer to a counter.
 struct List {
@@ -52,10 +54,12 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     let active = AtomicUsize::new(lists[0].address());
     let stop = AtomicBool::new(false);
     let swaps = AtomicUsize::new(0);
+    let patience = if F::INJECTS { STRETCHED } else { PLAIN };
     let mut managed = Ok(());
     let worked = rseq_rt::thread::scope(|scope| {
-        let manager = scope.spawn(|| manage::<C>(&lists, &active, &stop, &swaps)).or_fail("starting the manager")?;
-        let worked = workers::run::<C>(params, totals, &|worker| {
+        let manager =
+            scope.spawn(|| manage::<C>(&lists, &active, &stop, &swaps, patience)).or_fail("starting the manager")?;
+        let worked = workers::run::<F, C>(flavour, params, totals, |worker| {
             worker.retry(|worker, slot| {
                 let (array, offset) = (active.as_ptr(), slot * STRIDE);
                 // SAFETY: `array` holds the address of one of the lists, where `offset` leads to the slot; heads hold
@@ -88,7 +92,13 @@ fn available() -> Verdict {
 }
 
 /// Swaps the lists until `stop`. The counter of one slot of the inactive list must stand still between two swaps.
-fn manage<C: Choice>(lists: &[List; 2], active: &AtomicUsize, stop: &AtomicBool, swaps: &AtomicUsize) -> Verdict {
+fn manage<C: Choice>(
+    lists: &[List; 2],
+    active: &AtomicUsize,
+    stop: &AtomicBool,
+    swaps: &AtomicUsize,
+    patience: u32,
+) -> Verdict {
     let slots = lists[0].heads.count();
     let mut seed = 1usize;
     let mut inactive = 1;
@@ -104,7 +114,7 @@ fn manage<C: Choice>(lists: &[List; 2], active: &AtomicUsize, stop: &AtomicBool,
         membarrier_rseq(fence::<C>(slot)).map_err(|error| fail!("membarrier: {}", error.errno()))?;
         expected = lists[inactive].counter(slot);
         swaps.fetch_add(1, Ordering::Relaxed);
-        for _ in 0..PATIENCE {
+        for _ in 0..patience {
             core::hint::spin_loop();
         }
     }

@@ -14,11 +14,12 @@ usage: param_test [options]
   -k        signal                           -s MS  sleep
   -M        commits of buffer and memcpy are releases
   -L        register the original 32 bytes
-  -d        without rseq                     -D M   every M-th thread without rseq
+  -d        without rseq: every operation has to be refused
+  -D M      every M-th thread without rseq
   -v        a line for each thread
   --mm-cid          slots by concurrency ID instead of CPU
   --compare-twice   every comparison is made twice, with the delay between
-  --grid short|full every test in every flavour and under many injections
+  --grid short|full|blocking  every test in every flavour and under many injections
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
 /// The test to run.
@@ -80,6 +81,7 @@ pub struct Params {
     pub signals: bool,
     pub sleep_ms: u32,
     pub release: bool,
+    pub legacy: bool,
     pub disabled: bool,
     pub disable_mod: u32,
     pub verbose: bool,
@@ -98,6 +100,7 @@ impl Params {
         signals: false,
         sleep_ms: 0,
         release: false,
+        legacy: false,
         disabled: false,
         disable_mod: 0,
         verbose: false,
@@ -105,9 +108,24 @@ impl Params {
         compare_twice: false,
     };
 
-    /// Whether the sections have to be stretched.
-    pub fn stretches(&self) -> bool {
-        self.loops[1..7].iter().any(|&loops| loops != 0)
+    /// Whether threads register for themselves, as some are to be without.
+    pub fn by_hand(&self) -> bool {
+        self.disabled || self.disable_mod > 0
+    }
+
+    /// Whether thread `number` is one of those without.
+    pub fn is_without(&self, number: u32) -> bool {
+        self.disabled || (self.disable_mod > 0 && number.is_multiple_of(self.disable_mod))
+    }
+
+    /// The registration of every thread.
+    pub fn mode(&self) -> Mode {
+        if self.legacy { Mode::Legacy } else { Mode::Extended }
+    }
+
+    /// Whether anything happens inside or around the sections.
+    pub fn injects(&self) -> bool {
+        self.loops.iter().any(|&loops| loops != 0)
     }
 }
 
@@ -117,18 +135,19 @@ pub enum Grid {
     One,
     Short,
     Full,
+    /// The part of the full grid that blocks.
+    Blocking,
 }
 
 /// What the arguments say.
 pub struct Options {
     pub params: Params,
     pub grid: Grid,
-    pub mode: Mode,
 }
 
 pub fn read() -> Options {
     let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    let mut options = Options { params: Params::DEFAULT, grid: Grid::One, mode: Mode::Extended };
+    let mut options = Options { params: Params::DEFAULT, grid: Grid::One };
     let params = &mut options.params;
     while let Some(option) = args.next_option() {
         match option {
@@ -148,7 +167,7 @@ pub fn read() -> Options {
             "-k" => params.signals = true,
             "-s" => params.sleep_ms = args.number(option, 0..=60_000),
             "-M" => params.release = true,
-            "-L" => options.mode = Mode::Legacy,
+            "-L" => params.legacy = true,
             "-d" => params.disabled = true,
             "-D" => params.disable_mod = args.number(option, 0..=u32::MAX),
             "-v" => params.verbose = true,
@@ -158,7 +177,8 @@ pub fn read() -> Options {
                 options.grid = match args.value(option) {
                     "short" => Grid::Short,
                     "full" => Grid::Full,
-                    other => args.refuse(format_args!("--grid takes short or full, not '{other}'")),
+                    "blocking" => Grid::Blocking,
+                    other => args.refuse(format_args!("--grid takes short, full or blocking, not '{other}'")),
                 }
             }
             other => args.unknown(other),

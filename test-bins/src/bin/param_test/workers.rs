@@ -1,12 +1,14 @@
 //! The threads of a run, and what they saw.
 
+use crate::flavour::Flavour;
 use crate::inject::{Injector, Point};
 use crate::options::Params;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use rseq_core::{Committed, Stopped};
+use rseq_core::{Aborted, Committed, OwnArea, Registration, Stopped};
 use test_bins::index::{Choice, Here};
 use test_bins::ktap::{Unmet, Verdict};
-use test_bins::{fail, note};
+use test_bins::{fail, note, skip};
 
 /// What all threads of a run saw together.
 #[derive(Default)]
@@ -17,22 +19,25 @@ pub struct Totals {
     pub aborts: AtomicUsize,
     /// Comparisons that failed.
     pub mismatches: AtomicUsize,
-    /// Threads without rseq, which did nothing.
+    /// Threads without rseq.
     pub without: AtomicU32,
+    /// Operations of theirs that were refused.
+    pub refused: AtomicUsize,
     /// Threads that found something wrong.
     pub wrong: AtomicU32,
 }
 
 /// One thread of a run.
-pub struct Worker<'p, C: Choice> {
+pub struct Worker<'p, F: Flavour, C: Choice> {
     pub token: Here,
     pub index: C::Index,
     injector: Injector<'p>,
     aborts: usize,
     mismatches: usize,
+    flavour: PhantomData<F>,
 }
 
-impl<C: Choice> Worker<'_, C> {
+impl<F: Flavour, C: Choice> Worker<'_, F, C> {
     /// Runs `attempt` on the slot of the moment, again and again, until it commits; returns the slot.
     #[inline(always)]
     pub fn retry<E: Into<Stopped>>(&mut self, mut attempt: impl FnMut(&Self, usize) -> Result<Committed, E>) -> usize {
@@ -43,17 +48,24 @@ impl<C: Choice> Worker<'_, C> {
         }
     }
 
+    #[inline(always)]
+    fn inject(&mut self, point: Point) {
+        if F::INJECTS {
+            self.injector.at(point);
+        }
+    }
+
     /// One attempt on the slot of the moment; None if it was aborted.
     #[inline(always)]
     pub fn once(
         &mut self,
         attempt: impl FnOnce(&Self, usize) -> Result<Committed, Stopped>,
     ) -> Option<(usize, Result<Committed, Stopped>)> {
-        self.injector.at(Point::Before);
-        let slot = C::value(self.token);
-        self.injector.at(Point::Between);
+        self.inject(Point::Before);
+        let slot = self.token.slot(self.index) as usize;
+        self.inject(Point::Between);
         let result = attempt(self, slot);
-        self.injector.at(Point::After);
+        self.inject(Point::After);
         match result {
             Ok(Committed) => {}
             Err(Stopped::CompareFailed) => self.mismatches += 1,
@@ -67,21 +79,28 @@ impl<C: Choice> Worker<'_, C> {
 }
 
 /// Starts the threads of a run; each does `work` once for each repetition. False from `work` ends the thread as wrong.
-pub fn run<C: Choice>(
+pub fn run<F: Flavour, C: Choice>(
+    flavour: F,
     params: &Params,
     totals: &Totals,
-    work: &(impl Fn(&mut Worker<'_, C>) -> bool + Sync),
+    work: impl Fn(&mut Worker<'_, F, C>) -> bool + Copy + Sync,
 ) -> Verdict {
-    start::<C>(params, totals, &|worker| (0..params.reps).take_while(|_| work(worker)).count())
+    // A copy of the thread's own: what it captures stays in registers, whatever sections do to memory.
+    let repeat = move |worker: &mut Worker<'_, F, C>| {
+        let work = work;
+        (0..params.reps).take_while(|_| work(worker)).count()
+    };
+    start(params, totals, &|number| thread::<F, C>(flavour, params, number, totals, &repeat).is_some())
 }
 
-/// A whole thread's work; it returns the repetitions done.
-type Work<'w, C> = dyn Fn(&mut Worker<'_, C>) -> usize + Sync + 'w;
-
-fn start<C: Choice>(params: &Params, totals: &Totals, work: &Work<'_, C>) -> Verdict {
+/// Starts threads, each with its number; false from one says that it found something wrong.
+fn start(params: &Params, totals: &Totals, thread: &(dyn Fn(u32) -> bool + Sync)) -> Verdict {
     let started = rseq_rt::thread::scope(|scope| {
-        (0..params.threads)
-            .try_for_each(|number| scope.spawn(move || thread::<C>(params, number, totals, work)).map(drop))
+        let begin = |number| {
+            let wrong = move || totals.wrong.fetch_add(u32::from(!thread(number)), Relaxed);
+            scope.spawn(wrong).map(drop)
+        };
+        (0..params.threads).try_for_each(begin)
     });
     started.map_err(|errno| fail!("starting {} threads: {errno}", params.threads))?;
     match totals.wrong.load(Relaxed) {
@@ -90,53 +109,98 @@ fn start<C: Choice>(params: &Params, totals: &Totals, work: &Work<'_, C>) -> Ver
     }
 }
 
-fn thread<C: Choice>(params: &Params, number: u32, totals: &Totals, work: &Work<'_, C>) {
-    let Some((token, index)) = enter::<C>(params, number) else {
+/// A whole thread's work; it returns the repetitions done.
+type Work<'w, F, C> = dyn Fn(&mut Worker<'_, F, C>) -> usize + Sync + 'w;
+
+/// `None` if something is wrong.
+fn thread<F: Flavour, C: Choice>(
+    flavour: F,
+    params: &Params,
+    number: u32,
+    totals: &Totals,
+    work: &Work<'_, F, C>,
+) -> Option<()> {
+    let (own, token) = enter(params)?;
+    let index = C::index(token).ok()?;
+    if params.is_without(number) {
+        own?.release().ok()?;
         totals.without.fetch_add(1, Relaxed);
-        return;
-    };
-    let mut worker: Worker<'_, C> = Worker { token, index, injector: Injector::new(params), aborts: 0, mismatches: 0 };
+        totals.refused.fetch_add(refused::<F, C>(flavour, params, token, index)?, Relaxed);
+        return Some(());
+    }
+    let injector = Injector::new(params);
+    let mut worker: Worker<'_, F, C> =
+        Worker { token, index, injector, aborts: 0, mismatches: 0, flavour: PhantomData };
     let done = work(&mut worker);
-    if done < params.reps as usize {
-        totals.wrong.fetch_add(1, Relaxed);
-    }
-    totals.done.fetch_add(done, Relaxed);
-    totals.aborts.fetch_add(worker.aborts, Relaxed);
-    totals.mismatches.fetch_add(worker.mismatches, Relaxed);
-    if params.verbose {
-        note!("thread {number}: {done} done, {} aborts, {} mismatches", worker.aborts, worker.mismatches);
-    }
+    totals.add(params, number, [done, worker.aborts, worker.mismatches]);
+    (done == params.reps as usize).then_some(())
 }
 
-/// This thread's proofs, unless the options take rseq from it or the kernel did not register it.
-fn enter<C: Choice>(params: &Params, number: u32) -> Option<(Here, C::Index)> {
-    let without = params.disabled || (params.disable_mod > 0 && number.is_multiple_of(params.disable_mod));
-    let token = rseq_rt::current().filter(|_| !without)?;
-    Some((token, C::index(token).ok()?))
+#[inline(never)]
+fn enter(params: &Params) -> Option<(Option<Registration<OwnArea>>, Here)> {
+    let own = if params.by_hand() { Some(register(params).ok()?) } else { None };
+    Some((own, rseq_rt::current()?))
+}
+
+/// Registers this thread's own area, as the options ask for.
+pub fn register(params: &Params) -> Result<Registration<OwnArea>, Unmet> {
+    // SAFETY: the area is in this thread's thread-local storage, and the registration does not leave the thread: it is
+    // released before the thread ends, or it is the main thread's.
+    unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), params.mode()) }
+        .map_err(|error| skip!("not registered: {error}"))
+}
+
+/// With the proofs of a registration that has ended: each operation on the slot of the moment, and on the first, has to be
+/// refused, and to leave the word as it is. How many were.
+fn refused<F: Flavour, C: Choice>(flavour: F, params: &Params, token: Here, index: C::Index) -> Option<usize> {
+    let mut word = 0usize;
+    let word = &raw mut word;
+    for rep in 0..params.reps {
+        let slot = if rep.is_multiple_of(2) { rseq_core::sys::getcpu().ok()?.cpu as usize } else { 0 };
+        // SAFETY: the word is a local; a slot number is not -1 or -2.
+        if unsafe { flavour.load_add_store(token, index, slot, word, 1) } != Err(Aborted) {
+            return None;
+        }
+    }
+    // SAFETY: the local, which sections may have written.
+    (unsafe { word.read_volatile() } == 0).then_some(params.reps as usize)
 }
 
 impl Totals {
+    #[inline(never)]
+    fn add(&self, params: &Params, number: u32, counts: [usize; 3]) {
+        let [done, aborts, mismatches] = counts;
+        for (total, count) in [&self.done, &self.aborts, &self.mismatches].into_iter().zip(counts) {
+            total.fetch_add(count, Relaxed);
+        }
+        if params.verbose {
+            note!("thread {number}: {done} done, {aborts} aborts, {mismatches} comparisons failed");
+        }
+    }
+
     /// Prints what the run saw.
     #[inline(never)]
     pub fn report(&self, name: &str, signals: usize) {
         let [done, aborts, mismatches] = [&self.done, &self.aborts, &self.mismatches].map(|total| total.load(Relaxed));
-        let without = self.without.load(Relaxed);
-        note!(
-            "{name}: {done} done, {aborts} aborts, {mismatches} mismatches, {signals} signals, {without} without rseq"
-        );
+        let [without, refused] = [self.without.load(Relaxed) as usize, self.refused.load(Relaxed)];
+        note!("{name}: {done} done, {aborts} aborts, {mismatches} comparisons failed, {signals} signals");
+        if without > 0 {
+            note!("{name}: {without} threads without rseq, {refused} operations refused");
+        }
     }
 
     /// Every thread either did all of its repetitions or had no rseq by the options' will.
     #[inline(never)]
     pub fn check(&self, params: &Params) -> Verdict {
         let without = self.without.load(Relaxed);
-        let expected = match (params.disabled, params.disable_mod) {
-            (true, _) => params.threads,
-            (false, 0) => 0,
-            (false, modulo) => params.threads.div_ceil(modulo),
-        };
+        let expected = (0..params.threads).filter(|number| params.is_without(*number)).count() as u32;
         test_bins::ensure!(without == expected, "{without} threads without rseq, {expected} expected");
         let wanted = (params.threads - without) as usize * params.reps as usize;
+        let refused = self.refused.load(Relaxed);
+        test_bins::ensure!(
+            refused == without as usize * params.reps as usize,
+            "only {refused} operations were refused"
+        );
         let done = self.done.load(Relaxed);
         test_bins::ensure!(done == wanted, "{done} repetitions done of {wanted}");
         Ok(())
