@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use rseq_check::CheckArgs;
 
 use crate::boot::{BootArgs, FetchArgs, KernelArgs};
+use crate::compare::CompareArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ pub enum Command {
     Boot(BootArgs),
     /// Verify the critical sections in linked ELF files
     Check(CheckArgs),
+    /// Measure param_test side by side with another one, such as the kernel's
+    Compare(CompareArgs),
 }
 
 /// What to run here, and how.

@@ -5,6 +5,8 @@ mod boot;
 #[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]
+mod compare;
+#[cfg(target_os = "linux")]
 mod compile;
 #[cfg(target_os = "linux")]
 mod interrupt;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Kernel(args)) => boot::kernel(args),
         Some(cli::Command::Boot(args)) => boot::run(args),
         Some(cli::Command::Check(args)) => rseq_check::main(args),
+        Some(cli::Command::Compare(args)) => compare::main(args),
         None => run::main(&cli.native),
     }
 }

@@ -32,6 +32,8 @@ fn usage_errors_are_explained_and_exit_2() {
     assert_usage(&["--repeat", "0"], "invalid value '0'");
     assert_usage(&["--jsno"], "--json");
     assert_usage(&["--bin-dir", "/nonexistent/x"], "/nonexistent/x is no directory");
+    assert_usage(&["compare"], "--peer");
+    assert_usage(&["compare", "--peer", "/nonexistent/x", "--ours", "/bin/true"], "cannot run /nonexistent/x");
 }
 
 #[test]
@@ -44,6 +46,26 @@ fn the_list_names_every_test_and_obeys_the_filter() {
     let entries: serde_json::Value = serde_json::from_str(&one.stdout).unwrap();
     assert_eq!(entries.as_array().unwrap().len(), 1);
     assert_eq!(entries[0]["name"], "basic_test");
+}
+
+#[test]
+fn a_comparison_tells_the_faster_of_two_programs() {
+    // Each counts to its repetitions; one does the same work once more.
+    let count = "while [ $# -gt 1 ]; do shift; done; i=0; while [ $i -lt $1 ]; do i=$((i+1)); done";
+    let fakes = Fakes::new("compare").with("fast", count).with("slow", &format!("{count}; {count}"));
+    let path = |name: &str| fakes.path().join(name).display().to_string();
+    let compare = |ours: &str, least: &str| {
+        let (ours, peer) = (path(ours), path("slow"));
+        let args = ["compare", "--peer", &peer, "--ours", &ours, "--pairs", "3", "--milliseconds", "1"];
+        Run::of(runner(&args).args(["--json", "--at-least", least]))
+    };
+    let faster = compare("fast", "1.1");
+    assert_eq!(faster.code, Some(0), "{faster:#?}");
+    let root: serde_json::Value = serde_json::from_str(&faster.stdout).unwrap();
+    assert_eq!(root["modes"].as_array().unwrap().len(), 8);
+    assert_eq!(root["modes"][6]["mode"], "increment by cpu_id");
+    let same = compare("slow", "1.6");
+    assert_eq!(same.code, Some(1), "{same:#?}");
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! How long a program's operations take: two runs, of which the second does next to none, so that start-up cancels out.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+/// Repetitions of the run that shows what start-up costs: the fewest that the kernel's param_test takes.
+const FEWEST: u64 = 10;
+
+/// Seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds {
+    /// By the clock.
+    pub wall: f64,
+    /// Of processor time in user space, all threads together.
+    pub user: f64,
+}
+
+/// A param_test and the options of one mode.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its file.
+    pub path: PathBuf,
+    /// All options but the repetitions.
+    pub options: Vec<String>,
+}
+
+impl Program {
+    /// The time of `repetitions` operations a thread, without start-up.
+    pub fn time(&self, repetitions: u64) -> Result<Seconds, String> {
+        let (long, short) = (self.run(repetitions)?, self.run(FEWEST)?);
+        // At least a microsecond: processor time may be counted in ticks.
+        let less = |long: f64, short: f64| (long - short).max(1e-6);
+        Ok(Seconds { wall: less(long.wall, short.wall), user: less(long.user, short.user) })
+    }
+
+    fn run(&self, repetitions: u64) -> Result<Seconds, String> {
+        let name = self.path.display();
+        let failed = |error: io::Error| format!("cannot run {name}: {error}");
+        let before = children()?;
+        let start = Instant::now();
+        let mut command = Command::new(&self.path);
+        command.args(&self.options).arg("-r").arg(repetitions.to_string());
+        let output = command.stdin(Stdio::null()).output().map_err(failed)?;
+        let wall = start.elapsed().as_secs_f64();
+        let user = seconds(children()?.user_time()) - seconds(before.user_time());
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let hint = "(one that registers rseq itself needs GLIBC_TUNABLES=glibc.pthread.rseq=0)";
+            return Err(format!("{name} {:?}: {}, {} {hint}", self.options, output.status, said.trim()));
+        }
+        Ok(Seconds { wall, user })
+    }
+}
+
+/// What this process's children that have ended used.
+fn children() -> Result<Usage, String> {
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|errno| format!("getrusage: {errno}"))
+}
+
+fn seconds(time: TimeVal) -> f64 {
+    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
+}
