@@ -28,10 +28,10 @@ struct Compared {
     ours_ns: f64,
     peer_ns: f64,
     /// Median ratios of the pairs.
-    user_ratio: f64,
+    cpu_ratio: f64,
     wall_ratio: f64,
     /// The quarter of the pairs with the lowest ratios ends here, and that with the highest begins here.
-    user_quartiles: (f64, f64),
+    cpu_quartiles: (f64, f64),
 }
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ struct Report<'a> {
 /// Compares, prints, and says by the exit code whether every mode was fast enough.
 pub fn main(args: &CompareArgs) -> ExitCode {
     match compare(args) {
-        Ok(compared) if args.at_least.is_some_and(|least| compared.iter().any(|one| one.user_ratio < least)) => {
+        Ok(compared) if args.at_least.is_some_and(|least| compared.iter().any(|one| one.cpu_ratio < least)) => {
             ExitCode::from(1)
         }
         Ok(_) => ExitCode::SUCCESS,
@@ -100,16 +100,16 @@ fn measure(mode: &Mode, args: &CompareArgs) -> Result<Compared, String> {
         values.sort_by(f64::total_cmp);
         values
     };
-    let user = sorted(&|(ours, peer)| peer.user / ours.user);
+    let cpu = sorted(&|(ours, peer)| peer.cpu / ours.cpu);
     let nanoseconds = 1e9 / (repetitions as f64 * f64::from(args.threads));
     Ok(Compared {
         mode: mode.name.clone(),
         repetitions,
-        ours_ns: quantile(&sorted(&|(ours, _)| ours.user), 2) * nanoseconds,
-        peer_ns: quantile(&sorted(&|(_, peer)| peer.user), 2) * nanoseconds,
-        user_ratio: quantile(&user, 2),
+        ours_ns: quantile(&sorted(&|(ours, _)| ours.cpu), 2) * nanoseconds,
+        peer_ns: quantile(&sorted(&|(_, peer)| peer.cpu), 2) * nanoseconds,
+        cpu_ratio: quantile(&cpu, 2),
         wall_ratio: quantile(&sorted(&|(ours, peer)| peer.wall / ours.wall), 2),
-        user_quartiles: (quantile(&user, 1), quantile(&user, 3)),
+        cpu_quartiles: (quantile(&cpu, 1), quantile(&cpu, 3)),
     })
 }
 
@@ -132,12 +132,12 @@ fn line(one: &Compared, first: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if first {
         writeln!(out, "{:<26} {:>8} {:>8}  peer's time / ours", "", "peer", "ours")?;
-        writeln!(out, "{:<26} {:>8} {:>8} {:>8}  {:^11} {:>8}", "", "ns", "ns", "user", "quartiles", "wall")?;
+        writeln!(out, "{:<26} {:>8} {:>8} {:>8}  {:^11} {:>8}", "", "ns", "ns", "CPU", "quartiles", "wall")?;
     }
-    let Compared { mode, ours_ns, peer_ns, user_ratio, wall_ratio, user_quartiles: (low, high), .. } = one;
+    let Compared { mode, ours_ns, peer_ns, cpu_ratio, wall_ratio, cpu_quartiles: (low, high), .. } = one;
     writeln!(
         out,
-        "{mode:<26} {peer_ns:>8.2} {ours_ns:>8.2} {user_ratio:>8.2}  {low:.2}..{high:<5.2} {wall_ratio:>8.2}"
+        "{mode:<26} {peer_ns:>8.2} {ours_ns:>8.2} {cpu_ratio:>8.2}  {low:.2}..{high:<5.2} {wall_ratio:>8.2}"
     )?;
     out.flush()
 }

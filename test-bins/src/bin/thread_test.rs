@@ -392,7 +392,7 @@ fn counted(count: u32, run: fn(u32, Shared<'static>) -> Result<u32, Errno>) -> V
     let waits = run(count, shared).or_fail("spawn")?;
     let sum = shared.counter.sum();
     let refused = REFUSED.load(Ordering::Relaxed);
-    note!("{count} threads in {} ms, {waits} waits for a limit", (time::now() - start) / MILLISECOND);
+    note!("{count} threads, {sum} commits, in {} ms, {waits} waits for a limit", (time::now() - start) / MILLISECOND);
     ensure!(refused == 0, "{refused} threads were not registered");
     ensure!(sum == count as usize, "{count} threads counted {sum}");
     Ok(())

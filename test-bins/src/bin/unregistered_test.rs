@@ -169,6 +169,7 @@ fn turned_away<I: rseq_core::Index>(token: Here, index: I) -> Verdict {
     }
     below_no_length(token, index, slots.word(1).or_fail("a slot")?)?;
     ensure!(slots.sum() == 0, "a slot was written");
+    test_bins::note!("{} operations refused, 0 done", 2 * count + 4);
     Ok(())
 }
 

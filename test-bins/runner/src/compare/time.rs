@@ -16,8 +16,8 @@ const FEWEST: u64 = 10;
 pub struct Seconds {
     /// By the clock.
     pub wall: f64,
-    /// Of processor time in user space, all threads together.
-    pub user: f64,
+    /// Of processor time, all threads together.
+    pub cpu: f64,
 }
 
 /// A param_test and the options of one mode.
@@ -35,7 +35,7 @@ impl Program {
         let (long, short) = (self.run(repetitions)?, self.run(FEWEST)?);
         // At least a microsecond: processor time may be counted in ticks.
         let less = |long: f64, short: f64| (long - short).max(1e-6);
-        Ok(Seconds { wall: less(long.wall, short.wall), user: less(long.user, short.user) })
+        Ok(Seconds { wall: less(long.wall, short.wall), cpu: less(long.cpu, short.cpu) })
     }
 
     fn run(&self, repetitions: u64) -> Result<Seconds, String> {
@@ -47,19 +47,23 @@ impl Program {
         command.args(&self.options).arg("-r").arg(repetitions.to_string());
         let output = command.stdin(Stdio::null()).output().map_err(failed)?;
         let wall = start.elapsed().as_secs_f64();
-        let user = seconds(children()?.user_time()) - seconds(before.user_time());
+        let cpu = processor_time(&children()?) - processor_time(&before);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let hint = "(one that registers rseq itself needs GLIBC_TUNABLES=glibc.pthread.rseq=0)";
             return Err(format!("{name} {:?}: {}, {} {hint}", self.options, output.status, said.trim()));
         }
-        Ok(Seconds { wall, user })
+        Ok(Seconds { wall, cpu })
     }
 }
 
 /// What this process's children that have ended used.
 fn children() -> Result<Usage, String> {
     getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|errno| format!("getrusage: {errno}"))
+}
+
+fn processor_time(usage: &Usage) -> f64 {
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 fn seconds(time: TimeVal) -> f64 {

@@ -27,20 +27,23 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
 pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     let locks = Slots::new().or_fail("memory for the locks")?;
     let counts = Slots::new().or_fail("memory for the slots")?;
-    let (lock_words, count_words) = (locks.view(), counts.view());
+    let words = locks.view();
+    // From a slot's lock to its count: both arrays have the same shape.
+    let distance = (counts.base() as usize).wrapping_sub(locks.base() as usize);
     workers::run::<F, C>(flavour, params, totals, move |worker| {
-        let slot = worker.retry(|worker, slot| {
-            let Some(lock) = lock_words.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
+        let mut taken = core::ptr::null_mut::<usize>();
+        worker.retry(|worker, slot| {
+            let Some(lock) = words.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
+            taken = lock;
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
             unsafe { flavour.load_cbne_store(worker.token, worker.index, slot, lock, 0, 1) }
         });
         fence(Ordering::Acquire);
-        let (Some(lock), Some(count)) = (lock_words.word(slot), count_words.word(slot)) else { return false };
         // SAFETY: the lock is held, so no other thread touches this count until the release below; both words live as long
         // as their slots, which outlive the threads.
         unsafe {
-            count.write_volatile(count.read_volatile() + 1);
-            let lock = AtomicUsize::from_ptr(lock);
+            *taken.wrapping_byte_add(distance) += 1;
+            let lock = AtomicUsize::from_ptr(taken);
             let held = lock.load(Ordering::Relaxed) == 1;
             lock.store(0, Ordering::Release);
             held

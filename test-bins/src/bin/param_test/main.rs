@@ -48,9 +48,9 @@ fn body() -> u8 {
             one(&mut suite, &options.params);
             suite.finish()
         }
-        Grid::Short => all(grid::SHORT, options.params.verbose),
-        Grid::Full => all(grid::FULL, options.params.verbose),
-        Grid::Blocking => all(grid::BLOCKING_ONLY, options.params.verbose),
+        Grid::Short => all(grid::SHORT, &options.params),
+        Grid::Full => all(grid::FULL, &options.params),
+        Grid::Blocking => all(grid::BLOCKING_ONLY, &options.params),
     }
 }
 
@@ -66,11 +66,13 @@ fn start(options: &options::Options) -> Verdict {
     signal::set(SIGUSR1, Action::Handler(inject::count_signal)).or_fail("the signal handler")
 }
 
-fn all(size: grid::Size, verbose: bool) -> u8 {
+/// The runs of a grid, with the verbosity asked for, and no more repetitions than asked for.
+fn all(size: grid::Size, asked: &Params) -> u8 {
     let cpus = cpu::affinity(0).map_or(1, |set| set.count());
     let mut suite = Suite::new(size.count());
     for number in 0..size.count() {
-        one(&mut suite, &Params { verbose, ..size.run(number, cpus) });
+        let run = size.run(number, cpus);
+        one(&mut suite, &Params { verbose: asked.verbose, reps: run.reps.min(asked.reps), ..run });
     }
     suite.finish()
 }

@@ -53,12 +53,10 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     let lists = [List::new()?, List::new()?];
     let active = AtomicUsize::new(lists[0].address());
     let stop = AtomicBool::new(false);
-    let swaps = AtomicUsize::new(0);
     let patience = if F::INJECTS { STRETCHED } else { PLAIN };
-    let mut managed = Ok(());
+    let mut managed = Ok(0);
     let worked = rseq_rt::thread::scope(|scope| {
-        let manager =
-            scope.spawn(|| manage::<C>(&lists, &active, &stop, &swaps, patience)).or_fail("starting the manager")?;
+        let manager = scope.spawn(|| manage::<C>(&lists, &active, &stop, patience)).or_fail("starting the manager")?;
         let worked = workers::run::<F, C>(flavour, params, totals, |worker| {
             worker.retry(|worker, slot| {
                 let (array, offset) = (active.as_ptr(), slot * STRIDE);
@@ -73,8 +71,7 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
         worked
     });
     worked?;
-    managed?;
-    note!("{} swaps", swaps.load(Ordering::Relaxed));
+    note!("{} swaps", managed?);
     let found = lists.iter().map(|list| list.counters.sum()).sum();
     workers::same("the sum of the counters", totals.done.load(Ordering::Relaxed), found)
 }
@@ -96,9 +93,9 @@ fn manage<C: Choice>(
     lists: &[List; 2],
     active: &AtomicUsize,
     stop: &AtomicBool,
-    swaps: &AtomicUsize,
     patience: u32,
-) -> Verdict {
+) -> Result<usize, Unmet> {
+    let mut swaps = 0;
     let slots = lists[0].heads.count();
     let mut seed = 1usize;
     let mut inactive = 1;
@@ -113,12 +110,12 @@ fn manage<C: Choice>(
         slot = (seed >> 16) % slots;
         membarrier_rseq(fence::<C>(slot)).map_err(|error| fail!("membarrier: {}", error.errno()))?;
         expected = lists[inactive].counter(slot);
-        swaps.fetch_add(1, Ordering::Relaxed);
+        swaps += 1;
         for _ in 0..patience {
             core::hint::spin_loop();
         }
     }
-    Ok(())
+    Ok(swaps)
 }
 
 /// A slot that is a CPU is fenced by itself; a concurrency ID may be on any CPU.

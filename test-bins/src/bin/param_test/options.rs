@@ -19,7 +19,8 @@ usage: param_test [options]
   -v        a line for each thread
   --mm-cid          slots by concurrency ID instead of CPU
   --compare-twice   every comparison is made twice, with the delay between
-  --grid short|full|blocking  every test in every flavour and under many injections
+  --grid short|full|blocking  every test in every flavour and under many injections;
+            -r lowers the repetitions
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
 /// The test to run.

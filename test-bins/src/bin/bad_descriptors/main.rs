@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 
-use core::fmt;
+mod table;
 
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{self, Rseq, RseqCs};
@@ -20,11 +20,13 @@ use test_bins::load::{self, pace};
 use test_bins::registration::{self, Registered};
 use test_bins::sections::{DELAY, Delay, delayed_add};
 use test_bins::slots::Slots;
-use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
-use test_bins::{ensure, fail, program, skip};
+use test_bins::{ensure, fail, note, program, skip};
+
+use table::Fate::{Aborts, Dies, Undefined, Unnoticed};
+use table::{Checks, Fault, ROWS, Row};
 
 rseq_rt::entry!(main);
 
@@ -32,111 +34,9 @@ const USAGE: &str = "bad_descriptors: what the kernel makes of wrong descriptors
 usage: bad_descriptors [--short]\n\
 exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 
-/// An address that no kernel lets a process have.
-const KERNEL_ADDRESS: u64 = u64::MAX - 4095;
-
 fn main() -> ExitCode {
     program::run(body)
 }
-
-/// What becomes of the child.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// SIGSEGV.
-    Dies,
-    /// It is aborted like from a good descriptor.
-    Aborts,
-    /// The kernel takes no notice of the section.
-    Unnoticed,
-    /// Nothing that could be tested, for this reason.
-    Undefined(&'static str),
-}
-
-impl fmt::Display for Fate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dies => "SIGSEGV",
-            Self::Aborts => "aborts as if it were good",
-            Self::Unnoticed => "no abort",
-            Self::Undefined(why) => why,
-        })
-    }
-}
-
-/// Which checks the kernel makes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Checks {
-    /// All of them, whenever it looks at a descriptor (up to 6.18).
-    Always,
-    /// Those that security needs (6.19 and later).
-    Few,
-    /// All of them, and no system call inside (the same kernels, with rseq debugging on).
-    All,
-}
-
-/// What is wrong.
-#[derive(Clone, Copy)]
-enum Fault {
-    /// Nothing: the control.
-    None,
-    /// The registration has another signature.
-    Signature,
-    /// A field of the descriptor.
-    Field(fn(&mut RseqCs)),
-    /// The descriptor's address.
-    Address(fn() -> u64),
-    /// A system call while the IP is inside.
-    SystemCall,
-}
-
-struct Row {
-    name: &'static str,
-    fault: Fault,
-    /// With [`Checks::Always`], [`Checks::Few`], [`Checks::All`].
-    fates: [Fate; 3],
-}
-
-const fn row(name: &'static str, fault: Fault, fates: [Fate; 3]) -> Row {
-    Row { name, fault, fates }
-}
-
-use Fate::{Aborts, Dies, Undefined, Unnoticed};
-
-/// A system call inside: checked where the architecture has had the generic entry code since 6.19.
-const CHECKED_CALL: Fate = if cfg!(any(
-    target_arch = "x86_64",
-    target_arch = "x86",
-    target_arch = "riscv64",
-    target_arch = "s390x",
-    target_arch = "loongarch64"
-)) {
-    Dies
-} else {
-    Undefined("whether system calls are checked depends on the kernel's entry code")
-};
-
-/// Written from the sources of 6.1, 6.12, 6.19 and 7.2, before any of them was tried.
-const ROWS: [Row; 15] = [
-    row("a good descriptor", Fault::None, [Aborts; 3]),
-    row("another signature", Fault::Signature, [Dies; 3]),
-    row("abort_ip inside the section", Fault::Field(|cs| cs.abort_ip = cs.start_ip + 4), [Dies; 3]),
-    row("abort_ip 0", Fault::Field(|cs| cs.abort_ip = 0), [Dies; 3]),
-    row("abort_ip in the kernel", Fault::Field(|cs| cs.abort_ip = KERNEL_ADDRESS), [Dies; 3]),
-    row("start_ip in the kernel", Fault::Field(|cs| cs.start_ip = KERNEL_ADDRESS), [Dies, Unnoticed, Dies]),
-    row(
-        "an end in the kernel",
-        Fault::Field(|cs| cs.post_commit_offset = KERNEL_ADDRESS - cs.start_ip),
-        [Dies, Undefined("unchecked, everything behind the start is inside, and an abort may come anywhere"), Dies],
-    ),
-    row("an empty section", Fault::Field(|cs| cs.post_commit_offset = 0), [Unnoticed; 3]),
-    row("version 1", Fault::Field(|cs| cs.version = 1), [Dies, Aborts, Dies]),
-    row("flag NO_RESTART_ON_PREEMPT", Fault::Field(|cs| cs.flags = 1 << 0), [Dies, Aborts, Dies]),
-    row("flag NO_RESTART_ON_SIGNAL", Fault::Field(|cs| cs.flags = 1 << 1), [Dies, Aborts, Dies]),
-    row("flag NO_RESTART_ON_MIGRATE", Fault::Field(|cs| cs.flags = 1 << 2), [Dies, Aborts, Dies]),
-    row("an unknown flag", Fault::Field(|cs| cs.flags = 1 << 31), [Dies, Aborts, Dies]),
-    row("an unmapped descriptor", Fault::Address(unmapped), [Dies; 3]),
-    row("a system call inside", Fault::SystemCall, [Unnoticed, Unnoticed, CHECKED_CALL]),
-];
 
 fn body() -> u8 {
     let mut time = 400 * MILLISECOND;
@@ -212,7 +112,8 @@ impl Row {
             Ending::Exited(UNDISTURBED) => return Err(fail!("the child's section was hardly interrupted")),
             other => return Err(fail!("{other}, expected: {expected}")),
         };
-        ensure!(found == expected, "{found}, expected: {expected}");
+        let source = self.source[usize::from(checks != Checks::Always)];
+        ensure!(found == expected, "{found}, expected by {source}: {expected}");
         Ok(())
     }
 }
@@ -242,6 +143,7 @@ fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
             aborts += usize::from(once(token, &slots, &mut delay)?.is_err());
         }
     }
+    note!("{aborts} aborts, {} signals", load::signals());
     Some(match aborts {
         0 if load::signals() < 3 => UNDISTURBED,
         0 => NO_ABORT,
@@ -291,11 +193,6 @@ fn register_with_signature(registered: Registered, signature: u32) -> Option<()>
     unsafe { registered.release() }.ok()?;
     // SAFETY: the area that was registered until the line before.
     unsafe { rseq_raw(registered.address, registered.length, 0, signature) }.ok()
-}
-
-/// Pages that were there and are gone.
-fn unmapped() -> u64 {
-    Mapping::private(64 << 10).map_or(KERNEL_ADDRESS, |mapping| mapping.address() as u64)
 }
 
 /// Points the area at an address that is no descriptor, and waits to be interrupted.
