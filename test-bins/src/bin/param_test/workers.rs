@@ -68,13 +68,26 @@ impl<F: Flavour, C: Choice> Worker<'_, F, C> {
         self.inject(Point::After);
         match result {
             Ok(Committed) => {}
-            Err(Stopped::CompareFailed) => self.mismatches += 1,
+            Err(Stopped::CompareFailed) => self.mismatched(),
             Err(Stopped::Aborted) => {
-                self.aborts += 1;
+                self.aborted();
                 return None;
             }
         }
         Some((slot, result))
+    }
+
+    // Out of line, so that the loops around attempts hold no counts that they rarely need.
+    #[cold]
+    #[inline(never)]
+    fn mismatched(&mut self) {
+        self.mismatches += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn aborted(&mut self) {
+        self.aborts += 1;
     }
 }
 
