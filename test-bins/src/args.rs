@@ -29,7 +29,7 @@ impl<I: Iterator<Item = &'static str>> Args<I> {
     pub fn next_option(&mut self) -> Option<&'static str> {
         let option = self.rest.by_ref().find(|word| *word != LEGACY)?;
         if option == "--help" || option == "-h" {
-            println!("{}\n{LEGACY}: with a registration of 32 bytes, in any test", self.usage);
+            println!("{}", self.usage);
             process::exit(0);
         }
         Some(option)

@@ -156,9 +156,8 @@ impl Suite {
     /// Prints the version line, the plan of `plan` results, and how this program is registered.
     pub fn new(plan: u32) -> Self {
         let suite = Self::at(0, plan);
-        match Registered::by_runtime() {
-            Ok(registered) => crate::note!("registered: {} bytes", registered.length),
-            Err(_) => crate::note!("not registered"),
+        if let Ok(Registered { length, .. }) = Registered::by_runtime() {
+            crate::note!("registered: {length} bytes");
         }
         suite
     }

@@ -14,7 +14,15 @@ use crate::{args, mode};
 /// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off, for
 /// the kernel panics when PID 1 returns.
 pub fn run(body: fn() -> u8) -> ExitCode {
-    let code = instead().unwrap_or_else(body);
+    end(instead().unwrap_or_else(body))
+}
+
+/// As [`run`] without `--legacy`, for a program that is to stay small.
+pub fn run_as_is(body: fn() -> u8) -> ExitCode {
+    end(body())
+}
+
+fn end(code: u8) -> ExitCode {
     if process::id() == 1 {
         crate::note!("exit code {code}");
         power_off();

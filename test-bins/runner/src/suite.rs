@@ -124,7 +124,7 @@ pub const SUITE: &[Entry] = &[
         legacy: NONE,
         ..TEST
     },
-    Entry { name: "basic_test", about: "registration, the area's fields, aborts", ..TEST },
+    Entry { name: "basic_test", about: "registration, the area's fields, aborts", legacy: NONE, ..TEST },
     Entry {
         name: "basic_percpu_ops_test",
         about: "spinlock, list and counter per CPU, under load",

@@ -21,7 +21,7 @@ usage: basic_test [--short]\n\
 exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 
 fn main() -> ExitCode {
-    program::run(body)
+    program::run_as_is(body)
 }
 
 fn body() -> u8 {
