@@ -1,5 +1,6 @@
 //! Memory mappings.
 
+use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
 
@@ -60,6 +61,22 @@ impl Mapping {
     pub fn forbid(&self) -> Result<(), Errno> {
         harmless(raw::__NR_mprotect, [self.start, self.length, raw::PROT_NONE as usize]).map(|_| ())
     }
+}
+
+/// Gives the pages from `start` to `end` this protection (`PROT_READ` and so on); pages are taken whole.
+///
+/// # Errors
+///
+/// The kernel's; EINVAL where AT_PAGESZ is missing.
+///
+/// # Safety
+///
+/// Nothing may rely on what the pages' protection was.
+pub unsafe fn protect(start: usize, end: usize, protection: u32) -> Result<(), Errno> {
+    let page = rseq_rt::env::auxv(AT_PAGESZ as usize).ok_or(Errno::EINVAL)?;
+    let first = start / page * page;
+    // SAFETY: the caller answers for the change; nothing is mapped or unmapped.
+    unsafe { call(raw::__NR_mprotect, [first, end.next_multiple_of(page) - first, protection as usize]) }.map(|_| ())
 }
 
 impl Drop for Mapping {

@@ -15,11 +15,11 @@ mod run;
 mod scene;
 mod sections;
 
-use rseq_core::{Area, Index, Mode, Registration, Token};
+use rseq_core::{Area, Index, Registration, Token};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
-use test_bins::{ensure, fail, mode, note, program, registration, skip};
+use test_bins::{ensure, fail, note, program, registration, skip};
 
 use crate::run::{Tally, Trial};
 use crate::scene::Stage;
@@ -29,7 +29,6 @@ rseq_rt::entry!(main);
 
 const USAGE: &str = "abort_points: an abort forced at every instruction of every section\n\
 usage: abort_points [--legacy]\n\
---legacy  with a registration of 32 bytes, which kernels since 7.1 treat as older ones did\n\
 exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 
 /// The most sections that this file may have.
@@ -41,15 +40,8 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    let mut wanted = Mode::Extended;
-    while let Some(option) = args.next_option() {
-        match option {
-            "--legacy" => wanted = Mode::Legacy,
-            other => args.unknown(other),
-        }
-    }
-    if let Err(unmet) = mode::enter(wanted) {
-        return Suite::cannot_start(unmet);
+    if let Some(option) = args.next_option() {
+        args.unknown(option);
     }
     let (token, stage) = match prepare() {
         Ok(prepared) => prepared,

@@ -1,10 +1,9 @@
 //! The critical sections of this very file: their descriptors as the linker laid them out, and where they lie in the text.
 
-use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general as raw;
 use rseq_core::abi::RseqCs;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
-use test_bins::sys::call;
+use test_bins::sys::memory;
 use test_bins::{ensure, fail};
 
 use crate::arch;
@@ -105,11 +104,7 @@ pub fn make_writable() -> Verdict {
 }
 
 fn protect(start: usize, end: usize) -> Verdict {
-    let page = rseq_rt::env::auxv(AT_PAGESZ as usize).or_fail("AT_PAGESZ")?;
-    let first = start / page * page;
     let all = raw::PROT_READ | raw::PROT_WRITE | raw::PROT_EXEC;
     // SAFETY: adds permissions to pages of this program.
-    unsafe { call(raw::__NR_mprotect, [first, end.next_multiple_of(page) - first, all as usize]) }
-        .or_fail("making the text writable")
-        .map(|_| ())
+    unsafe { memory::protect(start, end, all) }.or_fail("making the text writable")
 }

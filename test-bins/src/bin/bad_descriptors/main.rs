@@ -1,13 +1,13 @@
 //! What the kernel makes of descriptors that are wrong: a table after `kernel/rseq.c`, checked row by row.
 //!
-//! Each row runs in a child that spoils the descriptor of a real section, which lies in writable memory, and then stays in
+//! Each row runs in a child that spoils the descriptor of a real section, made writable for that, and then stays in
 //! that section under a timer signal.
 #![no_std]
 #![no_main]
 
 mod table;
 
-use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
+use linux_raw_sys::general::{self as raw, SIGSEGV, SIGUSR1};
 use rseq_core::abi::{self, Rseq, RseqCs};
 use rseq_core::sys::rseq_raw;
 use rseq_core::{Aborted, Committed, arch};
@@ -20,6 +20,7 @@ use test_bins::load::{self, pace};
 use test_bins::registration::{self, Registered};
 use test_bins::sections::{DELAY, Delay, delayed_add};
 use test_bins::slots::Slots;
+use test_bins::sys::memory;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
@@ -126,10 +127,13 @@ fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).ok()?;
     let period = pace::period().ok()?;
     let descriptor = armed(token, &slots, &mut delay)?;
+    let ends = [descriptor as usize, descriptor as usize + size_of::<RseqCs>()];
+    // SAFETY: adds a permission; nothing relies on a write to a descriptor being fatal.
+    unsafe { memory::protect(ends[0], ends[1], raw::PROT_READ | raw::PROT_WRITE) }.ok()?;
     match fault {
         Fault::None => {}
         Fault::Signature => register_with_signature(registered, !arch::SIGNATURE)?,
-        // SAFETY: the descriptor of this program's section, in writable memory; no section runs now.
+        // SAFETY: the descriptor of this program's section, writable since just now; no section runs now.
         Fault::Field(spoil) => spoil(unsafe { &mut *descriptor }),
         Fault::Address(address) => return Some(spin_with(address(), period, time)),
         Fault::SystemCall => return call_inside(descriptor),
