@@ -238,12 +238,15 @@ macro_rules! __rseq_address {
     };
 }
 
-/// A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t` and `rseq_u`.
+/// A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
+///
+/// An abort in it finds `$ra` changed and its value in `rseq_ra`, which therefore has no other use: the abort handler brings
+/// it back before it jumps itself.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_jump {
     ($label:expr) => {
-        concat!($crate::__rseq_address!("{rseq_t}", $label, "{rseq_u}"), "\njr {rseq_t}\nnop\n")
+        concat!($crate::__rseq_address!("{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop\n")
     };
 }
 
@@ -293,21 +296,23 @@ macro_rules! __rseq_frame {
             $crate::__rseq_set!(),
             $crate::__rseq_descriptor!($variant),
             "75:",
-            $crate::__rseq_address!("{rseq_t}", "77b", "{rseq_u}"),      // rseq_t = the descriptor
+            $crate::__rseq_address!("{rseq_t}", "77b", "{rseq_ra}"),     // rseq_t = the descriptor
             $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})")),
             "72:",
             $($crate::__rseq_step!($variant $step),)*
             "73:",
-            "# {rseq_cs}",                                               // the unarmed variant does without it
+            "# {rseq_cs} {rseq_u}",                                      // not every section uses them
             ".pushsection __rseq_failure, \"ax\", %progbits",
             ".balign 4",
             $crate::__rseq_signature!($variant, ".long 0x0350000d"),
             "74:",
+            "move $31, {rseq_ra}",
             $crate::__rseq_abort_jump!($abort),
             ".popsection",
             ".set pop",
             rseq_t = out(reg) _,
             rseq_u = out(reg) _,
+            rseq_ra = out(reg) _,
             rseq_area = in(reg) $base,
             rseq_cs = const $crate::abi::RSEQ_CS_LOW,
             rseq_index = const <$index as $crate::Index>::OFFSET,

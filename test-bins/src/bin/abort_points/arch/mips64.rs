@@ -12,8 +12,8 @@ pub const BEHIND: usize = 0;
 pub const PC: usize = 40 + (32 + 32 + 8) * 8;
 pub const REGISTERS: (usize, usize) = (40, 32);
 pub const FLAGS: Option<(usize, usize)> = None;
-/// t and u.
-pub const TEMPORARIES: u32 = 2;
+/// t, u and ra.
+pub const TEMPORARIES: u32 = 3;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 /// `BCACHE` of asm/cachectl.h.
