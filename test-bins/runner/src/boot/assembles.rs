@@ -32,7 +32,8 @@ fn assemble(target: &Target, flags: &[&str]) {
     command.args(["build", "--quiet", "-p", "rseq-core", "--example", "every_operation", "--target", target.triple]);
     let built = workspace::release_dir(root).expect("cargo knows the directory");
     command.arg("--target-dir").arg(built.with_file_name("assembles"));
-    way.apply(&mut command, "core");
+    // Examples are built with what tests need.
+    way.apply(&mut command, "core,alloc");
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
     let output = command.current_dir(root).output().expect("cargo starts");
