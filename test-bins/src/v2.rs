@@ -13,7 +13,7 @@ use crate::registration::Registered;
 use crate::sys::cpu::{self, Set};
 use crate::sys::memory::Mapping;
 use crate::sys::process::{self, Ending};
-use crate::sys::time::{MILLISECOND, SECOND, sleep};
+use crate::sys::time::{SECOND, sleep_away};
 
 /// What becomes of an overwritten `cpu_id_start`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
         if unsafe { field.read_volatile() } != wrong {
             return UNREGISTERED;
         }
-        sleep(2 * MILLISECOND);
+        sleep_away();
         // SAFETY: as above.
         if unsafe { field.read_volatile() } == wrong { KEPT } else { RESTORED }
     })? {

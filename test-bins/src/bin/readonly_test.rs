@@ -18,7 +18,7 @@ use test_bins::registration;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
-use test_bins::sys::time::{MILLISECOND, SECOND, sleep};
+use test_bins::sys::time::{SECOND, sleep_away};
 use test_bins::v2::{self, Generation, UNREGISTERED, in_registered_child};
 use test_bins::{ensure, fail, note, program, skip};
 
@@ -210,7 +210,7 @@ fn written_and(length: u32, offset: usize, other: Option<u32>) -> Result<Ending,
         if unsafe { field.read_volatile() } != wrong {
             return UNWRITTEN;
         }
-        sleep(2 * MILLISECOND);
+        sleep_away();
         if other.is_some_and(|other| cpu::set_affinity(0, &Set::only(other)).is_err()) {
             return UNMOVED;
         }

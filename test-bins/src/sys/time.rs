@@ -49,6 +49,17 @@ impl Deadline {
     }
 }
 
+/// Sleeps until the thread was switched away from: on a slow machine a short sleep is over before it begins.
+pub fn sleep_away() {
+    let before = process::context_switches();
+    for _ in 0..100 {
+        sleep(2 * MILLISECOND);
+        if process::context_switches() != before {
+            break;
+        }
+    }
+}
+
 /// A timer that sends `signal` to one thread again and again until it is dropped.
 pub struct Ticker(usize);
 
