@@ -12,7 +12,7 @@ use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::time::{Deadline, SECOND};
 use test_bins::visit::on_each_cpu;
-use test_bins::{alone, ensure, program, registration, skip};
+use test_bins::{alone, ensure, fail, program, registration, skip};
 
 rseq_rt::entry!(main);
 
@@ -102,22 +102,27 @@ fn moved(token: Here) -> Verdict {
     Ok(())
 }
 
+/// Again where the kernel interrupted one of the three, which it may.
 fn commits(token: Here, cpu: u32) -> Verdict {
-    let mut word = 5usize;
-    let (index, v, cpu) = (token.cpu_index(), &raw mut word, cpu as usize);
-    // SAFETY: `v` is a local of this thread, and a CPU number is not -1 or -2.
-    let results = unsafe {
-        [
-            load_cbne_store(token, index, cpu, v, 5, 7).is_ok(),
-            load_cbne_store(token, index, cpu, v, 5, 9) == Err(Stopped::CompareFailed),
-            load_add_store(token, index, cpu, v, 30).is_ok(),
-        ]
-    };
-    // SAFETY: as above; volatile, since the sections wrote it behind the compiler's back.
-    let found = unsafe { v.read_volatile() };
-    ensure!(results == [true; 3], "not: commit, comparison failed, commit");
-    ensure!(found == 37, "the sections left a wrong value");
-    Ok(())
+    for _ in 0..100 {
+        let mut word = 5usize;
+        let (index, v, cpu) = (token.cpu_index(), &raw mut word, cpu as usize);
+        // SAFETY: `v` is a local of this thread, and a CPU number is not -1 or -2.
+        let results = unsafe {
+            [
+                load_cbne_store(token, index, cpu, v, 5, 7).is_ok(),
+                load_cbne_store(token, index, cpu, v, 5, 9) == Err(Stopped::CompareFailed),
+                load_add_store(token, index, cpu, v, 30).is_ok(),
+            ]
+        };
+        // SAFETY: as above; volatile, since the sections wrote it behind the compiler's back.
+        let found = unsafe { v.read_volatile() };
+        if results == [true; 3] {
+            ensure!(found == 37, "the sections left a wrong value");
+            return Ok(());
+        }
+    }
+    Err(fail!("not: commit, comparison failed, commit"))
 }
 
 fn refuses(token: Here, cpu: u32) -> Verdict {
