@@ -20,6 +20,7 @@ use test_bins::load::{self, pace};
 use test_bins::registration::{self, Registered};
 use test_bins::sections::{DELAY, Delay, delayed_add};
 use test_bins::slots::Slots;
+use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::memory;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
@@ -122,6 +123,8 @@ impl Row {
 /// The child: 0 if its section was aborted.
 fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
     let token = rseq_rt::current()?;
+    // A section that finds itself on another CPU than it was meant for ends like one that the kernel has aborted.
+    cpu::set_affinity(0, &Set::only(token.cpu_id())).ok()?;
     let slots = Slots::new().ok()?;
     let mut delay = Delay::new();
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).ok()?;
