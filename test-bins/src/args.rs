@@ -13,6 +13,16 @@ pub const USAGE: u8 = 64;
 /// What every test takes: run with a registration of the original 32 bytes ([`crate::program::run`] sees to it).
 pub const LEGACY: &str = "--legacy";
 
+/// Reads the arguments of a test that has no options but those that every test takes; `--short` makes no difference to it.
+pub fn only_short(usage: &'static str) {
+    let mut args = Args::new(rseq_rt::env::args().skip(1), usage);
+    while let Some(option) = args.next_option() {
+        if option != "--short" {
+            args.unknown(option);
+        }
+    }
+}
+
 /// The arguments that are left.
 pub struct Args<I> {
     rest: I,

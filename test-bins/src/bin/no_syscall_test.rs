@@ -9,7 +9,7 @@ use linux_raw_sys::general::{__NR_rseq, SIGSYS};
 use rseq_core::sys::Errno;
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, abi};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::ktap::{self, OrFail, Suite, Unmet, Verdict};
 use test_bins::registration::Registered;
 use test_bins::sys::file;
@@ -50,12 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
+    args::only_short(USAGE);
     let mut suite = Suite::new(3);
     suite.group("refused with ENOSYS", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::ENOSYS));
     suite.group("refused with EPERM", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::EPERM));

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{AT_FDCWD, O_PATH};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
 use test_bins::sys::cpu;
@@ -29,12 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
+    args::only_short(USAGE);
     let (token, nodes) = match registration::token().and_then(|token| Ok((token, nodes(token)?))) {
         Ok(found) => found,
         Err(unmet) => return Suite::cannot_start(unmet),

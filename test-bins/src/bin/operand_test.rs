@@ -5,7 +5,7 @@
 use rseq_core::section::operations::{load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Committed, Stopped};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::index::Here;
 use test_bins::ktap::{Suite, Verdict};
 use test_bins::sections::{few_named_like_operands, named_like_operands};
@@ -23,12 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
+    args::only_short(USAGE);
     let token = match registration::token() {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),

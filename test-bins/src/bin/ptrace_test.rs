@@ -12,7 +12,7 @@ use rseq_core::abi::ORIGINAL_SIZE;
 use rseq_core::arch;
 use rseq_core::sys::Errno;
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::registration::{self, Registered};
 use test_bins::sys::memory::Mapping;
@@ -32,12 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
+    args::only_short(USAGE);
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }

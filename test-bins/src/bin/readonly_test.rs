@@ -11,7 +11,7 @@ use core::mem::offset_of;
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{ORIGINAL_SIZE, Rseq};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::debug::Debugging;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::registration;
@@ -41,12 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
+    args::only_short(USAGE);
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }

@@ -13,7 +13,7 @@ use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{KernelRseq, abi, arch};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::registration::{self, Registered};
 use test_bins::sys::memory::Mapping;
@@ -232,7 +232,7 @@ const ROWS: [Row; 40] = [
 ];
 
 fn body() -> u8 {
-    read_options();
+    args::only_short(USAGE);
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
@@ -248,15 +248,6 @@ fn body() -> u8 {
     suite.test("a registration fills the area", &mut fills_the_area);
     suite.test("an unregistration takes the IDs back", &mut || takes_ids_back(&era));
     suite.finish()
-}
-
-fn read_options() {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
 }
 
 impl Era {

@@ -13,7 +13,7 @@ use rseq_core::{
     Aborted, CpuId, MmCid, Mode, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch,
 };
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
+use test_bins::args;
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::slots::{STRIDE, Slots};
@@ -32,12 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
-        }
-    }
+    args::only_short(USAGE);
     if rseq_rt::env::var("RSEQ_RT") != Some("off") {
         return Suite::skip_all(format_args!("cannot execute this program again: {}", again()));
     }
