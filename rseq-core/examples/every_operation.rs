@@ -44,6 +44,7 @@ probes! {
         Own, CpuId; cpu: usize, v: *mut usize, e: usize, d: *mut u8, s: *const u8, l: usize, n: usize
     ) => operations::load_cbne_memcpy_store::<Release, _, _>;
     probe_add_here(Own, CpuId; base: *mut usize, len: usize, n: usize) => here::add_here::<64, _, _>;
+    probe_increment_here(Own, CpuId; base: *mut usize, len: usize) => here::increment_here::<64, _, _>;
     probe_add_here_unchecked(Own, CpuId; base: *mut usize, n: usize) => here::add_here_unchecked::<64, _, _>;
     probe_compare_store_here(Own, CpuId; base: *mut usize, len: usize, e: usize, n: usize)
         => here::compare_store_here::<64, _, _>;

@@ -45,6 +45,7 @@ fn fast_paths_are_as_short_as_promised() {
         ("probe_load_add_store_adopted", 5),
         ("probe_add_here_unchecked", 5),
         ("probe_add_here", 7),
+        ("probe_increment_here", 7),
     ];
     for (function, most) in promised {
         let instructions = instructions(&listing, function);

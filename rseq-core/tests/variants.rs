@@ -1,5 +1,8 @@
 //! Sections changed for tests behave as their plain forms do, apart from the change.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
 use rseq_core::*;
 
 mod stretched {
@@ -40,13 +43,13 @@ fn until_stopped(
 }
 
 macro_rules! same_as_plain {
-    ($variant:ident) => {
+    ($variant:ident, $unwrap:expr) => {
         for (expect, committed) in [(7, true), (8, false)] {
             let (mut value, delays) = (7usize, [0, 3, 0, 100, 0, 0, 0, 0]);
             let v = &raw mut value;
             let outcome = until_stopped(|cpu, token| {
                 // SAFETY: `v` and `delays` are locals; the CPU is one that the kernel told.
-                unsafe { $variant::load_cbne_store(token, CpuId, cpu, v, expect, 9, delays.as_ptr()) }
+                $unwrap(unsafe { $variant::load_cbne_store(token, CpuId, cpu, v, expect, 9, delays.as_ptr()) })
             });
             if let Some(outcome) = outcome {
                 assert_eq!(outcome, committed);
@@ -58,12 +61,42 @@ macro_rules! same_as_plain {
 
 #[test]
 fn stretched_sections_do_the_same() {
-    same_as_plain!(stretched);
+    same_as_plain!(stretched, core::convert::identity);
 }
 
 #[test]
 fn comparing_twice_does_the_same() {
-    same_as_plain!(compare_twice);
+    same_as_plain!(compare_twice, |twice: Result<_, section::Differed>| twice.expect("nobody changes the word"));
+}
+
+/// The word is 7 and 8 in turn, by another thread, which no section is restarted for.
+#[test]
+fn a_second_comparison_that_differs_is_told() {
+    let Some(registration) = adopted() else { return };
+    let (word, done) = (AtomicUsize::new(7), AtomicBool::new(false));
+    let (delays, unwanted) = ([0, 0, 1000, 0, 0, 0, 0, 0], 9);
+    let told = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                word.store(8, Relaxed);
+                word.store(7, Relaxed);
+            }
+        });
+        let began = Instant::now();
+        let mut told = false;
+        while !told && began.elapsed() < Duration::from_secs(20) {
+            let token = registration.token();
+            let cpu = token.cpu_id() as usize;
+            // SAFETY: an atomic's word, and delays for every step; the CPU is one that the kernel told.
+            let twice = unsafe {
+                compare_twice::load_cbne_store(token, CpuId, cpu, word.as_ptr(), 7, unwanted, delays.as_ptr())
+            };
+            told = twice == Err(section::Differed);
+        }
+        done.store(true, Relaxed);
+        told
+    });
+    assert!(told, "no second comparison differed");
 }
 
 #[test]

@@ -136,7 +136,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             out("x16") _,
             out("x17") _,
             options(nostack)
@@ -218,10 +218,25 @@ macro_rules! __rseq_step {
         )
     };
     ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
+        $crate::__rseq_add!($m, concat!("{", stringify!($x), "}"))
+    };
+    ($form:ident $v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "#1") };
+}
+
+/// Adds to the word at an address.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_add {
+    ($m:tt, $count:expr) => {
         concat!(
-            "ldr x16, ", $crate::__rseq_memory!($m), "\n",
-            "add x16, x16, {", stringify!($x), "}\n",
-            "str x16, ", $crate::__rseq_memory!($m)
+            "ldr x16, ",
+            $crate::__rseq_memory!($m),
+            "\n",
+            "add x16, x16, ",
+            $count,
+            "\n",
+            "str x16, ",
+            $crate::__rseq_memory!($m)
         )
     };
 }

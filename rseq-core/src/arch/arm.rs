@@ -161,7 +161,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             out("r12") _,
             options(nostack)
         )
@@ -236,10 +236,25 @@ macro_rules! __rseq_step {
         concat!("dmb ish\n", $crate::__rseq_step!($form $v (store $m $x)))
     };
     ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
+        $crate::__rseq_add!($m, concat!("{", stringify!($x), "}"))
+    };
+    ($form:ident $v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "#1") };
+}
+
+/// Adds to the word at an address.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_add {
+    ($m:tt, $count:expr) => {
         concat!(
-            "ldr ip, ", $crate::__rseq_memory!($m), "\n",
-            "add ip, ip, {", stringify!($x), "}\n",
-            "str ip, ", $crate::__rseq_memory!($m)
+            "ldr ip, ",
+            $crate::__rseq_memory!($m),
+            "\n",
+            "add ip, ip, ",
+            $count,
+            "\n",
+            "str ip, ",
+            $crate::__rseq_memory!($m)
         )
     };
 }

@@ -167,7 +167,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             options(nostack)
         )
     };
@@ -260,9 +260,21 @@ macro_rules! __rseq_step {
         concat!("dbar 0x12\n", $crate::__rseq_step!($form $v (store $m $x)))
     };
     ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
+        $crate::__rseq_add!($m, concat!("add.d {rseq_t}, {rseq_t}, {", stringify!($x), "}"))
+    };
+    ($form:ident $v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "addi.d {rseq_t}, {rseq_t}, 1") };
+}
+
+/// Adds to the word at an address, by an instruction on `rseq_t`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_add {
+    ($m:tt, $add:expr) => {
         concat!(
-            $crate::__rseq_memory!("ld", "{rseq_t}", $m), "\n",
-            "add.d {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_memory!("ld", "{rseq_t}", $m),
+            "\n",
+            $add,
+            "\n",
             $crate::__rseq_memory!("st", "{rseq_t}", $m)
         )
     };

@@ -319,7 +319,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             options(nostack)
         )
     };
@@ -398,11 +398,29 @@ macro_rules! __rseq_step {
         concat!("sync\n", $crate::__rseq_step!($v (store $m $x)))
     };
     ($v:ident (commit_add $m:tt $x:ident)) => {
+        $crate::__rseq_add!($m, concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {rseq_u}, {", stringify!($x), "}"))
+    };
+    ($v:ident (commit_increment $m:tt)) => {
+        $crate::__rseq_add!($m, concat!($crate::__rseq_wide!("daddiu", "addiu"), " {rseq_u}, {rseq_u}, 1"))
+    };
+}
+
+/// Adds to the word at an address, by an instruction on `rseq_u`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_add {
+    ($m:tt, $add:expr) => {
         concat!(
             $crate::__rseq_reach!($m),
-            $crate::__rseq_wide!("ld", "lw"), " {rseq_u}, ", $crate::__rseq_at!($m), "\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {rseq_u}, {", stringify!($x), "}\n",
-            $crate::__rseq_wide!("sd", "sw"), " {rseq_u}, ", $crate::__rseq_at!($m)
+            $crate::__rseq_wide!("ld", "lw"),
+            " {rseq_u}, ",
+            $crate::__rseq_at!($m),
+            "\n",
+            $add,
+            "\n",
+            $crate::__rseq_wide!("sd", "sw"),
+            " {rseq_u}, ",
+            $crate::__rseq_at!($m)
         )
     };
 }

@@ -36,7 +36,7 @@
 //! | `(store [m] x)` | word at `m` = `x`, not the commit |
 //! | `(copy [d] [s] n i)` | `n` bytes from `s` to `d`, counted in scratch `i` |
 //! | `(delay d k)` | count down from the `k`-th word at `d`, `k` a literal: only in sections that tests stretch |
-//! | `(commit_store [m] x)` `(commit_release [m] x)` `(commit_add [m] x)` | the commit, as the last instruction |
+//! | `(commit_store [m] x)` `(commit_release [m] x)` `(commit_add [m] x)` `(commit_increment [m])` | the commit, as the last instruction |
 //!
 //! `m` is `[a]` or `[a + b]`, both registers. Inputs keep their values, because an aborted section may start again. The
 //! commit is one store and the very last instruction before label 73. No conditional branch leaves the text of the `asm!`

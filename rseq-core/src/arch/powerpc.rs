@@ -224,7 +224,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg_nonzero) _,)*
             $($input = in(reg_nonzero) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             out("cr0") _,
             out("lr") _,
             out("ctr") _,
@@ -307,11 +307,17 @@ macro_rules! __rseq_step {
         concat!($crate::__rseq_wide!("lwsync\n", "sync\n"), $crate::__rseq_step!($v (store $m $x)))
     };
     ($v:ident (commit_add $m:tt $x:ident)) => {
-        concat!(
-            $crate::__rseq_access!(load "{rseq_t}", $m),
-            "add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_access!(store "{rseq_t}", $m)
-        )
+        $crate::__rseq_add!($m, concat!("add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n"))
+    };
+    ($v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "addi {rseq_t}, {rseq_t}, 1\n") };
+}
+
+/// Adds to the word at an address, by an instruction on `rseq_t`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_add {
+    ($m:tt, $add:expr) => {
+        concat!($crate::__rseq_access!(load "{rseq_t}", $m), $add, $crate::__rseq_access!(store "{rseq_t}", $m))
     };
 }
 

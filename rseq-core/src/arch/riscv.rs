@@ -200,7 +200,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg) _,)*
             $($input = in(reg) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             options(nostack)
         )
     };
@@ -301,19 +301,32 @@ macro_rules! __rseq_step {
     ($form:ident $v:ident (commit_release $m:tt $x:ident)) => {
         concat!("fence rw, w\n", $crate::__rseq_step!($form $v (store $m $x)))
     };
-    ($form:ident $v:ident (commit_add [$a:ident] $x:ident)) => {
-        concat!(
-            $crate::__rseq_word!(load), "{rseq_t}, 0({", stringify!($a), "})\n",
-            "add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_word!(store), "{rseq_t}, 0({", stringify!($a), "})"
-        )
+    ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
+        $crate::__rseq_add!($m, concat!("add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n"))
     };
-    ($form:ident $v:ident (commit_add [$a:ident + $b:ident] $x:ident)) => {
+    ($form:ident $v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "addi {rseq_t}, {rseq_t}, 1\n") };
+}
+
+/// Adds to the word at an address, by an instruction on `rseq_t`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_add {
+    ([$a:ident], $add:expr) => {
+        $crate::__rseq_add!(at concat!("0({", stringify!($a), "})"), $add)
+    };
+    ([$a:ident + $b:ident], $add:expr) => {
+        concat!("add t2, {", stringify!($a), "}, {", stringify!($b), "}\n", $crate::__rseq_add!(at "0(t2)", $add))
+    };
+    (at $address:expr, $add:expr) => {
         concat!(
-            "add t2, {", stringify!($a), "}, {", stringify!($b), "}\n",
-            $crate::__rseq_word!(load), "{rseq_t}, 0(t2)\n",
-            "add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_word!(store), "{rseq_t}, 0(t2)"
+            $crate::__rseq_word!(load),
+            "{rseq_t}, ",
+            $address,
+            "\n",
+            $add,
+            $crate::__rseq_word!(store),
+            "{rseq_t}, ",
+            $address
         )
     };
 }

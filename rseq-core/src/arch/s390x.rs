@@ -155,7 +155,7 @@ macro_rules! __rseq_frame {
             $($scratch = out(reg_addr) _,)*
             $($input = in(reg_addr) $input,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             options(nostack)
         )
     };
@@ -246,6 +246,13 @@ macro_rules! __rseq_step {
         concat!(
             "lg {rseq_t}, ", $crate::__rseq_memory!($m), "\n",
             "agr {rseq_t}, {", stringify!($x), "}\n",
+            "stg {rseq_t}, ", $crate::__rseq_memory!($m)
+        )
+    };
+    ($form:ident $v:ident (commit_increment $m:tt)) => {
+        concat!(
+            "lg {rseq_t}, ", $crate::__rseq_memory!($m), "\n",
+            "aghi {rseq_t}, 1\n",
             "stg {rseq_t}, ", $crate::__rseq_memory!($m)
         )
     };

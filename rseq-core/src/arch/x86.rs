@@ -256,7 +256,7 @@ macro_rules! __rseq_text {
             $($operands)*
             $($scratch = out(reg) _,)*
             $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { return Err(From::from($exit)) },)*
+            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
             options(att_syntax)
         )
     };
@@ -346,6 +346,9 @@ macro_rules! __rseq_step {
     };
     ($word:ident $form:ident $v:ident (commit_add $m:tt $x:ident)) => {
         concat!($word!(reach $m), $word!(fetch $x rseq_u), "addl ", $word!(name $x rseq_u), ", ", $word!(at $m))
+    };
+    ($word:ident $form:ident $v:ident (commit_increment $m:tt)) => {
+        concat!($word!(reach $m), "addl $1, ", $word!(at $m))
     };
 }
 

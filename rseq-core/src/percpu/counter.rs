@@ -1,7 +1,7 @@
 //! A counter that each CPU adds to in its own slot.
 
 use super::{Separates, Slots};
-use crate::section::here::add_here;
+use crate::section::here::{add_here, increment_here};
 use crate::{Area, ByCpu, Index, OutOfRange, Token};
 use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
@@ -20,7 +20,8 @@ use core::sync::atomic::Ordering;
 /// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
 /// let token = registration.token();
 /// hits.add(token, token.cpu_index(), 3)?;
-/// assert_eq!(hits.sum(), 3);
+/// hits.increment(token, token.cpu_index())?;
+/// assert_eq!(hits.sum(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,17 @@ impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
     ) -> Result<(), OutOfRange> {
         // SAFETY: `slots` are `len` slots of STRIDE bytes, each beginning with an atomic word that lives for 'a.
         unsafe { add_here::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len(), count) }.map(|_| ())
+    }
+
+    /// Adds one (wrapping) to the slot of this thread's index, faster than [`add`](Self::add) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    #[inline]
+    pub fn increment<A: Area, I: Index<Kind = K>>(&self, token: Token<'_, A>, index: I) -> Result<(), OutOfRange> {
+        // SAFETY: as for `add`: the slots are of this length and stride, and live for 'a.
+        unsafe { increment_here::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len()) }.map(|_| ())
     }
 
     /// The sum of all slots (wrapping). Additions that run at the same time may or may not be in it.

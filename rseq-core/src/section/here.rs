@@ -31,6 +31,23 @@ macro_rules! here_sections {
                 commit add [base + i], count;
             }
 
+            /// `slot += 1`, faster than [`add_here`] of one.
+            ///
+            /// # Errors
+            ///
+            /// [`OutOfRange`].
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
+            pub unsafe fn increment_here(base: *mut usize, len: usize) -> Result<Committed, OutOfRange> {
+                exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
+                load_index i;
+                bound i, len => OutOfRange;
+                scale i, STRIDE;
+                commit increment [base + i];
+            }
+
             /// `slot += count`, without a check and so without a branch.
             ///
             /// # Errors

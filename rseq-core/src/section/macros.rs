@@ -48,6 +48,7 @@
 /// | `repeatable copy [d], [s], n using r;` | `n` bytes from `s` to `d`, repeatable too; `r` is used up |
 /// | `commit store [m], x;` | the commit; `commit store(O)` in the order `O` |
 /// | `commit add [m], x;` | the commit: the word at `m` += `x` |
+/// | `commit increment [m];` | the commit: the word at `m` += 1 |
 ///
 /// `m` is `a` or `a + b`: a parameter, a scratch register, or the sum of two. Words are as wide as a pointer, parameters
 /// are words or pointers. Their names are free, but for those that begin with `rseq_`.
@@ -57,9 +58,10 @@
 /// An attribute before the items changes all of them:
 ///
 /// * `#![stretched]` adds a last parameter, `delays: *const usize`, and, after the n-th step, a loop that counts down from
-///   `delays[n]`, so that a test can hold the section open there. `delays` has a word for each step, and one before them.
+///   `delays[n]`, so that a test can hold the section open there; from `delays[0]` where it is armed and has not begun.
 /// * `#![compare_twice]` does the same, and makes every comparison again after its delay. In a section that restarts as it
-///   should, the second one cannot fail.
+///   should, the second one cannot fail: if it does, the function returns [`Differed`](crate::section::Differed), and
+///   otherwise its result in an `Ok`.
 /// * `#![unarmed]` leaves out the store that arms the section: a control, which loses updates.
 /// * `#![model]` makes data of the sections, `STATEMENTS`, a slice of [`Statement`](crate::section::Statement)s, instead of
 ///   functions: what an interpreter needs to try every interruption, and to compare the assembly with.
@@ -89,7 +91,9 @@
 macro_rules! critical_section {
     (#![unarmed] $($items:tt)+) => { $crate::__rseq_items! { unarmed [] $($items)+ } };
     (#![stretched] $($items:tt)+) => { $crate::__rseq_items! { stretched [rseq_delays: *const usize] $($items)+ } };
-    (#![compare_twice] $($items:tt)+) => { $crate::__rseq_items! { compare_twice [rseq_delays: *const usize] $($items)+ } };
+    (#![compare_twice] $($items:tt)+) => {
+        $crate::__rseq_items! { compare_twice [rseq_delays: *const usize; Differed] $($items)+ }
+    };
     (#![model] $($items:tt)+) => { $crate::__rseq_items! { model [] $($items)+ } };
     ($($items:tt)+) => { $crate::__rseq_items! { plain [] $($items)+ } };
 }
@@ -117,7 +121,7 @@ macro_rules! __rseq_items {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_item {
-    ($variant:ident [$($more:ident: $more_type:ty)?]
+    ($variant:ident [$($more:ident: $more_type:ty)? $(; $differed:ident)?]
      $(#[$meta:meta])* $vis:vis unsafe fn $name:ident($($input:ident: $type:ty),* $(,)?) -> $result:ty {
         exits($($exit:ident),*) scratch($($scratch:ident),*) abort($abort:ident)
             $(stride($stride:ident))? $(order($order:ident))?;
@@ -133,18 +137,50 @@ macro_rules! __rseq_item {
             RseqIndex: $crate::Index,
         >(
             token: $crate::Token<'_, RseqArea>, _index: RseqIndex, $($input: $type,)* $($more: $more_type)?
-        ) -> $result {
+        ) -> $crate::__rseq_result!($variant $result) {
             $(const { assert!($stride.is_power_of_two(), "a stride is a power of two") };)?
             $crate::__rseq_ordered! {
                 [$($order)?]
                 {
                     [token RseqIndex] $variant $abort
-                    [$($scratch)*] [$($input)* $($more)?] [$($stride)?] [$($exit)*]
+                    [$($scratch)*] [$($input)* $($more)?] [$($stride)?] [$($exit)* $($differed)?]
                 }
                 $($steps)*
             }
-            Ok($crate::Committed)
+            $crate::__rseq_end!($variant Ok($crate::Committed))
         }
+    };
+}
+
+/// What a section's function returns, given the result that its statement names.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_result {
+    (compare_twice $result:ty) => { Result<$result, $crate::section::Differed> };
+    ($variant:ident $result:ty) => { $result };
+}
+
+/// That result, in it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_end {
+    (compare_twice $result:expr) => {
+        Ok($result)
+    };
+    ($variant:ident $result:expr) => {
+        $result
+    };
+}
+
+/// Returns from a section's function by an exit.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_left {
+    (compare_twice Differed) => {
+        return Err($crate::section::Differed)
+    };
+    ($variant:ident $exit:ident) => {
+        return $crate::__rseq_end!($variant Err(From::from($exit)))
     };
 }
 
@@ -238,11 +274,14 @@ macro_rules! __rseq_next {
     ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] commit add [$($m:tt)+], $x:ident; $($rest:tt)*) => {
         $crate::__rseq_last! { $head [$($done)*] ($n (commit_add [$($m)+] $x)) $($rest)* }
     };
+    ($head:tt $order:ident [$n:tt $($ns:tt)*] [$($done:tt)*] commit increment [$($m:tt)+]; $($rest:tt)*) => {
+        $crate::__rseq_last! { $head [$($done)*] ($n (commit_increment [$($m)+])) $($rest)* }
+    };
     ($head:tt $order:ident [] $done:tt $($rest:tt)+) => {
         compile_error!("a critical section has twelve steps at most")
     };
     ($head:tt $order:ident $ns:tt $done:tt) => {
-        compile_error!("a critical section ends with its commit: `commit store` or `commit add`")
+        compile_error!("a critical section ends with its commit: `commit store`, `commit add` or `commit increment`")
     };
     ($head:tt $order:ident $ns:tt $done:tt $step:tt $($rest:tt)*) => {
         compile_error!(concat!("not a step of a critical section, or with other operands than it takes: `", stringify!($step), "`"))
@@ -253,6 +292,12 @@ macro_rules! __rseq_next {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_last {
+    ({ $names:tt stretched $($head:tt)* } $done:tt $commit:tt) => {
+        $crate::__rseq_stretch! { { $names stretched $($head)* } [(0 (delay rseq_delays 0))] $done $commit }
+    };
+    ({ $names:tt compare_twice $($head:tt)* } $done:tt $commit:tt) => {
+        $crate::__rseq_stretch! { { $names compare_twice $($head)* } [(0 (delay rseq_delays 0))] $done $commit }
+    };
     ($head:tt $done:tt $commit:tt) => {
         $crate::__rseq_stretch! { $head [] $done $commit }
     };
@@ -282,20 +327,36 @@ macro_rules! __rseq_stretch {
     ($head:tt [$($out:tt)*] [] $commit:tt) => { $crate::__rseq_emit! { $head [$($out)* $commit] } };
 }
 
-/// Repeats a step if it is a comparison.
+/// Repeats a step if it is a comparison; the second one leaves by an exit of its own.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_compare_twice {
-    ($head:tt [$($out:tt)*] ($n:tt (check_index $($args:tt)*)) $rest:tt $commit:tt) => {
-        $crate::__rseq_stretch! { $head [$($out)* ($n (check_index $($args)*))] $rest $commit }
+    ($head:tt [$($out:tt)*] ($n:tt ($step:ident $($args:tt)*)) $rest:tt $commit:tt) => {
+        $crate::__rseq_compare_again! { $head [$($out)*] $n $step [$($args)*] $rest $commit }
     };
-    ($head:tt [$($out:tt)*] ($n:tt (cbne $($args:tt)*)) $rest:tt $commit:tt) => {
-        $crate::__rseq_stretch! { $head [$($out)* ($n (cbne $($args)*))] $rest $commit }
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_compare_again {
+    ($head:tt [$($out:tt)*] $n:tt check_index [$x:ident $exit:ident] $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (check_index $x Differed))] $rest $commit }
     };
-    ($head:tt [$($out:tt)*] ($n:tt (cbeq $($args:tt)*)) $rest:tt $commit:tt) => {
-        $crate::__rseq_stretch! { $head [$($out)* ($n (cbeq $($args)*))] $rest $commit }
+    ($head:tt [$($out:tt)*] $n:tt cbae [$r:ident $x:ident $exit:ident] $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (cbae $r $x Differed))] $rest $commit }
     };
-    ($head:tt $out:tt $other:tt $rest:tt $commit:tt) => { $crate::__rseq_stretch! { $head $out $rest $commit } };
+    ($head:tt [$($out:tt)*] $n:tt cbne [$a:tt $x:ident $exit:ident] $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (cbne $a $x Differed))] $rest $commit }
+    };
+    ($head:tt [$($out:tt)*] $n:tt cbeq [$a:tt $x:ident $exit:ident] $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (cbeq $a $x Differed))] $rest $commit }
+    };
+    ($head:tt [$($out:tt)*] $n:tt cbz [$r:ident $exit:ident] $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head [$($out)* ($n (cbz $r Differed))] $rest $commit }
+    };
+    ($head:tt $out:tt $n:tt $other:ident $args:tt $rest:tt $commit:tt) => {
+        $crate::__rseq_stretch! { $head $out $rest $commit }
+    };
 }
 
 /// Emits the section for both places where an area can be.

@@ -8,7 +8,7 @@ mod text;
 pub mod here;
 pub mod operations;
 
-pub use outcome::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
+pub use outcome::{Aborted, Committed, CompareFailed, Differed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
 #[doc(hidden)]
 pub use statement::Word;
 pub use statement::{Form, Parameter, Place, Run, Source, Statement, Step};

@@ -18,6 +18,11 @@ pub struct CompareFailed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange;
 
+/// A comparison held, and did not when it was made again: something other than this CPU's threads changes what the section
+/// compares, or the section was not restarted. Only sections with `#![compare_twice]` tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Differed;
+
 /// Why an operation that compares, on a CPU that the caller chose, did not commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
@@ -56,6 +61,7 @@ macro_rules! exits {
 exits! {
     Aborted => Stopped: "the section was aborted before its commit";
     CompareFailed => Stopped Refused: "a comparison of the section failed";
+    Differed => : "a comparison that held did not when it was made again";
     OutOfRange => Refused: "no storage for this index, or the thread is not registered for rseq";
 }
 

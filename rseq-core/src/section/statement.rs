@@ -86,6 +86,7 @@ pub enum Step {
     Copy { to: Place, from: Place, length: &'static str, counter: &'static str },
     CommitStore { to: Place, value: &'static str },
     CommitAdd { to: Place, value: &'static str },
+    CommitIncrement { to: Place },
 }
 
 /// What a parameter of a section can be.
@@ -270,6 +271,9 @@ macro_rules! __rseq_statement_step {
     ((commit_release $m:tt $x:ident)) => { $crate::__rseq_statement_step!((commit_store $m $x)) };
     ((commit_add $m:tt $x:ident)) => {
         $crate::section::Step::CommitAdd { to: $crate::__rseq_statement_place!($m), value: stringify!($x) }
+    };
+    ((commit_increment $m:tt)) => {
+        $crate::section::Step::CommitIncrement { to: $crate::__rseq_statement_place!($m) }
     };
 }
 

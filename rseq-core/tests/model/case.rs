@@ -96,6 +96,7 @@ fn place_of(step: &Step) -> Option<Place> {
         | Step::Store { to: place, .. }
         | Step::CommitStore { to: place, .. }
         | Step::CommitAdd { to: place, .. }
+        | Step::CommitIncrement { to: place }
         | Step::LeaveIfDifferent { left: Source::Memory(place), .. }
         | Step::LeaveIfEqual { left: Source::Memory(place), .. } => Some(*place),
         _ => None,

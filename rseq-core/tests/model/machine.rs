@@ -51,7 +51,8 @@ impl Call {
     /// Whether the next instruction is the commit itself.
     pub fn is_at_commit(&self) -> bool {
         self.step + 1 == self.statement.steps.len()
-            && (self.part == 1 || !matches!(self.statement.steps[self.step], Step::CommitAdd { .. }))
+            && (self.part == 1
+                || !matches!(self.statement.steps[self.step], Step::CommitAdd { .. } | Step::CommitIncrement { .. }))
     }
 
     /// Gives up this attempt: what it has stored is nobody's to read.
@@ -116,6 +117,7 @@ impl Call {
                 Ok(Some(Flow::Ended(Ending::Committed)))
             }
             Step::CommitAdd { to, value } => self.commit_add(self.address(to)?, self.value(value)?, memory),
+            Step::CommitIncrement { to } => self.commit_add(self.address(to)?, 1, memory),
         }
     }
 

@@ -73,8 +73,9 @@ impl Draft {
 
     fn commit(&mut self, choices: &mut Choices<'_>) {
         let (to, value) = (self.published(choices), self.value(choices));
-        self.steps.push(match choices.below(2) {
+        self.steps.push(match choices.below(3) {
             0 => Step::CommitStore { to, value },
+            1 => Step::CommitIncrement { to },
             _ => Step::CommitAdd { to, value },
         });
     }
