@@ -8,6 +8,10 @@ use crate::sys::memory::Mapping;
 /// Bytes from one CPU's word to the next's.
 pub const STRIDE: usize = 128;
 
+/// Bytes from a slot's word to its second one, in the other cache line. Not in a mapping of its own: there both words would have
+/// the same place in their pages, and processors take a load for one that waits for the other word's store.
+pub const SECOND: usize = STRIDE / 2;
+
 /// One word for each CPU number that can occur, all 0 at first.
 pub struct Slots {
     memory: Mapping,
@@ -32,17 +36,22 @@ impl View {
 impl Slots {
     /// Slots for every possible CPU, private to this process.
     pub fn new() -> Result<Self, Errno> {
-        Self::within(Mapping::private)
+        Self::at_least(0)
+    }
+
+    /// The same, and so many as are asked for.
+    pub fn at_least(count: usize) -> Result<Self, Errno> {
+        Self::within(Mapping::private, count)
     }
 
     /// Slots for every possible CPU, shared with children.
     pub fn shared() -> Result<Self, Errno> {
-        Self::within(Mapping::shared)
+        Self::within(Mapping::shared, 0)
     }
 
     #[inline(never)]
-    fn within(map: fn(usize) -> Result<Mapping, Errno>) -> Result<Self, Errno> {
-        let count = cpu::slots_by_mask()? as usize;
+    fn within(map: fn(usize) -> Result<Mapping, Errno>, at_least: usize) -> Result<Self, Errno> {
+        let count = at_least.max(cpu::slots_by_mask()? as usize);
         Ok(Self { memory: map(count * STRIDE)?, count })
     }
 
@@ -73,7 +82,17 @@ impl Slots {
 
     /// The sum over all slots, exact once nobody writes any more.
     pub fn sum(&self) -> usize {
-        // SAFETY: each word is within the mapping and aligned; volatile, for sections write it behind the compiler's back.
-        self.words().map(|word| unsafe { word.read_volatile() }).fold(0, usize::wrapping_add)
+        sum(self.words())
     }
+
+    /// The sum of the second words.
+    pub fn sum_of_seconds(&self) -> usize {
+        sum(self.words().map(|word| word.wrapping_byte_add(SECOND)))
+    }
+}
+
+/// The sum of words of slots.
+fn sum(words: impl Iterator<Item = *mut usize>) -> usize {
+    // SAFETY: each word is within the mapping and aligned; volatile, for sections write it behind the compiler's back.
+    words.map(|word| unsafe { word.read_volatile() }).fold(0, usize::wrapping_add)
 }

@@ -70,14 +70,15 @@ const SHORT: Runs = &[&["--short"]];
 /// No runs.
 const NONE: Runs = &[];
 
-/// One run of each test, in turn by CPU and by concurrency ID.
+/// One run of each test, in turn by CPU and by concurrency ID, with loops at each point that there is.
 const PARAM_GUEST: Runs = &[
-    &["-T", "s", "-t", "8", "-r", "500"],
-    &["-T", "l", "-t", "8", "-r", "500", "--mm-cid"],
-    &["-T", "b", "-t", "8", "-r", "500", "-M"],
-    &["-T", "m", "-t", "8", "-r", "500", "--mm-cid", "-M"],
-    &["-T", "i", "-t", "8", "-r", "500", "--compare-twice"],
-    &["-T", "r", "-t", "8", "-r", "500"],
+    &["-T", "s", "-t", "8", "-r", "500", "-1", "500", "-2", "1000"],
+    &["-T", "l", "-t", "8", "-r", "500", "-5", "500", "-6", "1000", "--mm-cid"],
+    &["-T", "b", "-t", "8", "-r", "500", "-4", "1000", "-M"],
+    &["-T", "m", "-t", "8", "-r", "500", "-5", "1000", "--mm-cid", "-M"],
+    &["-T", "i", "-t", "8", "-r", "500", "-3", "1000", "--compare-twice"],
+    &["-T", "b", "-t", "8", "-r", "500", "-3", "500", "-4", "1000", "--compare-twice", "--mm-cid"],
+    &["-T", "r", "-t", "4", "-r", "20000", "-3", "200", "-5", "200"],
     &["-T", "l", "-t", "8", "-r", "500", "-D", "2", "--mm-cid"],
 ];
 

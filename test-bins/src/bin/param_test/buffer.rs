@@ -110,7 +110,7 @@ fn retry<F: Flavour, C: Choice, T>(
 pub fn pointers<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     let stacks = Stacks::<usize>::new(|number| number)?;
     let expected = stacks.sum(|&data| data);
-    workers::run::<F, C>(flavour, params, totals, |worker| {
+    workers::run::<F, C>(params, totals, |worker| {
         let mut popped = 0;
         let pop = retry(worker, &stacks, 0, |worker, slot, word, offset| {
             let top = stacks.item(slot, offset - 1);
@@ -162,7 +162,7 @@ pub fn items<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, total
     let stacks = Stacks::<Item>::new(|number| Item { first: number, second: number as u64 + 1 })?;
     let value = |item: &Item| item.first + item.second as usize;
     let expected = stacks.sum(value);
-    workers::run::<F, C>(flavour, params, totals, |worker| {
+    workers::run::<F, C>(params, totals, |worker| {
         let mut item = Item::default();
         let copy = (&raw mut item).cast::<u8>();
         let pop = retry(worker, &stacks, 0, |worker, slot, word, offset| {

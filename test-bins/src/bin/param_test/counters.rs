@@ -6,17 +6,17 @@ use crate::workers::{self, Totals, same};
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
-use test_bins::slots::Slots;
+use test_bins::slots::{SECOND, Slots};
 
 /// Each thread adds one to the slot of its index, again and again.
 pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
     let words = slots.view();
-    workers::run::<F, C>(flavour, params, totals, move |worker| {
+    workers::run::<F, C>(params, totals, move |worker| {
         worker.retry(|worker, slot| {
             let Some(word) = words.word(slot) else { return Err(rseq_core::Aborted) };
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
-            unsafe { flavour.load_add_store(worker.token, worker.index, slot, word, 1) }
+            unsafe { flavour.increment(worker.token, worker.index, slot, word) }
         });
         true
     })?;
@@ -25,12 +25,9 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
 
 /// Each thread takes its slot's lock, adds one to a plain counter beside it, and releases the lock, wherever it is by then.
 pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
-    let locks = Slots::new().or_fail("memory for the locks")?;
-    let counts = Slots::new().or_fail("memory for the slots")?;
-    let words = locks.view();
-    // From a slot's lock to its count: both arrays have the same shape.
-    let distance = (counts.base() as usize).wrapping_sub(locks.base() as usize);
-    workers::run::<F, C>(flavour, params, totals, move |worker| {
+    let slots = Slots::new().or_fail("memory for the slots")?;
+    let words = slots.view();
+    workers::run::<F, C>(params, totals, move |worker| {
         let mut taken = core::ptr::null_mut::<usize>();
         worker.retry(|worker, slot| {
             let Some(lock) = words.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
@@ -39,16 +36,16 @@ pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Tot
             unsafe { flavour.load_cbne_store(worker.token, worker.index, slot, lock, 0, 1) }
         });
         fence(Ordering::Acquire);
-        // SAFETY: the lock is held, so no other thread touches this count until the release below; both words live as long
-        // as their slots, which outlive the threads.
+        // SAFETY: the lock is held, so no other thread touches the count, the slot's second word, until the release below; both
+        // words live as long as the slots, which outlive the threads.
         unsafe {
-            *taken.wrapping_byte_add(distance) += 1;
+            *taken.wrapping_byte_add(SECOND) += 1;
             let lock = AtomicUsize::from_ptr(taken);
             let held = lock.load(Ordering::Relaxed) == 1;
             lock.store(0, Ordering::Release);
             held
         }
     })?;
-    same("the locks still held", 0, locks.sum())?;
-    same("the sum of the slots", totals.done.load(Ordering::Relaxed), counts.sum())
+    same("the locks still held", 0, slots.sum())?;
+    same("the sum of the slots", totals.done.load(Ordering::Relaxed), slots.sum_of_seconds())
 }

@@ -1,43 +1,111 @@
 //! librseq's operations in three flavours: as they are, stretched by delays, and with every comparison made twice.
 
-use rseq_core::section::operations as plain;
+use core::hint::black_box;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rseq_core::section::Differed;
 use rseq_core::{Aborted, Committed, Index, Order, OwnArea, Stopped};
 use test_bins::index::Here;
+
+/// Two of librseq's operations with a count of one, as a C compiler makes of them where the count is a constant.
+macro_rules! sections_of_one {
+    ($(#![$variant:ident])?) => {
+        rseq_core::critical_section! {
+            $(#![$variant])?
+            /// [`load_add_store`](rseq_core::section::operations::load_add_store) of one.
+            pub unsafe fn increment(cpu: usize, v: *mut usize) -> Result<Committed, Aborted> {
+                exits(Aborted) scratch() abort(Aborted);
+                check_index cpu => Aborted;
+                commit increment [v];
+            }
+
+            /// [`load_add_load_load_add_store`](rseq_core::section::operations::load_add_load_load_add_store) of one.
+            pub unsafe fn load_add_load_load_increment(
+                cpu: usize, array: *mut usize, offset: usize
+            ) -> Result<Committed, Aborted> {
+                exits(Aborted) scratch(v) abort(Aborted);
+                check_index cpu => Aborted;
+                load v, [array];
+                load v, [v + offset];
+                commit increment [v];
+            }
+        }
+    };
+}
+pub(crate) use sections_of_one;
+
+mod plain {
+    pub use rseq_core::section::operations::*;
+    use rseq_core::{Aborted, Committed};
+    sections_of_one!();
+}
 
 mod stretched {
     use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
     rseq_core::librseq_sections!(#![stretched]);
+    sections_of_one!(#![stretched]);
 }
 
 mod compare_twice {
     use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
     rseq_core::librseq_sections!(#![compare_twice]);
+    sections_of_one!(#![compare_twice]);
 }
 
-/// Loop counts by step, the first one unused.
+/// Loop counts of the points inside of sections: before the first step, and after each.
 pub type Delays = [usize; 8];
+
+/// Second comparisons that differed, in all threads.
+pub static DIFFERED: AtomicUsize = AtomicUsize::new(0);
 
 /// The operations as they are, fit for measuring.
 #[derive(Clone, Copy)]
 pub struct Plain;
 
-/// The operations with a delay after each step.
+/// What delayed operations are given.
 #[derive(Clone, Copy)]
-pub struct Stretched(pub &'static Delays);
+pub struct Delayed {
+    /// The loop count right before the section is armed.
+    pub before: usize,
+    /// Those inside.
+    pub inside: &'static Delays,
+}
 
-/// The same, and every comparison is made again after its delay.
-#[derive(Clone, Copy)]
-pub struct CompareTwice(pub &'static Delays);
-
-impl Stretched {
-    fn delays(self) -> *const usize {
-        self.0.as_ptr()
+impl Delayed {
+    /// Loops before the section; where the others are.
+    fn begin(self) -> *const usize {
+        for turn in 0..self.before {
+            black_box(turn);
+        }
+        self.inside.as_ptr()
     }
 }
 
-impl CompareTwice {
-    fn delays(self) -> *const usize {
-        self.0.as_ptr()
+/// The operations with a delay at each point.
+#[derive(Clone, Copy)]
+pub struct Stretched(pub Delayed);
+
+/// The same, and every comparison is made again after its delay.
+#[derive(Clone, Copy)]
+pub struct CompareTwice(pub Delayed);
+
+/// What the two delayed forms of an operation return, as its plain form would.
+trait Told<E> {
+    fn told(self) -> Result<Committed, E>;
+}
+
+impl<E> Told<E> for Result<Committed, E> {
+    fn told(self) -> Self {
+        self
+    }
+}
+
+impl<E: From<Aborted>> Told<E> for Result<Result<Committed, E>, Differed> {
+    fn told(self) -> Result<Committed, E> {
+        self.unwrap_or_else(|Differed| {
+            DIFFERED.fetch_add(1, Relaxed);
+            Err(Aborted.into())
+        })
     }
 }
 
@@ -84,7 +152,7 @@ macro_rules! flavours {
                 self, token: Here, index: I, cpu: usize, $($arg: $type),*
             ) -> Result<Committed, $error> {
                 // SAFETY: the caller meets the operation's contract; there is a delay for each of its steps.
-                unsafe { $module::$name::<$($order,)? OwnArea, I>(token, index, cpu, $($arg,)* self.delays()) }
+                unsafe { $module::$name::<$($order,)? OwnArea, I>(token, index, cpu, $($arg,)* self.0.begin()) }.told()
             })*
         }
     };
@@ -93,12 +161,12 @@ macro_rules! flavours {
 flavours! {
     /// `if *v == expect { *v = newv }`
     load_cbne_store(v: *mut usize, expect: usize, newv: usize) -> Stopped;
-    /// `*v += count`
-    load_add_store(v: *mut usize, count: usize) -> Aborted;
+    /// `*v += 1`
+    increment(v: *mut usize) -> Aborted;
     /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`
     load_cbeq_store_add_load_store(v: *mut usize, expectnot: usize, offset: usize, load: *mut usize) -> Stopped;
-    /// `*(*(array + offset)) += count`
-    load_add_load_load_add_store(array: *mut usize, offset: usize, count: usize) -> Aborted;
+    /// `*(*(array + offset)) += 1`
+    load_add_load_load_increment(array: *mut usize, offset: usize) -> Aborted;
     /// `if *v == expect && *v2 == expect2 { *v = newv }`
     load_cbne_load_cbne_store(v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize) -> Stopped;
     /// `if *v == expect { *v2 = newv2; *v = newv }`

@@ -25,7 +25,7 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     let nodes = Mapping::private(heads.count() * NODES * size_of::<Node>()).or_fail("memory for the nodes")?;
     let expected = fill(&heads, nodes.address() as *mut Node);
     let (words, yields) = (heads.view(), params.yields);
-    workers::run::<F, C>(flavour, params, totals, move |worker| {
+    workers::run::<F, C>(params, totals, move |worker| {
         let Some(node) = pop(flavour, worker, words) else { return true };
         if yields {
             time::yield_now();

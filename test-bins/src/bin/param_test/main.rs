@@ -13,11 +13,12 @@ mod inject;
 mod list;
 mod membarrier;
 mod options;
+mod points;
 mod workers;
 
 use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
-use flavour::{CompareTwice, Delays, Flavour, Plain, Stretched};
+use flavour::{CompareTwice, DIFFERED, Delayed, Delays, Flavour, Plain, Stretched};
 use linux_raw_sys::general::SIGUSR1;
 use options::{Grid, Params, Test};
 use rseq_core::{Mode, Relaxed as PlainStore, Release};
@@ -28,7 +29,7 @@ use test_bins::sys::cpu;
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::signal::{self, Action};
 use test_bins::text::Text;
-use test_bins::{fail, mode, program, registration};
+use test_bins::{ensure, fail, mode, program, registration, skip};
 use workers::Totals;
 
 rseq_rt::entry!(main);
@@ -78,7 +79,11 @@ fn all(size: grid::Size, asked: &Params) -> u8 {
 }
 
 fn one(suite: &mut Suite, params: &Params) {
-    let verdict = if params.mm_cid { in_flavour::<ByMmCid>(params) } else { in_flavour::<ByCpu>(params) };
+    let verdict = match params.missing_point() {
+        Some(point) => Err(skip!("no section of {} has a point {point}", params.test.name())),
+        None if params.mm_cid => in_flavour::<ByMmCid>(params),
+        None => in_flavour::<ByCpu>(params),
+    };
     suite.report(format_args!("{}", Name(params)), verdict);
 }
 
@@ -91,14 +96,15 @@ fn in_flavour<C: Choice>(params: &Params) -> Verdict {
     let memory = Mapping::private(size_of::<Delays>()).or_fail("memory for the delays")?;
     let delays = memory.slot::<Delays>(0).or_fail("memory for the delays")?;
     // SAFETY: the mapping holds the array, which nobody else writes; it lives until after the threads have been joined.
-    let delays = unsafe {
-        delays.write(core::array::from_fn(|step| params.loops.get(step).map_or(0, |&loops| loops.max(0) as usize)));
+    let inside = unsafe {
+        delays.write(params.delays());
         &*delays
     };
+    let delayed = Delayed { before: params.loops(1), inside };
     if params.compare_twice {
-        run::<_, C>(CompareTwice(delays), params)
+        run::<_, C>(CompareTwice(delayed), params)
     } else {
-        run::<_, C>(Stretched(delays), params)
+        run::<_, C>(Stretched(delayed), params)
     }
 }
 
@@ -116,6 +122,8 @@ fn run<F: Flavour, C: Choice>(flavour: F, params: &Params) -> Verdict {
         (Test::Membarrier, _) => membarrier::run::<F, C>(flavour, params, &totals),
     };
     totals.report(params.test.name(), inject::SIGNALS.load(Relaxed) - signals);
+    let differed = DIFFERED.swap(0, Relaxed);
+    ensure!(differed == 0, "{differed} comparisons held and did not when they were made again");
     verdict.and_then(|()| totals.check(params)).and_then(|()| check_signals(params, signals))
 }
 

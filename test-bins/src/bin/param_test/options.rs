@@ -7,7 +7,8 @@ const USAGE: &str = "param_test: per-CPU operations under injected delays, yield
 usage: param_test [options]
   -T TEST   (s)pinlock, (l)ist, (b)uffer, (m)emcpy, (i)ncrement, membarrie(r)
   -t N      threads (default 200)            -r N   repetitions a thread (default 5000)
-  -1 N .. -6 N   loops after the section's first to sixth step
+  -1 N  -2 N     loops right before the section is armed, and once it is
+  -3 N .. -6 N   loops after its first to fourth step, the last of these after later ones too
   -7 N  -8 N  -9 N   loops before, between and after index and section;
             -1 there: what -y, -k and -s ask for, every -m N times
   -m N      every how many times (0: never)  -y     yield
@@ -20,7 +21,7 @@ usage: param_test [options]
   --mm-cid          slots by concurrency ID instead of CPU
   --compare-twice   every comparison is made twice, with the delay between
   --grid short|full|blocking  every test in every flavour and under many injections;
-            -r lowers the repetitions
+            takes -L, -v and -r, which lowers the repetitions, and no other option
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
 /// The test to run.
@@ -64,7 +65,7 @@ impl Test {
     }
 }
 
-/// The choice of injected loop counts: 1 to 6 inside sections, 7 to 9 around them.
+/// The choice of injected loop counts: 1 to 6 before and inside sections, 7 to 9 around them.
 pub const POINTS: usize = 10;
 
 /// Do as [`Params::modulo`] says, instead of looping.
@@ -149,8 +150,13 @@ pub struct Options {
 pub fn read() -> Options {
     let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
     let mut options = Options { params: Params::DEFAULT, grid: Grid::One };
+    // The last option that a grid chooses by itself.
+    let mut chosen = None;
     let params = &mut options.params;
     while let Some(option) = args.next_option() {
+        if !matches!(option, "--grid" | "-L" | "-v" | "-r") {
+            chosen = Some(option);
+        }
         match option {
             "-T" => {
                 let letter = args.value(option);
@@ -184,6 +190,9 @@ pub fn read() -> Options {
             }
             other => args.unknown(other),
         }
+    }
+    if let (true, Some(option)) = (options.grid != Grid::One, chosen) {
+        args.refuse(format_args!("--grid chooses by itself what {option} says"));
     }
     options
 }

@@ -1,11 +1,11 @@
 //! The threads of a run, and what they saw.
 
-use crate::flavour::Flavour;
+use crate::flavour::{Flavour, Plain};
 use crate::inject::{Injector, Point};
 use crate::options::Params;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use rseq_core::{Aborted, Committed, OwnArea, Registration, Stopped};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use rseq_core::{Committed, Index, OwnArea, Registration, Relaxed, Release, Stopped};
 use test_bins::index::{Choice, Here};
 use test_bins::ktap::{Unmet, Verdict};
 use test_bins::{fail, note, skip};
@@ -93,7 +93,6 @@ impl<F: Flavour, C: Choice> Worker<'_, F, C> {
 
 /// Starts the threads of a run; each does `work` once for each repetition. False from `work` ends the thread as wrong.
 pub fn run<F: Flavour, C: Choice>(
-    flavour: F,
     params: &Params,
     totals: &Totals,
     work: impl Fn(&mut Worker<'_, F, C>) -> bool + Copy + Sync,
@@ -103,20 +102,20 @@ pub fn run<F: Flavour, C: Choice>(
         let work = work;
         (0..params.reps).take_while(|_| work(worker)).count()
     };
-    start(params, totals, &|number| thread::<F, C>(flavour, params, number, totals, &repeat).is_some())
+    start(params, totals, &|number| thread::<F, C>(params, number, totals, &repeat).is_some())
 }
 
 /// Starts threads, each with its number; false from one says that it found something wrong.
 fn start(params: &Params, totals: &Totals, thread: &(dyn Fn(u32) -> bool + Sync)) -> Verdict {
     let started = rseq_rt::thread::scope(|scope| {
         let begin = |number| {
-            let wrong = move || totals.wrong.fetch_add(u32::from(!thread(number)), Relaxed);
+            let wrong = move || totals.wrong.fetch_add(u32::from(!thread(number)), Ordering::Relaxed);
             scope.spawn(wrong).map(drop)
         };
         (0..params.threads).try_for_each(begin)
     });
     started.map_err(|errno| fail!("starting {} threads: {errno}", params.threads))?;
-    match totals.wrong.load(Relaxed) {
+    match totals.wrong.load(Ordering::Relaxed) {
         0 => Ok(()),
         wrong => Err(fail!("{wrong} threads found something wrong")),
     }
@@ -126,19 +125,13 @@ fn start(params: &Params, totals: &Totals, thread: &(dyn Fn(u32) -> bool + Sync)
 type Work<'w, F, C> = dyn Fn(&mut Worker<'_, F, C>) -> usize + Sync + 'w;
 
 /// `None` if something is wrong.
-fn thread<F: Flavour, C: Choice>(
-    flavour: F,
-    params: &Params,
-    number: u32,
-    totals: &Totals,
-    work: &Work<'_, F, C>,
-) -> Option<()> {
+fn thread<F: Flavour, C: Choice>(params: &Params, number: u32, totals: &Totals, work: &Work<'_, F, C>) -> Option<()> {
     let (own, token) = enter(params)?;
     let index = C::index(token).ok()?;
     if params.is_without(number) {
         own?.release().ok()?;
-        totals.without.fetch_add(1, Relaxed);
-        totals.refused.fetch_add(refused::<F, C>(flavour, params, token, index)?, Relaxed);
+        totals.without.fetch_add(1, Ordering::Relaxed);
+        totals.refused.fetch_add(refused::<C>(params, token, index)?, Ordering::Relaxed);
         return Some(());
     }
     let injector = Injector::new(params);
@@ -163,20 +156,48 @@ pub fn register(params: &Params) -> Result<Registration<OwnArea>, Unmet> {
         .map_err(|error| skip!("not registered: {error}"))
 }
 
-/// With the proofs of a registration that has ended: each operation on the slot of the moment, and on the first, has to be
-/// refused, and to leave the word as it is. How many were.
-fn refused<F: Flavour, C: Choice>(flavour: F, params: &Params, token: Here, index: C::Index) -> Option<usize> {
-    let mut word = 0usize;
-    let word = &raw mut word;
+/// With the proofs of a registration that has ended: on the slot of the moment, and on the first, every operation has to be
+/// refused, and to leave memory as it is. How many repetitions of all were.
+fn refused<C: Choice>(params: &Params, token: Here, index: C::Index) -> Option<usize> {
     for rep in 0..params.reps {
         let slot = if rep.is_multiple_of(2) { rseq_core::sys::getcpu().ok()?.cpu as usize } else { 0 };
-        // SAFETY: the word is a local; a slot number is not -1 or -2.
-        if unsafe { flavour.load_add_store(token, index, slot, word, 1) } != Err(Aborted) {
-            return None;
-        }
+        refused_at(token, index, slot)?;
     }
+    Some(params.reps as usize)
+}
+
+/// What operations in a thread without rseq must not change.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Untouched {
+    /// The address of itself, so that what it leads to is a word too.
+    v: usize,
+    v2: usize,
+}
+
+fn refused_at<I: Index>(token: Here, index: I, slot: usize) -> Option<()> {
+    let mut memory = Untouched { v: 0, v2: 2 };
+    let v = (&raw mut memory).cast::<usize>();
+    let v2 = v.wrapping_add(1);
+    // SAFETY: both words are the local's.
+    unsafe { v.write(v as usize) };
+    let (before, expect) = (Untouched { v: v as usize, v2: 2 }, v as usize);
+    // SAFETY: `v` and `v2` are words of the local, and so is what `v` leads to; bytes are copied from the one to the other; a
+    // slot number is not -1 or -2.
+    let all = unsafe {
+        [
+            Plain.load_cbne_store(token, index, slot, v, expect, 1),
+            Plain.increment(token, index, slot, v2).map_err(Stopped::from),
+            Plain.load_cbeq_store_add_load_store(token, index, slot, v, 0, 0, v2),
+            Plain.load_add_load_load_increment(token, index, slot, v, 0).map_err(Stopped::from),
+            Plain.load_cbne_load_cbne_store(token, index, slot, v, expect, v2, 2, 1),
+            Plain.load_cbne_store_store::<Relaxed, _>(token, index, slot, v, expect, v2, 1, 1),
+            Plain.load_cbne_memcpy_store::<Release, _>(token, index, slot, v, expect, v2.cast(), v.cast(), 4, 1),
+        ]
+    };
     // SAFETY: the local, which sections may have written.
-    (unsafe { word.read_volatile() } == 0).then_some(params.reps as usize)
+    let after = unsafe { v.cast::<Untouched>().read_volatile() };
+    (all.iter().all(|result| *result == Err(Stopped::Aborted)) && after == before).then_some(())
 }
 
 impl Totals {
@@ -184,7 +205,7 @@ impl Totals {
     fn add(&self, params: &Params, number: u32, counts: [usize; 3]) {
         let [done, aborts, mismatches] = counts;
         for (total, count) in [&self.done, &self.aborts, &self.mismatches].into_iter().zip(counts) {
-            total.fetch_add(count, Relaxed);
+            total.fetch_add(count, Ordering::Relaxed);
         }
         if params.verbose {
             note!("thread {number}: {done} done, {aborts} aborts, {mismatches} comparisons failed");
@@ -194,8 +215,9 @@ impl Totals {
     /// Prints what the run saw.
     #[inline(never)]
     pub fn report(&self, name: &str, signals: usize) {
-        let [done, aborts, mismatches] = [&self.done, &self.aborts, &self.mismatches].map(|total| total.load(Relaxed));
-        let [without, refused] = [self.without.load(Relaxed) as usize, self.refused.load(Relaxed)];
+        let [done, aborts, mismatches] =
+            [&self.done, &self.aborts, &self.mismatches].map(|total| total.load(Ordering::Relaxed));
+        let [without, refused] = [self.without.load(Ordering::Relaxed) as usize, self.refused.load(Ordering::Relaxed)];
         note!("{name}: {done} done, {aborts} aborts, {mismatches} comparisons failed, {signals} signals");
         if without > 0 {
             note!("{name}: {without} threads without rseq, {refused} operations refused");
@@ -205,16 +227,16 @@ impl Totals {
     /// Every thread either did all of its repetitions or had no rseq by the options' will.
     #[inline(never)]
     pub fn check(&self, params: &Params) -> Verdict {
-        let without = self.without.load(Relaxed);
+        let without = self.without.load(Ordering::Relaxed);
         let expected = (0..params.threads).filter(|number| params.is_without(*number)).count() as u32;
         test_bins::ensure!(without == expected, "{without} threads without rseq, {expected} expected");
         let wanted = (params.threads - without) as usize * params.reps as usize;
-        let refused = self.refused.load(Relaxed);
+        let refused = self.refused.load(Ordering::Relaxed);
         test_bins::ensure!(
             refused == without as usize * params.reps as usize,
             "only {refused} operations were refused"
         );
-        let done = self.done.load(Relaxed);
+        let done = self.done.load(Ordering::Relaxed);
         test_bins::ensure!(done == wanted, "{done} repetitions done of {wanted}");
         Ok(())
     }
