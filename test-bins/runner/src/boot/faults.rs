@@ -36,6 +36,7 @@ const SECTIONS: &[&str] = &[
     "bad_descriptors",
     "far_handler_test",
     "arch_memory_order",
+    "hotplug_test",
 ];
 
 const FAULTS: &[Fault] = &[Fault {
