@@ -12,7 +12,7 @@ use test_bins::{ensure, fail};
 use crate::cases::{Case, Ended, Family, case, cases};
 use crate::run::{Trial, Wrong};
 use crate::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
-use crate::sections::{Section, descriptors};
+use crate::sections::{Section, descriptors, make_writable};
 
 /// How many there are.
 pub const CONTROLS: u32 = 7;
@@ -201,6 +201,7 @@ fn wrong_signature(trial: &Add) -> Verdict {
             Err(_) => 2,
         }
     });
+    make_writable()?;
     match ending.or_fail("fork")? {
         Ending::Killed(SIGSEGV) => Ok(()),
         other => Err(fail!("{other}, expected: SIGSEGV")),

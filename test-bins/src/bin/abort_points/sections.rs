@@ -89,7 +89,10 @@ impl Section {
 /// The most bytes that arm a section.
 const ARMING: usize = 32;
 
-/// Makes the text of every section writable, and the descriptors.
+/// Makes the text of every section writable, and the descriptors; call it before any of them runs, and again after a fork.
+///
+/// Their pages are this process's own from then on: the first write to a page that is not replaces it by a copy, behind
+/// which QEMU goes on to run what it has translated of the old one, where pages are larger than its own of 4 KiB.
 pub fn make_writable() -> Verdict {
     for descriptor in descriptors() {
         // SAFETY: the descriptors are this program's own.
@@ -106,5 +109,12 @@ pub fn make_writable() -> Verdict {
 fn protect(start: usize, end: usize) -> Verdict {
     let all = raw::PROT_READ | raw::PROT_WRITE | raw::PROT_EXEC;
     // SAFETY: adds permissions to pages of this program.
-    unsafe { memory::protect(start, end, all) }.or_fail("making the text writable")
+    unsafe { memory::protect(start, end, all) }.or_fail("making the text writable")?;
+    for address in [start, end - 1] {
+        let byte = address as *mut u8;
+        // SAFETY: the byte is in one of the pages that have just been made writable, keeps its value, and the only thread
+        // of this process is here. Volatile, because the write itself is what counts.
+        unsafe { byte.write_volatile(byte.read_volatile()) };
+    }
+    Ok(())
 }
