@@ -124,6 +124,8 @@ static PUBLISHED: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 static COUNTS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
 /// The index of `aborted_behind` among them.
 const BEHIND: usize = 4;
+/// Context switches that going to another CPU took.
+static SWITCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// The most values to look for in registers.
 pub const INPUTS: usize = 11;
@@ -163,6 +165,11 @@ pub fn set(plan: &Plan, published: &Published, inputs: &[usize; INPUTS]) {
     }
 }
 
+/// How often this thread was switched away from, but for its way to another CPU: each time, the kernel may have aborted a section.
+pub fn interruptions() -> Result<usize, Errno> {
+    process::context_switches().map(|all| all.wrapping_sub(SWITCHES.load(Relaxed)))
+}
+
 /// What happened so far.
 pub fn seen() -> Seen {
     let [aborted, passed, armed, published, aborted_behind] = COUNTS.each_ref().map(|count| count.load(Relaxed));
@@ -175,18 +182,36 @@ pub fn clear() -> Seen {
     seen()
 }
 
-/// Forgets what registers did.
-pub fn forget_registers() {
-    CHANGED.store(0, Relaxed);
-    LOST.store(0, Relaxed);
+/// What registers did between the first instruction and points in the section or behind it.
+#[derive(Clone, Copy, Default)]
+pub struct Registers {
+    /// Those that changed, and last the flags, as bits.
+    changed: u64,
+    /// Inputs that registers held and none holds any longer, as bits.
+    pub lost: u32,
 }
 
-/// How many registers changed between the first instruction and a point in the section or behind it; which of the inputs
-/// that registers held were no longer in any; whether flags changed.
-pub fn registers() -> (u32, u32, bool) {
-    let changed = CHANGED.load(Relaxed);
-    let general = changed & ((1 << REGISTERS) - 1);
-    (general.count_ones(), LOST.load(Relaxed), general != changed)
+impl Registers {
+    /// How many changed.
+    pub fn changed(self) -> u32 {
+        (self.changed & ((1 << REGISTERS) - 1)).count_ones()
+    }
+
+    /// Whether flags changed.
+    pub fn has_flags(self) -> bool {
+        self.changed >> REGISTERS != 0
+    }
+}
+
+/// What they did so far.
+pub fn registers() -> Registers {
+    Registers { changed: CHANGED.load(Relaxed), lost: LOST.load(Relaxed) }
+}
+
+/// Takes this for what they did so far.
+pub fn set_registers(registers: Registers) {
+    CHANGED.store(registers.changed, Relaxed);
+    LOST.store(registers.lost, Relaxed);
 }
 
 /// The signal's handler: the kernel has already decided about the section.
@@ -217,9 +242,17 @@ extern "C" fn trapped(_signal: i32, _info: *mut u8, context: *mut u8) {
         record(site.is_none());
         let to = MOVES_TO.swap(u32::MAX, Relaxed);
         if to != u32::MAX {
-            // The test sees where the thread is.
-            let _ = cpu::set_affinity(0, &Set::only(to));
+            go_to(to);
         }
+    }
+}
+
+/// The test sees where the thread is, and takes switches that cannot be counted for an interruption.
+fn go_to(cpu: u32) {
+    let before = process::context_switches();
+    let _ = cpu::set_affinity(0, &Set::only(cpu));
+    if let (Ok(before), Ok(after)) = (before, process::context_switches()) {
+        SWITCHES.fetch_add(after.wrapping_sub(before), Relaxed);
     }
 }
 

@@ -108,10 +108,11 @@ impl<'r, A: Area> By<'_, 'r, A> {
         let section = trial.find()?;
         let is_new = claims.take(&section);
         let tally = trial.every_point(&section)?.map_err(|fault| fail!("{fault}"))?;
-        let Tally { points, inside, events, aborts } = tally;
+        let Tally { points, inside, events, aborts, repeated } = tally;
         let (operation, index, area) = (trial.case.name, self.name, self.area);
         note!(
-            "{operation:<32} {index} {area:<12} {points:3} points, {inside:3} inside, {events:4} events, {aborts:4} aborts"
+            "{operation:<32} {index} {area:<12} {points:3} points, {inside:3} inside, {events:4} events, {aborts:4} aborts, \
+             {repeated} repeated"
         );
         if is_new {
             claims.add(&tally);
