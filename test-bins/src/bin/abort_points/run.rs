@@ -240,9 +240,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             let is_elsewhere = state == State::Elsewhere && attempt == 0;
             let has_moved = point < section.start && scene::index_now::<I>() != slot;
             if (aborted || is_elsewhere || has_moved) != (ended == Ended::Aborted) {
+                // A section that leaves by a wrong exit stays in `rseq_cs`, one that commits has published.
+                let was_aborted = breakpoint::rseq_cs() == 0 && self.stage.published().is_untouched();
                 return Err(match ended {
-                    // A section that leaves by a wrong exit stays in `rseq_cs`.
-                    Ended::Aborted if breakpoint::rseq_cs() == 0 => Wrong::Interrupted,
+                    Ended::Aborted if was_aborted => Wrong::Interrupted,
                     Ended::Aborted => Wrong::Ending(ended),
                     _ => Wrong::NotReported,
                 });
