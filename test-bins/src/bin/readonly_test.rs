@@ -81,8 +81,9 @@ fn legacy(suite: &mut Suite) {
         v2::Rewrite::Fatal => Err(fail!("SIGSEGV")),
     });
     suite.test("cpu_id_start is back in a signal handler", &mut || match after_signal()? {
-        Ending::Exited(0) => Ok(()),
-        Ending::Exited(1) => Err(not_back()?),
+        Ending::Exited(RIGHT) => Ok(()),
+        Ending::Exited(WRONG) => Err(not_back()?),
+        Ending::Exited(UNSEEN) => Err(fail!("the handler saw neither the kernel's value nor what was written")),
         other => Err(fail!("{other}")),
     });
 }
@@ -109,23 +110,26 @@ extern "C" fn look(_: i32) {
     SEEN.store(unsafe { field.read_volatile() }, Relaxed);
 }
 
-/// 0 if the handler sees the kernel's value again, 1 if it sees what was written.
+/// What a handler sees of a field that was written before its signal: [`RIGHT`], [`WRONG`] or, were it never to run, [`UNSEEN`].
 fn after_signal() -> Result<Ending, Unmet> {
     use core::sync::atomic::Ordering::Relaxed;
+    let cpu = cpu::affinity(0).or_fail("sched_getaffinity")?.iter().next().or_fail("a CPU")?;
     in_registered_child(ORIGINAL_SIZE, 10 * SECOND, &mut |area| {
         let field = area.cast::<u32>();
         AREA.store(field as usize, Relaxed);
-        if signal::set(SIGUSR1, Action::Handler(look)).is_err() {
-            return 98;
+        if cpu::set_affinity(0, &Set::only(cpu)).is_err() || signal::set(SIGUSR1, Action::Handler(look)).is_err() {
+            return UNMOVED;
         }
         // SAFETY: the first word of the child's registered area.
-        let right = unsafe { field.read_volatile() };
-        // SAFETY: as above.
-        unsafe { field.write_volatile(right ^ IMPLAUSIBLE) };
+        unsafe { field.write_volatile(cpu ^ IMPLAUSIBLE) };
         if signal::send(process::id(), process::thread_id(), SIGUSR1).is_err() {
-            return 99;
+            return UNMOVED;
         }
-        u8::from(SEEN.load(Relaxed) == right ^ IMPLAUSIBLE)
+        match SEEN.load(Relaxed) {
+            seen if seen == cpu => RIGHT,
+            seen if seen == cpu ^ IMPLAUSIBLE => WRONG,
+            _ => UNSEEN,
+        }
     })
 }
 
@@ -186,6 +190,7 @@ const RIGHT: u8 = 0;
 const WRONG: u8 = 1;
 const UNMOVED: u8 = 2;
 const UNWRITTEN: u8 = 3;
+const UNSEEN: u8 = 4;
 
 /// A child writes the field, sleeps, and moves to another CPU: [`RIGHT`] if the kernel's values are all back then.
 fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {
