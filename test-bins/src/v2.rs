@@ -112,6 +112,27 @@ fn rewrite_once(length: u32) -> Result<Rewrite, Unmet> {
     }
 }
 
+/// The mark of 6.19's kind of kernel that does not depend on when IDs are written: unregistering leaves -1 in `cpu_id_start`. It is
+/// 0 before (`rseq_reset_rseq_cpu_node_id`), and again where legacy registrations are updated always (`rseq_reset_ids` of 7.1).
+pub fn unregistering_leaves_no_cpu() -> Result<bool, Unmet> {
+    const ZERO: u8 = 0;
+    const NO_CPU: u8 = 1;
+    match in_registered_child(abi::ORIGINAL_SIZE, 10 * SECOND, &mut |area| {
+        // SAFETY: the child's area, which no section uses.
+        let released = unsafe { rseq_raw(area as usize, abi::ORIGINAL_SIZE, abi::FLAG_UNREGISTER, arch::SIGNATURE) };
+        // SAFETY: the first word of the child's mapping.
+        match (released, unsafe { area.cast::<u32>().read_volatile() }) {
+            (Ok(()), 0) => ZERO,
+            (Ok(()), abi::CPU_ID_UNINITIALIZED) => NO_CPU,
+            _ => UNREGISTERED,
+        }
+    })? {
+        Ending::Exited(ZERO) => Ok(false),
+        Ending::Exited(NO_CPU) => Ok(true),
+        other => Err(crate::fail!("probing what unregistering leaves: {other}")),
+    }
+}
+
 /// The exit code of [`in_registered_child`]'s child when it could not register.
 pub const UNREGISTERED: u8 = 254;
 
