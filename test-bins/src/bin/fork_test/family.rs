@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{Mode, OwnArea, Registration, arch};
-use test_bins::index::{ByCpu, Here};
+use test_bins::index::ByCpu;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::registration::Registered;
 use test_bins::sys::cpu::{self, Set};
@@ -83,18 +83,4 @@ pub fn after_exec() -> u8 {
         Ok(registration) => u8::from(!registration.token().is_registered()),
         Err(_) => 2,
     }
-}
-
-/// Why a concurrency ID is no index into memory that processes share: a process and its child have 0 both, each alone in its
-/// mm. The process is a fresh one: this one's mm has had other users by now.
-pub fn same_mm_cid(token: Here) -> Verdict {
-    token.mm_cid().ok_or_else(|| skip!("this kernel has no mm_cid (Linux 6.3)"))?;
-    let read = || rseq_rt::current().and_then(|token| token.mm_cid()).map_or(98, |mm_cid| mm_cid.min(97) as u8);
-    let ending = in_child(20 * SECOND, &mut || match in_child(10 * SECOND, &mut || read()) {
-        Ok(Ending::Exited(theirs)) if theirs == read() && theirs < 98 => 0,
-        _ => 1,
-    })
-    .or_fail("fork")?;
-    ensure!(ending == Ending::Exited(0), "a process and its child have different IDs");
-    Ok(())
 }

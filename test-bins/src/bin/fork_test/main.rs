@@ -42,7 +42,7 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(17);
+    let mut suite = Suite::new(16);
     suite.test("a forked child keeps the registration", &mut || in_descendant(1, &mut family::kept));
     suite.test("so does a child's child", &mut || in_descendant(2, &mut family::kept));
     suite.test("sections of a forked child abort", &mut || in_descendant(1, &mut family::sections_abort));
@@ -61,6 +61,5 @@ fn body() -> u8 {
     suite.test("by mm_cid, which the core refuses there, a shared counter loses", &mut || {
         shared::by_mm_cid(token, short)
     });
-    suite.test("processes have the same mm_cid at the same time", &mut || family::same_mm_cid(token));
     suite.finish()
 }
