@@ -4,22 +4,27 @@
 #![no_std]
 #![no_main]
 
+mod scene;
+
 use core::ffi::CStr;
 
 use linux_raw_sys::auxvec::AT_EXECFN;
-use rseq_core::section::here::{add_here, compare_store_here, pop_here, push_here};
-use rseq_core::section::operations::{load_add_store, load_cbne_store};
+use rseq_core::percpu::{Counter, GiveError, Pool, Private, Separates, Slots};
+use rseq_core::section::here::add_here;
 use rseq_core::{
-    Aborted, CpuId, MmCid, Mode, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch,
+    CpuId, Index, Mode, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch,
 };
 use rseq_rt::process::ExitCode;
 use test_bins::args;
-use test_bins::index::Here;
-use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
-use test_bins::slots::{STRIDE, Slots};
+use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
+use test_bins::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use test_bins::slots::{self, STRIDE};
+use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{self, Ending, in_child};
 use test_bins::sys::time::SECOND;
 use test_bins::{ensure, fail, program, skip};
+
+use scene::Scene;
 
 rseq_rt::entry!(main);
 
@@ -36,7 +41,7 @@ fn body() -> u8 {
     if rseq_rt::env::var("RSEQ_RT") != Some("off") {
         return Suite::skip_all(format_args!("cannot execute this program again: {}", again()));
     }
-    if let Err(unmet) = Stale::new() {
+    if let Err(unmet) = registers() {
         return Suite::cannot_start(unmet);
     }
     let mut suite = Suite::new(8);
@@ -44,8 +49,8 @@ fn body() -> u8 {
     suite.test("nor has a new thread", &mut || in_new_thread(no_token));
     suite.test("its area holds no CPU and no concurrency ID", &mut area_is_empty);
     suite.test("nothing can be adopted", &mut nothing_to_adopt);
-    suite.test("by cpu_id, stale proofs are turned away", &mut || guarded(&mut stale_cpu_id));
-    suite.test("by mm_cid, stale proofs are turned away", &mut || guarded(&mut stale_mm_cid));
+    suite.test("by cpu_id, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByCpu>));
+    suite.test("by mm_cid, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByMmCid>));
     suite.test("after a release nothing is left in the area", &mut || guarded(&mut released_is_empty));
     suite.test("a thread registers, works and releases by itself", &mut || in_new_thread(by_itself));
     suite.finish()
@@ -60,21 +65,29 @@ fn again() -> rseq_core::sys::Errno {
     process::execute(path, &arguments, &[c"RSEQ_RT=off".as_ptr().cast(), core::ptr::null()])
 }
 
-/// Runs `check` in a child that is killed if it spins.
+/// Runs `check` in a child that is killed if it spins, and passes on what it says.
 fn guarded(check: &mut dyn FnMut() -> Verdict) -> Verdict {
+    const SKIPPED: u8 = 4;
+    const FAILED: u8 = 1;
+    let memory = Mapping::shared(size_of::<Reason>()).or_fail("shared memory")?;
+    let reason = memory.slot::<Reason>(0).or_fail("room for a reason")?;
+    let tell = |why: Reason, code| {
+        // SAFETY: the mapping has room for a reason, and the parent reads it only after the child's end.
+        unsafe { reason.write(why) };
+        code
+    };
     let ending = in_child(20 * SECOND, &mut || match check() {
         Ok(()) => 0,
-        Err(Unmet::Skip(_)) => 4,
-        Err(Unmet::Fail(why)) => {
-            test_bins::note!("{why}");
-            1
-        }
-        Err(_) => 1,
+        Err(Unmet::Skip(why)) => tell(why, SKIPPED),
+        Err(Unmet::Fail(why) | Unmet::Expected(why) | Unmet::Unexpected(why)) => tell(why, FAILED),
     })
     .or_fail("fork")?;
+    // SAFETY: a reason, as a child that ends with one of the two codes has left one there.
+    let why = || unsafe { reason.read() };
     match ending {
         Ending::Exited(0) => Ok(()),
-        Ending::Exited(4) => Err(skip!("this kernel has no mm_cid (Linux 6.3)")),
+        Ending::Exited(SKIPPED) => Err(Unmet::Skip(why())),
+        Ending::Exited(FAILED) => Err(Unmet::Fail(why())),
         other => Err(fail!("the child: {other}")),
     }
 }
@@ -109,77 +122,74 @@ fn nothing_to_adopt() -> Verdict {
     Ok(())
 }
 
-/// Proofs of a registration that has ended.
-struct Stale {
-    token: Here,
-    cpu: CpuId,
-    mm_cid: Option<MmCid<'static>>,
+/// Proofs of a registration that has ended, and what `work` did while it lasted.
+fn stale<C: Choice, T>(work: impl FnOnce(Here, C::Index) -> T) -> Result<(Here, C::Index, T), Unmet> {
+    // SAFETY: released below, in the same thread.
+    let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }
+        .map_err(|error| skip!("not registered: {error}"))?;
+    let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
+    let index = C::index(token);
+    let done = index.map(|index| (index, work(token, index)));
+    registration.release().map_err(|error| fail!("releasing: {error}"))?;
+    done.map(|(index, done)| (token, index, done))
 }
 
-impl Stale {
-    fn new() -> Result<Self, Unmet> {
-        // SAFETY: released below, in the same thread.
-        let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }
-            .map_err(|error| skip!("not registered: {error}"))?;
-        let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
-        let stale = Self { token, cpu: token.cpu_index(), mm_cid: token.mm_cid_index() };
-        registration.release().map_err(|error| fail!("releasing: {error}"))?;
-        Ok(stale)
+fn registers() -> Verdict {
+    stale::<ByCpu, _>(|_, _| ()).map(|_| ())
+}
+
+/// The kind of index that `C` chooses by.
+type Kind<C> = <<C as Choice>::Index as Index>::Kind;
+
+fn turned_away<C: Choice>() -> Verdict
+where
+    Kind<C>: Separates<Private>,
+{
+    let scene = Scene::new()?;
+    // SAFETY: the only call.
+    let (heads, nodes) = unsafe { scene.for_a_pool() };
+    let count = scene.slots.count();
+    let pool = Pool::<usize, Kind<C>, STRIDE>::new(heads, count, nodes).ok().or_fail("a pool")?;
+    let counter = Counter::<Kind<C>, STRIDE>::new(Slots::new(scene.counters(), count).ok().or_fail("a counter")?);
+    let (token, index, item) = stale::<C, _>(|token, index| pool.take(token, index))?;
+    let item = item.ok().flatten().or_fail("a node of the pool")?;
+    let before = scene.fingerprint();
+    aimed(&scene, token, index)?;
+    below_no_length(&scene, token, index)?;
+    ensure!(counter.add(token, index, 1) == Err(OutOfRange), "a counter counted");
+    ensure!(matches!(pool.take(token, index), Err(OutOfRange)), "a pool gave something");
+    let refused = pool.give(token, index, item).map_err(|(error, _)| error);
+    ensure!(refused == Err(GiveError::OutOfRange), "a pool took something");
+    ensure!(scene.fingerprint() == before, "memory was written");
+    Ok(())
+}
+
+/// In each slot: the one of the stale index is among them.
+fn aimed<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
+    for slot in 0..scene.slots.count() {
+        let word = scene.slots.word(slot).or_fail("a slot")?;
+        // SAFETY: the slot's word.
+        for (name, said) in unsafe { scene.aimed(token, index, slot, word) } {
+            ensure!(said == Err(Stopped::Aborted), "{name} in slot {slot}: {said:?}");
+        }
     }
-}
-
-fn stale_cpu_id() -> Verdict {
-    let stale = Stale::new()?;
-    turned_away(stale.token, stale.cpu)
-}
-
-fn stale_mm_cid() -> Verdict {
-    let stale = Stale::new()?;
-    let index = stale.mm_cid.ok_or_else(|| skip!("no mm_cid"))?;
-    turned_away(stale.token, index)
-}
-
-/// Every kind of exit: the caller's slot, which was 0 a moment ago, and the slot that the section looks for.
-fn turned_away<I: rseq_core::Index>(token: Here, index: I) -> Verdict {
-    let slots = Slots::new().or_fail("memory for the slots")?;
-    let (base, count) = (slots.base(), slots.count());
-    let (mut node, mut popped) = (0usize, 0usize);
-    let (node, popped) = (&raw mut node, &raw mut popped);
-    for slot in 0..count {
-        let word = slots.word(slot).or_fail("a slot")?;
-        // SAFETY: the slots' memory; slot numbers are not -1 or -2.
-        let (added, stored) =
-            unsafe { (load_add_store(token, index, slot, word, 1), load_cbne_store(token, index, slot, word, 0, 1)) };
-        ensure!(added == Err(Aborted), "load_add_store worked on slot {slot}");
-        ensure!(stored == Err(Stopped::Aborted), "load_cbne_store worked on slot {slot}");
-    }
-    // SAFETY: base and count are the slots', node and popped are locals.
-    unsafe {
-        let stored = compare_store_here::<STRIDE, OwnArea, I>(token, index, base, count, 0, 1);
-        ensure!(stored == Err(Refused::OutOfRange), "compare_store_here worked");
-        let pushed = push_here::<STRIDE, OwnArea, I>(token, index, base, count, node);
-        ensure!(pushed == Err(OutOfRange), "push_here worked");
-        let taken = pop_here::<STRIDE, OwnArea, I>(token, index, base, count, popped);
-        ensure!(taken == Err(Refused::OutOfRange), "pop_here worked");
-    }
-    below_no_length(token, index, slots.word(1).or_fail("a slot")?)?;
-    ensure!(slots.sum() == 0, "a slot was written");
-    test_bins::note!("{} operations refused, 0 done", 2 * count + 4);
     Ok(())
 }
 
 /// There is a slot before `base`: the -1 of an unregistered thread would be its number.
-fn below_no_length<I: rseq_core::Index>(token: Here, index: I, base: *mut usize) -> Verdict {
+fn below_no_length<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
+    let base = scene.slots.word(1).or_fail("a slot")?;
     for length in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
-        // SAFETY: no slot is to be touched; if the check of the length fails, -1 leads to the slot before `base`.
-        let added = unsafe { add_here::<STRIDE, OwnArea, I>(token, index, base, length, 1) };
-        ensure!(added == Err(OutOfRange), "add_here worked with a length of {length}");
+        // SAFETY: the second slot's word.
+        for (name, said) in unsafe { scene.here(token, index, base, length) } {
+            ensure!(said == Err(Refused::OutOfRange), "{name} with a length of {length}: {said:?}");
+        }
     }
     Ok(())
 }
 
 fn released_is_empty() -> Verdict {
-    Stale::new()?;
+    registers()?;
     area_is_empty()?;
     no_token()
 }
@@ -188,7 +198,7 @@ fn by_itself() -> Verdict {
     // SAFETY: released below, in the same thread.
     let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }
         .map_err(|error| fail!("registering: {error}"))?;
-    let slots = Slots::new().or_fail("memory for the slots")?;
+    let slots = slots::Slots::new().or_fail("memory for the slots")?;
     let token = registration.token();
     for _ in 0..1000 {
         // SAFETY: base and count are the slots'.
