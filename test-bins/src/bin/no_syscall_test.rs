@@ -28,22 +28,34 @@ exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 /// What the filter could not be installed with: no seccomp in this kernel.
 const NO_FILTER: u8 = 98;
 
-/// Programs of this suite that need rseq: each has to skip as a whole. Those that are not installed are skipped.
-const PROGRAMS: [&str; 13] = [
-    "basic_test",
-    "basic_percpu_ops_test",
-    "syscall_errors_test",
-    "negative_control",
-    "ptrace_test",
-    "fork_test",
-    "unregistered_test",
-    "membarrier_test",
-    "signal_test",
-    "mm_cid_test",
-    "hotplug_test",
-    "bad_descriptors",
-    "readonly_test",
+/// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those that are not
+/// installed are skipped. The others report what there is (probe), test the start without rseq too (start_test), or are this one.
+const PROGRAMS: [(&str, &CStr); 22] = [
+    ("basic_test", SHORT),
+    ("basic_percpu_ops_test", SHORT),
+    ("syscall_errors_test", SHORT),
+    ("unregistered_test", SHORT),
+    ("fork_test", SHORT),
+    ("ptrace_test", SHORT),
+    ("thread_test", SHORT),
+    ("param_test", c"-M"),
+    ("kvm_rseq_test", c"--skip-sanity-check"),
+    ("membarrier_test", SHORT),
+    ("signal_test", SHORT),
+    ("mm_cid_test", SHORT),
+    ("operand_test", SHORT),
+    ("node_test", SHORT),
+    ("slice_test", SHORT),
+    ("arch_memory_order", SHORT),
+    ("abort_points", c"--legacy"),
+    ("hotplug_test", SHORT),
+    ("bad_descriptors", SHORT),
+    ("readonly_test", SHORT),
+    ("far_handler_test", SHORT),
+    ("negative_control", SHORT),
 ];
+
+const SHORT: &CStr = c"--short";
 
 fn main() -> ExitCode {
     program::run(body)
@@ -64,8 +76,8 @@ fn refused(suite: &mut Suite, errno: Errno) {
     suite.test("a thread that starts now is not registered", &mut || new_thread(errno));
     suite.test("releasing tells the error", &mut || release(errno));
     suite.test("probe reports it", &mut || probe(errno));
-    for name in PROGRAMS {
-        suite.report(format_args!("{name} skips"), skips(name, errno));
+    for (name, argument) in PROGRAMS {
+        suite.report(format_args!("{name} skips"), skips(name, argument, errno));
     }
 }
 
@@ -194,15 +206,15 @@ fn kills() -> Verdict {
 }
 
 fn probe(errno: Errno) -> Verdict {
-    let (ending, output) = run("probe", errno)?;
+    let (ending, output) = run("probe", SHORT, errno)?;
     ensure!(ending == Ending::Exited(0), "{ending}");
     let says = output.as_str().lines().any(|line| line.starts_with("registration") && line.contains("- "));
     ensure!(says, "no line of the report says that there is no registration");
     Ok(())
 }
 
-fn skips(name: &str, errno: Errno) -> Verdict {
-    let (ending, output) = run(name, errno)?;
+fn skips(name: &str, argument: &CStr, errno: Errno) -> Verdict {
+    let (ending, output) = run(name, argument, errno)?;
     ensure!(ending == Ending::Exited(ktap::SKIP), "{ending}, expected exit code 4");
     ensure!(output.as_str().contains("1..0 # SKIP not registered: "), "no reason in the output");
     Ok(())
@@ -212,7 +224,7 @@ fn skips(name: &str, errno: Errno) -> Verdict {
 type Output = Text<1024>;
 
 /// Runs the suite's program `name` under the filter.
-fn run(name: &str, errno: Errno) -> Result<(Ending, Output), Unmet> {
+fn run(name: &str, argument: &CStr, errno: Errno) -> Result<(Ending, Output), Unmet> {
     let path = sibling(name)?;
     let path = CStr::from_bytes_until_nul(path.as_bytes()).map_err(|_| fail!("the path of {name}"))?;
     let file = file::File::open(path).map_err(|errno| skip!("{name} is not installed: {errno}"))?;
@@ -225,7 +237,7 @@ fn run(name: &str, errno: Errno) -> Result<(Ending, Output), Unmet> {
         if seccomp::refuse(__NR_rseq, Refusal::Error(errno)).is_err() {
             return NO_FILTER;
         }
-        let arguments = [path.as_ptr().cast(), c"--short".as_ptr().cast(), core::ptr::null()];
+        let arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), core::ptr::null()];
         process::execute(path, &arguments, &[core::ptr::null()]);
         97
     })

@@ -61,8 +61,11 @@ fn start(options: &options::Options) -> Verdict {
     if params.by_hand() {
         mode::by_hand()?;
         workers::register(params).map(core::mem::forget)?;
-    } else if params.legacy {
-        mode::enter(Mode::Legacy)?;
+    } else {
+        registration::token()?;
+        if params.legacy {
+            mode::enter(Mode::Legacy)?;
+        }
     }
     signal::set(SIGUSR1, Action::Handler(inject::count_signal)).or_fail("the signal handler")
 }
