@@ -2,9 +2,14 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use rseq_core::OwnArea;
+
+use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
 use crate::load::{Load, Record};
 use crate::options::{Options, PATIENCE};
+use crate::sections::{DELAY, Delay, delayed_add_here};
+use crate::slots::{STRIDE, Slots};
 use crate::witness::{Absence, Witness};
 
 pub mod counter;
@@ -56,8 +61,8 @@ impl Tally {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Prints the counts, and requires commits and aborts. Without the kernel's count an operation that restarts itself
-    /// cannot tell its aborts.
+    /// Prints the counts, and requires commits and aborts. An operation that restarts itself cannot tell its aborts: those that
+    /// its [`Gauge`] saw are required, and of the kernel, where it counts, more than those.
     pub fn judge(
         &self,
         name: &str,
@@ -77,25 +82,36 @@ impl Tally {
         }
         crate::ensure!(broken == 0, "{broken} workers were not registered");
         crate::ensure!(done > 0, "nothing was done");
-        crate::ensure!(restarts || aborted > 0, "no section was aborted before the deadline: the load proves nothing");
-        crate::ensure!(!matches!(kernel, Ok(0)), "the kernel aborted nothing: the load proves nothing");
+        crate::ensure!(aborted > 0, "no section was aborted before the deadline: the load proves nothing");
+        let gauged = if restarts { aborted } else { 0 };
+        crate::ensure!(
+            kernel.is_err() || beyond(kernel, gauged),
+            "the kernel aborted no more than {gauged}: the load proves nothing"
+        );
         Ok(())
     }
 }
 
-/// Runs `work` under load until there were enough aborts: by the workers' count or, in sections that restart themselves, by
-/// the kernel's where there is one. A load without any is repeated, up to [`PATIENCE`].
+/// Whether the kernel has counted more than `aborts`.
+fn beyond(kernel: Result<u64, Absence>, aborts: usize) -> bool {
+    kernel.is_ok_and(|count| count > aborts as u64)
+}
+
+/// Runs `work` under load until there were enough aborts. A load without any is repeated, up to [`PATIENCE`]; so is one of
+/// sections that restart themselves in which the kernel's count has only the [`Gauge`]'s.
 pub fn under_load(
     options: &Options,
     restarts: bool,
     work: &(dyn Fn(&crate::load::Worker<'_>) + Sync),
 ) -> Result<(Record, Result<u64, Absence>), Unmet> {
     let witness = Witness::start();
-    let slice = if restarts { options.nanoseconds / 8 } else { options.nanoseconds };
-    let load = Load::heavy(options.threads, slice, options.enough);
+    let load = Load::heavy(options.threads, options.nanoseconds, options.enough);
     let mut record = load.run(work).or_fail("the load")?;
-    let none = |record: &Record| witness.aborts().map_or(!restarts && record.events == 0, |aborts| aborts == 0);
-    while none(&record) && record.nanoseconds < PATIENCE {
+    let proves = |record: &Record| {
+        let kernel = witness.aborts();
+        record.events > 0 && (kernel.is_err() || beyond(kernel, if restarts { record.events } else { 0 }))
+    };
+    while !proves(&record) && record.nanoseconds < PATIENCE {
         let more = load.run(work).or_fail("the load")?;
         record.events += more.events;
         record.signals += more.signals;
@@ -103,4 +119,31 @@ pub fn under_load(
         record.nanoseconds += more.nanoseconds;
     }
     Ok((record, witness.aborts()))
+}
+
+/// A section that restarts itself and counts its attempts, run between those that cannot tell theirs: one a worker. Restarted
+/// within its first instructions, one in a thousand, it counts one too few.
+pub struct Gauge {
+    slots: Slots,
+    delay: Delay,
+}
+
+impl Gauge {
+    fn new() -> Option<Self> {
+        Some(Self { slots: Slots::new().ok()?, delay: Delay::new() })
+    }
+
+    /// Runs the section once: its restarts. None is a thread that is not registered.
+    fn restarts<C: Choice>(&mut self, token: Here) -> Option<usize> {
+        let mut attempts = 0usize;
+        let (counter, (from, to)) = (&raw mut attempts, self.delay.ends());
+        let (base, count, index) = (self.slots.base(), self.slots.count(), C::index(token).ok()?);
+        // SAFETY: base and count are the slots', `counter` is a local, and the delay is this worker's own.
+        unsafe {
+            delayed_add_here::<STRIDE, OwnArea, C::Index>(token, index, base, count, 1, counter, from, to, DELAY)
+        }
+        .ok()?;
+        // SAFETY: the local, which the section wrote.
+        unsafe { counter.read_volatile() }.checked_sub(1)
+    }
 }

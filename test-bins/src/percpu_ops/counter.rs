@@ -4,7 +4,7 @@ use rseq_core::section::here::add_here;
 use rseq_core::section::operations::load_add_store;
 use rseq_core::{Aborted, Committed, OwnArea};
 
-use super::{Counts, Tally, under_load};
+use super::{Counts, Gauge, Tally, under_load};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Verdict};
 use crate::load::Worker;
@@ -13,26 +13,33 @@ use crate::slots::{STRIDE, Slots};
 
 /// Additions between two looks at whether to go on.
 const BATCH: usize = 64;
+/// Additions between two runs of the [`Gauge`], which takes about as long.
+const GAUGED: usize = 16 * BATCH;
 
 /// Adds under load with [`load_add_store`] or, `here`, with [`add_here`], and compares the sum.
 pub fn test<C: Choice>(options: &Options, here: bool) -> Verdict {
     C::index(crate::registration::token()?)?;
     let slots = Slots::new().or_fail("memory for the counters")?;
     let tally = Tally::default();
-    let work = if here { add_self::<C> } else { add_aimed::<C> };
-    let (record, kernel) = under_load(options, here, &|worker| tally.add(repeat(worker, &slots, work)))?;
+    let work = if here { repeat::<C, true> } else { repeat::<C, false> };
+    let (record, kernel) = under_load(options, here, &|worker| tally.add(work(worker, &slots)))?;
     let (done, found) = (tally.done(), slots.sum());
     crate::ensure!(found == done, "{done} added but {found} found");
     tally.judge(C::NAME, here, &record, kernel)
 }
 
-fn repeat(worker: &Worker<'_>, slots: &Slots, add: fn(Here, &Slots, &mut Counts) -> Option<()>) -> Option<Counts> {
+fn repeat<C: Choice, const HERE: bool>(worker: &Worker<'_>, slots: &Slots) -> Option<Counts> {
     let token = rseq_rt::current()?;
+    let mut gauge = Gauge::new()?;
     let mut counts = Counts::default();
+    let add = if HERE { add_self::<C> } else { add_aimed::<C> };
     while worker.goes_on() {
         let before = counts.aborted;
         for _ in 0..BATCH {
             add(token, slots, &mut counts)?;
+        }
+        if HERE && counts.done.is_multiple_of(GAUGED) {
+            counts.aborted += gauge.restarts::<C>(token)?;
         }
         worker.saw(counts.aborted - before);
     }

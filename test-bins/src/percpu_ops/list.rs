@@ -4,7 +4,7 @@ use rseq_core::section::here::{pop_here, push_here};
 use rseq_core::section::operations::{load_cbeq_store_add_load_store, load_cbne_store};
 use rseq_core::{Committed, OwnArea, Refused, Stopped};
 
-use super::{Counts, Tally, under_load};
+use super::{Counts, Gauge, Tally, under_load};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Verdict};
 use crate::load::Worker;
@@ -98,6 +98,7 @@ pub fn test<C: Choice>(options: &Options, sections: &Sections) -> Verdict {
 
 fn work<C: Choice>(worker: &Worker<'_>, heads: &Slots, sections: &Sections) -> Option<Counts> {
     let token = rseq_rt::current()?;
+    let mut gauge = Gauge::new()?;
     let mut counts = Counts::default();
     let (pop, push): (Pop, Push) = match sections {
         Sections::Aimed => (pop_aimed::<C>, push_aimed::<C>),
@@ -109,6 +110,9 @@ fn work<C: Choice>(worker: &Worker<'_>, heads: &Slots, sections: &Sections) -> O
         // Every so often the node goes back on whatever list is this thread's by then.
         if counts.done % 64 == 0 {
             time::yield_now();
+            if matches!(sections, Sections::Here) {
+                counts.aborted += gauge.restarts::<C>(token)?;
+            }
         }
         if let Some(node) = node {
             push(token, heads, node, &mut counts)?;
