@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(target_arch = "arm")))]
 
 use std::fs;
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -13,26 +14,38 @@ const DESCRIPTOR: &str =
 const POINTER: &str = ".section __rseq_cs_ptr_array, \"aw\"\n.balign 8\n.quad descriptor\n";
 const EXIT_POINT: &str = ".section __rseq_exit_point_array, \"aw\"\n.balign 8\n.quad _start, _start + 8\n";
 const AREA: &str = ".section .tdata, \"awT\"\n.balign 64\narea: .zero 64\n";
+/// The same without a value: no `.tdata`.
+const EMPTY_AREA: &str = ".section .tbss, \"awT\", %nobits\n.balign 64\narea: .zero 64\n";
+/// What makes an empty `.tdata`.
+const TDATA: &str = ".section .tdata.rseq, \"awTR\", %progbits\n";
 const PROGRAM: &str = ".section .text._start, \"ax\"\n.globl _start\n_start: .quad descriptor, area\n";
 
 const RSEQ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/rseq.ld");
 const STATIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/static.ld");
 
-/// GNU ld and lld, as far as they are here.
+/// GNU ld and lld, as far as they are here; the one that Rust brings along has to be.
 fn linkers() -> Vec<PathBuf> {
-    let rust_lld = Command::new("rustc").args(["--print", "sysroot"]).output().ok().map(|output| {
-        let root = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-        root.join(format!("lib/rustlib/{}-unknown-linux-gnu/bin/gcc-ld/ld.lld", std::env::consts::ARCH))
-    });
-    let lld = rust_lld.filter(|path| path.is_file()).unwrap_or_else(|| "ld.lld".into());
-    let is_here = |linker: &PathBuf| {
-        let here = Command::new(linker).arg("--version").stdout(Stdio::null()).status().is_ok();
-        if !here {
-            eprintln!("skipped: {} is not installed", linker.display());
-        }
-        here
-    };
-    [PathBuf::from("ld.bfd"), lld].into_iter().filter(is_here).collect()
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc starts");
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    let own = sysroot.join(format!("lib/rustlib/{}-unknown-linux-gnu/bin/gcc-ld/ld.lld", std::env::consts::ARCH));
+    let lld = if own.is_file() || cfg!(target_arch = "x86_64") { own } else { "ld.lld".into() };
+    let linkers: Vec<_> = [PathBuf::from("ld.bfd"), lld].into_iter().filter(is_here).collect();
+    assert!(!cfg!(target_arch = "x86_64") || linkers.iter().any(is_lld), "rustc has no rust-lld");
+    assert!(!linkers.is_empty(), "neither GNU ld nor lld is installed");
+    linkers
+}
+
+fn is_here(linker: &PathBuf) -> bool {
+    let found = Command::new(linker).arg("--version").stdout(Stdio::null()).status();
+    if let Err(error) = &found {
+        // Unlike what eprintln writes, this is seen where the test passes.
+        let _ = writeln!(stderr(), "skipped: {}: {error}", linker.display());
+    }
+    found.is_ok()
+}
+
+fn is_lld(linker: &PathBuf) -> bool {
+    linker.ends_with("ld.lld")
 }
 
 /// Assembles a program of these parts and links it, dropping what is not referred to.
@@ -85,19 +98,41 @@ fn a_section_without_exits_links() {
 }
 
 #[test]
+fn without_a_tdata_lld_wants_one_line() {
+    for linker in linkers() {
+        for (name, area, lld_links) in
+            [("no-tdata", EMPTY_AREA, false), ("line", &format!("{TDATA}{EMPTY_AREA}"), true)]
+        {
+            let (program, output) =
+                link(name, &linker, &[PROGRAM, area, DESCRIPTOR, POINTER, EXIT_POINT], &[RSEQ, STATIC]);
+            let messages = String::from_utf8_lossy(&output.stderr);
+            if lld_links || !is_lld(&linker) {
+                assert!(output.status.success(), "{name}, {}: {messages}", linker.display());
+                assert_eq!(sizes(&program), [32, 8, 16], "{name}, {}", linker.display());
+            } else {
+                assert!(messages.contains("unable to insert .tbss after .tdata"), "{name}: {messages}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_does_not_link() {
     let unaligned = DESCRIPTOR.replace(".balign 32", ".balign 8");
     let odd = format!("{DESCRIPTOR}.quad 0\n");
     let half = format!("{EXIT_POINT}.quad 0\n");
-    let wide = AREA.replace(".balign 64", ".balign 128");
+    let wide = widened(AREA);
+    let (beside, also) =
+        (AREA.to_owned() + &widened(EMPTY_AREA).replace("area", "other"), PROGRAM.replace("area", "area, other"));
     let twice = format!("{POINTER}.quad descriptor\n");
-    let cases: [(&str, [&str; 5], &str); 6] = [
+    let cases: [(&str, [&str; 5], &str); 7] = [
         ("unaligned", [PROGRAM, AREA, &unaligned, POINTER, EXIT_POINT], "is aligned to 32 bytes"),
         ("odd", [PROGRAM, AREA, &odd, POINTER, EXIT_POINT], "something else than descriptors"),
         ("unlisted", [PROGRAM, AREA, DESCRIPTOR, "", EXIT_POINT], "one pointer for each descriptor"),
         ("twice", [PROGRAM, AREA, DESCRIPTOR, &twice, EXIT_POINT], "one pointer for each descriptor"),
         ("half", [PROGRAM, AREA, DESCRIPTOR, POINTER, &half], "something else than pairs"),
         ("wide", [PROGRAM, &wide, DESCRIPTOR, POINTER, EXIT_POINT], "aligned to 64 bytes at most"),
+        ("wide-beside", [&also, &beside, DESCRIPTOR, POINTER, EXIT_POINT], "aligned to 64 bytes at most"),
     ];
     for linker in linkers() {
         for (name, parts, expected) in &cases {
@@ -106,5 +141,22 @@ fn what_is_wrong_does_not_link() {
             assert!(!output.status.success(), "{name} was linked by {}", linker.display());
             assert!(messages.contains(expected), "{name}, {}: {messages}", linker.display());
         }
+    }
+}
+
+fn widened(area: &str) -> String {
+    area.replace(".balign 64", ".balign 256")
+}
+
+#[test]
+fn what_is_wide_without_a_value_does_not_link() {
+    for linker in linkers() {
+        // With it, GNU ld would align .tdata like .tbss.
+        let tdata = if is_lld(&linker) { TDATA } else { "" };
+        let parts = [PROGRAM, tdata, &widened(EMPTY_AREA), DESCRIPTOR, POINTER];
+        let (_, output) = link("wide-alone", &linker, &parts, &[RSEQ, STATIC]);
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "linked by {}", linker.display());
+        assert!(messages.contains("aligned to 64 bytes at most"), "{}: {messages}", linker.display());
     }
 }
