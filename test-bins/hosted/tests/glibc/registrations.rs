@@ -21,7 +21,7 @@ fn run(program: &Path, args: &[&str], tunable: &str) -> (Output, Vec<Call>) {
 fn passed(output: &Output, what: &str) -> Option<usize> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     if output.status.code() == Some(4) {
-        eprintln!("skipped: {what}: {stdout}");
+        crate::skipped(format_args!("{what}: {stdout}"));
         return None;
     }
     assert!(output.status.success(), "{what}: {output:#?}");
