@@ -20,6 +20,22 @@ const EMPTY_AREA: &str = ".section .tbss, \"awT\", %nobits\n.balign 64\narea: .z
 const TDATA: &str = ".section .tdata.rseq, \"awTR\", %progbits\n";
 const PROGRAM: &str = ".section .text._start, \"ax\"\n.globl _start\n_start: .quad descriptor, area\n";
 
+/// A function with a section whose descriptor and pointer are linked to it.
+const LINKED: &str = "
+.macro section name
+.section .text.\\name, \"ax\"
+.globl \\name
+\\name: .zero 8
+.section __rseq_cs, \"awo\", %progbits, .text.\\name
+.balign 32
+descriptor_\\name: .long 0, 0
+.quad \\name, 8, \\name + 8
+.section __rseq_cs_ptr_array, \"awo\", %progbits, .text.\\name
+.balign 8
+.quad descriptor_\\name
+.endm
+";
+
 const RSEQ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/rseq.ld");
 const STATIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/static.ld");
 
@@ -83,6 +99,20 @@ fn the_arrays_are_dropped_without_the_script_and_kept_with_it() {
             let (program, output) = link(name, &linker, &parts, scripts);
             let messages = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{name}, {}: {messages}", linker.display());
+            assert_eq!(sizes(&program), expected, "{name}, {}", linker.display());
+        }
+    }
+}
+
+/// The way that Rust's inline assembly has no words for: arrays that come and go with their functions, without a script.
+#[test]
+fn what_is_linked_to_its_function_goes_with_it() {
+    for linker in linkers() {
+        for (name, start, expected) in [("one-linked", "live", [32, 8, 0]), ("both-linked", "live, dead", [64, 16, 0])]
+        {
+            let program = PROGRAM.replace("descriptor, area", start);
+            let (program, output) = link(name, &linker, &[LINKED, "section live\nsection dead\n", &program], &[]);
+            assert!(output.status.success(), "{}: {}", linker.display(), String::from_utf8_lossy(&output.stderr));
             assert_eq!(sizes(&program), expected, "{name}, {}", linker.display());
         }
     }

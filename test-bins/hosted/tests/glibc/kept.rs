@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use object::elf::{FileHeader64, PT_GNU_RELRO};
+use object::elf::{FileHeader64, PT_GNU_RELRO, PT_LOAD};
 use object::read::elf::{ElfFile, ProgramHeader};
 use object::{Endianness, Object, ObjectSection};
 
@@ -54,6 +54,33 @@ fn with_it_they_are_there_and_read_only() {
             bytes.len()
         });
         assert!(sizes[0] > 0 && sizes[0] == 4 * sizes[1] && sizes[2] > 0, "{name}: {sizes:?}");
+    }
+}
+
+/// What the script costs where nobody runs the 30 sections of an object file.
+#[test]
+fn dead_sections_stay_with_it() {
+    for (without, with) in VARIANTS[..2].iter().zip(&KEPT[..2]) {
+        let [dropped, kept] = [without, with].map(|variant| Loaded::of(["--example", "dead"], *variant));
+        assert_eq!((dropped.sections, kept.sections), (0, 30), "{}", with.name);
+        println!("{}: {} bytes for each section", with.name, (kept.bytes - dropped.bytes) / kept.sections);
+    }
+}
+
+/// What is loaded of a program.
+struct Loaded {
+    sections: u64,
+    bytes: u64,
+}
+
+impl Loaded {
+    fn of(target: [&'static str; 2], variant: Variant) -> Self {
+        let data = fs::read(build(target, variant)).expect("it was built");
+        let file = Elf::parse(&*data).expect("it was linked");
+        let endian = file.endian();
+        let loaded = file.elf_program_headers().iter().filter(|header| header.p_type(endian) == PT_LOAD);
+        let descriptors = section(&file, DESCRIPTORS).map_or(0, |(_, bytes)| bytes.len() as u64 / 32);
+        Self { sections: descriptors, bytes: loaded.map(|header| header.p_filesz(endian)).sum() }
     }
 }
 
