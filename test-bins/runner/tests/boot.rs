@@ -1,101 +1,84 @@
-//! The cells of the boot matrix as tests: those whose kernel and QEMU are here run, the rest are listed as ignored, with what
-//! each one lacks.
-//!
-//! A few quick tests run in each cell; `-- --ignored` runs the whole suite, a name (`-- "s390x 7.2"`) the whole suite in those
-//! cells whose names contain it.
+//! The cells of the boot matrix as tests, two each: a few quick tests of the suite, and, where `-- --ignored` or
+//! `-- --include-ignored` asks for it, the whole suite (`-- --ignored "s390x 7.2"`). A cell whose kernel or QEMU is not here
+//! is ignored with the reason, and so is one that ran and could test nothing.
+
+#[path = "../src/boot/room.rs"]
+mod room;
 
 use std::process::{Command, ExitCode, Stdio};
 
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::Value;
 
 /// What runs in every cell.
-const QUICK: [&str; 2] = ["start_test", "basic_test"];
+const QUICK: &[&str] = &["start_test", "basic_test"];
+/// MiB of the largest guest.
+const LARGEST: u32 = 1024;
 
 /// A cell and whether it could run.
+#[derive(Clone)]
 struct Cell {
-    row: String,
-    kernel: String,
+    name: String,
     lacks: Option<String>,
 }
 
-impl Cell {
-    fn name(&self) -> String {
-        format!("{} {}", self.row, self.kernel)
-    }
-}
-
 fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args().skip(1).collect();
+    let mut arguments = Arguments::from_args();
     let cells = cells();
-    if words.iter().any(|word| word == "--list") {
-        cells.iter().for_each(|cell| println!("{}: test", cell.name()));
-        return ExitCode::SUCCESS;
-    }
-    let whole = words.iter().any(|word| word.ends_with("ignored"));
-    let names: Vec<_> = words.iter().filter(|word| !word.starts_with("--")).collect();
-    let wanted = |cell: &&Cell| names.is_empty() || names.iter().any(|name| cell.name().contains(*name));
-    println!("\nrunning {} tests", cells.len());
-    let (mut passed, mut failed, mut ignored) = (0, 0, 0);
-    for cell in &cells {
-        let why = cell.lacks.as_deref().or((!wanted(&cell)).then_some("another name"));
-        if let Some(why) = why {
-            println!("test {} ... ignored, {why}", cell.name());
-            ignored += 1;
-        }
-    }
-    let ready: Vec<_> = cells.iter().filter(|cell| cell.lacks.is_none()).filter(wanted).collect();
-    for good in boot(&ready, !whole && names.is_empty()) {
-        *if good { &mut passed } else { &mut failed } += 1;
-    }
-    let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {word}. {passed} passed; {failed} failed; {ignored} ignored; 0 measured; 0 filtered out\n"
-    );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    arguments.test_threads.get_or_insert_with(|| room::jobs(LARGEST, cells.len()));
+    let quick = cells.iter().map(|cell| trial(cell, QUICK));
+    let whole = cells.iter().map(|cell| trial(cell, &[]).with_kind("whole suite").with_ignored_flag(true));
+    libtest_mimic::run(&arguments, quick.chain(whole).collect()).exit_code()
 }
 
-fn runner() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_runner"))
+fn trial(cell: &Cell, tests: &'static [&'static str]) -> Trial {
+    let booted = cell.clone();
+    Trial::ignorable_test(&cell.name, move || booted.boot(tests))
+}
+
+fn runner(args: &[&str]) -> Command {
+    let mut runner = Command::new(env!("CARGO_BIN_EXE_runner"));
+    runner.args(args).stderr(Stdio::inherit());
+    runner
 }
 
 fn cells() -> Vec<Cell> {
-    let output = runner().args(["boot", "--all", "--list", "--json"]).output().expect("the runner starts");
+    let output = runner(&["boot", "--all", "--list", "--json"]).output().expect("the runner starts");
     let listed: Value = serde_json::from_slice(&output.stdout).expect("the list is JSON");
     let text = |cell: &Value, field: &str| cell[field].as_str().map(str::to_owned);
     let cell = |cell: &Value| Cell {
-        row: text(cell, "row").expect("a cell has a row"),
-        kernel: text(cell, "kernel").expect("a cell has a kernel"),
+        name: format!("{} {}", text(cell, "row").expect("a row"), text(cell, "kernel").expect("a kernel")),
         lacks: text(cell, "lacks"),
     };
     listed.as_array().expect("the list is an array").iter().map(cell).collect()
 }
 
-/// Boots the cells, side by side as the runner does it, and tells which passed.
-fn boot(cells: &[&Cell], quick: bool) -> Vec<bool> {
-    if cells.is_empty() {
-        return Vec::new();
+impl Cell {
+    /// Boots it with these tests; without any, with the whole suite.
+    fn boot(&self, tests: &[&str]) -> Result<Completion, Failed> {
+        if let Some(lacks) = &self.lacks {
+            return Ok(Completion::ignored_with(lacks));
+        }
+        let output = runner(&["boot", "--json", "--cell", &self.name]).args(tests).output()?;
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        match report["cells"].as_array().map(Vec::as_slice) {
+            Some([ran]) => judged(ran),
+            other => Err(format!("not one cell was reported, but {other:?}").into()),
+        }
     }
-    let mut runner = runner();
-    runner.args(["boot", "--json"]).args(cells.iter().flat_map(|cell| ["--cell".to_owned(), cell.name()]));
-    // Its progress and its complaints are seen as they come.
-    let output = runner.args(QUICK.iter().filter(|_| quick)).stderr(Stdio::inherit()).output();
-    let report: Value = serde_json::from_slice(&output.expect("the runner starts").stdout).expect("the report is JSON");
-    let ran = report["cells"].as_array().expect("the report lists cells");
-    assert_eq!(ran.len(), cells.len(), "one report a cell");
-    ran.iter().map(told).collect()
 }
 
-/// Prints a cell's result, and what speaks against a bad one.
-fn told(ran: &Value) -> bool {
-    let outcome = ran["outcome"].as_str().unwrap_or_default();
-    let good = matches!(outcome, "pass" | "skip");
-    let word = if good { "ok" } else { "FAILED" };
-    println!("test {} {} ... {word}", ran["row"].as_str().unwrap_or("?"), ran["line"].as_str().unwrap_or("?"));
-    for reason in ran["reasons"].as_array().into_iter().flatten().filter(|_| !good || outcome == "skip") {
-        println!("  {}", reason.as_str().unwrap_or("?"));
+/// What became of a cell that is in a report.
+fn judged(ran: &Value) -> Result<Completion, Failed> {
+    let reasons = ran["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut reasons = reasons.collect::<Vec<_>>();
+    match ran["outcome"].as_str() {
+        Some("pass") => Ok(Completion::Completed),
+        Some("skip") => Ok(Completion::ignored_with(reasons.join("; "))),
+        _ => {
+            let log = ran["log"].as_str().map(|log| format!("console: {log}"));
+            reasons.extend(log.as_deref());
+            Err(reasons.join("\n").into())
+        }
     }
-    if let Some(log) = ran["log"].as_str().filter(|_| !good) {
-        println!("  console: {log}");
-    }
-    good
 }

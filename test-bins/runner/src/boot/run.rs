@@ -16,7 +16,7 @@ use super::machine::Hardware;
 use super::payload::Payload;
 use super::select::{self, Cell};
 use super::verdict::Verdict;
-use super::{cache, elf, matrix, schedule, sections};
+use super::{cache, elf, matrix, room, schedule, sections};
 use crate::interrupt::Interrupt;
 use crate::ktap::Outcome;
 use crate::suite::{Entry, Need, SUITE};
@@ -151,7 +151,7 @@ fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) ->
     let ready: Vec<_> = ready.collect();
     let builds = Builds::new(&ready);
     let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
-    let jobs = jobs.map_or_else(|| schedule::jobs(largest, ready.len()), |jobs| jobs as usize);
+    let jobs = jobs.map_or_else(|| room::jobs(largest, ready.len()), |jobs| jobs as usize);
     let done = AtomicUsize::new(0);
     let boot = |cell: &&Cell| match builds.of(cell) {
         _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),
