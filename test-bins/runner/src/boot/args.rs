@@ -120,7 +120,7 @@ pub struct BootArgs {
     pub timeout: Option<u64>,
 
     /// Boot this kernel image (with one --arch)
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["kernel", "all"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["kernel", "cell", "all"])]
     pub kernel_image: Option<PathBuf>,
 
     /// More words for the kernel's command line

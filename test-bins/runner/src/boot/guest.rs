@@ -37,7 +37,7 @@ pub enum End {
     Done,
     /// Its kernel panicked; the kernel's words.
     Panic(String),
-    /// QEMU ended before the guest was done.
+    /// QEMU ended before the guest was done; its status, and its complaint.
     Gone(String),
     /// It was too slow in all.
     TimedOut(Duration),
@@ -69,12 +69,20 @@ pub fn run(mut command: Command, log: &Path, limits: Limits, interrupt: &Interru
     let program = command.get_program().to_string_lossy().into_owned();
     let mut guard = Guard(spawn(&mut command).map_err(|error| format!("{program}: {error}"))?);
     let chunks = read(&mut guard.0);
-    let mut watch = Watch { start, last: start, console: Console::default(), booted: None, due: None, limits };
+    let mut watch = Watch {
+        start,
+        last: start,
+        console: Console::default(),
+        complaints: Vec::new(),
+        booted: None,
+        due: None,
+        limits,
+    };
     let end = loop {
         match chunks.recv_timeout(TICK) {
-            Ok(bytes) => {
-                file.write_all(&bytes).map_err(failed)?;
-                watch.feed(&bytes);
+            Ok(chunk) => {
+                file.write_all(&chunk.bytes).map_err(failed)?;
+                watch.feed(&chunk);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break watch.gone(&mut guard.0),
@@ -91,6 +99,8 @@ struct Watch {
     start: Instant,
     last: Instant,
     console: Console,
+    /// What QEMU itself said.
+    complaints: Vec<u8>,
     booted: Option<f64>,
     /// When to stop waiting for a guest that has nothing more to say.
     due: Option<Instant>,
@@ -98,9 +108,12 @@ struct Watch {
 }
 
 impl Watch {
-    fn feed(&mut self, bytes: &[u8]) {
+    fn feed(&mut self, chunk: &Chunk) {
+        if chunk.source == Source::Qemu {
+            return self.complaints.extend(&chunk.bytes);
+        }
         self.last = Instant::now();
-        self.console.feed(bytes);
+        self.console.feed(&chunk.bytes);
         if self.console.started && self.booted.is_none() {
             self.booted = Some(self.start.elapsed().as_secs_f64());
         }
@@ -139,7 +152,11 @@ impl Watch {
             return self.said();
         }
         let status = child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-        End::Gone(status)
+        let complaints = String::from_utf8_lossy(&self.complaints);
+        End::Gone(match complaints.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+            Some(line) => format!("{status}: {line}"),
+            None => status,
+        })
     }
 }
 
@@ -163,17 +180,31 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
     command.spawn()
 }
 
+/// Whose words they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Console,
+    Qemu,
+}
+
+struct Chunk {
+    source: Source,
+    bytes: Vec<u8>,
+}
+
 /// Reads the console and QEMU's complaints, in chunks.
-fn read(child: &mut Child) -> Receiver<Vec<u8>> {
+fn read(child: &mut Child) -> Receiver<Chunk> {
     let (sender, receiver) = mpsc::sync_channel(64);
-    let pipes: [Option<Box<dyn Read + Send>>; 2] =
-        [child.stdout.take().map(|pipe| Box::new(pipe) as _), child.stderr.take().map(|pipe| Box::new(pipe) as _)];
-    for mut pipe in pipes.into_iter().flatten() {
+    let pipes: [(Source, Option<Box<dyn Read + Send>>); 2] = [
+        (Source::Console, child.stdout.take().map(|pipe| Box::new(pipe) as _)),
+        (Source::Qemu, child.stderr.take().map(|pipe| Box::new(pipe) as _)),
+    ];
+    for (source, mut pipe) in pipes.into_iter().filter_map(|(source, pipe)| Some((source, pipe?))) {
         let sender = sender.clone();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-                if sender.send(buffer[..count].to_vec()).is_err() {
+                if sender.send(Chunk { source, bytes: buffer[..count].to_vec() }).is_err() {
                     break;
                 }
             }
@@ -222,5 +253,8 @@ mod tests {
         assert_eq!(panicked.end, End::Panic("VFS".into()));
         let gone = ran("gone", "echo KTAP version 1; exit 7", (60_000, 60_000));
         assert_eq!(gone.end, End::Gone("exit status: 7".into()));
+        let words = "echo KTAP version 1; echo qemu: warning >&2; echo 'qemu: no such machine' >&2; echo x; exit 1";
+        let complained = ran("complained", words, (60_000, 60_000));
+        assert_eq!(complained.end, End::Gone("exit status: 1: qemu: no such machine".into()));
     }
 }

@@ -47,6 +47,7 @@ fn failed(message: impl ToString) -> Stop {
 
 fn boot(args: &BootArgs) -> Result<u8, Stop> {
     let entries = crate::select::select(SUITE, &args.names).map_err(usage)?;
+    args.kernel_image.as_deref().map_or(Ok(()), readable).map_err(usage)?;
     let (payload, built_for) = payload(args, &entries).map_err(usage)?;
     let cells = cells(args, built_for).map_err(usage)?;
     let root = workspace::root().map_err(failed)?;
@@ -72,6 +73,13 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
     let ran = run_all(&setting, &cells, &root, args.jobs);
     report(&ran, args.json).map_err(failed)?;
     Ok(exit_code(&ran, &interrupt, &payload))
+}
+
+/// Whether QEMU could read the file, before anything is built for it.
+fn readable(image: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", image.display());
+    let is_file = fs::File::open(image).and_then(|file| file.metadata()).map_err(failed)?.is_file();
+    is_file.then_some(()).ok_or_else(|| format!("{} is no file", image.display()))
 }
 
 /// What guests run, and what a user's program is built for.

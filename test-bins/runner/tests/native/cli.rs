@@ -32,6 +32,10 @@ fn usage_errors_are_explained_and_exit_2() {
     assert_usage(&["--repeat", "0"], "invalid value '0'");
     assert_usage(&["--jsno"], "--json");
     assert_usage(&["--bin-dir", "/nonexistent/x"], "/nonexistent/x is no directory");
+    let image = ["boot", "--arch", "x86_64", "--kernel-image"];
+    assert_usage(&[&image[..], &["/nonexistent/x"]].concat(), "/nonexistent/x: No such file");
+    assert_usage(&[&image[..], &["/"]].concat(), "/ is no file");
+    assert_usage(&[&image[..], &["/bin/true", "--cell", "x86_64 6.1"]].concat(), "'--cell <CELL>'");
     assert_usage(&["compare"], "--peer");
     assert_usage(&["compare", "--peer", "/nonexistent/x", "--ours", "/bin/true"], "cannot run /nonexistent/x");
 }
