@@ -10,6 +10,7 @@ use crate::ktap::{Counts, Outcome};
 /// Prints the matrix, what failed, and why things were skipped.
 pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     table(out, cells)?;
+    cpus(out, cells)?;
     failures(out, cells)?;
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
     reasons(out, cells, "skipped", Outcome::Skip)?;
@@ -61,6 +62,20 @@ fn mark(ran: &Ran) -> String {
     }
 }
 
+/// How many CPUs the guests had, and which of them had fewer.
+fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    let mut rows: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+    for ran in cells {
+        let rows = rows.entry(ran.cpus).or_default();
+        if !rows.contains(&ran.row.as_str()) {
+            rows.push(&ran.row);
+        }
+    }
+    let Some((most, _)) = rows.pop_last() else { return Ok(()) };
+    let fewer = rows.iter().rev().map(|(count, rows)| format!("; {count} on {}", rows.join(", ")));
+    writeln!(out, "\nCPUs of each guest: {most}{}", fewer.collect::<String>())
+}
+
 fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     for ran in cells.iter().filter(|ran| ran.verdict.outcome.is_bad()) {
         writeln!(out, "\n{} {} failed:", ran.row, ran.line)?;
@@ -103,7 +118,7 @@ mod tests {
     use crate::boot::verdict::Verdict;
 
     fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
-        Ran { row: row.into(), line: line.into(), verdict, ..Ran::default() }
+        Ran { row: row.into(), line: line.into(), cpus: if row == "s390x" { 1 } else { 2 }, verdict, ..Ran::default() }
     }
 
     fn passed(passed: u64) -> Verdict {
@@ -123,6 +138,7 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip\n";
         assert!(text.contains(table), "{text}");
+        assert!(text.contains("\nCPUs of each guest: 2; 1 on s390x\n"), "{text}");
         assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
         assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
         assert!(

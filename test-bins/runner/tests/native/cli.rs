@@ -36,6 +36,7 @@ fn usage_errors_are_explained_and_exit_2() {
     assert_usage(&[&image[..], &["/nonexistent/x"]].concat(), "/nonexistent/x: No such file");
     assert_usage(&[&image[..], &["/"]].concat(), "/ is no file");
     assert_usage(&[&image[..], &["/bin/true", "--cell", "x86_64 6.1"]].concat(), "'--cell <CELL>'");
+    assert_usage(&["boot", "--cpus", "9"], "9 is not in 1..=8");
     assert_usage(&["compare"], "--peer");
     assert_usage(&["compare", "--peer", "/nonexistent/x", "--ours", "/bin/true"], "cannot run /nonexistent/x");
 }
