@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::cache::Slot;
 use super::faults::{self, Fault};
 use super::guest::{self, Finished, Limits};
+use super::install;
 use super::machine::Hardware;
 use super::payload::Payload;
 use super::select::Cell;
@@ -101,8 +102,8 @@ impl Setting<'_> {
     /// Why the cell cannot run here, if it cannot.
     pub fn lacks(&self, cell: &Cell) -> Option<String> {
         let machine = cell.on.machine;
-        if super::install::qemu_major(machine.qemu).is_none() {
-            return Some(format!("{} is not here: cargo run --release -- fetch --arch {}", machine.qemu, machine.name));
+        if let Some(why) = install::refuses(machine.qemu, install::qemu_major(machine.qemu)) {
+            return Some(format!("{why}: cargo run --release -- fetch --arch {}", machine.name));
         }
         if let Err(message) = super::toolchain::find(&cell.target) {
             return Some(message);

@@ -56,8 +56,17 @@ pub fn run(machines: &[&'static Machine]) -> Result<(), String> {
     apt_install(&packages, backports.as_deref())
 }
 
+/// Why a QEMU is of no use, if it is not: `major` is its version.
+pub fn refuses(program: &str, major: Option<u32>) -> Option<String> {
+    match major {
+        None => Some(format!("{program} is not here")),
+        Some(major) if major < QEMU_MAJOR => Some(format!("{program} is version {major}, older than {QEMU_MAJOR}")),
+        Some(_) => None,
+    }
+}
+
 fn missing(machines: &[&'static Machine]) -> BTreeSet<&'static str> {
-    let lacking = machines.iter().filter(|machine| qemu_major(machine.qemu).is_none_or(|major| major < QEMU_MAJOR));
+    let lacking = machines.iter().filter(|machine| refuses(machine.qemu, qemu_major(machine.qemu)).is_some());
     let mut packages: BTreeSet<_> = lacking.map(|machine| machine.package).collect();
     if !packages.is_empty() {
         packages.extend(FIRMWARE);
@@ -160,5 +169,12 @@ mod tests {
         assert_eq!(major("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n"), Some(10));
         assert_eq!(major("something else"), None);
         assert_eq!(qemu_major("no-such-qemu"), None);
+    }
+
+    #[test]
+    fn an_old_qemu_is_refused() {
+        assert_eq!(refuses("qemu", Some(9)), None);
+        assert_eq!(refuses("qemu", Some(8)).unwrap(), "qemu is version 8, older than 9");
+        assert_eq!(refuses("qemu", None).unwrap(), "qemu is not here");
     }
 }
