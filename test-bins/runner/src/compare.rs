@@ -113,11 +113,14 @@ fn measure(mode: &Mode, args: &CompareArgs) -> Result<Compared, String> {
     })
 }
 
+/// The most repetitions that our param_test takes.
+const MOST: u64 = u32::MAX as u64;
+
 /// So many repetitions that the peer needs this many seconds for them.
 fn calibrate(mode: &Mode, seconds: f64) -> Result<u64, String> {
     let mut repetitions = 100_000;
-    while mode.peer.time(repetitions)?.wall < seconds && repetitions < 1 << 40 {
-        repetitions *= 2;
+    while mode.peer.time(repetitions)?.wall < seconds && repetitions < MOST {
+        repetitions = MOST.min(repetitions * 2);
     }
     Ok(repetitions)
 }

@@ -26,7 +26,7 @@ pub struct CompareArgs {
     pub milliseconds: u64,
 
     /// Exit with 1 if a median ratio of processor time is below this
-    #[arg(long, value_name = "RATIO")]
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
     pub at_least: Option<f64>,
 
     /// Our param_test, instead of building it
@@ -40,4 +40,10 @@ pub struct CompareArgs {
     /// Options for both sides, such as -s 1
     #[arg(value_name = "OPTION", last = true)]
     pub options: Vec<String>,
+}
+
+/// A number that a ratio can be below.
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
+    ratio.ok_or_else(|| "it is not a positive number".into())
 }

@@ -50,10 +50,18 @@ impl Program {
         let cpu = processor_time(&children()?) - processor_time(&before);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            let hint = "(one that registers rseq itself needs GLIBC_TUNABLES=glibc.pthread.rseq=0)";
-            return Err(format!("{name} {:?}: {}, {} {hint}", self.options, output.status, said.trim()));
+            return Err(format!("{name} {:?}: {}, {}{}", self.options, output.status, said.trim(), hint(&said)));
         }
         Ok(Seconds { wall, cpu })
+    }
+}
+
+/// What to do where a program says that it could not register.
+fn hint(said: &str) -> &'static str {
+    let said = said.to_lowercase();
+    match said.contains("rseq") || said.contains("regist") {
+        true => " (one that registers rseq itself needs GLIBC_TUNABLES=glibc.pthread.rseq=0)",
+        false => "",
     }
 }
 
@@ -68,4 +76,16 @@ fn processor_time(usage: &Usage) -> f64 {
 
 fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+
+    #[test]
+    fn only_a_registration_that_failed_gets_the_hint() {
+        let refused = "Error: rseq_register_current_thread(...) failed(22): Invalid argument";
+        assert!(hint(refused).contains("GLIBC_TUNABLES"));
+        assert_eq!(hint("unknown option -T"), "");
+    }
 }

@@ -38,6 +38,9 @@ fn usage_errors_are_explained_and_exit_2() {
     assert_usage(&[&image[..], &["/bin/true", "--cell", "x86_64 6.1"]].concat(), "'--cell <CELL>'");
     assert_usage(&["boot", "--cpus", "9"], "9 is not in 1..=8");
     assert_usage(&["compare"], "--peer");
+    for least in ["nan", "-1", "0", "inf"] {
+        assert_usage(&["compare", "--peer", "x", &format!("--at-least={least}")], "not a positive number");
+    }
     assert_usage(&["compare", "--peer", "/nonexistent/x", "--ours", "/bin/true"], "cannot run /nonexistent/x");
 }
 
@@ -71,6 +74,17 @@ fn a_comparison_tells_the_faster_of_two_programs() {
     assert_eq!(root["modes"][6]["mode"], "increment by cpu_id");
     let same = compare("slow", "1.6");
     assert_eq!(same.code, Some(1), "{same:#?}");
+}
+
+#[test]
+fn a_comparison_asks_for_no_more_repetitions_than_there_are() {
+    let fakes = Fakes::new("most").with("idle", "while [ $# -gt 1 ]; do shift; done; [ $1 -le 4294967295 ]");
+    let idle = fakes.path().join("idle").display().to_string();
+    let args = ["compare", "--peer", &idle, "--ours", &idle, "--pairs", "1", "--milliseconds", "60000", "--json"];
+    let run = Run::of(&mut runner(&args));
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let root: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(root["modes"][0]["repetitions"], u32::MAX);
 }
 
 #[test]
