@@ -14,9 +14,10 @@ use explore::{Explorer, Kernel};
 use machine::Ending;
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use rseq_core::section::Statement;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 
 /// Where the memory of the model is, when no assembly has to find it there.
 const BASE: usize = 0x1_0000;
@@ -30,9 +31,23 @@ const COPY: usize = 4;
 /// Random cases of a section that are explored.
 const CASES: u32 = 8;
 
+thread_local! {
+    /// The seed of this test's next runner; the first one is shown if the test fails, and repeats it.
+    static SEED: Cell<u64> = {
+        let seed = match Config::default().rng_seed {
+            RngSeed::Fixed(seed) => seed,
+            RngSeed::Random => RandomState::new().hash_one(()),
+        };
+        println!("PROPTEST_RNG_SEED={seed}");
+        Cell::new(seed)
+    };
+}
+
 fn runner(cases: u32) -> TestRunner {
+    let seed = SEED.get();
+    SEED.set(seed.wrapping_add(1));
     let config = Config { cases, max_global_rejects: 1 << 16, failure_persistence: None, ..Config::default() };
-    TestRunner::new(Config { max_shrink_iters: 64, ..config })
+    TestRunner::new(Config { max_shrink_iters: 64, rng_seed: RngSeed::Fixed(seed), ..config })
 }
 
 /// What was seen of a section.
