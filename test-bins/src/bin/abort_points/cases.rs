@@ -1,5 +1,6 @@
 //! One line for each operation: its arguments, and what it leaves behind.
 
+use rseq_core::section::Statement;
 use rseq_core::section::here::*;
 use rseq_core::section::operations::*;
 use rseq_core::{Aborted, Area, Committed, CompareFailed, Index, OutOfRange, Refused, Relaxed, Release, Stopped};
@@ -141,6 +142,10 @@ fn sum(_: &Own) -> usize {
     START + COUNT
 }
 
+fn one_more(_: &Own) -> usize {
+    START + 1
+}
+
 fn list(own: &Own, _: bool) -> usize {
     &raw const own.first as usize
 }
@@ -174,7 +179,7 @@ fn copied(own: &Own) -> bool {
 }
 
 /// How many operations there are.
-pub const CASES: usize = 14;
+pub const CASES: usize = 15;
 
 /// Every operation of `rseq-core`, in each order.
 #[rustfmt::skip]
@@ -200,6 +205,8 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; CASES] {
             |s| load_cbne_memcpy_store::<Release, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
         case!("add_here" Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
             |s| add_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, COUNT)),
+        case!("increment_here" Here compares 0 scratch 1 takes takes::BASE, [plain] => [one_more] [any]
+            |s| increment_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len)),
         case!("add_here_unchecked" Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
             |s| add_here_unchecked::<STRIDE, A, I>(s.token, s.index, s.base, COUNT)),
         case!("compare_store_here" Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
@@ -211,7 +218,39 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; CASES] {
     ]
 }
 
+/// What the operations of `rseq-core` are called in the statements that they are made from.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    const CALLER: [&str; librseq::STATEMENTS.len()] = names(librseq::STATEMENTS);
+    const HERE: [&str; here::STATEMENTS.len()] = names(here::STATEMENTS);
+    CALLER.into_iter().chain(HERE)
+}
+
+/// At compile time, so that the statements' own sections are not in the program.
+const fn names<const N: usize>(statements: &[Statement]) -> [&'static str; N] {
+    let (mut names, mut i) = ([""; N], 0);
+    while i < N {
+        names[i] = statements[i].name;
+        i += 1;
+    }
+    names
+}
+
+mod librseq {
+    use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
+    rseq_core::librseq_sections!(#![model]);
+}
+
+mod here {
+    use rseq_core::{Committed, CompareFailed, OutOfRange, Refused};
+    rseq_core::here_sections!(#![model]);
+}
+
 impl<A: Area, I: Index> Case<'_, A, I> {
+    /// The operation's name, without the order of its commit.
+    pub fn operation(&self) -> &'static str {
+        self.name.split(',').next().unwrap_or(self.name)
+    }
+
     /// What the comparisons expect, given which one of them is to fail.
     pub fn expect(&self, slot: usize, fails: u8) -> [usize; 2] {
         // The operation that pops goes on unless the word is the expected one.

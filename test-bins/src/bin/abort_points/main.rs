@@ -15,7 +15,7 @@ mod run;
 mod scene;
 mod sections;
 
-use rseq_core::{Area, Index, Registration, Token};
+use rseq_core::{Area, CpuId, Index, OwnArea, Registration, Token};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
@@ -47,9 +47,10 @@ fn body() -> u8 {
         Ok(prepared) => prepared,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(4 * cases::CASES as u32 + controls::CONTROLS + 2);
+    let mut suite = Suite::new(4 * cases::CASES as u32 + controls::CONTROLS + 3);
     let mut claims = Claims::default();
     suite.report(format_args!("a thread that changes its CPU"), stage.needs_two_cpus());
+    suite.report(format_args!("every operation has a case"), have_cases());
     by_index(&mut suite, &stage, &mut claims, token, "own area");
     match Registration::adopt(rseq_rt::kernel()) {
         Ok(adopted) => by_index(&mut suite, &stage, &mut claims, adopted.token(), "adopted area"),
@@ -81,6 +82,14 @@ fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, 
     by_cpu.all(suite, claims, Some(token.cpu_index()));
     let by_mm_cid = By { stage, token, name: "mm_cid", area };
     by_mm_cid.all(suite, claims, token.mm_cid_index());
+}
+
+/// The sections of an operation that nobody calls are in no binary, so that nobody would miss them there.
+fn have_cases() -> Verdict {
+    let cases = cases::cases::<OwnArea, CpuId>();
+    let orphan = cases::operations().find(|name| cases.iter().all(|case| case.operation() != *name));
+    ensure!(orphan.is_none(), "none for {}", orphan.unwrap_or(""));
+    Ok(())
 }
 
 /// One index in one kind of area.

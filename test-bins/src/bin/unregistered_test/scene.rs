@@ -4,7 +4,7 @@ use core::slice;
 use core::sync::atomic::AtomicUsize;
 
 use rseq_core::percpu::Node;
-use rseq_core::section::here::{add_here, compare_store_here, pop_here, push_here};
+use rseq_core::section::here::{add_here, compare_store_here, increment_here, pop_here, push_here};
 use rseq_core::section::operations::{
     load_add_load_load_add_store, load_add_store, load_cbeq_store_add_load_store, load_cbne_load_cbne_store,
     load_cbne_memcpy_store, load_cbne_store, load_cbne_store_store,
@@ -148,7 +148,7 @@ impl Scene {
     /// # Safety
     ///
     /// `base` is a word of the slots, with one before it: there -1 would lead.
-    pub unsafe fn here<I: Index>(&self, t: Here, i: I, base: *mut usize, length: usize) -> [Said<Refused>; 4] {
+    pub unsafe fn here<I: Index>(&self, t: Here, i: I, base: *mut usize, length: usize) -> [Said<Refused>; 5] {
         let things = self.things();
         // SAFETY: as in `aimed`. The thread is not registered, so that no `length` lets a section in; were one to, its index
         // is 0 or -1.
@@ -160,6 +160,7 @@ impl Scene {
                 ("pop_here", pop_here::<STRIDE, OwnArea, I>(t, i, base, length, popped)),
                 ("push_here", push_here::<STRIDE, OwnArea, I>(t, i, base, length, loose).map_err(Refused::from)),
                 ("add_here", add_here::<STRIDE, OwnArea, I>(t, i, base, length, 1).map_err(Refused::from)),
+                ("increment_here", increment_here::<STRIDE, OwnArea, I>(t, i, base, length).map_err(Refused::from)),
             ]
         }
     }
