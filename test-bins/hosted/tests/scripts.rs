@@ -60,7 +60,7 @@ fn is_here(linker: &PathBuf) -> bool {
     found.is_ok()
 }
 
-fn is_lld(linker: &PathBuf) -> bool {
+fn is_lld(linker: &Path) -> bool {
     linker.ends_with("ld.lld")
 }
 
