@@ -73,7 +73,7 @@ impl Tally {
         let [done, aborted, failed, broken] =
             [&self.done, &self.aborted, &self.compare_failed, &self.broken].map(|count| count.load(Ordering::Relaxed));
         let (signals, migrations, ms) = (record.signals, record.migrations, record.nanoseconds / 1_000_000);
-        crate::note!("{name}: {done} done, {aborted} aborted, {failed} comparisons failed, {ms} ms");
+        crate::note!("{name}: {done} done, {aborted} aborted and retried, {failed} comparisons failed, {ms} ms");
         match kernel {
             Ok(count) => {
                 crate::note!("{name}: {count} aborts by the kernel's count, {signals} signals, {migrations} moves")

@@ -208,7 +208,7 @@ impl Totals {
             total.fetch_add(count, Ordering::Relaxed);
         }
         if params.verbose {
-            note!("thread {number}: {done} done, {aborts} aborts, {mismatches} comparisons failed");
+            note!("thread {number}: {done} done, {aborts} aborted and retried, {mismatches} comparisons failed");
         }
     }
 
@@ -218,7 +218,7 @@ impl Totals {
         let [done, aborts, mismatches] =
             [&self.done, &self.aborts, &self.mismatches].map(|total| total.load(Ordering::Relaxed));
         let [without, refused] = [self.without.load(Ordering::Relaxed) as usize, self.refused.load(Ordering::Relaxed)];
-        note!("{name}: {done} done, {aborts} aborts, {mismatches} comparisons failed, {signals} signals");
+        note!("{name}: {done} done, {aborts} aborted and retried, {mismatches} comparisons failed, {signals} signals");
         if without > 0 {
             note!("{name}: {without} threads without rseq, {refused} operations refused");
         }
