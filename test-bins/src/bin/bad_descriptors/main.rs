@@ -29,7 +29,7 @@ use test_bins::v2::Generation;
 use test_bins::{ensure, fail, note, program, skip};
 
 use table::Fate::{Aborts, Clears, Dies, Undefined, Unnoticed, Untouched};
-use table::{Checks, Fate, Fault, Look, ROWS, Row};
+use table::{Checks, Fate, Fault, INSIDE, Look, ROWS, Row};
 
 rseq_rt::entry!(main);
 
@@ -140,11 +140,13 @@ impl Row {
     /// The child is in user mode for a few instructions only. Where an interrupt takes the CPU from it just then, the kernel looks,
     /// so that another is tried.
     fn check_calls(&self, checks: Checks, look: &Look) -> Verdict {
-        let (expected, source) = match look {
-            Look::Unknown(why) => return Err(skip!("{why}")),
-            Look::Interrupted => (Untouched, "rseq_update_usr"),
-            Look::Switched => (self.outside[checks as usize], self.source[usize::from(checks != Checks::Always)]),
-            Look::Called => (self.outside[checks as usize], "rseq_debug_syscall_return"),
+        let era = usize::from(checks != Checks::Always);
+        let (expected, source) = match (look, self.outside[checks as usize]) {
+            (Look::Unknown(why), _) => return Err(skip!("{why}")),
+            (Look::Interrupted, _) => (Untouched, "rseq_update_usr"),
+            (Look::Called, outside) => (outside, "rseq_debug_syscall_return"),
+            (Look::Switched, Clears) => (Clears, INSIDE[era]),
+            (Look::Switched, outside) => (outside, self.source[era]),
         };
         if let Undefined(why) = expected {
             return Err(skip!("{why}"));

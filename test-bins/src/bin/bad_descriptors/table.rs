@@ -110,7 +110,7 @@ const FETCH: Source = ["rseq_get_rseq_cs", "rseq_update_user_cs, rseq_debug_upda
 /// Looks at flags with the IP inside only.
 const FLAGS: Source = ["rseq_need_restart", "rseq_debug_update_user_cs"];
 /// Compares the IP.
-const INSIDE: Source = ["in_rseq_cs", "rseq_update_user_cs"];
+pub const INSIDE: Source = ["in_rseq_cs", "rseq_update_user_cs"];
 /// Looks at system calls, with CONFIG_DEBUG_RSEQ or rseq debugging.
 const CALL: Source = ["rseq_syscall", "rseq_debug_syscall_return"];
 
