@@ -1,7 +1,10 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
 // MIPS alone has no stable inline assembly: it needs a nightly compiler.
-#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
+#![cfg_attr(
+    any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
+    feature(asm_experimental_arch)
+)]
 
 extern crate self as rseq_core;
 

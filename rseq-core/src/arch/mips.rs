@@ -1,4 +1,5 @@
-//! MIPS, 64-bit (n64) and 32-bit (o32), in both byte orders, release 2 and later.
+//! MIPS, 64-bit (n64) and 32-bit (o32), in both byte orders, release 2 and later; of release 6, 64-bit. That encodes much anew,
+//! but has every instruction used here, delay slots included; it lacks hi and lo.
 //!
 //! The compiler's inline assembly for MIPS is unstable (`asm_experimental_arch`). It may give `$at` to an operand, so there
 //! are no assembler macros here, and delay slots are written out. `$ra` cannot be declared as changed: whoever needs the
@@ -15,7 +16,7 @@ pub const SIGNATURE: u32 = 0x0350_000d;
 pub const DIRECT: bool = false;
 
 /// Picks a text for words of 64 or of 32 bits.
-#[cfg(target_arch = "mips64")]
+#[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_wide {
@@ -39,6 +40,20 @@ macro_rules! __rseq_wide {
 macro_rules! __rseq_set {
     () => {
         concat!(".set push\n.set noat\n.set noreorder\n", $crate::__rseq_wide!("", ".set mips32r2\n"))
+    };
+}
+
+/// An instruction for hi or lo, where there are these registers.
+#[cfg(target_arch = "mips64")]
+macro_rules! hi_lo {
+    ($text:literal) => {
+        $text
+    };
+}
+#[cfg(target_arch = "mips64r6")]
+macro_rules! hi_lo {
+    ($text:literal) => {
+        ""
     };
 }
 
@@ -85,7 +100,7 @@ pub fn own_area() -> NonNull<Rseq> {
 /// # Safety
 ///
 /// The call's effects are the caller's to answer for.
-#[cfg(target_arch = "mips64")]
+#[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
 #[inline]
 pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
@@ -95,11 +110,11 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
         asm!(
             __rseq_set!(),
             "move $16, $1",
-            "mfhi $17",
-            "mflo $18",
+            hi_lo!("mfhi $17"),
+            hi_lo!("mflo $18"),
             "syscall",
-            "mthi $17",
-            "mtlo $18",
+            hi_lo!("mthi $17"),
+            hi_lo!("mtlo $18"),
             "beqz $7, 60f",
             "move $1, $16",
             "dnegu $2, $2",

@@ -53,7 +53,7 @@
 #[cfg_attr(target_arch = "s390x", path = "s390x.rs")]
 #[cfg_attr(any(target_arch = "powerpc64", target_arch = "powerpc"), path = "powerpc.rs")]
 #[cfg_attr(target_arch = "loongarch64", path = "loongarch64.rs")]
-#[cfg_attr(any(target_arch = "mips64", target_arch = "mips"), path = "mips.rs")]
+#[cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips"), path = "mips.rs")]
 mod imp;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]

@@ -3,7 +3,8 @@
 use linux_raw_sys::general::{__NR_rt_sigprocmask, SIG_BLOCK, SIG_SETMASK};
 
 /// Bytes of the kernel's signal set: 128 signals on MIPS, 64 elsewhere.
-const SET_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+const SET_SIZE: usize =
+    if cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")) { 16 } else { 8 };
 
 type Set = [u64; SET_SIZE / 8];
 

@@ -23,11 +23,12 @@ pub enum Action {
 }
 
 const MASK_WORDS: usize =
-    if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 } / usize::BITS as usize;
+    if cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")) { 128 } else { 64 }
+        / usize::BITS as usize;
 type Mask = [usize; MASK_WORDS];
 
 /// The kernel's `struct sigaction`; linux-raw-sys has the generic order for mips too.
-#[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")))]
 #[repr(C)]
 struct Kernel {
     handler: usize,
@@ -37,7 +38,7 @@ struct Kernel {
     mask: Mask,
 }
 
-#[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+#[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"))]
 #[repr(C)]
 struct Kernel {
     flags: u32,
@@ -62,7 +63,8 @@ pub fn set(signal: u32, action: Action) -> Result<(), Errno> {
             target_arch = "riscv64",
             target_arch = "loongarch64",
             target_arch = "mips",
-            target_arch = "mips64"
+            target_arch = "mips64",
+            target_arch = "mips64r6"
         )))]
         restorer: restorer(),
         mask: [0; MASK_WORDS],
@@ -150,7 +152,8 @@ fn restorer() -> usize {
     target_arch = "riscv64",
     target_arch = "loongarch64",
     target_arch = "mips",
-    target_arch = "mips64"
+    target_arch = "mips64",
+    target_arch = "mips64r6"
 )))]
 fn restorer() -> usize {
     0

@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 // MIPS alone has no stable inline assembly.
-#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
+#![cfg_attr(
+    any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
+    feature(asm_experimental_arch)
+)]
 
 mod buffer;
 mod counters;
