@@ -1,12 +1,13 @@
 //! From bytes to what matters of an instruction: where it leads, whether it stores, whether it orders.
 //!
 //! Capstone takes the bytes apart; a file an architecture says what its mnemonics mean. LoongArch, which Capstone 5 does
-//! not know, has a decoder of its own for the instructions that matter.
+//! not know, has a decoder of its own for the instructions that matter, and release 6 of mips for those that it brought.
 
 mod aarch64;
 mod arm;
 mod loongarch;
 mod mips;
+mod mips_r6;
 mod powerpc;
 mod riscv;
 mod s390x;
@@ -132,7 +133,7 @@ impl Decoder {
             Isa::Riscv => (Arch::RISCV, mode(Mode::RiscV64, Mode::RiscV32), &[ExtraMode::RiscVC]),
             Isa::S390x => (Arch::SYSZ, Mode::Default, &[]),
             Isa::PowerPc => (Arch::PPC, mode(Mode::Mode64, Mode::Mode32), &[]),
-            Isa::Mips => (Arch::MIPS, mode(Mode::Mips64, Mode::Mips32), &[]),
+            Isa::Mips | Isa::MipsR6 => (Arch::MIPS, mode(Mode::Mips64, Mode::Mips32), &[]),
             Isa::LoongArch => return Ok(Self { machine, thumb, engine: None }),
         };
         let endian = if machine.little_code { Endian::Little } else { Endian::Big };
@@ -168,8 +169,8 @@ impl Decoder {
     /// Visits one instruction after the other, passing over what is none, until `visit` says no.
     pub fn each(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         match &self.engine {
-            Some(engine) => self.each_of_capstone(engine, bytes, address, visit),
-            None => self.each_word(bytes, address, visit),
+            Some(engine) if self.machine.isa != Isa::MipsR6 => self.each_of_capstone(engine, bytes, address, visit),
+            _ => self.each_word(bytes, address, visit),
         }
     }
 
@@ -187,7 +188,7 @@ impl Decoder {
                     Isa::Riscv => riscv::meaning(mnemonic, operands, address),
                     Isa::S390x => s390x::meaning(mnemonic, operands),
                     Isa::PowerPc => powerpc::meaning(mnemonic, operands),
-                    Isa::Mips => mips::meaning(mnemonic, operands),
+                    Isa::Mips | Isa::MipsR6 => mips::meaning(mnemonic, operands),
                     Isa::LoongArch => Meaning::default(),
                 };
                 if !visit(Seen { address, len, word: self.word(raw.bytes()), mnemonic, operands, meaning }) {
@@ -207,13 +208,23 @@ impl Decoder {
     fn each_word(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         for (number, bytes) in bytes.chunks_exact(4).enumerate() {
             let (address, word) = (address.wrapping_add(4 * number as u64), self.word(bytes));
-            if let Some((text, meaning)) = loongarch::decode(word, address) {
-                let (mnemonic, operands) = text.split_once(' ').unwrap_or((&text, ""));
-                if !visit(Seen { address, len: 4, word, mnemonic, operands, meaning }) {
-                    return;
-                }
+            let Some((text, meaning)) = self.decode(word, bytes, address) else { continue };
+            let (mnemonic, operands) = text.split_once(' ').unwrap_or((&text, ""));
+            if !visit(Seen { address, len: 4, word, mnemonic, operands, meaning }) {
+                return;
             }
         }
+    }
+
+    /// A word by this package's own decoders, or else by Capstone.
+    fn decode(&self, word: u32, bytes: &[u8], address: u64) -> Option<(String, Meaning)> {
+        let Some(engine) = &self.engine else { return loongarch::decode(word, address) };
+        mips_r6::decode(word, address).or_else(|| {
+            let found = engine.disasm_count(bytes, address, 1).ok()?;
+            let raw = found.first()?;
+            let (mnemonic, operands) = (raw.mnemonic()?, raw.op_str().unwrap_or(""));
+            Some((format!("{mnemonic} {operands}").trim_end().to_owned(), mips::meaning(mnemonic, operands)))
+        })
     }
 
     fn word(&self, bytes: &[u8]) -> u32 {
@@ -233,7 +244,7 @@ impl Decoder {
         match self.machine.isa {
             Isa::Riscv => riscv::far(before),
             Isa::LoongArch => loongarch::far(before),
-            Isa::Mips => mips::far(before, word_at),
+            Isa::Mips | Isa::MipsR6 => mips::far(before, word_at),
             _ => None,
         }
     }
@@ -242,7 +253,7 @@ impl Decoder {
     pub fn island(&self, instruction: &Instruction) -> Option<u64> {
         let Flow::Call(Some(target)) = instruction.meaning.flow else { return None };
         let room = match self.machine.isa {
-            Isa::Mips => 8..=16,
+            Isa::Mips | Isa::MipsR6 => 8..=16,
             Isa::PowerPc => 4..=8,
             _ => return None,
         };
@@ -257,7 +268,7 @@ impl Decoder {
             Isa::Riscv => &["(sp)"],
             Isa::S390x => &["%r15)"],
             Isa::PowerPc => &["(r1)"],
-            Isa::Mips => &["($sp)"],
+            Isa::Mips | Isa::MipsR6 => &["($sp)"],
             Isa::LoongArch => &["($r3,"],
         };
         stack.iter().any(|register| place.contains(register))

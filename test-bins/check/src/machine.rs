@@ -14,6 +14,8 @@ pub enum Isa {
     PowerPc,
     LoongArch,
     Mips,
+    /// Release 6, which gave many words another meaning.
+    MipsR6,
 }
 
 /// A machine with rseq.
@@ -38,6 +40,7 @@ impl Machine {
     pub fn of(machine: u16, wide: bool, endian: Endianness, flags: u32) -> Option<Self> {
         use Isa::*;
         let little = endian == Endianness::Little;
+        let release_6 = matches!(flags & elf::EF_MIPS_ARCH, elf::EF_MIPS_ARCH_32R6 | elf::EF_MIPS_ARCH_64R6);
         let (name, isa, word, little_code) = match (machine, wide) {
             (elf::EM_X86_64, true) => ("x86_64", X86, 0x5305_3053_u32, true),
             (elf::EM_386, false) => ("i686", X86, 0x5305_3053, true),
@@ -49,6 +52,8 @@ impl Machine {
             (elf::EM_PPC64, true) => ("powerpc64", PowerPc, 0x0fe5_000b, little),
             (elf::EM_PPC, false) => ("powerpc", PowerPc, 0x0fe5_000b, little),
             (elf::EM_LOONGARCH, true) => ("loongarch64", LoongArch, 0x002a_0010, true),
+            (elf::EM_MIPS, true) if release_6 => ("mips64r6", MipsR6, 0x0350_000d, little),
+            (elf::EM_MIPS, false) if release_6 => ("mipsr6", MipsR6, 0x0350_000d, little),
             (elf::EM_MIPS, true) => ("mips64", Mips, 0x0350_000d, little),
             (elf::EM_MIPS, false) => ("mips", Mips, 0x0350_000d, little),
             _ => return None,

@@ -11,6 +11,8 @@ pub fn meaning(mnemonic: &str, operands: &str) -> Meaning {
     match mnemonic {
         "b" | "j" | "bc" => Meaning::flow(Flow::Jump(target)),
         "jr" | "jr.hb" | "jic" | "jrc" | "eret" => Meaning::flow(Flow::Jump(None)),
+        // So release 6 has `jr`.
+        "jalr" | "jalr.hb" if operands.starts_with("$zero") => Meaning::flow(Flow::Jump(None)),
         "jalr" | "jalr.hb" | "jialc" => Meaning::flow(Flow::Call(None)),
         "syscall" => Meaning::flow(Flow::System),
         "sync" => Meaning { orders: matches!(operands, "" | "0"), ..Meaning::default() },

@@ -201,4 +201,23 @@ pub const ARCHES: &[Arch] = &[
         barrier: &[0x0f, 0x00, 0x00, 0x00],   // sync
         weaker: &[],
     },
+    Arch {
+        name: "mips64r6",
+        machine: elf::EM_MIPS,
+        wide: true,
+        big: false,
+        flags: 0xa000_0000,
+        prefix: &[],
+        signature: [0x0d, 0x00, 0x50, 0x03],
+        relative: 0,
+        nop: &[0x00, 0x00, 0x00, 0x00],
+        branch: &[0x04, 0x00, 0x85, 0x60], // bnec $4, $5
+        distance: 20,
+        store: &[0x00, 0x00, 0xa4, 0xfc],     // sd $4, 0($5)
+        elsewhere: &[0x00, 0x00, 0xe6, 0xfc], // sd $6, 0($7)
+        call: &[0x00, 0x01, 0x00, 0xe8],      // balc
+        system: &[0x0c, 0x00, 0x00, 0x00],    // syscall
+        barrier: &[0x0f, 0x00, 0x00, 0x00],   // sync
+        weaker: &[],
+    },
 ];
