@@ -36,4 +36,4 @@ macro_rules! cross_built {
     };
 }
 
-cross_built! { i686 aarch64 armv7 riscv64 s390x powerpc64le loongarch64 mips64el }
+cross_built! { i686 aarch64 armv7 riscv64 s390x powerpc64le loongarch64 mips64el mips64r6el }

@@ -3,7 +3,7 @@
 //! A kernel is named by the first two numbers of its version; the newest package that carries them is taken at `fetch`.
 //! Adding a kernel is one line here, adding an architecture one [`Machine`].
 
-use super::machine::{Machine, Numa, Target};
+use super::machine::{Initramfs, Machine, Numa, Target};
 
 /// Kernel versions and the suites that hold them, tried in order.
 pub type Kernels = &'static [(&'static str, &'static [&'static str])];
@@ -41,6 +41,7 @@ const S390X: Target = Target::new("s390x", "s390x-unknown-linux-gnu");
 const POWERPC64LE: Target = Target::new("powerpc64le", "powerpc64le-unknown-linux-gnu");
 const LOONGARCH64: Target = Target::new("loongarch64", "loongarch64-unknown-linux-gnu");
 const MIPS64EL: Target = Target::new("mips64el", "mips64el-unknown-linux-gnuabi64");
+const MIPS64R6EL: Target = Target::new("mips64r6el", "mipsisa64r6el-unknown-linux-gnuabi64");
 
 /// What most machines have; the table below states the differences.
 const MACHINE: Machine = Machine {
@@ -51,6 +52,8 @@ const MACHINE: Machine = Machine {
     package: "",
     board: &[],
     kvm_board: &[],
+    device_tree: "",
+    initramfs: Initramfs::Board,
     console: "ttyS0",
     append: "",
     memory: 512,
@@ -205,6 +208,22 @@ pub const MACHINES: &[Machine] = &[
         kernels: MIPS,
         ..MACHINE
     },
+    Machine {
+        name: "mips64r6el",
+        debian: "mips64el",
+        flavour: "mips64r6el",
+        qemu: "qemu-system-mips64el",
+        package: "qemu-system-mips",
+        board: &["-M", "boston", "-cpu", "I6500"],
+        device_tree: "boston.dtb",
+        initramfs: Initramfs::At(0x0800_0000),
+        append: "nokaslr",
+        memory: 1024,
+        numa: Numa::None,
+        targets: &[MIPS64R6EL],
+        kernels: &[("6.12", BOOKWORM_BACKPORTS)],
+        ..MACHINE
+    },
 ];
 
 #[cfg(test)]
@@ -236,8 +255,8 @@ mod tests {
     }
 
     #[test]
-    fn nine_architectures_are_there() {
+    fn nine_architectures_are_there_and_a_second_mips() {
         let rust: BTreeSet<_> = MACHINES.iter().map(|machine| machine.targets[0].triple).collect();
-        assert_eq!(rust.len(), 9);
+        assert_eq!(rust.len(), 10);
     }
 }

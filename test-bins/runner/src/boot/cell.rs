@@ -11,7 +11,7 @@ use super::cache::Slot;
 use super::faults::{self, Fault};
 use super::guest::{self, Finished, Limits};
 use super::install;
-use super::machine::Hardware;
+use super::machine::{Files, Hardware};
 use super::payload::Payload;
 use super::select::Cell;
 use super::verdict::{Verdict, judge};
@@ -146,9 +146,10 @@ impl Setting<'_> {
         // All of them, for tests start others.
         let archive = payload.initramfs(&self.payload.binaries(), binaries, modules, limit)?;
         let (initramfs, log) = self.files(cell);
-        fs::write(&initramfs, archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
+        fs::write(&initramfs, &archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
         let kernel = self.kernel(cell, &slot)?;
-        let command = cell.on.machine.command(self.hardware, &kernel, &initramfs);
+        let files = Files { kernel: &kernel, initramfs: &initramfs, length: archive.len() };
+        let command = cell.on.machine.command(self.hardware, &files);
         let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(&payload)) };
         let finished = guest::run(command, &log, limits, self.interrupt)?;
         let ran = self.judged(cell, finished, log, fault);

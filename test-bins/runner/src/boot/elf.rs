@@ -22,6 +22,7 @@ fn read<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<&'static str
     }
     let little = endian == Endianness::Little;
     let machine = header.e_machine(endian);
+    let release_6 = header.e_flags(endian) & elf::EF_MIPS_ARCH == elf::EF_MIPS_ARCH_64R6;
     match (machine, header.is_class_64(), little) {
         (elf::EM_X86_64, true, true) => Ok("x86_64"),
         (elf::EM_386, false, true) => Ok("i686"),
@@ -31,6 +32,7 @@ fn read<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<&'static str
         (elf::EM_S390, true, false) => Ok("s390x"),
         (elf::EM_PPC64, true, true) => Ok("powerpc64le"),
         (elf::EM_LOONGARCH, true, true) => Ok("loongarch64"),
+        (elf::EM_MIPS, true, true) if release_6 => Ok("mips64r6el"),
         (elf::EM_MIPS, true, true) => Ok("mips64el"),
         _ => Err(format!("no machine of the table runs it (ELF machine {machine})")),
     }
@@ -56,6 +58,12 @@ mod tests {
         bytes[20..24].copy_from_slice(&1u32.to_be_bytes());
         bytes[54..56].copy_from_slice(&56u16.to_be_bytes());
         assert_eq!(target(&bytes), Ok("s390x"));
+        bytes[5] = elf::ELFDATA2LSB;
+        bytes[18..20].copy_from_slice(&elf::EM_MIPS.to_le_bytes());
+        bytes[54..56].copy_from_slice(&56u16.to_le_bytes());
+        assert_eq!(target(&bytes), Ok("mips64el"));
+        bytes[48..52].copy_from_slice(&elf::EF_MIPS_ARCH_64R6.to_le_bytes());
+        assert_eq!(target(&bytes), Ok("mips64r6el"));
         bytes[18..20].copy_from_slice(&elf::EM_VAX.to_be_bytes());
         assert!(target(&bytes).unwrap_err().contains("no machine"));
     }

@@ -192,7 +192,7 @@ impl Plan {
             let found = names(debs).into_iter().find(|file| file.starts_with(&start));
             found.map(|file| debs.join(file)).ok_or_else(|| format!("apt left no {name}"))
         };
-        unpack::kernel(&deb(&packages.kernel)?, work)?;
+        unpack::kernel(&deb(&packages.kernel)?, work, on.machine.device_tree)?;
         if modules {
             unpack::modules(&deb(&packages.modules)?, work, on.machine.modules)?;
         }

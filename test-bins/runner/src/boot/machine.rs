@@ -23,6 +23,10 @@ pub struct Machine {
     pub board: &'static [&'static str],
     /// The same where guests are to have KVM; empty: no difference.
     pub kvm_board: &'static [&'static str],
+    /// The device tree that the board needs, in the kernel's package; kept beside the kernel. Empty: the board makes its own.
+    pub device_tree: &'static str,
+    /// How the kernel gets its initramfs.
+    pub initramfs: Initramfs,
     /// The serial console's device.
     pub console: &'static str,
     /// More words for the kernel's command line.
@@ -48,6 +52,26 @@ pub enum Numa {
     Cpus,
     /// It has one.
     None,
+}
+
+/// How a kernel gets its initramfs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initramfs {
+    /// From the board.
+    Board,
+    /// It lies at this physical address, of which a MIPS kernel is told on its command line.
+    At(u32),
+}
+
+/// What one guest boots.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The kernel.
+    pub kernel: &'a Path,
+    /// The initramfs.
+    pub initramfs: &'a Path,
+    /// The initramfs's length in bytes.
+    pub length: usize,
 }
 
 /// What binaries are built for.
@@ -100,7 +124,7 @@ impl Machine {
     }
 
     /// QEMU's command line.
-    pub fn command(&self, hardware: &Hardware, kernel: &Path, initramfs: &Path) -> Command {
+    pub fn command(&self, hardware: &Hardware, files: &Files<'_>) -> Command {
         let mut command = Command::new(self.qemu);
         let board = if hardware.kvm && !self.kvm_board.is_empty() { self.kvm_board } else { self.board };
         let cpus = self.cpus(hardware.cpus);
@@ -110,14 +134,27 @@ impl Machine {
         command.args(["-accel", threads, "-m"]).arg(self.memory.to_string());
         command.args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"]);
         command.args(["-serial", "stdio"]).args(self.nodes(hardware));
-        command.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
-        command.arg("-append").arg(self.words(hardware));
+        command.arg("-kernel").arg(files.kernel);
+        if !self.device_tree.is_empty() {
+            command.arg("-dtb").arg(files.kernel.with_file_name(self.device_tree));
+        }
+        let place = match self.initramfs {
+            Initramfs::Board => {
+                command.arg("-initrd").arg(files.initramfs);
+                String::new()
+            }
+            Initramfs::At(address) => {
+                command.arg("-device").arg(loader(files.initramfs, address));
+                format!("rd_start={:#x} rd_size={}", UNMAPPED + u64::from(address), files.length)
+            }
+        };
+        command.arg("-append").arg(self.words(&place, hardware));
         command
     }
 
-    fn words(&self, hardware: &Hardware) -> String {
+    fn words(&self, place: &str, hardware: &Hardware) -> String {
         let console = format!("console={}", self.console);
-        let words = [console.as_str(), "panic=-1 quiet loglevel=3", self.append, &hardware.append];
+        let words = [console.as_str(), "panic=-1 quiet loglevel=3", place, self.append, &hardware.append];
         words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ")
     }
 
@@ -137,6 +174,17 @@ impl Machine {
     }
 }
 
+/// Where a 64-bit MIPS kernel sees the first half GiB of memory, cached and unmapped.
+const UNMAPPED: u64 = 0xffff_ffff_8000_0000;
+
+/// QEMU's device that fills memory from a file; a comma would part its options.
+fn loader(file: &Path, address: u32) -> OsString {
+    let mut words = OsString::from("loader,file=");
+    words.push(file.to_string_lossy().replace(',', ",,"));
+    words.push(format!(",addr={address:#x},force-raw=on"));
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +195,8 @@ mod tests {
     }
 
     fn line(name: &str, hardware: &Hardware) -> String {
-        let command = machine(name).command(hardware, "K".as_ref(), "I".as_ref());
+        let files = Files { kernel: "k/K".as_ref(), initramfs: "I,J".as_ref(), length: 7 };
+        let command = machine(name).command(hardware, &files);
         command.get_args().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
 
@@ -176,6 +225,14 @@ mod tests {
         let with = Hardware { append: "rseq_debug=1 x=y".into(), kvm: true, ..hardware(2, 0) };
         let line = line("aarch64", &with);
         assert!(line.contains("virtualization=on"), "{line}");
+        assert!(line.contains("-kernel k/K -initrd I,J -append"), "{line}");
         assert!(line.ends_with("-append console=ttyAMA0 panic=-1 quiet loglevel=3 rseq_debug=1 x=y"), "{line}");
+    }
+
+    #[test]
+    fn a_board_without_firmware_gets_device_tree_and_initramfs_by_other_ways() {
+        let line = line("mips64r6el", &hardware(2, 0));
+        assert!(line.contains("-dtb k/boston.dtb -device loader,file=I,,J,addr=0x8000000,force-raw=on"), "{line}");
+        assert!(line.contains("rd_start=0xffffffff88000000 rd_size=7 ") && !line.contains("-initrd"), "{line}");
     }
 }

@@ -10,16 +10,22 @@ use super::zboot;
 /// Where packages of all ages keep kernels and their configuration.
 const KERNELS: &[&str] = &["./boot/vmlinu*", "./boot/config-*", "*/lib/modules/*/vmlinuz", "*/lib/modules/*/config"];
 
-/// Extracts the kernel and its configuration from a package into `into`.
-pub fn kernel(package: &Path, into: &Path) -> Result<(), String> {
+/// Extracts the kernel, its configuration and a device tree, if one is named, from a package into `into`.
+pub fn kernel(package: &Path, into: &Path, device_tree: &str) -> Result<(), String> {
     let scratch = Scratch::new(into.join("x"))?;
-    extract(package, &scratch.0, KERNELS)?;
+    let tree = format!("*/{device_tree}");
+    let trees = (!device_tree.is_empty()).then_some(tree.as_str());
+    extract(package, &scratch.0, &KERNELS.iter().copied().chain(trees).collect::<Vec<_>>())?;
     let files = files_below(&scratch.0);
     let named = |start: &str| files.iter().find(|path| file_name(path).starts_with(start));
     let image = named("vmlinu").ok_or_else(|| format!("{} holds no kernel", package.display()))?;
     keep(image, &into.join(KERNEL))?;
     if let Some(configuration) = named("config") {
         copy(configuration, &into.join("config"))?;
+    }
+    if trees.is_some() {
+        let tree = named(device_tree).ok_or_else(|| format!("{} holds no {device_tree}", package.display()))?;
+        copy(tree, &into.join(device_tree))?;
     }
     Ok(())
 }
