@@ -252,11 +252,14 @@ impl Decoder {
     /// The end of the data behind an instruction that only looks like a call: it jumps over a constant to have its address.
     pub fn island(&self, instruction: &Instruction) -> Option<u64> {
         let Flow::Call(Some(target)) = instruction.meaning.flow else { return None };
-        let room = match self.machine.isa {
-            Isa::Mips | Isa::MipsR6 => 8..=16,
-            Isa::PowerPc => 4..=8,
+        let (always, room) = match self.machine.isa {
+            Isa::Mips | Isa::MipsR6 => (instruction.word >> 16 == 0x0411, 8..=16), // bal
+            Isa::PowerPc => (instruction.word >> 16 == 0x429f || instruction.word >> 26 == 18, 4..=8), // bcl 20, 31; bl
             _ => return None,
         };
+        if !always {
+            return None;
+        }
         room.contains(&target.checked_sub(instruction.address)?).then_some(target)
     }
 

@@ -9,7 +9,8 @@ use super::{Flow, Meaning, last_number};
 pub fn meaning(mnemonic: &str, operands: &str, detail: Option<InsnDetail<'_>>) -> Meaning {
     // Behind prefixes such as `lock` and `notrack`.
     let name = mnemonic.rsplit(' ').next().unwrap_or(mnemonic);
-    Meaning { flow: flow(name, operands), stores: detail.is_some_and(|detail| stores(&detail)), orders: false }
+    let stores = detail.is_some_and(|detail| stores(&detail) || (names_memory_first(operands) && !only_reads(name)));
+    Meaning { flow: flow(name, operands), stores, orders: false }
 }
 
 fn flow(name: &str, operands: &str) -> Flow {
@@ -23,6 +24,45 @@ fn flow(name: &str, operands: &str) -> Flow {
         _ if name.starts_with("ret") || name.starts_with("iret") => Flow::Jump(None),
         _ => Flow::Next,
     }
+}
+
+fn names_memory_first(operands: &str) -> bool {
+    operands.split(", ").next().is_some_and(|first| first.contains('['))
+}
+
+/// Whether an instruction only reads the memory that it names first: Capstone does not say of all others that they write.
+fn only_reads(name: &str) -> bool {
+    const NAMES: [&str; 26] = [
+        "cmp",
+        "test",
+        "bt",
+        "push",
+        "call",
+        "lcall",
+        "jmp",
+        "ljmp",
+        "mul",
+        "imul",
+        "div",
+        "idiv",
+        "nop",
+        "ldmxcsr",
+        "vldmxcsr",
+        "lgdt",
+        "lidt",
+        "lldt",
+        "ltr",
+        "lmsw",
+        "verr",
+        "verw",
+        "fxrstor",
+        "fxrstor64",
+        "xrstor",
+        "xrstor64",
+    ];
+    let starts = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+    let is_x87 = name.starts_with('f') && !starts(&["fst", "fist", "fnst", "fnsave", "fsave", "fbstp", "fxsave"]);
+    NAMES.contains(&name) || is_x87 || starts(&["cmps", "scas", "prefetch", "clflush", "clwb", "cldemote", "inv"])
 }
 
 fn stores(detail: &InsnDetail<'_>) -> bool {
