@@ -19,7 +19,31 @@ fn found(expected: &str, change: impl Fn(&mut Plan)) {
     }
 }
 
-fn each(change: impl Fn(&'static Arch) -> Plan, test: impl Fn(&Arch, Checked)) {
+/// On every architecture, the changed file has no finding.
+fn clean(change: impl Fn(&mut Plan)) {
+    for arch in ARCHES {
+        let mut plan = Plan::right(arch);
+        change(&mut plan);
+        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{}", arch.name);
+    }
+}
+
+/// Every architecture's, in the slot, have a finding that says this.
+fn each_found(expected: &str, instructions: impl Fn(&Arch) -> Vec<&'static [u8]>) {
+    for arch in ARCHES {
+        for instruction in instructions(arch) {
+            let findings = checked(&Plan { slot: instruction.to_vec(), ..Plan::right(arch) }).findings;
+            let is_found = findings.iter().any(|finding| finding.contains(expected));
+            assert!(is_found, "{}: {expected}: {instruction:02x?}: {findings:?}", arch.name);
+        }
+    }
+}
+
+fn by_name(name: &str) -> &'static Arch {
+    ARCHES.iter().find(|arch| arch.name == name).expect("a name of the table")
+}
+
+fn each(change: impl Fn(&'static Arch) -> Plan, test: impl Fn(&'static Arch, Checked)) {
     ARCHES.iter().for_each(|arch| test(arch, checked(&change(arch))));
 }
 
@@ -39,6 +63,9 @@ fn addresses_that_only_relocations_have_are_right_too() {
     for arch in ARCHES.iter().filter(|arch| arch.relative != 0) {
         let checked = checked(&Plan { relocated: true, ..Plan::right(arch) });
         assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
+        // Another kind of relocation does something else.
+        let other: &Arch = Box::leak(Box::new(Arch { relative: arch.relative + 1, ..*arch }));
+        assert_ne!(self::checked(&Plan { relocated: true, ..Plan::right(other) }).findings, Vec::<String>::new());
     }
 }
 
@@ -53,6 +80,7 @@ fn descriptors_are_aligned_and_pointed_to_once() {
     found("is not aligned to 32 bytes", |plan| plan.misaligned = 8);
     found("does not point to", |plan| plan.pointers = 0);
     found("2 times", |plan| plan.pointers = 2);
+    found("where no descriptor is", |plan| plan.pointer = 32);
 }
 
 #[test]
@@ -60,6 +88,7 @@ fn the_signature_stands_before_the_handler() {
     found("not the signature", |plan| plan.signature = 1);
     // A right signature that is not the word before the handler.
     found("not the signature", |plan| plan.abort = 4);
+    found("no signature before", |plan| plan.abort = -0x8000);
 }
 
 #[test]
@@ -68,7 +97,7 @@ fn sections_lie_in_code() {
     found("not within one executable section", |plan| plan.length = 0x8000);
     found("not within one executable section", |plan| plan.length = -plan.length());
     found("where no code is", |plan| plan.abort = 0x8000);
-    found("inside itself", |plan| plan.length = 64);
+    found("inside itself", |plan| plan.length = 128);
 }
 
 #[test]
@@ -84,13 +113,29 @@ fn bounds_are_between_instructions() {
     // On arm, the lowest bit of an address is the state of its code.
     let part = |arch: &Arch| if arch.name == "arm" { 2 } else { 1 };
     found("in the midst of an instruction", |plan| plan.start = part(plan.arch));
-    found("in the midst of an instruction", |plan| plan.abort = -part(plan.arch));
+    found("in the midst of an instruction", |plan| plan.abort = part(plan.arch));
 }
 
 #[test]
 fn calls_and_system_calls_are_found() {
-    found("calls: ", |plan| plan.slot = plan.arch.call.to_vec());
-    found("makes a system call: ", |plan| plan.slot = plan.arch.system.to_vec());
+    each_found("calls: ", |arch| arch.calls.to_vec());
+    each_found("makes a system call: ", |arch| arch.systems.to_vec());
+}
+
+#[test]
+fn branches_lead_to_known_instructions() {
+    each_found("leaves to where a register says: ", |arch| arch.by_register.to_vec());
+    clean(|plan| plan.slot = plan.arch.here.to_vec());
+    // Into the branch before; elsewhere nothing leads between two words.
+    for (name, back) in [
+        ("x86_64", &[0xeb, 0xfd][..]),
+        ("i686", &[0xeb, 0xfd]),
+        ("riscv64", &[0x6f, 0xf0, 0xff, 0xff]),
+        ("s390x", &[0xa7, 0xf4, 0xff, 0xff]),
+    ] {
+        let findings = checked(&Plan { slot: back.to_vec(), ..Plan::right(by_name(name)) }).findings;
+        assert!(findings[0].contains("branches into the midst of an instruction"), "{name}: {findings:?}");
+    }
 }
 
 #[test]
@@ -98,16 +143,147 @@ fn branches_out_are_recorded() {
     found("leaves where no exit point is recorded", |plan| plan.exit = None);
     found("inside its section", |plan| plan.exit = Some(-(plan.arch.distance as i64)));
     found("where no code is", |plan| plan.exit = Some(0x8000));
+    found("belongs to no section", |plan| plan.exit_of = 4);
+}
+
+/// Instructions that put registers back, or a jump, may stand between a branch and its exit; not much may.
+#[test]
+fn exits_may_be_a_few_instructions_away() {
+    let nops = |plan: &mut Plan, count| (plan.exit, plan.tail) = (Some(count * plan.arch.nop.len() as i64), 128);
+    clean(|plan| nops(plan, 15));
+    found("leaves where no exit point is recorded", |plan| nops(plan, 16));
+    found("leaves where no exit point is recorded", |plan| {
+        plan.behind = plan.arch.systems[0].to_vec();
+        plan.exit = Some(plan.behind.len() as i64);
+    });
+    for (name, jump, distance) in [
+        ("x86_64", &[0xeb, 0x02][..], 4),
+        ("aarch64", &[0x02, 0x00, 0x00, 0x14], 8),
+        ("riscv64", &RISCV_FAR, 40),
+        ("loongarch64", &LOONGARCH_FAR, 40),
+    ] {
+        let behind = jump.to_vec();
+        let plan = Plan { behind, tail: 64, exit: Some(distance), ..Plan::right(by_name(name)) };
+        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{name}");
+    }
+}
+
+/// `auipc t0, 0; jr 40(t0)`.
+const RISCV_FAR: [u8; 8] = [0x97, 0x02, 0x00, 0x00, 0x67, 0x80, 0x82, 0x02];
+/// `pcaddu18i $t0, 0; jirl $zero, $t0, 40`.
+const LOONGARCH_FAR: [u8; 8] = [0x0c, 0x00, 0x00, 0x1e, 0x80, 0x29, 0x00, 0x4c];
+/// `bal 1f; lw $25, 0($31); .word 32; 1: daddu $25, $25, $31; move $31, $2; jr $25; nop`.
+const MIPS_FAR: [u32; 7] = [0x0411_0002, 0x8ff9_0000, 32, 0x033f_c82d, 0x0040_f825, 0x0320_0008, 0];
+
+#[test]
+fn far_jumps_are_followed() {
+    let mips = MIPS_FAR.map(u32::to_le_bytes).concat();
+    for (name, jump) in [("riscv64", &RISCV_FAR[..]), ("loongarch64", &LOONGARCH_FAR), ("mips64", &mips)] {
+        let plan = Plan { slot: jump.to_vec(), ..Plan::right(by_name(name)) };
+        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{name}");
+        let findings = checked(&Plan { exit: None, ..plan }).findings;
+        assert_eq!(findings.len(), 2, "the branch and the jump: {name}: {findings:?}");
+    }
+}
+
+/// A call over a constant has its address and returns from nowhere; what is in its delay slot is run.
+#[test]
+fn constants_among_instructions_are_passed_over() {
+    let mips = |delay: u32| [0x0411_0002, delay, u32::MAX].map(u32::to_le_bytes).concat();
+    let powerpc = [0x429f_0009, 0].map(u32::to_le_bytes).concat();
+    for (name, slot) in [("mips64", mips(0)), ("powerpc64", powerpc)] {
+        let findings = checked(&Plan { slot, ..Plan::right(by_name(name)) }).findings;
+        assert_eq!(findings, Vec::<String>::new(), "{name}");
+    }
+    // A call on a condition runs what is behind it: `bgezal $4, 1f`, `bnel 1f`.
+    let mips_condition = [0x0481_0002 | 1 << 20, 0, 0].map(u32::to_le_bytes).concat();
+    for (name, slot) in [("mips64", mips_condition), ("powerpc64", 0x4082_0009_u32.to_le_bytes().to_vec())] {
+        let findings = checked(&Plan { slot, ..Plan::right(by_name(name)) }).findings;
+        assert!(findings[0].contains("calls: "), "{name}: {findings:?}");
+    }
+    let findings = checked(&Plan { slot: mips(0x0000_000c), ..Plan::right(by_name("mips64")) }).findings;
+    assert!(findings[0].contains("makes a system call"), "{findings:?}");
+}
+
+#[test]
+fn the_abort_handler_needs_no_exit_point() {
+    for arch in ARCHES {
+        let right = checked(&Plan::right(arch)).sections.remove(0);
+        let abort = (right.start + arch.distance).wrapping_sub(right.abort) as i64;
+        let findings = checked(&Plan { abort, exit: None, ..Plan::right(arch) }).findings;
+        assert!(findings.iter().all(|finding| finding.contains("signature")), "{}: {findings:?}", arch.name);
+    }
+}
+
+#[test]
+fn missing_arrays_are_noted() {
+    each(
+        |arch| Plan { arrays: false, ..Plan::right(arch) },
+        |arch, checked| {
+            assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
+            assert!(checked.notes[0].contains("no __rseq_cs_ptr_array"), "{:?}", checked.notes);
+            assert!(checked.notes[1].contains("1 branches out of sections"), "{:?}", checked.notes);
+        },
+    );
+}
+
+#[test]
+fn arrays_are_whole() {
+    for name in ["__rseq_cs", "__rseq_cs_ptr_array", "__rseq_exit_point_array"] {
+        found("are not a multiple of", |plan| plan.resized = Some((name, 4)));
+    }
+}
+
+#[test]
+fn a_section_is_no_longer_than_64_kib() {
+    found("too long to be looked at", |plan| {
+        plan.tail = 0x1_1000;
+        plan.length = 0x1_0800;
+    });
 }
 
 #[test]
 fn nothing_leads_into_the_midst() {
-    found("is entered in its midst", |plan| plan.entered = true);
+    found("is entered in its midst", |plan| plan.entered = Some(plan.arch.branch.len()));
+    clean(|plan| plan.entered = Some(0));
 }
 
 #[test]
 fn a_store_to_the_place_of_the_commit_is_a_fault() {
     found("stores where it commits to", |plan| plan.slot = plan.arch.store.to_vec());
+    // By the same register, but not to the same place.
+    clean(|plan| plan.slot = [plan.arch.store, plan.arch.advance].concat());
+}
+
+#[test]
+fn the_stack_is_the_threads_own() {
+    each(
+        |arch| Plan { slot: arch.stack.to_vec(), ..Plan::right(arch) },
+        |arch, checked| {
+            assert_eq!((checked.findings, checked.notes), (Vec::new(), Vec::new()), "{}", arch.name);
+        },
+    );
+    found("ends with a store to its own stack", |plan| ends_with(plan, plan.arch.stack));
+}
+
+/// Makes an instruction in the slot the last one.
+fn ends_with(plan: &mut Plan, instruction: &[u8]) {
+    plan.slot = instruction.to_vec();
+    plan.length = (plan.arch.branch.len() + instruction.len()) as i64 - plan.length();
+}
+
+#[test]
+fn every_kind_of_store_is_one() {
+    for arch in ARCHES {
+        for store in arch.stores {
+            let early = checked(&Plan { slot: store.to_vec(), ..Plan::right(arch) }).sections[0].repeated_stores.len();
+            assert_eq!(early, 1, "{}: {store:02x?}", arch.name);
+        }
+        for read in arch.reads {
+            let early = checked(&Plan { slot: read.to_vec(), ..Plan::right(arch) }).sections[0].repeated_stores.len();
+            assert_eq!(early, 0, "{}: {read:02x?}", arch.name);
+        }
+    }
 }
 
 #[test]
@@ -117,13 +293,9 @@ fn another_store_is_noted_and_a_fault_for_those_who_repeat_none() {
         assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
         assert!(checked.notes[0].contains("store before their commit"), "{}: {:?}", arch.name, checked.notes);
         assert_eq!(checked.sections[0].repeated_stores.len(), 1, "{}", arch.name);
-        let strict = check_data(arch.name, &early(by_name(arch.name)).file(), true).expect("it can be read");
+        let strict = check_data(arch.name, &early(arch).file(), true).expect("it can be read");
         assert!(strict.findings[0].contains("stores 1 times before its commit"), "{:?}", strict.findings);
     });
-}
-
-fn by_name(name: &str) -> &'static Arch {
-    ARCHES.iter().find(|arch| arch.name == name).expect("a name of the table")
 }
 
 #[test]
@@ -138,5 +310,33 @@ fn a_release_is_told_from_a_plain_store() {
         // A store behind the barrier is not ordered by it.
         let slot = [arch.barrier, arch.elsewhere].concat();
         assert_eq!(release(&slot), strong, "{}", arch.name);
+        // Nor is a load.
+        let slot = [arch.barrier, arch.load].concat();
+        assert_eq!(release(&slot), strong, "{}", arch.name);
     }
+    // stlr x0, [x1]; stl r0, [r1]
+    for (name, store) in [("aarch64", [0x20, 0xfc, 0x9f, 0xc8]), ("arm", [0x90, 0xfc, 0x81, 0xe1])] {
+        let mut plan = Plan::right(by_name(name));
+        ends_with(&mut plan, &store);
+        assert!(checked(&plan).sections[0].release, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_linked_or_not_whole_is_refused() {
+    let refused = |expected: &str, change: &dyn Fn(&mut Plan), spoil: &dyn Fn(&mut [u8])| {
+        let mut plan = Plan::right(by_name("x86_64"));
+        change(&mut plan);
+        let mut data = plan.file();
+        spoil(&mut data);
+        let error = check_data("spoilt", &data, false).expect_err(expected);
+        assert!(error.contains(expected), "{error}");
+    };
+    // e_type, e_shnum, and the segment's p_filesz.
+    refused("not linked", &|_| {}, &|data| data[0x10] = 1);
+    refused("no section headers", &|_| {}, &|data| data[0x3c] = 0);
+    refused("a segment lies outside", &|_| {}, &|data| data[64 + 0x24] = 1);
+    refused("more than the file has", &|plan| plan.resized = Some(("__rseq_cs", 1 << 20)), &|_| {});
+    let huge = |plan: &mut Plan| (plan.resized, plan.length) = (Some((".text", 1 << 20)), 1 << 19);
+    refused("critical sections lie in each other", &huge, &|_| {});
 }

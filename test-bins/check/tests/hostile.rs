@@ -43,7 +43,7 @@ fn corpus() -> Vec<Vec<u8>> {
     let plans = ARCHES.iter().flat_map(|arch| {
         let right = Plan::right(arch);
         let relocated = Plan { relocated: true, ..right.clone() };
-        let entered = Plan { entered: true, slot: arch.elsewhere.to_vec(), ..right.clone() };
+        let entered = Plan { entered: Some(arch.branch.len()), slot: arch.elsewhere.to_vec(), ..right.clone() };
         [right, relocated, entered]
     });
     plans.map(|plan| plan.file()).collect()
@@ -134,11 +134,20 @@ fn what_is_no_program_is_refused() {
 /// As many headers as fit, each naming the whole file: what they claim grows with the square of the file's length.
 #[test]
 fn claims_larger_than_the_file_are_refused_in_time() {
-    for name in ["__rseq_cs", "__rseq_cs_ptr_array", "__rseq_exit_point_array", ".text", ".rela.dyn"] {
+    let many = "sections of rseq: linkers make one of each name";
+    for (name, expected) in [
+        ("__rseq_cs", many),
+        ("__rseq_cs_ptr_array", many),
+        ("__rseq_exit_point_array", many),
+        (".text", "sections with code lie in each other"),
+        (".rela.dyn", "relocations overlap"),
+    ] {
         let arch = ARCHES.iter().find(|arch| arch.name == "x86_64").expect("it is in the table");
         let mut data = Plan { relocated: true, ..Plan::right(arch) }.file();
         repeat_header(&mut data, name, 4_000);
         answer(&data, name);
+        let error = check_data(name, &data, false).expect_err(expected);
+        assert!(error.contains(expected), "{name}: {error}");
     }
 }
 
@@ -158,7 +167,8 @@ fn repeat_header(data: &mut Vec<u8>, name: &str, times: u16) {
     let whole = (table + 64 * (count + usize::from(times))) as u64;
     copy[16..24].copy_from_slice(&0x1_0000u64.to_le_bytes());
     copy[24..32].copy_from_slice(&0u64.to_le_bytes());
-    copy[32..40].copy_from_slice(&(whole & !31).to_le_bytes());
+    // A whole number of entries of every kind.
+    copy[32..40].copy_from_slice(&(whole / 96 * 96).to_le_bytes());
     data.truncate(table + 64 * count);
     for _ in 0..times {
         data.extend(&copy);

@@ -35,6 +35,12 @@ fn the_exit_code_tells() {
         assert_eq!(code(&[&faulty, unreadable]), Some(2), "{}", unreadable.display());
     }
     assert_eq!(code(&[]), Some(2));
+    // A file of holes.
+    let long = Path::new(env!("CARGO_TARGET_TMPDIR")).join("long");
+    fs::File::create(&long).and_then(|file| file.set_len((4 << 30) + 1)).expect("the directory is there");
+    let output = run(&[&long]);
+    fs::remove_file(&long).expect("it was there");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("are too many"), "{output:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Small linked files with one critical section, for each architecture, right or with one fault.
 //!
-//! The section is: a conditional branch to the exit, a slot of eight bytes, the committing store.
+//! The section is: a conditional branch to the exit, a slot, the committing store.
 
 // Each test program uses its own part of this.
 #![allow(dead_code)]
@@ -12,7 +12,9 @@ pub use arches::{ARCHES, Arch};
 /// Where the file is loaded.
 const BASE: u64 = 0x1_0000;
 /// The bytes of the slot.
-const SLOT: usize = 8;
+const SLOT: usize = 32;
+/// The bytes of code in front of the section.
+const FRONT: usize = 64;
 
 /// What a file is to be like.
 #[derive(Clone)]
@@ -30,12 +32,24 @@ pub struct Plan {
     pub misaligned: u64,
     /// Bytes by which the recorded exit misses the exit; None: the exits are recorded, but this one is not.
     pub exit: Option<i64>,
-    /// Whether a branch in front of the section leads into it.
-    pub entered: bool,
+    /// Which byte of the section a branch in front of it leads to.
+    pub entered: Option<usize>,
+    /// What stands at the exit, in front of no-operations.
+    pub behind: Vec<u8>,
+    /// The bytes of no-operations behind that.
+    pub tail: usize,
     /// Changes the signature.
     pub signature: u8,
     /// How often the array points to the descriptor.
     pub pointers: usize,
+    /// Added to these pointers.
+    pub pointer: u64,
+    /// Added to the start of the section that the exit is recorded for.
+    pub exit_of: u64,
+    /// Whether there are arrays.
+    pub arrays: bool,
+    /// A section's name, and bytes to add to its recorded size.
+    pub resized: Option<(&'static str, i64)>,
     /// Whether the addresses of the descriptor are only in relocations.
     pub relocated: bool,
 }
@@ -53,9 +67,15 @@ impl Plan {
             abort: 0,
             misaligned: 0,
             exit: Some(0),
-            entered: false,
+            entered: None,
+            behind: Vec::new(),
+            tail: 32,
             signature: 0,
             pointers: 1,
+            pointer: 0,
+            exit_of: 0,
+            arrays: true,
+            resized: None,
             relocated: false,
         }
     }
@@ -102,7 +122,8 @@ impl<'p> File<'p> {
     fn section(&mut self, name: &'static str, kind: u32, flags: u64, bytes: &[u8]) {
         let (offset, size) = (self.bytes.len() as u64, bytes.len() as u64);
         self.bytes.extend(bytes);
-        self.listed.push(Listed { name, kind, flags, offset, size });
+        let more = self.plan.resized.filter(|(resized, _)| *resized == name).map_or(0, |(_, more)| more);
+        self.listed.push(Listed { name, kind, flags, offset, size: size.wrapping_add_signed(more) });
     }
 
     fn half(&self, value: u16) -> Vec<u8> {
@@ -132,13 +153,15 @@ impl<'p> File<'p> {
         let handler = self.here() + (arch.prefix.len() + 4) as u64;
         let mut signature = arch.signature;
         signature[0] ^= self.plan.signature;
-        let failure = [arch.prefix, &signature, arch.nop].concat();
+        let failure = [arch.prefix, &signature, arch.branch].concat();
         self.section("__rseq_failure", 1, 6, &failure);
         self.align(32);
         self.bytes.extend(vec![0; self.plan.misaligned as usize]);
         let descriptor = self.here();
         self.descriptor(start, handler);
-        self.arrays(descriptor, start, exit);
+        if self.plan.arrays {
+            self.arrays(descriptor, start, exit);
+        }
         self.headers()
     }
 
@@ -151,26 +174,27 @@ impl<'p> File<'p> {
                 text.extend(arch.nop);
             }
         };
-        let front = 32;
-        if self.plan.entered {
-            nops(&mut text, front + arch.branch.len() - arch.distance as usize);
+        if let Some(byte) = self.plan.entered {
+            nops(&mut text, FRONT + byte - arch.distance as usize);
             text.extend(arch.branch);
         }
-        nops(&mut text, front);
+        nops(&mut text, FRONT);
         text.extend(arch.branch);
         text.extend(slot);
-        nops(&mut text, front + arch.branch.len() + SLOT);
+        nops(&mut text, FRONT + arch.branch.len() + SLOT);
         text.extend(arch.store);
+        nops(&mut text, FRONT + arch.distance as usize);
+        text.extend(&self.plan.behind);
         let end = text.len();
-        nops(&mut text, end + 32);
-        (text, self.here() + front as u64)
+        nops(&mut text, end + self.plan.tail);
+        (text, self.here() + FRONT as u64)
     }
 
     fn descriptor(&mut self, start: u64, handler: u64) {
         let plan = self.plan;
-        let start = start.wrapping_add_signed(plan.start);
+        let start = start.wrapping_add_signed(plan.start) + plan.arch.state;
         let length = (plan.length() + plan.length - plan.start) as u64;
-        let handler = handler.wrapping_add_signed(plan.abort);
+        let handler = handler.wrapping_add_signed(plan.abort) + plan.arch.state;
         let at = self.here();
         let mut bytes = [self.word(plan.version), self.word(plan.flags)].concat();
         for word in [start, length, handler] {
@@ -178,9 +202,11 @@ impl<'p> File<'p> {
         }
         self.section("__rseq_cs", 1, 3, &bytes);
         if plan.relocated {
-            let entries = [(at + 8, start), (at + 24, handler)];
+            // In a file of 32 bits with the high byte first, an address is the second half of its word.
+            let half = if plan.arch.big && !plan.arch.wide { 4 } else { 0 };
+            let entries = [(at + 8 + half, start), (at + 24 + half, handler)];
             let relocations = entries
-                .map(|(place, to)| [self.quad(place), self.quad(plan.arch.relative.into()), self.quad(to)].concat());
+                .map(|(place, to)| [self.long(place), self.long(plan.arch.relative.into()), self.long(to)].concat());
             self.align(8);
             self.section(".rela.dyn", 4, 2, &relocations.concat());
         }
@@ -188,14 +214,16 @@ impl<'p> File<'p> {
 
     fn arrays(&mut self, descriptor: u64, start: u64, exit: u64) {
         self.align(8);
-        let pointers = self.quad(descriptor).repeat(self.plan.pointers);
+        let pointers = self.quad(descriptor + self.plan.pointer).repeat(self.plan.pointers);
         self.section("__rseq_cs_ptr_array", 1, 3, &pointers);
         // A second record keeps the array there when the one that counts is left out.
-        let other = start - 32;
-        let start = start.wrapping_add_signed(self.plan.start);
+        let state = self.plan.arch.state;
+        let other = start - 32 + state;
+        let start = start.wrapping_add_signed(self.plan.start) + state;
         let mut records = [self.quad(start), self.quad(other)].concat();
         if let Some(shift) = self.plan.exit {
-            records.extend([self.quad(start), self.quad(exit.wrapping_add_signed(shift))].concat());
+            let exit = exit.wrapping_add_signed(shift) + state;
+            records.extend([self.quad(start + self.plan.exit_of), self.quad(exit)].concat());
         }
         self.section("__rseq_exit_point_array", 1, 3, &records);
     }
@@ -215,7 +243,7 @@ impl<'p> File<'p> {
         let mut headers = vec![0; if wide { 64 } else { 40 }];
         for (listed, name) in self.listed.iter().zip(offsets) {
             let address = if listed.flags == 0 { 0 } else { BASE + listed.offset };
-            let entry = if listed.kind == 4 { 24 } else { 0 };
+            let entry = if listed.kind == 4 { if wide { 24 } else { 12 } } else { 0 };
             headers.extend([self.word(name), self.word(listed.kind)].concat());
             for value in [listed.flags, address, listed.offset, listed.size] {
                 headers.extend(self.long(value));
