@@ -81,13 +81,36 @@ mod tests {
         assert_eq!(parsed("0,2-5\n"), Some((5, 5)));
         assert_eq!(parsed("0-3,8-11,64"), Some((64, 9)));
         assert_eq!(parsed("0-8191\n"), Some((8191, 8192)));
+        assert_eq!(parsed("0-1048576"), Some((1 << 20, (1 << 20) + 1)));
+    }
+
+    #[test]
+    fn slots_by_cpu_have_gaps_and_those_by_mm_cid_have_none() {
+        let cpus = PossibleCpus::parse(b"0,2-5,9").unwrap();
+        assert_eq!((cpus.slots_by_cpu(), cpus.slots_by_mm_cid()), (10, 6));
     }
 
     #[test]
     fn hostile_lists() {
-        for list in
-            ["", "\n", ",", "0,", "-", "1-", "-1", "3-1", "2,1", "1,1", "0-4294967295", "99999999999", "0 1", "a"]
-        {
+        for list in [
+            "",
+            "\n",
+            ",",
+            "0,",
+            "-",
+            "1-",
+            "-1",
+            "3-1",
+            "2,1",
+            "1,1",
+            "0-4294967295",
+            "99999999999",
+            "0 1",
+            "a",
+            "1048577",
+            "4294967296",
+            "42949672960",
+        ] {
             assert_eq!(parsed(list), None, "{list:?}");
         }
     }
@@ -96,5 +119,8 @@ mod tests {
     fn this_machine_has_a_cpu() {
         let cpus = PossibleCpus::read().unwrap();
         assert!(cpus.count() >= 1 && cpus.highest() + 1 >= cpus.count());
+        // The kernel's masks are whole words.
+        let bound = PossibleCpus::bound().unwrap();
+        assert!(bound.highest >= cpus.highest && bound.count.is_multiple_of(usize::BITS), "{bound:?}");
     }
 }

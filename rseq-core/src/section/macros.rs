@@ -82,6 +82,24 @@
 ///
 /// There is one commit, and it is the last step; a store before it says that it is repeatable.
 ///
+/// A stride is a power of two:
+///
+/// ```compile_fail
+/// # use rseq_core::{Committed, CpuId, KernelRseq, OutOfRange, Registration, critical_section};
+/// # critical_section! {
+/// #     unsafe fn count(base: *mut usize, len: usize, n: usize) -> Result<Committed, OutOfRange> {
+/// #         exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
+/// #         load_index i;
+/// #         bound i, len => OutOfRange;
+/// #         scale i, STRIDE;
+/// #         commit add [base + i], n;
+/// #     }
+/// # }
+/// # let registration = Registration::adopt(KernelRseq::SILENT).unwrap();
+/// # let base = std::ptr::null_mut();
+/// unsafe { count::<24, _, _>(registration.token(), CpuId, base, 0, 1) };
+/// ```
+///
 /// # Restarting
 ///
 /// A section with `abort(restart)` ends when it commits or leaves, so it must be able to leave in a thread that is not
