@@ -105,7 +105,8 @@ impl Site {
     }
 }
 
-fn patch(address: usize, bytes: &[u8]) {
+/// Overwrites instructions.
+pub fn patch(address: usize, bytes: &[u8]) {
     for (i, byte) in bytes.iter().enumerate() {
         // SAFETY: the text around every section has been made writable, and the only thread of this process is here, not there.
         unsafe { (address as *mut u8).add(i).write_volatile(*byte) };

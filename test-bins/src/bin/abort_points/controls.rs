@@ -7,15 +7,16 @@ use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::time::SECOND;
-use test_bins::{ensure, fail};
+use test_bins::{ensure, fail, skip};
 
 use crate::cases::{Case, Ended, Family, case, cases};
 use crate::run::{Trial, Wrong};
 use crate::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
 use crate::sections::{Section, descriptors, make_writable};
+use crate::{arch, breakpoint};
 
 /// How many there are.
-pub const CONTROLS: u32 = 7;
+pub const CONTROLS: u32 = 8;
 
 type Add<'t> = Trial<'t, 'static, OwnArea, CpuId>;
 
@@ -76,6 +77,28 @@ critical_section! {
         add sum, old;
         commit store [base + i], sum;
     }
+
+    /// Loads for nothing, twice: where [`flags_changed`] puts other instructions.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`].
+    ///
+    /// # Safety
+    ///
+    /// `base` is the first of `len` slots of `STRIDE` bytes.
+    unsafe fn loads_for_nothing(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
+        exits(OutOfRange) scratch(i, old) abort(restart) stride(STRIDE);
+        load_index i;
+        bound i, len => OutOfRange;
+        scale i, STRIDE;
+        add i, base;
+        load old, [i];
+        load old, [i];
+        load old, [i];
+        add old, count;
+        commit store [i], old;
+    }
 }
 
 fn start(_: &Own, _: bool) -> usize {
@@ -94,9 +117,9 @@ fn any(_: &Own) -> bool {
     true
 }
 
-/// The control cases: unarmed, published early, not compared, register reused.
+/// The control cases: unarmed, published early, not compared, register reused, flags changed.
 #[rustfmt::skip]
-fn wrong_cases() -> [Case<'static, OwnArea, CpuId>; 4] {
+fn wrong_cases() -> [Case<'static, OwnArea, CpuId>; 5] {
     [
         case!("unarmed" Here compares 0 scratch 1 takes 0, [start] => [sum] [any]
             |s| unarmed::add_here::<STRIDE, _, _>(s.token, s.index, s.base, s.len, COUNT)),
@@ -106,6 +129,8 @@ fn wrong_cases() -> [Case<'static, OwnArea, CpuId>; 4] {
             |s| not_compared(s.token, s.index, s.word, COUNT)),
         case!("register reused" Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
             |s| register_reused::<STRIDE, _, _>(s.token, s.index, s.base, s.len, core::hint::black_box(COUNT))),
+        case!("flags changed" Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
+            |s| loads_for_nothing::<STRIDE, _, _>(s.token, s.index, s.base, s.len, COUNT)),
     ]
 }
 
@@ -115,7 +140,7 @@ pub fn run(suite: &mut Suite, stage: &Stage, token: Here, claim: &mut dyn FnMut(
     let wrong = wrong_cases();
     let trial = |case| Add { case, stage, token, index: token.cpu_index() };
     let add = good.iter().find(|case| case.name == "add_here").map(trial);
-    let [unarmed, early, uncompared, reused] = wrong.each_ref().map(trial);
+    let [unarmed, early, uncompared, reused, flags] = wrong.each_ref().map(trial);
     report(suite, "descriptor not stored", unarmed_control(&unarmed, claim));
     let mut spoiled = |name, control: fn(&Add) -> Verdict| {
         report(suite, name, add.as_ref().or_fail("add_here").and_then(control));
@@ -134,6 +159,7 @@ pub fn run(suite: &mut Suite, stage: &Stage, token: Here, claim: &mut dyn FnMut(
         });
         report(suite, name, verdict);
     }
+    report(suite, "flags that have to stay changed", flags_changed(&flags, claim));
 }
 
 fn report(suite: &mut Suite, name: &str, verdict: Verdict) {
@@ -163,6 +189,23 @@ fn unarmed_control(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
     caught(trial, &section, Wrong::NotAborted)
 }
 
+/// The section changes a flag and changes it back: only an abort between the two shows it.
+fn flags_changed(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
+    let section = trial.find()?;
+    claim(&section);
+    let changes = arch::flag_changes().ok_or_else(|| skip!("no instruction changes flags that have to stay"))?;
+    let is_twice = |points: &&[usize]| {
+        let [first, second, behind] = **points else { return false };
+        behind - second == second - first
+            && (first..second).all(|at| arch::code::<1>(at) == arch::code(at + second - first))
+    };
+    let loads = section.points().windows(3).find(is_twice).or_fail("two equal instructions")?;
+    for (load, change) in loads.iter().zip(changes) {
+        breakpoint::patch(*load, &change[..loads[1] - loads[0]]);
+    }
+    caught(trial, &section, Wrong::Flags)
+}
+
 /// Gives the section's descriptor another length, for as long as `body` runs.
 fn with_end(section: &Section, end: usize, body: impl FnOnce() -> Verdict) -> Verdict {
     // SAFETY: descriptors have been made writable, and the only thread runs no section at this moment. Volatile, because the
@@ -178,9 +221,8 @@ fn with_end(section: &Section, end: usize, body: impl FnOnce() -> Verdict) -> Ve
 
 fn too_long(trial: &Add) -> Verdict {
     let section = trial.find()?;
-    let length =
-        crate::arch::length(&crate::arch::code(section.end)).or_fail("an unknown instruction behind the section")?;
-    let behind = section.end + length.max(crate::arch::BEHIND + 1);
+    let length = arch::length(&arch::code(section.end)).or_fail("an unknown instruction behind the section")?;
+    let behind = section.end + length.max(arch::BEHIND + 1);
     with_end(&section, behind, || caught(trial, &section, Wrong::AbortedOutside))
 }
 
@@ -194,7 +236,7 @@ fn wrong_signature(trial: &Add) -> Verdict {
     let section = trial.find()?;
     let ending = process::in_child(20 * SECOND, &mut || {
         // SAFETY: the text around abort handlers has been made writable, and this process has its own copy of it.
-        unsafe { (section.abort as *mut u8).sub(1).write_volatile(!crate::arch::code::<1>(section.abort - 1)[0]) };
+        unsafe { (section.abort as *mut u8).sub(1).write_volatile(!arch::code::<1>(section.abort - 1)[0]) };
         match trial.every_point(&section) {
             Ok(Ok(_)) => 0,
             Ok(Err(_)) => 1,

@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use linux_raw_sys::auxvec::AT_HWCAP;
 use linux_raw_sys::general::SIGTRAP;
 
 use super::{LONGEST, words_before};
@@ -17,6 +18,13 @@ pub const FLAGS: Option<(usize, usize)> = Some((PC + 8, 0x0fff_f3ff));
 /// x16 and x17.
 pub const TEMPORARIES: u32 = 2;
 pub const INPUTS_IN_REGISTERS: bool = true;
+
+/// `msr dit, #1` and `msr dit, #0`: the timing of instructions; a CPU before Armv8.4 has none of the kind.
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    const HWCAP_DIT: usize = 1 << 24;
+    let has_dit = rseq_rt::env::auxv(AT_HWCAP as usize).is_some_and(|bits| bits & HWCAP_DIT != 0);
+    has_dit.then_some([0xd503_415f_u32.to_le_bytes(), 0xd503_405f_u32.to_le_bytes()])
+}
 
 pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
     Some(4)

@@ -20,6 +20,11 @@ pub const INPUTS_IN_REGISTERS: bool = true;
 /// `__ARM_NR_cacheflush` of asm/unistd.h.
 const CACHEFLUSH: u32 = 0xf_0002;
 
+/// An operating system may forbid `setend`, the only candidate.
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    None
+}
+
 pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
     Some(4)
 }

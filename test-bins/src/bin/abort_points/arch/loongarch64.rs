@@ -16,6 +16,10 @@ pub const FLAGS: Option<(usize, usize)> = None;
 pub const TEMPORARIES: u32 = 1;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    None
+}
+
 pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
     Some(4)
 }

@@ -19,6 +19,10 @@ pub const INPUTS_IN_REGISTERS: bool = true;
 /// `BCACHE` of asm/cachectl.h.
 const BOTH_CACHES: usize = 3;
 
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    None
+}
+
 /// A load from `0($31)` in the delay slot of a call reads the word behind it, which is no instruction.
 pub fn length(code: &[u8; LONGEST]) -> Option<usize> {
     let word = u32::from_ne_bytes([code[0], code[1], code[2], code[3]]);

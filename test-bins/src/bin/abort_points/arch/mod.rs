@@ -8,6 +8,7 @@
 //! | `PC` | where `ucontext` has the program counter, in bytes |
 //! | `REGISTERS` | where it has the general registers, in bytes, and how many words these are |
 //! | `FLAGS` | where it has a word of flags, and those bits of it that a section keeps |
+//! | `flag_changes()` | an instruction that changes such a flag, and one that changes it back, filled up by no-operations |
 //! | `TEMPORARIES` | registers that a section declares as changed besides its scratch registers |
 //! | `INPUTS_IN_REGISTERS` | whether a section's inputs are always in registers |
 //! | `length(code)` | the length of the first instruction; `None` if it is unknown |
@@ -26,7 +27,8 @@
 mod imp;
 
 pub use imp::{
-    BEHIND, BREAKPOINT, FLAGS, INPUTS_IN_REGISTERS, PC, REGISTERS, SIGNAL, TEMPORARIES, entry, flush, length,
+    BEHIND, BREAKPOINT, FLAGS, INPUTS_IN_REGISTERS, PC, REGISTERS, SIGNAL, TEMPORARIES, entry, flag_changes, flush,
+    length,
 };
 
 /// Bytes of the longest instruction of any architecture.

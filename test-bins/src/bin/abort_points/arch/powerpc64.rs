@@ -18,6 +18,11 @@ pub const FLAGS: Option<(usize, usize)> = Some((PC + 6 * 8, 0x0fff_ffff));
 pub const TEMPORARIES: u32 = 1;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
+/// `crset 31` and `crclr 31`: the last bit of cr7.
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    Some([0x4fff_fa42_u32.to_ne_bytes(), 0x4fff_f982_u32.to_ne_bytes()])
+}
+
 pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
     Some(4)
 }

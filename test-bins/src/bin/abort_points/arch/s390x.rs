@@ -14,6 +14,10 @@ pub const FLAGS: Option<(usize, usize)> = None;
 pub const TEMPORARIES: u32 = 1;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    None
+}
+
 /// The two upper bits say it.
 pub fn length(code: &[u8; LONGEST]) -> Option<usize> {
     Some(match code[0] >> 6 {

@@ -19,6 +19,11 @@ pub const TEMPORARIES: u32 = 2;
 /// Some are in a block in memory, where there are too many.
 pub const INPUTS_IN_REGISTERS: bool = false;
 
+/// `std` and `cld`: the direction.
+pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
+    Some([[0xfd, 0x90, 0x90, 0x90], [0xfc, 0x90, 0x90, 0x90]])
+}
+
 pub fn length(code: &[u8; LONGEST]) -> Option<usize> {
     InstDecoder::default().decode_slice(code).ok().map(|instruction| instruction.len().to_const() as usize)
 }
