@@ -8,11 +8,39 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use super::cache;
 use super::mirror::KEYRING;
 
 const ATTEMPTS: u32 = 3;
 /// Every kernel package of a suite.
 const KERNELS: &str = "^linux-(image|binary|modules)-[0-9]";
+
+/// Gets a file, going on where an earlier try ended, and checks it.
+const HELPER: &str = "/usr/lib/apt/apt-helper";
+
+/// A file on a mirror, as apt's signed lists have it.
+#[derive(Debug, PartialEq, Eq)]
+struct Remote {
+    address: String,
+    name: String,
+    /// Such as `SHA256:` and the digits.
+    hash: String,
+}
+
+impl Remote {
+    /// A line of `--print-uris`.
+    fn read(line: &str) -> Option<Self> {
+        let (address, rest) = line.strip_prefix('\'')?.split_once("' ")?;
+        let [name, _size, hash] = rest.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
+        Some(Self { address: address.into(), name: name.into(), hash: hash.into() })
+    }
+
+    /// Whether all of it is there.
+    fn is_in(&self, directory: &Path) -> bool {
+        let found = cache::digest(&directory.join(&self.name));
+        found.is_ok_and(|found| self.hash.strip_prefix("SHA256:") == Some(&found))
+    }
+}
 
 /// One architecture of one suite.
 #[derive(Debug)]
@@ -54,10 +82,18 @@ impl Apt {
         Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
     }
 
-    /// Gets packages into `into`; what is there whole already is not fetched again.
+    /// Gets packages into `into`; what is there whole already is not fetched again, and of others only what is missing.
     pub fn download(&self, packages: &[&str], into: &Path) -> Result<(), String> {
-        let words: Vec<_> = ["download"].iter().chain(packages).copied().collect();
-        self.retried(|| self.run("apt-get", &words, into)).map(drop)
+        // Not by `apt-get download` alone: it removes what is there in part, also where it only names the files.
+        let words: Vec<_> = ["download", "--print-uris"].iter().chain(packages).copied().collect();
+        let listed = self.run("apt-get", &words, &self.directory)?;
+        let files: Vec<_> = String::from_utf8_lossy(&listed.stdout).lines().filter_map(Remote::read).collect();
+        if files.len() != packages.len() {
+            return Err(format!("apt-get names {} files for {}", files.len(), packages.join(" ")));
+        }
+        let get =
+            |file: &Remote| self.run(HELPER, &["download-file", &file.address, &file.name, &file.hash], into).map(drop);
+        files.iter().filter(|file| !file.is_in(into)).try_for_each(|file| self.retried(|| get(file)))
     }
 
     fn retried<T>(&self, attempt: impl Fn() -> Result<T, String>) -> Result<T, String> {
@@ -110,6 +146,22 @@ fn complaint(stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_there_if_its_hash_says_so() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let name = format!("runner-apt-{}.deb", std::process::id());
+        let remote = Remote::read(&format!("'http://mirror/pool/a%2bb.deb' {name} 0 SHA256:{empty}")).unwrap();
+        assert_eq!((remote.address.as_str(), remote.name.as_str()), ("http://mirror/pool/a%2bb.deb", name.as_str()));
+        let directory = std::env::temp_dir();
+        assert!(!remote.is_in(&directory));
+        fs::write(directory.join(&name), "").unwrap();
+        assert!(remote.is_in(&directory));
+        fs::write(directory.join(&name), "x").unwrap();
+        assert!(!remote.is_in(&directory));
+        fs::remove_file(directory.join(&name)).unwrap();
+        assert_eq!(Remote::read("Reading package lists..."), None);
+    }
 
     #[test]
     fn the_first_error_is_what_is_shown() {

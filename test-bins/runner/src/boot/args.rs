@@ -22,7 +22,8 @@ pub struct Choice {
 
 /// Gets QEMU and kernels through the system's package manager.
 #[derive(Debug, Args)]
-#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice.\n\
+#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice; \
+                        interrupted, it goes on where it was.\n\
                         Exit codes: 0 all is there, 1 something is not, 2 usage error.")]
 pub struct FetchArgs {
     /// What to get; without any, every kernel of the table

@@ -116,7 +116,8 @@ pub fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn digest(path: &Path) -> Result<String, String> {
+/// A file's SHA-256.
+pub fn digest(path: &Path) -> Result<String, String> {
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }

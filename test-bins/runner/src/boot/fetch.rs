@@ -14,6 +14,7 @@ use super::args::FetchArgs;
 use super::cache::{self, Slot, names};
 use super::resolve::{Packages, newest};
 use super::select::{self, Wanted};
+use super::version::Version;
 use super::{install, mirror, unpack};
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
@@ -160,13 +161,14 @@ impl Plan {
         }
         let start = Instant::now();
         let work = state.join(format!("new-{}", on.line));
-        let debs = state.join(format!("debs-{}-{}", on.machine.name, on.line));
+        // Kept until the kernel is there, so that a next try goes on.
+        let debs = self.cache.join("partial").join(format!("{}-{}", on.machine.name, on.line));
         let made = make_directories(&work, &debs).and_then(|()| self.unpacked(on, &packages, apt, &work, &debs));
         let bytes: u64 = debs_in(&debs).iter().filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum();
         let kept = made.and_then(|packages_got| slot.fill(&work, &packages.release, packages_got, suite));
-        let _ = fs::remove_dir_all(&debs);
         let _ = fs::remove_dir_all(&work);
         kept?;
+        let _ = fs::remove_dir_all(&debs);
         let (megabytes, seconds) = (bytes as f64 / 1e6, start.elapsed().as_secs_f64());
         eprintln!("  {:<18} {:<5} {} ({megabytes:.0} MB, {seconds:.1} s)", on.machine.name, on.line, packages.release);
         Ok(true)
@@ -189,14 +191,17 @@ impl Plan {
         apt.download(&wanted, debs)?;
         let deb = |name: &str| {
             let start = format!("{name}_");
-            let found = names(debs).into_iter().find(|file| file.starts_with(&start));
+            let of_it = names(debs).into_iter().filter(|file| file.starts_with(&start) && file.ends_with(".deb"));
+            // An older one may be left of another try.
+            let found = of_it.max_by_key(|file| Version::of(file));
             found.map(|file| debs.join(file)).ok_or_else(|| format!("apt left no {name}"))
         };
-        unpack::kernel(&deb(&packages.kernel)?, work, on.machine.device_tree)?;
-        if modules {
-            unpack::modules(&deb(&packages.modules)?, work, on.machine.modules)?;
+        let files = wanted.iter().map(|name| deb(name)).collect::<Result<Vec<_>, _>>()?;
+        unpack::kernel(&files[0], work, on.machine.device_tree)?;
+        if let Some(last) = files.last().filter(|_| modules) {
+            unpack::modules(last, work, on.machine.modules)?;
         }
-        Ok(names(debs).into_iter().filter_map(|file| Some(file.strip_suffix(".deb")?.to_owned())).collect())
+        Ok(files.iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect())
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::cache;
 use super::machine::Machine;
 use super::mirror::{self, KEYRING};
 use super::toolchain;
@@ -79,7 +81,7 @@ fn missing(machines: &[&'static Machine]) -> BTreeSet<&'static str> {
 }
 
 fn apt_install(packages: &BTreeSet<&'static str>, backports: Option<&str>) -> Result<(), String> {
-    let state = std::env::temp_dir().join(format!("runner-apt-{}", std::process::id()));
+    let state = cache::directory()?.join("apt").join("install");
     let done = prepare(&state, backports).and_then(|()| {
         apt(&state, &["update"])?;
         let mut words = vec!["install", "-y", "--no-install-recommends"];
@@ -87,7 +89,9 @@ fn apt_install(packages: &BTreeSet<&'static str>, backports: Option<&str>) -> Re
         words.extend(packages);
         apt(&state, &words)
     });
-    let _ = fs::remove_dir_all(state);
+    // What has come of the packages is for the next try.
+    let left: &[&str] = if done.is_ok() { &[""] } else { &["lists", "parts"] };
+    left.iter().for_each(|below| drop(fs::remove_dir_all(state.join(below))));
     done
 }
 
@@ -98,7 +102,7 @@ fn prepare(state: &Path, backports: Option<&str>) -> Result<(), String> {
             fs::create_dir_all(state.join(below))?;
         }
         let system = Path::new("/etc/apt/sources.list.d");
-        for name in super::cache::names(system) {
+        for name in cache::names(system) {
             fs::copy(system.join(&name), state.join("parts").join(name))?;
         }
         Ok(())
@@ -122,13 +126,13 @@ fn apt(state: &Path, words: &[&str]) -> Result<(), String> {
         command.args(["-o", &setting]);
     }
     command.args(["-o", "DPkg::Lock::Timeout=600", "-o", "APT::Sandbox::User=root", "-q"]).args(words);
-    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-    let output = command.output().map_err(|error| format!("apt-get: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("apt-get {} failed: {}", words[0], text.lines().next_back().unwrap_or("no message")))
+    // Its progress is seen as it comes, and stdout is ours.
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(io::stderr());
+    let status = command.status().map_err(|error| format!("apt-get: {error}"))?;
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| format!("apt-get {} failed ({status}); its messages are above", words[0]))
 }
 
 /// The suite to take QEMU from where the release's own is too old.
