@@ -41,7 +41,6 @@ pub fn run(machines: &[&'static Machine]) -> Result<(), String> {
     if packages.is_empty() {
         return Ok(());
     }
-    let list = packages.iter().copied().collect::<Vec<_>>().join(" ");
     if !is_program("apt-get") {
         let programs: BTreeSet<_> = machines.iter().map(|machine| machine.qemu).collect();
         return Err(format!(
@@ -49,13 +48,18 @@ pub fn run(machines: &[&'static Machine]) -> Result<(), String> {
             programs.into_iter().collect::<Vec<_>>().join(", ")
         ));
     }
-    let backports = backports();
+    install(&packages, backports().as_deref())
+}
+
+/// Installs packages, from `suite` where it has newer ones; as a normal user, says how.
+pub fn install(packages: &BTreeSet<&'static str>, suite: Option<&str>) -> Result<(), String> {
+    let list = packages.iter().copied().collect::<Vec<_>>().join(" ");
     if !is_root() {
-        let suite = backports.as_ref().map(|suite| format!("-t {suite} ")).unwrap_or_default();
+        let suite = suite.map(|suite| format!("-t {suite} ")).unwrap_or_default();
         return Err(format!("run this first: sudo apt-get install --no-install-recommends {suite}{list}"));
     }
     eprintln!("installing {list}");
-    apt_install(&packages, backports.as_deref())
+    apt_install(packages, suite)
 }
 
 /// Why a QEMU is of no use, if it is not: `major` is its version.

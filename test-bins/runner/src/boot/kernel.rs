@@ -39,7 +39,7 @@ fn build(recipe: &Recipe, args: &KernelArgs) -> Result<(), String> {
         eprintln!("{} is there: {release}; {}", recipe.line, boot_command(recipe));
         return Ok(());
     }
-    tools::check()?;
+    tools::get()?;
     let directory = cache.join("build").join(recipe.line);
     if args.refresh {
         let _ = fs::remove_dir_all(&directory);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::install::is_program;
+use super::install::{self, is_program};
 
 /// Programs, and the Debian packages that they come in.
-const PROGRAMS: &[(&str, &str)] = &[
+const PROGRAMS: &[Part] = &[
     ("make", "make"),
     ("gcc", "gcc"),
     ("ld", "binutils"),
@@ -20,27 +20,40 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Headers of libraries for the build's own programs, and their packages.
-const HEADERS: &[(&str, &str)] = &[("gelf.h", "libelf-dev"), ("stdlib.h", "libc6-dev")];
+const HEADERS: &[Part] = &[("gelf.h", "libelf-dev"), ("stdlib.h", "libc6-dev")];
 
-/// Fails where something is missing, and says what to install.
-pub fn check() -> Result<(), String> {
+/// Installs what is missing; where that cannot be, says what it is.
+pub fn get() -> Result<(), String> {
+    let lacking = missing();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    if is_program("apt-get") {
+        install::install(&packages(&lacking), None).map_err(|message| format!("{}: {message}", complaint(&lacking)))?;
+    }
+    let left = missing();
+    if left.is_empty() { Ok(()) } else { Err(complaint(&left)) }
+}
+
+/// A program or header, and its package.
+type Part = (&'static str, &'static str);
+
+fn missing() -> Vec<&'static Part> {
     let programs: Vec<_> = PROGRAMS.iter().filter(|(program, _)| !is_program(program)).collect();
     // Without a compiler nothing can be said of headers.
     let compiler = is_program("gcc");
     let headers: Vec<_> = HEADERS.iter().filter(|(header, _)| !compiler || !has_header(header)).collect();
-    let missing: Vec<_> = programs.into_iter().chain(headers).collect();
-    if missing.is_empty() { Ok(()) } else { Err(complaint(&missing)) }
+    programs.into_iter().chain(headers).collect()
 }
 
-fn complaint(missing: &[&(&str, &str)]) -> String {
+fn packages(missing: &[&Part]) -> BTreeSet<&'static str> {
+    missing.iter().map(|(_, package)| *package).collect()
+}
+
+fn complaint(missing: &[&Part]) -> String {
     let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
-    let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
-    let packages: Vec<_> = packages.into_iter().collect();
-    format!(
-        "building a kernel needs {}, missing here: sudo apt-get install --no-install-recommends {}",
-        names.join(", "),
-        packages.join(" ")
-    )
+    let packages: Vec<_> = packages(missing).into_iter().collect();
+    format!("building a kernel needs {}, missing here (in Debian's {})", names.join(", "), packages.join(", "))
 }
 
 fn has_header(name: &str) -> bool {
@@ -60,7 +73,7 @@ mod tests {
     fn what_is_missing_is_named_with_its_package() {
         let text = complaint(&[&("flex", "flex"), &("gelf.h", "libelf-dev"), &("ld", "binutils")]);
         assert!(text.contains("needs flex, gelf.h, ld, missing here"), "{text}");
-        assert!(text.ends_with("--no-install-recommends binutils flex libelf-dev"), "{text}");
+        assert!(text.ends_with("(in Debian's binutils, flex, libelf-dev)"), "{text}");
     }
 
     #[test]
