@@ -14,7 +14,7 @@ use explore::{Explorer, Kernel};
 use machine::Ending;
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use rseq_core::section::Statement;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -34,11 +34,11 @@ const CASES: u32 = 8;
 thread_local! {
     /// The seed of this test's next runner; the first one is shown if the test fails, and repeats it.
     static SEED: Cell<u64> = {
-        let seed = match Config::default().rng_seed {
-            RngSeed::Fixed(seed) => seed,
-            RngSeed::Random => RandomState::new().hash_one(()),
+        let seed = match std::env::var("MODEL_SEED") {
+            Ok(seed) => seed.parse().expect("MODEL_SEED is a number"),
+            Err(_) => RandomState::new().hash_one(()),
         };
-        println!("PROPTEST_RNG_SEED={seed}");
+        println!("MODEL_SEED={seed}");
         Cell::new(seed)
     };
 }
@@ -46,8 +46,12 @@ thread_local! {
 fn runner(cases: u32) -> TestRunner {
     let seed = SEED.get();
     SEED.set(seed.wrapping_add(1));
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config { cases, max_global_rejects: 1 << 16, failure_persistence: None, ..Config::default() };
-    TestRunner::new(Config { max_shrink_iters: 64, rng_seed: RngSeed::Fixed(seed), ..config })
+    // Not by the configuration's seed: without proptest's "std" that changes nothing.
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(Config { max_shrink_iters: 64, ..config }, random)
 }
 
 /// What was seen of a section.
