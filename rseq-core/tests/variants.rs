@@ -99,43 +99,6 @@ fn a_second_comparison_that_differs_is_told() {
     assert!(told, "no second comparison differed");
 }
 
-/// A commit over a change that came after the first comparison leaves its own value behind; a change that came after the
-/// commit leaves the changed one.
-#[test]
-fn the_second_comparison_is_made() {
-    let mut delays = [0usize; 8];
-    // Behind the first comparison, which is the second step: longer than until the change.
-    delays[2] = 10_000_000;
-    for _ in 0..20 {
-        let mut value = 7usize;
-        let v = Shared(&raw mut value);
-        let outcome = std::thread::scope(|scope| {
-            scope.spawn(move || {
-                std::thread::sleep(std::time::Duration::from_micros(500));
-                // SAFETY: the word outlives the scope; sections and this write it as a whole.
-                unsafe { v.pointer().write_volatile(8) };
-            });
-            until_stopped(|cpu, token| {
-                // SAFETY: `v` and `delays` are locals; the CPU is one that the kernel told.
-                unsafe { compare_twice::load_cbne_store(token, CpuId, cpu, v.pointer(), 7, 9, delays.as_ptr()) }
-            })
-        });
-        assert!(outcome != Some(true) || value == 8, "committed over a change");
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Shared(*mut usize);
-
-// SAFETY: whoever uses the address says why it may.
-unsafe impl Send for Shared {}
-
-impl Shared {
-    fn pointer(self) -> *mut usize {
-        self.0
-    }
-}
-
 #[test]
 fn unarmed_sections_leave_no_descriptor() {
     let Some(registration) = adopted() else { return };

@@ -7,31 +7,9 @@
 
 use crate::abi::Rseq;
 use core::arch::asm;
-use core::ptr::NonNull;
 
 /// A `break` that nobody emits; an instruction word like any other, so `.long` gives it the code's byte order.
 pub const SIGNATURE: u32 = 0x0350_000d;
-
-/// A thread-local's offset has more bits than an instruction.
-pub const DIRECT: bool = false;
-
-/// Picks a text for words of 64 or of 32 bits.
-#[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_wide {
-    ($wide:literal, $narrow:literal) => {
-        $wide
-    };
-}
-#[cfg(target_arch = "mips")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_wide {
-    ($wide:literal, $narrow:literal) => {
-        $narrow
-    };
-}
 
 /// How every text begins; `.set pop` ends it. The thread pointer's instruction is one of release 2, also where a kernel
 /// emulates it.
@@ -44,7 +22,7 @@ macro_rules! __rseq_set {
 }
 
 /// An instruction for hi or lo, where there are these registers.
-#[cfg(target_arch = "mips64")]
+#[cfg(not(target_arch = "mips64r6"))]
 macro_rules! hi_lo {
     ($text:literal) => {
         $text
@@ -57,9 +35,9 @@ macro_rules! hi_lo {
     };
 }
 
-/// The thread pointer, as the ABI has it: 0x7000 behind the start of the TLS block.
+/// As the ABI has it: 0x7000 behind the start of the TLS block.
 #[inline]
-pub fn thread_pointer() -> usize {
+pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: reads the hardware register that the ABI reserves for this; kernels emulate it fast in $3.
     unsafe {
@@ -74,50 +52,46 @@ pub fn thread_pointer() -> usize {
     pointer
 }
 
-/// This thread's copy of `__rseq_core_area`.
 #[inline]
-pub fn own_area() -> NonNull<Rseq> {
-    let area: *mut Rseq;
+pub(super) fn own_area() -> *mut Rseq {
+    let area;
     // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
             __rseq_set!(),
             "rdhwr $3, $29",
             "lui {area}, %tprel_hi(__rseq_core_area)",
-            concat!(__rseq_wide!("daddu", "addu"), " {area}, {area}, $3"),
-            concat!(__rseq_wide!("daddiu", "addiu"), " {area}, {area}, %tprel_lo(__rseq_core_area)"),
+            concat!(crate::__rseq_wide!("daddu", "addu"), " {area}, {area}, $3"),
+            concat!(crate::__rseq_wide!("daddiu", "addiu"), " {area}, {area}, %tprel_lo(__rseq_core_area)"),
             ".set pop",
             area = out(reg) area,
             out("$3") _,
             options(pure, nomem, nostack, preserves_flags)
         );
-        NonNull::new_unchecked(area)
     }
+    area
 }
 
-/// The raw system call.
-///
-/// # Safety
-///
-/// The call's effects are the caller's to answer for.
-#[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
 #[inline]
-pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in $2, arguments in $4 to $9; $7 says whether $2 is an error number. It changes
-    // $1 to $15, $24, $25, hi and lo. $1, hi and lo cannot be declared, so they are kept in registers that it preserves.
+    // SAFETY: the kernel's convention: number in $2, arguments in $4 to $9 (o32: to $7, then on the stack at 16 and
+    // 20); $7 says whether $2 is an error number. It changes $1 to $15, $24, $25, hi and lo. $1, hi and lo cannot be
+    // declared, so they are kept in registers that it preserves.
     unsafe {
         asm!(
             __rseq_set!(),
             "move $16, $1",
             hi_lo!("mfhi $17"),
             hi_lo!("mflo $18"),
+            crate::__rseq_wide!("", "addiu $29, $29, -32\nsw $8, 16($29)\nsw $9, 20($29)"),
             "syscall",
+            crate::__rseq_wide!("", "addiu $29, $29, 32"),
             hi_lo!("mthi $17"),
             hi_lo!("mtlo $18"),
             "beqz $7, 60f",
             "move $1, $16",
-            "dnegu $2, $2",
+            crate::__rseq_wide!("dnegu $2, $2", "negu $2, $2"),
             "60:",
             ".set pop",
             inlateout("$2") nr as usize => value,
@@ -139,335 +113,148 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
             out("$18") _,
             lateout("$24") _,
             lateout("$25") _,
+            #[cfg(target_pointer_width = "64")]
             options(nostack)
         );
     }
     value
 }
 
-/// The raw system call.
-///
-/// # Safety
-///
-/// The call's effects are the caller's to answer for.
-#[cfg(target_arch = "mips")]
-#[inline]
-pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
-    let value;
-    // SAFETY: the kernel's convention: number in $2, arguments in $4 to $7 and on the stack at 16 and 20; $7 says whether $2 is
-    // an error number. It changes $1 to $15, $24, $25, hi and lo. $1, hi and lo cannot be declared, so they are kept in
-    // registers that it preserves.
-    unsafe {
-        asm!(
-            __rseq_set!(),
-            "move $16, $1",
-            "mfhi $17",
-            "mflo $18",
-            "addiu $29, $29, -32",
-            "sw $8, 16($29)",
-            "sw $9, 20($29)",
-            "syscall",
-            "addiu $29, $29, 32",
-            "mthi $17",
-            "mtlo $18",
-            "beqz $7, 60f",
-            "move $1, $16",
-            "negu $2, $2",
-            "60:",
+/// From a data word, because `$gp` need not hold the GOT.
+macro_rules! load_weak {
+    ($symbol:literal, $address:ident) => {
+        core::arch::asm!(
+            $crate::__rseq_set!(),
+            concat!(".weak ", $symbol),
+            ".pushsection .data.rel.ro.__rseq_weak, \"aw\", %progbits",
+            $crate::__rseq_wide!(".balign 8", ".balign 4"),
+            concat!("67: ", $crate::__rseq_wide!(".quad ", ".long "), $symbol),
+            ".popsection",
+            $crate::__rseq_text!(address "{t}", "67b", "{u}"),
+            $crate::__rseq_wide!("ld {t}, 0({t})", "lw {t}, 0({t})"),
             ".set pop",
-            inlateout("$2") nr as usize => value,
-            out("$3") _,
-            inlateout("$4") args[0] => _,
-            inlateout("$5") args[1] => _,
-            inlateout("$6") args[2] => _,
-            inlateout("$7") args[3] => _,
-            inlateout("$8") args[4] => _,
-            inlateout("$9") args[5] => _,
-            lateout("$10") _,
-            lateout("$11") _,
-            lateout("$12") _,
-            lateout("$13") _,
-            lateout("$14") _,
-            lateout("$15") _,
-            out("$16") _,
-            out("$17") _,
-            out("$18") _,
-            lateout("$24") _,
-            lateout("$25") _,
-        );
-    }
-    value
-}
-
-/// The address of an undefined weak symbol, from a data word, because `$gp` need not hold the GOT: 0 where nobody defines it.
-macro_rules! weak_address {
-    ($symbol:literal) => {{
-        let address: usize;
-        // SAFETY: reads one word, which the linker made and which never changes once the process has started.
-        unsafe {
-            core::arch::asm!(
-                $crate::__rseq_set!(),
-                concat!(".weak ", $symbol),
-                ".pushsection .data.rel.ro.__rseq_weak, \"aw\", %progbits",
-                $crate::__rseq_wide!(".balign 8", ".balign 4"),
-                concat!("67: ", $crate::__rseq_wide!(".quad ", ".long "), $symbol),
-                ".popsection",
-                $crate::__rseq_address!("{t}", "67b", "{u}"),
-                $crate::__rseq_wide!("ld {t}, 0({t})", "lw {t}, 0({t})"),
-                ".set pop",
-                t = out(reg) address,
-                u = out(reg) _,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        address
-    }};
-}
-pub(crate) use weak_address;
-
-/// The address of a local label within 2 GiB, by the program counter. Takes two registers, the second to keep `$ra` in.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_address {
-    ($register:literal, $label:expr, $ra:literal) => {
-        concat!(
-            "move ",
-            $ra,
-            ", $31\n",
-            "bal 78f\n",
-            "lw ",
-            $register,
-            ", 0($31)\n", // in the delay slot, where $31 is the address of the distance already
-            "60: .long ",
-            $label,
-            " - 60b\n",
-            "78: ",
-            $crate::__rseq_wide!("daddu ", "addu "),
-            $register,
-            ", ",
-            $register,
-            ", $31\n",
-            "move $31, ",
-            $ra
+            t = out(reg) $address,
+            u = out(reg) _,
+            options(pure, readonly, nostack, preserves_flags)
         )
     };
 }
-
-/// A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
-///
-/// An abort in it finds `$ra` changed and its value in `rseq_ra`, which therefore has no other use: the abort handler brings
-/// it back before it jumps itself.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_jump {
-    ($label:expr) => {
-        concat!($crate::__rseq_address!("{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop\n")
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_abort_jump {
-    (restart) => {
-        $crate::__rseq_jump!("75b")
-    };
-    ($exit:ident) => {
-        $crate::__rseq_jump!(concat!("{", stringify!($exit), "}"))
-    };
-}
-
-/// The text that computes the address `a + b` in `rseq_t`, and the text of the place.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_reach {
-    ([$a:ident]) => {
-        ""
-    };
-    ([$a:ident + $b:ident]) => {
-        concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, {", stringify!($a), "}, {", stringify!($b), "}\n")
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_at {
-    ([$a:ident]) => {
-        concat!("0({", stringify!($a), "})")
-    };
-    ([$a:ident + $b:ident]) => {
-        "0({rseq_t})"
-    };
-}
+pub(crate) use load_weak;
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    ([direct $base:expr] $($rest:tt)*) => {
-        $crate::__rseq_frame! { [pointer $crate::arch::own_area().as_ptr()] $($rest)* }
-    };
-    ([pointer $base:expr] $index:ty, $variant:ident, $abort:ident,
-     [$(($number:tt $step:tt))*] [$($scratch:ident)*] [$($input:ident)*] [$($imm:ident)*] [$($exit:ident)*]) => {
-        ::core::arch::asm!(
-            $crate::__rseq_set!(),
-            $crate::__rseq_descriptor!($variant),
-            "75:",
-            $crate::__rseq_address!("{rseq_t}", "77b", "{rseq_ra}"),     // rseq_t = the descriptor
-            $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})")),
-            "72:",
-            $($crate::__rseq_step!($variant $step),)*
-            "73:",
-            "# {rseq_cs} {rseq_u}",                                      // not every section uses them
-            ".pushsection __rseq_failure, \"ax\", %progbits",
-            ".balign 4",
-            $crate::__rseq_signature!($variant, ".long 0x0350000d"),
-            "74:",
-            "move $31, {rseq_ra}",
-            $crate::__rseq_abort_jump!($abort),
-            ".popsection",
-            ".set pop",
-            rseq_t = out(reg) _,
-            rseq_u = out(reg) _,
-            rseq_ra = out(reg) _,
-            rseq_area = in(reg) $base,
-            rseq_cs = const $crate::abi::RSEQ_CS_LOW,
-            rseq_index = const <$index as $crate::Index>::OFFSET,
-            $($scratch = out(reg) _,)*
-            $($input = in(reg) $input,)*
-            $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
+    ([$form:ident $base:expr] $($section:tt)*) => {
+        $crate::__rseq_section! {
+            $($section)*
+            registers reg
+            operands [rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_ra = out(reg) _, rseq_area = in(reg) $base,]
+            descriptor [$crate::__rseq_text!(address "{rseq_t}", "77b", "{rseq_ra}")]
+            arm concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})"),
+            index "{rseq_index}({rseq_area})"
+            handler ".balign 4"
+            around [$crate::__rseq_set!(), ".set pop # {rseq_u}"]        // not every section uses it
             options(nostack)
-        )
+        }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_step {
-    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` takes no part.
-    ($v:ident (check_index $x:ident $exit:ident)) => {
+macro_rules! __rseq_text {
+    // Of a local label within 2 GiB, by the program counter. Takes a second register to keep `$ra` in.
+    (address $r:literal, $label:expr, $ra:literal) => {
         concat!(
-            "lw {rseq_t}, {rseq_index}({rseq_area})\n",
+            "move ", $ra, ", $31\n",
+            "bal 78f\n",
+            "lw ", $r, ", 0($31)\n", // in the delay slot, where $31 is the address of the distance already
+            "60: .long ", $label, " - 60b\n",
+            "78: ", $crate::__rseq_wide!("daddu ", "addu "), $r, ", ", $r, ", $31\n",
+            "move $31, ", $ra
+        )
+    };
+    // A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
+    //
+    // An abort in it finds `$ra` changed and its value in `rseq_ra`, which therefore has no other use: the abort
+    // handler brings it back before it jumps itself.
+    (far_jump $label:expr) => {
+        concat!($crate::__rseq_text!(address "{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop\n")
+    };
+    // The first `nop` is in the delay slot of the branch over this jump.
+    (jump $label:expr) => { concat!("nop\n", $crate::__rseq_text!(far_jump $label)) };
+    (jump_from_failure $label:expr) => { concat!("move $31, {rseq_ra}\n", $crate::__rseq_text!(far_jump $label)) };
+    // The text that computes the address `a + b` in `rseq_t`, and the text of the place.
+    (reach [$a:expr]) => { "" };
+    (reach [$a:expr, $b:expr]) => { concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, ", $a, ", ", $b, "\n") };
+    (at [$a:expr]) => { concat!("0(", $a, ")") };
+    (at [$a:expr, $b:expr]) => { "0({rseq_t})" };
+    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` takes no part.
+    (check_index $index:literal, $x:ident, $exit:ident) => {
+        concat!(
+            "lw {rseq_t}, ", $index, "\n",
             "xor {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
             $crate::__rseq_wide!("sll {rseq_t}, {rseq_t}, 0\n", ""),
-            $crate::__rseq_leave!("beq {rseq_t}, $0", $exit)
+            $crate::__rseq_leave_unless!("beq {rseq_t}, $0,", $exit)
         )
     };
-    ($v:ident (load_index $r:ident)) => {
-        concat!("lw {", stringify!($r), "}, {rseq_index}({rseq_area})")
+    (load_index $r:expr, $index:literal) => { concat!("lw ", $r, ", ", $index) };
+    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
+        $crate::__rseq_compare_loaded!("{rseq_t}", $compare [$($m),+], $x, $exit)
     };
-    ($v:ident (cbae $r:ident $x:ident $exit:ident)) => {
+    (cbae $r:expr, $x:expr, $exit:ident) => {
+        concat!("sltu {rseq_t}, ", $r, ", ", $x, "\n", $crate::__rseq_leave_unless!("bne {rseq_t}, $0,", $exit))
+    };
+    (cbne $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("beq ", $r, ", ", $x, ","), $exit) };
+    (cbeq $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", ", $x, ","), $exit) };
+    (cbz $r:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", $0,"), $exit) };
+    (scale $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("dsll ", "sll "), $r, ", ", $r, ", ", $k) };
+    (load $r:expr, $m:tt) => {
         concat!(
-            "sltu {rseq_t}, {", stringify!($r), "}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave!("bne {rseq_t}, $0", $exit)
+            $crate::__rseq_text!(reach $m),
+            $crate::__rseq_wide!("ld ", "lw "), $r, ", ", $crate::__rseq_text!(at $m)
         )
     };
-    ($v:ident (scale $r:ident $k:ident)) => {
-        concat!($crate::__rseq_wide!("dsll", "sll"), " {", stringify!($r), "}, {", stringify!($r), "}, {", stringify!($k), "}")
-    };
-    ($v:ident (load $r:ident $m:tt)) => {
+    (add $r:expr, $x:expr) => { concat!($crate::__rseq_wide!("daddu ", "addu "), $r, ", ", $r, ", ", $x) };
+    (store $m:tt, $x:expr) => {
         concat!(
-            $crate::__rseq_reach!($m),
-            $crate::__rseq_wide!("ld", "lw"), " {", stringify!($r), "}, ", $crate::__rseq_at!($m)
+            $crate::__rseq_text!(reach $m),
+            $crate::__rseq_wide!("sd ", "sw "), $x, ", ", $crate::__rseq_text!(at $m)
         )
     };
-    ($v:ident (cbne $a:tt $x:ident $exit:ident)) => { $crate::__rseq_compare!($a, $x, "beq", $exit) };
-    ($v:ident (cbeq $a:tt $x:ident $exit:ident)) => { $crate::__rseq_compare!($a, $x, "bne", $exit) };
-    ($v:ident (cbz $r:ident $exit:ident)) => {
-        $crate::__rseq_leave!(concat!("bne {", stringify!($r), "}, $0"), $exit)
-    };
-    ($v:ident (add $r:ident $x:ident)) => {
-        concat!($crate::__rseq_wide!("daddu", "addu"), " {", stringify!($r), "}, {", stringify!($r), "}, {", stringify!($x), "}")
-    };
-    ($v:ident (store $m:tt $x:ident)) => {
-        concat!(
-            $crate::__rseq_reach!($m),
-            $crate::__rseq_wide!("sd", "sw"), " {", stringify!($x), "}, ", $crate::__rseq_at!($m)
-        )
-    };
+    (clear $r:ident) => { concat!("move {", stringify!($r), "}, $0") };
     // Byte by byte: words would have to be aligned.
-    ($v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+    (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
-            "move {", stringify!($i), "}, $0\n",
-            "63: beq {", stringify!($i), "}, {", stringify!($n), "}, 64f\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, {", stringify!($s), "}, {", stringify!($i), "}\n", // delay slot
+            "63: beq ", $i, ", ", $n, ", 64f\n",
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, ", $s, ", ", $i, "\n",                      // delay slot
             "lbu {rseq_t}, 0({rseq_t})\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {", stringify!($d), "}, {", stringify!($i), "}\n",
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, ", $d, ", ", $i, "\n",
             "sb {rseq_t}, 0({rseq_u})\n",
             "b 63b\n",
-            $crate::__rseq_wide!("daddiu", "addiu"), " {", stringify!($i), "}, {", stringify!($i), "}, 1\n", // delay slot
+            $crate::__rseq_wide!("daddiu ", "addiu "), $i, ", ", $i, ", 1\n",                              // delay slot
             "64:"
         )
     };
-    ($v:ident (delay $d:ident $k:literal)) => {
+    (delay $d:expr, $k:literal) => {
         concat!(
-            $crate::__rseq_wide!("ld {rseq_t}, 8", "lw {rseq_t}, 4"), " * ", $k, "({", stringify!($d), "})\n",
+            $crate::__rseq_wide!("ld {rseq_t}, 8", "lw {rseq_t}, 4"), " * ", $k, "(", $d, ")\n",
             "65: beq {rseq_t}, $0, 66f\n",
             "nop\n",
             "b 65b\n",
-            $crate::__rseq_wide!("daddiu", "addiu"), " {rseq_t}, {rseq_t}, -1\n",                             // delay slot
+            $crate::__rseq_wide!("daddiu", "addiu"), " {rseq_t}, {rseq_t}, -1\n",                          // delay slot
             "66:"
         )
     };
-    ($v:ident (commit_store $m:tt $x:ident)) => { $crate::__rseq_step!($v (store $m $x)) };
-    ($v:ident (commit_release $m:tt $x:ident)) => {
-        concat!("sync\n", $crate::__rseq_step!($v (store $m $x)))
+    (commit_release $m:tt, $x:expr) => { concat!("sync\n", $crate::__rseq_text!(store $m, $x)) };
+    (commit_add $m:tt, $x:expr) => { $crate::__rseq_text!(commit $m, $crate::__rseq_text!(add "{rseq_u}", $x)) };
+    (commit_increment $m:tt) => {
+        $crate::__rseq_text!(commit $m, concat!($crate::__rseq_wide!("daddiu", "addiu"), " {rseq_u}, {rseq_u}, 1"))
     };
-    ($v:ident (commit_add $m:tt $x:ident)) => {
-        $crate::__rseq_add!($m, concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {rseq_u}, {", stringify!($x), "}"))
-    };
-    ($v:ident (commit_increment $m:tt)) => {
-        $crate::__rseq_add!($m, concat!($crate::__rseq_wide!("daddiu", "addiu"), " {rseq_u}, {rseq_u}, 1"))
-    };
-}
-
-/// Adds to the word at an address, by an instruction on `rseq_u`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_add {
-    ($m:tt, $add:expr) => {
+    (commit $m:tt, $add:expr) => {
         concat!(
-            $crate::__rseq_reach!($m),
-            $crate::__rseq_wide!("ld", "lw"),
-            " {rseq_u}, ",
-            $crate::__rseq_at!($m),
-            "\n",
-            $add,
-            "\n",
-            $crate::__rseq_wide!("sd", "sw"),
-            " {rseq_u}, ",
-            $crate::__rseq_at!($m)
-        )
-    };
-}
-
-/// Compares a register or a word in memory with a register, and leaves unless the branch is taken.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_compare {
-    ([$($m:tt)*], $x:ident, $stay:literal, $exit:ident) => {
-        concat!(
-            $crate::__rseq_reach!([$($m)*]),
-            $crate::__rseq_wide!("ld", "lw"), " {rseq_t}, ", $crate::__rseq_at!([$($m)*]), "\n",
-            $crate::__rseq_leave!(concat!($stay, " {rseq_t}, {", stringify!($x), "}"), $exit)
-        )
-    };
-    ($r:ident, $x:ident, $stay:literal, $exit:ident) => {
-        $crate::__rseq_leave!(concat!($stay, " {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
-    };
-}
-
-/// Leaves the section unless the branch is taken: none reaches further than 128 KiB.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_leave {
-    ($stay:expr, $exit:ident) => {
-        concat!(
-            $stay,
-            ", 61f\n",
-            "nop\n",
-            $crate::__rseq_jump!(concat!("{", stringify!($exit), "}")),
-            $crate::__rseq_exit_point!($exit),
-            "\n61:"
+            $crate::__rseq_text!(load "{rseq_u}", $m), "\n",
+            $add, "\n",
+            $crate::__rseq_wide!("sd", "sw"), " {rseq_u}, ", $crate::__rseq_text!(at $m)
         )
     };
 }

@@ -7,43 +7,47 @@
 //! | item | meaning |
 //! |---|---|
 //! | `SIGNATURE: u32` | the four bytes before every abort handler, a rare trapping encoding |
-//! | `DIRECT: bool` | whether one instruction of a section can address a static thread-local (`fs:` and `gs:` on x86) |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
-//! | `own_area() -> NonNull<Rseq>` | the address of `__rseq_core_area` in this thread, by local-exec relocations |
+//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by local-exec relocations |
 //! | `own_field(offset) -> u32` | only where `DIRECT`: a u32 of that area, in one load |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
-//! | `weak_address!(symbol)` | the address of an undefined weak symbol, or 0 |
-//! | `__rseq_frame!` | the `asm!` call around a section: arm, steps, commit, abort handler, operands |
-//! | `__rseq_step!` | the text of each step of a section |
+//! | `load_weak!(symbol, variable)` | the `asm!` call that loads the address of a weak symbol |
+//! | `__rseq_frame!` | registers and operands of a section, and the texts that arm it |
+//! | `__rseq_text!` | the text of each primitive of a section |
 //!
-//! `__rseq_frame!` receives `area [direct $base] | [pointer $base]`, a variant (see [`critical_section!`]), where an abort
-//! goes (`restart` or an exit), the numbered steps, and the names of scratch registers, inputs, strides (operands hold their logarithm) and exits. It
-//! numbers its local labels as the shared texts in `section/text.rs` expect: 72 the first instruction of the section, 73
-//! just behind the commit, 74 the abort handler, 75 where a restart begins, 77 the descriptor.
+//! `__rseq_frame!` receives `[direct base]` or `[pointer base]`, the area in reach of one instruction or at an address,
+//! and a section, which it hands on to [`__rseq_section!`](crate::__rseq_section) with what the architecture adds. That
+//! numbers the labels: 72 the first instruction of the section, 73 just behind the commit, 74 the abort handler, 75
+//! where a restart begins, 77 the descriptor; 61 is a place behind the way to an exit.
 //!
-//! `__rseq_step!` receives the area form, the variant and one step:
+//! `__rseq_text!` receives a primitive. Registers are texts that stand for them, but for the names that `check_index`
+//! and `clear` get; `m` is `[a]` or `[a, b]`, an address in a register or the sum of two.
 //!
-//! | step | effect |
+//! | primitive | effect |
 //! |---|---|
-//! | `(check_index x l)` | leave by `l` unless the 32-bit index field equals the low 32 bits of `x`, whatever the others are |
-//! | `(load_index r)` | `r` = index field, sign-extended: -1 is below no length |
-//! | `(cbae r x l)` | leave by `l` if `r` >= `x`, unsigned |
-//! | `(scale r k)` | `r` <<= `{k}`, the logarithm of a stride |
-//! | `(load r [m])` | `r` = word at `m` |
-//! | `(cbne r x l)` `(cbeq r x l)` `(cbz r l)` | leave by `l` if `r` != `x`, == `x`, == 0 |
-//! | `(cbne [m] x l)` `(cbeq [m] x l)` | the same for the word at `m` |
-//! | `(add r x)` | `r` += `x` |
-//! | `(store [m] x)` | word at `m` = `x`, not the commit |
-//! | `(copy [d] [s] n i)` | `n` bytes from `s` to `d`, counted in scratch `i` |
-//! | `(delay d k)` | count down from the `k`-th word at `d`, `k` a literal: only in sections that tests stretch |
-//! | `(commit_store [m] x)` `(commit_release [m] x)` `(commit_add [m] x)` `(commit_increment [m])` | the commit, as the last instruction |
+//! | `(jump l)` | to an exit; only where conditional branches reach too short |
+//! | `(jump_from_failure l)` | from the abort handler to an exit or to 75 |
+//! | `(check_index i, x, exit)` | leave unless the 32-bit field `i` is the low 32 bits of `x`, whatever the others are |
+//! | `(load_index r, i)` | `r` = index field, sign-extended: -1 is below no length |
+//! | `(cbae r, x, exit)` | leave if `r` >= `x`, unsigned |
+//! | `(cbne r, x, exit)` `(cbeq r, x, exit)` `(cbz r, exit)` | leave if `r` != `x`, == `x`, == 0 |
+//! | `(cbne m, x, exit)` `(cbeq m, x, exit)` | the same for the word at `m` |
+//! | `(scale r, k)` | `r` <<= `k`, the logarithm of a stride |
+//! | `(load r, m)` | `r` = word at `m` |
+//! | `(add r, x)` | `r` += `x` |
+//! | `(store m, x)` | word at `m` = `x`; the commit, too |
+//! | `(clear r)` `(copy d, s, n, i)` | `i` = 0, and `n` bytes from `s` to `d`, counted in `i` |
+//! | `(delay d, k)` | count down from the `k`-th word at `d`, `k` a literal: only in sections that tests stretch |
+//! | `(commit_release m, x)` | a store that all earlier loads and stores come before |
+//! | `(commit_add m, x)` `(commit_increment m)` | word at `m` += `x`, += 1 |
 //!
-//! `m` is `[a]` or `[a + b]`, both registers. Inputs keep their values, because an aborted section may start again. The
-//! commit is one store and the very last instruction before label 73. No conditional branch leaves the text of the `asm!`
-//! block, unless it reaches as far as any label of a function and of `__rseq_failure` can be; the way back from
-//! `__rseq_failure` is a jump of full range.
+//! Inputs keep their values, because an aborted section may start again. A commit is one store and its very last
+//! instruction. No conditional branch leaves the text of the `asm!` block, unless it reaches as far as any label of a
+//! function and of `__rseq_failure` can be: [`__rseq_leave_if!`](crate::__rseq_leave_if) is for one that does,
+//! [`__rseq_leave_unless!`](crate::__rseq_leave_unless) for one that does not. The way back from `__rseq_failure` is a
+//! jump of full range.
 //!
-//! [`critical_section!`]: crate::critical_section
+//! i686 states the steps themselves, `__rseq_step!`, instead of primitives: its inputs may be in memory.
 
 #[cfg_attr(all(target_arch = "x86_64", target_pointer_width = "64"), path = "x86_64.rs")]
 #[cfg_attr(target_arch = "x86", path = "x86.rs")]
@@ -56,10 +60,29 @@
 #[cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips"), path = "mips.rs")]
 mod imp;
 
+use crate::abi::Rseq;
+use core::ptr::NonNull;
+
+pub use imp::SIGNATURE;
+pub(crate) use imp::load_weak;
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
 pub(crate) use imp::own_field;
-pub(crate) use imp::weak_address;
-pub use imp::{DIRECT, SIGNATURE, own_area, syscall, thread_pointer};
+
+/// Whether one instruction of a section can address a static thread-local, as `fs:` and `gs:` do.
+pub const DIRECT: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
+
+/// The thread pointer: what `__rseq_offset` counts from.
+#[inline]
+pub fn thread_pointer() -> usize {
+    imp::thread_pointer()
+}
+
+/// This thread's copy of `__rseq_core_area`.
+#[inline]
+pub fn own_area() -> NonNull<Rseq> {
+    // SAFETY: it is in the executable's TLS block, which is mapped as long as the thread runs.
+    unsafe { NonNull::new_unchecked(imp::own_area()) }
+}
 
 /// The u32 at `offset` of this thread's `__rseq_core_area`.
 ///
@@ -73,6 +96,28 @@ pub(crate) unsafe fn own_field(offset: usize) -> u32 {
     // compiler's back.
     unsafe { own_area().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
 }
+
+/// The raw system call; errors come back as -4095 to -1.
+///
+/// # Safety
+///
+/// The call's effects are the caller's to answer for.
+#[inline]
+pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+    // SAFETY: the caller answers for the effects.
+    unsafe { imp::syscall(nr, args) }
+}
+
+/// The address of an undefined weak symbol: 0 where nobody defines it.
+macro_rules! weak_address {
+    ($symbol:literal) => {{
+        let address: usize;
+        // SAFETY: reads one word, which the linker made and which never changes once the process has started.
+        unsafe { $crate::arch::load_weak!($symbol, address) };
+        address
+    }};
+}
+pub(crate) use weak_address;
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("rseq is a Linux system call");

@@ -5,49 +5,20 @@
 
 use crate::abi::Rseq;
 use core::arch::asm;
-use core::ptr::NonNull;
 
 /// `twui r5, 11`, which traps; an instruction word like any other, so `.long` gives it the code's byte order.
 pub const SIGNATURE: u32 = 0x0fe5_000b;
 
-/// A thread-local's offset has more bits than an instruction.
-pub const DIRECT: bool = false;
-
 /// The register that is the thread pointer.
-#[cfg(target_arch = "powerpc64")]
 macro_rules! thread_register {
     () => {
-        "13"
-    };
-}
-#[cfg(target_arch = "powerpc")]
-macro_rules! thread_register {
-    () => {
-        "2"
+        crate::__rseq_wide!("13", "2")
     };
 }
 
-/// Picks an instruction for words of 64 or of 32 bits.
-#[cfg(target_arch = "powerpc64")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_wide {
-    ($wide:literal, $narrow:literal) => {
-        $wide
-    };
-}
-#[cfg(target_arch = "powerpc")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_wide {
-    ($wide:literal, $narrow:literal) => {
-        $narrow
-    };
-}
-
-/// The thread pointer, as the ABI has it: 0x7000 behind the start of the TLS block.
+/// As the ABI has it: 0x7000 behind the start of the TLS block.
 #[inline]
-pub fn thread_pointer() -> usize {
+pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: copies a register that the ABI reserves for this.
     unsafe {
@@ -60,10 +31,9 @@ pub fn thread_pointer() -> usize {
     pointer
 }
 
-/// This thread's copy of `__rseq_core_area`.
 #[inline]
-pub fn own_area() -> NonNull<Rseq> {
-    let area: *mut Rseq;
+pub(super) fn own_area() -> *mut Rseq {
+    let area;
     // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
@@ -72,17 +42,12 @@ pub fn own_area() -> NonNull<Rseq> {
             area = out(reg_nonzero) area,
             options(pure, nomem, nostack, preserves_flags)
         );
-        NonNull::new_unchecked(area)
     }
+    area
 }
 
-/// The raw system call.
-///
-/// # Safety
-///
-/// The call's effects are the caller's to answer for.
 #[inline]
-pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in r0, arguments in r3 to r8; it may change r0, r3 to r12, cr0, ctr and xer. The
     // summary overflow bit of cr0 says that r3 is an error number.
@@ -112,188 +77,123 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     value
 }
 
-/// The address of an undefined weak symbol, from a word of the TOC section (a GOT of one's own): 0 where nobody defines it.
-macro_rules! weak_address {
-    ($symbol:literal) => {{
-        let address: usize;
-        // SAFETY: reads one word, which the linker made and which never changes.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $symbol),
-                $crate::__rseq_wide!(".pushsection .toc, \"aw\", %progbits", ".pushsection .got2, \"aw\", %progbits"),
-                $crate::__rseq_wide!(".balign 8", ".balign 4"),
-                concat!("67: ", $crate::__rseq_wide!(".quad ", ".long "), $symbol),
-                ".popsection",
-                $crate::__rseq_address!("{0}", "67b"),
-                $crate::__rseq_wide!("ld {0}, 0({0})", "lwz {0}, 0({0})"),
-                out(reg_nonzero) address,
-                out("lr") _,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        address
-    }};
-}
-pub(crate) use weak_address;
-
-/// The address of a local label within 2 GiB, by the program counter. Takes a register and `lr`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_address {
-    ($register:literal, $label:expr) => {
-        concat!(
-            "bcl 20, 31, 60f\n", // this form of call leaves the predictor of returns alone
-            "60: mflr ",
-            $register,
-            "\n",
-            "addis ",
-            $register,
-            ", ",
-            $register,
-            ", (",
-            $label,
-            " - 60b)@ha\n",
-            "addi ",
-            $register,
-            ", ",
-            $register,
-            ", (",
-            $label,
-            " - 60b)@l"
+/// From a word of the TOC section, a GOT of one's own.
+macro_rules! load_weak {
+    ($symbol:literal, $address:ident) => {
+        core::arch::asm!(
+            concat!(".weak ", $symbol),
+            $crate::__rseq_wide!(".pushsection .toc, \"aw\", %progbits", ".pushsection .got2, \"aw\", %progbits"),
+            $crate::__rseq_wide!(".balign 8", ".balign 4"),
+            concat!("67: ", $crate::__rseq_wide!(".quad ", ".long "), $symbol),
+            ".popsection",
+            $crate::__rseq_text!(address "{0}", "67b"),
+            $crate::__rseq_wide!("ld {0}, 0({0})", "lwz {0}, 0({0})"),
+            out(reg_nonzero) $address,
+            out("lr") _,
+            options(pure, readonly, nostack, preserves_flags)
         )
     };
 }
-
-/// Loads from `[a]` or `[a + b]` into a register, or stores there.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_access {
-    (load $r:expr, [$a:ident]) => {
-        concat!($crate::__rseq_wide!("ld ", "lwz "), $r, ", 0({", stringify!($a), "})\n")
-    };
-    (load $r:expr, [$a:ident + $b:ident]) => {
-        concat!($crate::__rseq_wide!("ldx ", "lwzx "), $r, ", {", stringify!($a), "}, {", stringify!($b), "}\n")
-    };
-    (store $r:expr, [$a:ident]) => {
-        concat!($crate::__rseq_wide!("std ", "stw "), $r, ", 0({", stringify!($a), "})\n")
-    };
-    (store $r:expr, [$a:ident + $b:ident]) => {
-        concat!($crate::__rseq_wide!("stdx ", "stwx "), $r, ", {", stringify!($a), "}, {", stringify!($b), "}\n")
-    };
-}
-
-/// A jump of 2 GiB from `__rseq_failure`, where `b` reaches 32 MiB. Takes `rseq_t`, `lr` and `ctr`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_abort_jump {
-    (restart) => {
-        concat!($crate::__rseq_address!("{rseq_t}", "75b"), "\nmtctr {rseq_t}\nbctr")
-    };
-    ($exit:ident) => {
-        concat!($crate::__rseq_address!("{rseq_t}", concat!("{", stringify!($exit), "}")), "\nmtctr {rseq_t}\nbctr")
-    };
-}
+pub(crate) use load_weak;
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    ([direct $base:expr] $($rest:tt)*) => {
-        $crate::__rseq_frame! { [pointer $crate::arch::own_area().as_ptr()] $($rest)* }
-    };
-    ([pointer $base:expr] $index:ty, $variant:ident, $abort:ident,
-     [$(($number:tt $step:tt))*] [$($scratch:ident)*] [$($input:ident)*] [$($imm:ident)*] [$($exit:ident)*]) => {
-        ::core::arch::asm!(
-            $crate::__rseq_descriptor!($variant),
-            "75:",
-            $crate::__rseq_address!("{rseq_t}", "77b"),                  // rseq_t = the descriptor
-            $crate::__rseq_arming!($variant, concat!($crate::__rseq_wide!("std", "stw"), " {rseq_t}, {rseq_cs}({rseq_area})")),
-            "72:",
-            $($crate::__rseq_step!($variant $step),)*
-            "73:",
-            "# {rseq_area} {rseq_cs}",                                   // some variant does without them
-            ".pushsection __rseq_failure, \"ax\", %progbits",
-            ".balign 4",
-            $crate::__rseq_signature!($variant, ".long 0x0fe5000b"),
-            "74:",
-            $crate::__rseq_abort_jump!($abort),
-            ".popsection",
-            rseq_t = out(reg_nonzero) _,
-            rseq_area = in(reg_nonzero) $base,
-            rseq_cs = const $crate::abi::RSEQ_CS_LOW,
-            rseq_index = const <$index as $crate::Index>::OFFSET,
-            $($scratch = out(reg_nonzero) _,)*
-            $($input = in(reg_nonzero) $input,)*
-            $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
-            out("cr0") _,
-            out("lr") _,
-            out("ctr") _,
+    ([$form:ident $base:expr] $($section:tt)*) => {
+        $crate::__rseq_section! {
+            $($section)*
+            registers reg_nonzero
+            operands [
+                rseq_t = out(reg_nonzero) _, rseq_area = in(reg_nonzero) $base,
+                out("cr0") _, out("lr") _, out("ctr") _,
+            ]
+            descriptor [$crate::__rseq_text!(address "{rseq_t}", "77b")]
+            arm concat!($crate::__rseq_wide!("std", "stw"), " {rseq_t}, {rseq_cs}({rseq_area})"),
+            index "{rseq_index}({rseq_area})"
+            handler ".balign 4"
             options(nostack)
-        )
+        }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_step {
-    ($v:ident (check_index $x:ident $exit:ident)) => {
+macro_rules! __rseq_text {
+    // Of a local label within 2 GiB, by the program counter. Takes `lr`; this form of call leaves the predictor of
+    // returns alone.
+    (address $r:literal, $label:expr) => {
         concat!(
-            "lwz {rseq_t}, {rseq_index}({rseq_area})\n",
+            "bcl 20, 31, 60f\n",
+            "60: mflr ", $r, "\n",
+            "addis ", $r, ", ", $r, ", (", $label, " - 60b)@ha\n",
+            "addi ", $r, ", ", $r, ", (", $label, " - 60b)@l"
+        )
+    };
+    // A conditional branch reaches 32 KiB only, `b` 32 MiB, and `bctr` everything.
+    (jump $label:expr) => { concat!("b ", $label) };
+    (jump_from_failure $label:expr) => {
+        concat!($crate::__rseq_text!(address "{rseq_t}", $label), "\nmtctr {rseq_t}\nbctr")
+    };
+    (check_index $index:literal, $x:ident, $exit:ident) => {
+        concat!(
+            "lwz {rseq_t}, ", $index, "\n",
             "cmpw {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave!("beq+", $exit)
+            $crate::__rseq_leave_unless!("beq+", $exit)
         )
     };
-    ($v:ident (load_index $r:ident)) => {
-        concat!($crate::__rseq_wide!("lwa", "lwz"), " {", stringify!($r), "}, {rseq_index}({rseq_area})")
+    (load_index $r:expr, $index:literal) => { concat!($crate::__rseq_wide!("lwa ", "lwz "), $r, ", ", $index) };
+    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
+        $crate::__rseq_compare_loaded!("{rseq_t}", $compare [$($m),+], $x, $exit)
     };
-    ($v:ident (cbae $r:ident $x:ident $exit:ident)) => {
+    (cbae $r:expr, $x:expr, $exit:ident) => {
         concat!(
-            $crate::__rseq_wide!("cmpld", "cmplw"), " {", stringify!($r), "}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave!("blt+", $exit)
+            $crate::__rseq_wide!("cmpld ", "cmplw "), $r, ", ", $x, "\n",
+            $crate::__rseq_leave_unless!("blt+", $exit)
         )
     };
-    ($v:ident (scale $r:ident $k:ident)) => {
-        concat!($crate::__rseq_wide!("sldi", "slwi"), " {", stringify!($r), "}, {", stringify!($r), "}, {", stringify!($k), "}")
-    };
-    ($v:ident (load $r:ident $m:tt)) => {
-        $crate::__rseq_access!(load concat!("{", stringify!($r), "}"), $m)
-    };
-    ($v:ident (cbne $a:tt $x:ident $exit:ident)) => { $crate::__rseq_compare!($a, $x, "beq+", $exit) };
-    ($v:ident (cbeq $a:tt $x:ident $exit:ident)) => { $crate::__rseq_compare!($a, $x, "bne+", $exit) };
-    ($v:ident (cbz $r:ident $exit:ident)) => {
+    (cbne $r:expr, $x:expr, $exit:ident) => {
         concat!(
-            $crate::__rseq_wide!("cmpldi", "cmplwi"), " {", stringify!($r), "}, 0\n",
-            $crate::__rseq_leave!("bne+", $exit)
+            $crate::__rseq_wide!("cmpld ", "cmplw "), $r, ", ", $x, "\n",
+            $crate::__rseq_leave_unless!("beq+", $exit)
         )
     };
-    ($v:ident (add $r:ident $x:ident)) => {
-        concat!("add {", stringify!($r), "}, {", stringify!($r), "}, {", stringify!($x), "}")
+    (cbeq $r:expr, $x:expr, $exit:ident) => {
+        concat!(
+            $crate::__rseq_wide!("cmpld ", "cmplw "), $r, ", ", $x, "\n",
+            $crate::__rseq_leave_unless!("bne+", $exit)
+        )
     };
-    ($v:ident (store $m:tt $x:ident)) => {
-        $crate::__rseq_access!(store concat!("{", stringify!($x), "}"), $m)
+    (cbz $r:expr, $exit:ident) => {
+        concat!($crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_leave_unless!("bne+", $exit))
     };
+    (scale $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("sldi ", "slwi "), $r, ", ", $r, ", ", $k) };
+    (load $r:expr, [$a:expr]) => { concat!($crate::__rseq_wide!("ld ", "lwz "), $r, ", 0(", $a, ")") };
+    (load $r:expr, [$a:expr, $b:expr]) => { concat!($crate::__rseq_wide!("ldx ", "lwzx "), $r, ", ", $a, ", ", $b) };
+    (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
+    (store [$a:expr], $x:expr) => { concat!($crate::__rseq_wide!("std ", "stw "), $x, ", 0(", $a, ")") };
+    (store [$a:expr, $b:expr], $x:expr) => { concat!($crate::__rseq_wide!("stdx ", "stwx "), $x, ", ", $a, ", ", $b) };
+    (clear $r:ident) => { concat!("li {", stringify!($r), "}, 0") };
     // A word a turn while there is one, then bytes: rseq_t is free once the section is armed.
-    ($v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+    (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
-            "li {", stringify!($i), "}, 0\n",
-            "62: addi {rseq_t}, {", stringify!($i), "}, ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {rseq_t}, {", stringify!($n), "}\n",
+            "62: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {rseq_t}, ", $n, "\n",
             "bgt 63f\n",
-            $crate::__rseq_access!(load "{rseq_t}", [$s + $i]),
-            $crate::__rseq_access!(store "{rseq_t}", [$d + $i]),
-            "addi {", stringify!($i), "}, {", stringify!($i), "}, ", $crate::__rseq_wide!("8", "4"), "\n",
+            $crate::__rseq_text!(load "{rseq_t}", [$s, $i]), "\n",
+            $crate::__rseq_text!(store [$d, $i], "{rseq_t}"), "\n",
+            "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
             "b 62b\n",
-            "63: ", $crate::__rseq_wide!("cmpld", "cmplw"), " {", stringify!($i), "}, {", stringify!($n), "}\n",
+            "63: ", $crate::__rseq_wide!("cmpld ", "cmplw "), $i, ", ", $n, "\n",
             "beq 64f\n",
-            "lbzx {rseq_t}, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            "stbx {rseq_t}, {", stringify!($d), "}, {", stringify!($i), "}\n",
-            "addi {", stringify!($i), "}, {", stringify!($i), "}, 1\n",
+            "lbzx {rseq_t}, ", $s, ", ", $i, "\n",
+            "stbx {rseq_t}, ", $d, ", ", $i, "\n",
+            "addi ", $i, ", ", $i, ", 1\n",
             "b 63b\n",
             "64:"
         )
     };
-    ($v:ident (delay $d:ident $k:literal)) => {
+    (delay $d:expr, $k:literal) => {
         concat!(
-            $crate::__rseq_wide!("ld {rseq_t}, 8", "lwz {rseq_t}, 4"), " * ", $k, "({", stringify!($d), "})\n",
+            $crate::__rseq_wide!("ld {rseq_t}, 8", "lwz {rseq_t}, 4"), " * ", $k, "(", $d, ")\n",
             "65: ", $crate::__rseq_wide!("cmpldi", "cmplwi"), " {rseq_t}, 0\n",
             "beq 66f\n",
             "addi {rseq_t}, {rseq_t}, -1\n",
@@ -301,50 +201,12 @@ macro_rules! __rseq_step {
             "66:"
         )
     };
-    ($v:ident (commit_store $m:tt $x:ident)) => { $crate::__rseq_step!($v (store $m $x)) };
     // Not every 32-bit processor has the lighter barrier.
-    ($v:ident (commit_release $m:tt $x:ident)) => {
-        concat!($crate::__rseq_wide!("lwsync\n", "sync\n"), $crate::__rseq_step!($v (store $m $x)))
+    (commit_release $m:tt, $x:expr) => {
+        concat!($crate::__rseq_wide!("lwsync\n", "sync\n"), $crate::__rseq_text!(store $m, $x))
     };
-    ($v:ident (commit_add $m:tt $x:ident)) => {
-        $crate::__rseq_add!($m, concat!("add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n"))
+    (commit_add $m:tt, $x:expr) => {
+        $crate::__rseq_load_add_store!("{rseq_t}", $m, $crate::__rseq_text!(add "{rseq_t}", $x))
     };
-    ($v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "addi {rseq_t}, {rseq_t}, 1\n") };
-}
-
-/// Adds to the word at an address, by an instruction on `rseq_t`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_add {
-    ($m:tt, $add:expr) => {
-        concat!($crate::__rseq_access!(load "{rseq_t}", $m), $add, $crate::__rseq_access!(store "{rseq_t}", $m))
-    };
-}
-
-/// Compares a register or a word in memory with a register, and leaves unless the branch is taken.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_compare {
-    ([$($m:tt)*], $x:ident, $stay:literal, $exit:ident) => {
-        concat!(
-            $crate::__rseq_access!(load "{rseq_t}", [$($m)*]),
-            $crate::__rseq_wide!("cmpld", "cmplw"), " {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave!($stay, $exit)
-        )
-    };
-    ($r:ident, $x:ident, $stay:literal, $exit:ident) => {
-        concat!(
-            $crate::__rseq_wide!("cmpld", "cmplw"), " {", stringify!($r), "}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave!($stay, $exit)
-        )
-    };
-}
-
-/// Leaves the section unless the branch is taken: conditional ones reach 32 KiB only, `b` 32 MiB.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_leave {
-    ($stay:literal, $exit:ident) => {
-        concat!($stay, " 61f\n", "b {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit), "\n61:")
-    };
+    (commit_increment $m:tt) => { $crate::__rseq_load_add_store!("{rseq_t}", $m, "addi {rseq_t}, {rseq_t}, 1") };
 }

@@ -6,28 +6,22 @@
 
 use crate::abi::Rseq;
 use core::arch::asm;
-use core::ptr::NonNull;
 
 /// `csrw mhartid, x0`, a write to a read-only register of machine mode: an illegal instruction in every mode. `ebreak` has no
 /// operand that could make it a rare one. Written as a word, because assemblers know it under several names.
 pub const SIGNATURE: u32 = 0xf140_1073;
 
-/// A thread-local takes two instructions to address.
-pub const DIRECT: bool = false;
-
-/// The thread pointer: `tp` (RISC-V psABI, TLS variant I).
 #[inline]
-pub fn thread_pointer() -> usize {
+pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: copies a register that the psABI reserves. `readonly` keeps it behind whatever set the register.
     unsafe { asm!("mv {}, tp", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
 
-/// This thread's copy of `__rseq_core_area`.
 #[inline]
-pub fn own_area() -> NonNull<Rseq> {
-    let area: *mut Rseq;
+pub(super) fn own_area() -> *mut Rseq {
+    let area;
     // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs. `readonly` keeps
     // it behind whatever set the thread pointer.
     unsafe {
@@ -38,17 +32,12 @@ pub fn own_area() -> NonNull<Rseq> {
             area = out(reg) area,
             options(pure, readonly, nostack, preserves_flags)
         );
-        NonNull::new_unchecked(area)
     }
+    area
 }
 
-/// The raw system call.
-///
-/// # Safety
-///
-/// The call's effects are the caller's to answer for.
 #[inline]
-pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers. The
     // vector registers are clobbered by every system call.
@@ -76,277 +65,123 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     value
 }
 
-/// The address of an undefined weak symbol, loaded from the GOT: 0 where nobody defines it.
-macro_rules! weak_address {
-    ($symbol:literal) => {{
-        let address: usize;
-        // SAFETY: reads one GOT entry, which the linker made and which never changes.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $symbol),
-                concat!("60: auipc {address}, %got_pcrel_hi(", $symbol, ")"),
-                concat!($crate::__rseq_word!(load), "{address}, %pcrel_lo(60b)({address})"),
-                address = out(reg) address,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        address
-    }};
-}
-pub(crate) use weak_address;
-
-/// How to load and store a word, how to subtract 32 bits, and the bytes of a word.
-#[cfg(target_arch = "riscv64")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_word {
-    (load) => {
-        "ld "
-    };
-    (store) => {
-        "sd "
-    };
-    (subtract_u32) => {
-        "subw "
-    };
-    (size) => {
-        "8"
-    };
-}
-
-/// How to load and store a word, how to subtract 32 bits, and the bytes of a word.
-#[cfg(target_arch = "riscv32")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_word {
-    (load) => {
-        "lw "
-    };
-    (store) => {
-        "sw "
-    };
-    (subtract_u32) => {
-        "sub "
-    };
-    (size) => {
-        "4"
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_base {
-    (direct $base:expr) => {
-        $crate::arch::own_area().as_ptr()
-    };
-    (pointer $base:expr) => {
-        $base
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_abort_jump {
-    (restart) => {
-        "jump 75b, t2"
-    };
-    ($exit:ident) => {
-        concat!("jump {", stringify!($exit), "}, t2")
-    };
-}
-
-/// Leaves by the exit, unless the instruction branches to `60f`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_leave_unless {
-    ($stay:expr, $exit:ident) => {
-        concat!(
-            $stay,
-            ", 60f\n",
-            "jump {",
-            stringify!($exit),
-            "}, t2\n",
-            $crate::__rseq_exit_point!($exit),
-            "\n",
-            "60:"
+macro_rules! load_weak {
+    ($symbol:literal, $address:ident) => {
+        core::arch::asm!(
+            concat!(".weak ", $symbol),
+            concat!("60: auipc {address}, %got_pcrel_hi(", $symbol, ")"),
+            concat!($crate::__rseq_wide!("ld", "lw"), " {address}, %pcrel_lo(60b)({address})"),
+            address = out(reg) $address,
+            options(pure, readonly, nostack, preserves_flags)
         )
     };
 }
+pub(crate) use load_weak;
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    ([$form:ident $base:expr] $index:ty, $variant:ident, $abort:ident,
-     [$(($number:tt $step:tt))*] [$($scratch:ident)*] [$($input:ident)*] [$($imm:ident)*] [$($exit:ident)*]) => {
-        ::core::arch::asm!(
-            $crate::__rseq_descriptor!($variant),
-            "75:",
-            "lla {rseq_t}, 77b",                                     // rseq_t = the descriptor
-            // Little-endian: the low word of rseq_cs is at 8 on 32 bits, too.
-            $crate::__rseq_arming!($variant, concat!($crate::__rseq_word!(store), "{rseq_t}, 8({rseq_area})")),
-            "72:",
-            $($crate::__rseq_step!($form $variant $step),)*
-            "73:",
-            ".pushsection __rseq_failure, \"ax\", %progbits",
-            ".balign 4",                                             // for the kernel's load; instructions may be 2 bytes long
-            $crate::__rseq_signature!($variant, ".long 0xf1401073"),
-            "74:",
-            $crate::__rseq_abort_jump!($abort),
-            ".popsection",
-            rseq_t = out(reg) _,
-            out("t2") _,
-            rseq_area = in(reg) $crate::__rseq_base!($form $base),
-            rseq_index = const <$index as $crate::Index>::OFFSET,
-            $($scratch = out(reg) _,)*
-            $($input = in(reg) $input,)*
-            $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
+    ([$form:ident $base:expr] $($section:tt)*) => {
+        $crate::__rseq_section! {
+            $($section)*
+            registers reg
+            operands [rseq_t = out(reg) _, out("t2") _, rseq_area = in(reg) $base,]
+            descriptor ["lla {rseq_t}, 77b"]
+            arm concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})"),
+            index "{rseq_index}({rseq_area})"
+            handler ".balign 4"                                          // instructions may be 2 bytes long
             options(nostack)
-        )
+        }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_step {
+macro_rules! __rseq_text {
+    // The text that computes the address `a + b` in `t`, and the text of the place.
+    (reach $t:literal, [$a:expr]) => { "" };
+    (reach $t:literal, [$a:expr, $b:expr]) => { concat!("add ", $t, ", ", $a, ", ", $b, "\n") };
+    (at $t:literal, [$a:expr]) => { concat!("0(", $a, ")") };
+    (at $t:literal, [$a:expr, $b:expr]) => { concat!("0(", $t, ")") };
+    (jump $label:expr) => { concat!("jump ", $label, ", t2") };
+    (jump_from_failure $label:expr) => { concat!("jump ", $label, ", t2") };
     // The difference of 32 bits: the upper half of `x` takes no part.
-    ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
+    (check_index $index:literal, $x:ident, $exit:ident) => {
         concat!(
-            "lw {rseq_t}, {rseq_index}({rseq_area})\n",
-            $crate::__rseq_word!(subtract_u32), "{rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave_unless!("beqz {rseq_t}", $exit)
+            "lw {rseq_t}, ", $index, "\n",
+            $crate::__rseq_wide!("subw", "sub"), " {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
+            $crate::__rseq_leave_unless!("beqz {rseq_t},", $exit)
         )
     };
-    ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("lw {", stringify!($r), "}, {rseq_index}({rseq_area})")
-    };
-    ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
-        $crate::__rseq_leave_unless!(concat!("bltu {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
-    };
-    ($form:ident $v:ident (scale $r:ident $k:ident)) => {
-        concat!("slli {", stringify!($r), "}, {", stringify!($r), "}, {", stringify!($k), "}")
-    };
-    ($form:ident $v:ident (load $r:ident [$a:ident])) => {
-        concat!($crate::__rseq_word!(load), "{", stringify!($r), "}, 0({", stringify!($a), "})")
-    };
-    ($form:ident $v:ident (load $r:ident [$a:ident + $b:ident])) => {
+    (load_index $r:expr, $index:literal) => { concat!("lw ", $r, ", ", $index) };
+    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
         concat!(
-            "add t2, {", stringify!($a), "}, {", stringify!($b), "}\n",
-            $crate::__rseq_word!(load), "{", stringify!($r), "}, 0(t2)"
+            $crate::__rseq_text!(reach "{rseq_t}", [$($m),+]),
+            $crate::__rseq_wide!("ld", "lw"), " {rseq_t}, ", $crate::__rseq_text!(at "{rseq_t}", [$($m),+]), "\n",
+            $crate::__rseq_text!($compare "{rseq_t}", $x, $exit)
         )
     };
-    ($form:ident $v:ident (cbne [$($m:tt)+] $x:ident $exit:ident)) => {
-        concat!($crate::__rseq_load_t!([$($m)+]), $crate::__rseq_leave_unless!(concat!("beq {rseq_t}, {", stringify!($x), "}"), $exit))
+    (cbae $r:expr, $x:expr, $exit:ident) => {
+        $crate::__rseq_leave_unless!(concat!("bltu ", $r, ", ", $x, ","), $exit)
     };
-    ($form:ident $v:ident (cbeq [$($m:tt)+] $x:ident $exit:ident)) => {
-        concat!($crate::__rseq_load_t!([$($m)+]), $crate::__rseq_leave_unless!(concat!("bne {rseq_t}, {", stringify!($x), "}"), $exit))
-    };
-    ($form:ident $v:ident (cbne $r:ident $x:ident $exit:ident)) => {
-        $crate::__rseq_leave_unless!(concat!("beq {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
-    };
-    ($form:ident $v:ident (cbeq $r:ident $x:ident $exit:ident)) => {
-        $crate::__rseq_leave_unless!(concat!("bne {", stringify!($r), "}, {", stringify!($x), "}"), $exit)
-    };
-    ($form:ident $v:ident (cbz $r:ident $exit:ident)) => {
-        $crate::__rseq_leave_unless!(concat!("bnez {", stringify!($r), "}"), $exit)
-    };
-    ($form:ident $v:ident (add $r:ident $x:ident)) => {
-        concat!("add {", stringify!($r), "}, {", stringify!($r), "}, {", stringify!($x), "}")
-    };
-    ($form:ident $v:ident (store [$a:ident] $x:ident)) => {
-        concat!($crate::__rseq_word!(store), "{", stringify!($x), "}, 0({", stringify!($a), "})")
-    };
-    ($form:ident $v:ident (store [$a:ident + $b:ident] $x:ident)) => {
+    (cbne $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("beq ", $r, ", ", $x, ","), $exit) };
+    (cbeq $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", ", $x, ","), $exit) };
+    (cbz $r:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bnez ", $r, ","), $exit) };
+    (scale $r:expr, $k:expr) => { concat!("slli ", $r, ", ", $r, ", ", $k) };
+    (load $r:expr, $m:tt) => {
         concat!(
-            "add t2, {", stringify!($a), "}, {", stringify!($b), "}\n",
-            $crate::__rseq_word!(store), "{", stringify!($x), "}, 0(t2)"
+            $crate::__rseq_text!(reach "t2", $m),
+            $crate::__rseq_wide!("ld", "lw"), " ", $r, ", ", $crate::__rseq_text!(at "t2", $m)
         )
     };
+    (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
+    (store $m:tt, $x:expr) => {
+        concat!(
+            $crate::__rseq_text!(reach "t2", $m),
+            $crate::__rseq_wide!("sd", "sw"), " ", $x, ", ", $crate::__rseq_text!(at "t2", $m)
+        )
+    };
+    (clear $r:ident) => { concat!("li {", stringify!($r), "}, 0") };
     // A word a turn while there is one, if both ends are aligned: a misaligned access may be a trap. Then a byte a turn.
-    ($form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+    (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
-            "li {", stringify!($i), "}, 0\n",
-            "or {rseq_t}, {", stringify!($d), "}, {", stringify!($s), "}\n",
-            "andi {rseq_t}, {rseq_t}, ", $crate::__rseq_word!(size), " - 1\n",
+            "or {rseq_t}, ", $d, ", ", $s, "\n",
+            "andi {rseq_t}, {rseq_t}, ", $crate::__rseq_wide!("7", "3"), "\n",
             "bnez {rseq_t}, 63f\n",
-            "62: addi {rseq_t}, {", stringify!($i), "}, ", $crate::__rseq_word!(size), "\n",
-            "bltu {", stringify!($n), "}, {rseq_t}, 63f\n",
-            "add t2, {", stringify!($s), "}, {", stringify!($i), "}\n",
-            $crate::__rseq_word!(load), "{rseq_t}, 0(t2)\n",
-            "add t2, {", stringify!($d), "}, {", stringify!($i), "}\n",
-            $crate::__rseq_word!(store), "{rseq_t}, 0(t2)\n",
-            "addi {", stringify!($i), "}, {", stringify!($i), "}, ", $crate::__rseq_word!(size), "\n",
+            "62: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
+            "bltu ", $n, ", {rseq_t}, 63f\n",
+            $crate::__rseq_text!(load "{rseq_t}", [$s, $i]), "\n",
+            $crate::__rseq_text!(store [$d, $i], "{rseq_t}"), "\n",
+            "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
             "j 62b\n",
-            "63: beq {", stringify!($i), "}, {", stringify!($n), "}, 64f\n",
-            "add t2, {", stringify!($s), "}, {", stringify!($i), "}\n",
+            "63: beq ", $i, ", ", $n, ", 64f\n",
+            "add t2, ", $s, ", ", $i, "\n",
             "lbu {rseq_t}, 0(t2)\n",
-            "add t2, {", stringify!($d), "}, {", stringify!($i), "}\n",
+            "add t2, ", $d, ", ", $i, "\n",
             "sb {rseq_t}, 0(t2)\n",
-            "addi {", stringify!($i), "}, {", stringify!($i), "}, 1\n",
+            "addi ", $i, ", ", $i, ", 1\n",
             "j 63b\n",
             "64:"
         )
     };
-    ($form:ident $v:ident (delay $d:ident $k:literal)) => {
+    (delay $d:expr, $k:literal) => {
         concat!(
-            $crate::__rseq_word!(load), "{rseq_t}, ", $crate::__rseq_word!(size), " * ", $k, "({", stringify!($d), "})\n",
+            $crate::__rseq_wide!("ld {rseq_t}, 8", "lw {rseq_t}, 4"), " * ", $k, "(", $d, ")\n",
             "65: beqz {rseq_t}, 66f\n",
             "addi {rseq_t}, {rseq_t}, -1\n",
             "j 65b\n",
             "66:"
         )
     };
-    ($form:ident $v:ident (commit_store $m:tt $x:ident)) => { $crate::__rseq_step!($form $v (store $m $x)) };
     // What the manual's mapping of a store-release is.
-    ($form:ident $v:ident (commit_release $m:tt $x:ident)) => {
-        concat!("fence rw, w\n", $crate::__rseq_step!($form $v (store $m $x)))
-    };
-    ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
-        $crate::__rseq_add!($m, concat!("add {rseq_t}, {rseq_t}, {", stringify!($x), "}\n"))
-    };
-    ($form:ident $v:ident (commit_increment $m:tt)) => { $crate::__rseq_add!($m, "addi {rseq_t}, {rseq_t}, 1\n") };
-}
-
-/// Adds to the word at an address, by an instruction on `rseq_t`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_add {
-    ([$a:ident], $add:expr) => {
-        $crate::__rseq_add!(at concat!("0({", stringify!($a), "})"), $add)
-    };
-    ([$a:ident + $b:ident], $add:expr) => {
-        concat!("add t2, {", stringify!($a), "}, {", stringify!($b), "}\n", $crate::__rseq_add!(at "0(t2)", $add))
-    };
-    (at $address:expr, $add:expr) => {
+    (commit_release $m:tt, $x:expr) => { concat!("fence rw, w\n", $crate::__rseq_text!(store $m, $x)) };
+    (commit_add $m:tt, $x:expr) => { $crate::__rseq_text!(commit $m, $crate::__rseq_text!(add "{rseq_t}", $x)) };
+    (commit_increment $m:tt) => { $crate::__rseq_text!(commit $m, "addi {rseq_t}, {rseq_t}, 1") };
+    (commit $m:tt, $add:expr) => {
         concat!(
-            $crate::__rseq_word!(load),
-            "{rseq_t}, ",
-            $address,
-            "\n",
-            $add,
-            $crate::__rseq_word!(store),
-            "{rseq_t}, ",
-            $address
-        )
-    };
-}
-
-/// `rseq_t` = the word at an address.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_load_t {
-    ([$a:ident]) => {
-        concat!($crate::__rseq_word!(load), "{rseq_t}, 0({", stringify!($a), "})\n")
-    };
-    ([$a:ident + $b:ident]) => {
-        concat!(
-            "add {rseq_t}, {",
-            stringify!($a),
-            "}, {",
-            stringify!($b),
-            "}\n",
-            $crate::__rseq_word!(load),
-            "{rseq_t}, 0({rseq_t})\n"
+            $crate::__rseq_text!(load "{rseq_t}", $m), "\n",
+            $add, "\n",
+            $crate::__rseq_wide!("sd", "sw"), " {rseq_t}, ", $crate::__rseq_text!(at "t2", $m)
         )
     };
 }

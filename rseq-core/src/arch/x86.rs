@@ -5,27 +5,21 @@
 
 use crate::abi::Rseq;
 use core::arch::asm;
-use core::ptr::NonNull;
 
 /// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
 pub const SIGNATURE: u32 = 0x5305_3053;
 
-/// `gs:[symbol@ntpoff + n]` is an addressing mode.
-pub const DIRECT: bool = true;
-
-/// The thread pointer: the word at `gs:0` holds its own address (i386 psABI, TLS variant II).
 #[inline]
-pub fn thread_pointer() -> usize {
+pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: reads the word at gs:0, which the psABI sets to its own address before any thread runs.
     unsafe { asm!("mov {}, dword ptr gs:[0]", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
 
-/// This thread's copy of `__rseq_core_area`.
 #[inline]
-pub fn own_area() -> NonNull<Rseq> {
-    let area: *mut Rseq;
+pub(super) fn own_area() -> *mut Rseq {
+    let area;
     // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
@@ -34,17 +28,12 @@ pub fn own_area() -> NonNull<Rseq> {
             area = out(reg) area,
             options(pure, readonly, nostack, preserves_flags)
         );
-        NonNull::new_unchecked(area)
     }
+    area
 }
 
-/// The u32 at `offset` of this thread's `__rseq_core_area`, in one instruction.
-///
-/// # Safety
-///
-/// `offset` is that of a u32 within the area.
 #[inline]
-pub unsafe fn own_field(offset: usize) -> u32 {
+pub(crate) unsafe fn own_field(offset: usize) -> u32 {
     let field;
     // SAFETY: reads the executable's TLS block, which is mapped as long as the thread runs. Not pure, as the kernel writes
     // there between any two instructions.
@@ -59,13 +48,8 @@ pub unsafe fn own_field(offset: usize) -> u32 {
     field
 }
 
-/// The raw system call.
-///
-/// # Safety
-///
-/// The call's effects are the caller's to answer for.
 #[inline]
-pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let words = [nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]];
     let value;
     // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx, edx, esi, edi, ebp; it changes eax only. esi and
@@ -94,26 +78,20 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     value
 }
 
-/// The address of an undefined weak symbol, loaded from the GOT: 0 where nobody defines it.
-macro_rules! weak_address {
-    ($symbol:literal) => {{
-        let address: usize;
-        // SAFETY: reads one GOT entry, which the linker made and which never changes; the pushed word is popped at once.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $symbol),
-                "call 60f",
-                "60: popl {0}",                                      // where this instruction is,
-                "61: addl $_GLOBAL_OFFSET_TABLE_ + (61b - 60b), {0}", // from there the GOT
-                concat!("movl ", $symbol, "@GOT({0}), {0}"),
-                out(reg) address,
-                options(pure, readonly, att_syntax)
-            );
-        }
-        address
-    }};
+macro_rules! load_weak {
+    ($symbol:literal, $address:ident) => {
+        core::arch::asm!(
+            concat!(".weak ", $symbol),
+            "call 60f",
+            "60: popl {0}",                                      // where this instruction is,
+            "61: addl $_GLOBAL_OFFSET_TABLE_ + (61b - 60b), {0}", // from there the GOT
+            concat!("movl ", $symbol, "@GOT({0}), {0}"),
+            out(reg) $address,
+            options(pure, readonly, att_syntax)
+        )
+    };
 }
-pub(crate) use weak_address;
+pub(crate) use load_weak;
 
 /// The text that brings the area's address within reach, and the text of a field of it.
 #[doc(hidden)]
@@ -130,17 +108,6 @@ macro_rules! __rseq_field {
     };
     ($word:ident pointer, $offset:literal) => {
         concat!($offset, "(", $word!(name rseq_area rseq_u), ")")
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_abort_jump {
-    (restart) => {
-        "jmp 75b"
-    };
-    ($exit:ident) => {
-        concat!("jmp {", stringify!($exit), "}")
     };
 }
 
@@ -196,14 +163,15 @@ macro_rules! __rseq_place {
             $($input: usize,)*
         }
         let block = RseqBlock { $($input: $input as usize,)* };
-        $crate::__rseq_text! {
-            word $form $index, $variant, $abort, $steps $scratch $imm $exit
-            ["# {rseq_u}",]                                              // a section may do without it
+        $crate::__rseq_placed! {
+            word $form
+            ["# {rseq_u}"]                                               // a section may do without it
             [
                 rseq_u = out(reg) _,
                 rseq_block = in(reg) &raw const block,
                 $($input = const ::core::mem::offset_of!(RseqBlock, $input),)*
             ]
+            $index, $variant, $abort, $steps $scratch [] $imm $exit
         }
     }};
     ($names:tt
@@ -218,92 +186,88 @@ macro_rules! __rseq_place {
                 concat!("({", stringify!($base), "}, {", stringify!($distance), "})")
             };
         }
-        $crate::__rseq_text! {
-            word $form $index, $variant, $abort, $steps $scratch $imm $exit
-            []
-            [$($input = in(reg) $input,)*]
+        $crate::__rseq_placed! {
+            word $form [""] [$($input = in(reg) $input,)*] $index, $variant, $abort, $steps $scratch [] $imm $exit
         }
     }};
 }
 
-/// The section itself. In AT&T syntax, because the other knows no differences of labels.
+/// The section with its inputs in their places. In AT&T syntax, because the other knows no differences of labels.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_placed {
+    ($word:ident $form:ident [$first:literal] [$($operands:tt)*] $($section:tt)*) => {
+        $crate::__rseq_section! {
+            $($section)*
+            registers reg
+            operands [rseq_t = out(reg_abcd) _, $($operands)*]           // copy needs its low byte
+            descriptor [
+                "call 60f",                                              // not nostack: this pushes a word,
+                "60: popl {rseq_t}",                                     // rseq_t = 60b, wherever the code is
+                "leal 77b - 60b({rseq_t}), {rseq_t}"
+            ]
+            arm concat!(
+                $crate::__rseq_field!(fetch $word $form),
+                "movl {rseq_t}, ", $crate::__rseq_field!($word $form, "{rseq_cs}")
+            ),
+            index ($word $form)
+            handler ".byte 0x0f, 0xb9, 0x3d"                             // ud1 signature, %edi
+            around [$first, ""]
+            options(att_syntax)
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_text {
-    ($word:ident $form:ident $index:ty, $variant:ident, $abort:ident, [$(($number:tt $step:tt))*] [$($scratch:ident)*]
-     [$($imm:ident)*] [$($exit:ident)*] [$($first:tt)*] [$($operands:tt)*]) => {
-        ::core::arch::asm!(
-            $($first)*
-            $crate::__rseq_descriptor!($variant),
-            "75:",
-            "call 60f",                                                  // not nostack: this pushes a word,
-            "60: popl {rseq_t}",                                         // rseq_t = 60b, wherever the code is
-            "leal 77b - 60b({rseq_t}), {rseq_t}",                        // rseq_t = the descriptor
-            $crate::__rseq_arming!($variant, concat!(
-                $crate::__rseq_field!(fetch $word $form), "movl {rseq_t}, ", $crate::__rseq_field!($word $form, "8")
-            )),
-            "72:",
-            $($crate::__rseq_step!($word $form $variant $step),)*
-            "73:",
-            ".pushsection __rseq_failure, \"ax\", %progbits",
-            ".byte 0x0f, 0xb9, 0x3d",                                    // ud1 signature, %edi
-            $crate::__rseq_signature!($variant, ".long 0x53053053"),
-            "74:",
-            $crate::__rseq_abort_jump!($abort),
-            ".popsection",
-            rseq_t = out(reg_abcd) _,                                    // copy needs its low byte
-            rseq_index = const <$index as $crate::Index>::OFFSET,
-            $($operands)*
-            $($scratch = out(reg) _,)*
-            $($imm = const $imm.trailing_zeros(),)*
-            $($exit = label { $crate::__rseq_left!($variant $exit) },)*
-            options(att_syntax)
-        )
+    (jump_from_failure $label:expr) => {
+        concat!("jmp ", $label)
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_step {
-    ($word:ident $form:ident $v:ident (check_index $x:ident $exit:ident)) => {
+    (($word:ident $form:ident) (check_index $x:ident $exit:ident)) => {
         concat!(
             $word!(fetch $x rseq_t), $crate::__rseq_field!(fetch $word $form),
             "cmpl ", $word!(name $x rseq_t), ", ", $crate::__rseq_field!($word $form, "{rseq_index}"), "\n",
-            $crate::__rseq_leave!("jne", $exit)
+            $crate::__rseq_leave_if!("jne", $exit)
         )
     };
-    ($word:ident $form:ident $v:ident (load_index $r:ident)) => {
+    (($word:ident $form:ident) (load_index $r:ident)) => {
         concat!(
             $crate::__rseq_field!(fetch $word $form),
             "movl ", $crate::__rseq_field!($word $form, "{rseq_index}"), ", {", stringify!($r), "}"
         )
     };
-    ($word:ident $form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
+    (($word:ident $form:ident) (cbae $r:ident $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($word $r, $x, "jae", $exit)
     };
-    ($word:ident $form:ident $v:ident (scale $r:ident $k:ident)) => {
+    (($word:ident $form:ident) (scale $r:ident $k:ident)) => {
         concat!("shll ${", stringify!($k), "}, {", stringify!($r), "}")
     };
-    ($word:ident $form:ident $v:ident (load $r:ident $m:tt)) => {
+    (($word:ident $form:ident) (load $r:ident $m:tt)) => {
         concat!($word!(reach $m), "movl ", $word!(at $m), ", {", stringify!($r), "}")
     };
-    ($word:ident $form:ident $v:ident (cbne $a:tt $x:ident $exit:ident)) => {
+    (($word:ident $form:ident) (cbne $a:tt $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($word $a, $x, "jne", $exit)
     };
-    ($word:ident $form:ident $v:ident (cbeq $a:tt $x:ident $exit:ident)) => {
+    (($word:ident $form:ident) (cbeq $a:tt $x:ident $exit:ident)) => {
         $crate::__rseq_compare!($word $a, $x, "je", $exit)
     };
-    ($word:ident $form:ident $v:ident (cbz $r:ident $exit:ident)) => {
-        concat!("cmpl $0, ", $word!(source $r), "\n", $crate::__rseq_leave!("je", $exit))
+    (($word:ident $form:ident) (cbz $r:ident $exit:ident)) => {
+        concat!("cmpl $0, ", $word!(source $r), "\n", $crate::__rseq_leave_if!("je", $exit))
     };
-    ($word:ident $form:ident $v:ident (add $r:ident $x:ident)) => {
+    (($word:ident $form:ident) (add $r:ident $x:ident)) => {
         concat!("addl ", $word!(source $x), ", {", stringify!($r), "}")
     };
-    ($word:ident $form:ident $v:ident (store $m:tt $x:ident)) => {
+    (($word:ident $form:ident) (store $m:tt $x:ident)) => {
         concat!($word!(reach $m), $word!(fetch $x rseq_u), "movl ", $word!(name $x rseq_u), ", ", $word!(at $m))
     };
     // Four bytes a turn while there are four, then one: rseq_t is free once the section is armed.
-    ($word:ident $form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+    (($word:ident $form:ident) (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
         concat!(
             "xorl {", stringify!($i), "}, {", stringify!($i), "}\n",
             "62: leal 4({", stringify!($i), "}), {rseq_t}\n",
@@ -326,7 +290,7 @@ macro_rules! __rseq_step {
             "64:"
         )
     };
-    ($word:ident $form:ident $v:ident (delay $d:ident $k:literal)) => {
+    (($word:ident $form:ident) (delay $d:ident $k:literal)) => {
         concat!(
             $word!(fetch $d rseq_t),
             "movl 4 * ", $k, "(", $word!(name $d rseq_t), "), {rseq_t}\n",
@@ -337,19 +301,17 @@ macro_rules! __rseq_step {
             "66:"
         )
     };
-    ($word:ident $form:ident $v:ident (commit_store $m:tt $x:ident)) => {
-        $crate::__rseq_step!($word $form $v (store $m $x))
+    (($word:ident $form:ident) (commit_store $m:tt $x:ident)) => {
+        $crate::__rseq_step!(($word $form) (store $m $x))
     };
     // Every store is a release on x86.
-    ($word:ident $form:ident $v:ident (commit_release $m:tt $x:ident)) => {
-        $crate::__rseq_step!($word $form $v (store $m $x))
+    (($word:ident $form:ident) (commit_release $m:tt $x:ident)) => {
+        $crate::__rseq_step!(($word $form) (store $m $x))
     };
-    ($word:ident $form:ident $v:ident (commit_add $m:tt $x:ident)) => {
+    (($word:ident $form:ident) (commit_add $m:tt $x:ident)) => {
         concat!($word!(reach $m), $word!(fetch $x rseq_u), "addl ", $word!(name $x rseq_u), ", ", $word!(at $m))
     };
-    ($word:ident $form:ident $v:ident (commit_increment $m:tt)) => {
-        concat!($word!(reach $m), "addl $1, ", $word!(at $m))
-    };
+    (($word:ident $form:ident) (commit_increment $m:tt)) => { concat!($word!(reach $m), "addl $1, ", $word!(at $m)) };
 }
 
 /// Compares a register or a word in memory with a word, and leaves on the condition.
@@ -359,22 +321,13 @@ macro_rules! __rseq_compare {
     ($word:ident [$($m:tt)*], $x:ident, $jump:literal, $exit:ident) => {
         concat!(
             $word!(reach [$($m)*]), $word!(fetch $x rseq_u), "cmpl ", $word!(name $x rseq_u), ", ", $word!(at [$($m)*]), "\n",
-            $crate::__rseq_leave!($jump, $exit)
+            $crate::__rseq_leave_if!($jump, $exit)
         )
     };
     ($word:ident $r:ident, $x:ident, $jump:literal, $exit:ident) => {
         concat!(
             $word!(fetch $r rseq_t), "cmpl ", $word!(source $x), ", ", $word!(name $r rseq_t), "\n",
-            $crate::__rseq_leave!($jump, $exit)
+            $crate::__rseq_leave_if!($jump, $exit)
         )
-    };
-}
-
-/// Leaves the section on a condition: these jumps reach everything.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_leave {
-    ($jump:literal, $exit:ident) => {
-        concat!($jump, " {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit))
     };
 }

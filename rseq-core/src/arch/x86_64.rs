@@ -2,27 +2,21 @@
 
 use crate::abi::Rseq;
 use core::arch::asm;
-use core::ptr::NonNull;
 
 /// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
 pub const SIGNATURE: u32 = 0x5305_3053;
 
-/// `fs:[symbol@tpoff + n]` is an addressing mode.
-pub const DIRECT: bool = true;
-
-/// The thread pointer: the word at `fs:0` holds its own address (x86-64 psABI, TLS variant II).
 #[inline]
-pub fn thread_pointer() -> usize {
+pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: reads the word at fs:0, which the psABI sets to its own address before any thread runs.
     unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
 
-/// This thread's copy of `__rseq_core_area`.
 #[inline]
-pub fn own_area() -> NonNull<Rseq> {
-    let area: *mut Rseq;
+pub(super) fn own_area() -> *mut Rseq {
+    let area;
     // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
@@ -31,17 +25,12 @@ pub fn own_area() -> NonNull<Rseq> {
             area = out(reg) area,
             options(pure, readonly, nostack, preserves_flags)
         );
-        NonNull::new_unchecked(area)
     }
+    area
 }
 
-/// The u32 at `offset` of this thread's `__rseq_core_area`, in one instruction.
-///
-/// # Safety
-///
-/// `offset` is that of a u32 within the area.
 #[inline]
-pub unsafe fn own_field(offset: usize) -> u32 {
+pub(crate) unsafe fn own_field(offset: usize) -> u32 {
     let field;
     // SAFETY: reads the executable's TLS block, which is mapped as long as the thread runs. Not pure, as the kernel writes
     // there between any two instructions.
@@ -56,13 +45,8 @@ pub unsafe fn own_field(offset: usize) -> u32 {
     field
 }
 
-/// The raw system call.
-///
-/// # Safety
-///
-/// The call's effects are the caller's to answer for.
 #[inline]
-pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
+pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; it clobbers rcx and r11.
     unsafe {
@@ -83,160 +67,101 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     value
 }
 
-/// The address of an undefined weak symbol, loaded from the GOT: 0 where nobody defines it.
-macro_rules! weak_address {
-    ($symbol:literal) => {{
-        let address: usize;
-        // SAFETY: reads one GOT entry, which the linker made and which never changes.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $symbol),
-                concat!("mov {}, qword ptr [rip + ", $symbol, "@GOTPCREL]"),
-                out(reg) address,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        address
-    }};
+macro_rules! load_weak {
+    ($symbol:literal, $address:ident) => {
+        core::arch::asm!(
+            concat!(".weak ", $symbol),
+            concat!("mov {}, qword ptr [rip + ", $symbol, "@GOTPCREL]"),
+            out(reg) $address,
+            options(pure, readonly, nostack, preserves_flags)
+        )
+    };
 }
-pub(crate) use weak_address;
+pub(crate) use load_weak;
 
-/// The text of a field of the area: `direct` through `fs`, `pointer` through a register.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_field {
-    (direct, $offset:literal) => {
-        concat!("fs:[__rseq_core_area@tpoff + ", $offset, "]")
+macro_rules! __rseq_frame {
+    ([direct $base:expr] $($section:tt)*) => {
+        $crate::__rseq_section! {
+            $($section)*
+            registers reg
+            operands [rseq_t = out(reg) _,]
+            descriptor ["lea {rseq_t}, [rip + 77b]"]
+            arm "mov qword ptr fs:[__rseq_core_area@tpoff + {rseq_cs}], {rseq_t}",
+            index "fs:[__rseq_core_area@tpoff + {rseq_index}]"
+            handler ".byte 0x0f, 0xb9, 0x3d"                             // ud1 edi, [rip + signature]
+            options(nostack)
+        }
     };
-    (pointer, $offset:literal) => {
-        concat!("[{rseq_area} + ", $offset, "]")
+    ([pointer $base:expr] $($section:tt)*) => {
+        $crate::__rseq_section! {
+            $($section)*
+            registers reg
+            operands [rseq_area = in(reg) $base, rseq_t = out(reg) _,]
+            descriptor ["lea {rseq_t}, [rip + 77b]"]
+            arm "mov qword ptr [{rseq_area} + {rseq_cs}], {rseq_t}",
+            index "[{rseq_area} + {rseq_index}]"
+            handler ".byte 0x0f, 0xb9, 0x3d"
+            options(nostack)
+        }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_memory {
-    ([$a:ident]) => {
-        concat!("qword ptr [{", stringify!($a), "}]")
-    };
-    ([$a:ident + $b:ident]) => {
-        concat!("qword ptr [{", stringify!($a), "} + {", stringify!($b), "}]")
-    };
+    ([$a:expr $(, $b:expr)?]) => { concat!("qword ptr [", $a, $(" + ", $b,)? "]") };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_abort_jump {
-    (restart) => {
-        "jmp 75b"
+macro_rules! __rseq_text {
+    (jump_from_failure $label:expr) => { concat!("jmp ", $label) };
+    (check_index $index:literal, $x:ident, $exit:ident) => {
+        concat!("cmp dword ptr ", $index, ", {", stringify!($x), ":e}\n", $crate::__rseq_leave_if!("jne", $exit))
     };
-    ($exit:ident) => {
-        concat!("jmp {", stringify!($exit), "}")
+    (load_index $r:expr, $index:literal) => { concat!("movsxd ", $r, ", dword ptr ", $index) };
+    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
+        $crate::__rseq_text!($compare $crate::__rseq_memory!([$($m),+]), $x, $exit)
     };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_frame {
-    ([$form:ident $base:expr] $index:ty, $variant:ident, $abort:ident,
-     [$(($number:tt $step:tt))*] [$($scratch:ident)*] [$($input:ident)*] [$($imm:ident)*] [$($exit:ident)*]) => {
-        $crate::__rseq_asm!($form $base;
-            [
-                $crate::__rseq_descriptor!($variant),
-                "75:",
-                "lea {rseq_t}, [rip + 77b]",                             // rseq_t = the descriptor
-                $crate::__rseq_arming!($variant, concat!("mov qword ptr ", $crate::__rseq_field!($form, "8"), ", {rseq_t}")),
-                "72:",
-                $($crate::__rseq_step!($form $variant $step),)*
-                "73:",
-                ".pushsection __rseq_failure, \"ax\", %progbits",
-                ".byte 0x0f, 0xb9, 0x3d",                                // ud1 edi, [rip + signature]
-                $crate::__rseq_signature!($variant, ".long 0x53053053"),
-                "74:",
-                $crate::__rseq_abort_jump!($abort),
-                ".popsection",
-            ]
-            [
-                rseq_t = out(reg) _,
-                rseq_index = const <$index as $crate::Index>::OFFSET,
-                $($scratch = out(reg) _,)*
-                $($input = in(reg) $input,)*
-                $($imm = const $imm.trailing_zeros(),)*
-                $($exit = label { $crate::__rseq_left!($variant $exit) },)*
-            ]
-        )
+    (cbae $a:expr, $x:expr, $exit:ident) => {
+        concat!("cmp ", $a, ", ", $x, "\n", $crate::__rseq_leave_if!("jae", $exit))
     };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_asm {
-    (direct $base:expr; [$($text:tt)*] [$($operands:tt)*]) => {
-        ::core::arch::asm!($($text)* $($operands)* options(nostack))
+    (cbne $a:expr, $x:expr, $exit:ident) => {
+        concat!("cmp ", $a, ", ", $x, "\n", $crate::__rseq_leave_if!("jne", $exit))
     };
-    (pointer $base:expr; [$($text:tt)*] [$($operands:tt)*]) => {
-        ::core::arch::asm!($($text)* rseq_area = in(reg) $base, $($operands)* options(nostack))
+    (cbeq $a:expr, $x:expr, $exit:ident) => {
+        concat!("cmp ", $a, ", ", $x, "\n", $crate::__rseq_leave_if!("je", $exit))
     };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_step {
-    ($form:ident $v:ident (check_index $x:ident $exit:ident)) => {
-        concat!(
-            "cmp dword ptr ", $crate::__rseq_field!($form, "{rseq_index}"), ", {", stringify!($x), ":e}\n",
-            "jne {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit)
-        )
-    };
-    ($form:ident $v:ident (load_index $r:ident)) => {
-        concat!("movsxd {", stringify!($r), "}, dword ptr ", $crate::__rseq_field!($form, "{rseq_index}"))
-    };
-    ($form:ident $v:ident (cbae $r:ident $x:ident $exit:ident)) => {
-        $crate::__rseq_compare!($r, $x, "jae", $exit)
-    };
-    ($form:ident $v:ident (scale $r:ident $k:ident)) => {
-        concat!("shl {", stringify!($r), "}, {", stringify!($k), "}")
-    };
-    ($form:ident $v:ident (load $r:ident $m:tt)) => {
-        concat!("mov {", stringify!($r), "}, ", $crate::__rseq_memory!($m))
-    };
-    ($form:ident $v:ident (cbne $a:tt $x:ident $exit:ident)) => { $crate::__rseq_compare!($a, $x, "jne", $exit) };
-    ($form:ident $v:ident (cbeq $a:tt $x:ident $exit:ident)) => { $crate::__rseq_compare!($a, $x, "je", $exit) };
-    ($form:ident $v:ident (cbz $r:ident $exit:ident)) => {
-        concat!(
-            "test {", stringify!($r), "}, {", stringify!($r), "}\n",
-            "jz {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit)
-        )
-    };
-    ($form:ident $v:ident (add $r:ident $x:ident)) => {
-        concat!("add {", stringify!($r), "}, {", stringify!($x), "}")
-    };
-    ($form:ident $v:ident (store $m:tt $x:ident)) => {
-        concat!("mov ", $crate::__rseq_memory!($m), ", {", stringify!($x), "}")
-    };
+    (cbz $r:expr, $exit:ident) => { concat!("test ", $r, ", ", $r, "\n", $crate::__rseq_leave_if!("jz", $exit)) };
+    (scale $r:expr, $k:expr) => { concat!("shl ", $r, ", ", $k) };
+    (load $r:expr, $m:tt) => { concat!("mov ", $r, ", ", $crate::__rseq_memory!($m)) };
+    (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $x) };
+    (store $m:tt, $x:expr) => { concat!("mov ", $crate::__rseq_memory!($m), ", ", $x) };
+    (clear $r:ident) => { concat!("xor {", stringify!($r), ":e}, {", stringify!($r), ":e}") };
     // Eight bytes a turn while there are eight, then one: rseq_t is free once the section is armed.
-    ($form:ident $v:ident (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+    (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
-            "xor {", stringify!($i), ":e}, {", stringify!($i), ":e}\n",
-            "62: lea {rseq_t}, [{", stringify!($i), "} + 8]\n",
-            "cmp {rseq_t}, {", stringify!($n), "}\n",
+            "62: lea {rseq_t}, [", $i, " + 8]\n",
+            "cmp {rseq_t}, ", $n, "\n",
             "ja 63f\n",
-            "mov {rseq_t}, qword ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
-            "mov qword ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t}\n",
-            "add {", stringify!($i), "}, 8\n",
+            "mov {rseq_t}, qword ptr [", $s, " + ", $i, "]\n",
+            "mov qword ptr [", $d, " + ", $i, "], {rseq_t}\n",
+            "add ", $i, ", 8\n",
             "jmp 62b\n",
-            "63: cmp {", stringify!($i), "}, {", stringify!($n), "}\n",
+            "63: cmp ", $i, ", ", $n, "\n",
             "je 64f\n",
-            "movzx {rseq_t:e}, byte ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
-            "mov byte ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t:l}\n",
-            "inc {", stringify!($i), "}\n",
+            "movzx {rseq_t:e}, byte ptr [", $s, " + ", $i, "]\n",
+            "mov byte ptr [", $d, " + ", $i, "], {rseq_t:l}\n",
+            "inc ", $i, "\n",
             "jmp 63b\n",
             "64:"
         )
     };
-    ($form:ident $v:ident (delay $d:ident $k:literal)) => {
+    (delay $d:expr, $k:literal) => {
         concat!(
-            "mov {rseq_t}, qword ptr [{", stringify!($d), "} + 8 * ", $k, "]\n",
+            "mov {rseq_t}, qword ptr [", $d, " + 8 * ", $k, "]\n",
             "65: test {rseq_t}, {rseq_t}\n",
             "jz 66f\n",
             "dec {rseq_t}\n",
@@ -244,30 +169,9 @@ macro_rules! __rseq_step {
             "66:"
         )
     };
-    ($form:ident $v:ident (commit_store $m:tt $x:ident)) => { $crate::__rseq_step!($form $v (store $m $x)) };
     // Every store is a release on x86-64.
-    ($form:ident $v:ident (commit_release $m:tt $x:ident)) => { $crate::__rseq_step!($form $v (store $m $x)) };
-    ($form:ident $v:ident (commit_add $m:tt $x:ident)) => {
-        concat!("add ", $crate::__rseq_memory!($m), ", {", stringify!($x), "}")
-    };
+    (commit_release $m:tt, $x:expr) => { $crate::__rseq_text!(store $m, $x) };
+    (commit_add $m:tt, $x:expr) => { concat!("add ", $crate::__rseq_memory!($m), ", ", $x) };
     // Recent cores forward a sum to the next addition twice as fast if what they add stands in the instruction.
-    ($form:ident $v:ident (commit_increment $m:tt)) => { concat!("add ", $crate::__rseq_memory!($m), ", 1") };
-}
-
-/// Compares a register or a word in memory with a register, and leaves on the condition.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_compare {
-    ([$($m:tt)*], $x:ident, $jump:literal, $exit:ident) => {
-        concat!(
-            "cmp ", $crate::__rseq_memory!([$($m)*]), ", {", stringify!($x), "}\n",
-            $jump, " {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit)
-        )
-    };
-    ($r:ident, $x:ident, $jump:literal, $exit:ident) => {
-        concat!(
-            "cmp {", stringify!($r), "}, {", stringify!($x), "}\n",
-            $jump, " {", stringify!($exit), "}\n", $crate::__rseq_exit_point!($exit)
-        )
-    };
+    (commit_increment $m:tt) => { concat!("add ", $crate::__rseq_memory!($m), ", 1") };
 }

@@ -390,13 +390,17 @@ macro_rules! __rseq_emit {
             // is. The text reads and writes that memory, the area's rseq_cs and declared registers only, and jumps to
             // itself, to its end and to declared labels only.
             unsafe {
-                $crate::__rseq_frame! { [direct ()] $index, $variant, $abort, $steps $scratch $input $imm $exit }
+                $crate::__rseq_frame! {
+                    [direct $crate::arch::own_area().as_ptr()]
+                    $index, $variant, $abort, $steps $scratch $input $imm $exit
+                }
             }
         } else {
             // SAFETY: as above.
             unsafe {
                 $crate::__rseq_frame! {
-                    [pointer $crate::Area::pointer($token.area()).as_ptr()] $index, $variant, $abort, $steps $scratch $input $imm $exit
+                    [pointer $crate::Area::pointer($token.area()).as_ptr()]
+                    $index, $variant, $abort, $steps $scratch $input $imm $exit
                 }
             }
         }

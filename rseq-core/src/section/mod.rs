@@ -3,6 +3,8 @@
 mod macros;
 mod outcome;
 mod statement;
+#[cfg(not(target_arch = "x86"))]
+mod step;
 mod text;
 
 pub mod here;
