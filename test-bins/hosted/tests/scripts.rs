@@ -46,7 +46,7 @@ fn linkers() -> Vec<PathBuf> {
     let own = sysroot.join(format!("lib/rustlib/{}-unknown-linux-gnu/bin/gcc-ld/ld.lld", std::env::consts::ARCH));
     let lld = if own.is_file() || cfg!(target_arch = "x86_64") { own } else { "ld.lld".into() };
     let linkers: Vec<_> = [PathBuf::from("ld.bfd"), lld].into_iter().filter(is_here).collect();
-    assert!(!cfg!(target_arch = "x86_64") || linkers.iter().any(is_lld), "rustc has no rust-lld");
+    assert!(!cfg!(target_arch = "x86_64") || linkers.iter().any(|linker| is_lld(linker)), "rustc has no rust-lld");
     assert!(!linkers.is_empty(), "neither GNU ld nor lld is installed");
     linkers
 }

@@ -59,6 +59,7 @@ const MACHINE: Machine = Machine {
     memory: 512,
     max_cpus: 8,
     numa: Numa::Cpus,
+    hotplug: true,
     modules: &[],
     targets: &[],
     kernels: STABLE,
@@ -220,6 +221,8 @@ pub const MACHINES: &[Machine] = &[
         append: "nokaslr",
         memory: 1024,
         numa: Numa::None,
+        // Now and then it hangs while one comes back.
+        hotplug: false,
         targets: &[MIPS64R6EL],
         kernels: &[("6.12", BOOKWORM_BACKPORTS)],
         ..MACHINE

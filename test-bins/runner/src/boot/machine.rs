@@ -37,6 +37,8 @@ pub struct Machine {
     pub max_cpus: u32,
     /// Whether it can have several nodes.
     pub numa: Numa,
+    /// Whether a CPU that was taken offline comes back each time.
+    pub hotplug: bool,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
     /// The binaries that its kernels run: its own first.

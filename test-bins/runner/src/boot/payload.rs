@@ -77,6 +77,14 @@ impl Payload {
         names
     }
 
+    /// The same without an argument, in whichever run has it.
+    pub fn without(&self, argument: &str) -> Self {
+        let Self::Suite(runs) = self else { return self.clone() };
+        let mut runs = runs.clone();
+        runs.iter_mut().for_each(|run| run.words.retain(|word| word != argument));
+        Self::Suite(runs)
+    }
+
     /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Suite(runs) if runs.is_empty())
@@ -185,6 +193,14 @@ mod tests {
         assert_eq!(runs.len(), SUITE.iter().map(|entry| entry.guest.len() + entry.legacy.len()).sum::<usize>());
         assert_eq!(payload.binaries().len(), SUITE.len() + 1);
         assert!(payload.limit(0) > runs.iter().map(|run| run.timeout).sum::<u64>());
+    }
+
+    #[test]
+    fn an_argument_is_left_out_alone() {
+        let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
+        let (Payload::Suite(all), Payload::Suite(left)) = (&payload, payload.without("--hotplug")) else { panic!() };
+        let words = |runs: &[Run]| runs.iter().map(|run| run.words.len()).sum::<usize>();
+        assert_eq!((all.len(), words(all) - 1), (left.len(), words(&left)));
     }
 
     #[test]
