@@ -20,8 +20,15 @@ const ROUNDS: u32 = 3;
 /// What the kernel says of a CPU in each state.
 pub fn states(token: Here, may_unplug: bool) -> Verdict {
     let switch = Switch::open(may_unplug)?;
-    let cpu = switch.cpu;
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    let verdict = gone_and_back(token, &switch);
+    // For the tests that follow, whatever this one has seen.
+    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
+    verdict
+}
+
+fn gone_and_back(token: Here, switch: &Switch) -> Verdict {
+    let cpu = switch.cpu;
     cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
     ensure!(token.cpu_id() == cpu, "cpu_id {} on CPU {cpu}", token.cpu_id());
     switch.set(false).or_fail("taking a CPU offline")?;
@@ -30,7 +37,7 @@ pub fn states(token: Here, may_unplug: bool) -> Verdict {
     away?;
     cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
     ensure!(token.cpu_id() == cpu, "cpu_id {} on CPU {cpu}, which is online again", token.cpu_id());
-    cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")
+    Ok(())
 }
 
 /// The CPU that this thread was on is offline.
