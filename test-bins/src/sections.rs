@@ -31,54 +31,63 @@ impl Default for Delay {
     }
 }
 
-critical_section! {
-    /// `*v += count` with a copy of `len` bytes between the load and the store.
-    ///
-    /// # Errors
-    ///
-    /// [`Aborted`].
-    ///
-    /// # Safety
-    ///
-    /// `v` is a valid word, `from` and `to` are `len` valid bytes apart from each other, `cpu` is not -1 or -2.
-    pub unsafe fn delayed_add(
-        cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
-    ) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(sum, i) abort(Aborted);
-        check_index cpu => Aborted;
-        load sum, [v];
-        add sum, count;
-        repeatable copy [to], [from], len using i;
-        commit store [v], sum;
-    }
+macro_rules! delayed_sections {
+    ($(#![$variant:ident])? $add:ident $add_here:ident) => {
+        critical_section! {
+            $(#![$variant])?
+            /// `*v += count` with a copy of `len` bytes between the load and the store.
+            ///
+            /// # Errors
+            ///
+            /// [`Aborted`].
+            ///
+            /// # Safety
+            ///
+            /// `v` is a valid word, `from` and `to` are `len` valid bytes apart from each other, `cpu` is not -1 or -2.
+            pub unsafe fn $add(
+                cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
+            ) -> Result<Committed, Aborted> {
+                exits(Aborted) scratch(sum, i) abort(Aborted);
+                check_index cpu => Aborted;
+                load sum, [v];
+                add sum, count;
+                repeatable copy [to], [from], len using i;
+                commit store [v], sum;
+            }
 
-    /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count` each time the
-    /// section begins: what it has beyond the commits are restarts.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfRange`].
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is a valid word of
-    /// this thread's own; `from` and `to` are `len` valid bytes apart from each other.
-    pub unsafe fn delayed_add_here(
-        base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
-    ) -> Result<Committed, OutOfRange> {
-        exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
-        load_index slot;
-        bound slot, slots => OutOfRange;
-        scale slot, STRIDE;
-        load sum, [attempts];
-        add sum, count;
-        repeatable store [attempts], sum;
-        load sum, [base + slot];
-        add sum, count;
-        repeatable copy [to], [from], len using i;
-        commit store [base + slot], sum;
-    }
+            /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count` each
+            /// time the section begins: what it has beyond the commits are restarts.
+            ///
+            /// # Errors
+            ///
+            /// [`OutOfRange`].
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is a valid
+            /// word of this thread's own; `from` and `to` are `len` valid bytes apart from each other.
+            pub unsafe fn $add_here(
+                base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
+            ) -> Result<Committed, OutOfRange> {
+                exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
+                load_index slot;
+                bound slot, slots => OutOfRange;
+                scale slot, STRIDE;
+                load sum, [attempts];
+                add sum, count;
+                repeatable store [attempts], sum;
+                load sum, [base + slot];
+                add sum, count;
+                repeatable copy [to], [from], len using i;
+                commit store [base + slot], sum;
+            }
+        }
+    };
 }
+
+delayed_sections!(delayed_add delayed_add_here);
+// Without their descriptors: the controls that have to lose counts.
+delayed_sections!(#![unarmed] delayed_add_unarmed delayed_add_here_unarmed);
 
 critical_section! {
     /// `if *t == u && *area + block == cs { *t = cs }`, with names of operands that the architectures could want for themselves.
@@ -118,54 +127,5 @@ critical_section! {
         check_index index => Aborted;
         cbne [t], u => CompareFailed;
         commit store [t], area;
-    }
-}
-
-critical_section! {
-    #![unarmed]
-
-    /// [`delayed_add`] without its descriptor: the control that has to lose counts.
-    ///
-    /// # Errors
-    ///
-    /// [`Aborted`].
-    ///
-    /// # Safety
-    ///
-    /// As [`delayed_add`].
-    pub unsafe fn delayed_add_unarmed(
-        cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
-    ) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(sum, i) abort(Aborted);
-        check_index cpu => Aborted;
-        load sum, [v];
-        add sum, count;
-        repeatable copy [to], [from], len using i;
-        commit store [v], sum;
-    }
-
-    /// [`delayed_add_here`] without its descriptor.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfRange`].
-    ///
-    /// # Safety
-    ///
-    /// As [`delayed_add_here`].
-    pub unsafe fn delayed_add_here_unarmed(
-        base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
-    ) -> Result<Committed, OutOfRange> {
-        exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
-        load_index slot;
-        bound slot, slots => OutOfRange;
-        scale slot, STRIDE;
-        load sum, [attempts];
-        add sum, count;
-        repeatable store [attempts], sum;
-        load sum, [base + slot];
-        add sum, count;
-        repeatable copy [to], [from], len using i;
-        commit store [base + slot], sum;
     }
 }
