@@ -13,14 +13,22 @@ pub const USAGE: u8 = 64;
 /// What every test takes: run with a registration of the original 32 bytes ([`crate::program::run`] sees to it).
 pub const LEGACY: &str = "--legacy";
 
-/// Reads the arguments of a test that has no options but those that every test takes; `--short` makes no difference to it.
-pub fn only_short(usage: &'static str) {
+/// Whether `--short` is there, in a test that has no other option but those that every test takes.
+pub fn short(usage: &'static str) -> bool {
+    let mut short = false;
     let mut args = Args::new(rseq_rt::env::args().skip(1), usage);
     while let Some(option) = args.next_option() {
-        if option != "--short" {
-            args.unknown(option);
+        match option {
+            "--short" => short = true,
+            other => args.unknown(other),
         }
     }
+    short
+}
+
+/// As [`short`], for a test to which `--short` makes no difference.
+pub fn only_short(usage: &'static str) {
+    short(usage);
 }
 
 /// The arguments that are left.

@@ -5,14 +5,13 @@
 use rseq_core::section::operations::{load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
 use test_bins::index::{ByCpu, ByMmCid, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::time::{Deadline, SECOND};
 use test_bins::visit::on_each_cpu;
-use test_bins::{alone, ensure, fail, program, registration, skip};
+use test_bins::{alone, args, ensure, fail, program, registration, skip};
 
 rseq_rt::entry!(main);
 
@@ -25,14 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut enough = 100;
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => enough = 5,
-            other => args.unknown(other),
-        }
-    }
+    let enough = if args::short(USAGE) { 5 } else { 100 };
     let token = match registration::token() {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),

@@ -6,12 +6,11 @@ use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
 use test_bins::index::{ByCpu, ByMmCid};
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::time::SECOND;
-use test_bins::{alone, ensure, linked, note, program, registration, skip};
+use test_bins::{alone, args, ensure, linked, note, program, registration, skip};
 
 rseq_rt::entry!(main);
 
@@ -27,14 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut enough = 100;
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => enough = 5,
-            other => args.unknown(other),
-        }
-    }
+    let enough = if args::short(USAGE) { 5 } else { 100 };
     let token = match registration::token() {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),

@@ -7,7 +7,6 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
 use test_bins::index::{ByCpu, Choice};
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::options::PATIENCE;
@@ -16,7 +15,7 @@ use test_bins::slots::Slots;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process;
 use test_bins::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use test_bins::{ensure, fail, note, program, registration, skip, sys};
+use test_bins::{args, ensure, fail, note, program, registration, skip, sys};
 
 rseq_rt::entry!(main);
 
@@ -35,14 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut fences = 400;
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => fences = 60,
-            other => args.unknown(other),
-        }
-    }
+    let fences = if args::short(USAGE) { 60 } else { 400 };
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }

@@ -7,7 +7,6 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::load::pace;
@@ -17,7 +16,7 @@ use test_bins::slots::Slots;
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
-use test_bins::{ensure, note, program, registration};
+use test_bins::{args, ensure, note, program, registration};
 
 rseq_rt::entry!(main);
 
@@ -32,14 +31,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut time = SECOND;
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => time = 400 * MILLISECOND,
-            other => args.unknown(other),
-        }
-    }
+    let time = if args::short(USAGE) { 400 * MILLISECOND } else { SECOND };
     let token = match registration::token() {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),

@@ -12,7 +12,6 @@ use rseq_core::abi::{self, Rseq, RseqCs};
 use rseq_core::sys::rseq_raw;
 use rseq_core::{Aborted, Committed, arch};
 use rseq_rt::process::ExitCode;
-use test_bins::args::Args;
 use test_bins::debug::Debugging;
 use test_bins::index::{ByCpu, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
@@ -26,7 +25,7 @@ use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker, sleep_away};
 use test_bins::v2::Generation;
-use test_bins::{ensure, fail, note, program, skip};
+use test_bins::{args, ensure, fail, note, program, skip};
 
 use table::Fate::{Aborts, Clears, Dies, Undefined, Unnoticed, Untouched};
 use table::{Checks, Fate, Fault, INSIDE, Look, ROWS, Row};
@@ -42,14 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut time = 400 * MILLISECOND;
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => time = 150 * MILLISECOND,
-            other => args.unknown(other),
-        }
-    }
+    let time = if args::short(USAGE) { 150 * MILLISECOND } else { 400 * MILLISECOND };
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
