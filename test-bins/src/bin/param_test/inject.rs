@@ -1,6 +1,7 @@
 //! What happens around the sections: loops, and every so often a yield, a signal, a sleep.
 
 use crate::options::{BLOCK, Params};
+use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use linux_raw_sys::general::SIGUSR1;
 use test_bins::sys::time::{self, MILLISECOND};
@@ -46,8 +47,9 @@ impl<'p> Injector<'p> {
 
     #[cold]
     fn inject(&mut self, loops: i64) {
-        for _ in 0..loops {
-            core::hint::spin_loop();
+        // Not with a hint to the processor, which would make a loop take a hundred times as long as one inside a section.
+        for turn in 0..loops {
+            black_box(turn);
         }
         if loops != BLOCK || self.params.modulo == 0 {
             return;
