@@ -106,24 +106,29 @@ struct Manager<'r> {
 }
 
 impl Manager<'_> {
-    /// Swaps the lists until `stop`. The counter of one slot of the inactive list must stand still between two swaps.
+    /// Swaps the lists until `stop`. What the fence stopped in the inactive list must stand still between two swaps: every
+    /// counter, or that of the one CPU that was fenced.
     fn run<C: Choice>(self) -> Result<Swaps, Unmet> {
         let Self { lists, active, stop, patience } = self;
         let mut swaps = Swaps::default();
         let slots = lists[0].0.count();
         let mut seed = 1usize;
         let mut inactive = 1;
+        let stopped = |list: usize, slot| match fence::<C>(slot) {
+            Fence::All => lists[list].0.sum_of_seconds(),
+            Fence::Cpu(_) => lists[list].counter(slot),
+        };
         let (mut slot, mut expected) = (0, 0);
         while !stop.load(Ordering::Acquire) {
-            let found = lists[inactive].counter(slot);
-            test_bins::ensure!(found == expected, "slot {slot} of the inactive list went from {expected} to {found}");
+            let found = stopped(inactive, slot);
+            test_bins::ensure!(found == expected, "the inactive list (slot {slot}) went from {expected} to {found}");
             active.store(lists[inactive].address(), Ordering::Release);
             inactive = 1 - inactive;
             // A linear congruence after Knuth: any slot, in no order.
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             slot = (seed >> 16) % slots;
             membarrier_rseq(fence::<C>(slot)).map_err(|error| fail!("membarrier: {}", error.errno()))?;
-            expected = lists[inactive].counter(slot);
+            expected = stopped(inactive, slot);
             swaps.all += 1;
             swaps.busy += usize::from(expected > 0);
             for _ in 0..patience {
