@@ -11,10 +11,12 @@ use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::{SECOND, STRIDE, Slots};
 use test_bins::{fail, note, skip};
 
-/// How long the manager watches an inactive list, in spins: long enough for a stretched section that the fence missed to end.
-/// Plain ones take nanoseconds.
+/// How long the manager watches an inactive list, in spins: long enough for a stretched section that the fence missed to end,
+/// or for a plain one, nanoseconds long, whose thread the fence has just interrupted.
 const STRETCHED: u32 = 50_000;
-const PLAIN: u32 = 0;
+const PLAIN: u32 = 300;
+/// Most fences for one CPU interrupt nobody.
+const NONE: u32 = 0;
 
 /// Slots of the lists of plain sections, as in the C program: most of their CPUs cannot be, and their fences cost little.
 const MANY: usize = 1024;
@@ -49,7 +51,11 @@ impl List {
 /// Workers add to the counter that the active list leads to; the manager looks at the other one.
 pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     available()?;
-    let (patience, least) = if F::INJECTS { (STRETCHED, 0) } else { (PLAIN, MANY) };
+    let (patience, least) = match fence::<C>(0) {
+        _ if F::INJECTS => (STRETCHED, 0),
+        Fence::All => (PLAIN, MANY),
+        Fence::Cpu(_) => (NONE, MANY),
+    };
     let lists = [List::new(least)?, List::new(least)?];
     let active = AtomicUsize::new(lists[0].address());
     let stop = AtomicBool::new(false);
