@@ -131,14 +131,15 @@ impl<'d> Image<'d> {
         (start < section.end() && end <= section.end()).then_some(section)
     }
 
-    /// Applies what the loader of a position-independent file would, where rseq's sections lie.
+    /// Applies what the loader of a position-independent file would, where rseq's sections lie. RELR and REL add the bias, 0
+    /// here, to what the file holds, and so have no part in this.
     fn relocate<H: FileHeader<Endian = Endianness>>(&mut self, header: &H, data: &'d [u8]) -> Result<(), String> {
         let endian = self.endian;
         let relative = relative(header.e_machine(endian));
         let class = size_of::<H::Word>() as u64;
         let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
-        // One section may not be read again and again by other names; a word of RELR stands for 63 relocations.
-        let mut left = data.len().saturating_mul(8);
+        // One section may not be read again and again by other names.
+        let mut left = data.len();
         for section in sections.iter() {
             if let Ok(Some((entries, _))) = section.rela(endian, data) {
                 left = left.checked_sub(entries.len()).ok_or("relocations overlap")?;
@@ -146,17 +147,6 @@ impl<'d> Image<'d> {
                     let (address, addend): (u64, i64) = (entry.r_offset(endian).into(), entry.r_addend(endian).into());
                     if Some(entry.r_type(endian, false)) == relative && self.matters(address) {
                         self.relocated.insert(self.widened(address, class), addend as u64);
-                    }
-                }
-            }
-            if let Ok(Some(entries)) = section.relr(endian, data) {
-                for address in entries {
-                    left = left.checked_sub(1).ok_or("relocations overlap")?;
-                    let address: u64 = address.into();
-                    // The addend is what the file holds there.
-                    let read = || if class == 8 { self.u64(address) } else { self.u32(address).map(u64::from) };
-                    if let Some(word) = self.matters(address).then(read).flatten() {
-                        self.relocated.insert(self.widened(address, class), word);
                     }
                 }
             }

@@ -68,3 +68,41 @@ fn this_program_is_clean() {
     assert!(!checked.sections.is_empty(), "{checked:?}");
     assert_eq!(checked.findings, Vec::<String>::new());
 }
+
+/// `load_add_store` as assembly in a shared library.
+#[cfg(target_arch = "x86_64")]
+const SECTION: &str = "
+    .globl add
+add:
+1:  addq $1, (%rdi)
+2:  ret
+    .byte 0x0f, 0xb9, 0x3d
+    .long 0x53053053
+4:  ret
+    .pushsection __rseq_cs, \"aw\"
+    .balign 32
+5:  .long 0, 0
+    .quad 1b, 2b - 1b, 4b
+    .popsection
+    .pushsection __rseq_cs_ptr_array, \"aw\"
+    .quad 5b
+    .popsection
+";
+
+/// However the linker writes the relocations of its descriptor.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_library_is_read_as_it_is_loaded() {
+    for (name, packing) in [("rela", "-Wl,-z,nopack-relative-relocs"), ("relr", "-Wl,-z,pack-relative-relocs")] {
+        let [source, library] =
+            ["s", "so"].map(|end| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{end}")));
+        fs::write(&source, SECTION).expect("the directory is there");
+        let linked =
+            Command::new("cc").args(["-shared", "-nostdlib", packing, "-o"]).args([&library, &source]).status();
+        assert!(linked.expect("the compiler that links Rust is there").success());
+        let data = fs::read(&library).expect("it was linked");
+        assert_eq!(data.windows(9).any(|bytes| bytes == b".relr.dyn"), name == "relr");
+        let checked = rseq_check::check_data(name, &data, true).expect("it can be read");
+        assert_eq!((checked.sections.len(), checked.findings), (1, vec![]), "{name}");
+    }
+}

@@ -135,7 +135,7 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
     Entry { name: "no_syscall_test", about: "a kernel without rseq, or one that hides it", legacy: NONE, ..TEST },
     Entry { name: "unregistered_test", about: "operations in threads that are not registered", ..TEST },
-    Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", ..TEST },
+    Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", timeout: 120, ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
     Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
     Entry {

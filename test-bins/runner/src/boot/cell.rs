@@ -137,7 +137,8 @@ impl Setting<'_> {
     fn boot(&self, cell: &Cell, binaries: &Binaries) -> Result<Ran, String> {
         let fault = faults::of(cell).filter(|_| self.image.is_none());
         let payload = fault.map_or_else(|| self.payload.clone(), |fault| fault.plan(self.payload));
-        let payload = if cell.on.machine.hotplug { payload } else { payload.without("--hotplug") };
+        let hotplugs = cell.on.machine.hotplugs(self.hardware.cpus);
+        let payload = if hotplugs { payload } else { payload.replaced("--hotplug", "--hotplug-hangs") };
         if payload.is_empty() {
             return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));
         }

@@ -37,8 +37,8 @@ pub struct Machine {
     pub max_cpus: u32,
     /// Whether it can have several nodes.
     pub numa: Numa,
-    /// Whether a CPU that was taken offline comes back each time.
-    pub hotplug: bool,
+    /// With more CPUs than these QEMU hangs now and then as one comes back that was offline.
+    pub hotplug_cpus: u32,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
     /// The binaries that its kernels run: its own first.
@@ -109,6 +109,11 @@ impl Machine {
     /// The CPUs that it gets of those asked for.
     pub fn cpus(&self, wanted: u32) -> u32 {
         wanted.min(self.max_cpus)
+    }
+
+    /// Whether a CPU that was taken offline comes back each time, among so many.
+    pub fn hotplugs(&self, wanted: u32) -> bool {
+        self.cpus(wanted) <= self.hotplug_cpus
     }
 
     /// Why it cannot be like this, if it cannot.

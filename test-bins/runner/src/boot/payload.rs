@@ -77,11 +77,14 @@ impl Payload {
         names
     }
 
-    /// The same without an argument, in whichever run has it.
-    pub fn without(&self, argument: &str) -> Self {
+    /// The same with another argument in place of this one, in whichever run has it.
+    pub fn replaced(&self, argument: &str, other: &str) -> Self {
         let Self::Suite(runs) = self else { return self.clone() };
         let mut runs = runs.clone();
-        runs.iter_mut().for_each(|run| run.words.retain(|word| word != argument));
+        runs.iter_mut()
+            .flat_map(|run| &mut run.words)
+            .filter(|word| *word == argument)
+            .for_each(|word| *word = other.into());
         Self::Suite(runs)
     }
 
@@ -196,11 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_is_left_out_alone() {
+    fn one_argument_is_replaced_alone() {
         let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
-        let (Payload::Suite(all), Payload::Suite(left)) = (&payload, payload.without("--hotplug")) else { panic!() };
-        let words = |runs: &[Run]| runs.iter().map(|run| run.words.len()).sum::<usize>();
-        assert_eq!((all.len(), words(all) - 1), (left.len(), words(&left)));
+        let (Payload::Suite(all), Payload::Suite(other)) = (&payload, payload.replaced("--hotplug", "x")) else {
+            panic!()
+        };
+        let words = |runs: &[Run]| runs.iter().flat_map(|run| run.words.clone()).collect::<Vec<_>>();
+        let differing: Vec<_> = words(all).into_iter().zip(words(&other)).filter(|(one, other)| one != other).collect();
+        assert_eq!(differing, [("--hotplug".to_owned(), "x".to_owned())]);
     }
 
     #[test]

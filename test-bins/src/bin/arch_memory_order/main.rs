@@ -6,8 +6,6 @@
 //! that was seen to fail is reported, and nothing is concluded.
 #![no_std]
 #![no_main]
-// Assembly for MIPS is unstable Rust.
-#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
 mod forms;
 mod ring;

@@ -5,10 +5,12 @@ use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{Mode, OwnArea, Registration, abi, arch};
 use rseq_rt::thread::{Builder, JoinHandle};
 use test_bins::index::ByCpu;
-use test_bins::ktap::{OrFail, Verdict};
+use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::Slots;
 use test_bins::sys::process::{self, Ending};
 use test_bins::{alone, ensure, note};
+
+use crate::shared::{Totals, until_aborted};
 
 /// What a process of this kind returns, with its number for the reaper.
 struct Returned<T> {
@@ -73,35 +75,41 @@ const PROCESSES: usize = 4;
 /// With the runtime: each has an area of its own, and a counter by cpu_id that they all add to is exact.
 pub fn counter(short: bool) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
-    let base = &raw const slots as usize;
+    let totals = until_aborted(|| count_together(&slots, short))?;
+    let Totals { added, aborts } = totals;
+    note!("{PROCESSES} processes with one memory: {added} added, {} found, {aborts} aborts", slots.sum());
+    ensure!(slots.sum() == added, "{added} added but {} found", slots.sum());
+    ensure!(aborts > 0, "no section was aborted before the deadline");
+    Ok(())
+}
+
+/// All processes add once; each has to have an area of its own.
+fn count_together(slots: &Slots, short: bool) -> Result<Totals, Unmet> {
+    let base = slots as *const Slots as usize;
     let mut handles = [const { None }; PROCESSES];
     for handle in &mut handles {
         let started = start(move || {
-            // SAFETY: the slots live until every process has been joined, below.
+            // SAFETY: every process is joined below, while the slots are borrowed.
             let slots = unsafe { &*(base as *const Slots) };
             (arch::own_area().as_ptr() as usize, crate::shared::add(slots, short))
         });
         *handle = Some(started);
     }
-    let (mut added, mut aborts, mut areas, mut failed) = (0, 0, [0; PROCESSES], None);
+    let (mut totals, mut areas, mut failed) = (Totals::default(), [0; PROCESSES], None);
     for (handle, area) in handles.into_iter().flatten().zip(&mut areas) {
         match handle.map(end) {
-            Ok(Ok((address, Ok(counted)))) => {
+            Ok(Ok((address, Ok((added, aborts))))) => {
                 *area = address;
-                added += counted.0;
-                aborts += counted.1;
+                totals += Totals { added, aborts };
             }
             Ok(Ok((_, Err(code))) | Err(code)) => failed = Some(code),
             Err(errno) => return Err(test_bins::fail!("clone(CLONE_VM): {errno}")),
         }
     }
-    note!("{PROCESSES} processes with one memory: {added} added, {} found, {aborts} aborts", slots.sum());
     ensure!(failed.is_none(), "a process failed at step {}", failed.unwrap_or(0));
     let own = arch::own_area().as_ptr() as usize;
     ensure!(!areas.contains(&own), "a process has its parent's area");
-    ensure!(slots.sum() == added, "{added} added but {} found", slots.sum());
-    ensure!(aborts > 0, "no section was aborted before the deadline");
-    Ok(())
+    Ok(totals)
 }
 
 /// A process of this kind starts another one.

@@ -11,15 +11,15 @@ use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::time::{self, MILLISECOND};
 use test_bins::{ensure, fail, note};
 
-use crate::switch::Switch;
+use crate::switch::{Switch, Unplugging};
 use crate::work::Work;
 
 /// Times a CPU goes and comes back during a load, at least.
 const ROUNDS: u32 = 3;
 
 /// What the kernel says of a CPU in each state.
-pub fn states(token: Here, may_unplug: bool) -> Verdict {
-    let switch = Switch::open(may_unplug)?;
+pub fn states(token: Here, unplugging: Unplugging) -> Verdict {
+    let switch = Switch::open(unplugging)?;
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let verdict = gone_and_back(token, &switch);
     // For the tests that follow, whatever this one has seen.
@@ -66,15 +66,15 @@ fn fence(cpu: u32) -> Verdict {
 }
 
 /// A CPU comes and goes while sections run on it and are moved to and from it.
-pub fn under_load<C: Choice>(options: &Options, may_unplug: bool) -> Verdict {
+pub fn under_load<C: Choice>(options: &Options, unplugging: Unplugging) -> Verdict {
     C::index(registration::token()?)?;
-    let switch = Switch::open(may_unplug)?;
+    let switch = Switch::open(unplugging)?;
     while_it_comes_and_goes::<C>("hotplug", options, &switch, true)
 }
 
 /// Threads whose only CPU goes are sent elsewhere by the kernel, in the middle of sections.
-pub fn stranded(options: &Options, may_unplug: bool) -> Verdict {
-    let switch = Switch::open(may_unplug)?;
+pub fn stranded(options: &Options, unplugging: Unplugging) -> Verdict {
+    let switch = Switch::open(unplugging)?;
     while_it_comes_and_goes::<ByCpu>("stranded", options, &switch, false)
 }
 

@@ -13,15 +13,18 @@ use test_bins::ktap::Suite;
 use test_bins::options::Options;
 use test_bins::{program, registration};
 
+use crate::switch::Unplugging;
+
 rseq_rt::entry!(main);
 
 const USAGE: &str = "hotplug_test: sections on CPUs that come and go\n\
-usage: hotplug_test [--short] [--threads N] [--seconds N] [--enough N] [--hotplug]\n  \
+usage: hotplug_test [--short] [--threads N] [--seconds N] [--enough N] [--hotplug | --hotplug-hangs]\n  \
   --short      short deadlines and few aborts, for emulated machines\n  \
   --threads N  worker threads (default: twice the CPUs)\n  \
   --seconds N  longest duration of one load (default: 3; short: 0.7)\n  \
   --enough N   aborts to wait for (default: 300; short: 5)\n  \
-  --hotplug    take a CPU offline and online again, for the whole machine (root)\n\
+  --hotplug    take a CPU offline and online again, for the whole machine (root)\n  \
+  --hotplug-hangs  take none: under this emulator one may not come back\n\
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
 fn main() -> ExitCode {
@@ -29,10 +32,14 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut may_unplug = false;
+    let mut unplugging = Unplugging::NotAsked;
     let options = Options::read_with(USAGE, &mut |option| {
-        may_unplug |= option == "--hotplug";
-        option == "--hotplug"
+        match option {
+            "--hotplug" => unplugging = Unplugging::Allowed,
+            "--hotplug-hangs" => unplugging = Unplugging::Hangs,
+            _ => return false,
+        }
+        true
     });
     let token = match registration::token() {
         Ok(token) => token,
@@ -43,10 +50,10 @@ fn body() -> u8 {
     suite.test("cpu_id stays in sets with gaps", &mut || affinity::followed(token));
     suite.test("one CPU for all threads", &mut || affinity::one_cpu(&options));
     suite.test("sets with gaps, under load", &mut || affinity::sparse(&options));
-    suite.test("an offline CPU: lists, affinity, fences, cpu_id", &mut || hotplug::states(token, may_unplug));
-    suite.test("offline and online under load, by cpu_id", &mut || hotplug::under_load::<ByCpu>(&options, may_unplug));
+    suite.test("an offline CPU: lists, affinity, fences, cpu_id", &mut || hotplug::states(token, unplugging));
+    suite.test("offline and online under load, by cpu_id", &mut || hotplug::under_load::<ByCpu>(&options, unplugging));
     suite
-        .test("offline and online under load, by mm_cid", &mut || hotplug::under_load::<ByMmCid>(&options, may_unplug));
-    suite.test("threads that may use the offline CPU only", &mut || hotplug::stranded(&options, may_unplug));
+        .test("offline and online under load, by mm_cid", &mut || hotplug::under_load::<ByMmCid>(&options, unplugging));
+    suite.test("threads that may use the offline CPU only", &mut || hotplug::stranded(&options, unplugging));
     suite.finish()
 }

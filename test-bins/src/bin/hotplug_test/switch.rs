@@ -10,6 +10,17 @@ use test_bins::sys::file::File;
 use test_bins::text::Text;
 use test_bins::{note, skip};
 
+/// Whether a CPU may be taken offline.
+#[derive(Clone, Copy)]
+pub enum Unplugging {
+    /// Nobody said so.
+    NotAsked,
+    /// By who runs the whole machine.
+    Allowed,
+    /// The machine would hang.
+    Hangs,
+}
+
 /// A CPU that can be taken offline; it is online again when this is dropped.
 pub struct Switch {
     /// Its number.
@@ -19,9 +30,11 @@ pub struct Switch {
 
 impl Switch {
     /// The last CPU that has a switch and obeys it; a skip with the reason where there is none, or where it may not be used.
-    pub fn open(may_unplug: bool) -> Result<Self, Unmet> {
-        if !may_unplug {
-            return Err(skip!("takes a CPU from the whole machine: --hotplug allows it"));
+    pub fn open(unplugging: Unplugging) -> Result<Self, Unmet> {
+        match unplugging {
+            Unplugging::NotAsked => return Err(skip!("takes a CPU from the whole machine: --hotplug allows it")),
+            Unplugging::Hangs => return Err(skip!("under this emulator a CPU may not come back")),
+            Unplugging::Allowed => {}
         }
         let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
         if allowed.count() < 2 {
