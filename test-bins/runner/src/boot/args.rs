@@ -100,7 +100,7 @@ pub struct BootArgs {
     #[arg(long, conflicts_with_all = ["list", "program"])]
     pub check: bool,
 
-    /// CPUs of each guest, up to 8 (a machine that has fewer says so)
+    /// CPUs of each guest, up to 8 (a machine that takes fewer says so)
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub cpus: u32,
 

@@ -58,6 +58,7 @@ const MACHINE: Machine = Machine {
     append: "",
     memory: 512,
     max_cpus: 8,
+    gives_way: false,
     numa: Numa::Cpus,
     hotplug_cpus: 8,
     modules: &[],
@@ -75,6 +76,7 @@ pub const MACHINES: &[Machine] = &[
         package: "qemu-system-x86",
         board: &["-M", "q35", "-cpu", "max"],
         modules: &["irqbypass", "kvm", "kvm-amd"],
+        gives_way: true,
         targets: &[X86_64, I686],
         kernels: MANY,
         ..MACHINE
@@ -88,6 +90,7 @@ pub const MACHINES: &[Machine] = &[
         board: &["-M", "q35", "-cpu", "max"],
         modules: &["irqbypass", "kvm", "kvm-amd"],
         numa: Numa::None,
+        gives_way: true,
         targets: &[I686],
         kernels: &[("6.1", BOOKWORM), ("6.5", BOOKWORM_BACKPORTS)],
         ..MACHINE
@@ -101,6 +104,7 @@ pub const MACHINES: &[Machine] = &[
         board: &["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
         kvm_board: &["-M", "virt,gic-version=3,virtualization=on", "-cpu", "max,pauth-impdef=on"],
         console: "ttyAMA0",
+        gives_way: true,
         targets: &[AARCH64, ARMV7],
         kernels: MANY,
         ..MACHINE
@@ -140,6 +144,7 @@ pub const MACHINES: &[Machine] = &[
         numa: Numa::None,
         // SIGP to a third CPU waits for one that waits for all of them.
         hotplug_cpus: 2,
+        gives_way: true,
         targets: &[S390X],
         ..MACHINE
     },
@@ -154,6 +159,7 @@ pub const MACHINES: &[Machine] = &[
         console: "hvc0",
         memory: 1024,
         modules: &["kvm", "kvm-hv"],
+        gives_way: true,
         targets: &[POWERPC64LE],
         ..MACHINE
     },
@@ -166,6 +172,7 @@ pub const MACHINES: &[Machine] = &[
         board: &["-M", "pseries", "-cpu", "power9"],
         console: "hvc0",
         memory: 1024,
+        gives_way: true,
         targets: &[POWERPC64LE],
         kernels: &[("6.12", BOOKWORM_BACKPORTS), ("7.2", NEWEST)],
         ..MACHINE

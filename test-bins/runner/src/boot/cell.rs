@@ -122,7 +122,7 @@ impl Setting<'_> {
     /// A cell that does not run.
     pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> Ran {
         let release = self.slot(cell).manifest().map(|manifest| manifest.release).filter(|_| self.image.is_none());
-        let (row, line, cpus) = (cell.row(), cell.on.line.to_owned(), cell.on.machine.cpus(self.hardware.cpus));
+        let (row, line, cpus) = (cell.row(), cell.on.line.to_owned(), cell.on.machine.cpus(self.hardware));
         Ran { row, line, release, cpus, verdict, ..Ran::default() }
     }
 
@@ -137,7 +137,7 @@ impl Setting<'_> {
     fn boot(&self, cell: &Cell, binaries: &Binaries) -> Result<Ran, String> {
         let fault = faults::of(cell).filter(|_| self.image.is_none());
         let payload = fault.map_or_else(|| self.payload.clone(), |fault| fault.plan(self.payload));
-        let hotplugs = cell.on.machine.hotplugs(self.hardware.cpus);
+        let hotplugs = cell.on.machine.hotplugs(self.hardware);
         let payload = if hotplugs { payload } else { payload.replaced("--hotplug", "--hotplug-hangs") };
         if payload.is_empty() {
             return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));

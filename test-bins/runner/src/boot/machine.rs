@@ -35,9 +35,11 @@ pub struct Machine {
     pub memory: u32,
     /// CPUs that the kernel brings up here.
     pub max_cpus: u32,
+    /// Whether it gets on with more CPUs than the host has cores: whether QEMU gives way to the next one where its kernel waits.
+    pub gives_way: bool,
     /// Whether it can have several nodes.
     pub numa: Numa,
-    /// With more CPUs than these QEMU hangs now and then as one comes back that was offline.
+    /// With more CPUs than these, in threads, QEMU hangs now and then as one comes back that was offline.
     pub hotplug_cpus: u32,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
@@ -99,6 +101,8 @@ pub struct Hardware {
     pub cpus: u32,
     /// NUMA nodes; 0 or 1 for none.
     pub nodes: u32,
+    /// Cores of the host.
+    pub cores: u32,
     /// Whether the guest is to have KVM.
     pub kvm: bool,
     /// The user's words for the kernel's command line.
@@ -107,13 +111,20 @@ pub struct Hardware {
 
 impl Machine {
     /// The CPUs that it gets of those asked for.
-    pub fn cpus(&self, wanted: u32) -> u32 {
-        wanted.min(self.max_cpus)
+    pub fn cpus(&self, hardware: &Hardware) -> u32 {
+        let most = if self.gives_way { hardware.cpus } else { hardware.cores.max(2) };
+        hardware.cpus.min(most).min(self.max_cpus)
     }
 
-    /// Whether a CPU that was taken offline comes back each time, among so many.
-    pub fn hotplugs(&self, wanted: u32) -> bool {
-        self.cpus(wanted) <= self.hotplug_cpus
+    /// Whether each CPU is a thread of QEMU's. In one thread for all of them, a CPU that waits for a lock gives way to the one
+    /// that is next; in threads of which the host runs a few at a time, a queue of CPUs hardly moves.
+    fn is_threaded(&self, hardware: &Hardware) -> bool {
+        (2..=hardware.cores.max(2)).contains(&self.cpus(hardware))
+    }
+
+    /// Whether a CPU that was taken offline comes back each time.
+    pub fn hotplugs(&self, hardware: &Hardware) -> bool {
+        !self.is_threaded(hardware) || self.cpus(hardware) <= self.hotplug_cpus
     }
 
     /// Why it cannot be like this, if it cannot.
@@ -123,7 +134,7 @@ impl Machine {
         }
         match self.numa {
             Numa::None => Some(format!("{} has no NUMA nodes in QEMU", self.name)),
-            Numa::Cpus if hardware.nodes > self.cpus(hardware.cpus) => {
+            Numa::Cpus if hardware.nodes > self.cpus(hardware) => {
                 Some(format!("{} nodes need as many CPUs", hardware.nodes))
             }
             Numa::Cpus => None,
@@ -134,10 +145,9 @@ impl Machine {
     pub fn command(&self, hardware: &Hardware, files: &Files<'_>) -> Command {
         let mut command = Command::new(self.qemu);
         let board = if hardware.kvm && !self.kvm_board.is_empty() { self.kvm_board } else { self.board };
-        let cpus = self.cpus(hardware.cpus);
+        let cpus = self.cpus(hardware);
         command.args(board).arg("-smp").arg(cpus.to_string());
-        // One thread for all CPUs where there is one CPU, or where the emulation cannot do otherwise.
-        let threads = if cpus > 1 { "tcg,thread=multi" } else { "tcg,thread=single" };
+        let threads = if self.is_threaded(hardware) { "tcg,thread=multi" } else { "tcg,thread=single" };
         command.args(["-accel", threads, "-m"]).arg(self.memory.to_string());
         command.args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"]);
         command.args(["-serial", "stdio"]).args(self.nodes(hardware));
@@ -170,7 +180,7 @@ impl Machine {
         if nodes <= 1 {
             return Vec::new();
         }
-        let (cpus, memory) = (self.cpus(hardware.cpus), self.memory / nodes);
+        let (cpus, memory) = (self.cpus(hardware), self.memory / nodes);
         let mut words = Vec::new();
         for node in 0..nodes {
             let (first, last) = (node * cpus / nodes, (node + 1) * cpus / nodes - 1);
@@ -208,7 +218,7 @@ mod tests {
     }
 
     fn hardware(cpus: u32, nodes: u32) -> Hardware {
-        Hardware { cpus, nodes, kvm: false, append: String::new() }
+        Hardware { cpus, nodes, cores: 4, kvm: false, append: String::new() }
     }
 
     #[test]
@@ -225,6 +235,19 @@ mod tests {
         assert!(machine("x86_64").refuses(&hardware(1, 2)).unwrap().contains("as many CPUs"));
         assert_eq!(machine("x86_64").refuses(&hardware(2, 2)), None);
         assert!(line("mips64el", &hardware(4, 0)).contains("-smp 1 "));
+    }
+
+    #[test]
+    fn more_cpus_than_cores_share_a_thread_and_may_come_and_go() {
+        for (cpus, threads, hotplugs) in
+            [(1, "single", true), (2, "multi", true), (4, "multi", false), (5, "single", true)]
+        {
+            let hardware = hardware(cpus, 0);
+            assert!(line("s390x", &hardware).contains(&format!("-accel tcg,thread={threads} ")), "{cpus}");
+            assert_eq!(machine("s390x").hotplugs(&hardware), hotplugs, "{cpus}");
+        }
+        assert!(!machine("mips64r6el").hotplugs(&hardware(2, 0)));
+        assert!(line("armv7", &hardware(8, 0)).contains("-smp 4 -accel tcg,thread=multi "));
     }
 
     #[test]

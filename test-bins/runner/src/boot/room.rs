@@ -9,8 +9,12 @@ const OVERHEAD: u64 = 256;
 /// How many guests run at a time: one for each core (a guest's CPUs wait for each other more than they work), within three
 /// quarters of the memory that is free. `largest` is a guest's memory in MiB.
 pub fn jobs(largest: u32, cells: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-    fit(cores, available(&fs::read_to_string("/proc/meminfo").unwrap_or_default()), largest).min(cells.max(1))
+    fit(cores(), available(&fs::read_to_string("/proc/meminfo").unwrap_or_default()), largest).min(cells.max(1))
+}
+
+/// The cores that this process may use.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 
 fn fit(cores: usize, available: Option<u64>, largest: u32) -> usize {

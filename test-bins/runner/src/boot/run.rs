@@ -120,7 +120,7 @@ fn cells(args: &BootArgs, built_for: Option<&'static str>) -> Result<Vec<Cell>, 
 
 fn hardware(args: &BootArgs, entries: &[&Entry]) -> Hardware {
     let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
-    Hardware { cpus: args.cpus, nodes: args.numa, kvm, append: args.append.clone() }
+    Hardware { cpus: args.cpus, nodes: args.numa, cores: room::cores() as u32, kvm, append: args.append.clone() }
 }
 
 fn directory(root: &Path) -> Result<PathBuf, String> {
