@@ -230,6 +230,7 @@ pub const MACHINES: &[Machine] = &[
         append: "nokaslr",
         memory: 1024,
         numa: Numa::None,
+        // A timer that was masked after it had expired interrupts without end.
         hotplug_cpus: 0,
         targets: &[MIPS64R6EL],
         kernels: &[("6.12", BOOKWORM_BACKPORTS)],

@@ -39,7 +39,7 @@ pub struct Machine {
     pub gives_way: bool,
     /// Whether it can have several nodes.
     pub numa: Numa,
-    /// With more CPUs than these, in threads, QEMU hangs now and then as one comes back that was offline.
+    /// With more CPUs than these, in threads, QEMU hangs now and then as one is taken offline and back.
     pub hotplug_cpus: u32,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
