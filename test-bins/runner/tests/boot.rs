@@ -15,6 +15,9 @@ const QUICK: &[&str] = &["start_test", "basic_test"];
 /// MiB of the largest guest.
 const LARGEST: u32 = 1024;
 
+/// Threads of a guest's CPUs.
+const THREADS: u32 = 2;
+
 /// A cell and whether it could run.
 #[derive(Clone)]
 struct Cell {
@@ -25,7 +28,7 @@ struct Cell {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let cells = cells();
-    arguments.test_threads.get_or_insert_with(|| room::jobs(LARGEST, cells.len()));
+    arguments.test_threads.get_or_insert_with(|| room::jobs(LARGEST, THREADS, cells.len()));
     let quick = cells.iter().map(|cell| trial(cell, QUICK));
     let whole = cells.iter().map(|cell| trial(cell, &[]).with_kind("whole suite").with_ignored_flag(true));
     libtest_mimic::run(&arguments, quick.chain(whole).collect()).exit_code()

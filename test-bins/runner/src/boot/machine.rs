@@ -116,6 +116,11 @@ impl Machine {
         hardware.cpus.min(most).min(self.max_cpus)
     }
 
+    /// The threads of QEMU's that its CPUs are.
+    pub fn threads(&self, hardware: &Hardware) -> u32 {
+        if self.is_threaded(hardware) { self.cpus(hardware) } else { 1 }
+    }
+
     /// Whether each CPU is a thread of QEMU's. In one thread for all of them, a CPU that waits for a lock gives way to the one
     /// that is next; in threads of which the host runs a few at a time, a queue of CPUs hardly moves.
     fn is_threaded(&self, hardware: &Hardware) -> bool {
@@ -245,6 +250,7 @@ mod tests {
             let hardware = hardware(cpus, 0);
             assert!(line("s390x", &hardware).contains(&format!("-accel tcg,thread={threads} ")), "{cpus}");
             assert_eq!(machine("s390x").hotplugs(&hardware), hotplugs, "{cpus}");
+            assert_eq!(machine("s390x").threads(&hardware), if threads == "multi" { cpus } else { 1 });
         }
         assert!(!machine("mips64r6el").hotplugs(&hardware(2, 0)));
         assert!(line("armv7", &hardware(8, 0)).contains("-smp 4 -accel tcg,thread=multi "));

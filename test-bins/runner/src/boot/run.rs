@@ -159,7 +159,8 @@ fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) ->
     let ready: Vec<_> = ready.collect();
     let builds = Builds::new(&ready);
     let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
-    let jobs = jobs.map_or_else(|| room::jobs(largest, ready.len()), |jobs| jobs as usize);
+    let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
+    let jobs = jobs.map_or_else(|| room::jobs(largest, threads, ready.len()), |jobs| jobs as usize);
     let done = AtomicUsize::new(0);
     let boot = |cell: &&Cell| match builds.of(cell) {
         _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),
