@@ -34,6 +34,8 @@ pub struct Load {
     pub signals: bool,
     /// Whether the workers are moved from CPU to CPU.
     pub migration: bool,
+    /// How often the time between two signals is halved.
+    pub halvings: u32,
     /// What the timer signals run; one of the test's own ends with [`count_signal`].
     pub handler: extern "C" fn(i32),
 }
@@ -101,7 +103,7 @@ pub fn signals() -> u32 {
 impl Load {
     /// Signals and migration, with `threads` workers.
     pub const fn heavy(threads: u32, nanoseconds: u64, enough: usize) -> Self {
-        Self { threads, nanoseconds, enough, signals: true, migration: true, handler: count_signal }
+        Self { threads, nanoseconds, enough, signals: true, migration: true, halvings: 0, handler: count_signal }
     }
 
     /// Runs `work` once in each worker until its [`Worker::goes_on`] says no.
@@ -121,7 +123,7 @@ impl Load {
             failed: AtomicU32::new(0),
             tids: [const { AtomicU32::new(0) }; MAX_THREADS],
         };
-        let period = if self.signals { pace::period()? } else { 0 };
+        let period = if self.signals { pace::hurried(self.halvings)? } else { 0 };
         let migrations = rseq_rt::thread::scope(|scope| {
             for index in 0..self.threads.min(MAX_THREADS as u32) {
                 let shared = &shared;
