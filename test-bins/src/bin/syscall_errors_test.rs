@@ -78,8 +78,8 @@ struct Era {
     kernel: KernelRseq,
     /// Whether registering already writes the area (6.17 and stable kernels after it; before, returning to user space does).
     writes_at_once: bool,
-    /// Whether the kernel oopses when it reads an area that is not mapped: 6.12.95 does on mips64, in
-    /// `rseq_get_rseq_cs_ptr_val`, whose load has no fixup there.
+    /// Whether the kernel oopses when it reads an area that is not mapped: 6.12.95 does on mips64 (malta), in
+    /// `rseq_get_rseq_cs_ptr_val`, where KASLR has moved it.
     oopses: bool,
     /// Whether RSEQ_FLAG_SLICE_EXT_DEFAULT_ON is known (7.0).
     slice_flag: bool,
