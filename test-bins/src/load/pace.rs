@@ -13,7 +13,7 @@ pub fn period() -> Result<u64, Errno> {
     hurried(0)
 }
 
-/// Halved so often, or twice.
+/// The same, halved `halvings` times, but twice at most.
 pub fn hurried(halvings: u32) -> Result<u64, Errno> {
     let (pid, tid) = (process::id(), process::thread_id());
     let began = time::now();
