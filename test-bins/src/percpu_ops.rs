@@ -97,9 +97,8 @@ fn beyond(kernel: Result<u64, Absence>, aborts: usize) -> bool {
     kernel.is_ok_and(|count| count > aborts as u64)
 }
 
-/// Runs `work` under load until there were enough aborts. A load without any is repeated with
-/// more signals, up to [`PATIENCE`]; so is one of sections that restart themselves in which the kernel's count has only the
-/// [`Gauge`]'s.
+/// Runs `work` under load until there were enough aborts. A load without any is repeated with more
+/// signals, up to [`PATIENCE`]; so is one of sections that restart themselves in which the kernel's count has only the [`Gauge`]'s.
 pub fn under_load(
     options: &Options,
     restarts: bool,
@@ -114,11 +113,7 @@ pub fn under_load(
     };
     while !proves(&record) && record.nanoseconds < PATIENCE {
         load.halvings += 1;
-        let more = load.run(work).or_fail("the load")?;
-        record.events += more.events;
-        record.signals += more.signals;
-        record.migrations += more.migrations;
-        record.nanoseconds += more.nanoseconds;
+        record += load.run(work).or_fail("the load")?;
     }
     Ok((record, witness.aborts()))
 }

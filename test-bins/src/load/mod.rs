@@ -5,6 +5,7 @@
 
 pub mod pace;
 
+use core::ops::AddAssign;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::SIGUSR1;
@@ -51,6 +52,15 @@ pub struct Record {
     pub migrations: u64,
     /// How long the load lasted, in nanoseconds.
     pub nanoseconds: u64,
+}
+
+impl AddAssign for Record {
+    fn add_assign(&mut self, more: Self) {
+        self.events += more.events;
+        self.signals += more.signals;
+        self.migrations += more.migrations;
+        self.nanoseconds += more.nanoseconds;
+    }
 }
 
 /// What the workers share.

@@ -60,7 +60,7 @@ const MACHINE: Machine = Machine {
     max_cpus: 8,
     gives_way: false,
     numa: Numa::Cpus,
-    hotplug_cpus: 8,
+    hotplug_threads: 8,
     modules: &[],
     targets: &[],
     kernels: STABLE,
@@ -143,7 +143,7 @@ pub const MACHINES: &[Machine] = &[
         console: "ttysclp0",
         numa: Numa::None,
         // SIGP to a third CPU waits for one that waits for all of them.
-        hotplug_cpus: 2,
+        hotplug_threads: 2,
         gives_way: true,
         targets: &[S390X],
         ..MACHINE
@@ -233,7 +233,7 @@ pub const MACHINES: &[Machine] = &[
         memory: 1024,
         numa: Numa::None,
         // A timer that was masked after it had expired interrupts without end.
-        hotplug_cpus: 0,
+        hotplug_threads: 1,
         targets: &[MIPS64R6EL],
         kernels: &[("6.12", BOOKWORM_BACKPORTS)],
         ..MACHINE

@@ -39,8 +39,8 @@ pub struct Machine {
     pub gives_way: bool,
     /// Whether it can have several nodes.
     pub numa: Numa,
-    /// With more CPUs than these, in threads, QEMU hangs now and then as one is taken offline and back.
-    pub hotplug_cpus: u32,
+    /// With more threads than these QEMU hangs now and then as a CPU is taken offline and back.
+    pub hotplug_threads: u32,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
     /// The binaries that its kernels run: its own first.
@@ -109,27 +109,30 @@ pub struct Hardware {
     pub append: String,
 }
 
+impl Hardware {
+    /// The most CPUs that are threads of their own: as many as cores, and two on any host.
+    fn abreast(&self) -> u32 {
+        self.cores.max(2)
+    }
+}
+
 impl Machine {
     /// The CPUs that it gets of those asked for.
     pub fn cpus(&self, hardware: &Hardware) -> u32 {
-        let most = if self.gives_way { hardware.cpus } else { hardware.cores.max(2) };
-        hardware.cpus.min(most).min(self.max_cpus)
+        let most = if self.gives_way { self.max_cpus } else { hardware.abreast().min(self.max_cpus) };
+        hardware.cpus.min(most)
     }
 
-    /// The threads of QEMU's that its CPUs are.
-    pub fn threads(&self, hardware: &Hardware) -> u32 {
-        if self.is_threaded(hardware) { self.cpus(hardware) } else { 1 }
-    }
-
-    /// Whether each CPU is a thread of QEMU's. In one thread for all of them, a CPU that waits for a lock gives way to the one
+    /// The threads of QEMU's that its CPUs are. In one thread for all of them, a CPU that waits for a lock gives way to the one
     /// that is next; in threads of which the host runs a few at a time, a queue of CPUs hardly moves.
-    fn is_threaded(&self, hardware: &Hardware) -> bool {
-        (2..=hardware.cores.max(2)).contains(&self.cpus(hardware))
+    pub fn threads(&self, hardware: &Hardware) -> u32 {
+        let cpus = self.cpus(hardware);
+        if cpus <= hardware.abreast() { cpus } else { 1 }
     }
 
     /// Whether a CPU that was taken offline comes back each time.
     pub fn hotplugs(&self, hardware: &Hardware) -> bool {
-        !self.is_threaded(hardware) || self.cpus(hardware) <= self.hotplug_cpus
+        self.threads(hardware) <= self.hotplug_threads
     }
 
     /// Why it cannot be like this, if it cannot.
@@ -152,7 +155,7 @@ impl Machine {
         let board = if hardware.kvm && !self.kvm_board.is_empty() { self.kvm_board } else { self.board };
         let cpus = self.cpus(hardware);
         command.args(board).arg("-smp").arg(cpus.to_string());
-        let threads = if self.is_threaded(hardware) { "tcg,thread=multi" } else { "tcg,thread=single" };
+        let threads = if self.threads(hardware) > 1 { "tcg,thread=multi" } else { "tcg,thread=single" };
         command.args(["-accel", threads, "-m"]).arg(self.memory.to_string());
         command.args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"]);
         command.args(["-serial", "stdio"]).args(self.nodes(hardware));
@@ -253,6 +256,7 @@ mod tests {
             assert_eq!(machine("s390x").threads(&hardware), if threads == "multi" { cpus } else { 1 });
         }
         assert!(!machine("mips64r6el").hotplugs(&hardware(2, 0)));
+        assert!(machine("mips64r6el").hotplugs(&hardware(1, 0)));
         assert!(line("armv7", &hardware(8, 0)).contains("-smp 4 -accel tcg,thread=multi "));
     }
 

@@ -75,8 +75,7 @@ const PROCESSES: usize = 4;
 /// With the runtime: each has an area of its own, and a counter by cpu_id that they all add to is exact.
 pub fn counter(short: bool) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
-    let totals = until_aborted(|| count_together(&slots, short))?;
-    let Totals { added, aborts } = totals;
+    let Totals { added, aborts } = until_aborted(|| count_together(&slots, short))?;
     note!("{PROCESSES} processes with one memory: {added} added, {} found, {aborts} aborts", slots.sum());
     ensure!(slots.sum() == added, "{added} added but {} found", slots.sum());
     ensure!(aborts > 0, "no section was aborted before the deadline");

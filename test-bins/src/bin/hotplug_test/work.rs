@@ -42,11 +42,7 @@ impl Work {
         load.migration = migration;
         let mut record = Record::default();
         while !done(&record) && record.nanoseconds < 2 * PATIENCE {
-            let more = load.run(&|worker| self.tally.add(self.add::<C>(worker))).or_fail("the load")?;
-            record.events += more.events;
-            record.signals += more.signals;
-            record.migrations += more.migrations;
-            record.nanoseconds += more.nanoseconds;
+            record += load.run(&|worker| self.tally.add(self.add::<C>(worker))).or_fail("the load")?;
         }
         self.tally.judge(name, false, &record, witness.aborts())?;
         let (added, found) = (self.tally.done(), self.slots.sum());
