@@ -71,12 +71,12 @@ impl Generation {
     }
 }
 
-/// What this kernel does with a registration of `length` bytes: fatal if it is so each time, for a concurrency ID that changes
-/// meanwhile is fatal too.
+/// What this kernel does with a registration of `length` bytes. It is on change if that was seen once: a concurrency ID that changes
+/// meanwhile brings the field back too, or is fatal.
 pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
     let mut found = rewrite_once(length)?;
     for _ in 0..4 {
-        if found == Rewrite::Fatal {
+        if found != Rewrite::OnChange {
             found = rewrite_once(length)?;
         }
     }

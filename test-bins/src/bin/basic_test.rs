@@ -7,9 +7,10 @@ use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByCpu, ByMmCid, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
+use test_bins::options::PATIENCE;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Child, Ending};
-use test_bins::sys::time::{Deadline, SECOND};
+use test_bins::sys::time::Deadline;
 use test_bins::visit::on_each_cpu;
 use test_bins::{alone, args, ensure, fail, program, registration, skip};
 
@@ -82,7 +83,7 @@ fn moved(token: Here) -> Verdict {
         return Err(skip!("only one CPU"));
     };
     let tid = process::thread_id();
-    let deadline = Deadline::after(5 * SECOND);
+    let deadline = Deadline::after(PATIENCE);
     let mut mover =
         Child::fork(&mut || u8::from(cpu::set_affinity(tid, &Set::only(target)).is_err())).or_fail("fork")?;
     while token.cpu_id() != target && !deadline.is_past() {}

@@ -170,9 +170,9 @@ fn written_and_asleep(length: u32, offset: usize, generation: Generation) -> Ver
     };
     let expected = Ending::Exited(if back { RIGHT } else { WRONG });
     let mut ending = written_and(length, offset, None)?;
-    // The thread's concurrency ID may change while it sleeps, and that makes the kernel look.
+    // The thread's concurrency ID may change while it sleeps, and that makes a kernel look that would not have.
     for _ in 0..4 {
-        if ending == Ending::Killed(SIGSEGV) {
+        if !back && ending != expected {
             ending = written_and(length, offset, None)?;
         }
     }

@@ -229,17 +229,22 @@ fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
     add(token, deadline).ok_or(5)
 }
 
+/// Sections between two looks at the clock, for signals are to find sections.
+const ROUNDS: usize = 16;
+
 fn count<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
     let index = C::index(token).ok()?;
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
     while !deadline.is_past() {
-        let slot = C::value(token);
-        // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
-        match unsafe { delayed_add(token, index, slot, slots.word(slot)?, 1, from, to, DELAY) } {
-            Ok(_) => added += 1,
-            Err(_) => aborts += 1,
+        for _ in 0..ROUNDS {
+            let slot = C::value(token);
+            // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
+            match unsafe { delayed_add(token, index, slot, slots.word(slot)?, 1, from, to, DELAY) } {
+                Ok(_) => added += 1,
+                Err(_) => aborts += 1,
+            }
         }
     }
     Some((added, aborts))
