@@ -97,24 +97,20 @@ fn beyond(kernel: Result<u64, Absence>, aborts: usize) -> bool {
     kernel.is_ok_and(|count| count > aborts as u64)
 }
 
-/// Runs `work` under load until there were enough aborts. A load without any is repeated with more
-/// signals, up to [`PATIENCE`]; so is one of sections that restart themselves in which the kernel's count has only the [`Gauge`]'s.
+/// Runs `work` under load until there were enough aborts. A load without any is repeated, up to [`PATIENCE`]; so is one of sections
+/// that restart themselves in which the kernel's count has only the [`Gauge`]'s.
 pub fn under_load(
     options: &Options,
     restarts: bool,
     work: &(dyn Fn(&crate::load::Worker<'_>) + Sync),
 ) -> Result<(Record, Result<u64, Absence>), Unmet> {
     let witness = Witness::start();
-    let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
-    let mut record = load.run(work).or_fail("the load")?;
     let proves = |record: &Record| {
         let kernel = witness.aborts();
         record.events > 0 && (kernel.is_err() || beyond(kernel, if restarts { record.events } else { 0 }))
     };
-    while !proves(&record) && record.nanoseconds < PATIENCE {
-        load.halvings += 1;
-        record += load.run(work).or_fail("the load")?;
-    }
+    let load = Load::heavy(options.threads, options.nanoseconds, options.enough);
+    let record = load.run_until(PATIENCE, &proves, work).or_fail("the load")?;
     Ok((record, witness.aborts()))
 }
 

@@ -9,11 +9,11 @@ use rseq_core::{Aborted, Committed, OutOfRange, OwnArea};
 
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
-use crate::load::{self, Load, Worker};
+use crate::load::{self, Load, Record, Worker};
 use crate::options::{Options, PATIENCE};
 use crate::sections::{DELAY, Delay, delayed_add, delayed_add_here, delayed_add_here_unarmed, delayed_add_unarmed};
 use crate::slots::{STRIDE, Slots};
-use crate::sys::time::{Deadline, MILLISECOND};
+use crate::sys::time::MILLISECOND;
 use crate::witness::{Absence, Witness};
 
 /// What one trial found.
@@ -137,18 +137,14 @@ pub fn run<C: Choice>(options: &Options, section: &Section<C::Index>, until_lost
     let totals = Totals::default();
     let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
     load.handler = add_and_count::<C>;
-    let deadline = Deadline::after(PATIENCE);
     if until_lost {
         load.nanoseconds = 100 * MILLISECOND;
     }
-    loop {
-        load.run(&|worker| totals.take(count::<C>(worker, &slots, section))).or_fail("the load")?;
-        let lost = totals.added().saturating_sub(slots.sum());
-        let seen = if until_lost { lost >= options.enough } else { totals.aborts.load(Relaxed) > 0 };
-        if seen || deadline.is_past() {
-            break;
-        }
-    }
+    let seen = |_: &Record| match until_lost {
+        true => totals.added().saturating_sub(slots.sum()) >= options.enough,
+        false => totals.aborts.load(Relaxed) > 0,
+    };
+    load.run_until(PATIENCE, &seen, &|worker| totals.take(count::<C>(worker, &slots, section))).or_fail("the load")?;
     HANDLER_SLOTS.store(0, Relaxed);
     crate::ensure!(totals.unregistered.load(Relaxed) == 0, "a worker thread was not registered");
     let trial = Trial {

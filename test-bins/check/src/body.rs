@@ -102,25 +102,28 @@ fn flows(
             if !boundaries.contains(&target) {
                 body.faults.push(format!("branches into the midst of an instruction: `{text}` at {address:#x}"));
             }
-        // Who gives up by the section's own abort handler leaves to where the descriptor says anyway.
-        } else if target != section.abort && !leads_to(image, decoder, target, exits) {
+        } else if !leads_out(image, decoder, target, section.abort, exits) {
             body.unrecorded.push(format!("`{text}` at {address:#x}, to {target:#x}"));
         }
     }
 }
 
 /// Whether the target is one of the exits, or straight on leads to one: by a linker's veneer, or by instructions that put
-/// registers back (the C code's copying sections leave like this).
-fn leads_to(image: &Image<'_>, decoder: &Decoder, target: u64, exits: &BTreeSet<u64>) -> bool {
+/// registers back (the C code's copying sections leave like this). Who gives up by the section's own abort handler leaves to where
+/// the descriptor says anyway.
+fn leads_out(image: &Image<'_>, decoder: &Decoder, target: u64, abort: u64, exits: &BTreeSet<u64>) -> bool {
     let mut target = target;
     let mut path = Vec::new();
+    // Nobody comes straight on to the handler: its signature is before it.
+    let mut jumped = true;
     for _ in 0..DETOUR {
-        if exits.contains(&target) {
+        if exits.contains(&target) || (jumped && target == abort) {
             return true;
         }
         let Some(next) = image.from(target).and_then(|bytes| decoder.one(bytes, target)) else { return false };
         let (behind, flow) = (target.saturating_add(next.len), next.meaning.flow);
         path.push(next);
+        jumped = flow != Flow::Next;
         target = match flow {
             Flow::Next => behind,
             Flow::Jump(to) => match to.or_else(|| decoder.far(&path, |address| image.word(address))) {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Decoder;
-use crate::image::{Image, Section};
+use crate::image::{Image, Mark, Section};
 
 /// What the sweep is to look for.
 pub struct Sought {
     /// Addresses that should be instructions'.
     pub begins: BTreeSet<u64>,
+    /// Whether code is Thumb where no symbol says what it is.
+    pub thumb: bool,
     /// The sections' starts and ends.
     pub sections: BTreeMap<u64, u64>,
 }
@@ -18,6 +20,8 @@ pub struct Sought {
 pub struct Swept {
     /// Those of the addresses that are an instruction's.
     pub begins: BTreeSet<u64>,
+    /// By these, the address of the instruction that ends there.
+    pub before: BTreeMap<u64, u64>,
     /// The start of a section, and the text and address of what leads into it.
     pub enters: Vec<(u64, String, u64)>,
 }
@@ -27,8 +31,10 @@ pub struct Swept {
 /// # Errors
 ///
 /// If sections with code lie in each other.
-pub fn sweep(image: &Image<'_>, decoder: &Decoder, sought: &Sought) -> Result<Swept, String> {
+pub fn sweep(image: &Image<'_>, sought: &Sought) -> Result<Swept, String> {
+    let decoders = [Decoder::for_flow(image.machine, false)?, Decoder::for_flow(image.machine, true)?];
     let mut swept = Swept::default();
+    let mut last = None;
     let mut left = image.len;
     for section in &image.code {
         let Some(bytes) = usize::try_from(section.size).ok().and_then(|len| image.bytes(section.address, len)) else {
@@ -37,28 +43,45 @@ pub fn sweep(image: &Image<'_>, decoder: &Decoder, sought: &Sought) -> Result<Sw
         left = left.checked_sub(section.size).ok_or("sections with code lie in each other")?;
         for (start, end) in pieces(image, section) {
             let (from, to) = ((start - section.address) as usize, (end - section.address) as usize);
-            piece(decoder, &bytes[from..to], start, sought, &mut swept);
+            let thumb = match image.mark(start) {
+                Some(Mark::Data) => continue,
+                Some(mark) => mark == Mark::Thumb,
+                None => sought.thumb,
+            };
+            piece(&decoders[usize::from(thumb)], &bytes[from..to], start, sought, &mut last, &mut swept);
         }
     }
     Ok(swept)
 }
 
-/// The parts of a section that begin with a function each: data between them leads no further astray.
+/// The parts of a section that begin with a function or a mark each: data between them leads no further astray.
 fn pieces(image: &Image<'_>, section: &Section) -> Vec<(u64, u64)> {
-    let from = image.functions.partition_point(|&address| address <= section.address);
-    let to = image.functions.partition_point(|&address| address < section.end());
-    let inside = image.functions.get(from..to).unwrap_or(&[]).iter().copied();
-    let mut edges: Vec<_> = inside.chain([section.address, section.end()]).collect();
+    let inside = section.address..section.end();
+    let functions = image.functions.iter().skip(image.functions.partition_point(|&address| address < inside.start));
+    let marks = image.marks.iter().skip(image.marks.partition_point(|(address, _)| *address < inside.start));
+    let functions = functions.copied().take_while(|address| inside.contains(address));
+    let marks = marks.map(|(address, _)| *address).take_while(|address| inside.contains(address));
+    let mut edges: Vec<_> = functions.chain(marks).chain([inside.start, inside.end]).collect();
     edges.sort_unstable();
     edges.dedup();
     edges.windows(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
-fn piece(decoder: &Decoder, bytes: &[u8], start: u64, sought: &Sought, swept: &mut Swept) {
+/// `last`: where the instruction before begins and ends.
+fn piece(
+    decoder: &Decoder,
+    bytes: &[u8],
+    start: u64,
+    sought: &Sought,
+    last: &mut Option<(u64, u64)>,
+    swept: &mut Swept,
+) {
     decoder.each(bytes, start, &mut |instruction| {
         let address = instruction.address;
+        let before = last.replace((address, address.saturating_add(instruction.len)));
         if sought.begins.contains(&address) {
             swept.begins.insert(address);
+            swept.before.extend(before.filter(|(_, end)| *end == address).map(|(before, _)| (address, before)));
         }
         if let Some(target) = instruction.meaning.flow.target()
             && let Some((&start, &end)) = sought.sections.range(..target).next_back()

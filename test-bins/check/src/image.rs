@@ -29,6 +29,14 @@ impl Section {
     }
 }
 
+/// What lies from an address on, by the mapping symbols of arm, aarch64 and riscv, and by the addresses of arm's functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    Code,
+    Thumb,
+    Data,
+}
+
 /// A file's memory.
 pub struct Image<'d> {
     pub machine: Machine,
@@ -38,6 +46,10 @@ pub struct Image<'d> {
     pub code: Vec<Section>,
     /// Where functions begin, as far as symbols say so.
     pub functions: Vec<u64>,
+    /// Where what begins, as far as symbols say so; by address.
+    pub marks: Vec<(u64, Mark)>,
+    /// Whether the program begins in Thumb state.
+    thumb: bool,
     /// The file's length.
     pub len: u64,
     endian: Endianness,
@@ -79,11 +91,14 @@ impl<'d> Image<'d> {
         let machine = Machine::of(number, header.is_class_64(), endian, header.e_flags(endian))
             .ok_or_else(|| format!("no machine with rseq: ELF machine {number}"))?;
         let (sections, code) = sections(header, endian, data)?;
+        let (functions, marks) = symbols(header, endian, data, machine.mask)?;
         let mut image = Self {
             machine,
             sections,
             code,
-            functions: functions(header, endian, data, machine.mask)?,
+            functions,
+            marks,
+            thumb: header.e_entry(endian).into() & machine.mask != 0,
             len: data.len() as u64,
             endian,
             segments: segments::<H>(header, endian, data)?,
@@ -129,6 +144,19 @@ impl<'d> Image<'d> {
         let next = self.code.partition_point(|section| section.address <= start);
         let section = &self.code[next.checked_sub(1)?];
         (start < section.end() && end <= section.end()).then_some(section)
+    }
+
+    /// What symbols say that lies at an address of code.
+    pub fn mark(&self, address: u64) -> Option<Mark> {
+        let section = self.code(address, address)?;
+        let next = self.marks.partition_point(|(begin, _)| *begin <= address);
+        let (begin, mark) = self.marks[next.checked_sub(1)?];
+        (begin >= section.address).then_some(mark)
+    }
+
+    /// Whether an address of code is Thumb's: by symbols, or else as where the program begins.
+    pub fn is_thumb(&self, address: u64) -> bool {
+        self.mark(address).map_or(self.thumb, |mark| mark == Mark::Thumb)
     }
 
     /// Applies what the loader of a position-independent file would, where rseq's sections lie. RELR and REL add the bias, 0
@@ -204,22 +232,52 @@ fn name(names: &[u8], offset: u32) -> &[u8] {
     name.split(|&byte| byte == 0).next().unwrap_or(&[])
 }
 
-fn functions<H: FileHeader<Endian = Endianness>>(
+/// Functions' addresses, and marks.
+type Symbols = (Vec<u64>, Vec<(u64, Mark)>);
+
+fn symbols<H: FileHeader<Endian = Endianness>>(
     header: &H,
     endian: Endianness,
     data: &[u8],
     mask: u64,
-) -> Result<Vec<u64>, String> {
+) -> Result<Symbols, String> {
     let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
-    let mut functions = Vec::new();
+    let (mut functions, mut marks) = (Vec::new(), Vec::new());
     for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
         let Ok(symbols) = sections.symbols(endian, data, kind) else { continue };
-        let of_code = symbols.iter().filter(|symbol| symbol.st_type() == elf::STT_FUNC);
-        functions.extend(of_code.map(|symbol| symbol.st_value(endian).into() & !mask));
+        let names = sections.section(symbols.string_section()).and_then(|section| section.data(endian, data));
+        let names = names.unwrap_or(&[]);
+        for symbol in symbols.iter() {
+            let value: u64 = symbol.st_value(endian).into();
+            if symbol.st_type() == elf::STT_FUNC {
+                functions.push(value & !mask);
+                if mask != 0 {
+                    marks.push((value & !mask, if value & mask == 0 { Mark::Code } else { Mark::Thumb }));
+                }
+            } else if symbol.st_type() == elf::STT_NOTYPE {
+                let name = name(names, symbol.st_name(endian));
+                marks.extend(mark(name).map(|mark| (value, mark)));
+            }
+        }
     }
     functions.sort_unstable();
     functions.dedup();
-    Ok(functions)
+    marks.sort_unstable();
+    marks.dedup();
+    Ok((functions, marks))
+}
+
+/// A mapping symbol's name: `$d`, or with what follows a dot.
+fn mark(name: &[u8]) -> Option<Mark> {
+    let (mark, rest) = name.strip_prefix(b"$")?.split_first()?;
+    match mark {
+        b'a' if rest.is_empty() || rest[0] == b'.' => Some(Mark::Code),
+        b't' if rest.is_empty() || rest[0] == b'.' => Some(Mark::Thumb),
+        b'd' if rest.is_empty() || rest[0] == b'.' => Some(Mark::Data),
+        // riscv's goes on with the extensions.
+        b'x' => Some(Mark::Code),
+        _ => None,
+    }
 }
 
 fn segments<'d, H: FileHeader<Endian = Endianness>>(

@@ -8,10 +8,10 @@
 //!   instruction's start to another's, and aborts to a signed handler outside.
 //! * `__rseq_cs_ptr_array`: points to each descriptor once.
 //! * `__rseq_exit_point_array`: every branch out of a section is recorded, and every record belongs to a section.
-//! * The code: a section calls nothing, makes no system call, stores once, as its last instruction, and nothing leads
-//!   into its midst. A store before the last one that may be repeated (to a buffer that the commit publishes) cannot be told
-//!   from one that may not: such stores are noted, or findings with `--one-store`; one to the very place of the commit is
-//!   always a finding.
+//! * The code: a store stands right before a section, the one that arms it. The section calls nothing, makes no system call,
+//!   stores once, as its last instruction, and nothing leads into its midst. A store before the last one that may be repeated
+//!   (to a buffer that the commit publishes) cannot be told from one that may not: such stores are noted, or findings with
+//!   `--one-store`; one to the very place of the commit is always a finding.
 //!
 //! A finding is a fault; a note is something to know. Time and memory are bounded by a file's length.
 

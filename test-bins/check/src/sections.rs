@@ -50,6 +50,13 @@ pub struct Descriptor {
     sound: bool,
 }
 
+impl Descriptor {
+    /// A finding about its section.
+    fn finding(&self, fault: &str) -> String {
+        format!("the section at {:#x} (descriptor {:#x}) {fault}", self.start, self.address)
+    }
+}
+
 /// Checks an image; one without descriptors is clean. `one_store`: a store before a commit is a fault too.
 ///
 /// # Errors
@@ -105,7 +112,9 @@ fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Desc
     let (version, flags) = (half(0)?, half(4)?);
     let mask = image.machine.mask;
     let (start, length, abort) = (word(8)?, word(16)?, word(24)? & !mask);
-    let (thumb, start) = (start & mask != 0, start & !mask);
+    // A local label of an assembler is an address without the bit that says so.
+    let (bit, start) = (start & mask != 0, start & !mask);
+    let thumb = bit || image.is_thumb(start);
     if !address.is_multiple_of(DESCRIPTOR) {
         faults.push("is not aligned to 32 bytes".into());
     }
@@ -217,16 +226,15 @@ fn bodies(
             Body::default()
         };
         let Body { faults, early, commit, ordered, unrecorded: out } = body;
-        let name = |fault| format!("the section at {start:#x} (descriptor {address:#x}) {fault}");
-        found.findings.extend(faults.into_iter().map(name));
+        found.findings.extend(faults.iter().map(|fault| section.finding(fault)));
         if found.exit_points == 0 {
             unrecorded += out.len();
         } else {
-            let fault = |branch: String| name(format!("leaves where no exit point is recorded: {branch}"));
-            found.findings.extend(out.into_iter().map(fault));
+            let fault = |branch: &String| section.finding(&format!("leaves where no exit point is recorded: {branch}"));
+            found.findings.extend(out.iter().map(fault));
         }
         if one_store && !early.is_empty() {
-            found.findings.push(name(format!("stores {} times before its commit", early.len())));
+            found.findings.push(section.finding(&format!("stores {} times before its commit", early.len())));
         }
         let release = ordered && commit.is_some();
         found.sections.push(Described {
@@ -259,10 +267,10 @@ fn surroundings(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, foun
     }
     let sought = Sought {
         begins: sound().flat_map(|section| [section.start, section.abort]).collect(),
+        thumb: sound().any(|section| section.thumb),
         sections: sound().map(|section| (section.start, section.end)).collect(),
     };
-    let decoder = Decoder::for_flow(image.machine, sound().any(|section| section.thumb))?;
-    let swept = entry::sweep(image, &decoder, &sought)?;
+    let swept = entry::sweep(image, &sought)?;
     for Descriptor { address, start, abort, .. } in sound() {
         for (what, place) in [("begins at", start), ("aborts to", abort)] {
             if !swept.begins.contains(place) {
@@ -272,8 +280,21 @@ fn surroundings(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, foun
             }
         }
     }
+    let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
+    for section in sound() {
+        let (decoder, before) = (&decoders[usize::from(section.thumb)], swept.before.get(&section.start));
+        found.findings.extend(before.and_then(|&before| unarmed(image, decoder, section, before)));
+    }
     found.findings.extend(swept.enters.into_iter().map(|(start, text, from)| {
         format!("the section at {start:#x} is entered in its midst: `{text}` at {from:#x}")
     }));
     Ok(())
+}
+
+/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right before
+/// their start; the descriptor's address may reach the area in any way, so that it is not looked at.
+fn unarmed(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, before: u64) -> Option<String> {
+    let before = decoder.one(image.from(before)?, before)?;
+    let arms = before.meaning.stores && !decoder.is_scratch(before.place(image.machine.isa));
+    (!arms).then(|| section.finding(&format!("is not armed: `{}` before it stores to no area", before.text)))
 }

@@ -101,6 +101,16 @@ fn sections_lie_in_code() {
 }
 
 #[test]
+fn what_arms_a_section_stands_before_it() {
+    found("is not armed", |plan| plan.arming = Vec::new());
+    found("is not armed", |plan| plan.arming = plan.arch.load.to_vec());
+    // One's own stack is no area.
+    found("is not armed", |plan| plan.arming = plan.arch.stack.to_vec());
+    // The store is not the last before it.
+    found("is not armed", |plan| plan.arming = [plan.arch.elsewhere, plan.arch.nop].concat());
+}
+
+#[test]
 fn a_commit_is_the_last_instruction() {
     // One instruction too long, and one too short.
     found("does not end with a store", |plan| plan.length = plan.arch.nop.len() as i64);
@@ -165,9 +175,14 @@ fn exits_may_be_a_few_instructions_away() {
         ("riscv64", &RISCV_FAR, 40),
         ("loongarch64", &LOONGARCH_FAR, 40),
     ] {
-        let behind = jump.to_vec();
-        let plan = Plan { behind, tail: 64, exit: Some(distance), ..Plan::right(by_name(name)) };
+        let (arch, behind) = (by_name(name), jump.to_vec());
+        let plan = Plan { behind, tail: 64, exit: Some(distance), ..Plan::right(arch) };
         assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{name}");
+        // So may the abort handler: linkers put a jump in between that reaches far.
+        let section = checked(&plan).sections.remove(0);
+        let abort = (section.start + arch.distance).wrapping_sub(section.abort) as i64 + distance;
+        let findings = checked(&Plan { abort, exit: None, ..plan }).findings;
+        assert!(findings.iter().all(|finding| finding.contains("signature")), "{name}: {findings:?}");
     }
 }
 
@@ -215,6 +230,36 @@ fn the_abort_handler_needs_no_exit_point() {
         let abort = (right.start + arch.distance).wrapping_sub(right.abort) as i64;
         let findings = checked(&Plan { abort, exit: None, ..Plan::right(arch) }).findings;
         assert!(findings.iter().all(|finding| finding.contains("signature")), "{}: {findings:?}", arch.name);
+    }
+}
+
+/// Local labels are addresses without the bit for Thumb.
+#[test]
+fn symbols_or_the_entry_say_what_is_thumb() {
+    let thumb = ARCHES.iter().find(|arch| arch.state == 1).expect("one in Thumb state");
+    let finds = |symbols: &[(&'static str, i64)], begins| {
+        let plan = Plan { state: false, symbols: symbols.to_vec(), begins, ..Plan::right(thumb) };
+        !checked(&plan).findings.is_empty()
+    };
+    assert!(finds(&[], false), "ARM and Thumb look alike");
+    assert!(!finds(&[], true), "the entry");
+    assert!(!finds(&[("$t", -64)], false) && !finds(&[("$t.1", -64)], false), "a symbol");
+    assert!(finds(&[("$a", -64)], true) && finds(&[("$t", -64), ("$a", 0)], false), "another symbol");
+    assert!(finds(&[("$time", -64)], false) && finds(&[("t", -64)], false), "no mapping symbol");
+}
+
+#[test]
+fn what_symbols_call_data_leads_nowhere() {
+    for arch in ARCHES {
+        let code = if arch.state == 1 { "$t" } else { "$x" };
+        let mut plan = Plan { entered: Some(arch.branch.len()), ..Plan::right(arch) };
+        plan.symbols = vec![("$d", -64), (code, -(plan.arming.len() as i64))];
+        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{}", arch.name);
+        // Data before the section of code says nothing of it.
+        for symbols in [vec![(code, -64)], vec![("$d", -65)]] {
+            let findings = checked(&Plan { symbols, ..plan.clone() }).findings;
+            assert!(findings[0].contains("entered in its midst"), "{}: {findings:?}", arch.name);
+        }
     }
 }
 

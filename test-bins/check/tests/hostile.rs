@@ -43,7 +43,9 @@ fn corpus() -> Vec<Vec<u8>> {
     let plans = ARCHES.iter().flat_map(|arch| {
         let right = Plan::right(arch);
         let relocated = Plan { relocated: true, ..right.clone() };
-        let entered = Plan { entered: Some(arch.branch.len()), slot: arch.elsewhere.to_vec(), ..right.clone() };
+        let symbols = vec![("$x", -64), ("$d", -32), ("$t", -16)];
+        let entered =
+            Plan { entered: Some(arch.branch.len()), slot: arch.elsewhere.to_vec(), symbols, ..right.clone() };
         [right, relocated, entered]
     });
     plans.map(|plan| plan.file()).collect()

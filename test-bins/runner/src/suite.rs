@@ -30,7 +30,7 @@ pub struct Entry {
     pub full_timeout: u64,
     /// What the machine must have for more than a skip.
     pub needs: &'static [Need],
-    /// What a check of the binary has to find, each once, in sections that are wrong on purpose.
+    /// What a check of the binary has to find, each as often as it stands here, in sections that are wrong on purpose.
     pub wrong_sections: &'static [&'static str],
 }
 
@@ -107,6 +107,9 @@ const TEST: Entry = Entry {
     wrong_sections: &[],
 };
 
+/// What a check says of a section that nothing arms.
+const UNARMED: &str = "is not armed: ";
+
 /// Every binary of `test-bins` but `init`, in the order in which they run.
 pub const SUITE: &[Entry] = &[
     Entry {
@@ -179,7 +182,7 @@ pub const SUITE: &[Entry] = &[
         guest: PLAIN,
         legacy: &[&["--legacy"]],
         timeout: 180,
-        wrong_sections: &["stores where it commits to, before its commit"],
+        wrong_sections: &["stores where it commits to, before its commit", UNARMED],
         ..TEST
     },
     Entry {
@@ -193,7 +196,12 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
     Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },
-    Entry { name: "negative_control", about: "unarmed sections lose counts, armed ones do not", ..TEST },
+    Entry {
+        name: "negative_control",
+        about: "unarmed sections lose counts, armed ones do not",
+        wrong_sections: &[UNARMED; 4],
+        ..TEST
+    },
 ];
 
 /// The binary that is a guest's PID 1 and no test.

@@ -158,6 +158,26 @@ impl Load {
         }
     }
 
+    /// Runs the load until `done` says so of everything that it was so far, up to `patience` nanoseconds: a load that has to be
+    /// repeated has more signals each time.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Load::run`].
+    pub fn run_until(
+        mut self,
+        patience: u64,
+        done: &dyn Fn(&Record) -> bool,
+        work: &(dyn Fn(&Worker<'_>) + Sync),
+    ) -> Result<Record, Errno> {
+        let mut record = self.run(work)?;
+        while !done(&record) && record.nanoseconds < patience {
+            self.halvings += 1;
+            record += self.run(work)?;
+        }
+        Ok(record)
+    }
+
     fn worker(&self, index: u32, period: u64, shared: &Shared, work: &(dyn Fn(&Worker<'_>) + Sync)) {
         if let Some(tid) = shared.tids.get(index as usize) {
             tid.store(process::thread_id(), Relaxed);

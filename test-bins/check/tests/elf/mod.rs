@@ -1,6 +1,6 @@
 //! Small linked files with one critical section, for each architecture, right or with one fault.
 //!
-//! The section is: a conditional branch to the exit, a slot, the committing store.
+//! The section is: a conditional branch to the exit, a slot, the committing store. Before it stands the store that arms it.
 
 // Each test program uses its own part of this.
 #![allow(dead_code)]
@@ -20,6 +20,8 @@ const FRONT: usize = 64;
 #[derive(Clone)]
 pub struct Plan {
     pub arch: &'static Arch,
+    /// What stands before the section, behind no-operations.
+    pub arming: Vec<u8>,
     /// What stands in the slot, in front of no-operations.
     pub slot: Vec<u8>,
     pub version: u32,
@@ -52,6 +54,12 @@ pub struct Plan {
     pub resized: Option<(&'static str, i64)>,
     /// Whether the addresses of the descriptor are only in relocations.
     pub relocated: bool,
+    /// Mapping symbols: a name, and where from the section's start on.
+    pub symbols: Vec<(&'static str, i64)>,
+    /// Whether addresses have the bits that do not belong to them.
+    pub state: bool,
+    /// Whether the program begins where the section does.
+    pub begins: bool,
 }
 
 impl Plan {
@@ -59,6 +67,7 @@ impl Plan {
     pub fn right(arch: &'static Arch) -> Self {
         Self {
             arch,
+            arming: arch.elsewhere.to_vec(),
             slot: Vec::new(),
             version: 0,
             flags: 0,
@@ -77,12 +86,20 @@ impl Plan {
             arrays: true,
             resized: None,
             relocated: false,
+            symbols: Vec::new(),
+            state: true,
+            begins: false,
         }
     }
 
     /// The file.
     pub fn file(&self) -> Vec<u8> {
         File::new(self).finish()
+    }
+
+    /// The bits of its addresses that do not belong to them.
+    fn state(&self) -> u64 {
+        if self.state { self.arch.state } else { 0 }
     }
 
     /// The bytes of the section.
@@ -162,12 +179,30 @@ impl<'p> File<'p> {
         if self.plan.arrays {
             self.arrays(descriptor, start, exit);
         }
-        self.headers()
+        self.symbols(start);
+        self.headers(start)
+    }
+
+    /// A table of symbols without a type, and their names behind it.
+    fn symbols(&mut self, start: u64) {
+        let (mut names, mut table) = (vec![0], vec![0; if self.plan.arch.wide { 24 } else { 16 }]);
+        for (name, distance) in &self.plan.symbols {
+            let (name_at, at) = (self.word(names.len() as u32), self.long(start.wrapping_add_signed(*distance)));
+            names.extend(name.bytes().chain([0]));
+            let (other, size) = ([vec![0; 2], self.half(1)].concat(), self.long(0));
+            table.extend(match self.plan.arch.wide {
+                true => [name_at, other, at, size].concat(),
+                false => [name_at, at, size, other].concat(),
+            });
+        }
+        self.align(8);
+        self.section(".symtab", 2, 0, &table);
+        self.section(".strtab", 3, 0, &names);
     }
 
     /// Code, and where the section begins in memory.
     fn text(&self) -> (Vec<u8>, u64) {
-        let Plan { arch, slot, .. } = self.plan;
+        let Plan { arch, arming, slot, .. } = self.plan;
         let mut text = Vec::new();
         let nops = |text: &mut Vec<u8>, to: usize| {
             while text.len() < to {
@@ -178,7 +213,8 @@ impl<'p> File<'p> {
             nops(&mut text, FRONT + byte - arch.distance as usize);
             text.extend(arch.branch);
         }
-        nops(&mut text, FRONT);
+        nops(&mut text, FRONT - arming.len());
+        text.extend(arming);
         text.extend(arch.branch);
         text.extend(slot);
         nops(&mut text, FRONT + arch.branch.len() + SLOT);
@@ -192,9 +228,9 @@ impl<'p> File<'p> {
 
     fn descriptor(&mut self, start: u64, handler: u64) {
         let plan = self.plan;
-        let start = start.wrapping_add_signed(plan.start) + plan.arch.state;
+        let start = start.wrapping_add_signed(plan.start) + plan.state();
         let length = (plan.length() + plan.length - plan.start) as u64;
-        let handler = handler.wrapping_add_signed(plan.abort) + plan.arch.state;
+        let handler = handler.wrapping_add_signed(plan.abort) + plan.state();
         let at = self.here();
         let mut bytes = [self.word(plan.version), self.word(plan.flags)].concat();
         for word in [start, length, handler] {
@@ -217,7 +253,7 @@ impl<'p> File<'p> {
         let pointers = self.quad(descriptor + self.plan.pointer).repeat(self.plan.pointers);
         self.section("__rseq_cs_ptr_array", 1, 3, &pointers);
         // A second record keeps the array there when the one that counts is left out.
-        let state = self.plan.arch.state;
+        let state = self.plan.state();
         let other = start - 32 + state;
         let start = start.wrapping_add_signed(self.plan.start) + state;
         let mut records = [self.quad(start), self.quad(other)].concat();
@@ -228,7 +264,7 @@ impl<'p> File<'p> {
         self.section("__rseq_exit_point_array", 1, 3, &records);
     }
 
-    fn headers(mut self) -> Vec<u8> {
+    fn headers(mut self, start: u64) -> Vec<u8> {
         let wide = self.plan.arch.wide;
         let mut names = vec![0];
         let mut offsets = Vec::new();
@@ -241,23 +277,29 @@ impl<'p> File<'p> {
         self.align(8);
         let table = self.bytes.len() as u64;
         let mut headers = vec![0; if wide { 64 } else { 40 }];
-        for (listed, name) in self.listed.iter().zip(offsets) {
+        for (number, (listed, name)) in self.listed.iter().zip(offsets).enumerate() {
             let address = if listed.flags == 0 { 0 } else { BASE + listed.offset };
-            let entry = if listed.kind == 4 { if wide { 24 } else { 12 } } else { 0 };
+            let entry = match listed.kind {
+                2 => 16 + 8 * u64::from(wide),
+                4 => 12 + 12 * u64::from(wide),
+                _ => 0,
+            };
             headers.extend([self.word(name), self.word(listed.kind)].concat());
             for value in [listed.flags, address, listed.offset, listed.size] {
                 headers.extend(self.long(value));
             }
-            headers.extend([self.word(0), self.word(0)].concat());
+            // A table's names are in the section behind it, by its header's number.
+            let link = if listed.kind == 2 { number as u32 + 2 } else { 0 };
+            headers.extend([self.word(link), self.word(0)].concat());
             headers.extend([self.long(1), self.long(entry)].concat());
         }
         self.bytes.extend(headers);
-        let head = [self.elf_header(table), self.segment(loaded)].concat();
+        let head = [self.elf_header(table, start), self.segment(loaded)].concat();
         self.bytes[..head.len()].copy_from_slice(&head);
         self.bytes
     }
 
-    fn elf_header(&self, table: u64) -> Vec<u8> {
+    fn elf_header(&self, table: u64, start: u64) -> Vec<u8> {
         let Arch { wide, big, machine, flags, .. } = *self.plan.arch;
         let mut header = b"\x7fELF".to_vec();
         header.extend([if wide { 2 } else { 1 }, if big { 2 } else { 1 }, 1]);
@@ -265,7 +307,8 @@ impl<'p> File<'p> {
         let count = self.listed.len() as u16;
         header.extend([self.half(3), self.half(machine), self.word(1)].concat());
         let sizes: [u16; 4] = if wide { [64, 56, 1, 64] } else { [52, 32, 1, 40] };
-        header.extend([self.long(0), self.long(sizes[0].into()), self.long(table), self.word(flags)].concat());
+        let entry = if self.plan.begins { start + self.plan.arch.state } else { 0 };
+        header.extend([self.long(entry), self.long(sizes[0].into()), self.long(table), self.word(flags)].concat());
         header.extend(sizes.map(|size| self.half(size)).concat());
         header.extend([self.half(count + 1), self.half(count)].concat());
         header

@@ -18,7 +18,6 @@ use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::load::{Load, Worker};
 use test_bins::options::{Options, PATIENCE};
 use test_bins::sys::cpu;
-use test_bins::sys::time::Deadline;
 use test_bins::{ensure, load_usage, note, program, registration, skip};
 
 use forms::{Form, Formed};
@@ -107,17 +106,12 @@ fn pass<C: Formed>(options: &Options, form: Form<C::Index>) -> Result<Total, Unm
     let rings = Rings::new().or_fail("memory for the messages")?;
     let total = Total::default();
     let load = Load::heavy(options.threads.max(2), options.nanoseconds, options.enough);
-    let deadline = Deadline::after(PATIENCE);
-    loop {
-        let work = |worker: &Worker<'_>| match worker.index % 2 {
-            0 => send::<C>(worker, &rings, form, &total),
-            _ => receive::<C>(worker, &rings, form.words(), &total),
-        };
-        load.run(&work).or_fail("the load")?;
-        if total.received.load(Relaxed) > 0 || deadline.is_past() {
-            return Ok(total);
-        }
-    }
+    let work = |worker: &Worker<'_>| match worker.index % 2 {
+        0 => send::<C>(worker, &rings, form, &total),
+        _ => receive::<C>(worker, &rings, form.words(), &total),
+    };
+    load.run_until(PATIENCE, &|_| total.received.load(Relaxed) > 0, &work).or_fail("the load")?;
+    Ok(total)
 }
 
 fn send<C: Formed>(worker: &Worker<'_>, rings: &Rings, form: Form<C::Index>, total: &Total) {

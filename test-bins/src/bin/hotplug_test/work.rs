@@ -40,10 +40,8 @@ impl Work {
         let witness = Witness::start();
         let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
         load.migration = migration;
-        let mut record = Record::default();
-        while !done(&record) && record.nanoseconds < 2 * PATIENCE {
-            record += load.run(&|worker| self.tally.add(self.add::<C>(worker))).or_fail("the load")?;
-        }
+        let work = |worker: &Worker<'_>| self.tally.add(self.add::<C>(worker));
+        let record = load.run_until(2 * PATIENCE, done, &work).or_fail("the load")?;
         self.tally.judge(name, false, &record, witness.aborts())?;
         let (added, found) = (self.tally.done(), self.slots.sum());
         ensure!(added == found, "{added} added but {found} found");
