@@ -110,11 +110,7 @@ impl Registration<OwnArea> {
     /// before the process does. The thread is not the child of `vfork`, or of another clone that shares this thread pointer
     /// with a running parent.
     pub unsafe fn own(kernel: KernelRseq, mode: Mode) -> Result<Self, RegisterError> {
-        if let Some(symbols) = Symbols::find()
-            && symbols.registers()
-        {
-            return Err(RegisterError::OtherOwner(Some(symbols.owner)));
-        }
+        nobody_registers()?;
         // SAFETY: the caller's contract.
         unsafe { Self::register_own(kernel, mode, Owner::Own) }
     }
@@ -169,11 +165,7 @@ impl Registration<ThreadArea> {
     ///
     /// As [`own`](Registration::own), and `area` is `size` bytes of this thread's memory until then.
     pub unsafe fn at(area: NonNull<Rseq>, size: usize, kernel: KernelRseq, mode: Mode) -> Result<Self, RegisterError> {
-        if let Some(symbols) = Symbols::find()
-            && symbols.registers()
-        {
-            return Err(RegisterError::OtherOwner(Some(symbols.owner)));
-        }
+        nobody_registers()?;
         let len = Request::new(kernel, mode).fitting(area, size)?;
         // SAFETY: `area` is `size` >= 32 bytes of this thread's memory and aligned to 32, by the contract and `fitting`.
         unsafe { reset(area) };
@@ -237,6 +229,14 @@ impl<A: Area> Drop for Registration<A> {
     /// Releases the registration; an error is ignored, as [`release`](Self::release) would have told it.
     fn drop(&mut self) {
         let _ = self.unregister();
+    }
+}
+
+/// An error where the libc or the runtime registers threads.
+fn nobody_registers() -> Result<(), RegisterError> {
+    match Symbols::find() {
+        Some(symbols) if symbols.registers() => Err(RegisterError::OtherOwner(Some(symbols.owner))),
+        _ => Ok(()),
     }
 }
 

@@ -188,7 +188,10 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "hotplug_test",
         about: "sections on CPUs that come and go",
-        guest: &[&["--short", "--hotplug"]],
+        native: &[&[], &["--short", "--legacy"]],
+        guest: &[&["--short", "--hotplug"], &["--short", "--legacy", "--hotplug"]],
+        full: &[&[], &["--short", "--legacy"]],
+        legacy: NONE,
         timeout: 120,
         needs: &[Need::Cpus],
         ..TEST
