@@ -10,7 +10,7 @@ use rseq_core::{Committed, Stopped};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
-use test_bins::load::Worker;
+use test_bins::load::{Load, Worker};
 use test_bins::options::Options;
 use test_bins::percpu_ops::{Counts, Tally, under_load};
 use test_bins::slots::Slots;
@@ -41,13 +41,14 @@ static HIGHEST: AtomicUsize = AtomicUsize::new(0);
 fn small(options: &Options) -> Verdict {
     HIGHEST.store(0, Ordering::Relaxed);
     let possible = PossibleCpus::read().or_fail("the possible CPUs")?.slots_by_mm_cid();
-    let brief = Options { nanoseconds: options.nanoseconds / 4, enough: usize::MAX, ..*options };
-    let (_, _) = under_load(&brief, false, &|worker| {
+    let load = Load::heavy(options.threads, options.nanoseconds / 4, usize::MAX);
+    load.run(&|worker| {
         let Some(token) = rseq_rt::current() else { return HIGHEST.store(usize::MAX, Ordering::Relaxed) };
         while worker.goes_on() {
             HIGHEST.fetch_max(ByMmCid::value(token), Ordering::Relaxed);
         }
-    })?;
+    })
+    .or_fail("the load")?;
     let highest = HIGHEST.load(Ordering::Relaxed);
     note!("{} threads, {possible} possible CPUs, highest mm_cid {highest}", options.threads);
     ensure!(highest < possible, "mm_cid {highest} with {possible} possible CPUs");
