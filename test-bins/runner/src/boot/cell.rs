@@ -60,6 +60,9 @@ pub struct Ran {
     pub boot_seconds: Option<f64>,
     /// Seconds in all.
     pub seconds: f64,
+    /// The console of a first boot that hung.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hung: Option<PathBuf>,
     /// The exit code of the program, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
@@ -151,10 +154,10 @@ impl Setting<'_> {
         fs::write(&initramfs, &archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
         let kernel = self.kernel(cell, &slot)?;
         let files = Files { kernel: &kernel, initramfs: &initramfs, length: archive.len() };
-        let command = cell.on.machine.command(self.hardware, &files);
+        let command = || cell.on.machine.command(self.hardware, &files);
         let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(&payload)) };
-        let finished = guest::run(command, &log, limits, self.interrupt)?;
-        let ran = self.judged(cell, finished, log, fault);
+        let (finished, hung) = guest::run_again(&command, &log, limits, self.interrupt)?;
+        let ran = Ran { hung, ..self.judged(cell, finished, log, fault) };
         if !ran.verdict.outcome.is_bad() {
             let _ = fs::remove_file(initramfs);
         }

@@ -12,6 +12,7 @@ pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     table(out, cells)?;
     cpus(out, cells)?;
     failures(out, cells)?;
+    hangs(out, cells)?;
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
     reasons(out, cells, "skipped", Outcome::Skip)?;
     let mut counts = Counts::default();
@@ -89,6 +90,15 @@ fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     Ok(())
 }
 
+/// Which cells took a second boot.
+fn hangs(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    for (ran, log) in cells.iter().filter_map(|ran| Some((ran, ran.hung.as_ref()?))) {
+        writeln!(out, "\n{} {} hung while it booted, and was booted again:", ran.row, ran.line)?;
+        writeln!(out, "  console: {}", log.display())?;
+    }
+    Ok(())
+}
+
 /// Groups the reasons of all results with this outcome, with where each applied.
 fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) -> io::Result<()> {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -131,7 +141,7 @@ mod tests {
             ran("x86_64", "6.12", passed(40)),
             ran("x86_64", "6.1", Verdict::skipped("not fetched")),
             ran("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
-            ran("s390x", "6.1", Verdict::skipped("not fetched")),
+            Ran { hung: Some("first.log".into()), ..ran("s390x", "6.1", Verdict::skipped("not fetched")) },
         ];
         let mut text = Vec::new();
         print(&mut text, &cells).unwrap();
@@ -141,6 +151,10 @@ mod tests {
         assert!(text.contains("\nCPUs of each guest: 2; 1 on s390x\n"), "{text}");
         assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
         assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
+        assert!(
+            text.contains("\ns390x 6.1 hung while it booted, and was booted again:\n  console: first.log\n"),
+            "{text}"
+        );
         assert!(
             text.contains("4 cells: 1 passed, 1 failed, 2 skipped\nresults: 40 passed, 0 failed, 1 skipped"),
             "{text}"

@@ -186,8 +186,9 @@ fn progress(number: usize, of: usize, ran: &Ran) {
         _ => "passed",
     };
     let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
-    let (row, line, seconds) = (&ran.row, &ran.line, ran.seconds);
-    let _ = writeln!(io::stderr(), "[{number}/{of}] {row} {line}: {word} ({seconds:.1} s{boot}, CPUs {})", ran.cpus);
+    let again = if ran.hung.is_some() { ", the first boot hung" } else { "" };
+    let Ran { row, line, seconds, cpus, .. } = ran;
+    let _ = writeln!(io::stderr(), "[{number}/{of}] {row} {line}: {word} ({seconds:.1} s{boot}{again}, CPUs {cpus})");
 }
 
 #[derive(Serialize)]
