@@ -12,7 +12,7 @@ use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Verdict};
 use crate::load::pace;
 use crate::options::PATIENCE;
-use crate::sections::{DELAY, Delay, delayed_add, delayed_add_here};
+use crate::sections::{DELAY, Delay, ROUNDS, delayed_add, delayed_add_here};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::signal::{self, Action};
 use crate::sys::time::{Deadline, Ticker};
@@ -88,9 +88,6 @@ type Aimed<'a> = &'a mut dyn FnMut(&Slots, *const u8, *mut u8) -> Option<Result<
 
 /// One section that restarts itself and counts its attempts.
 type Restarting<'a> = &'a mut dyn FnMut(&Slots, *mut usize, *const u8, *mut u8) -> Option<Committed>;
-
-/// Sections between two looks at the clock, for signals are to find sections.
-const ROUNDS: usize = 16;
 
 /// The counts added, and the aborts.
 fn retry(slots: &Slots, enough: usize, add: Aimed<'_>) -> Option<(usize, usize)> {

@@ -7,6 +7,9 @@ use rseq_core::{Aborted, Committed, CompareFailed, OutOfRange, Stopped, critical
 /// Bytes that a delayed section copies.
 pub const DELAY: usize = 2048;
 
+/// Delayed sections between two looks at the clock: a look is a system call, and signals are to find sections.
+pub const ROUNDS: usize = 16;
+
 /// What a delayed section copies to and from; one per thread.
 pub struct Delay {
     from: [u8; DELAY],

@@ -11,7 +11,7 @@ use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::load::pace;
 use test_bins::options::PATIENCE;
-use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use test_bins::slots::Slots;
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::signal::{self, Action};
@@ -160,15 +160,11 @@ fn run<C: Choice>(token: Here, time: u64, actions: [Option<Action>; 2]) -> Verdi
     judge(added, aborts, &slots)
 }
 
-/// Sections between two looks at the clock.
-const ROUNDS: usize = 16;
-
 fn main_program<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
     let patience = Deadline::after(PATIENCE);
     while !deadline.is_past() || (aborts == 0 && !patience.is_past()) {
-        // Not a look at the clock each time: signals are to find the section.
         for _ in 0..ROUNDS {
             aborts += add::<C>(token, slots, &mut delay)?;
         }

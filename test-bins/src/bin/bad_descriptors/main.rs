@@ -17,7 +17,7 @@ use test_bins::index::{ByCpu, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::load::{self, pace};
 use test_bins::registration::{self, Registered};
-use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use test_bins::slots::Slots;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::memory;
@@ -189,7 +189,6 @@ fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
     let watch = Watch::start(time);
     let mut aborts = 0;
     while aborts < 3 && watch.goes_on() {
-        // Not a look at the clock each time: signals are to find the section.
         for _ in 0..ROUNDS {
             aborts += usize::from(once(token, &slots, &mut delay)?.is_err());
         }
@@ -235,9 +234,6 @@ fn spoilt(fault: Fault, registered: Registered, descriptor: *mut RseqCs) -> Opti
     }
     Some(descriptor as u64)
 }
-
-/// Sections between two looks at the clock.
-const ROUNDS: usize = 16;
 
 /// Turns between two looks at the clock of a child that has no section to run.
 const TURNS: usize = 20_000;

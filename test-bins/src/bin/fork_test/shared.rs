@@ -9,7 +9,7 @@ use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::load::{self, pace};
 use test_bins::options::PATIENCE;
-use test_bins::sections::{DELAY, Delay, delayed_add};
+use test_bins::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use test_bins::slots::{STRIDE, Slots};
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::memory::Mapping;
@@ -228,9 +228,6 @@ fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
     let deadline = Deadline::after(if short { 300 * MILLISECOND } else { SECOND });
     add(token, deadline).ok_or(5)
 }
-
-/// Sections between two looks at the clock, for signals are to find sections.
-const ROUNDS: usize = 16;
 
 fn count<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
     let index = C::index(token).ok()?;
