@@ -66,8 +66,10 @@ impl Fault {
         Payload::Suite(left.map(patient).collect())
     }
 
+    /// One of the witness with the original registration says nothing: 7.0 looks at that one after each switch to another thread, so
+    /// that a short load may end before a signal without a switch does harm.
     fn is_spoilt(&self, run: &Run) -> bool {
-        self.spoils.contains(&run.name())
+        self.spoils.contains(&run.name()) || (run.name() == self.witness && run.is_legacy())
     }
 
     /// Puts down `payload`'s other runs as skipped, and the witness's failure as expected: its success is not.
@@ -137,6 +139,8 @@ mod tests {
     fn spoilt_runs_are_left_out_and_put_down_as_skipped() {
         let (Payload::Suite(all), Payload::Suite(left)) = (suite(), FAULT.plan(&suite())) else { panic!() };
         assert!(left.len() < all.len() && !left.is_empty());
+        let witnesses = left.iter().filter(|run| run.name() == FAULT.witness).map(Run::is_legacy);
+        assert_eq!(witnesses.collect::<Vec<_>>(), [false]);
         let document = expected("KTAP version 1\n1..1\nok 1 probe\n");
         assert_eq!(document.counts().skipped as usize, all.len() - left.len());
         assert_eq!(document.counts().passed, 1);
@@ -151,7 +155,7 @@ mod tests {
         let counts = |result, other| expected(&text(result, other)).counts();
         assert_eq!((counts("not ok", "ok").xfailed, counts("not ok", "ok").failed), (1, 0));
         assert_eq!((counts("ok", "ok").xpassed, counts("ok", "ok").xfailed), (1, 0));
-        let skipped = expected("KTAP version 1\n1..1\nok 1 negative_control --legacy # SKIP no difference\n").counts();
+        let skipped = expected("KTAP version 1\n1..1\nok 1 negative_control --short # SKIP no rseq\n").counts();
         assert_eq!((skipped.xpassed, skipped.passed), (0, 0));
         assert_eq!(counts("not ok", "not ok").failed, 1);
     }

@@ -31,7 +31,15 @@ impl Run {
         let path = self.words.first().map_or("", String::as_str);
         path.rsplit('/').next().unwrap_or(path)
     }
+
+    /// Whether it is one with the original registration.
+    pub fn is_legacy(&self) -> bool {
+        self.words.iter().any(|word| word == LEGACY)
+    }
 }
+
+/// The option for the original registration.
+const LEGACY: &str = "--legacy";
 
 /// What a guest runs.
 #[derive(Debug, Clone)]
@@ -54,7 +62,7 @@ impl Payload {
                 // The kernel's rseq checks have no say in it, and emulated virtualisation gets worse with each machine.
                 Kind::Test if entry.needs.contains(&Need::Kvm) => "once",
                 // Debugging makes the kernel treat both lengths alike.
-                Kind::Test if arguments.contains(&"--legacy") => "once",
+                Kind::Test if arguments.contains(&LEGACY) => "once",
                 Kind::Test => "test",
                 Kind::Report => "report",
             },
