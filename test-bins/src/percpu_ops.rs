@@ -10,6 +10,7 @@ use crate::load::{Load, Record};
 use crate::options::{Options, PATIENCE};
 use crate::sections::{DELAY, Delay, delayed_add_here};
 use crate::slots::{STRIDE, Slots};
+use crate::sys::time::SECOND;
 use crate::witness::{Absence, Witness};
 
 pub mod counter;
@@ -62,7 +63,7 @@ impl Tally {
     }
 
     /// Prints the counts, and requires commits and aborts. An operation that restarts itself cannot tell its aborts: those that
-    /// its [`Gauge`] saw are required, and of the kernel, where it counts, more than those.
+    /// its [`Gauge`] saw are required, and of the kernel, where its counter has at least those, more.
     pub fn judge(
         &self,
         name: &str,
@@ -83,22 +84,30 @@ impl Tally {
         crate::ensure!(broken == 0, "{broken} workers were not registered");
         crate::ensure!(done > 0, "nothing was done");
         crate::ensure!(aborted > 0, "no section was aborted before the deadline: the load proves nothing");
-        let gauged = if restarts { aborted } else { 0 };
-        crate::ensure!(
-            kernel.is_err() || beyond(kernel, gauged),
-            "the kernel aborted no more than {gauged}: the load proves nothing"
-        );
-        Ok(())
+        match kernel {
+            Ok(count) if restarts && count == aborted as u64 => {
+                Err(crate::fail!("the kernel aborted no more than {aborted}: the load proves nothing"))
+            }
+            Ok(count) if is_short(count, restarts, aborted) => {
+                crate::note!("{name}: the kernel's counter misses aborts, or all were moves; it is not relied on");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-/// Whether the kernel has counted more than `aborts`.
-fn beyond(kernel: Result<u64, Absence>, aborts: usize) -> bool {
-    kernel.is_ok_and(|count| count > aborts as u64)
+/// Whether the kernel has counted fewer than there were. Restarts that the [`Gauge`] saw are aborts for certain; a section that tells its
+/// aborts tells of moves before it was armed too. On riscv64 7.2 the counter once had hardly any for two minutes: 2 of 504.
+fn is_short(count: u64, restarts: bool, aborts: usize) -> bool {
+    if restarts { count < aborts as u64 } else { count == 0 }
 }
 
+/// How long sections that tell their aborts wait for the kernel to count one.
+const COUNTING: u64 = 3 * SECOND;
+
 /// Runs `work` under load until there were enough aborts. A load without any is repeated, up to [`PATIENCE`]; so is one of sections
-/// that restart themselves in which the kernel's count has only the [`Gauge`]'s.
+/// that restart themselves in which the kernel's count has the [`Gauge`]'s and no other.
 pub fn under_load(
     options: &Options,
     restarts: bool,
@@ -106,8 +115,11 @@ pub fn under_load(
 ) -> Result<(Record, Result<u64, Absence>), Unmet> {
     let witness = Witness::start();
     let proves = |record: &Record| {
-        let kernel = witness.aborts();
-        record.events > 0 && (kernel.is_err() || beyond(kernel, if restarts { record.events } else { 0 }))
+        let enough = |count| match restarts {
+            true => count != record.events as u64,
+            false => count > 0 || record.nanoseconds >= COUNTING,
+        };
+        record.events > 0 && witness.aborts().map_or(true, enough)
     };
     let load = Load::heavy(options.threads, options.nanoseconds, options.enough);
     let record = load.run_until(PATIENCE, &proves, work).or_fail("the load")?;
