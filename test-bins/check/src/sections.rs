@@ -73,8 +73,9 @@ pub fn check(image: &Image<'_>, one_store: bool) -> Result<Found, String> {
     }
     pointers(image, &descriptors, &mut found)?;
     let exits = exits(image, &descriptors, &mut found)?;
-    bodies(image, &descriptors, &exits, one_store, &mut found)?;
-    surroundings(image, &descriptors, &mut found)?;
+    let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
+    bodies(image, &decoders, &descriptors, &exits, one_store, &mut found)?;
+    surroundings(image, &decoders, &descriptors, &mut found)?;
     Ok(found)
 }
 
@@ -204,15 +205,18 @@ fn exits(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut
     Ok(exits)
 }
 
+/// For ARM state, or any other machine, and for Thumb.
+type Decoders = [Decoder; 2];
+
 /// Looks at the instructions of every section that is one.
 fn bodies(
     image: &Image<'_>,
+    decoders: &Decoders,
     descriptors: &BTreeMap<u64, Descriptor>,
     exits: &Exits,
     one_store: bool,
     found: &mut Found,
 ) -> Result<(), String> {
-    let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
     let none = BTreeSet::new();
     let mut left = image.len;
     let mut unrecorded = 0;
@@ -260,7 +264,12 @@ fn bodies(
 }
 
 /// Looks at all code: sections and handlers begin with an instruction, and nothing leads into the midst of a section.
-fn surroundings(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<(), String> {
+fn surroundings(
+    image: &Image<'_>,
+    decoders: &Decoders,
+    descriptors: &BTreeMap<u64, Descriptor>,
+    found: &mut Found,
+) -> Result<(), String> {
     let sound = || descriptors.values().filter(|section| section.sound);
     if sound().next().is_none() {
         return Ok(());
@@ -280,7 +289,6 @@ fn surroundings(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, foun
             }
         }
     }
-    let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
     for section in sound() {
         let (decoder, before) = (&decoders[usize::from(section.thumb)], swept.before.get(&section.start));
         found.findings.extend(before.and_then(|&before| unarmed(image, decoder, section, before)));
