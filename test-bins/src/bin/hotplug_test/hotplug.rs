@@ -31,9 +31,9 @@ fn gone_and_back(token: Here, switch: &Switch) -> Verdict {
     let cpu = switch.cpu;
     cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
     ensure!(token.cpu_id() == cpu, "cpu_id {} on CPU {cpu}", token.cpu_id());
-    switch.set(false).or_fail("taking a CPU offline")?;
+    switch.offline().or_fail("taking a CPU offline")?;
     let away = away(token, cpu);
-    switch.set(true).or_fail("bringing a CPU online")?;
+    switch.online().or_fail("bringing a CPU online")?;
     away?;
     cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
     ensure!(token.cpu_id() == cpu, "cpu_id {} on CPU {cpu}, which is online again", token.cpu_id());
@@ -111,9 +111,9 @@ impl Cycle<'_> {
                 work.send_to(&Set::only(self.switch.cpu));
                 time::sleep(5 * MILLISECOND);
             }
-            self.switch.set(false).or_fail("taking a CPU offline")?;
+            self.switch.offline().or_fail("taking a CPU offline")?;
             let still = self.stands_still::<C>(work);
-            self.switch.set(true).or_fail("bringing a CPU online")?;
+            self.switch.online().or_fail("bringing a CPU online")?;
             still?;
             self.rounds.fetch_add(1, Relaxed);
         }

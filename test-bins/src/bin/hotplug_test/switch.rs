@@ -5,8 +5,10 @@ use core::ffi::CStr;
 use linux_raw_sys::general::{AT_FDCWD, O_WRONLY};
 use rseq_core::sys::Errno;
 use test_bins::ktap::{OrFail, Unmet};
+use test_bins::options::PATIENCE;
 use test_bins::sys::cpu;
 use test_bins::sys::file::File;
+use test_bins::sys::time::{self, Deadline, MILLISECOND};
 use test_bins::text::Text;
 use test_bins::{note, skip};
 
@@ -43,8 +45,8 @@ impl Switch {
         let mut reason = Errno::ENOENT;
         let mut last = allowed.iter().last();
         while let Some(cpu) = last {
-            match Self::of(cpu).and_then(|switch| switch.set(false).map(|()| switch)) {
-                Ok(switch) => return switch.set(true).or_fail("bringing a CPU online").map(|()| switch),
+            match Self::of(cpu).and_then(|switch| switch.offline().map(|()| switch)) {
+                Ok(switch) => return switch.online().or_fail("bringing a CPU online").map(|()| switch),
                 Err(errno) => reason = errno,
             }
             last = allowed.iter().take_while(|before| *before < cpu).last();
@@ -58,15 +60,31 @@ impl Switch {
         Ok(Self { cpu, file: File::open_at(AT_FDCWD, path, O_WRONLY)? })
     }
 
-    /// Takes the CPU offline, or brings it online; done when it returns.
-    pub fn set(&self, online: bool) -> Result<(), Errno> {
-        self.file.write(if online { b"1" } else { b"0" })
+    /// Takes the CPU offline; done when it returns.
+    pub fn offline(&self) -> Result<(), Errno> {
+        self.file.write(b"0")
+    }
+
+    /// Brings the CPU online; done when it returns. A refusal is noted and waited out: riscv's firmware does not start a CPU that has
+    /// not quite stopped (ENOTSUPP), and the kernel only warns of such a one (arch/riscv/kernel/cpu-hotplug.c).
+    pub fn online(&self) -> Result<(), Errno> {
+        let Err(refusal) = self.file.write(b"1") else { return Ok(()) };
+        note!("CPU {} does not come online yet: {refusal}", self.cpu);
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            time::sleep(MILLISECOND);
+            match self.file.write(b"1") {
+                Err(errno) if deadline.is_past() => return Err(errno),
+                Err(_) => {}
+                Ok(()) => return Ok(()),
+            }
+        }
     }
 }
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        if let Err(errno) = self.set(true) {
+        if let Err(errno) = self.online() {
             note!("CPU {} stays offline: {errno}", self.cpu);
         }
     }
