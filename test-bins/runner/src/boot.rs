@@ -11,7 +11,8 @@
 //! | `sections` | the critical sections of what was built, before it boots |
 //! | `payload`, `cpio` | what a guest runs |
 //! | `guest`, `console` | a run of QEMU, and what its console says |
-//! | `cell`, `verdict`, `room`, `schedule`, `run`, `matrix` | cells, side by side, and the table at the end |
+//! | `cell`, `verdict`, `retry` | one cell, what became of it, and a second boot |
+//! | `room`, `schedule`, `run`, `matrix` | cells side by side, and the table at the end |
 
 mod apt;
 mod args;
@@ -36,6 +37,7 @@ mod mirror;
 mod payload;
 mod recipe;
 mod resolve;
+mod retry;
 mod room;
 mod run;
 mod schedule;

@@ -62,7 +62,7 @@ impl Cell {
         if let Some(lacks) = &self.lacks {
             return Ok(Completion::ignored_with(lacks));
         }
-        let output = runner(&["boot", "--json", "--cell", &self.name]).args(tests).output()?;
+        let output = runner(&["boot", "--json", "--retries", "1", "--cell", &self.name]).args(tests).output()?;
         let report: Value = serde_json::from_slice(&output.stdout)?;
         match report["cells"].as_array().map(Vec::as_slice) {
             Some([ran]) => judged(ran),
@@ -73,8 +73,10 @@ impl Cell {
 
 /// What became of a cell that is in a report.
 fn judged(ran: &Value) -> Result<Completion, Failed> {
-    let reasons = ran["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let mut reasons = reasons.collect::<Vec<_>>();
+    for boot in ran["earlier"].as_array().into_iter().flatten() {
+        eprintln!("{} {} was booted again: {}", ran["row"], ran["line"], reasons(boot).join("; "));
+    }
+    let mut reasons = reasons(ran);
     match ran["outcome"].as_str() {
         Some("pass") => Ok(Completion::Completed),
         Some("skip") => Ok(Completion::ignored_with(reasons.join("; "))),
@@ -84,4 +86,8 @@ fn judged(ran: &Value) -> Result<Completion, Failed> {
             Err(reasons.join("\n").into())
         }
     }
+}
+
+fn reasons(ran: &Value) -> Vec<&str> {
+    ran["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }

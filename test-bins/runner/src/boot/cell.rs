@@ -13,6 +13,7 @@ use super::guest::{self, Finished, Limits};
 use super::install;
 use super::machine::{Files, Hardware};
 use super::payload::Payload;
+use super::retry;
 use super::select::Cell;
 use super::verdict::{Verdict, judge};
 use crate::compile::Binaries;
@@ -36,6 +37,8 @@ pub struct Setting<'a> {
     pub timeout: Option<u64>,
     /// A kernel to take instead of the table's.
     pub image: Option<&'a Path>,
+    /// How often a cell is booted again at most.
+    pub retries: u32,
     /// Ctrl-C.
     pub interrupt: &'a Interrupt,
 }
@@ -60,9 +63,9 @@ pub struct Ran {
     pub boot_seconds: Option<f64>,
     /// Seconds in all.
     pub seconds: f64,
-    /// The console of a first boot that hung.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hung: Option<PathBuf>,
+    /// Boots before this one that were bad.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
     /// The exit code of the program, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<i32>,
@@ -80,6 +83,16 @@ pub struct Ran {
     pub ktap: Option<Document>,
 }
 
+/// A bad boot that was followed by another.
+#[derive(Debug, Serialize)]
+pub struct Earlier {
+    /// All that speaks against it.
+    pub reasons: Vec<String>,
+    /// Where its console is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<PathBuf>,
+}
+
 impl Default for Verdict {
     fn default() -> Self {
         Self::skipped("not run")
@@ -87,6 +100,11 @@ impl Default for Verdict {
 }
 
 impl Ran {
+    /// Whether it passed, but not at once.
+    pub fn is_unsteady(&self) -> bool {
+        self.verdict.outcome == Outcome::Pass && !self.earlier.is_empty()
+    }
+
     /// The reasons of results with this outcome, with how many there were.
     pub fn reasons(&self, outcome: Outcome) -> BTreeMap<String, usize> {
         let mut reasons = BTreeMap::new();
@@ -145,6 +163,17 @@ impl Setting<'_> {
         if payload.is_empty() {
             return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));
         }
+        let once = |payload: &Payload| self.boot_once(cell, binaries, payload, fault);
+        retry::until_good(self.retries, &payload, self.interrupt, &once)
+    }
+
+    fn boot_once(
+        &self,
+        cell: &Cell,
+        binaries: &Binaries,
+        payload: &Payload,
+        fault: Option<&Fault>,
+    ) -> Result<Ran, String> {
         let slot = self.slot(cell);
         let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
         let limit = self.timeout.unwrap_or_else(|| BOOT + payload.limit(600));
@@ -154,10 +183,10 @@ impl Setting<'_> {
         fs::write(&initramfs, &archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
         let kernel = self.kernel(cell, &slot)?;
         let files = Files { kernel: &kernel, initramfs: &initramfs, length: archive.len() };
-        let command = || cell.on.machine.command(self.hardware, &files);
-        let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(&payload)) };
-        let (finished, hung) = guest::run_again(&command, &log, limits, self.interrupt)?;
-        let ran = Ran { hung, ..self.judged(cell, finished, log, fault) };
+        let command = cell.on.machine.command(self.hardware, &files);
+        let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(payload)) };
+        let finished = guest::run(command, &log, limits, self.interrupt)?;
+        let ran = self.judged(cell, finished, log, fault);
         if !ran.verdict.outcome.is_bad() {
             let _ = fs::remove_file(initramfs);
         }

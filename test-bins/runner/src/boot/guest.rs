@@ -1,9 +1,9 @@
 //! One run of QEMU: its console is read and kept, and it is ended in time.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -60,33 +60,8 @@ pub struct Finished {
     pub seconds: f64,
 }
 
-impl Finished {
-    /// Whether it hung while it booted.
-    fn never_began(&self) -> bool {
-        matches!(self.end, End::Silent(_)) && self.booted.is_none()
-    }
-}
-
-/// As [`run`], and once more if the guest never began: emulators hang now and then as a kernel starts its CPUs. Second, where the
-/// console of the first boot is then.
-pub fn run_again(
-    command: &dyn Fn() -> Command,
-    log: &Path,
-    limits: Limits,
-    interrupt: &Interrupt,
-) -> Result<(Finished, Option<PathBuf>), String> {
-    let hung = log.with_extension("hung.log");
-    let _ = fs::remove_file(&hung);
-    let finished = run(command(), log, limits, interrupt)?;
-    if !finished.never_began() {
-        return Ok((finished, None));
-    }
-    fs::rename(log, &hung).map_err(|error| format!("{}: {error}", hung.display()))?;
-    run(command(), log, limits, interrupt).map(|again| (again, Some(hung)))
-}
-
 /// Starts QEMU and returns when it has ended; the console goes to `log`, with the command line first.
-fn run(mut command: Command, log: &Path, limits: Limits, interrupt: &Interrupt) -> Result<Finished, String> {
+pub fn run(mut command: Command, log: &Path, limits: Limits, interrupt: &Interrupt) -> Result<Finished, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", log.display());
     let mut file = File::create(log).map_err(failed)?;
     writeln!(file, "{command:?}").map_err(failed)?;
@@ -270,33 +245,6 @@ mod tests {
         assert!(matches!(finished.end, End::Silent(_)), "{:?}", finished.end);
         let endless = ran("endless", "while :; do echo x; sleep 0.05; done", (700, 60_000));
         assert!(matches!(endless.end, End::TimedOut(_)), "{:?}", endless.end);
-    }
-
-    #[test]
-    fn a_guest_that_hangs_as_it_boots_is_booted_once_more() {
-        let directory = std::env::temp_dir().join(format!("runner-guest-again-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        let (log, been) = (directory.join("a.log"), directory.join("been"));
-        let limits = Limits { total: Duration::from_secs(60), silent: Duration::from_millis(500) };
-        let ran = |script: &str| {
-            let command = || {
-                let mut command = Command::new("sh");
-                command.args(["-c", script]).env("BEEN", &been);
-                command
-            };
-            run_again(&command, &log, limits, &Interrupt::default()).unwrap()
-        };
-        let (second, hung) = ran(&format!("[ -e $BEEN ] || {{ >$BEEN; echo first; exec sleep 100; }}; {DONE}"));
-        assert_eq!((second.end, hung.as_ref()), (End::Done, Some(&directory.join("a.hung.log"))));
-        assert!(fs::read_to_string(hung.unwrap()).unwrap().ends_with("\nfirst\n"));
-        assert!(fs::read_to_string(&log).unwrap().contains("ok 1 a"));
-        let (always, hung) = ran("exec sleep 100");
-        assert!(matches!(always.end, End::Silent(_)) && hung.is_some(), "{:?}", always.end);
-        let (began, hung) = ran("echo KTAP version 1; exec sleep 100");
-        assert!(matches!(began.end, End::Silent(_)) && hung.is_none(), "{:?}", began.end);
-        let (gone, hung) = ran("exit 1");
-        assert!(matches!(gone.end, End::Gone(_)) && hung.is_none(), "{:?}", gone.end);
-        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::cell::Ran;
 use super::version::Version;
@@ -12,14 +13,18 @@ pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     table(out, cells)?;
     cpus(out, cells)?;
     failures(out, cells)?;
-    hangs(out, cells)?;
+    unsteady(out, cells)?;
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
     reasons(out, cells, "skipped", Outcome::Skip)?;
     let mut counts = Counts::default();
     cells.iter().for_each(|ran| counts.merge(ran.verdict.counts));
     let of = |outcome| cells.iter().filter(|ran| ran.verdict.outcome == outcome).count();
     let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
-    writeln!(out, "\n{} cells: {passed} passed, {failed} failed, {skipped} skipped", cells.len())?;
+    let unsteady = match cells.iter().filter(|ran| ran.is_unsteady()).count() {
+        0 => String::new(),
+        count => format!(" ({count} unsteady)"),
+    };
+    writeln!(out, "\n{} cells: {passed} passed{unsteady}, {failed} failed, {skipped} skipped", cells.len())?;
     let Counts { passed, failed, skipped, xfailed, xpassed } = counts;
     writeln!(
         out,
@@ -80,23 +85,32 @@ fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     for ran in cells.iter().filter(|ran| ran.verdict.outcome.is_bad()) {
         writeln!(out, "\n{} {} failed:", ran.row, ran.line)?;
-        for reason in &ran.verdict.reasons {
-            writeln!(out, "  {reason}")?;
-        }
-        if let Some(log) = &ran.log {
-            writeln!(out, "  console: {}", log.display())?;
-        }
+        told(out, &ran.verdict.reasons, ran.log.as_deref())?;
+        earlier(out, ran)?;
     }
     Ok(())
 }
 
-/// Which cells took a second boot.
-fn hangs(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
-    for (ran, log) in cells.iter().filter_map(|ran| Some((ran, ran.hung.as_ref()?))) {
-        writeln!(out, "\n{} {} hung while it booted, and was booted again:", ran.row, ran.line)?;
-        writeln!(out, "  console: {}", log.display())?;
+/// Which cells took more than one boot.
+fn unsteady(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    for ran in cells.iter().filter(|ran| ran.is_unsteady()) {
+        writeln!(out, "\n{} {} is unsteady, it passed when booted again:", ran.row, ran.line)?;
+        earlier(out, ran)?;
     }
     Ok(())
+}
+
+fn earlier(out: &mut dyn Write, ran: &Ran) -> io::Result<()> {
+    for (number, boot) in ran.earlier.iter().enumerate() {
+        writeln!(out, "  boot {}:", number + 1)?;
+        told(out, &boot.reasons, boot.console.as_deref())?;
+    }
+    Ok(())
+}
+
+fn told(out: &mut dyn Write, reasons: &[String], console: Option<&Path>) -> io::Result<()> {
+    reasons.iter().try_for_each(|reason| writeln!(out, "  {reason}"))?;
+    console.map_or(Ok(()), |console| writeln!(out, "  console: {}", console.display()))
 }
 
 /// Groups the reasons of all results with this outcome, with where each applied.
@@ -125,6 +139,7 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot::cell::Earlier;
     use crate::boot::verdict::Verdict;
 
     fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
@@ -137,26 +152,32 @@ mod tests {
 
     #[test]
     fn kernels_stand_across_in_order_and_every_skip_has_its_reason() {
+        let silent = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: Some("first.log".into()) };
         let cells = [
             ran("x86_64", "6.12", passed(40)),
             ran("x86_64", "6.1", Verdict::skipped("not fetched")),
             ran("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
-            Ran { hung: Some("first.log".into()), ..ran("s390x", "6.1", Verdict::skipped("not fetched")) },
+            ran("s390x", "6.1", Verdict::skipped("not fetched")),
+            Ran { earlier: vec![silent], ..ran("s390x", "6.12", passed(1)) },
         ];
         let mut text = Vec::new();
         print(&mut text, &cells).unwrap();
         let text = String::from_utf8(text).unwrap();
-        let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip\n";
+        let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip   1/0/1\n";
         assert!(text.contains(table), "{text}");
         assert!(text.contains("\nCPUs of each guest: 2; 1 on s390x\n"), "{text}");
         assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
         assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
         assert!(
-            text.contains("\ns390x 6.1 hung while it booted, and was booted again:\n  console: first.log\n"),
+            text.contains(
+                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  console: first.log\n"
+            ),
             "{text}"
         );
         assert!(
-            text.contains("4 cells: 1 passed, 1 failed, 2 skipped\nresults: 40 passed, 0 failed, 1 skipped"),
+            text.contains(
+                "5 cells: 2 passed (1 unsteady), 1 failed, 2 skipped\nresults: 41 passed, 0 failed, 2 skipped"
+            ),
             "{text}"
         );
     }

@@ -32,6 +32,14 @@ impl Run {
         path.rsplit('/').next().unwrap_or(path)
     }
 
+    /// Whether a result is its own: `init` names it after the words, and after the pass in parentheses.
+    fn is_called(&self, result: &str) -> bool {
+        let arguments = self.words.iter().skip(1).map(String::as_str);
+        let words: Vec<_> = [self.name()].into_iter().chain(arguments).collect();
+        let pass = result.strip_prefix(&words.join(" "));
+        pass.is_some_and(|pass| pass.is_empty() || pass.starts_with(" ("))
+    }
+
     /// Whether it is one with the original registration.
     pub fn is_legacy(&self) -> bool {
         self.words.iter().any(|word| word == LEGACY)
@@ -94,6 +102,16 @@ impl Payload {
             .filter(|word| *word == argument)
             .for_each(|word| *word = other.into());
         Self::Suite(runs)
+    }
+
+    /// Those of its runs that have results with these names; all of it where none has.
+    pub fn only(&self, names: &[&str]) -> Self {
+        let Self::Suite(runs) = self else { return self.clone() };
+        let named = |run: &&Run| names.iter().any(|name| run.is_called(name));
+        match runs.iter().filter(named).cloned().collect::<Vec<_>>() {
+            runs if runs.is_empty() => self.clone(),
+            runs => Self::Suite(runs),
+        }
     }
 
     /// Whether there is nothing to run.

@@ -62,6 +62,7 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
         payload: &payload,
         timeout: args.timeout,
         image: args.kernel_image.as_deref(),
+        retries: args.retries,
         interrupt: &interrupt,
     };
     if args.list {
@@ -183,10 +184,12 @@ fn progress(number: usize, of: usize, ran: &Ran) {
     let word = match ran.verdict.outcome {
         outcome if outcome.is_bad() => "FAILED",
         Outcome::Skip => "skipped",
+        _ if ran.is_unsteady() => "unsteady",
         _ => "passed",
     };
     let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
-    let again = if ran.hung.is_some() { ", the first boot hung" } else { "" };
+    let boots = 1 + ran.earlier.len();
+    let again = if boots > 1 { format!(", {boots} boots") } else { String::new() };
     let Ran { row, line, seconds, cpus, .. } = ran;
     let _ = writeln!(io::stderr(), "[{number}/{of}] {row} {line}: {word} ({seconds:.1} s{boot}{again}, CPUs {cpus})");
 }

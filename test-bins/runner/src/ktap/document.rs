@@ -107,7 +107,38 @@ impl Counts {
     }
 }
 
+impl Case {
+    /// What it says of itself: the words after the directive, else the comment right before it (`name: words`).
+    pub fn why(&self) -> &str {
+        let comment = || self.comments.last().map_or("", String::as_str);
+        let words = if self.reason.is_empty() { comment() } else { &self.reason };
+        words.strip_prefix(&self.name).and_then(|words| words.strip_prefix(": ")).unwrap_or(words)
+    }
+}
+
+/// Bad results that [`Document::failures`] names.
+const NAMED: usize = 5;
+
 impl Document {
+    /// How many results are bad, and the first of them with what they say; nothing where all are good.
+    pub fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        self.for_each(&mut |path, case| {
+            if case.outcome.is_bad() {
+                failures.push(format!("{path}: {}", case.why()).trim_end_matches(": ").to_owned());
+            }
+        });
+        let count = failures.len();
+        if count > 0 {
+            failures.truncate(NAMED);
+            failures.insert(0, format!("{count} of {} results failed", self.counts().total()));
+        }
+        if count > NAMED {
+            failures.push(format!("and {} more", count - NAMED));
+        }
+        failures
+    }
+
     /// Counts of this document's own results, nested ones not looked into.
     pub fn own_counts(&self) -> Counts {
         let mut counts = Counts::default();

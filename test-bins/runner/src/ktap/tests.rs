@@ -55,6 +55,17 @@ fn innermost_results_have_paths() {
 }
 
 #[test]
+fn failures_are_counted_named_and_say_why() {
+    assert_eq!(parse(NESTED).failures(), ["1 of 4 results failed", "second / inner a: a hint"]);
+    let words = "KTAP version 1\n1..3\n# a: odd\n# a: 1 lost\nnot ok 1 a\nnot ok 2 b # XPASS on 6.19\nnot ok 3 c\n";
+    assert_eq!(parse(words).failures(), ["3 of 3 results failed", "a: 1 lost", "b: on 6.19", "c"]);
+    assert_eq!(parse("KTAP version 1\n1..1\nok 1 a\n").failures(), [""; 0]);
+    let many: String = (1..=9).map(|number| format!("not ok {number} a\n")).collect();
+    let failures = parse(&format!("KTAP version 1\n1..9\n{many}")).failures();
+    assert_eq!((failures.len(), failures[6].as_str()), (7, "and 4 more"));
+}
+
+#[test]
 fn every_directive_has_its_outcome() {
     let cases = [
         ("ok 1 a", Outcome::Pass, ""),

@@ -42,7 +42,9 @@ impl<W: Write> LiveSink<W> {
         if let Some(document) = &tested.document {
             document.for_each(&mut |path, case| {
                 if case.outcome.is_bad() {
-                    let recent = case.comments.iter().rev().take(COMMENTS).rev();
+                    // The verdict's reasons have the words right before the result, unless it has a directive.
+                    let told = usize::from(case.reason.is_empty());
+                    let recent = case.comments.iter().rev().skip(told).take(COMMENTS).rev();
                     comments.extend(recent.map(|comment| format!("{path} | {comment}")));
                 }
             });
