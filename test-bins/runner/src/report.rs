@@ -6,7 +6,7 @@ mod live;
 mod quiet;
 mod summary;
 mod table;
-mod text;
+pub mod text;
 
 pub use json::print as print_json;
 pub use ktap::KtapSink;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::cache::Slot;
 use super::faults::{self, Fault};
-use super::guest::{self, Finished, Limits};
+use super::guest::{self, End, Finished, Limits};
 use super::install;
 use super::machine::{Files, Hardware};
 use super::payload::Payload;
@@ -19,6 +19,7 @@ use super::verdict::{Verdict, judge};
 use crate::compile::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome};
+use crate::report::text::{cut, printable};
 
 /// Time to boot in, under emulation on a busy machine.
 const BOOT: u64 = 90;
@@ -220,12 +221,16 @@ impl Setting<'_> {
         let Finished { end, mut console, booted, seconds } = finished;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
+        let last = cut(&printable(&console.last), 160);
         let mut document = console.finish();
         if let Some(fault) = fault {
             fault.expect(self.payload, &mut document);
         }
         let own = code.filter(|_| matches!(self.payload, Payload::AsInit(_)));
-        let verdict = judge(&end, &document, own);
+        let mut verdict = judge(&end, &document, own);
+        if matches!(end, End::Silent(_) | End::TimedOut(_) | End::Gone(_)) && !last.is_empty() {
+            verdict.reasons.push(format!("its console ends with: {last}"));
+        }
         let ran = self.not_run(cell, verdict);
         Ran { boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
     }

@@ -23,6 +23,8 @@ pub struct Console {
     pub code: Option<i32>,
     /// Whether the kernel panicked, with its own words.
     pub panic: Option<String>,
+    /// The last line that is not blank.
+    pub last: String,
     /// What the guest's `init` wants to be known.
     pub notes: Vec<String>,
     /// The lines that a user's program printed.
@@ -44,6 +46,9 @@ impl Console {
 
     fn line(&mut self, text: &str) {
         let text = text.trim_end_matches('\r');
+        if !text.trim().is_empty() {
+            text.clone_into(&mut self.last);
+        }
         if let Some(words) = text.strip_prefix(MARK) {
             return self.mark(words);
         }
@@ -105,6 +110,7 @@ mod tests {
             LOG.chunks(size).for_each(|chunk| console.feed(chunk));
             assert!(console.started && console.done && console.panic.is_none());
             assert_eq!(console.notes, ["debugfs is not here"]);
+            assert_eq!(console.last, "# guest: done");
             let document = console.finish();
             assert_eq!(document.problems, [""; 0]);
             assert_eq!((document.counts().passed, document.counts().skipped), (1, 1));
