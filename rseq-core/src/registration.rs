@@ -49,10 +49,15 @@ impl fmt::Display for RegisterError {
         match self {
             Self::NoSyscall => write!(f, "this kernel has no rseq"),
             Self::Blocked(errno) => write!(f, "rseq is blocked, as by seccomp: {errno}"),
-            Self::OtherOwner(Some(Owner::Libc)) => write!(f, "the libc has registered this thread for rseq"),
-            Self::OtherOwner(Some(Owner::Runtime)) => write!(f, "the runtime has registered this thread for rseq"),
-            Self::OtherOwner(Some(Owner::Own)) => write!(f, "this program has registered this thread for rseq before"),
-            Self::OtherOwner(None) => write!(f, "somebody else has registered this thread for rseq"),
+            Self::OtherOwner(owner) => {
+                let who = match owner {
+                    Some(Owner::Libc) => "the libc",
+                    Some(Owner::Runtime) => "the runtime",
+                    Some(Owner::Own) => "this program",
+                    None => "somebody else",
+                };
+                write!(f, "{who} has registered this thread for rseq")
+            }
             Self::SignatureDiffers => write!(f, "this thread is registered for rseq with another signature"),
             Self::Misaligned(align) => write!(f, "the rseq area is not aligned to {align} bytes"),
             Self::LengthRefused(len) => write!(f, "the kernel refuses an rseq area of {len} bytes"),

@@ -31,6 +31,8 @@ pub const SKIP: u8 = 4;
 pub enum Unmet {
     /// It failed.
     Fail(Reason),
+    /// What it waited for did not come before its deadline: it failed, and nothing is known to be wrong.
+    Late(Reason),
     /// It cannot run here.
     Skip(Reason),
     /// It failed in a way that is known and accepted.
@@ -46,6 +48,12 @@ pub type Verdict = Result<(), Unmet>;
 #[macro_export]
 macro_rules! fail {
     ($($arg:tt)*) => { $crate::ktap::Unmet::Fail($crate::text::Text::of(format_args!($($arg)*))) };
+}
+
+/// A failure by a deadline, with a formatted reason.
+#[macro_export]
+macro_rules! late {
+    ($($arg:tt)*) => { $crate::ktap::Unmet::Late($crate::text::Text::of(format_args!($($arg)*))) };
 }
 
 /// A skip with a formatted reason.
@@ -64,6 +72,12 @@ macro_rules! expected {
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($arg:tt)*) => { if !$condition { return Err($crate::fail!($($arg)*)); } };
+}
+
+/// Returns a failure by a deadline with the formatted reason unless the condition holds.
+#[macro_export]
+macro_rules! in_time {
+    ($condition:expr, $($arg:tt)*) => { if !$condition { return Err($crate::late!($($arg)*)); } };
 }
 
 /// Prints a diagnostic line, `# ...`, which belongs to no result.
@@ -109,28 +123,44 @@ fn missing(what: &str) -> Unmet {
     crate::fail!("{what}")
 }
 
-/// How many results of each kind there were.
-#[derive(Clone, Copy, Default)]
-struct Tally {
-    pass: u32,
-    fail: u32,
-    xfail: u32,
-    xpass: u32,
-    skip: u32,
+/// What became of a test, in the order of the totals line.
+#[derive(Clone, Copy)]
+enum Kind {
+    Pass,
+    Fail,
+    Xfail,
+    Xpass,
+    Skip,
 }
 
+impl Kind {
+    fn is_bad(self) -> bool {
+        matches!(self, Self::Fail | Self::Xpass)
+    }
+}
+
+/// How many results of each [`Kind`] there were.
+#[derive(Clone, Copy, Default)]
+struct Tally([u32; 5]);
+
 impl Tally {
-    fn count(&self) -> u32 {
-        self.pass + self.fail + self.xfail + self.xpass + self.skip
+    fn count(&mut self, kind: Kind) {
+        let Self(counts) = self;
+        counts[kind as usize] += 1;
+    }
+
+    fn total(&self) -> u32 {
+        self.0.iter().sum()
     }
 
     fn exit_code(&self, plan: u32) -> u8 {
+        let [pass, fail, xfail, xpass, skip] = self.0;
         match () {
-            () if self.fail > 0 || self.count() != plan => FAIL,
-            () if self.xpass > 0 => XPASS,
-            () if self.pass > 0 => PASS,
-            () if self.xfail > 0 => XFAIL,
-            () if self.skip > 0 => SKIP,
+            () if fail > 0 || self.total() != plan => FAIL,
+            () if xpass > 0 => XPASS,
+            () if pass > 0 => PASS,
+            () if xfail > 0 => XFAIL,
+            () if skip > 0 => SKIP,
             () => PASS,
         }
     }
@@ -138,7 +168,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pass, fail, xfail, xpass, skip } = self;
+        let [pass, fail, xfail, xpass, skip] = self.0;
         write!(f, "pass:{pass} fail:{fail} xfail:{xfail} xpass:{xpass} skip:{skip} error:0")
     }
 }
@@ -195,29 +225,22 @@ impl Suite {
 
     /// Prints the result of a test that has run already.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
-        match verdict {
-            Ok(()) => {
-                self.tally.pass += 1;
-                self.result("ok", name, format_args!(""));
-            }
+        let depth = self.depth;
+        let (kind, directive, why) = match &verdict {
+            Ok(()) => (Kind::Pass, "", None),
             Err(Unmet::Fail(why)) => {
-                self.tally.fail += 1;
-                println!("{:depth$}# {name}: {why}", "", depth = self.depth);
-                self.result("not ok", name, format_args!(""));
+                println!("{:depth$}# {name}: {why}", "");
+                (Kind::Fail, "", None)
             }
-            Err(Unmet::Skip(why)) => {
-                self.tally.skip += 1;
-                self.result("ok", name, format_args!(" # SKIP {why}"));
-            }
-            Err(Unmet::Expected(why)) => {
-                self.tally.xfail += 1;
-                self.result("ok", name, format_args!(" # XFAIL {why}"));
-            }
-            Err(Unmet::Unexpected(why)) => {
-                self.tally.xpass += 1;
-                self.result("not ok", name, format_args!(" # XPASS {why}"));
-            }
-        }
+            Err(Unmet::Late(why)) => (Kind::Fail, " # TIMEOUT ", Some(why)),
+            Err(Unmet::Skip(why)) => (Kind::Skip, " # SKIP ", Some(why)),
+            Err(Unmet::Expected(why)) => (Kind::Xfail, " # XFAIL ", Some(why)),
+            Err(Unmet::Unexpected(why)) => (Kind::Xpass, " # XPASS ", Some(why)),
+        };
+        self.tally.count(kind);
+        let (not, number) = (if kind.is_bad() { "not " } else { "" }, self.tally.total());
+        let why = why.map_or("", Text::as_str);
+        println!("{:depth$}{not}ok {number} {name}{directive}{why}", "");
     }
 
     /// Runs `plan` nested tests; their worst result is the result of `name`.
@@ -227,7 +250,7 @@ impl Suite {
         inner.finished = true;
         let verdict = match inner.tally.exit_code(plan) {
             PASS => Ok(()),
-            SKIP => Err(crate::skip!("all {} parts were skipped", inner.tally.skip)),
+            SKIP => Err(crate::skip!("all {plan} parts were skipped")),
             XFAIL => Err(Unmet::Expected(Text::of(format_args!("see above")))),
             XPASS => Err(Unmet::Unexpected(Text::of(format_args!("see above")))),
             _ => Err(crate::fail!("planned {plan}, {}", inner.tally)),
@@ -238,16 +261,11 @@ impl Suite {
     /// Prints the totals and returns the exit code of the whole.
     pub fn finish(mut self) -> u8 {
         self.finished = true;
-        if self.tally.count() != self.plan {
-            println!("# planned {} results but gave {}", self.plan, self.tally.count());
+        if self.tally.total() != self.plan {
+            println!("# planned {} results but gave {}", self.plan, self.tally.total());
         }
         println!("# Totals: {}", self.tally);
         self.tally.exit_code(self.plan)
-    }
-
-    fn result(&self, status: &str, name: fmt::Arguments<'_>, directive: fmt::Arguments<'_>) {
-        let number = self.tally.count();
-        println!("{:depth$}{status} {number} {name}{directive}", "", depth = self.depth);
     }
 }
 

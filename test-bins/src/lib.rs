@@ -26,6 +26,7 @@
 
 pub mod alone;
 pub mod args;
+pub mod company;
 pub mod debug;
 pub mod index;
 pub mod ktap;

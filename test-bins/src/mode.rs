@@ -5,11 +5,18 @@ use core::ffi::CStr;
 use linux_raw_sys::auxvec::AT_EXECFN;
 use rseq_core::Mode;
 
+use crate::args;
 use crate::ktap::Verdict;
 use crate::sys::process;
 
 /// How many arguments and variables go along.
 const MOST: usize = 128;
+
+/// The mode that the arguments ask for, for programs that register by themselves.
+pub fn asked() -> Mode {
+    let legacy = rseq_rt::env::args().any(|word| word == args::LEGACY);
+    if legacy { Mode::Legacy } else { Mode::Extended }
+}
 
 /// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is not
 /// registered at all goes on: its tests tell why.

@@ -8,8 +8,8 @@ use rseq_core::{Mode, abi};
 use rseq_rt::process::ExitCode;
 
 use crate::ktap::Suite;
+use crate::mode;
 use crate::sys::{self, process};
-use crate::{args, mode};
 
 /// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off, for
 /// the kernel panics when PID 1 returns.
@@ -32,7 +32,7 @@ fn end(code: u8) -> ExitCode {
 
 /// The exit code where `--legacy` leaves nothing to run.
 fn instead() -> Option<u8> {
-    if !rseq_rt::env::args().any(|word| word == args::LEGACY) || rseq_rt::registration().is_err() {
+    if mode::asked() == Mode::Extended || rseq_rt::registration().is_err() {
         return None;
     }
     if rseq_rt::kernel().registration_len() == abi::ORIGINAL_SIZE {

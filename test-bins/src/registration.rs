@@ -1,9 +1,11 @@
 //! The registration that the runtime made, as a test needs to know it.
 
 use rseq_core::sys::{self, Errno};
-use rseq_core::{Mode, OwnArea, Token, abi, arch};
+use rseq_core::{Mode, OwnArea, RegisterError, Token, abi, arch};
+use rseq_rt::NotRegistered;
 
 use crate::ktap::Unmet;
+use crate::text::Text;
 
 /// A registration's facts, as the system call takes them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,9 +17,9 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// The calling thread's; a skip where the runtime could not register.
+    /// The calling thread's; a skip where there is no rseq, and a failure where the runtime's registration went wrong.
     pub fn by_runtime() -> Result<Self, Unmet> {
-        let mode = rseq_rt::registration().map_err(|error| crate::skip!("not registered: {error}"))?;
+        let mode = rseq_rt::registration().map_err(unregistered)?;
         let length = match mode {
             Mode::Legacy => abi::ORIGINAL_SIZE,
             Mode::Extended => rseq_rt::kernel().registration_len(),
@@ -37,6 +39,21 @@ impl Registered {
     pub unsafe fn release(self) -> Result<(), Errno> {
         // SAFETY: releasing stops the kernel's writes; who else used the registration is ruled out by the caller.
         unsafe { sys::rseq_raw(self.address, self.length, abi::FLAG_UNREGISTER, arch::SIGNATURE) }
+    }
+}
+
+/// What a refused registration means to a test: a skip where there is no rseq, else a failure.
+pub fn refused(error: RegisterError) -> Unmet {
+    unregistered(NotRegistered::Refused(error))
+}
+
+fn unregistered(error: NotRegistered) -> Unmet {
+    let why = Text::of(format_args!("not registered: {error}"));
+    match error {
+        NotRegistered::Off | NotRegistered::Refused(RegisterError::NoSyscall | RegisterError::Blocked(_)) => {
+            Unmet::Skip(why)
+        }
+        NotRegistered::Refused(_) => Unmet::Fail(why),
     }
 }
 

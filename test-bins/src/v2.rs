@@ -60,6 +60,11 @@ impl Generation {
         })
     }
 
+    /// The one that is called so; [`Generation::Debugged`] is none that a kernel could be of.
+    pub fn called(name: &str) -> Option<Self> {
+        [Self::Legacy, Self::Optimised, Self::V2].into_iter().find(|generation| generation.name() == name)
+    }
+
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {

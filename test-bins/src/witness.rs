@@ -7,6 +7,7 @@ use rseq_core::sys::Errno;
 use crate::sys::file::File;
 use crate::sys::filesystem::Filesystem;
 use crate::sys::perf::Counter;
+use crate::sys::time::SECOND;
 
 /// Counts the aborts of this thread and of the threads and children that it starts later.
 pub struct Witness(Result<Counter, Absence>);
@@ -35,6 +36,9 @@ impl fmt::Display for Absence {
     }
 }
 
+/// How long sections that tell their aborts wait for the kernel to count one: riscv64 7.2 once counted hardly any for two minutes.
+const COUNTING: u64 = 3 * SECOND;
+
 impl Witness {
     /// Starts counting, if the kernel lets us.
     pub fn start() -> Self {
@@ -47,6 +51,12 @@ impl Witness {
             Ok(counter) => counter.read().map_err(Absence::Read),
             Err(absence) => Err(*absence),
         }
+    }
+
+    /// Whether nothing is left to wait for after a load of so many nanoseconds in which there were aborts: the kernel has counted one,
+    /// does not count, or has had its time.
+    pub fn has_counted(&self, nanoseconds: u64) -> bool {
+        self.aborts().map_or(true, |count| count > 0 || nanoseconds >= COUNTING)
     }
 
     /// Prints the count as a diagnostic line.

@@ -19,7 +19,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Case, Counts, Document, Outcome};
+pub use document::{Case, Counts, Document, Outcome, UNFINISHED};
 pub use line::{Line, read as read_line};
 pub use parser::Parser;
 pub use split::Splitter;

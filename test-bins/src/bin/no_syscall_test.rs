@@ -15,7 +15,7 @@ use test_bins::registration::Registered;
 use test_bins::sys::file;
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::seccomp::{self, Refusal};
-use test_bins::sys::time::{MILLISECOND, SECOND};
+use test_bins::sys::time::SECOND;
 use test_bins::text::Text;
 use test_bins::{ensure, fail, program, skip};
 
@@ -63,9 +63,10 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let mut suite = Suite::new(3);
+    let mut suite = Suite::new(4);
     suite.group("refused with ENOSYS", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::ENOSYS));
     suite.group("refused with EPERM", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::EPERM));
+    suite.group("refused with EINVAL, which is no absence", PROGRAMS.len() as u32, &mut wrong);
     suite.test("a filter that kills does", &mut kills);
     suite.finish()
 }
@@ -78,6 +79,13 @@ fn refused(suite: &mut Suite, errno: Errno) {
     suite.test("probe reports it", &mut || probe(errno));
     for (name, argument) in PROGRAMS {
         suite.report(format_args!("{name} skips"), skips(name, argument, errno));
+    }
+}
+
+/// A registration that goes wrong must not pass for a kernel without rseq.
+fn wrong(suite: &mut Suite) {
+    for (name, argument) in PROGRAMS {
+        suite.report(format_args!("{name} fails"), fails(name, argument, Errno::EINVAL));
     }
 }
 
@@ -220,6 +228,13 @@ fn skips(name: &str, argument: &CStr, errno: Errno) -> Verdict {
     Ok(())
 }
 
+fn fails(name: &str, argument: &CStr, errno: Errno) -> Verdict {
+    let (ending, output) = run(name, argument, errno)?;
+    ensure!(ending == Ending::Exited(ktap::FAIL), "{ending}, expected exit code 1");
+    ensure!(output.as_str().contains("not registered: "), "no reason in the output");
+    Ok(())
+}
+
 /// What a program printed, as far as it matters here.
 type Output = Text<1024>;
 
@@ -243,10 +258,11 @@ fn run(name: &str, argument: &CStr, errno: Errno) -> Result<(Ending, Output), Un
     })
     .or_fail("fork")?;
     drop(input);
+    // First, for a program that does not end is killed here; the pipe holds what it prints.
+    let ending = child.wait_for(20 * SECOND).or_fail("wait")?;
     let mut bytes = [0; 1000];
     let text = output.read(&mut bytes).or_fail("read")?;
     let text = core::str::from_utf8(text).unwrap_or("?");
-    let ending = child.wait_for(20 * SECOND + MILLISECOND).or_fail("wait")?;
     match ending {
         Ending::Exited(NO_FILTER) => Err(skip!("no seccomp filters here")),
         ending => Ok((ending, Output::of(format_args!("{text}")))),

@@ -19,7 +19,7 @@ use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{self, Child, Ending};
 use test_bins::sys::ptrace::{self, RseqConfiguration};
 use test_bins::sys::signal;
-use test_bins::{ensure, fail, program, skip};
+use test_bins::{ensure, fail, in_time, program, skip};
 
 rseq_rt::entry!(main);
 
@@ -162,7 +162,7 @@ fn wait_for_report(report: *mut Report) -> Result<u32, Unmet> {
         if tid != 0 {
             return Ok(tid);
         }
-        ensure!(!deadline.is_past(), "the child's thread never reported");
+        in_time!(!deadline.is_past(), "the child's thread never reported");
         sleep(MILLISECOND);
     }
 }

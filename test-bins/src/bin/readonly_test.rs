@@ -11,7 +11,7 @@ use core::mem::offset_of;
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{ORIGINAL_SIZE, Rseq};
 use rseq_rt::process::ExitCode;
-use test_bins::args;
+use test_bins::args::Args;
 use test_bins::debug::Debugging;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::registration;
@@ -25,7 +25,8 @@ use test_bins::{ensure, expected, fail, note, program, skip};
 rseq_rt::entry!(main);
 
 const USAGE: &str = "readonly_test: the kernel's fields, written by user space\n\
-usage: readonly_test [--short]\n\
+usage: readonly_test [--short] [--expect GENERATION]\n  \
+  --expect GENERATION  the kernel has to be of this one: legacy, optimised or v2\n\
 exit codes: 0 pass, 1 fail, 2 expected failure, 4 skip, 64 usage";
 
 /// The fields that only the kernel writes.
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    args::only_short(USAGE);
+    let wanted = options();
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
@@ -55,8 +56,9 @@ fn body() -> u8 {
         Ok(generation) => generation,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(6);
+    let mut suite = Suite::new(7);
     note!("registrations of this kernel: {}", generation.name());
+    suite.test("the kernel's generation", &mut || as_expected(generation, wanted));
     suite.group("32 bytes, asleep or signalled", 2, &mut |suite| legacy(suite));
     suite.group("32 bytes, asleep", 4, &mut |suite| sleeps(suite, ORIGINAL_SIZE, generation));
     suite.group("32 bytes, moved", 4, &mut |suite| moves(suite, ORIGINAL_SIZE, generation, false));
@@ -71,6 +73,36 @@ fn body() -> u8 {
     }
     drop(switch);
     suite.finish()
+}
+
+/// The generation that has to be found, if the caller knows it.
+fn options() -> Option<Generation> {
+    let mut wanted = None;
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    while let Some(option) = args.next_option() {
+        match option {
+            "--short" => {}
+            "--expect" => {
+                let name = args.value(option);
+                wanted = Generation::called(name);
+                if wanted.is_none() {
+                    args.refuse(format_args!("--expect takes legacy, optimised or v2, not '{name}'"));
+                }
+            }
+            other => args.unknown(other),
+        }
+    }
+    wanted
+}
+
+/// The tests below judge the kernel by what it does, and take one that enforces nothing any more for an older one.
+fn as_expected(found: Generation, wanted: Option<Generation>) -> Verdict {
+    let wanted = wanted.ok_or_else(|| skip!("--expect was not given"))?;
+    if found == Generation::Debugged {
+        return Err(skip!("rseq debugging cannot be switched off"));
+    }
+    ensure!(found == wanted, "it is {}, not {}", found.name(), wanted.name());
+    Ok(())
 }
 
 /// Old users of 32 bytes write cpu_id_start and count on getting it back.

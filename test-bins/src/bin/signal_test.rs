@@ -16,7 +16,7 @@ use test_bins::slots::Slots;
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
-use test_bins::{args, ensure, note, program, registration};
+use test_bins::{args, ensure, in_time, note, program, registration};
 
 rseq_rt::entry!(main);
 
@@ -46,12 +46,12 @@ fn by<C: Choice>(suite: &mut Suite, token: Here, time: u64) {
     suite.test("a handler's sections", &mut || run::<C>(token, time, [Some(Action::Handler(handle::<C>)), None]));
     suite.test("handlers that interrupt handlers", &mut || {
         run::<C>(token, time, [Some(Action::Handler(handle_slowly::<C>)), Some(Action::Handler(handle_slowly::<C>))])?;
-        ensure!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted another");
+        in_time!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted another");
         Ok(())
     });
     suite.test("a handler that interrupts itself", &mut || {
         run::<C>(token, time, [Some(Action::Nested(handle_slowly::<C>)), None])?;
-        ensure!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted itself");
+        in_time!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted itself");
         Ok(())
     });
     suite.test("a handler on an alternate stack", &mut || {
@@ -100,7 +100,7 @@ extern "C" fn handle<C: Choice>(_: i32) {
 extern "C" fn handle_slowly<C: Choice>(_: i32) {
     // On top of a handler that has not begun, which counts as no depth yet, no signal is left that could interrupt.
     let last = [SIGUSR1, SIGUSR2].into_iter().all(|signal| signal::is_blocked(signal) == Ok(true));
-    let patience = Deadline::after(if last { 0 } else { 2 * SECOND });
+    let patience = Deadline::after(if last { 0 } else { PATIENCE });
     let _ = handled::<C>(|| DEEPEST.load(Relaxed) < 2 && GAVE_UP.load(Relaxed) == 0 && !patience.is_past());
     if DEEPEST.load(Relaxed) < 2 && !last {
         GAVE_UP.store(1, Relaxed);
@@ -179,7 +179,7 @@ fn judge(added: usize, aborts: usize, slots: &Slots) -> Verdict {
     note!("{total} added, {found} found, {aborts} aborts, {inner} in {handled} handlers, {deepest} deep");
     ensure!(found == total, "{total} added but {found} found");
     ensure!(handled > 0, "no signal was handled");
-    ensure!(aborts > 0, "no section was aborted before the deadline");
+    in_time!(aborts > 0, "no section was aborted before the deadline");
     ensure!(DEPTH.load(Relaxed) == 0, "a handler did not come back");
     Ok(())
 }

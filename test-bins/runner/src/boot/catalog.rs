@@ -61,6 +61,7 @@ const MACHINE: Machine = Machine {
     gives_way: false,
     numa: Numa::Cpus,
     hotplug_threads: 8,
+    generic_entry: true,
     modules: &[],
     targets: &[],
     kernels: STABLE,
@@ -118,6 +119,7 @@ pub const MACHINES: &[Machine] = &[
         board: &["-M", "virt", "-cpu", "cortex-a15"],
         console: "ttyAMA0",
         numa: Numa::None,
+        generic_entry: false,
         targets: &[ARMV7],
         ..MACHINE
     },

@@ -15,7 +15,7 @@ use super::machine::{Files, Hardware};
 use super::payload::Payload;
 use super::retry;
 use super::select::Cell;
-use super::verdict::{Verdict, judge};
+use super::verdict::{Verdict, is_late, judge};
 use crate::compile::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome};
@@ -64,7 +64,10 @@ pub struct Ran {
     pub boot_seconds: Option<f64>,
     /// Seconds in all.
     pub seconds: f64,
-    /// Boots before this one that were bad.
+    /// Whether deadlines that were missed are all that speaks against it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// Boots before this one that were late.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
     /// The exit code of the program, where there was one.
@@ -84,7 +87,7 @@ pub struct Ran {
     pub ktap: Option<Document>,
 }
 
-/// A bad boot that was followed by another.
+/// A late boot that was followed by another.
 #[derive(Debug, Serialize)]
 pub struct Earlier {
     /// All that speaks against it.
@@ -161,11 +164,15 @@ impl Setting<'_> {
         let payload = fault.map_or_else(|| self.payload.clone(), |fault| fault.plan(self.payload));
         let hotplugs = cell.on.machine.hotplugs(self.hardware);
         let payload = if hotplugs { payload } else { payload.replaced("--hotplug", "--hotplug-hangs") };
+        let payload = match self.image {
+            Some(_) => payload,
+            None => payload.with("readonly_test", &["--expect", cell.on.machine.generation(cell.on.line)]),
+        };
         if payload.is_empty() {
             return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));
         }
         let once = |payload: &Payload| self.boot_once(cell, binaries, payload, fault);
-        retry::until_good(self.retries, &payload, self.interrupt, &once)
+        retry::until_in_time(self.retries, &payload, self.interrupt, &once)
     }
 
     fn boot_once(
@@ -187,7 +194,7 @@ impl Setting<'_> {
         let command = cell.on.machine.command(self.hardware, &files);
         let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(payload)) };
         let finished = guest::run(command, &log, limits, self.interrupt)?;
-        let ran = self.judged(cell, finished, log, fault);
+        let ran = self.judged(cell, payload, finished, log, fault);
         if !ran.verdict.outcome.is_bad() {
             let _ = fs::remove_file(initramfs);
         }
@@ -217,11 +224,11 @@ impl Setting<'_> {
         (file("cpio"), file("log"))
     }
 
-    fn judged(&self, cell: &Cell, finished: Finished, log: PathBuf, fault: Option<&Fault>) -> Ran {
+    fn judged(&self, cell: &Cell, payload: &Payload, finished: Finished, log: PathBuf, fault: Option<&Fault>) -> Ran {
         let Finished { end, mut console, booted, seconds } = finished;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
-        let last = cut(&printable(&console.last), 160);
+        let last = cut(&printable(&console.last_words()), 160);
         let mut document = console.finish();
         if let Some(fault) = fault {
             fault.expect(self.payload, &mut document);
@@ -231,7 +238,12 @@ impl Setting<'_> {
         if matches!(end, End::Silent(_) | End::TimedOut(_) | End::Gone(_)) && !last.is_empty() {
             verdict.reasons.push(format!("its console ends with: {last}"));
         }
+        if end == End::Done && self.image.is_none() && payload.lacks_second_pass(cell.on.line, &document) {
+            verdict.outcome = Outcome::Fail;
+            verdict.reasons.push("nothing ran again with rseq/debug on, which Linux has since 6.19".into());
+        }
+        let late = is_late(&end, &document, &verdict);
         let ran = self.not_run(cell, verdict);
-        Ran { boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
+        Ran { late, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
     }
 }

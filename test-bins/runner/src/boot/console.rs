@@ -23,8 +23,8 @@ pub struct Console {
     pub code: Option<i32>,
     /// Whether the kernel panicked, with its own words.
     pub panic: Option<String>,
-    /// The last line that is not blank.
-    pub last: String,
+    /// The last whole line that is not blank.
+    last: String,
     /// What the guest's `init` wants to be known.
     pub notes: Vec<String>,
     /// The lines that a user's program printed.
@@ -37,6 +37,12 @@ impl Console {
         let mut splitter = std::mem::take(&mut self.splitter);
         splitter.push(bytes, |line| self.line(line));
         self.splitter = splitter;
+    }
+
+    /// The last line that is not blank, whole or not.
+    pub fn last_words(&mut self) -> String {
+        let rest = self.splitter.rest().filter(|rest| !rest.trim().is_empty());
+        rest.unwrap_or_else(|| self.last.clone())
     }
 
     /// The results, once the guest is gone.
@@ -110,7 +116,9 @@ mod tests {
             LOG.chunks(size).for_each(|chunk| console.feed(chunk));
             assert!(console.started && console.done && console.panic.is_none());
             assert_eq!(console.notes, ["debugfs is not here"]);
-            assert_eq!(console.last, "# guest: done");
+            assert_eq!(console.last_words(), "# guest: done");
+            console.feed(b"and th");
+            assert_eq!(console.last_words(), "and th");
             let document = console.finish();
             assert_eq!(document.problems, [""; 0]);
             assert_eq!((document.counts().passed, document.counts().skipped), (1, 1));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::catalog::Kernels;
+use super::version::Version;
 
 /// An emulated machine and the kernels that boot on it.
 #[derive(Debug)]
@@ -41,6 +42,9 @@ pub struct Machine {
     pub numa: Numa,
     /// With more threads than these QEMU hangs now and then as a CPU is taken offline and back.
     pub hotplug_threads: u32,
+    /// Whether its kernels enter by the code that architectures share, of which 6.19's and 7.0's ways to update registrations are
+    /// a part.
+    pub generic_entry: bool,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
     /// The binaries that its kernels run: its own first.
@@ -133,6 +137,15 @@ impl Machine {
     /// Whether a CPU that was taken offline comes back each time.
     pub fn hotplugs(&self, hardware: &Hardware) -> bool {
         self.threads(hardware) <= self.hotplug_threads
+    }
+
+    /// What registrations are to the distribution's kernel of this line (of 7.0 the last one: the first had not got V2).
+    pub fn generation(&self, line: &str) -> &'static str {
+        match Version::of(line) {
+            line if !self.generic_entry || line < Version::of("6.19") => "legacy",
+            line if line < Version::of("7.0") => "optimised",
+            _ => "v2",
+        }
     }
 
     /// Why it cannot be like this, if it cannot.

@@ -8,7 +8,9 @@ use std::fs;
 
 use super::cache::Slot;
 use super::cpio::Archive;
+use super::version::Version;
 use crate::compile::Binaries;
+use crate::ktap::Document;
 use crate::suite::{Entry, GUEST_INIT, Kind, Need};
 
 /// The program of a user.
@@ -32,6 +34,11 @@ impl Run {
         path.rsplit('/').next().unwrap_or(path)
     }
 
+    /// Whether it is left out of the second pass.
+    fn is_once(&self) -> bool {
+        self.kind == "once"
+    }
+
     /// Whether a result is its own: `init` names it after the words, and after the pass in parentheses.
     fn is_called(&self, result: &str) -> bool {
         let arguments = self.words.iter().skip(1).map(String::as_str);
@@ -45,6 +52,9 @@ impl Run {
         self.words.iter().any(|word| word == LEGACY)
     }
 }
+
+/// How the name of a result of the second pass ends.
+const AGAIN: &str = " (rseq debug on)";
 
 /// The option for the original registration.
 const LEGACY: &str = "--legacy";
@@ -104,6 +114,16 @@ impl Payload {
         Self::Suite(runs)
     }
 
+    /// The same with these arguments more for each run of one program.
+    pub fn with(&self, program: &str, arguments: &[&str]) -> Self {
+        let Self::Suite(runs) = self else { return self.clone() };
+        let mut runs = runs.clone();
+        for run in runs.iter_mut().filter(|run| run.name() == program) {
+            run.words.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        }
+        Self::Suite(runs)
+    }
+
     /// Those of its runs that have results with these names; all of it where none has.
     pub fn only(&self, names: &[&str]) -> Self {
         let Self::Suite(runs) = self else { return self.clone() };
@@ -112,6 +132,13 @@ impl Payload {
             runs if runs.is_empty() => self.clone(),
             runs => Self::Suite(runs),
         }
+    }
+
+    /// Whether the results are of one pass, though a kernel of this line has the switch for the other.
+    pub fn lacks_second_pass(&self, line: &str, document: &Document) -> bool {
+        let Self::Suite(runs) = self else { return false };
+        let again = || document.results.iter().any(|case| case.name.ends_with(AGAIN));
+        runs.iter().any(|run| !run.is_once()) && Version::of(line) >= Version::of("6.19") && !again()
     }
 
     /// Whether there is nothing to run.

@@ -54,6 +54,20 @@ pub fn judge(end: &End, document: &Document, code: Option<i32>) -> Verdict {
     Verdict { outcome, reasons, counts }
 }
 
+/// Whether all that speaks against a guest is that it, or some of its tests, missed a deadline.
+pub fn is_late(end: &End, document: &Document, verdict: &Verdict) -> bool {
+    let (mut late, mut wrong) = (0, 0);
+    document.for_each(&mut |_, case| {
+        late += u32::from(case.late);
+        wrong += u32::from(case.outcome.is_bad() && !case.late);
+    });
+    match end {
+        End::Silent(_) | End::TimedOut(_) => wrong == 0,
+        End::Done => late > 0 && wrong == 0 && verdict.reasons == document.failures(),
+        End::Panic(_) | End::Gone(_) | End::Interrupted => false,
+    }
+}
+
 fn ended(end: &End) -> Option<String> {
     Some(match end {
         End::Done => return None,

@@ -30,6 +30,9 @@ pub struct Case {
     pub name: String,
     /// What became of it.
     pub outcome: Outcome,
+    /// Whether it failed by a deadline (`# TIMEOUT`): what it waited for did not come, and nothing was wrong.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// The words after the directive.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -116,6 +119,9 @@ impl Case {
     }
 }
 
+/// The name of a result that never came.
+pub const UNFINISHED: &str = "(unfinished)";
+
 /// Bad results that [`Document::failures`] names.
 const NAMED: usize = 5;
 
@@ -125,7 +131,12 @@ impl Document {
         let mut failures = Vec::new();
         self.for_each(&mut |path, case| {
             if case.outcome.is_bad() {
-                failures.push(format!("{path}: {}", case.why()).trim_end_matches(": ").to_owned());
+                let why = case.why();
+                failures.push(match case.nested {
+                    Some(_) if why.is_empty() => format!("{path}: failed, though all its results are good"),
+                    _ if why.is_empty() => path.to_owned(),
+                    _ => format!("{path}: {why}"),
+                });
             }
         });
         let count = failures.len();
@@ -146,19 +157,20 @@ impl Document {
         counts
     }
 
-    /// Counts of the innermost results: a result with nested ones counts as those.
+    /// Whether a result is bad.
+    fn is_bad(&self) -> bool {
+        self.results.iter().any(|case| case.outcome.is_bad())
+    }
+
+    /// Counts of the innermost results: a result with nested ones counts as those. One that is bad though all of them are good counts
+    /// beside them.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for case in &self.results {
-            match &case.nested {
-                Some(nested) if !nested.results.is_empty() => counts.merge(nested.counts()),
-                _ => counts.add(case.outcome),
-            }
-        }
+        self.for_each(&mut |_, case| counts.add(case.outcome));
         counts
     }
 
-    /// Calls `each` for every innermost result, with its path (`outer / inner`).
+    /// Calls `each` for every result that [`Document::counts`] counts, with its path (`outer / inner`).
     pub fn for_each(&self, each: &mut dyn FnMut(&str, &Case)) {
         self.walk("", each);
     }
@@ -166,10 +178,13 @@ impl Document {
     fn walk(&self, prefix: &str, each: &mut dyn FnMut(&str, &Case)) {
         for case in &self.results {
             let path = if prefix.is_empty() { case.name.clone() } else { format!("{prefix} / {}", case.name) };
-            match &case.nested {
-                Some(nested) if !nested.results.is_empty() => nested.walk(&path, each),
-                _ => each(&path, case),
+            if let Some(nested) = case.nested.as_deref().filter(|nested| !nested.results.is_empty()) {
+                nested.walk(&path, each);
+                if !case.outcome.is_bad() || nested.is_bad() {
+                    continue;
+                }
             }
+            each(&path, case);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Lines to a [`Document`], with nesting by indentation.
 
-use super::document::{Case, Counts, Document, Outcome};
+use super::document::{Case, Counts, Document, Outcome, UNFINISHED};
 use super::line::{self, Directive, Line};
 
 /// Deeper nesting is reported and not followed.
@@ -29,6 +29,10 @@ struct Level {
     totals: Option<Counts>,
     /// A nested document that waits for the result that sums it up.
     nested: Option<Document>,
+    /// Where the problems of that document start.
+    nested_problems: usize,
+    /// How many problems there were before this document.
+    problems: usize,
     comments: Vec<String>,
 }
 
@@ -104,12 +108,15 @@ impl Parser {
             return;
         }
         self.results += 1;
+        let late = directive == Some(Directive::Timeout);
+        self.place_problems(name, late);
         let Some(level) = self.open.last_mut() else { return };
         let expected = level.document.results.len() as u64 + 1;
         let case = Case {
             number: number.unwrap_or(expected),
             name: name.to_owned(),
             outcome: outcome(ok, directive),
+            late,
             reason: reason.to_owned(),
             comments: std::mem::take(&mut level.comments),
             nested: level.nested.take().map(Box::new),
@@ -121,6 +128,18 @@ impl Parser {
         }
         if contradiction {
             self.problem(format!("result \"{name}\" says ok over nested failures"));
+        }
+    }
+
+    /// Says of problems in the nested results whose they are. What a deadline cut off is not whole, which is no problem of its own.
+    fn place_problems(&mut self, name: &str, late: bool) {
+        let Some(level) = self.open.last().filter(|level| level.nested.is_some()) else { return };
+        match late {
+            true => self.problems.truncate(level.nested_problems),
+            false => {
+                let nested = self.problems.iter_mut().skip(level.nested_problems);
+                nested.for_each(|problem| *problem = format!("{name}: {problem}"));
+            }
         }
     }
 
@@ -166,7 +185,7 @@ impl Parser {
         if self.open.last().is_some_and(|level| level.nested.is_some()) {
             self.adopt_orphan();
         }
-        self.open.push(Level { indent, ..Level::default() });
+        self.open.push(Level { indent, problems: self.problems.len(), ..Level::default() });
     }
 
     /// Closes documents that a line at `indent` cannot be part of; the outermost one stays.
@@ -178,9 +197,11 @@ impl Parser {
 
     fn close_innermost(&mut self) {
         let Some(level) = self.open.pop() else { return };
+        let nested_problems = level.problems;
         let document = self.close(level);
         if let Some(parent) = self.open.last_mut() {
             parent.nested = Some(document);
+            parent.nested_problems = nested_problems;
         }
     }
 
@@ -219,8 +240,9 @@ impl Parser {
         let nested = level.nested.take().map(Box::new);
         level.document.results.push(Case {
             number: level.document.results.len() as u64 + 1,
-            name: "(unfinished)".into(),
+            name: UNFINISHED.into(),
             outcome: Outcome::Fail,
+            late: true,
             reason: "the output ends before the result".into(),
             comments: std::mem::take(&mut level.comments),
             nested,

@@ -66,6 +66,27 @@ fn failures_are_counted_named_and_say_why() {
 }
 
 #[test]
+fn what_is_bad_after_good_results_counts_by_itself() {
+    let dead =
+        parse("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 b\nnot ok 1 a # ERROR killed by signal 11\n");
+    assert_eq!(dead.problems, [""; 0]);
+    assert_eq!((dead.counts().passed, dead.counts().failed), (1, 1));
+    assert_eq!(dead.failures(), ["1 of 2 results failed", "a: killed by signal 11"]);
+    let exit = parse("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 b\nnot ok 1 a\n");
+    assert_eq!(exit.failures()[1], "a: failed, though all its results are good");
+}
+
+#[test]
+fn problems_of_nested_results_say_whose_they_are_and_none_is_a_deadlines() {
+    let cut = "KTAP version 1\n1..2\nok 1 z\n  KTAP version 1\n  1..3\n  ok 1 b\nnot ok 2 a";
+    assert_eq!(parse(cut).problems, ["a: planned 3 results, saw 1"]);
+    let late = parse(&format!("{cut} # TIMEOUT 60 s\n"));
+    assert_eq!(late.problems, [""; 0]);
+    assert!(late.results[1].late);
+    assert_eq!(late.failures(), ["1 of 3 results failed", "a: 60 s"]);
+}
+
+#[test]
 fn every_directive_has_its_outcome() {
     let cases = [
         ("ok 1 a", Outcome::Pass, ""),

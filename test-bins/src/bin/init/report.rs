@@ -52,31 +52,24 @@ impl Report {
     }
 
     fn ended(&mut self, run: &Run<'_>, name: &Text<160>, ended: &Ended, skipped: Option<&Text<240>>) {
-        self.explain(run, ended);
         if run.kind == Kind::Program {
             println!("# guest: code {}", shell_code(ended.end));
         }
-        let code = match ended.end {
-            End::Code(code) if !ended.left_processes => code,
-            _ => FAIL,
-        };
         let why = skipped.map_or("all that it tests", Text::as_str);
-        match (run.kind, code) {
-            (_, PASS) => self.result(true, name, format_args!("")),
-            (Kind::Test | Kind::Report, SKIP) => self.result(true, name, format_args!(" # SKIP {why}")),
-            (Kind::Test, XFAIL) => self.result(true, name, format_args!(" # XFAIL see above")),
-            (Kind::Test, XPASS) => self.result(false, name, format_args!(" # XPASS see above")),
-            _ => self.result(false, name, format_args!("")),
-        }
-    }
-
-    fn explain(&self, run: &Run<'_>, ended: &Ended) {
-        match ended.end {
-            End::TimedOut => println!("# still running after {} s: killed", run.seconds),
-            End::Signal(signal) => println!("# killed by signal {signal}"),
-            End::Code(code) if ended.left_processes => println!("# exit code {code}, but left processes behind"),
-            End::Code(PASS | SKIP) => {}
-            End::Code(code) => println!("# it ended with exit code {code}"),
+        match (run.kind, ended.end) {
+            (_, End::TimedOut) => {
+                self.result(false, name, format_args!(" # TIMEOUT still running after {} s: killed", run.seconds));
+            }
+            (_, End::Signal(signal)) => self.result(false, name, format_args!(" # ERROR killed by signal {signal}")),
+            (_, End::Code(code)) if ended.left_processes => {
+                self.result(false, name, format_args!(" # ERROR exit code {code}, but left processes behind"));
+            }
+            (_, End::Code(PASS)) => self.result(true, name, format_args!("")),
+            (Kind::Test | Kind::Report, End::Code(SKIP)) => self.result(true, name, format_args!(" # SKIP {why}")),
+            (Kind::Test, End::Code(XFAIL)) => self.result(true, name, format_args!(" # XFAIL see above")),
+            (Kind::Test, End::Code(XPASS)) => self.result(false, name, format_args!(" # XPASS see above")),
+            (Kind::Test, End::Code(FAIL)) => self.result(false, name, format_args!("")),
+            (_, End::Code(code)) => self.result(false, name, format_args!(" # ERROR exit code {code}")),
         }
     }
 

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use rseq_core::{Committed, Index, OwnArea, Registration, Relaxed, Release, Stopped};
 use test_bins::index::{Choice, Here};
 use test_bins::ktap::{Unmet, Verdict};
-use test_bins::{fail, note, skip};
+use test_bins::{fail, note, registration};
 
 /// What all threads of a run saw together.
 #[derive(Default)]
@@ -152,8 +152,7 @@ fn enter(params: &Params) -> Option<(Option<Registration<OwnArea>>, Here)> {
 pub fn register(params: &Params) -> Result<Registration<OwnArea>, Unmet> {
     // SAFETY: the area is in this thread's thread-local storage, and the registration does not leave the thread: it is
     // released before the thread ends, or it is the main thread's.
-    unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), params.mode()) }
-        .map_err(|error| skip!("not registered: {error}"))
+    unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), params.mode()) }.map_err(registration::refused)
 }
 
 /// With the proofs of a registration that has ended: on the slot of the moment, and on the first, every operation has to be

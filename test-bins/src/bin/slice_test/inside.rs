@@ -9,7 +9,7 @@ use test_bins::ktap::{OrFail, Verdict};
 use test_bins::options::PATIENCE;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
-use test_bins::{ensure, expected, fail, skip};
+use test_bins::{ensure, expected, fail, late, skip};
 
 use crate::calls::control;
 use crate::share::Share;
@@ -81,7 +81,7 @@ pub fn system_call(share: &Share<'_>, debugging: bool) -> Verdict {
         Ending::Killed(SIGSEGV) if debugging => {
             Err(expected!("the checks take the request for a fault after an earlier grant (7.2)"))
         }
-        Ending::Exited(code) if code & 1 != 0 => Err(fail!("no grant ran out before the deadline")),
+        Ending::Exited(code) if code & 1 != 0 => Err(late!("no grant ran out before the deadline")),
         ending => Err(fail!("{ending}")),
     }
 }

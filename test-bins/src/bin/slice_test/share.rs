@@ -3,12 +3,12 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use rseq_core::{SliceGuard, SliceOutcome};
-use test_bins::fail;
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::options::PATIENCE;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::time::{self, Deadline, MICROSECOND, sleep};
+use test_bins::{fail, late};
 
 /// Both threads' CPU and pace.
 pub struct Share<'a> {
@@ -115,5 +115,5 @@ impl Share<'_> {
 
 #[cold]
 fn not_seen(granted: u32, unused: u32, revoked: u32) -> Unmet {
-    fail!("not seen before the deadline: {granted} requests granted, {unused} unused, {revoked} revoked ungranted")
+    late!("not seen before the deadline: {granted} requests granted, {unused} unused, {revoked} revoked ungranted")
 }

@@ -1,28 +1,23 @@
 //! Sections in a thread that is not registered, or no longer: each says so, touches nothing, and ends.
 //!
-//! The runtime is told to register nothing (`RSEQ_RT=off`), for which the program executes itself once.
+//! The runtime is told to register nothing (`RSEQ_RT=off`), for which the program executes itself.
 #![no_std]
 #![no_main]
 
 mod scene;
 
-use core::ffi::CStr;
-
-use linux_raw_sys::auxvec::AT_EXECFN;
 use rseq_core::percpu::{Counter, GiveError, Pool, Private, Separates, Slots};
 use rseq_core::section::here::add_here;
-use rseq_core::{
-    CpuId, Index, Mode, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch,
-};
+use rseq_core::{CpuId, Index, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
 use test_bins::slots::{self, STRIDE};
 use test_bins::sys::memory::Mapping;
-use test_bins::sys::process::{self, Ending, in_child};
+use test_bins::sys::process::{Ending, in_child};
 use test_bins::sys::time::SECOND;
-use test_bins::{ensure, fail, program, skip};
+use test_bins::{ensure, fail, mode, note, program, registration};
 
 use scene::Scene;
 
@@ -38,13 +33,11 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    if rseq_rt::env::var("RSEQ_RT") != Some("off") {
-        return Suite::skip_all(format_args!("cannot execute this program again: {}", again()));
-    }
-    if let Err(unmet) = registers() {
+    if let Err(unmet) = mode::by_hand().and_then(|()| registers()) {
         return Suite::cannot_start(unmet);
     }
     let mut suite = Suite::new(8);
+    note!("registering by hand: {:?}", mode::asked());
     suite.test("a thread without a registration has no token", &mut no_token);
     suite.test("nor has a new thread", &mut || in_new_thread(no_token));
     suite.test("its area holds no CPU and no concurrency ID", &mut area_is_empty);
@@ -54,15 +47,6 @@ fn body() -> u8 {
     suite.test("after a release nothing is left in the area", &mut || guarded(&mut released_is_empty));
     suite.test("a thread registers, works and releases by itself", &mut || in_new_thread(by_itself));
     suite.finish()
-}
-
-/// Executes this program with `RSEQ_RT=off`; comes back with the error only.
-fn again() -> rseq_core::sys::Errno {
-    let Some(path) = rseq_rt::env::auxv(AT_EXECFN as usize) else { return rseq_core::sys::Errno::ENOENT };
-    // SAFETY: the kernel puts the address of a NUL-terminated string there, which stays.
-    let path = unsafe { CStr::from_ptr(path as *const _) };
-    let arguments = [path.as_ptr().cast(), c"--short".as_ptr().cast(), core::ptr::null()];
-    process::execute(path, &arguments, &[c"RSEQ_RT=off".as_ptr().cast(), core::ptr::null()])
 }
 
 /// Runs `check` in a child that is killed if it spins, and passes on what it says.
@@ -79,7 +63,7 @@ fn guarded(check: &mut dyn FnMut() -> Verdict) -> Verdict {
     let ending = in_child(20 * SECOND, &mut || match check() {
         Ok(()) => 0,
         Err(Unmet::Skip(why)) => tell(why, SKIPPED),
-        Err(Unmet::Fail(why) | Unmet::Expected(why) | Unmet::Unexpected(why)) => tell(why, FAILED),
+        Err(Unmet::Fail(why) | Unmet::Late(why) | Unmet::Expected(why) | Unmet::Unexpected(why)) => tell(why, FAILED),
     })
     .or_fail("fork")?;
     // SAFETY: a reason, as a child that ends with one of the two codes has left one there.
@@ -125,8 +109,8 @@ fn nothing_to_adopt() -> Verdict {
 /// Proofs of a registration that has ended, and what `work` did while it lasted.
 fn stale<C: Choice, T>(work: impl FnOnce(Here, C::Index) -> T) -> Result<(Here, C::Index, T), Unmet> {
     // SAFETY: released below, in the same thread.
-    let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }
-        .map_err(|error| skip!("not registered: {error}"))?;
+    let registration =
+        unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }.map_err(registration::refused)?;
     let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
     let index = C::index(token);
     let done = index.map(|index| (index, work(token, index)));
@@ -196,7 +180,7 @@ fn released_is_empty() -> Verdict {
 
 fn by_itself() -> Verdict {
     // SAFETY: released below, in the same thread.
-    let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }
+    let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }
         .map_err(|error| fail!("registering: {error}"))?;
     let slots = slots::Slots::new().or_fail("memory for the slots")?;
     let token = registration.token();

@@ -1,0 +1,22 @@
+//! A second thread: the kernel takes short cuts for processes that have one.
+
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::ktap::{OrFail, Verdict};
+use crate::sys::time::{self, MILLISECOND};
+
+/// Runs `test` while another thread of this process sleeps, and runs now and then.
+pub fn kept(test: impl FnOnce() -> Verdict) -> Verdict {
+    let stop = AtomicBool::new(false);
+    rseq_rt::thread::scope(|scope| {
+        let sleeper = || {
+            while !stop.load(Relaxed) {
+                time::sleep(MILLISECOND);
+            }
+        };
+        scope.spawn(sleeper).or_fail("a thread")?;
+        let verdict = test();
+        stop.store(true, Relaxed);
+        verdict
+    })
+}
