@@ -15,7 +15,7 @@ use test_bins::slots::Slots;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process;
 use test_bins::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use test_bins::{args, ensure, fail, note, program, registration, skip, sys};
+use test_bins::{args, company, ensure, fail, in_time, note, program, registration, skip, sys};
 
 rseq_rt::entry!(main);
 
@@ -43,13 +43,14 @@ fn body() -> u8 {
         Ok(_) => return Suite::skip_all(format_args!("membarrier has no rseq fence here (Linux 5.10)")),
         Err(error) => return Suite::skip_all(format_args!("membarrier: {}", error.errno())),
     }
-    let mut suite = Suite::new(10);
+    let mut suite = Suite::new(11);
     suite.test("fences before their registration", &mut before_registration);
     suite.test("flags that are none", &mut wrong_flags);
     suite.test("registering, twice", &mut register);
     suite.test("fences with one thread", &mut each_cpu);
-    suite.test("CPUs that cannot be", &mut impossible);
-    suite.test("CPUs that are offline", &mut offline);
+    suite.test("fences with two", &mut || company::kept(each_cpu));
+    suite.test("CPUs that cannot be", &mut || company::kept(impossible));
+    suite.test("CPUs that are offline", &mut || company::kept(offline));
     suite.test("the fence restarts a section on another CPU", &mut || restarts(fences, Target::All));
     suite.test("so does the fence for that CPU", &mut || restarts(fences, Target::Its));
     suite.test("a fence for another CPU does not", &mut || restarts(fences, Target::Another));
@@ -212,7 +213,7 @@ impl Runner {
     fn wait_until_ready(&self) -> Verdict {
         let deadline = Deadline::after(10 * SECOND);
         while self.ready.load(Relaxed) == 0 {
-            ensure!(!deadline.is_past(), "the thread did not start");
+            in_time!(!deadline.is_past(), "the thread did not start");
             sleep(100 * MICROSECOND);
         }
         ensure!(self.ready.load(Relaxed) == 1, "the thread could not do its work");

@@ -44,8 +44,11 @@ fn small(options: &Options) -> Verdict {
     let load = Load::heavy(options.threads, options.nanoseconds / 4, usize::MAX);
     load.run(&|worker| {
         let Some(token) = rseq_rt::current() else { return HIGHEST.store(usize::MAX, Ordering::Relaxed) };
-        while worker.goes_on() {
+        loop {
             HIGHEST.fetch_max(ByMmCid::value(token), Ordering::Relaxed);
+            if !worker.goes_on() {
+                break;
+            }
         }
     })
     .or_fail("the load")?;
@@ -61,11 +64,16 @@ fn exclusive(options: &Options) -> Verdict {
     let owners = Slots::new().or_fail("memory for the slots")?;
     let inside = Slots::new().or_fail("memory for the slots")?;
     let tally = Tally::default();
+    MET.store(0, Ordering::Relaxed);
     let (record, kernel) = under_load(options, false, &|worker| tally.add(work(worker, &owners, &inside)))?;
+    ensure!(MET.load(Ordering::Relaxed) == 0, "two threads were in one slot");
     tally.judge("exclusive", false, &record, kernel)?;
     ensure!(owners.sum() == 0, "a slot was not given back");
     Ok(())
 }
+
+/// Visits of a slot in which somebody else was.
+static MET: AtomicUsize = AtomicUsize::new(0);
 
 fn work(worker: &Worker<'_>, owners: &Slots, inside: &Slots) -> Option<Counts> {
     let token = rseq_rt::current()?;
@@ -78,7 +86,7 @@ fn work(worker: &Worker<'_>, owners: &Slots, inside: &Slots) -> Option<Counts> {
         match unsafe { load_cbne_store(token, ByMmCid::index(token).ok()?, slot, owner, 0, name) } {
             Ok(Committed) => {
                 counts.done += 1;
-                visit(owner, inside.word(slot)?, name)?;
+                MET.fetch_add(usize::from(!is_alone(owner, inside.word(slot)?, name)), Ordering::Relaxed);
             }
             Err(Stopped::Aborted) => {
                 counts.aborted += 1;
@@ -94,15 +102,15 @@ fn work(worker: &Worker<'_>, owners: &Slots, inside: &Slots) -> Option<Counts> {
     Some(counts)
 }
 
-/// `None` if somebody else is in the slot that this thread has taken.
-fn visit(owner: *mut usize, inside: *mut usize, name: usize) -> Option<()> {
+/// `false` if somebody else is in the slot that this thread has taken, which it gives back.
+fn is_alone(owner: *mut usize, inside: *mut usize, name: usize) -> bool {
     // SAFETY: words of the slots, aligned and mapped; threads and sections access them as whole words.
     let (owner, inside) = unsafe { (AtomicUsize::from_ptr(owner), AtomicUsize::from_ptr(inside)) };
     let before = inside.swap(name, Ordering::SeqCst);
     (0..16).for_each(|turn| _ = core::hint::black_box(turn));
     let after = inside.swap(0, Ordering::SeqCst);
     owner.store(0, Ordering::SeqCst);
-    (before == 0 && after == name).then_some(())
+    before == 0 && after == name
 }
 
 /// Compactness is the kernel's optimisation: reported, not required.

@@ -31,18 +31,20 @@ pub fn run<T: Sync, R: Send>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::Barrier;
 
     use super::*;
 
     #[test]
     fn all_run_in_order_and_never_too_many_at_once() {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let items: Vec<_> = (0..20).collect();
+        let items: Vec<_> = (0..21).collect();
+        let all_there = Barrier::new(3);
         let work = |item: &i32| {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(5));
+            all_there.wait();
             now.fetch_sub(1, Ordering::SeqCst);
+            all_there.wait();
             item * 2
         };
         let results = run(&items, 3, work, |_, _| {});

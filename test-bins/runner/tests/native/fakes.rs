@@ -1,9 +1,10 @@
 //! Small shell scripts in place of the static binaries, and the runner over them.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Prints good KTAP and exits as it should.
 pub const GOOD: &str = "echo KTAP version 1; echo 1..2; echo ok 1 a; echo ok 2 b";
@@ -23,7 +24,16 @@ impl Fakes {
     /// Adds a binary with the given shell commands.
     pub fn with(self, name: &str, commands: &str) -> Self {
         let path = self.0.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{commands}\n")).unwrap();
+        // By another process: a child that another test starts meanwhile would hold a descriptor of ours, and no file runs that is open
+        // for writing.
+        let mut writer = Command::new("dd")
+            .arg(format!("of={}", path.display()))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        writeln!(writer.stdin.take().unwrap(), "#!/bin/sh\n{commands}").unwrap();
+        assert!(writer.wait().unwrap().success());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         self
     }

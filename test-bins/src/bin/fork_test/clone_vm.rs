@@ -2,13 +2,13 @@
 //! their own.
 
 use rseq_core::sys::{Errno, rseq_raw};
-use rseq_core::{Mode, OwnArea, Registration, abi, arch};
+use rseq_core::{OwnArea, Registration, abi, arch};
 use rseq_rt::thread::{Builder, JoinHandle};
 use test_bins::index::ByCpu;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::Slots;
 use test_bins::sys::process::{self, Ending};
-use test_bins::{alone, ensure, note};
+use test_bins::{alone, ensure, in_time, mode, note};
 
 use crate::shared::{Totals, until_aborted};
 
@@ -40,7 +40,7 @@ pub fn by_hand() -> u8 {
         return 1;
     }
     // SAFETY: the main thread's own area, whose memory outlives the process's one registration.
-    let Ok(main) = (unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }) else { return 2 };
+    let Ok(main) = (unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }) else { return 2 };
     let code = match start(registers_and_releases).map(end) {
         Ok(Ok(code)) => code,
         Ok(Err(code)) => code,
@@ -58,7 +58,7 @@ fn registers_and_releases() -> u8 {
         return 10;
     }
     // SAFETY: the area is in this process's thread-local storage, which lasts longer than this function.
-    let Ok(own) = (unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) }) else { return 11 };
+    let Ok(own) = (unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }) else { return 11 };
     let Some(token) = rseq_rt::current() else { return 12 };
     if alone::test::<ByCpu>(token, false, 5).is_err() {
         return 13;
@@ -78,7 +78,7 @@ pub fn counter(short: bool) -> Verdict {
     let Totals { added, aborts } = until_aborted(|| count_together(&slots, short))?;
     note!("{PROCESSES} processes with one memory: {added} added, {} found, {aborts} aborts", slots.sum());
     ensure!(slots.sum() == added, "{added} added but {} found", slots.sum());
-    ensure!(aborts > 0, "no section was aborted before the deadline");
+    in_time!(aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use test_bins::registration::Registered;
 use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::process::{self, Ending, in_child};
 use test_bins::sys::time::SECOND;
-use test_bins::{alone, ensure, fail, skip};
+use test_bins::{alone, args, ensure, fail, mode, skip};
 
 /// Runs `check` in a child, a child's child and so on; code 0 is a pass.
 pub fn in_descendant(generations: u32, check: &mut dyn FnMut() -> u8) -> Verdict {
@@ -51,15 +51,18 @@ pub fn sections_abort() -> u8 {
     u8::from(alone::test::<ByCpu>(token, false, 5).is_err())
 }
 
-/// Executes this program with the environment `mode` and one argument; the new image judges itself.
-pub fn execute(mode: &CStr, argument: &CStr) -> Verdict {
+/// Executes this program with the environment `variable` and one argument; the new image judges itself.
+pub fn execute(variable: &CStr, argument: &CStr) -> Verdict {
     let path = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_EXECFN as usize)
         .ok_or_else(|| skip!("the kernel does not tell this program's path"))?;
     // SAFETY: the kernel puts the address of a NUL-terminated string there, which stays.
     let path = unsafe { CStr::from_ptr(path as *const _) };
     let ending = in_child(30 * SECOND, &mut || {
-        let arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), core::ptr::null()];
-        process::execute(path, &arguments, &[mode.as_ptr().cast(), core::ptr::null()]);
+        let mut arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), core::ptr::null(), core::ptr::null()];
+        if mode::asked() == Mode::Legacy {
+            arguments[2] = args::LEGACY_C.as_ptr().cast();
+        }
+        process::execute(path, &arguments, &[variable.as_ptr().cast(), core::ptr::null()]);
         99
     })
     .or_fail("fork")?;
@@ -79,7 +82,7 @@ pub fn after_exec() -> u8 {
         return 1;
     }
     // SAFETY: the main thread's own area, whose memory outlives the process's one registration.
-    match unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), Mode::Extended) } {
+    match unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) } {
         Ok(registration) => u8::from(!registration.token().is_registered()),
         Err(_) => 2,
     }

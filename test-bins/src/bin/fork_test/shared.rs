@@ -16,7 +16,7 @@ use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{Child, Ending};
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
-use test_bins::{ensure, note, skip};
+use test_bins::{ensure, in_time, note, skip};
 
 /// What a process did.
 #[repr(C)]
@@ -49,16 +49,16 @@ pub fn until_aborted(round: impl Fn() -> Result<Totals, Unmet>) -> Result<Totals
     Ok(totals)
 }
 
-/// Adds until the deadline: how often, and how many sections were aborted. None if it cannot.
-type Add<'a> = &'a dyn Fn(Here, Deadline) -> Option<(usize, usize)>;
+/// Adds for so many nanoseconds: how often, and how many sections were aborted. None if it cannot.
+type Add<'a> = &'a dyn Fn(Here, u64) -> Option<(usize, usize)>;
 
 pub fn by_cpu_id(short: bool) -> Verdict {
     let slots = Slots::shared().or_fail("shared slots")?;
-    let totals = until_aborted(|| in_processes(short, &|token, deadline| count::<ByCpu>(token, &slots, deadline)))?;
+    let totals = until_aborted(|| in_processes(short, &|token, time| count::<ByCpu>(token, &slots, time)))?;
     let found = slots.sum();
     note!("{} added, {found} found, {} aborts", totals.added, totals.aborts);
     ensure!(found == totals.added, "{} added but {found} found", totals.added);
-    ensure!(totals.aborts > 0, "no section was aborted before the deadline");
+    in_time!(totals.aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }
 
@@ -71,18 +71,15 @@ pub fn by_the_core(short: bool) -> Verdict {
     let words = unsafe { core::slice::from_raw_parts(memory.base().cast::<AtomicUsize>(), words) };
     let slots = percpu::Slots::<STRIDE, Shared>::shared(words, memory.count()).ok().or_fail("slots for each CPU")?;
     let counter = Counter::<rseq_core::ByCpu, STRIDE>::new(slots);
-    let totals = in_processes(short, &|token, deadline| add_by_core(&counter, token, deadline))?;
+    let totals = in_processes(short, &|token, time| add_by_core(&counter, token, time))?;
     note!("{} added, {} found", totals.added, counter.sum());
     ensure!(counter.sum() == totals.added, "{} added but {} found", totals.added, counter.sum());
     Ok(())
 }
 
-fn add_by_core(
-    counter: &Counter<'_, rseq_core::ByCpu, STRIDE>,
-    token: Here,
-    deadline: Deadline,
-) -> Option<(usize, usize)> {
+fn add_by_core(counter: &Counter<'_, rseq_core::ByCpu, STRIDE>, token: Here, time: u64) -> Option<(usize, usize)> {
     let mut added = 0;
+    let deadline = Deadline::after(time);
     while !deadline.is_past() {
         for _ in 0..1000 {
             counter.add(token, token.cpu_index(), 1).ok()?;
@@ -104,9 +101,9 @@ pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
     let (mut added, mut found, mut met, mut alike) = (0, 0, 0, 0);
     while found == added && !patience.is_past() {
         let meeting = Meeting::new()?;
-        let totals = in_processes(short, &|token, deadline| {
-            meeting.attend(token, deadline)?;
-            count::<ByMmCid>(token, &slots, deadline)
+        let totals = in_processes(short, &|token, time| {
+            meeting.attend(token)?;
+            count::<ByMmCid>(token, &slots, time)
         })?;
         added += totals.added;
         found = slots.sum();
@@ -119,7 +116,7 @@ pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
     if found == added && met > 0 && alike == 0 {
         return Err(skip!("processes on different CPUs had different mm_cids in each of {met} meetings"));
     }
-    ensure!(found < added, "nothing was lost: this control has to lose counts");
+    in_time!(found < added, "nothing was lost: this control has to lose counts");
     Ok(())
 }
 
@@ -144,8 +141,9 @@ impl Meeting {
         Ok(unsafe { &*word })
     }
 
-    /// Goes on when all members are there, and those who come later at once.
-    fn attend(&self, token: Here, deadline: Deadline) -> Option<()> {
+    /// Goes on when all members are there, or after [`WAIT`]; those who come later at once.
+    fn attend(&self, token: Here) -> Option<()> {
+        let deadline = Deadline::after(WAIT);
         let arrived = self.word(0).ok()?;
         let number = arrived.fetch_add(1, Relaxed);
         let cpu = self.cpus.iter().nth(number % self.members)?;
@@ -172,6 +170,9 @@ impl Meeting {
         Ok((!left.contains(&0)).then_some(same))
     }
 }
+
+/// How long members wait for the last one.
+const WAIT: u64 = 2 * SECOND;
 
 /// The most processes that count together.
 const MOST: usize = 8;
@@ -216,7 +217,7 @@ fn in_process(account: &Account, short: bool, add: Add<'_>) -> u8 {
 
 /// Adds to the slots by CPU, as one of several processes.
 pub fn add(slots: &Slots, short: bool) -> Result<(usize, usize), u8> {
-    interrupted(short, &|token, deadline| count::<ByCpu>(token, slots, deadline))
+    interrupted(short, &|token, time| count::<ByCpu>(token, slots, time))
 }
 
 /// Adds under this thread's own timer signal; an exit code if it cannot.
@@ -225,11 +226,11 @@ fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).map_err(|_| 2)?;
     let period = pace::period().map_err(|_| 3)?;
     let _ticker = Ticker::start(SIGUSR1, period).map_err(|_| 4)?;
-    let deadline = Deadline::after(if short { 300 * MILLISECOND } else { SECOND });
-    add(token, deadline).ok_or(5)
+    add(token, if short { 300 * MILLISECOND } else { SECOND }).ok_or(5)
 }
 
-fn count<C: Choice>(token: Here, slots: &Slots, deadline: Deadline) -> Option<(usize, usize)> {
+fn count<C: Choice>(token: Here, slots: &Slots, time: u64) -> Option<(usize, usize)> {
+    let deadline = Deadline::after(time);
     let index = C::index(token).ok()?;
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();

@@ -10,7 +10,7 @@ use test_bins::sys::cpu;
 use test_bins::sys::file::File;
 use test_bins::sys::time::{self, Deadline, MILLISECOND};
 use test_bins::text::Text;
-use test_bins::{note, skip};
+use test_bins::{fail, note, skip};
 
 /// Whether a CPU may be taken offline.
 #[derive(Clone, Copy)]
@@ -22,6 +22,9 @@ pub enum Unplugging {
     /// The machine would hang.
     Hangs,
 }
+
+/// What a CPU without a switch, or with one that is not for us, says; the first CPU cannot go on most machines.
+const ABSENT: &[Errno] = &[Errno::ENOENT, Errno::EACCES, Errno::EPERM, Errno::EOPNOTSUPP, Errno::EINVAL];
 
 /// A CPU that can be taken offline; it is online again when this is dropped.
 pub struct Switch {
@@ -47,7 +50,8 @@ impl Switch {
         while let Some(cpu) = last {
             match Self::of(cpu).and_then(|switch| switch.offline().map(|()| switch)) {
                 Ok(switch) => return switch.online().or_fail("bringing a CPU online").map(|()| switch),
-                Err(errno) => reason = errno,
+                Err(errno) if ABSENT.contains(&errno) => reason = errno,
+                Err(errno) => return Err(fail!("taking CPU {cpu} offline: {errno}")),
             }
             last = allowed.iter().take_while(|before| *before < cpu).last();
         }
@@ -60,9 +64,12 @@ impl Switch {
         Ok(Self { cpu, file: File::open_at(AT_FDCWD, path, O_WRONLY)? })
     }
 
-    /// Takes the CPU offline; done when it returns.
+    /// Takes the CPU offline; done when it returns. It waits while something else holds on to the CPUs (EBUSY).
     pub fn offline(&self) -> Result<(), Errno> {
-        self.file.write(b"0")
+        match self.file.write(b"0") {
+            Err(Errno::EBUSY) => self.patiently(b"0"),
+            done => done,
+        }
     }
 
     /// Brings the CPU online; done when it returns. A refusal is noted and waited out: riscv's firmware does not start a CPU that has
@@ -70,10 +77,14 @@ impl Switch {
     pub fn online(&self) -> Result<(), Errno> {
         let Err(refusal) = self.file.write(b"1") else { return Ok(()) };
         note!("CPU {} does not come online yet: {refusal}", self.cpu);
+        self.patiently(b"1")
+    }
+
+    fn patiently(&self, state: &[u8]) -> Result<(), Errno> {
         let deadline = Deadline::after(PATIENCE);
         loop {
             time::sleep(MILLISECOND);
-            match self.file.write(b"1") {
+            match self.file.write(state) {
                 Err(errno) if deadline.is_past() => return Err(errno),
                 Err(_) => {}
                 Ok(()) => return Ok(()),

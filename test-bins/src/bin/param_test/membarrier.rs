@@ -9,7 +9,8 @@ use rseq_core::{CpuId, Index};
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::{SECOND, STRIDE, Slots};
-use test_bins::{fail, note, skip};
+use test_bins::sys::cpu;
+use test_bins::{fail, in_time, note, skip};
 
 /// How long the manager watches an inactive list, in spins: long enough for a stretched section that the fence missed to end,
 /// or for a plain one, nanoseconds long, whose thread the fence has just interrupted.
@@ -79,6 +80,9 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     worked?;
     let Swaps { all, busy } = managed?;
     note!("{all} swaps, {busy} of them with a look at a counter in use");
+    let several = cpu::affinity(0).is_ok_and(|allowed| allowed.count() > 1);
+    let looks = !F::INJECTS || !several || totals.done.load(Ordering::Relaxed) == 0;
+    in_time!(looks || busy > 0, "no counter was looked at while workers used it");
     let found = lists.iter().map(|list| list.0.sum_of_seconds()).sum();
     workers::same("the sum of the counters", totals.done.load(Ordering::Relaxed), found)
 }
@@ -99,7 +103,7 @@ fn available() -> Verdict {
 #[derive(Default)]
 struct Swaps {
     all: usize,
-    /// With a look at a counter that workers have used.
+    /// With a look at a counter that workers have used and may use again.
     busy: usize,
 }
 
@@ -114,8 +118,8 @@ struct Manager<'r> {
 impl Manager<'_> {
     /// Swaps the lists until `stop`. What the fence stopped in the inactive list must stand still between two swaps: every
     /// counter, or that of the one CPU that was fenced.
-    fn run<C: Choice>(self) -> Result<Swaps, Unmet> {
-        let Self { lists, active, stop, patience } = self;
+    fn run<C: Choice>(&self) -> Result<Swaps, Unmet> {
+        let Self { lists, active, stop, patience } = *self;
         let mut swaps = Swaps::default();
         let slots = lists[0].0.count();
         let mut seed = 1usize;
@@ -124,6 +128,8 @@ impl Manager<'_> {
             Fence::All => lists[list].0.sum_of_seconds(),
             Fence::Cpu(_) => lists[list].counter(slot),
         };
+        // Most slots are never used: the first look is at one that is.
+        let mut used = self.wait_for_use();
         let (mut slot, mut expected) = (0, 0);
         while !stop.load(Ordering::Acquire) {
             let found = stopped(inactive, slot);
@@ -132,16 +138,29 @@ impl Manager<'_> {
             inactive = 1 - inactive;
             // A linear congruence after Knuth: any slot, in no order.
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            slot = (seed >> 16) % slots;
+            slot = used.take().unwrap_or((seed >> 16) % slots);
             membarrier_rseq(fence::<C>(slot)).map_err(|error| fail!("membarrier: {}", error.errno()))?;
             expected = stopped(inactive, slot);
             swaps.all += 1;
-            swaps.busy += usize::from(expected > 0);
+            swaps.busy += usize::from(expected > 0 && !stop.load(Ordering::Acquire));
             for _ in 0..patience {
                 core::hint::spin_loop();
             }
         }
         Ok(swaps)
+    }
+
+    /// A slot of the first list whose counter is not 0 any more; None if the workers have ended before.
+    fn wait_for_use(&self) -> Option<usize> {
+        let list = &self.lists[0];
+        while !self.stop.load(Ordering::Acquire) {
+            let used = (0..list.0.count()).find(|slot| list.counter(*slot) > 0);
+            if used.is_some() {
+                return used;
+            }
+            core::hint::spin_loop();
+        }
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rseq_core::Mode;
 use test_bins::args::Args;
+use test_bins::mode;
 
 const USAGE: &str = "param_test: per-CPU operations under injected delays, yields, signals and sleeps
 usage: param_test [options]
@@ -122,7 +123,7 @@ impl Params {
 
     /// The registration of every thread.
     pub fn mode(&self) -> Mode {
-        if self.legacy { Mode::Legacy } else { Mode::Extended }
+        if self.legacy { Mode::Legacy } else { mode::asked() }
     }
 
     /// Whether anything happens inside or around the sections.
