@@ -151,7 +151,7 @@ const TRIES: u32 = 3;
 fn restarts(fences: usize, target: Target) -> Verdict {
     let (mut sent, mut fenced) = fenced(fences, target)?;
     if matches!(target, Target::All | Target::Its) {
-        ensure!(fenced >= ENOUGH, "{sent} fences made {fenced} aborts");
+        in_time!(fenced >= ENOUGH, "{sent} fences made {fenced} aborts");
         return Ok(());
     }
     for _ in 1..TRIES {

@@ -67,9 +67,8 @@ fn exclusive(options: &Options) -> Verdict {
     MET.store(0, Ordering::Relaxed);
     let (record, kernel) = under_load(options, false, &|worker| tally.add(work(worker, &owners, &inside)))?;
     ensure!(MET.load(Ordering::Relaxed) == 0, "two threads were in one slot");
-    tally.judge("exclusive", false, &record, kernel)?;
     ensure!(owners.sum() == 0, "a slot was not given back");
-    Ok(())
+    tally.judge("exclusive", false, &record, kernel)
 }
 
 /// Visits of a slot in which somebody else was.

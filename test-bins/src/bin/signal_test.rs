@@ -178,8 +178,8 @@ fn judge(added: usize, aborts: usize, slots: &Slots) -> Verdict {
     let (total, found) = (added + ADDED.load(Relaxed), slots.sum());
     note!("{total} added, {found} found, {aborts} aborts, {inner} in {handled} handlers, {deepest} deep");
     ensure!(found == total, "{total} added but {found} found");
-    ensure!(handled > 0, "no signal was handled");
-    in_time!(aborts > 0, "no section was aborted before the deadline");
     ensure!(DEPTH.load(Relaxed) == 0, "a handler did not come back");
+    in_time!(handled > 0, "no signal was handled");
+    in_time!(aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }

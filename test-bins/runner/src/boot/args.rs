@@ -121,7 +121,7 @@ pub struct BootArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
 
-    /// End each guest after so many seconds (default: what its tests may take, and a minute)
+    /// End each guest after so many seconds (default: what its tests may take, and 90 to boot)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: Option<u64>,
 

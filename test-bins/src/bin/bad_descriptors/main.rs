@@ -24,8 +24,9 @@ use test_bins::sys::memory;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::signal::{self, Action};
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND, Ticker, sleep_away};
+use test_bins::text::Text;
 use test_bins::v2::Generation;
-use test_bins::{args, ensure, fail, note, program, skip};
+use test_bins::{args, fail, late, note, program, skip};
 
 use table::Fate::{Aborts, Clears, Dies, Undefined, Unnoticed, Untouched};
 use table::{Checks, Fate, Fault, INSIDE, Look, ROWS, Row};
@@ -119,9 +120,7 @@ impl Row {
             }
             found = fate(expected, &mut child)?;
         }
-        let source = self.source[usize::from(checks != Checks::Always)];
-        ensure!(found == expected, "{found}, expected by {source}: {expected}");
-        Ok(())
+        judge(found, expected, self.source[usize::from(checks != Checks::Always)])
     }
 
     /// A child that calls inside goes astray where an interrupt comes at that very moment: the kernel's check kills each time.
@@ -152,8 +151,17 @@ impl Row {
             }
             found = fate(expected, &mut child)?;
         }
-        ensure!(found == expected, "{found}, expected by {source}: {expected}");
-        Ok(())
+        judge(found, expected, source)
+    }
+}
+
+fn judge(found: Fate, expected: Fate, source: &str) -> Verdict {
+    let why = Text::of(format_args!("{found}, expected by {source}: {expected}"));
+    match found {
+        _ if found == expected => Ok(()),
+        // The kernel has not looked.
+        Unnoticed | Untouched => Err(Unmet::Late(why)),
+        Dies | Aborts | Clears | Undefined(_) => Err(Unmet::Fail(why)),
     }
 }
 
@@ -166,7 +174,7 @@ fn fate(expected: Fate, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, U
         Ending::Exited(CLEARED) => Ok(Clears),
         Ending::Exited(UNTOUCHED) => Ok(Untouched),
         Ending::Exited(UNPREPARED) => Err(fail!("the child could not prepare its section")),
-        Ending::Exited(UNDISTURBED) => Err(fail!("the child's section was hardly interrupted")),
+        Ending::Exited(UNDISTURBED) => Err(late!("the child's section was hardly interrupted")),
         other => Err(fail!("{other}, expected: {expected}")),
     }
 }

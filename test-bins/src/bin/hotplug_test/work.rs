@@ -42,10 +42,9 @@ impl Work {
         load.migration = migration;
         let work = |worker: &Worker<'_>| self.tally.add(self.add::<C>(worker));
         let record = load.run_until(2 * PATIENCE, done, &work).or_fail("the load")?;
-        self.tally.judge(name, false, &record, witness.aborts())?;
         let (added, found) = (self.tally.done(), self.slots.sum());
         ensure!(added == found, "{added} added but {found} found");
-        Ok(())
+        self.tally.judge(name, false, &record, witness.aborts())
     }
 
     fn add<C: Choice>(&self, worker: &Worker<'_>) -> Option<Counts> {
