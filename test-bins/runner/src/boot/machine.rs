@@ -251,6 +251,14 @@ mod tests {
     }
 
     #[test]
+    fn registrations_are_of_the_kernels_generation() {
+        let generations =
+            ["6.1", "6.18", "6.19", "7.0", "7.3", "7.2-slice"].map(|line| machine("x86_64").generation(line));
+        assert_eq!(generations, ["legacy", "legacy", "optimised", "v2", "v2", "v2"]);
+        assert_eq!(machine("armv7").generation("7.2"), "legacy");
+    }
+
+    #[test]
     fn what_a_board_cannot_do_is_said_or_cut() {
         assert!(machine("s390x").refuses(&hardware(4, 2)).unwrap().contains("no NUMA"));
         assert!(machine("x86_64").refuses(&hardware(1, 2)).unwrap().contains("as many CPUs"));

@@ -232,6 +232,7 @@ fn modules(archive: &mut Archive, slot: &Slot, names: &[&str]) -> Result<(), Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ktap::Parser;
     use crate::suite::SUITE;
 
     #[test]
@@ -249,6 +250,33 @@ mod tests {
         assert_eq!(runs.len(), SUITE.iter().map(|entry| entry.guest.len() + entry.legacy.len()).sum::<usize>());
         assert_eq!(payload.binaries().len(), SUITE.len() + 1);
         assert!(payload.limit(0) > runs.iter().map(|run| run.timeout).sum::<u64>());
+    }
+
+    #[test]
+    fn a_kernel_with_the_switch_has_to_run_all_twice() {
+        let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
+        let lacks = |payload: &Payload, line: &str, name: &str| {
+            let mut parser = Parser::new();
+            parser.line(&format!("ok 1 {name}"));
+            payload.lacks_second_pass(line, &parser.finish())
+        };
+        assert!(lacks(&payload, "6.19", "probe") && lacks(&payload, "7.2-slice", "probe (rseq debug off)"));
+        assert!(!lacks(&payload, "6.18", "probe") && !lacks(&payload, "7.0", "probe (rseq debug on)"));
+        assert!(!lacks(&payload.only(&["node_test --short --legacy"]), "7.0", "node_test --short --legacy"));
+        assert!(!lacks(&Payload::AsInit("probe".into()), "7.0", "probe"));
+    }
+
+    #[test]
+    fn runs_are_found_by_their_results_and_get_arguments_of_their_own() {
+        let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
+        let names = |payload: &Payload| match payload {
+            Payload::Suite(runs) => runs.iter().map(|run| run.words.join(" ")).collect::<Vec<_>>(),
+            _ => Vec::new(),
+        };
+        let only = payload.only(&["node_test --short (rseq debug on)", "node_test", "node_test --shor"]);
+        assert_eq!(names(&only), ["/bin/node_test --short"]);
+        assert_eq!(names(&only.with("node_test", &["-x"]).with("probe", &["-y"])), ["/bin/node_test --short -x"]);
+        assert_eq!(names(&payload.only(&["nothing"])), names(&payload));
     }
 
     #[test]

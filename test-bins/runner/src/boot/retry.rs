@@ -166,9 +166,14 @@ mod tests {
     fn what_is_wrong_is_not_booted_again() {
         let both =
             format!("KTAP version 1\n1..2\nnot ok 1 a\n{}", LATE_AGAIN.lines().last().unwrap().replace("ok 1", "ok 2"));
-        for end in
-            [(End::Done, WRONG), (End::Done, &*both), (End::Panic("x".into()), GOOD), (End::Gone("1".into()), GOOD)]
-        {
+        let missing = LATE_AGAIN.replace("1..1", "1..2");
+        for end in [
+            (End::Done, WRONG),
+            (End::Done, &*both),
+            (End::Done, &*missing),
+            (End::Panic("x".into()), GOOD),
+            (End::Gone("1".into()), GOOD),
+        ] {
             let (ran, runs) = booted(3, &[end]);
             assert_eq!((ran.verdict.outcome, runs.len()), (Outcome::Fail, 1));
         }

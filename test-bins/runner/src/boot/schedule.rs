@@ -32,6 +32,7 @@ pub fn run<T: Sync, R: Send>(
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
+    use std::time::Duration;
 
     use super::*;
 
@@ -43,6 +44,8 @@ mod tests {
         let work = |item: &i32| {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             all_there.wait();
+            // For one too many to show up.
+            thread::sleep(Duration::from_millis(5));
             now.fetch_sub(1, Ordering::SeqCst);
             all_there.wait();
             item * 2
