@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome};
 use crate::report::text::{cut, printable};
 
-/// Time to boot in, under emulation on a busy machine.
+/// Seconds to boot in, and those without a word from a kernel that boots, under emulation on a busy machine.
 const BOOT: u64 = 90;
 
 /// What all cells share.
@@ -192,7 +192,9 @@ impl Setting<'_> {
         let kernel = self.kernel(cell, &slot)?;
         let files = Files { kernel: &kernel, initramfs: &initramfs, length: archive.len() };
         let command = cell.on.machine.command(self.hardware, &files);
-        let limits = Limits { total: Duration::from_secs(limit), silent: Duration::from_secs(self.silence(payload)) };
+        let boot = BOOT.max(self.timeout.unwrap_or_default());
+        let [total, boot, silent] = [limit, boot, self.silence(payload)].map(Duration::from_secs);
+        let limits = Limits { total, boot, silent };
         let finished = guest::run(command, &log, limits, self.interrupt)?;
         let ran = self.judged(cell, payload, finished, log, fault);
         if !ran.verdict.outcome.is_bad() {
@@ -210,13 +212,12 @@ impl Setting<'_> {
         slot.verify(&manifest).map_err(again).map(|()| slot.kernel())
     }
 
-    /// A test may be silent for as long as it may run, a kernel for as long as it may boot.
+    /// A test may be silent for as long as it may run.
     fn silence(&self, payload: &Payload) -> u64 {
         match payload {
             Payload::Suite(runs) => runs.iter().map(|run| run.timeout).max().unwrap_or_default() + 30,
             Payload::AsInit(_) | Payload::Program(..) => self.timeout.unwrap_or(600),
         }
-        .max(BOOT)
     }
 
     fn files(&self, cell: &Cell) -> (PathBuf, PathBuf) {

@@ -26,7 +26,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub struct Limits {
     /// From start to end.
     pub total: Duration,
-    /// Without any output.
+    /// Without any output, until our first line.
+    pub boot: Duration,
+    /// Without any output, from then on.
     pub silent: Duration,
 }
 
@@ -135,9 +137,13 @@ impl Watch {
         match () {
             () if self.due.is_some() => None,
             () if total > self.limits.total => Some(End::TimedOut(total)),
-            () if silent > self.limits.silent => Some(End::Silent(silent)),
+            () if silent > self.patience() => Some(End::Silent(silent)),
             () => None,
         }
+    }
+
+    fn patience(&self) -> Duration {
+        if self.booted.is_none() { self.limits.boot } else { self.limits.silent }
     }
 
     fn said(&self) -> End {
@@ -217,11 +223,12 @@ fn read(child: &mut Child) -> Receiver<Chunk> {
 mod tests {
     use super::*;
 
-    fn ran(name: &str, script: &str, limits: (u64, u64)) -> Finished {
+    fn ran(name: &str, script: &str, limits: [u64; 3]) -> Finished {
         let log = std::env::temp_dir().join(format!("runner-guest-{name}-{}", std::process::id()));
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let limits = Limits { total: Duration::from_millis(limits.0), silent: Duration::from_millis(limits.1) };
+        let [total, boot, silent] = limits.map(Duration::from_millis);
+        let limits = Limits { total, boot, silent };
         let finished = run(command, &log, limits, &Interrupt::default()).unwrap();
         let kept = std::fs::read_to_string(&log).unwrap();
         assert!(kept.starts_with("\"sh\""), "{kept}");
@@ -233,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_done_is_done_even_if_it_cannot_power_off() {
-        let finished = ran("stays", &format!("{DONE}; exec sleep 100"), (60_000, 60_000));
+        let finished = ran("stays", &format!("{DONE}; exec sleep 100"), [60_000; 3]);
         assert_eq!(finished.end, End::Done);
         assert!(finished.booted.is_some() && finished.seconds < 30.0);
         assert_eq!(finished.console.finish().counts().passed, 1);
@@ -241,20 +248,22 @@ mod tests {
 
     #[test]
     fn a_hung_guest_is_ended() {
-        let finished = ran("hung", "echo KTAP version 1; exec sleep 100", (60_000, 500));
+        let finished = ran("hung", "echo KTAP version 1; exec sleep 100", [60_000, 60_000, 500]);
         assert!(matches!(finished.end, End::Silent(_)), "{:?}", finished.end);
-        let endless = ran("endless", "while :; do echo x; sleep 0.05; done", (700, 60_000));
+        let silent = ran("silent", "echo SeaBIOS; exec sleep 100", [60_000, 500, 60_000]);
+        assert!(matches!(silent.end, End::Silent(_)) && silent.booted.is_none(), "{:?}", silent.end);
+        let endless = ran("endless", "while :; do echo x; sleep 0.05; done", [700, 60_000, 60_000]);
         assert!(matches!(endless.end, End::TimedOut(_)), "{:?}", endless.end);
     }
 
     #[test]
     fn a_panic_and_an_early_end_are_told_apart() {
-        let panicked = ran("panic", "echo '[    1.5] Kernel panic - not syncing: VFS'", (60_000, 60_000));
+        let panicked = ran("panic", "echo '[    1.5] Kernel panic - not syncing: VFS'", [60_000; 3]);
         assert_eq!(panicked.end, End::Panic("VFS".into()));
-        let gone = ran("gone", "echo KTAP version 1; exit 7", (60_000, 60_000));
+        let gone = ran("gone", "echo KTAP version 1; exit 7", [60_000; 3]);
         assert_eq!(gone.end, End::Gone("exit status: 7".into()));
         let words = "echo KTAP version 1; echo qemu: warning >&2; echo 'qemu: no such machine' >&2; echo x; exit 1";
-        let complained = ran("complained", words, (60_000, 60_000));
+        let complained = ran("complained", words, [60_000; 3]);
         assert_eq!(complained.end, End::Gone("exit status: 1: qemu: no such machine".into()));
     }
 }
