@@ -112,18 +112,12 @@ impl Row {
             return Err(skip!("{why}"));
         }
         let registered = Registered::by_runtime()?;
-        let mut child = || victim(self.fault, registered, time);
-        let mut found = fate(expected, &mut child)?;
-        for _ in 1..self.tries() {
-            if found != Dies {
-                break;
-            }
-            found = fate(expected, &mut child)?;
-        }
+        let found = settled(expected, self.tries(), &mut || victim(self.fault, registered, time))?;
         judge(found, expected, self.source[usize::from(checks != Checks::Always)])
     }
 
-    /// A child that calls inside goes astray where an interrupt comes at that very moment: the kernel's check kills each time.
+    /// A child that calls inside goes astray where an interrupt comes at that very moment, and may end in any way: the kernel's check
+    /// kills each time.
     fn tries(&self) -> u32 {
         if matches!(self.fault, Fault::SystemCall) { 5 } else { 1 }
     }
@@ -143,16 +137,21 @@ impl Row {
             return Err(skip!("{why}"));
         }
         let registered = Registered::by_runtime()?;
-        let mut child = || caller(self.fault, registered);
-        let mut found = fate(expected, &mut child)?;
-        for _ in 1..5 {
-            if found == expected {
-                break;
-            }
-            found = fate(expected, &mut child)?;
-        }
+        let found = settled(expected, 5, &mut || caller(self.fault, registered))?;
         judge(found, expected, source)
     }
+}
+
+/// What becomes of children, until it is what is expected of one, or of the last.
+fn settled(expected: Fate, tries: u32, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, Unmet> {
+    let mut found = fate(expected, child);
+    for _ in 1..tries {
+        if matches!(found, Ok(found) if found == expected) {
+            break;
+        }
+        found = fate(expected, child);
+    }
+    found
 }
 
 fn judge(found: Fate, expected: Fate, source: &str) -> Verdict {
