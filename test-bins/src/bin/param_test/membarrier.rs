@@ -22,6 +22,9 @@ const NONE: u32 = 0;
 /// Slots of the lists of plain sections, as in the C program: most of their CPUs cannot be, and their fences cost little.
 const MANY: usize = 1024;
 
+/// Stretched sections that are not over before the manager looks once, unless it shares the only CPU with all workers.
+const MANY_SECTIONS: usize = 10_000;
+
 /// A list: for each slot a pointer to its counter, which is the slot's second word.
 struct List(Slots);
 
@@ -82,8 +85,7 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     note!("{all} swaps, {busy} of them with a look at a counter in use");
     let (done, found) = (totals.done.load(Ordering::Relaxed), lists.iter().map(|list| list.0.sum_of_seconds()).sum());
     workers::same("the sum of the counters", done, found)?;
-    // Plain sections may be over before the manager looks, and so are any where it shares a CPU with all workers.
-    let can_look = F::INJECTS && done > 0 && cpu::affinity(0).is_ok_and(|allowed| allowed.count() > 1);
+    let can_look = F::INJECTS && done >= MANY_SECTIONS && cpu::affinity(0).is_ok_and(|allowed| allowed.count() > 1);
     in_time!(busy > 0 || !can_look, "no counter was looked at while workers used it");
     Ok(())
 }
