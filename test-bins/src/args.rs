@@ -12,8 +12,6 @@ pub const USAGE: u8 = 64;
 
 /// What every test takes: run with a registration of the original 32 bytes ([`crate::program::run`] sees to it).
 pub const LEGACY: &str = "--legacy";
-/// The same for a program that is executed.
-pub const LEGACY_C: &core::ffi::CStr = c"--legacy";
 
 /// Whether `--short` is there, in a test that has no other option but those that every test takes.
 pub fn short(usage: &'static str) -> bool {

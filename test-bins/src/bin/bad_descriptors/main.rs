@@ -112,14 +112,16 @@ impl Row {
             return Err(skip!("{why}"));
         }
         let registered = Registered::by_runtime()?;
-        let found = settled(expected, self.tries(), &mut || victim(self.fault, registered, time))?;
+        let astray = self.goes_astray();
+        let found =
+            settled(expected, if astray { 5 } else { 1 }, astray, &mut || victim(self.fault, registered, time))?;
         judge(found, expected, self.source[usize::from(checks != Checks::Always)])
     }
 
     /// A child that calls inside goes astray where an interrupt comes at that very moment, and may end in any way: the kernel's check
     /// kills each time.
-    fn tries(&self) -> u32 {
-        if matches!(self.fault, Fault::SystemCall) { 5 } else { 1 }
+    fn goes_astray(&self) -> bool {
+        matches!(self.fault, Fault::SystemCall)
     }
 
     /// The child is in user mode for a few instructions only. Where an interrupt takes the CPU from it just then, the kernel looks,
@@ -137,16 +139,17 @@ impl Row {
             return Err(skip!("{why}"));
         }
         let registered = Registered::by_runtime()?;
-        let found = settled(expected, 5, &mut || caller(self.fault, registered))?;
+        let found = settled(expected, 5, false, &mut || caller(self.fault, registered))?;
         judge(found, expected, source)
     }
 }
 
-/// What becomes of children, until it is what is expected of one, or of the last.
-fn settled(expected: Fate, tries: u32, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, Unmet> {
+/// What becomes of children, until it is what is expected of one, or of the last. An end that is no fate is final, but for children that
+/// may go astray.
+fn settled(expected: Fate, tries: u32, astray: bool, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, Unmet> {
     let mut found = fate(expected, child);
     for _ in 1..tries {
-        if matches!(found, Ok(found) if found == expected) {
+        if found.as_ref().map_or(!astray, |found| *found == expected) {
             break;
         }
         found = fate(expected, child);

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use rseq_core::sys::{Errno, rseq_raw};
-use rseq_core::{Mode, OwnArea, Registration, arch};
+use rseq_core::{OwnArea, Registration, arch};
 use test_bins::index::ByCpu;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::registration::Registered;
@@ -58,10 +58,9 @@ pub fn execute(variable: &CStr, argument: &CStr) -> Verdict {
     // SAFETY: the kernel puts the address of a NUL-terminated string there, which stays.
     let path = unsafe { CStr::from_ptr(path as *const _) };
     let ending = in_child(30 * SECOND, &mut || {
-        let mut arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), core::ptr::null(), core::ptr::null()];
-        if mode::asked() == Mode::Legacy {
-            arguments[2] = args::LEGACY_C.as_ptr().cast();
-        }
+        let legacy = rseq_rt::env::args_os().find(|word| word.to_bytes() == args::LEGACY.as_bytes());
+        let legacy = legacy.map_or(core::ptr::null(), |word| word.as_ptr().cast());
+        let arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), legacy, core::ptr::null()];
         process::execute(path, &arguments, &[variable.as_ptr().cast(), core::ptr::null()]);
         99
     })
