@@ -5,8 +5,8 @@
 #![expect(clippy::too_many_arguments, reason = "an operation takes what its steps name")]
 #![expect(clippy::missing_safety_doc, reason = "the contract is the operation's")]
 
+use rseq_core::ops::{librseq, this_cpu};
 use rseq_core::percpu::{Counter, Item, Pool};
-use rseq_core::section::{here, operations};
 use rseq_core::{
     ByCpu, CpuId, KernelRseq, MmCid, Mode, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea, Token,
 };
@@ -24,32 +24,32 @@ macro_rules! probes {
 }
 
 probes! {
-    probe_load_cbne_store(Own, CpuId; cpu: usize, v: *mut usize, e: usize, n: usize) => operations::load_cbne_store;
-    probe_load_add_store(Own, CpuId; cpu: usize, v: *mut usize, n: usize) => operations::load_add_store;
-    probe_load_add_store_mm_cid(Own, MmCid; cid: usize, v: *mut usize, n: usize) => operations::load_add_store;
+    probe_load_cbne_store(Own, CpuId; cpu: usize, v: *mut usize, e: usize, n: usize) => librseq::load_cbne_store;
+    probe_load_add_store(Own, CpuId; cpu: usize, v: *mut usize, n: usize) => librseq::load_add_store;
+    probe_load_add_store_mm_cid(Own, MmCid; cid: usize, v: *mut usize, n: usize) => librseq::load_add_store;
     probe_load_add_store_adopted(Token<ThreadArea>, CpuId; cpu: usize, v: *mut usize, n: usize)
-        => operations::load_add_store;
+        => librseq::load_add_store;
     probe_load_cbeq_store_add_load_store(
         Own, CpuId; cpu: usize, v: *mut usize, e: usize, o: usize, l: *mut usize
-    ) => operations::load_cbeq_store_add_load_store;
+    ) => librseq::load_cbeq_store_add_load_store;
     probe_load_add_load_load_add_store(Own, CpuId; cpu: usize, a: *mut usize, o: usize, n: usize)
-        => operations::load_add_load_load_add_store;
+        => librseq::load_add_load_load_add_store;
     probe_load_cbne_load_cbne_store(
         Own, CpuId; cpu: usize, v: *mut usize, e: usize, v2: *mut usize, e2: usize, n: usize
-    ) => operations::load_cbne_load_cbne_store;
+    ) => librseq::load_cbne_load_cbne_store;
     probe_load_cbne_store_store(
         Own, CpuId; cpu: usize, v: *mut usize, e: usize, v2: *mut usize, n2: usize, n: usize
-    ) => operations::load_cbne_store_store::<Release, _, _>;
+    ) => librseq::load_cbne_store_store::<Release, _, _>;
     probe_load_cbne_memcpy_store(
         Own, CpuId; cpu: usize, v: *mut usize, e: usize, d: *mut u8, s: *const u8, l: usize, n: usize
-    ) => operations::load_cbne_memcpy_store::<Release, _, _>;
-    probe_add_here(Own, CpuId; base: *mut usize, len: usize, n: usize) => here::add_here::<64, _, _>;
-    probe_increment_here(Own, CpuId; base: *mut usize, len: usize) => here::increment_here::<64, _, _>;
-    probe_add_here_unchecked(Own, CpuId; base: *mut usize, n: usize) => here::add_here_unchecked::<64, _, _>;
-    probe_compare_store_here(Own, CpuId; base: *mut usize, len: usize, e: usize, n: usize)
-        => here::compare_store_here::<64, _, _>;
-    probe_push_here(Own, CpuId; base: *mut usize, len: usize, node: *mut usize) => here::push_here::<64, _, _>;
-    probe_pop_here(Own, CpuId; base: *mut usize, len: usize, node: *mut usize) => here::pop_here::<64, _, _>;
+    ) => librseq::load_cbne_memcpy_store::<Release, _, _>;
+    probe_this_cpu_add(Own, CpuId; base: *mut usize, len: usize, n: usize) => this_cpu::add::<64, _, _>;
+    probe_this_cpu_inc(Own, CpuId; base: *mut usize, len: usize) => this_cpu::inc::<64, _, _>;
+    probe_this_cpu_add_unchecked(Own, CpuId; base: *mut usize, n: usize) => this_cpu::add_unchecked::<64, _, _>;
+    probe_this_cpu_cmpxchg(Own, CpuId; base: *mut usize, len: usize, e: usize, n: usize)
+        => this_cpu::cmpxchg::<64, _, _>;
+    probe_this_cpu_push(Own, CpuId; base: *mut usize, len: usize, node: *mut usize) => this_cpu::push::<64, _, _>;
+    probe_this_cpu_pop(Own, CpuId; base: *mut usize, len: usize, node: *mut usize) => this_cpu::pop::<64, _, _>;
 }
 
 #[unsafe(no_mangle)]

@@ -10,6 +10,7 @@ extern crate self as rseq_core;
 
 pub mod abi;
 pub mod arch;
+pub mod ops;
 pub mod percpu;
 pub mod section;
 pub mod sys;

@@ -43,9 +43,9 @@ fn fast_paths_are_as_short_as_promised() {
         ("probe_load_add_store", 5),
         ("probe_load_add_store_mm_cid", 5),
         ("probe_load_add_store_adopted", 5),
-        ("probe_add_here_unchecked", 5),
-        ("probe_add_here", 7),
-        ("probe_increment_here", 7),
+        ("probe_this_cpu_add_unchecked", 5),
+        ("probe_this_cpu_add", 7),
+        ("probe_this_cpu_inc", 7),
     ];
     for (function, most) in promised {
         let instructions = instructions(&listing, function);
@@ -72,7 +72,7 @@ fn a_slice_guard_is_as_short_as_promised() {
 #[test]
 fn no_operation_can_panic() {
     let symbols = tool("nm", &["-C"]);
-    assert!(symbols.contains("probe_pop_here"), "nm shows the probes:\n{symbols}");
+    assert!(symbols.contains("probe_this_cpu_pop"), "nm shows the probes:\n{symbols}");
     let panics: Vec<_> = symbols.lines().filter(|line| line.contains("panic")).collect();
     assert!(panics.is_empty(), "{panics:#?}");
 }

@@ -9,17 +9,17 @@ use rseq_core::*;
 
 mod stretched {
     use rseq_core::*;
-    librseq_sections!(#![stretched]);
+    __librseq_sections!(#![stretched]);
 }
 
 mod compare_twice {
     use rseq_core::*;
-    librseq_sections!(#![compare_twice]);
+    __librseq_sections!(#![compare_twice]);
 }
 
 mod unarmed {
     use rseq_core::*;
-    here_sections!(#![unarmed]);
+    __this_cpu_sections!(#![unarmed]);
 }
 
 /// The libc's registration, and None, said, where there is none.
@@ -116,7 +116,7 @@ fn unarmed_sections_leave_no_descriptor() {
     token.clear_rseq_cs();
     let mut slots = [0usize; 8 * 1024];
     // SAFETY: the slots are 1024 words at a stride of 64 bytes on 64-bit and more on 32-bit.
-    unsafe { unarmed::add_here::<8, _, _>(token, CpuId, slots.as_mut_ptr(), 1024, 1) }.expect("in range");
+    unsafe { unarmed::add::<8, _, _>(token, CpuId, slots.as_mut_ptr(), 1024, 1) }.expect("in range");
     // SAFETY: the area is this thread's while it is registered.
     assert_eq!(unsafe { (&raw const (*token.area().pointer().as_ptr()).rseq_cs).read_volatile() }, 0);
 }

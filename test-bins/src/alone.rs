@@ -5,7 +5,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::SIGUSR1;
-use rseq_core::section::here::add_here;
+use rseq_core::ops::this_cpu;
 use rseq_core::{Aborted, Committed, OwnArea};
 
 use crate::index::{Choice, Here};
@@ -26,7 +26,7 @@ extern "C" fn add_in_handler<C: Choice>(_: i32) {
     let Ok(index) = C::index(token) else { return };
     let (base, slots) = (BASE.load(Relaxed) as *mut usize, SLOTS.load(Relaxed));
     // SAFETY: the test keeps the slots while there is a number of them here, and there are none before and after.
-    if unsafe { add_here::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) }.is_ok() {
+    if unsafe { this_cpu::add::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) }.is_ok() {
         ADDED.fetch_add(1, Relaxed);
     }
 }

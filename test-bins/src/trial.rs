@@ -118,8 +118,7 @@ extern "C" fn add_and_count<C: Choice>(signal: i32) {
     let Ok(index) = C::index(token) else { return };
     // SAFETY: the trial that set the base keeps its slots until every signalled thread has been joined; before the first
     // trial there are 0 slots.
-    let added =
-        unsafe { rseq_core::section::here::add_here::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) };
+    let added = unsafe { rseq_core::ops::this_cpu::add::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) };
     if added.is_ok() {
         HANDLER_ADDED.fetch_add(1, Relaxed);
     }

@@ -1,7 +1,7 @@
 //! A counter that each CPU adds to in its own slot.
 
 use super::{Separates, Slots};
-use crate::section::here::{add_here, increment_here};
+use crate::ops::this_cpu;
 use crate::{Area, ByCpu, Index, OutOfRange, Token};
 use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
@@ -56,7 +56,7 @@ impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
         count: usize,
     ) -> Result<(), OutOfRange> {
         // SAFETY: `slots` are `len` slots of STRIDE bytes, each beginning with an atomic word that lives for 'a.
-        unsafe { add_here::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len(), count) }.map(|_| ())
+        unsafe { this_cpu::add::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len(), count) }.map(|_| ())
     }
 
     /// Adds one (wrapping) to the slot of this thread's index, faster than [`add`](Self::add) does.
@@ -67,7 +67,7 @@ impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
     #[inline]
     pub fn increment<A: Area, I: Index<Kind = K>>(&self, token: Token<'_, A>, index: I) -> Result<(), OutOfRange> {
         // SAFETY: as for `add`: the slots are of this length and stride, and live for 'a.
-        unsafe { increment_here::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len()) }.map(|_| ())
+        unsafe { this_cpu::inc::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len()) }.map(|_| ())
     }
 
     /// The sum of all slots (wrapping). Additions that run at the same time may or may not be in it.

@@ -2,7 +2,7 @@
 
 use super::Slots;
 use super::SlotsError;
-use crate::section::here::{pop_here, push_here};
+use crate::ops::this_cpu;
 use crate::{Area, ByCpu, Index, OutOfRange, Refused, Token};
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -149,8 +149,9 @@ impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
         let mut popped = 0usize;
         // SAFETY: `heads` are `len` slots that nobody else reaches, as they are borrowed mutably for 'a. Each holds 0 or the
         // address of one of `nodes`, whose first word is its link and which live for 'a. `popped` is a local.
-        let result =
-            unsafe { pop_here::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), &raw mut popped) };
+        let result = unsafe {
+            this_cpu::pop::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), &raw mut popped)
+        };
         match result {
             Ok(_) => {
                 // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the
@@ -180,7 +181,7 @@ impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
         }
         let link = item.node.link.as_ptr();
         // SAFETY: `heads` as in `take`. The node is one of `nodes` and in no list, as an item holds it; its link is atomic.
-        match unsafe { push_here::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), link) } {
+        match unsafe { this_cpu::push::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), link) } {
             Ok(_) => Ok(()),
             Err(OutOfRange) => Err((GiveError::OutOfRange, item)),
         }

@@ -1,4 +1,4 @@
-//! Critical sections: the macro that makes them, how they end, and the standard operations.
+//! Critical sections: the macro that makes them, and how they end.
 
 mod macros;
 mod outcome;
@@ -6,9 +6,6 @@ mod statement;
 #[cfg(not(target_arch = "x86"))]
 mod step;
 mod text;
-
-pub mod here;
-pub mod operations;
 
 pub use outcome::{Aborted, Committed, CompareFailed, Differed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
 #[doc(hidden)]

@@ -4,12 +4,12 @@ use rseq_core::section::Statement;
 
 mod librseq {
     use rseq_core::*;
-    librseq_sections!(#![model]);
+    __librseq_sections!(#![model]);
 }
 
 mod here {
     use rseq_core::*;
-    here_sections!(#![model]);
+    __this_cpu_sections!(#![model]);
 }
 
 /// Sections as users write them, with the forms of steps that no standard operation has.

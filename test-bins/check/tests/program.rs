@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use elf::{ARCHES, Plan};
-use rseq_core::section::operations::load_add_store;
+use rseq_core::ops::librseq::load_add_store;
 use rseq_core::{KernelRseq, Registration};
 
 fn run(arguments: &[&Path]) -> Output {

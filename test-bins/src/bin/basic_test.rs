@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use rseq_core::section::operations::{load_add_store, load_cbne_store};
+use rseq_core::ops::librseq::{load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByCpu, ByMmCid, Here};

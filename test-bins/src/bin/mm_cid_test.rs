@@ -4,8 +4,8 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use rseq_core::ops::librseq::load_cbne_store;
 use rseq_core::percpu::PossibleCpus;
-use rseq_core::section::operations::load_cbne_store;
 use rseq_core::{Committed, Stopped};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByMmCid, Choice, Here};

@@ -1,7 +1,7 @@
 //! Counters without a delay: the shortest sections there are, run as fast as they go.
 
-use rseq_core::section::here::add_here;
-use rseq_core::section::operations::load_add_store;
+use rseq_core::ops::librseq::load_add_store;
+use rseq_core::ops::this_cpu;
 use rseq_core::{Aborted, Committed, OwnArea};
 
 use super::{Counts, Gauge, Tally, under_load};
@@ -16,7 +16,7 @@ const BATCH: usize = 64;
 /// Additions between two runs of the [`Gauge`], which takes about as long.
 const GAUGED: usize = 16 * BATCH;
 
-/// Adds under load with [`load_add_store`] or, `here`, with [`add_here`], and compares the sum.
+/// Adds under load with [`load_add_store`] or, `here`, with [`this_cpu::add`], and compares the sum.
 pub fn test<C: Choice>(options: &Options, here: bool) -> Verdict {
     C::index(crate::registration::token()?)?;
     let slots = Slots::new().or_fail("memory for the counters")?;
@@ -59,7 +59,7 @@ fn add_aimed<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Opti
 fn add_self<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Option<()> {
     let index = C::index(token).ok()?;
     // SAFETY: base and number are the slots'.
-    unsafe { add_here::<STRIDE, OwnArea, C::Index>(token, index, slots.base(), slots.count(), 1) }.ok()?;
+    unsafe { this_cpu::add::<STRIDE, OwnArea, C::Index>(token, index, slots.base(), slots.count(), 1) }.ok()?;
     counts.done += 1;
     Some(())
 }

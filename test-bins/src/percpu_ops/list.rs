@@ -1,7 +1,7 @@
 //! A linked list per slot: nodes are popped and pushed by sections, and none may be lost or doubled.
 
-use rseq_core::section::here::{pop_here, push_here};
-use rseq_core::section::operations::{load_cbeq_store_add_load_store, load_cbne_store};
+use rseq_core::ops::librseq::{load_cbeq_store_add_load_store, load_cbne_store};
+use rseq_core::ops::this_cpu;
 use rseq_core::{Committed, OwnArea, Refused, Stopped};
 
 use super::{Counts, Gauge, Tally, under_load};
@@ -166,7 +166,7 @@ fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Optio
     let mut popped = 0usize;
     let (index, popped) = (C::index(token).ok()?, &raw mut popped);
     // SAFETY: base and number are the slots', nodes stay mapped with their link first, `popped` is a local.
-    match unsafe { pop_here::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), popped) } {
+    match unsafe { this_cpu::pop::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), popped) } {
         // SAFETY: the local, written by the section.
         Ok(Committed) => Some(Some(unsafe { popped.read_volatile() } as *mut Node)),
         Err(Refused::CompareFailed) => {
@@ -181,6 +181,6 @@ fn push_self<C: Choice>(token: Here, heads: &Slots, node: *mut Node, _: &mut Cou
     let index = C::index(token).ok()?;
     // SAFETY: base and number are the slots', and the node is one that this thread took off.
     let pushed =
-        unsafe { push_here::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), node.cast()) };
+        unsafe { this_cpu::push::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), node.cast()) };
     pushed.ok().map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
-use rseq_core::section::operations::load_cbne_store;
+use rseq_core::ops::librseq::load_cbne_store;
 use rseq_core::{Committed, Stopped};
 
 use super::{Counts, Tally, under_load};

@@ -1,8 +1,8 @@
 //! One line for each operation: its arguments, and what it leaves behind.
 
+use rseq_core::ops::librseq::*;
+use rseq_core::ops::this_cpu;
 use rseq_core::section::Statement;
-use rseq_core::section::here::*;
-use rseq_core::section::operations::*;
 use rseq_core::{Aborted, Area, Committed, CompareFailed, Index, OutOfRange, Refused, Relaxed, Release, Stopped};
 
 use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, Scene, takes};
@@ -203,25 +203,25 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; CASES] {
             |s| load_cbne_memcpy_store::<Relaxed, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
         case!("load_cbne_memcpy_store, release" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
             |s| load_cbne_memcpy_store::<Release, A, I>(s.token, s.index, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
-        case!("add_here" Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
-            |s| add_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, COUNT)),
-        case!("increment_here" Here compares 0 scratch 1 takes takes::BASE, [plain] => [one_more] [any]
-            |s| increment_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len)),
-        case!("add_here_unchecked" Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
-            |s| add_here_unchecked::<STRIDE, A, I>(s.token, s.index, s.base, COUNT)),
-        case!("compare_store_here" Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
-            |s| compare_store_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, s.expect, NEW)),
-        case!("push_here" Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
-            |s| push_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, own!(s free as usize))),
-        case!("pop_here" Here compares 1 scratch 2 takes takes::BASE | takes::POPPED, [maybe_list] => [next] [popped]
-            |s| pop_here::<STRIDE, A, I>(s.token, s.index, s.base, s.len, own!(s popped as usize))),
+        case!("add" Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
+            |s| this_cpu::add::<STRIDE, A, I>(s.token, s.index, s.base, s.len, COUNT)),
+        case!("inc" Here compares 0 scratch 1 takes takes::BASE, [plain] => [one_more] [any]
+            |s| this_cpu::inc::<STRIDE, A, I>(s.token, s.index, s.base, s.len)),
+        case!("add_unchecked" Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
+            |s| this_cpu::add_unchecked::<STRIDE, A, I>(s.token, s.index, s.base, COUNT)),
+        case!("cmpxchg" Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+            |s| this_cpu::cmpxchg::<STRIDE, A, I>(s.token, s.index, s.base, s.len, s.expect, NEW)),
+        case!("push" Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
+            |s| this_cpu::push::<STRIDE, A, I>(s.token, s.index, s.base, s.len, own!(s free as usize))),
+        case!("pop" Here compares 1 scratch 2 takes takes::BASE | takes::POPPED, [maybe_list] => [next] [popped]
+            |s| this_cpu::pop::<STRIDE, A, I>(s.token, s.index, s.base, s.len, own!(s popped as usize))),
     ]
 }
 
 /// What the operations of `rseq-core` are called in the statements that they are made from.
 pub fn operations() -> impl Iterator<Item = &'static str> {
-    const CALLER: [&str; librseq::STATEMENTS.len()] = names(librseq::STATEMENTS);
-    const HERE: [&str; here::STATEMENTS.len()] = names(here::STATEMENTS);
+    const CALLER: [&str; librseq_statements::STATEMENTS.len()] = names(librseq_statements::STATEMENTS);
+    const HERE: [&str; this_cpu_statements::STATEMENTS.len()] = names(this_cpu_statements::STATEMENTS);
     CALLER.into_iter().chain(HERE)
 }
 
@@ -235,14 +235,14 @@ const fn names<const N: usize>(statements: &[Statement]) -> [&'static str; N] {
     names
 }
 
-mod librseq {
+mod librseq_statements {
     use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
-    rseq_core::librseq_sections!(#![model]);
+    rseq_core::__librseq_sections!(#![model]);
 }
 
-mod here {
+mod this_cpu_statements {
     use rseq_core::{Committed, CompareFailed, OutOfRange, Refused};
-    rseq_core::here_sections!(#![model]);
+    rseq_core::__this_cpu_sections!(#![model]);
 }
 
 impl<A: Area, I: Index> Case<'_, A, I> {

@@ -22,7 +22,7 @@ type Add<'t> = Trial<'t, 'static, OwnArea, CpuId>;
 
 mod unarmed {
     use rseq_core::{Committed, CompareFailed, OutOfRange, Refused};
-    rseq_core::here_sections!(#![unarmed]);
+    rseq_core::__this_cpu_sections!(#![unarmed]);
 }
 
 critical_section! {
@@ -122,7 +122,7 @@ fn any(_: &Own) -> bool {
 fn wrong_cases() -> [Case<'static, OwnArea, CpuId>; 5] {
     [
         case!("unarmed" Here compares 0 scratch 1 takes 0, [start] => [sum] [any]
-            |s| unarmed::add_here::<STRIDE, _, _>(s.token, s.index, s.base, s.len, COUNT)),
+            |s| unarmed::add::<STRIDE, _, _>(s.token, s.index, s.base, s.len, COUNT)),
         case!("published early" Caller compares 0 scratch 1 takes 0, [start] => [new] [any]
             |s| published_early(s.token, s.index, s.at, s.word, NEW)),
         case!("not compared" Caller compares 0 scratch 1 takes 0, [start] => [sum] [any]
@@ -139,11 +139,11 @@ pub fn run(suite: &mut Suite, stage: &Stage, token: Here, claim: &mut dyn FnMut(
     let good = cases::<OwnArea, CpuId>();
     let wrong = wrong_cases();
     let trial = |case| Add { case, stage, token, index: token.cpu_index() };
-    let add = good.iter().find(|case| case.name == "add_here").map(trial);
+    let add = good.iter().find(|case| case.name == "add").map(trial);
     let [unarmed, early, uncompared, reused, flags] = wrong.each_ref().map(trial);
     report(suite, "descriptor not stored", unarmed_control(&unarmed, claim));
     let mut spoiled = |name, control: fn(&Add) -> Verdict| {
-        report(suite, name, add.as_ref().or_fail("add_here").and_then(control));
+        report(suite, name, add.as_ref().or_fail("add").and_then(control));
     };
     spoiled("post-commit offset one instruction too long", too_long);
     spoiled("post-commit offset one instruction too short", too_short);

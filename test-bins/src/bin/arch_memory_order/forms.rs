@@ -3,7 +3,7 @@
 //! The runner reads the section `rseq_forms` of the linked program: addresses of functions, in turn a release form and
 //! the same without the order. It looks up the critical section in each, and whether its commit is ordered.
 
-use rseq_core::section::operations::{load_cbne_memcpy_store, load_cbne_store_store};
+use rseq_core::ops::librseq::{load_cbne_memcpy_store, load_cbne_store_store};
 use rseq_core::{Committed, CpuId, Index, MmCid, OwnArea, Relaxed, Release, Stopped};
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 

@@ -12,14 +12,14 @@ macro_rules! sections_of_one {
     ($(#![$variant:ident])?) => {
         rseq_core::critical_section! {
             $(#![$variant])?
-            /// [`load_add_store`](rseq_core::section::operations::load_add_store) of one.
+            /// [`load_add_store`](rseq_core::ops::librseq::load_add_store) of one.
             pub unsafe fn increment(cpu: usize, v: *mut usize) -> Result<Committed, Aborted> {
                 exits(Aborted) scratch() abort(Aborted);
                 check_index cpu => Aborted;
                 commit increment [v];
             }
 
-            /// [`load_add_load_load_add_store`](rseq_core::section::operations::load_add_load_load_add_store) of one.
+            /// [`load_add_load_load_add_store`](rseq_core::ops::librseq::load_add_load_load_add_store) of one.
             pub unsafe fn load_add_load_load_increment(
                 cpu: usize, array: *mut usize, offset: usize
             ) -> Result<Committed, Aborted> {
@@ -35,20 +35,20 @@ macro_rules! sections_of_one {
 pub(crate) use sections_of_one;
 
 mod plain {
-    pub use rseq_core::section::operations::*;
+    pub use rseq_core::ops::librseq::*;
     use rseq_core::{Aborted, Committed};
     sections_of_one!();
 }
 
 mod stretched {
     use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
-    rseq_core::librseq_sections!(#![stretched]);
+    rseq_core::__librseq_sections!(#![stretched]);
     sections_of_one!(#![stretched]);
 }
 
 mod compare_twice {
     use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
-    rseq_core::librseq_sections!(#![compare_twice]);
+    rseq_core::__librseq_sections!(#![compare_twice]);
     sections_of_one!(#![compare_twice]);
 }
 
@@ -116,7 +116,7 @@ macro_rules! flavours {
         ///
         /// # Safety
         ///
-        /// Every method has the contract of its operation in `rseq_core::section::operations`.
+        /// Every method has the contract of its operation in `rseq_core::ops::librseq`.
         pub trait Flavour: Copy + Send + Sync + 'static {
             /// Whether anything happens around the sections.
             const INJECTS: bool;

@@ -7,7 +7,7 @@ use rseq_core::section::Statement;
 /// The statements of the operations, of which only the numbers of steps are used.
 mod librseq {
     use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
-    rseq_core::librseq_sections!(#![model]);
+    rseq_core::__librseq_sections!(#![model]);
 }
 mod of_one {
     use rseq_core::{Aborted, Committed};

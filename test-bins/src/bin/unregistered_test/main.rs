@@ -6,8 +6,8 @@
 
 mod scene;
 
+use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{Counter, GiveError, Pool, Private, Separates, Slots};
-use rseq_core::section::here::add_here;
 use rseq_core::{CpuId, Index, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
@@ -186,8 +186,9 @@ fn by_itself() -> Verdict {
     let token = registration.token();
     for _ in 0..1000 {
         // SAFETY: base and count are the slots'.
-        let added =
-            unsafe { add_here::<STRIDE, OwnArea, CpuId>(token, token.cpu_index(), slots.base(), slots.count(), 1) };
+        let added = unsafe {
+            this_cpu::add::<STRIDE, OwnArea, CpuId>(token, token.cpu_index(), slots.base(), slots.count(), 1)
+        };
         ensure!(added.is_ok(), "a section of a registered thread was turned away");
     }
     ensure!(slots.sum() == 1000, "1000 added but {} found", slots.sum());

@@ -3,12 +3,12 @@
 use core::slice;
 use core::sync::atomic::AtomicUsize;
 
-use rseq_core::percpu::Node;
-use rseq_core::section::here::{add_here, compare_store_here, increment_here, pop_here, push_here};
-use rseq_core::section::operations::{
+use rseq_core::ops::librseq::{
     load_add_load_load_add_store, load_add_store, load_cbeq_store_add_load_store, load_cbne_load_cbne_store,
     load_cbne_memcpy_store, load_cbne_store, load_cbne_store_store,
 };
+use rseq_core::ops::this_cpu;
+use rseq_core::percpu::Node;
 use rseq_core::{Committed, Index, OwnArea, Refused, Relaxed, Release, Stopped};
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Unmet};
@@ -156,11 +156,11 @@ impl Scene {
             let (ring, other) = (&raw mut (*things).ring as usize, &raw mut (*things).other as usize);
             let (popped, loose) = (&raw mut (*things).popped, &raw mut (*things).loose);
             [
-                ("compare_store_here", compare_store_here::<STRIDE, OwnArea, I>(t, i, base, length, ring, other)),
-                ("pop_here", pop_here::<STRIDE, OwnArea, I>(t, i, base, length, popped)),
-                ("push_here", push_here::<STRIDE, OwnArea, I>(t, i, base, length, loose).map_err(Refused::from)),
-                ("add_here", add_here::<STRIDE, OwnArea, I>(t, i, base, length, 1).map_err(Refused::from)),
-                ("increment_here", increment_here::<STRIDE, OwnArea, I>(t, i, base, length).map_err(Refused::from)),
+                ("cmpxchg", this_cpu::cmpxchg::<STRIDE, OwnArea, I>(t, i, base, length, ring, other)),
+                ("pop", this_cpu::pop::<STRIDE, OwnArea, I>(t, i, base, length, popped)),
+                ("push", this_cpu::push::<STRIDE, OwnArea, I>(t, i, base, length, loose).map_err(Refused::from)),
+                ("add", this_cpu::add::<STRIDE, OwnArea, I>(t, i, base, length, 1).map_err(Refused::from)),
+                ("inc", this_cpu::inc::<STRIDE, OwnArea, I>(t, i, base, length).map_err(Refused::from)),
             ]
         }
     }

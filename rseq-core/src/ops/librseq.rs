@@ -1,12 +1,12 @@
 //! librseq's operations: the caller picks the CPU, the section checks it, the caller handles the abort.
 
-use super::outcome::{Aborted, Committed, CompareFailed, Stopped};
+use crate::section::{Aborted, Committed, CompareFailed, Stopped};
 
 /// States librseq's operations, stated once: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]
-macro_rules! librseq_sections {
+macro_rules! __librseq_sections {
     ($(#![$variant:ident])?) => {
         $crate::critical_section! {
             $(#![$variant])?
@@ -145,4 +145,4 @@ macro_rules! librseq_sections {
     };
 }
 
-librseq_sections!();
+__librseq_sections!();

@@ -4,13 +4,13 @@
 //! the moment of the commit. The check of `i` against `len` also turns away threads that are not registered, whose index
 //! -1 is below no length.
 
-use super::outcome::{Committed, CompareFailed, OutOfRange, Refused};
+use crate::section::{Committed, CompareFailed, OutOfRange, Refused};
 
 /// States the self-restarting operations, stated once: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]
-macro_rules! here_sections {
+macro_rules! __this_cpu_sections {
     ($(#![$variant:ident])?) => {
         $crate::critical_section! {
             $(#![$variant])?
@@ -23,7 +23,7 @@ macro_rules! here_sections {
             /// # Safety
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-            pub unsafe fn add_here(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
+            pub unsafe fn add(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
                 load_index i;
                 bound i, len => OutOfRange;
@@ -31,7 +31,7 @@ macro_rules! here_sections {
                 commit add [base + i], count;
             }
 
-            /// `slot += 1`, faster than [`add_here`] of one.
+            /// `slot += 1`, faster than [`add`] of one.
             ///
             /// # Errors
             ///
@@ -40,7 +40,7 @@ macro_rules! here_sections {
             /// # Safety
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-            pub unsafe fn increment_here(base: *mut usize, len: usize) -> Result<Committed, OutOfRange> {
+            pub unsafe fn inc(base: *mut usize, len: usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
                 load_index i;
                 bound i, len => OutOfRange;
@@ -58,7 +58,7 @@ macro_rules! here_sections {
             ///
             /// `base` is the first of slots of `STRIDE` bytes, each beginning with a valid word, one for every index that this
             /// thread can have; the thread stays registered during the call.
-            pub unsafe fn add_here_unchecked(base: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
+            pub unsafe fn add_unchecked(base: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
                 exits() scratch(i) abort(restart) stride(STRIDE);
                 load_index i;
                 scale i, STRIDE;
@@ -74,7 +74,7 @@ macro_rules! here_sections {
             /// # Safety
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-            pub unsafe fn compare_store_here(
+            pub unsafe fn cmpxchg(
                 base: *mut usize, len: usize, expect: usize, newv: usize
             ) -> Result<Committed, Refused> {
                 exits(OutOfRange, CompareFailed) scratch(i) abort(restart) stride(STRIDE);
@@ -95,7 +95,7 @@ macro_rules! here_sections {
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node.
             /// `node` is a valid word that belongs to this thread and to no list.
-            pub unsafe fn push_here(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, OutOfRange> {
+            pub unsafe fn push(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i, head) abort(restart) stride(STRIDE);
                 load_index i;
                 bound i, len => OutOfRange;
@@ -115,7 +115,7 @@ macro_rules! here_sections {
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node,
             /// whose first word is its link and stays readable. `popped` is a valid word of this thread's own.
-            pub unsafe fn pop_here(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, Refused> {
+            pub unsafe fn pop(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, Refused> {
                 exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE);
                 load_index i;
                 bound i, len => OutOfRange;
@@ -130,4 +130,4 @@ macro_rules! here_sections {
     };
 }
 
-here_sections!();
+__this_cpu_sections!();
