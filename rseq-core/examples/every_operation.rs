@@ -60,8 +60,8 @@ pub fn probe_counter(counter: &Counter<'_>, token: Own<'_>) -> usize {
 
 #[unsafe(no_mangle)]
 pub fn probe_pool<'a>(pool: &Pool<'a, u64, ByCpu>, token: Own<'_>) -> Option<Item<'a, u64>> {
-    let item = pool.take(token, token.cpu_index()).ok()??;
-    pool.give(token, token.cpu_index(), item).err().map(|(_, item)| item)
+    let item = pool.pop(token, token.cpu_index()).ok()??;
+    pool.push(token, token.cpu_index(), item).err().map(|(_, item)| item)
 }
 
 #[unsafe(no_mangle)]

@@ -28,6 +28,6 @@ pub use index::{ByCpu, ByMmCid, CpuId, Index, MmCid};
 pub use kernel::KernelRseq;
 pub use libc_area::Owner;
 pub use registration::{Mode, RegisterError, Registration, ReleaseError};
-pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
+pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Relaxed, Release};
 pub use slice::{SliceGuard, SliceOutcome};
 pub use token::{Token, prepare_unload};

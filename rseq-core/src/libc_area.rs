@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 
 /// Who registered this thread's area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Owner {
     /// The libc, which defines `__rseq_offset`.
     Libc,

@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 
 /// How much of the area to register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mode {
     /// All that the kernel has: [`KernelRseq::registration_len`]. Longer than 32 bytes, that is "V2" on Linux 7.1 and later
     /// (and 7.0 stable): IDs are updated only when they change, and writing one from user space kills the task.
@@ -23,6 +24,7 @@ pub enum Mode {
 
 /// Why this thread's area is not registered by this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RegisterError {
     /// ENOSYS, and the auxiliary vector says nothing of rseq: a kernel without it (before Linux 4.18, or no `CONFIG_RSEQ`).
     NoSyscall,
@@ -72,6 +74,7 @@ impl core::error::Error for RegisterError {}
 
 /// Why a registration could not be released. The thread may still be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReleaseError {
     /// The kernel knows no such registration of this thread (EINVAL): somebody else released it, or the thread is a clone.
     NotRegistered,

@@ -49,6 +49,7 @@ pub struct SliceGuard<'r> {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SliceOutcome {
     /// Nothing was requested: not enabled in this thread, or another guard of it was at work.
     NotRequested,

@@ -5,6 +5,7 @@ use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rseq_core::ops::librseq;
 use rseq_core::*;
 
 mod stretched {
@@ -35,15 +36,15 @@ fn skipped(why: impl Display) {
 /// Runs `operation` on the CPU of the moment until it is not aborted. The CPU's number is the low 32 bits of what it is told:
 /// the upper half may be anything.
 fn until_stopped(
-    mut operation: impl FnMut(usize, Token<'_, ThreadArea>) -> Result<Committed, Stopped>,
+    mut operation: impl FnMut(usize, Token<'_, ThreadArea>) -> Result<Committed, librseq::Error>,
 ) -> Option<bool> {
     let registration = adopted()?;
     for _ in 0..100_000 {
         let token = registration.token();
         match operation(token.cpu_id() as usize | !(u32::MAX as usize), token) {
             Ok(Committed) => return Some(true),
-            Err(Stopped::CompareFailed) => return Some(false),
-            Err(Stopped::Aborted) => {}
+            Err(librseq::Error::CompareFailed) => return Some(false),
+            Err(librseq::Error::Aborted) => {}
         }
     }
     panic!("every attempt was aborted");

@@ -45,6 +45,7 @@ static STATUS: BeforeMain<Result<Mode, NotRegistered>> = BeforeMain::new();
 
 /// Why threads are not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NotRegistered {
     /// `RSEQ_RT=off`: the program registers itself, or does without.
     Off,

@@ -23,8 +23,8 @@ pub fn asked() -> Mode {
 pub fn enter(mode: Mode) -> Verdict {
     match rseq_rt::registration() {
         Ok(current) if current != mode => again(match mode {
-            Mode::Extended => c"RSEQ_RT=extended",
             Mode::Legacy => c"RSEQ_RT=legacy",
+            _ => c"RSEQ_RT=extended",
         }),
         _ => Ok(()),
     }

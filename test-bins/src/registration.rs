@@ -22,7 +22,7 @@ impl Registered {
         let mode = rseq_rt::registration().map_err(unregistered)?;
         let length = match mode {
             Mode::Legacy => abi::ORIGINAL_SIZE,
-            Mode::Extended => rseq_rt::kernel().registration_len(),
+            _ => rseq_rt::kernel().registration_len(),
         };
         Ok(Self { address: arch::own_area().as_ptr() as usize, length })
     }
@@ -53,7 +53,7 @@ fn unregistered(error: NotRegistered) -> Unmet {
         NotRegistered::Off | NotRegistered::Refused(RegisterError::NoSyscall | RegisterError::Blocked(_)) => {
             Unmet::Skip(why)
         }
-        NotRegistered::Refused(_) => Unmet::Fail(why),
+        _ => Unmet::Fail(why),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The delay is a copy into memory of the thread's own, so it costs the same steps on every architecture.
 
-use rseq_core::{Aborted, Committed, CompareFailed, OutOfRange, Stopped, critical_section};
+use rseq_core::ops::librseq;
+use rseq_core::{Aborted, Committed, CompareFailed, OutOfRange, critical_section};
 
 /// Bytes that a delayed section copies.
 pub const DELAY: usize = 2048;
@@ -97,14 +98,14 @@ critical_section! {
     ///
     /// # Errors
     ///
-    /// [`Stopped`].
+    /// [`librseq::Error`].
     ///
     /// # Safety
     ///
     /// `t` and `area` are valid words, `index` is not -1 or -2.
     pub unsafe fn named_like_operands(
         index: usize, t: *mut usize, u: usize, area: *mut usize, block: usize, cs: usize
-    ) -> Result<Committed, Stopped> {
+    ) -> Result<Committed, librseq::Error> {
         exits(Aborted, CompareFailed) scratch(token) abort(Aborted);
         check_index index => Aborted;
         cbne [t], u => CompareFailed;
@@ -118,14 +119,14 @@ critical_section! {
     ///
     /// # Errors
     ///
-    /// [`Stopped`].
+    /// [`librseq::Error`].
     ///
     /// # Safety
     ///
     /// `t` is a valid word, `index` is not -1 or -2.
     pub unsafe fn few_named_like_operands(
         index: usize, t: *mut usize, u: usize, area: usize
-    ) -> Result<Committed, Stopped> {
+    ) -> Result<Committed, librseq::Error> {
         exits(Aborted, CompareFailed) scratch() abort(Aborted);
         check_index index => Aborted;
         cbne [t], u => CompareFailed;

@@ -1,6 +1,17 @@
 //! librseq's operations: the caller picks the CPU, the section checks it, the caller handles the abort.
 
-use crate::section::{Aborted, Committed, CompareFailed, Stopped};
+use crate::section::{Aborted, Committed, CompareFailed};
+
+/// Why an operation that compares did not commit. librseq's operations end in these two ways only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// See [`Aborted`]: try again, on the CPU of that moment.
+    Aborted,
+    /// See [`CompareFailed`].
+    CompareFailed,
+}
+
+family_error!(Error: Aborted, CompareFailed);
 
 /// States librseq's operations, stated once: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
@@ -14,12 +25,12 @@ macro_rules! __librseq_sections {
             ///
             /// # Errors
             ///
-            /// [`Stopped`].
+            /// [`Error`].
             ///
             /// # Safety
             ///
             /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
-            pub unsafe fn load_cbne_store(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, Stopped> {
+            pub unsafe fn load_cbne_store(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch() abort(Aborted);
                 check_index cpu => Aborted;
                 cbne [v], expect => CompareFailed;
@@ -45,7 +56,7 @@ macro_rules! __librseq_sections {
             ///
             /// # Errors
             ///
-            /// [`Stopped`]; `*load` may hold a value that was not committed.
+            /// [`Error`]; `*load` may hold a value that was not committed.
             ///
             /// # Safety
             ///
@@ -53,7 +64,7 @@ macro_rules! __librseq_sections {
             /// `offset` bytes behind the address that it is. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_cbeq_store_add_load_store(
                 cpu: usize, v: *mut usize, expectnot: usize, offset: usize, load: *mut usize
-            ) -> Result<Committed, Stopped> {
+            ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch(node) abort(Aborted);
                 check_index cpu => Aborted;
                 load node, [v];
@@ -87,14 +98,14 @@ macro_rules! __librseq_sections {
             ///
             /// # Errors
             ///
-            /// [`Stopped`].
+            /// [`Error`].
             ///
             /// # Safety
             ///
             /// `v` and `v2` are valid words. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_cbne_load_cbne_store(
                 cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize
-            ) -> Result<Committed, Stopped> {
+            ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch() abort(Aborted);
                 check_index cpu => Aborted;
                 cbne [v], expect => CompareFailed;
@@ -106,7 +117,7 @@ macro_rules! __librseq_sections {
             ///
             /// # Errors
             ///
-            /// [`Stopped`]; `*v2` may have been written.
+            /// [`Error`]; `*v2` may have been written.
             ///
             /// # Safety
             ///
@@ -114,7 +125,7 @@ macro_rules! __librseq_sections {
             /// is not registered.
             pub unsafe fn load_cbne_store_store(
                 cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize
-            ) -> Result<Committed, Stopped> {
+            ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch() abort(Aborted) order(O);
                 check_index cpu => Aborted;
                 cbne [v], expect => CompareFailed;
@@ -126,7 +137,7 @@ macro_rules! __librseq_sections {
             ///
             /// # Errors
             ///
-            /// [`Stopped`]; `dst` may have been written.
+            /// [`Error`]; `dst` may have been written.
             ///
             /// # Safety
             ///
@@ -134,7 +145,7 @@ macro_rules! __librseq_sections {
             /// so. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_cbne_memcpy_store(
                 cpu: usize, v: *mut usize, expect: usize, dst: *mut u8, src: *const u8, len: usize, newv: usize
-            ) -> Result<Committed, Stopped> {
+            ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch(i) abort(Aborted) order(O);
                 check_index cpu => Aborted;
                 cbne [v], expect => CompareFailed;

@@ -4,7 +4,19 @@
 //! the moment of the commit. The check of `i` against `len` also turns away threads that are not registered, whose index
 //! -1 is below no length.
 
-use crate::section::{Committed, CompareFailed, OutOfRange, Refused};
+use crate::section::{Committed, CompareFailed, OutOfRange};
+
+/// Why an operation that compares did not commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// See [`OutOfRange`].
+    OutOfRange,
+    /// See [`CompareFailed`].
+    CompareFailed,
+}
+
+family_error!(Error: OutOfRange, CompareFailed);
 
 /// States the self-restarting operations, stated once: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
@@ -69,14 +81,14 @@ macro_rules! __this_cpu_sections {
             ///
             /// # Errors
             ///
-            /// [`Refused`].
+            /// [`Error`].
             ///
             /// # Safety
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
             pub unsafe fn cmpxchg(
                 base: *mut usize, len: usize, expect: usize, newv: usize
-            ) -> Result<Committed, Refused> {
+            ) -> Result<Committed, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(i) abort(restart) stride(STRIDE);
                 load_index i;
                 bound i, len => OutOfRange;
@@ -109,13 +121,13 @@ macro_rules! __this_cpu_sections {
             ///
             /// # Errors
             ///
-            /// [`Refused`], where a failed comparison is an empty list.
+            /// [`Error`], where a failed comparison is an empty list.
             ///
             /// # Safety
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node,
             /// whose first word is its link and stays readable. `popped` is a valid word of this thread's own.
-            pub unsafe fn pop(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, Refused> {
+            pub unsafe fn pop(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE);
                 load_index i;
                 bound i, len => OutOfRange;

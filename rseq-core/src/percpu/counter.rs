@@ -1,6 +1,6 @@
 //! A counter that each CPU adds to in its own slot.
 
-use super::{Separates, Slots};
+use super::{Slots, UniqueIn};
 use crate::ops::this_cpu;
 use crate::{Area, ByCpu, Index, OutOfRange, Token};
 use core::marker::PhantomData;
@@ -32,10 +32,10 @@ pub struct Counter<'a, K = ByCpu, const STRIDE: usize = 64> {
 
 impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
     /// A counter over `slots`, whose words it takes as they are. Over slots that processes share it counts all of theirs, by
-    /// CPU only: see [`Separates`].
+    /// CPU only: see [`UniqueIn`].
     pub const fn new<S>(slots: Slots<'a, STRIDE, S>) -> Self
     where
-        K: Separates<S>,
+        K: UniqueIn<S>,
     {
         Self { slots: slots.separated(), kind: PhantomData }
     }

@@ -5,7 +5,7 @@
 //! [`OutOfRange`](crate::OutOfRange) error of the operation, found inside its section.
 //!
 //! Storage may be memory that processes share, if it says so ([`Slots::shared`]): it goes by CPU then, because a concurrency
-//! ID is a number within one process, and [`Separates`] turns away the other.
+//! ID is a number within one process, and [`UniqueIn`] turns away the other.
 
 mod counter;
 mod cpu_list;
@@ -16,7 +16,7 @@ mod slots;
 
 pub use counter::Counter;
 pub use cpu_list::{CpuRanges, ParseError};
-pub use pool::{GiveError, Item, Node, Pool};
+pub use pool::{Item, Node, Pool, PushError};
 pub use possible::PossibleCpus;
-pub use sharing::{Private, Separates, Shared};
+pub use sharing::{Private, Shared, UniqueIn};
 pub use slots::{CacheAligned, Slots, SlotsError};

@@ -3,7 +3,7 @@
 use super::Slots;
 use super::SlotsError;
 use crate::ops::this_cpu;
-use crate::{Area, ByCpu, Index, OutOfRange, Refused, Token};
+use crate::{Area, ByCpu, Index, OutOfRange, Token};
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -26,22 +26,22 @@ impl<T> Node<T> {
     }
 }
 
-// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which gives it from
+// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which passes it from
 // thread to thread like a `&mut T`.
 unsafe impl<T: Send> Sync for Node<T> {}
 
-/// Values to take and to give back, from a free list that each CPU has for itself.
+/// Values in a free list for each CPU.
 ///
-/// Taking and giving back are a handful of plain instructions. A CPU whose list is empty takes nothing, even if another's is
-/// not: what one CPU's threads give back is there for that CPU's threads.
+/// Popping and pushing are a handful of plain instructions. [`pop`](Self::pop) returns None if the list of this thread's CPU
+/// is empty, even if another CPU's list is not: an item that is pushed on a CPU can only be popped on that CPU.
 ///
-/// The type says which index the lists go by, since two threads may share a slot if one takes by CPU and the other by
-/// concurrency ID:
+/// The type names the index of the lists: a thread that pops by CPU and one that pops by concurrency ID could otherwise
+/// change the same list at once:
 ///
 /// ```compile_fail
 /// # use rseq_core::{Area, ByMmCid, Token, percpu::Pool};
 /// fn mixed<A: Area>(pool: &Pool<'_, u8, ByMmCid>, token: Token<'_, A>) {
-///     let _ = pool.take(token, token.cpu_index());
+///     let _ = pool.pop(token, token.cpu_index());
 /// }
 /// ```
 ///
@@ -58,9 +58,9 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// # let kernel = rseq_core::KernelRseq::SILENT;
 /// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
 /// let token = registration.token();
-/// if let Some(mut buffer) = pool.take(token, token.cpu_index())? {
+/// if let Some(mut buffer) = pool.pop(token, token.cpu_index())? {
 ///     buffer[0] = 1;
-///     pool.give(token, token.cpu_index(), buffer).map_err(|(error, _)| error)?;
+///     pool.push(token, token.cpu_index(), buffer).map_err(|(error, _)| error)?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -71,23 +71,24 @@ pub struct Pool<'a, T, K = ByCpu, const STRIDE: usize = 64> {
     kind: PhantomData<K>,
 }
 
-/// A value taken from a [`Pool`]. Dropped, it is lost to the pool; [`Pool::give`] gives it back.
+/// A value popped from a [`Pool`]. An item that is dropped is lost to the pool; [`Pool::push`] puts it back.
 #[derive(Debug)]
 pub struct Item<'a, T> {
     node: &'a Node<T>,
     value: PhantomData<&'a mut T>,
 }
 
-/// Why a [`Pool`] did not take an item back.
+/// Why a [`Pool`] did not accept an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GiveError {
-    /// The item is another pool's.
+#[non_exhaustive]
+pub enum PushError {
+    /// The item belongs to another pool.
     Foreign,
     /// See [`OutOfRange`].
     OutOfRange,
 }
 
-impl fmt::Display for GiveError {
+impl fmt::Display for PushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("the item belongs to another pool"),
@@ -96,7 +97,7 @@ impl fmt::Display for GiveError {
     }
 }
 
-impl core::error::Error for GiveError {}
+impl core::error::Error for PushError {}
 
 impl<T> Deref for Item<'_, T> {
     type Target = T;
@@ -135,13 +136,13 @@ impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
         Ok(Self { heads, nodes, kind: PhantomData })
     }
 
-    /// Takes a value from the list of this thread's index; None if that list is empty.
+    /// Pops a value from the list of this thread's index; None if that list is empty.
     ///
     /// # Errors
     ///
     /// [`OutOfRange`] where the index has no slot, or the thread's registration has ended.
     #[inline]
-    pub fn take<A, I>(&self, token: Token<'_, A>, index: I) -> Result<Option<Item<'a, T>>, OutOfRange>
+    pub fn pop<A, I>(&self, token: Token<'_, A>, index: I) -> Result<Option<Item<'a, T>>, OutOfRange>
     where
         A: Area,
         I: Index<Kind = K>,
@@ -160,30 +161,30 @@ impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
                 let node = unsafe { &*ptr::with_exposed_provenance::<Node<T>>(popped) };
                 Ok(Some(Item { node, value: PhantomData }))
             }
-            Err(Refused::CompareFailed) => Ok(None),
-            Err(Refused::OutOfRange) => Err(OutOfRange),
+            Err(this_cpu::Error::CompareFailed) => Ok(None),
+            Err(this_cpu::Error::OutOfRange) => Err(OutOfRange),
         }
     }
 
-    /// Gives a value back, to the list of this thread's index.
+    /// Pushes an item on the list of this thread's index.
     ///
     /// # Errors
     ///
-    /// The item, and [`GiveError::Foreign`] if it is another pool's, or [`GiveError::OutOfRange`] as for [`take`](Self::take).
+    /// The item, and [`PushError::Foreign`] if it belongs to another pool, or [`PushError::OutOfRange`] as for [`pop`](Self::pop).
     #[inline]
-    pub fn give<A, I>(&self, token: Token<'_, A>, index: I, item: Item<'a, T>) -> Result<(), (GiveError, Item<'a, T>)>
+    pub fn push<A, I>(&self, token: Token<'_, A>, index: I, item: Item<'a, T>) -> Result<(), (PushError, Item<'a, T>)>
     where
         A: Area,
         I: Index<Kind = K>,
     {
         if !self.nodes.as_ptr_range().contains(&ptr::from_ref(item.node)) {
-            return Err((GiveError::Foreign, item));
+            return Err((PushError::Foreign, item));
         }
         let link = item.node.link.as_ptr();
-        // SAFETY: `heads` as in `take`. The node is one of `nodes` and in no list, as an item holds it; its link is atomic.
+        // SAFETY: `heads` as in `pop`. The node is one of `nodes` and in no list, as an item holds it; its link is atomic.
         match unsafe { this_cpu::push::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), link) } {
             Ok(_) => Ok(()),
-            Err(OutOfRange) => Err((GiveError::OutOfRange, item)),
+            Err(OutOfRange) => Err((PushError::OutOfRange, item)),
         }
     }
 }

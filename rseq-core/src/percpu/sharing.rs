@@ -27,11 +27,11 @@ pub struct Shared;
     label = "in memory that processes share, two of them have the same concurrency ID at the same time",
     note = "storage that processes share goes by CPU: `ByCpu`"
 )]
-pub trait Separates<S>: sealed::Sealed {}
+pub trait UniqueIn<S>: sealed::Sealed {}
 
-impl Separates<Private> for ByCpu {}
-impl Separates<Private> for ByMmCid {}
-impl Separates<Shared> for ByCpu {}
+impl UniqueIn<Private> for ByCpu {}
+impl UniqueIn<Private> for ByMmCid {}
+impl UniqueIn<Shared> for ByCpu {}
 
 mod sealed {
     pub trait Sealed {}

@@ -23,6 +23,7 @@ pub struct Slots<'a, const STRIDE: usize = 64, S = Private> {
 
 /// Why memory does not serve as [`Slots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SlotsError {
     /// There is less than a slot for each index.
     TooFew {

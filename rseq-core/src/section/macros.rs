@@ -6,7 +6,8 @@
 /// that it names, and runs its steps as one restartable sequence.
 ///
 /// ```
-/// use rseq_core::{Aborted, CompareFailed, Committed, Stopped, critical_section};
+/// use rseq_core::ops::librseq;
+/// use rseq_core::{Aborted, CompareFailed, Committed, critical_section};
 ///
 /// critical_section! {
 ///     /// Stores `newv` in `v` if `v` holds `expect` and this thread runs on `cpu`.
@@ -14,7 +15,7 @@
 ///     /// # Safety
 ///     ///
 ///     /// `v` must be valid for reads and writes by this thread's sections.
-///     pub unsafe fn replace(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, Stopped> {
+///     pub unsafe fn replace(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
 ///         exits(Aborted, CompareFailed) scratch() abort(Aborted);
 ///         check_index cpu => Aborted;
 ///         cbne [v], expect => CompareFailed;

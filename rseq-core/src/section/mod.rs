@@ -7,7 +7,7 @@ mod statement;
 mod step;
 mod text;
 
-pub use outcome::{Aborted, Committed, CompareFailed, Differed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
+pub use outcome::{Aborted, Committed, CompareFailed, Differed, Order, OutOfRange, Relaxed, Release};
 #[doc(hidden)]
 pub use statement::Word;
 pub use statement::{Form, Parameter, Place, Run, Source, Statement, Step};

@@ -23,68 +23,23 @@ pub struct OutOfRange;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Differed;
 
-/// Why an operation that compares, on a CPU that the caller chose, did not commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    /// See [`Aborted`]: try again, on the CPU of that moment.
-    Aborted,
-    /// See [`CompareFailed`].
-    CompareFailed,
-}
-
-/// Why an operation that compares and restarts itself did not commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// See [`OutOfRange`].
-    OutOfRange,
-    /// See [`CompareFailed`].
-    CompareFailed,
-}
-
 macro_rules! exits {
-    ($($from:ident => $($to:ident)*: $text:literal;)*) => {
-        $($(impl From<$from> for $to {
-            #[inline]
-            fn from(_: $from) -> Self {
-                Self::$from
-            }
-        })*
-        impl fmt::Display for $from {
+    ($($exit:ident: $text:literal;)*) => {
+        $(impl fmt::Display for $exit {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($text)
             }
         }
-        impl core::error::Error for $from {})*
+        impl core::error::Error for $exit {})*
     };
 }
 
 exits! {
-    Aborted => Stopped: "the section was aborted before its commit";
-    CompareFailed => Stopped Refused: "a comparison of the section failed";
-    Differed => : "a comparison that held did not when it was made again";
-    OutOfRange => Refused: "no storage for this index, or the thread is not registered for rseq";
+    Aborted: "the section was aborted before its commit";
+    CompareFailed: "a comparison of the section failed";
+    Differed: "a comparison that held did not when it was made again";
+    OutOfRange: "no storage for this index, or the thread is not registered for rseq";
 }
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Aborted => Aborted.fmt(f),
-            Self::CompareFailed => CompareFailed.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfRange => OutOfRange.fmt(f),
-            Self::CompareFailed => CompareFailed.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for Stopped {}
-impl core::error::Error for Refused {}
 
 /// The memory order of a commit.
 pub trait Order: sealed::Sealed + Copy {

@@ -21,6 +21,7 @@ impl Commands {
 
 /// The documented errors of `membarrier(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MembarrierError {
     /// ENOSYS: a kernel without `CONFIG_MEMBARRIER`, or a filter that hides the call.
     NoSyscall,

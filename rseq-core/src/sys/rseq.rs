@@ -7,6 +7,7 @@ use linux_raw_sys::general::__NR_rseq;
 /// The documented errors of `rseq(2)`, as `kernel/rseq.c` returns them. Which condition each stands for depends on the
 /// call: see [`RegisterError`](crate::RegisterError) for the reading of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallError {
     /// ENOSYS: a kernel without `CONFIG_RSEQ`, or a filter that hides the call.
     NoSyscall,

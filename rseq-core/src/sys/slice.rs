@@ -33,6 +33,7 @@ pub enum SliceState {
 
 /// The documented errors of the time slice extension's prctl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SliceError {
     /// EINVAL: a kernel without the extension (before 7.0).
     NoExtension,

@@ -2,18 +2,19 @@
 
 use rseq_core::section::Statement;
 
-mod librseq {
+mod librseq_ops {
     use rseq_core::*;
     __librseq_sections!(#![model]);
 }
 
-mod here {
+mod this_cpu_ops {
     use rseq_core::*;
     __this_cpu_sections!(#![model]);
 }
 
 /// Sections as users write them, with the forms of steps that no standard operation has.
 mod user {
+    use rseq_core::ops::{librseq, this_cpu};
     use rseq_core::*;
 
     critical_section! {
@@ -21,7 +22,7 @@ mod user {
 
         /// `if *v != expectnot { *v = (*v + count) }`, with the old value stored in `old`.
         unsafe fn add_unless(cpu: usize, v: *mut usize, expectnot: usize, count: usize, old: *mut usize)
-            -> Result<Committed, Stopped>
+            -> Result<Committed, librseq::Error>
         {
             exits(Aborted, CompareFailed) scratch(sum) abort(Aborted);
             check_index cpu => Aborted;
@@ -33,7 +34,7 @@ mod user {
         }
 
         /// `if slot != 0 && slot == expect { slot += count }`, where an empty slot and a different one are told apart.
-        unsafe fn add_if(base: *mut usize, len: usize, expect: usize, count: usize) -> Result<Committed, Refused> {
+        unsafe fn add_if(base: *mut usize, len: usize, expect: usize, count: usize) -> Result<Committed, this_cpu::Error> {
             exits(OutOfRange, CompareFailed) scratch(i, seen) abort(restart) stride(S);
             load_index i;
             bound i, len => OutOfRange;
@@ -48,7 +49,7 @@ mod user {
         /// `if *(v + at) == expect { *(w + at) = old; *(v + at) = newv }`: sums as addresses in each place.
         unsafe fn replace_at(
             cpu: usize, v: *mut usize, at: usize, expect: usize, newv: usize, w: *mut usize
-        ) -> Result<Committed, Stopped> {
+        ) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(old) abort(Aborted) order(O);
             check_index cpu => Aborted;
             cbne [v + at], expect => CompareFailed;
@@ -73,7 +74,7 @@ mod user {
         }
 
         /// `*v = *v + *v2` if a sum of the two is not 0.
-        unsafe fn fold(cpu: usize, v: *mut usize, v2: *mut usize) -> Result<Committed, Stopped> {
+        unsafe fn fold(cpu: usize, v: *mut usize, v2: *mut usize) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(a, b) abort(Aborted);
             check_index cpu => Aborted;
             load a, [v];
@@ -87,6 +88,7 @@ mod user {
 
 /// Statements that compile and are wrong: what no rule of the macro can see.
 mod wrong {
+    use rseq_core::ops::librseq;
     use rseq_core::*;
 
     critical_section! {
@@ -105,7 +107,7 @@ mod wrong {
         /// A store to the word that it has compared, before the commit.
         unsafe fn publishes_before_the_commit(
             cpu: usize, v: *mut usize, expect: usize, newv: usize, w: *mut usize
-        ) -> Result<Committed, Stopped> {
+        ) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch() abort(Aborted);
             check_index cpu => Aborted;
             cbne [v], expect => CompareFailed;
@@ -152,7 +154,7 @@ mod wrong {
         }
 
         /// Leaves with a word written that it loads first the next time.
-        unsafe fn reads_what_it_left(cpu: usize, v: *mut usize, expect: usize, log: *mut usize) -> Result<Committed, Stopped> {
+        unsafe fn reads_what_it_left(cpu: usize, v: *mut usize, expect: usize, log: *mut usize) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(n) abort(Aborted);
             check_index cpu => Aborted;
             load n, [log];
@@ -168,5 +170,5 @@ pub fn wrong() -> impl Iterator<Item = &'static Statement> {
 }
 
 pub fn all() -> impl Iterator<Item = &'static Statement> {
-    librseq::STATEMENTS.iter().chain(here::STATEMENTS).chain(user::STATEMENTS)
+    librseq_ops::STATEMENTS.iter().chain(this_cpu_ops::STATEMENTS).chain(user::STATEMENTS)
 }

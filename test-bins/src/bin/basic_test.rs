@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
-use rseq_core::ops::librseq::{load_add_store, load_cbne_store};
-use rseq_core::{Aborted, Owner, Registration, Stopped, sys::getcpu};
+use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
+use rseq_core::{Aborted, Owner, Registration, sys::getcpu};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByCpu, ByMmCid, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
@@ -109,7 +109,7 @@ fn commits(token: Here, cpu: u32) -> Verdict {
         let results = unsafe {
             [
                 load_cbne_store(token, index, cpu, v, 5, 7).is_ok(),
-                load_cbne_store(token, index, cpu, v, 5, 9) == Err(Stopped::CompareFailed),
+                load_cbne_store(token, index, cpu, v, 5, 9) == Err(librseq::Error::CompareFailed),
                 load_add_store(token, index, cpu, v, 30).is_ok(),
             ]
         };
@@ -131,7 +131,7 @@ fn refuses(token: Here, cpu: u32) -> Verdict {
         unsafe { (load_cbne_store(token, index, other, v, 5, 7), load_add_store(token, index, other, v, 30)) };
     // SAFETY: as in `commits`.
     let found = unsafe { v.read_volatile() };
-    ensure!(stored == Err(Stopped::Aborted), "load_cbne_store did not abort");
+    ensure!(stored == Err(librseq::Error::Aborted), "load_cbne_store did not abort");
     ensure!(added == Err(Aborted), "load_add_store did not abort");
     ensure!(found == 5, "a section wrote");
     Ok(())

@@ -4,9 +4,9 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use rseq_core::ops::librseq::load_cbne_store;
+use rseq_core::Committed;
+use rseq_core::ops::librseq::{self, load_cbne_store};
 use rseq_core::percpu::PossibleCpus;
-use rseq_core::{Committed, Stopped};
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
@@ -87,12 +87,12 @@ fn work(worker: &Worker<'_>, owners: &Slots, inside: &Slots) -> Option<Counts> {
                 counts.done += 1;
                 MET.fetch_add(usize::from(!is_alone(owner, inside.word(slot)?, name)), Ordering::Relaxed);
             }
-            Err(Stopped::Aborted) => {
+            Err(librseq::Error::Aborted) => {
                 counts.aborted += 1;
                 worker.saw(1);
             }
             // The thread that took it has lost its ID to this one meanwhile; it needs a CPU to finish.
-            Err(Stopped::CompareFailed) => {
+            Err(librseq::Error::CompareFailed) => {
                 counts.compare_failed += 1;
                 time::yield_now();
             }

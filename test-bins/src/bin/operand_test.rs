@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
-use rseq_core::ops::librseq::{load_add_store, load_cbne_store};
-use rseq_core::{Aborted, Committed, Stopped};
+use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
+use rseq_core::{Aborted, Committed};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
 use test_bins::index::Here;
@@ -68,11 +68,11 @@ fn named_freely(token: Here, cpu: u32) -> Verdict {
 }
 
 /// Tries again while the section is aborted, which is rare: the thread is bound to its CPU.
-fn until_not_aborted(mut section: impl FnMut() -> Result<Committed, Stopped>) -> Result<(), Stopped> {
-    let mut result = Err(Stopped::Aborted);
+fn until_not_aborted(mut section: impl FnMut() -> Result<Committed, librseq::Error>) -> Result<(), librseq::Error> {
+    let mut result = Err(librseq::Error::Aborted);
     for _ in 0..1000 {
         result = section();
-        if result != Err(Stopped::Aborted) {
+        if result != Err(librseq::Error::Aborted) {
             break;
         }
     }

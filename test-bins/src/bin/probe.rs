@@ -91,6 +91,7 @@ fn registration(report: &mut Report) {
     match rseq_rt::registration() {
         Ok(rseq_core::Mode::Extended) => report.fact("registration", label, word(format_args!("extended"))),
         Ok(rseq_core::Mode::Legacy) => report.fact("registration", label, word(format_args!("legacy"))),
+        Ok(other) => report.fact("registration", label, unknown(format_args!("{other:?}"))),
         Err(error) => report.fact("registration", label, unknown(format_args!("{error}"))),
     }
     let owner = Registration::<ThreadArea>::adopt(rseq_rt::kernel()).map(|adopted| adopted.owner());
@@ -98,6 +99,7 @@ fn registration(report: &mut Report) {
         Ok(Owner::Runtime) => report.fact("owner", "owner", word(format_args!("runtime"))),
         Ok(Owner::Libc) => report.fact("owner", "owner", word(format_args!("libc"))),
         Ok(Owner::Own) => report.fact("owner", "owner", word(format_args!("own"))),
+        Ok(other) => report.fact("owner", "owner", unknown(format_args!("{other:?}"))),
         Err(error) => report.fact("owner", "owner", unknown(format_args!("{error}"))),
     }
     let length = test_bins::registration::Registered::by_runtime().map(|registered| registered.length);

@@ -125,11 +125,12 @@ fn report_registration() -> u8 {
         Err(_) if registered => 11,
         Ok(Mode::Extended) => 0,
         Ok(Mode::Legacy) => 1,
-        Err(NotRegistered::Refused(error)) => {
+        Ok(_) => 14,
+        Err(NotRegistered::Off) => register_alone(),
+        Err(error) => {
             println!("{error}");
             3
         }
-        Err(NotRegistered::Off) => register_alone(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A linked list per slot: nodes are popped and pushed by sections, and none may be lost or doubled.
 
-use rseq_core::ops::librseq::{load_cbeq_store_add_load_store, load_cbne_store};
+use rseq_core::ops::librseq::{self, load_cbeq_store_add_load_store, load_cbne_store};
 use rseq_core::ops::this_cpu;
-use rseq_core::{Committed, OwnArea, Refused, Stopped};
+use rseq_core::{Committed, OwnArea};
 
 use super::{Counts, Gauge, Tally, under_load};
 use crate::index::{Choice, Here};
@@ -136,8 +136,8 @@ fn pop_aimed<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Opti
         match unsafe { load_cbeq_store_add_load_store(token, index, slot, head, 0, 0, popped) } {
             // SAFETY: the local, written by the section.
             Ok(Committed) => return Some(Some(unsafe { popped.read_volatile() } as *mut Node)),
-            Err(Stopped::Aborted) => counts.aborted += 1,
-            Err(Stopped::CompareFailed) => {
+            Err(librseq::Error::Aborted) => counts.aborted += 1,
+            Err(librseq::Error::CompareFailed) => {
                 counts.compare_failed += 1;
                 return Some(None);
             }
@@ -156,8 +156,8 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
         // SAFETY: the slot's own head; a slot number is not -1 or -2.
         match unsafe { load_cbne_store(token, C::index(token).ok()?, slot, head, expect, node as usize) } {
             Ok(Committed) => return Some(()),
-            Err(Stopped::Aborted) => counts.aborted += 1,
-            Err(Stopped::CompareFailed) => counts.compare_failed += 1,
+            Err(librseq::Error::Aborted) => counts.aborted += 1,
+            Err(librseq::Error::CompareFailed) => counts.compare_failed += 1,
         }
     }
 }
@@ -169,11 +169,11 @@ fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Optio
     match unsafe { this_cpu::pop::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), popped) } {
         // SAFETY: the local, written by the section.
         Ok(Committed) => Some(Some(unsafe { popped.read_volatile() } as *mut Node)),
-        Err(Refused::CompareFailed) => {
+        Err(this_cpu::Error::CompareFailed) => {
             counts.compare_failed += 1;
             Some(None)
         }
-        Err(Refused::OutOfRange) => None,
+        Err(_) => None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
-use rseq_core::ops::librseq::load_cbne_store;
-use rseq_core::{Committed, Stopped};
+use rseq_core::Committed;
+use rseq_core::ops::librseq::{self, load_cbne_store};
 
 use super::{Counts, Tally, under_load};
 use crate::index::{Choice, Here};
@@ -57,12 +57,12 @@ fn lock<C: Choice>(worker: &Worker<'_>, token: Here, locks: &Slots, counts: &mut
                 fence(Ordering::Acquire);
                 return Some(slot);
             }
-            Err(Stopped::Aborted) => {
+            Err(librseq::Error::Aborted) => {
                 counts.aborted += 1;
                 worker.saw(1);
             }
             // The holder may wait for this very CPU.
-            Err(Stopped::CompareFailed) => {
+            Err(librseq::Error::CompareFailed) => {
                 counts.compare_failed += 1;
                 time::yield_now();
             }

@@ -1,9 +1,9 @@
 //! One line for each operation: its arguments, and what it leaves behind.
 
-use rseq_core::ops::librseq::*;
+use rseq_core::ops::librseq::{self, *};
 use rseq_core::ops::this_cpu;
 use rseq_core::section::Statement;
-use rseq_core::{Aborted, Area, Committed, CompareFailed, Index, OutOfRange, Refused, Relaxed, Release, Stopped};
+use rseq_core::{Aborted, Area, Committed, CompareFailed, Index, OutOfRange, Relaxed, Release};
 
 use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, Scene, takes};
 
@@ -40,20 +40,20 @@ impl From<CompareFailed> for Ended {
     }
 }
 
-impl From<Stopped> for Ended {
-    fn from(why: Stopped) -> Self {
+impl From<librseq::Error> for Ended {
+    fn from(why: librseq::Error) -> Self {
         match why {
-            Stopped::Aborted => Self::Aborted,
-            Stopped::CompareFailed => Self::CompareFailed,
+            librseq::Error::Aborted => Self::Aborted,
+            librseq::Error::CompareFailed => Self::CompareFailed,
         }
     }
 }
 
-impl From<Refused> for Ended {
-    fn from(why: Refused) -> Self {
+impl From<this_cpu::Error> for Ended {
+    fn from(why: this_cpu::Error) -> Self {
         match why {
-            Refused::OutOfRange => Self::OutOfRange,
-            Refused::CompareFailed => Self::CompareFailed,
+            this_cpu::Error::CompareFailed => Self::CompareFailed,
+            _ => Self::OutOfRange,
         }
     }
 }
@@ -236,12 +236,12 @@ const fn names<const N: usize>(statements: &[Statement]) -> [&'static str; N] {
 }
 
 mod librseq_statements {
-    use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
+    use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![model]);
 }
 
 mod this_cpu_statements {
-    use rseq_core::{Committed, CompareFailed, OutOfRange, Refused};
+    use rseq_core::{Committed, CompareFailed, OutOfRange};
     rseq_core::__this_cpu_sections!(#![model]);
 }
 

@@ -21,7 +21,7 @@ pub const CONTROLS: u32 = 8;
 type Add<'t> = Trial<'t, 'static, OwnArea, CpuId>;
 
 mod unarmed {
-    use rseq_core::{Committed, CompareFailed, OutOfRange, Refused};
+    use rseq_core::{Committed, CompareFailed, OutOfRange};
     rseq_core::__this_cpu_sections!(#![unarmed]);
 }
 

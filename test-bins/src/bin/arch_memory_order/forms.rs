@@ -3,17 +3,18 @@
 //! The runner reads the section `rseq_forms` of the linked program: addresses of functions, in turn a release form and
 //! the same without the order. It looks up the critical section in each, and whether its commit is ordered.
 
-use rseq_core::ops::librseq::{load_cbne_memcpy_store, load_cbne_store_store};
-use rseq_core::{Committed, CpuId, Index, MmCid, OwnArea, Relaxed, Release, Stopped};
+use rseq_core::ops::librseq::{self, load_cbne_memcpy_store, load_cbne_store_store};
+use rseq_core::{Committed, CpuId, Index, MmCid, OwnArea, Relaxed, Release};
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 
 use crate::ring::{Place, WORDS};
 
 /// [`load_cbne_store_store`].
-type Store<I> = unsafe fn(Here, I, usize, *mut usize, usize, *mut usize, usize, usize) -> Result<Committed, Stopped>;
+type Store<I> =
+    unsafe fn(Here, I, usize, *mut usize, usize, *mut usize, usize, usize) -> Result<Committed, librseq::Error>;
 /// [`load_cbne_memcpy_store`].
 type Copy<I> =
-    unsafe fn(Here, I, usize, *mut usize, usize, *mut u8, *const u8, usize, usize) -> Result<Committed, Stopped>;
+    unsafe fn(Here, I, usize, *mut usize, usize, *mut u8, *const u8, usize, usize) -> Result<Committed, librseq::Error>;
 
 /// Every form by one kind of index; the table is made of these.
 #[repr(C)]
@@ -95,7 +96,7 @@ impl<I> Form<I> {
     }
 
     /// Sends the next message of the ring `slot`.
-    pub fn send(self, token: Here, index: I, slot: usize, place: &Place) -> Result<Committed, Stopped> {
+    pub fn send(self, token: Here, index: I, slot: usize, place: &Place) -> Result<Committed, librseq::Error> {
         let number = place.last.wrapping_add(1);
         match self {
             Self::Store(run) => {

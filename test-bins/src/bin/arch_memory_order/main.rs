@@ -11,6 +11,7 @@ mod forms;
 mod ring;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use rseq_core::ops::librseq;
 
 use rseq_rt::process::ExitCode;
 use test_bins::index::{ByCpu, ByMmCid};
@@ -125,11 +126,11 @@ fn send<C: Formed>(worker: &Worker<'_>, rings: &Rings, form: Form<C::Index>, tot
         let Some(place) = rings.next(slot) else { continue };
         match form.send(token, index, slot, &place) {
             Ok(_) => committed += 1,
-            Err(rseq_core::Stopped::Aborted) => {
+            Err(librseq::Error::Aborted) => {
                 aborted += 1;
                 worker.saw(1);
             }
-            Err(rseq_core::Stopped::CompareFailed) => failed += 1,
+            Err(librseq::Error::CompareFailed) => failed += 1,
         }
     }
     total.committed.fetch_add(committed, Relaxed);

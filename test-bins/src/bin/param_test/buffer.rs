@@ -3,7 +3,8 @@
 use crate::flavour::Flavour;
 use crate::options::Params;
 use crate::workers::{self, Totals, Worker, same};
-use rseq_core::{Order, Stopped};
+use rseq_core::Order;
+use rseq_core::ops::librseq;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::slots::Slots;
@@ -86,17 +87,17 @@ fn retry<F: Flavour, C: Choice, T>(
     worker: &mut Worker<'_, F, C>,
     stacks: &Stacks<T>,
     stop: usize,
-    mut attempt: impl FnMut(&Worker<'_, F, C>, usize, *mut usize, usize) -> Result<rseq_core::Committed, Stopped>,
+    mut attempt: impl FnMut(&Worker<'_, F, C>, usize, *mut usize, usize) -> Result<rseq_core::Committed, librseq::Error>,
 ) -> Ends {
     loop {
         let mut exhausted = false;
         let result = worker.once(|worker, slot| match stacks.offset(slot) {
             Some((_, offset)) if offset == stop => {
                 exhausted = true;
-                Err(Stopped::CompareFailed)
+                Err(librseq::Error::CompareFailed)
             }
             Some((word, offset)) => attempt(worker, slot, word, offset),
-            None => Err(Stopped::Aborted),
+            None => Err(librseq::Error::Aborted),
         });
         match result {
             Some((_, Ok(_))) => return Ends::Done,

@@ -4,6 +4,7 @@ use crate::flavour::Flavour;
 use crate::options::Params;
 use crate::workers::{self, Totals, same};
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
+use rseq_core::ops::librseq;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::slots::{SECOND, Slots};
@@ -30,7 +31,7 @@ pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Tot
     workers::run::<F, C>(params, totals, move |worker| {
         let mut taken = core::ptr::null_mut::<usize>();
         worker.retry(|worker, slot| {
-            let Some(lock) = words.word(slot) else { return Err(rseq_core::Stopped::Aborted) };
+            let Some(lock) = words.word(slot) else { return Err(librseq::Error::Aborted) };
             taken = lock;
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
             unsafe { flavour.load_cbne_store(worker.token, worker.index, slot, lock, 0, 1) }

@@ -3,8 +3,9 @@
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use rseq_core::ops::librseq;
 use rseq_core::section::Differed;
-use rseq_core::{Aborted, Committed, Index, Order, OwnArea, Stopped};
+use rseq_core::{Aborted, Committed, Index, Order, OwnArea};
 use test_bins::index::Here;
 
 /// Two of librseq's operations with a count of one, as a C compiler makes of them where the count is a constant.
@@ -41,13 +42,13 @@ mod plain {
 }
 
 mod stretched {
-    use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
+    use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![stretched]);
     sections_of_one!(#![stretched]);
 }
 
 mod compare_twice {
-    use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
+    use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![compare_twice]);
     sections_of_one!(#![compare_twice]);
 }
@@ -160,19 +161,19 @@ macro_rules! flavours {
 
 flavours! {
     /// `if *v == expect { *v = newv }`
-    load_cbne_store(v: *mut usize, expect: usize, newv: usize) -> Stopped;
+    load_cbne_store(v: *mut usize, expect: usize, newv: usize) -> librseq::Error;
     /// `*v += 1`
     increment(v: *mut usize) -> Aborted;
     /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`
-    load_cbeq_store_add_load_store(v: *mut usize, expectnot: usize, offset: usize, load: *mut usize) -> Stopped;
+    load_cbeq_store_add_load_store(v: *mut usize, expectnot: usize, offset: usize, load: *mut usize) -> librseq::Error;
     /// `*(*(array + offset)) += 1`
     load_add_load_load_increment(array: *mut usize, offset: usize) -> Aborted;
     /// `if *v == expect && *v2 == expect2 { *v = newv }`
-    load_cbne_load_cbne_store(v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize) -> Stopped;
+    load_cbne_load_cbne_store(v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize) -> librseq::Error;
     /// `if *v == expect { *v2 = newv2; *v = newv }`
-    load_cbne_store_store<O>(v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize) -> Stopped;
+    load_cbne_store_store<O>(v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize) -> librseq::Error;
     /// `if *v == expect { copy; *v = newv }`
     load_cbne_memcpy_store<O>(
         v: *mut usize, expect: usize, dst: *mut u8, src: *const u8, len: usize, newv: usize
-    ) -> Stopped;
+    ) -> librseq::Error;
 }

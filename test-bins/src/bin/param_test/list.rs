@@ -4,7 +4,7 @@ use crate::flavour::Flavour;
 use crate::options::Params;
 use crate::workers::{self, Totals, Worker, same};
 use core::mem::offset_of;
-use rseq_core::Stopped;
+use rseq_core::ops::librseq;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::slots::{Slots, View};
@@ -59,7 +59,7 @@ fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: 
     loop {
         let load = &raw mut popped;
         let result = worker.once(|worker, slot| {
-            let Some(head) = heads.word(slot) else { return Err(Stopped::Aborted) };
+            let Some(head) = heads.word(slot) else { return Err(librseq::Error::Aborted) };
             let next = offset_of!(Node, next);
             // SAFETY: a head is 0 or the address of a node, whose link is at `next`; `load` is a local; a slot number is not
             // -1 or -2.
@@ -76,7 +76,7 @@ fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: 
 
 fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View, node: *mut Node) {
     worker.retry(|worker, slot| {
-        let Some(head) = heads.word(slot) else { return Err(Stopped::Aborted) };
+        let Some(head) = heads.word(slot) else { return Err(librseq::Error::Aborted) };
         // SAFETY: the head is the slot's, the node this thread's alone until the section commits; a slot number is not -1
         // or -2.
         unsafe {

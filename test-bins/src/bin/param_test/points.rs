@@ -6,7 +6,7 @@ use rseq_core::section::Statement;
 
 /// The statements of the operations, of which only the numbers of steps are used.
 mod librseq {
-    use rseq_core::{Aborted, Committed, CompareFailed, Stopped};
+    use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![model]);
 }
 mod of_one {

@@ -5,7 +5,8 @@ use crate::inject::{Injector, Point};
 use crate::options::Params;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use rseq_core::{Committed, Index, OwnArea, Registration, Relaxed, Release, Stopped};
+use rseq_core::ops::librseq;
+use rseq_core::{Committed, Index, OwnArea, Registration, Relaxed, Release};
 use test_bins::index::{Choice, Here};
 use test_bins::ktap::{Unmet, Verdict};
 use test_bins::{fail, note, registration};
@@ -40,7 +41,10 @@ pub struct Worker<'p, F: Flavour, C: Choice> {
 impl<F: Flavour, C: Choice> Worker<'_, F, C> {
     /// Runs `attempt` on the slot of the moment, again and again, until it commits; returns the slot.
     #[inline(always)]
-    pub fn retry<E: Into<Stopped>>(&mut self, mut attempt: impl FnMut(&Self, usize) -> Result<Committed, E>) -> usize {
+    pub fn retry<E: Into<librseq::Error>>(
+        &mut self,
+        mut attempt: impl FnMut(&Self, usize) -> Result<Committed, E>,
+    ) -> usize {
         loop {
             if let Some((slot, Ok(Committed))) = self.once(|worker, slot| attempt(worker, slot).map_err(E::into)) {
                 return slot;
@@ -59,8 +63,8 @@ impl<F: Flavour, C: Choice> Worker<'_, F, C> {
     #[inline(always)]
     pub fn once(
         &mut self,
-        attempt: impl FnOnce(&Self, usize) -> Result<Committed, Stopped>,
-    ) -> Option<(usize, Result<Committed, Stopped>)> {
+        attempt: impl FnOnce(&Self, usize) -> Result<Committed, librseq::Error>,
+    ) -> Option<(usize, Result<Committed, librseq::Error>)> {
         self.inject(Point::Before);
         let slot = self.token.slot(self.index) as usize;
         self.inject(Point::Between);
@@ -68,8 +72,8 @@ impl<F: Flavour, C: Choice> Worker<'_, F, C> {
         self.inject(Point::After);
         match result {
             Ok(Committed) => {}
-            Err(Stopped::CompareFailed) => self.mismatched(),
-            Err(Stopped::Aborted) => {
+            Err(librseq::Error::CompareFailed) => self.mismatched(),
+            Err(librseq::Error::Aborted) => {
                 self.aborted();
                 return None;
             }
@@ -186,9 +190,9 @@ fn refused_at<I: Index>(token: Here, index: I, slot: usize) -> Option<()> {
     let all = unsafe {
         [
             Plain.load_cbne_store(token, index, slot, v, expect, 1),
-            Plain.increment(token, index, slot, v2).map_err(Stopped::from),
+            Plain.increment(token, index, slot, v2).map_err(librseq::Error::from),
             Plain.load_cbeq_store_add_load_store(token, index, slot, v, 0, 0, v2),
-            Plain.load_add_load_load_increment(token, index, slot, v, 0).map_err(Stopped::from),
+            Plain.load_add_load_load_increment(token, index, slot, v, 0).map_err(librseq::Error::from),
             Plain.load_cbne_load_cbne_store(token, index, slot, v, expect, v2, 2, 1),
             Plain.load_cbne_store_store::<Relaxed, _>(token, index, slot, v, expect, v2, 1, 1),
             Plain.load_cbne_memcpy_store::<Release, _>(token, index, slot, v, expect, v2.cast(), v.cast(), 4, 1),
@@ -196,7 +200,7 @@ fn refused_at<I: Index>(token: Here, index: I, slot: usize) -> Option<()> {
     };
     // SAFETY: the local, which sections may have written.
     let after = unsafe { v.cast::<Untouched>().read_volatile() };
-    (all.iter().all(|result| *result == Err(Stopped::Aborted)) && after == before).then_some(())
+    (all.iter().all(|result| *result == Err(librseq::Error::Aborted)) && after == before).then_some(())
 }
 
 impl Totals {

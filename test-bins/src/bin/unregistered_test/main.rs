@@ -6,9 +6,10 @@
 
 mod scene;
 
+use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
-use rseq_core::percpu::{Counter, GiveError, Pool, Private, Separates, Slots};
-use rseq_core::{CpuId, Index, OutOfRange, OwnArea, Refused, RegisterError, Registration, Stopped, Token, abi, arch};
+use rseq_core::percpu::{Counter, Pool, Private, PushError, Slots, UniqueIn};
+use rseq_core::{CpuId, Index, OutOfRange, OwnArea, RegisterError, Registration, Token, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
@@ -127,7 +128,7 @@ type Kind<C> = <<C as Choice>::Index as Index>::Kind;
 
 fn turned_away<C: Choice>() -> Verdict
 where
-    Kind<C>: Separates<Private>,
+    Kind<C>: UniqueIn<Private>,
 {
     let scene = Scene::new()?;
     // SAFETY: the only call.
@@ -135,15 +136,15 @@ where
     let count = scene.slots.count();
     let pool = Pool::<usize, Kind<C>, STRIDE>::new(heads, count, nodes).ok().or_fail("a pool")?;
     let counter = Counter::<Kind<C>, STRIDE>::new(Slots::new(scene.counters(), count).ok().or_fail("a counter")?);
-    let (token, index, item) = stale::<C, _>(|token, index| pool.take(token, index))?;
+    let (token, index, item) = stale::<C, _>(|token, index| pool.pop(token, index))?;
     let item = item.ok().flatten().or_fail("a node of the pool")?;
     let before = scene.fingerprint();
     aimed(&scene, token, index)?;
     below_no_length(&scene, token, index)?;
     ensure!(counter.add(token, index, 1) == Err(OutOfRange), "a counter counted");
-    ensure!(matches!(pool.take(token, index), Err(OutOfRange)), "a pool gave something");
-    let refused = pool.give(token, index, item).map_err(|(error, _)| error);
-    ensure!(refused == Err(GiveError::OutOfRange), "a pool took something");
+    ensure!(matches!(pool.pop(token, index), Err(OutOfRange)), "a pool gave something");
+    let refused = pool.push(token, index, item).map_err(|(error, _)| error);
+    ensure!(refused == Err(PushError::OutOfRange), "a pool took something");
     ensure!(scene.fingerprint() == before, "memory was written");
     Ok(())
 }
@@ -154,7 +155,7 @@ fn aimed<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
         let word = scene.slots.word(slot).or_fail("a slot")?;
         // SAFETY: the slot's word.
         for (name, said) in unsafe { scene.aimed(token, index, slot, word) } {
-            ensure!(said == Err(Stopped::Aborted), "{name} in slot {slot}: {said:?}");
+            ensure!(said == Err(librseq::Error::Aborted), "{name} in slot {slot}: {said:?}");
         }
     }
     Ok(())
@@ -166,7 +167,7 @@ fn below_no_length<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
     for length in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
         // SAFETY: the second slot's word.
         for (name, said) in unsafe { scene.here(token, index, base, length) } {
-            ensure!(said == Err(Refused::OutOfRange), "{name} with a length of {length}: {said:?}");
+            ensure!(said == Err(this_cpu::Error::OutOfRange), "{name} with a length of {length}: {said:?}");
         }
     }
     Ok(())

@@ -4,12 +4,12 @@ use core::slice;
 use core::sync::atomic::AtomicUsize;
 
 use rseq_core::ops::librseq::{
-    load_add_load_load_add_store, load_add_store, load_cbeq_store_add_load_store, load_cbne_load_cbne_store,
+    self, load_add_load_load_add_store, load_add_store, load_cbeq_store_add_load_store, load_cbne_load_cbne_store,
     load_cbne_memcpy_store, load_cbne_store, load_cbne_store_store,
 };
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::Node;
-use rseq_core::{Committed, Index, OwnArea, Refused, Relaxed, Release, Stopped};
+use rseq_core::{Committed, Index, OwnArea, Relaxed, Release};
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Unmet};
 use test_bins::slots::{STRIDE, Slots};
@@ -111,7 +111,7 @@ impl Scene {
     /// # Safety
     ///
     /// `v` is a word of the slots, and `slot` not -1 or -2.
-    pub unsafe fn aimed<I: Index>(&self, t: Here, i: I, slot: usize, v: *mut usize) -> [Said<Stopped>; 9] {
+    pub unsafe fn aimed<I: Index>(&self, t: Here, i: I, slot: usize, v: *mut usize) -> [Said<librseq::Error>; 9] {
         let things = self.things();
         // SAFETY: fields of the mapping, all of them valid operands; the caller answers for `v` and `slot`.
         unsafe {
@@ -135,9 +135,9 @@ impl Scene {
                 ("its release form", load_cbne_memcpy_store::<Release, _, _>(t, i, slot, v, ring, to, from, 64, other)),
                 (
                     "load_add_load_load_add_store",
-                    load_add_load_load_add_store(t, i, slot, v, 0, 1).map_err(Stopped::from),
+                    load_add_load_load_add_store(t, i, slot, v, 0, 1).map_err(librseq::Error::from),
                 ),
-                ("load_add_store", load_add_store(t, i, slot, v, 1).map_err(Stopped::from)),
+                ("load_add_store", load_add_store(t, i, slot, v, 1).map_err(librseq::Error::from)),
             ]
         }
     }
@@ -148,7 +148,7 @@ impl Scene {
     /// # Safety
     ///
     /// `base` is a word of the slots, with one before it: there -1 would lead.
-    pub unsafe fn here<I: Index>(&self, t: Here, i: I, base: *mut usize, length: usize) -> [Said<Refused>; 5] {
+    pub unsafe fn here<I: Index>(&self, t: Here, i: I, base: *mut usize, length: usize) -> [Said<this_cpu::Error>; 5] {
         let things = self.things();
         // SAFETY: as in `aimed`. The thread is not registered, so that no `length` lets a section in; were one to, its index
         // is 0 or -1.
@@ -158,9 +158,12 @@ impl Scene {
             [
                 ("cmpxchg", this_cpu::cmpxchg::<STRIDE, OwnArea, I>(t, i, base, length, ring, other)),
                 ("pop", this_cpu::pop::<STRIDE, OwnArea, I>(t, i, base, length, popped)),
-                ("push", this_cpu::push::<STRIDE, OwnArea, I>(t, i, base, length, loose).map_err(Refused::from)),
-                ("add", this_cpu::add::<STRIDE, OwnArea, I>(t, i, base, length, 1).map_err(Refused::from)),
-                ("inc", this_cpu::inc::<STRIDE, OwnArea, I>(t, i, base, length).map_err(Refused::from)),
+                (
+                    "push",
+                    this_cpu::push::<STRIDE, OwnArea, I>(t, i, base, length, loose).map_err(this_cpu::Error::from),
+                ),
+                ("add", this_cpu::add::<STRIDE, OwnArea, I>(t, i, base, length, 1).map_err(this_cpu::Error::from)),
+                ("inc", this_cpu::inc::<STRIDE, OwnArea, I>(t, i, base, length).map_err(this_cpu::Error::from)),
             ]
         }
     }
