@@ -8,60 +8,61 @@
 use rseq_core::ops::{librseq, this_cpu};
 use rseq_core::percpu::{Counter, Item, Pool};
 use rseq_core::{
-    ByCpu, CpuId, KernelRseq, MmCid, Mode, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea, Token,
+    ByCpu, ByMmCid, KernelRseq, Mode, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea, Token,
 };
 
 type Own<'r> = Token<'r, OwnArea>;
+type OwnByMmCid<'r> = Token<'r, OwnArea, ByMmCid>;
 
 macro_rules! probes {
-    ($($name:ident($token:ty, $index:ty; $($arg:ident: $type:ty),*) => $call:expr;)*) => {
+    ($($name:ident($token:ty; $($arg:ident: $type:ty),*) => $call:expr;)*) => {
         $(#[unsafe(no_mangle)]
-        pub unsafe fn $name(token: $token, index: $index, $($arg: $type),*) {
+        pub unsafe fn $name(token: $token, $($arg: $type),*) {
             // SAFETY: the contract of this function is the operation's.
-            let _ = unsafe { $call(token, index, $($arg),*) };
+            let _ = unsafe { $call(token, $($arg),*) };
         })*
     };
 }
 
 probes! {
-    probe_load_cbne_store(Own, CpuId; cpu: usize, v: *mut usize, e: usize, n: usize) => librseq::load_cbne_store;
-    probe_load_add_store(Own, CpuId; cpu: usize, v: *mut usize, n: usize) => librseq::load_add_store;
-    probe_load_add_store_mm_cid(Own, MmCid; cid: usize, v: *mut usize, n: usize) => librseq::load_add_store;
-    probe_load_add_store_adopted(Token<ThreadArea>, CpuId; cpu: usize, v: *mut usize, n: usize)
+    probe_load_cbne_store(Own; cpu: usize, v: *mut usize, e: usize, n: usize) => librseq::load_cbne_store;
+    probe_load_add_store(Own; cpu: usize, v: *mut usize, n: usize) => librseq::load_add_store;
+    probe_load_add_store_mm_cid(OwnByMmCid; cid: usize, v: *mut usize, n: usize) => librseq::load_add_store;
+    probe_load_add_store_adopted(Token<ThreadArea>; cpu: usize, v: *mut usize, n: usize)
         => librseq::load_add_store;
     probe_load_cbeq_store_add_load_store(
-        Own, CpuId; cpu: usize, v: *mut usize, e: usize, o: usize, l: *mut usize
+        Own; cpu: usize, v: *mut usize, e: usize, o: usize, l: *mut usize
     ) => librseq::load_cbeq_store_add_load_store;
-    probe_load_add_load_load_add_store(Own, CpuId; cpu: usize, a: *mut usize, o: usize, n: usize)
+    probe_load_add_load_load_add_store(Own; cpu: usize, a: *mut usize, o: usize, n: usize)
         => librseq::load_add_load_load_add_store;
     probe_load_cbne_load_cbne_store(
-        Own, CpuId; cpu: usize, v: *mut usize, e: usize, v2: *mut usize, e2: usize, n: usize
+        Own; cpu: usize, v: *mut usize, e: usize, v2: *mut usize, e2: usize, n: usize
     ) => librseq::load_cbne_load_cbne_store;
     probe_load_cbne_store_store(
-        Own, CpuId; cpu: usize, v: *mut usize, e: usize, v2: *mut usize, n2: usize, n: usize
+        Own; cpu: usize, v: *mut usize, e: usize, v2: *mut usize, n2: usize, n: usize
     ) => librseq::load_cbne_store_store::<Release, _, _>;
     probe_load_cbne_memcpy_store(
-        Own, CpuId; cpu: usize, v: *mut usize, e: usize, d: *mut u8, s: *const u8, l: usize, n: usize
+        Own; cpu: usize, v: *mut usize, e: usize, d: *mut u8, s: *const u8, l: usize, n: usize
     ) => librseq::load_cbne_memcpy_store::<Release, _, _>;
-    probe_this_cpu_add(Own, CpuId; base: *mut usize, len: usize, n: usize) => this_cpu::add::<64, _, _>;
-    probe_this_cpu_inc(Own, CpuId; base: *mut usize, len: usize) => this_cpu::inc::<64, _, _>;
-    probe_this_cpu_add_unchecked(Own, CpuId; base: *mut usize, n: usize) => this_cpu::add_unchecked::<64, _, _>;
-    probe_this_cpu_cmpxchg(Own, CpuId; base: *mut usize, len: usize, e: usize, n: usize)
+    probe_this_cpu_add(Own; base: *mut usize, len: usize, n: usize) => this_cpu::add::<64, _, _>;
+    probe_this_cpu_inc(Own; base: *mut usize, len: usize) => this_cpu::inc::<64, _, _>;
+    probe_this_cpu_add_unchecked(Own; base: *mut usize, n: usize) => this_cpu::add_unchecked::<64, _, _>;
+    probe_this_cpu_cmpxchg(Own; base: *mut usize, len: usize, e: usize, n: usize)
         => this_cpu::cmpxchg::<64, _, _>;
-    probe_this_cpu_push(Own, CpuId; base: *mut usize, len: usize, node: *mut usize) => this_cpu::push::<64, _, _>;
-    probe_this_cpu_pop(Own, CpuId; base: *mut usize, len: usize, node: *mut usize) => this_cpu::pop::<64, _, _>;
+    probe_this_cpu_push(Own; base: *mut usize, len: usize, node: *mut usize) => this_cpu::push::<64, _, _>;
+    probe_this_cpu_pop(Own; base: *mut usize, len: usize, node: *mut usize) => this_cpu::pop::<64, _, _>;
 }
 
 #[unsafe(no_mangle)]
 pub fn probe_counter(counter: &Counter<'_>, token: Own<'_>) -> usize {
-    let _ = counter.add(token, token.cpu_index(), 1);
+    let _ = counter.add(token, 1);
     counter.sum()
 }
 
 #[unsafe(no_mangle)]
 pub fn probe_pool<'a>(pool: &Pool<'a, u64, ByCpu>, token: Own<'_>) -> Option<Item<'a, u64>> {
-    let item = pool.pop(token, token.cpu_index()).ok()??;
-    pool.push(token, token.cpu_index(), item).err().map(|(_, item)| item)
+    let item = pool.pop(token).ok()??;
+    pool.push(token, item).err().map(|(_, item)| item)
 }
 
 #[unsafe(no_mangle)]

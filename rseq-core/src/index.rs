@@ -1,61 +1,38 @@
 //! What a section is bound to: the CPU or the concurrency ID.
 
 use crate::abi::Rseq;
-use core::marker::PhantomData;
 use core::mem::offset_of;
 
-/// A field of the area that tells a per-CPU slot.
+/// The field of the area that selects a per-CPU slot: [`ByCpu`] or [`ByMmCid`].
 ///
-/// A section reads and compares this very field, so a section indexed by concurrency ID never looks at the CPU.
+/// A section reads and compares this field and no other, so a section by concurrency ID never looks at the CPU.
 pub trait Index: sealed::Sealed + Copy {
-    /// [`ByCpu`] or [`ByMmCid`], for types whose storage goes by one of them.
-    type Kind;
-
     /// Offset of the field in bytes.
     const OFFSET: usize;
 }
 
-/// Says in a type that storage goes by CPU.
-#[derive(Clone, Copy, Debug)]
+/// `cpu_id`: the CPU number, in every registered thread (Linux 4.18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByCpu;
 
-/// Says in a type that storage goes by concurrency ID.
-#[derive(Clone, Copy, Debug)]
+/// `mm_cid`: the concurrency ID within this address space (Linux 6.3), for a token from
+/// [`Token::by_mm_cid`](crate::Token::by_mm_cid).
+///
+/// Processes that run at the same time have the same concurrency IDs, so `mm_cid` is no index into memory that they share:
+/// [`percpu`](crate::percpu) refuses it there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByMmCid;
 
-/// `cpu_id`: the CPU, in every registered thread (Linux 4.18).
-#[derive(Clone, Copy, Debug)]
-pub struct CpuId;
-
-/// `mm_cid`: the concurrency ID within this address space (Linux 6.3), from [`Token::mm_cid_index`]. Processes that run at
-/// the same time have the same ones, so it is no index into memory that they share: [`percpu`](crate::percpu) refuses it
-/// there.
-///
-/// A value proves that the kernel maintains the field and that the thread is registered: an unregistered thread's field
-/// may read 0, and a section that checks nothing else would run unprotected on slot 0.
-///
-/// [`Token::mm_cid_index`]: crate::Token::mm_cid_index
-#[derive(Clone, Copy, Debug)]
-pub struct MmCid<'r>(PhantomData<(&'r (), *mut ())>);
-
-impl MmCid<'_> {
-    pub(crate) fn proven() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl Index for CpuId {
-    type Kind = ByCpu;
+impl Index for ByCpu {
     const OFFSET: usize = offset_of!(Rseq, cpu_id);
 }
 
-impl Index for MmCid<'_> {
-    type Kind = ByMmCid;
+impl Index for ByMmCid {
     const OFFSET: usize = offset_of!(Rseq, mm_cid);
 }
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for super::CpuId {}
-    impl Sealed for super::MmCid<'_> {}
+    impl Sealed for super::ByCpu {}
+    impl Sealed for super::ByMmCid {}
 }

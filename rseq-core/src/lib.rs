@@ -24,7 +24,7 @@ mod slice;
 mod token;
 
 pub use area::{Area, OwnArea, ThreadArea};
-pub use index::{ByCpu, ByMmCid, CpuId, Index, MmCid};
+pub use index::{ByCpu, ByMmCid, Index};
 pub use kernel::KernelRseq;
 pub use libc_area::Owner;
 pub use registration::{Mode, RegisterError, Registration, ReleaseError};

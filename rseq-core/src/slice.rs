@@ -1,9 +1,9 @@
 //! Asking for a little more time on the CPU before a short piece of work that others would have to wait for.
 
-use crate::Token;
 use crate::abi::{AREA_FLAG_SLICE_EXT_ENABLED, Rseq, SliceCtrl};
 use crate::area::Area;
 use crate::sys::{Errno, rseq_slice_yield};
+use crate::{Index, Token};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -68,7 +68,7 @@ pub enum SliceOutcome {
 impl<'r> SliceGuard<'r> {
     /// Requests an extension for this thread, unless it has none enabled or another guard is at work.
     #[inline]
-    pub fn request<A: Area>(token: Token<'r, A>) -> Self {
+    pub fn request<A: Area, I: Index>(token: Token<'r, A, I>) -> Self {
         let area = token.area().pointer();
         let control = if is_enabled(area) && is_idle(control_of(area)) { Some(control_of(area)) } else { None };
         if let Some(control) = control {

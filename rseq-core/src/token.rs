@@ -2,34 +2,46 @@
 
 use crate::abi::{self, Rseq};
 use crate::area::{Area, read};
-use crate::index::{CpuId, Index, MmCid};
+use crate::index::{ByCpu, ByMmCid, Index};
 use core::marker::PhantomData;
 use core::mem::offset_of;
 
-/// Proof that the calling thread is registered: it borrows its [`Registration`](crate::Registration), stays in its thread,
-/// and costs nothing.
+/// Proof that the calling thread is registered, and the index that its sections use. It borrows the thread's
+/// [`Registration`](crate::Registration), cannot leave the thread, and costs nothing.
 ///
-/// One that `current()` gave is a proof of that moment. If the registration ends while it lives, sections still refuse:
-/// the index of an unregistered own area is -1.
+/// A registration makes a token by CPU. [`by_mm_cid`](Self::by_mm_cid) makes one by concurrency ID, which also proves that
+/// the kernel maintains `mm_cid`: an area whose `mm_cid` is not maintained may read 0, and a section that checks nothing else
+/// would then run unprotected on slot 0.
+///
+/// ```compile_fail
+/// # use rseq_core::{ByMmCid, OwnArea, Token};
+/// fn unproven<'r>(token: Token<'r, OwnArea>) -> Token<'r, OwnArea, ByMmCid> {
+///     token
+/// }
+/// ```
+///
+/// A token that `current()` returned proves registration at the time of the call only. If the registration ends while the
+/// token exists, sections still leave without an effect: the index of an unregistered own area is -1.
 #[derive(Debug)]
-pub struct Token<'r, A> {
+pub struct Token<'r, A, I = ByCpu> {
     area: A,
+    index: PhantomData<I>,
     registration: PhantomData<(&'r (), *mut ())>,
 }
 
-impl<A: Copy> Clone for Token<'_, A> {
+impl<A: Copy, I> Clone for Token<'_, A, I> {
     #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<A: Copy> Copy for Token<'_, A> {}
+impl<A: Copy, I> Copy for Token<'_, A, I> {}
 
-impl<'r, A: Area> Token<'r, A> {
+impl<A: Area> Token<'_, A> {
     #[inline]
     pub(crate) fn new(area: A) -> Self {
-        Self { area, registration: PhantomData }
+        Self { area, index: PhantomData, registration: PhantomData }
     }
 
     /// A token for an area whose cpu_id is that of a registered thread.
@@ -38,7 +50,9 @@ impl<'r, A: Area> Token<'r, A> {
         let token = Self::new(area);
         token.is_registered().then_some(token)
     }
+}
 
+impl<'r, A: Area, I: Index> Token<'r, A, I> {
     /// Where the area is.
     #[inline]
     pub fn area(self) -> A {
@@ -81,22 +95,29 @@ impl<'r, A: Area> Token<'r, A> {
         read(self.area, offset_of!(Rseq, flags))
     }
 
-    /// The index for sections by CPU.
+    /// The token for sections by CPU.
     #[inline]
-    pub fn cpu_index(self) -> CpuId {
-        CpuId
+    pub fn by_cpu(self) -> Token<'r, A> {
+        self.with_index()
     }
 
-    /// What a section by this index compares with, at this moment; all ones if the registration has ended.
+    /// The token for sections by concurrency ID. None if the kernel does not maintain `mm_cid` (before Linux 6.3) or the
+    /// thread is not registered.
     #[inline]
-    pub fn slot<I: Index>(self, _index: I) -> u32 {
+    pub fn by_mm_cid(self) -> Option<Token<'r, A, ByMmCid>> {
+        (self.mm_cid().is_some() && self.is_registered()).then(|| self.with_index())
+    }
+
+    #[inline]
+    fn with_index<J>(self) -> Token<'r, A, J> {
+        Token { area: self.area, index: PhantomData, registration: PhantomData }
+    }
+
+    /// The number of the slot that sections with this token use at this moment: the CPU or the concurrency ID. It is
+    /// `u32::MAX` if the registration has ended.
+    #[inline]
+    pub fn slot(self) -> u32 {
         read(self.area, I::OFFSET)
-    }
-
-    /// The index for sections by concurrency ID, where the kernel maintains it (Linux 6.3) and the thread is registered.
-    #[inline]
-    pub fn mm_cid_index(self) -> Option<MmCid<'r>> {
-        self.mm_cid().filter(|_| self.is_registered()).map(|_| MmCid::proven())
     }
 
     /// A u32 field behind the original area, if it is among the active bytes.
@@ -121,6 +142,6 @@ impl<'r, A: Area> Token<'r, A> {
 /// Prepares this thread for the unloading of code with critical sections, such as before `dlclose`: see
 /// [`Token::clear_rseq_cs`]. Every thread that ran one of them does it, after its last one.
 #[inline]
-pub fn prepare_unload<A: Area>(token: Token<'_, A>) {
+pub fn prepare_unload<A: Area, I: Index>(token: Token<'_, A, I>) {
     token.clear_rseq_cs();
 }

@@ -57,7 +57,7 @@ macro_rules! same_as_plain {
             let v = &raw mut value;
             let outcome = until_stopped(|cpu, token| {
                 // SAFETY: `v` and `delays` are locals; the CPU is one that the kernel told.
-                $unwrap(unsafe { $variant::load_cbne_store(token, CpuId, cpu, v, expect, 9, delays.as_ptr()) })
+                $unwrap(unsafe { $variant::load_cbne_store(token, cpu, v, expect, 9, delays.as_ptr()) })
             });
             if let Some(outcome) = outcome {
                 assert_eq!(outcome, committed);
@@ -99,9 +99,8 @@ fn a_second_comparison_that_differs_is_told() {
             let token = registration.token();
             let cpu = token.cpu_id() as usize;
             // SAFETY: an atomic's word, and delays for every step; the CPU is one that the kernel told.
-            let twice = unsafe {
-                compare_twice::load_cbne_store(token, CpuId, cpu, word.as_ptr(), 7, unwanted, delays.as_ptr())
-            };
+            let twice =
+                unsafe { compare_twice::load_cbne_store(token, cpu, word.as_ptr(), 7, unwanted, delays.as_ptr()) };
             told = twice == Err(section::Differed);
         }
         done.store(true, Relaxed);
@@ -117,7 +116,7 @@ fn unarmed_sections_leave_no_descriptor() {
     token.clear_rseq_cs();
     let mut slots = [0usize; 8 * 1024];
     // SAFETY: the slots are 1024 words at a stride of 64 bytes on 64-bit and more on 32-bit.
-    unsafe { unarmed::add::<8, _, _>(token, CpuId, slots.as_mut_ptr(), 1024, 1) }.expect("in range");
+    unsafe { unarmed::add::<8, _, _>(token, slots.as_mut_ptr(), 1024, 1) }.expect("in range");
     // SAFETY: the area is this thread's while it is registered.
     assert_eq!(unsafe { (&raw const (*token.area().pointer().as_ptr()).rseq_cs).read_volatile() }, 0);
 }

@@ -23,43 +23,29 @@ static ADDED: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn add_in_handler<C: Choice>(_: i32) {
     let Some(token) = rseq_rt::current() else { return };
-    let Ok(index) = C::index(token) else { return };
+    let Ok(token) = C::of(token) else { return };
     let (base, slots) = (BASE.load(Relaxed) as *mut usize, SLOTS.load(Relaxed));
     // SAFETY: the test keeps the slots while there is a number of them here, and there are none before and after.
-    if unsafe { this_cpu::add::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) }.is_ok() {
+    if unsafe { this_cpu::add::<STRIDE, OwnArea, C>(token, base, slots, 1) }.is_ok() {
         ADDED.fetch_add(1, Relaxed);
     }
 }
 
 /// Adds until `enough` aborts or, in a section that restarts itself, `enough` restarts; then compares the sum.
 pub fn test<C: Choice>(token: Here, here: bool, enough: usize) -> Verdict {
-    let index = || C::index(token);
-    index()?;
+    let by = C::of(token)?;
     if here {
         let mut add = |slots: &Slots, attempts: *mut usize, from: *const u8, to: *mut u8| {
             let (base, count) = (slots.base(), slots.count());
             // SAFETY: base and count are the slots', the caller's locals are what else the section uses.
-            unsafe {
-                delayed_add_here::<STRIDE, OwnArea, C::Index>(
-                    token,
-                    index().ok()?,
-                    base,
-                    count,
-                    1,
-                    attempts,
-                    from,
-                    to,
-                    DELAY,
-                )
-            }
-            .ok()
+            unsafe { delayed_add_here::<STRIDE, OwnArea, C>(by, base, count, 1, attempts, from, to, DELAY) }.ok()
         };
         return compare(add_in_handler::<C>, &mut |slots| restart(slots, enough, &mut add));
     }
     let mut add = |slots: &Slots, from: *const u8, to: *mut u8| {
         let slot = C::value(token);
         // SAFETY: the slot's own word, the caller's locals, and a slot number is not -1 or -2.
-        Some(unsafe { delayed_add(token, index().ok()?, slot, slots.word(slot)?, 1, from, to, DELAY) })
+        Some(unsafe { delayed_add(by, slot, slots.word(slot)?, 1, from, to, DELAY) })
     };
     compare(add_in_handler::<C>, &mut |slots| retry(slots, enough, &mut add))
 }

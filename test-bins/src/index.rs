@@ -1,38 +1,31 @@
-//! The two ways to choose a slot, so that one test body serves both.
+//! The two indices, so that one test body serves both.
 
-use rseq_core::{CpuId, Index, MmCid, OwnArea, Token};
+use rseq_core::{Index, OwnArea, Token};
 
 use crate::ktap::Unmet;
 
-/// The token of a thread that the runtime registered.
-pub type Here = Token<'static, OwnArea>;
+pub use rseq_core::{ByCpu, ByMmCid};
 
-/// A way to choose a slot.
-pub trait Choice {
-    /// The core's index type.
-    type Index: Index;
+/// The token of a thread that the runtime registered.
+pub type Here<I = ByCpu> = Token<'static, OwnArea, I>;
+
+/// An index, as tests choose it.
+pub trait Choice: Index + 'static {
     /// What results call it.
     const NAME: &'static str;
 
-    /// The proof that the kernel maintains the field; a skip where it does not.
-    fn index(token: Here) -> Result<Self::Index, Unmet>;
+    /// The token by this index; a skip where the kernel does not maintain the field.
+    fn of(token: Here) -> Result<Here<Self>, Unmet>;
 
-    /// The field's value at this moment.
+    /// The field's value at this moment, whether or not the kernel maintains it.
     fn value(token: Here) -> usize;
 }
 
-/// By CPU number.
-pub struct ByCpu;
-
-/// By concurrency ID.
-pub struct ByMmCid;
-
 impl Choice for ByCpu {
-    type Index = CpuId;
     const NAME: &'static str = "cpu_id";
 
-    fn index(token: Here) -> Result<CpuId, Unmet> {
-        Ok(token.cpu_index())
+    fn of(token: Here) -> Result<Here, Unmet> {
+        Ok(token)
     }
 
     fn value(token: Here) -> usize {
@@ -41,11 +34,10 @@ impl Choice for ByCpu {
 }
 
 impl Choice for ByMmCid {
-    type Index = MmCid<'static>;
     const NAME: &'static str = "mm_cid";
 
-    fn index(token: Here) -> Result<MmCid<'static>, Unmet> {
-        token.mm_cid_index().ok_or_else(|| crate::skip!("this kernel has no mm_cid (Linux 6.3)"))
+    fn of(token: Here) -> Result<Here<Self>, Unmet> {
+        token.by_mm_cid().ok_or_else(|| crate::skip!("this kernel has no mm_cid (Linux 6.3)"))
     }
 
     fn value(token: Here) -> usize {

@@ -138,12 +138,9 @@ impl Gauge {
     fn restarts<C: Choice>(&mut self, token: Here) -> Option<usize> {
         let mut attempts = 0usize;
         let (counter, (from, to)) = (&raw mut attempts, self.delay.ends());
-        let (base, count, index) = (self.slots.base(), self.slots.count(), C::index(token).ok()?);
+        let (base, count, token) = (self.slots.base(), self.slots.count(), C::of(token).ok()?);
         // SAFETY: base and count are the slots', `counter` is a local, and the delay is this worker's own.
-        unsafe {
-            delayed_add_here::<STRIDE, OwnArea, C::Index>(token, index, base, count, 1, counter, from, to, DELAY)
-        }
-        .ok()?;
+        unsafe { delayed_add_here::<STRIDE, OwnArea, C>(token, base, count, 1, counter, from, to, DELAY) }.ok()?;
         // SAFETY: the local, which the section wrote.
         unsafe { counter.read_volatile() }.checked_sub(1)
     }

@@ -66,12 +66,11 @@ impl Trial {
 }
 
 /// A section that the caller aims at a slot.
-type Aimed<I> = unsafe fn(Here, I, usize, *mut usize, usize, *const u8, *mut u8, usize) -> Result<Committed, Aborted>;
+type Aimed<I> = unsafe fn(Here<I>, usize, *mut usize, usize, *const u8, *mut u8, usize) -> Result<Committed, Aborted>;
 
 /// A section that finds its slot itself.
 type Here_<I> = unsafe fn(
-    Here,
-    I,
+    Here<I>,
     *mut usize,
     usize,
     usize,
@@ -115,10 +114,10 @@ extern "C" fn add_and_count<C: Choice>(signal: i32) {
     let base = HANDLER_BASE.load(Relaxed) as *mut usize;
     let slots = HANDLER_SLOTS.load(Relaxed);
     let Some(token) = rseq_rt::current() else { return };
-    let Ok(index) = C::index(token) else { return };
+    let Ok(token) = C::of(token) else { return };
     // SAFETY: the trial that set the base keeps its slots until every signalled thread has been joined; before the first
     // trial there are 0 slots.
-    let added = unsafe { rseq_core::ops::this_cpu::add::<STRIDE, OwnArea, C::Index>(token, index, base, slots, 1) };
+    let added = unsafe { rseq_core::ops::this_cpu::add::<STRIDE, OwnArea, C>(token, base, slots, 1) };
     if added.is_ok() {
         HANDLER_ADDED.fetch_add(1, Relaxed);
     }
@@ -126,9 +125,9 @@ extern "C" fn add_and_count<C: Choice>(signal: i32) {
 
 /// Runs `section` under load until `options.enough` aborts, or with `until_lost` that many losses, or fewer in a second; without any, up to
 /// [`PATIENCE`].
-pub fn run<C: Choice>(options: &Options, section: &Section<C::Index>, until_lost: bool) -> Result<Trial, Unmet> {
+pub fn run<C: Choice>(options: &Options, section: &Section<C>, until_lost: bool) -> Result<Trial, Unmet> {
     let token = crate::registration::token()?;
-    C::index(token)?;
+    C::of(token)?;
     let slots = Slots::new().or_fail("memory for the slots")?;
     HANDLER_BASE.store(slots.base() as usize, Relaxed);
     HANDLER_SLOTS.store(slots.count(), Relaxed);
@@ -185,7 +184,7 @@ impl Totals {
 }
 
 /// One worker: the counts added and the aborts seen; `None` in a thread without a registration.
-fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C::Index>) -> Option<(usize, usize)> {
+fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C>) -> Option<(usize, usize)> {
     let token = rseq_rt::current()?;
     match section {
         Section::Aimed(add) => count_aimed::<C>(worker, token, slots, *add),
@@ -193,12 +192,7 @@ fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C::Ind
     }
 }
 
-fn count_aimed<C: Choice>(
-    worker: &Worker<'_>,
-    token: Here,
-    slots: &Slots,
-    add: Aimed<C::Index>,
-) -> Option<(usize, usize)> {
+fn count_aimed<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: Aimed<C>) -> Option<(usize, usize)> {
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
@@ -206,7 +200,7 @@ fn count_aimed<C: Choice>(
         let slot = C::value(token);
         let word = slots.word(slot)?;
         // SAFETY: `word` is slot `slot`'s, the delay's ends are this thread's own, and a slot number is no -1 or -2.
-        match unsafe { add(token, C::index(token).ok()?, slot, word, 1, from, to, DELAY) } {
+        match unsafe { add(C::of(token).ok()?, slot, word, 1, from, to, DELAY) } {
             Ok(Committed) => added += 1,
             Err(Aborted) => {
                 aborts += 1;
@@ -217,20 +211,15 @@ fn count_aimed<C: Choice>(
     Some((added, aborts))
 }
 
-fn count_here<C: Choice>(
-    worker: &Worker<'_>,
-    token: Here,
-    slots: &Slots,
-    add: Here_<C::Index>,
-) -> Option<(usize, usize)> {
+fn count_here<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: Here_<C>) -> Option<(usize, usize)> {
     let (mut added, mut attempts) = (0, 0usize);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
     while worker.goes_on() {
         let before = attempts;
-        let (index, counter) = (C::index(token).ok()?, &raw mut attempts);
+        let (token, counter) = (C::of(token).ok()?, &raw mut attempts);
         // SAFETY: base and count are the slots', `attempts` and the delay's ends are this thread's own.
-        unsafe { add(token, index, slots.base(), slots.count(), 1, counter, from, to, DELAY) }.ok()?;
+        unsafe { add(token, slots.base(), slots.count(), 1, counter, from, to, DELAY) }.ok()?;
         added += 1;
         // SAFETY: the section wrote the local, which outlives it.
         attempts = unsafe { counter.read_volatile() };

@@ -19,8 +19,8 @@ use core::sync::atomic::Ordering;
 /// # let kernel = rseq_core::KernelRseq::SILENT;
 /// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
 /// let token = registration.token();
-/// hits.add(token, token.cpu_index(), 3)?;
-/// hits.increment(token, token.cpu_index())?;
+/// hits.add(token, 3)?;
+/// hits.increment(token)?;
 /// assert_eq!(hits.sum(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -30,7 +30,7 @@ pub struct Counter<'a, K = ByCpu, const STRIDE: usize = 64> {
     kind: PhantomData<K>,
 }
 
-impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
+impl<'a, K: Index, const STRIDE: usize> Counter<'a, K, STRIDE> {
     /// A counter over `slots`, whose words it takes as they are. Over slots that processes share it counts all of theirs, by
     /// CPU only: see [`UniqueIn`].
     pub const fn new<S>(slots: Slots<'a, STRIDE, S>) -> Self
@@ -49,14 +49,9 @@ impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
     ///
     /// [`OutOfRange`] where the index has no slot, or the thread's registration has ended.
     #[inline]
-    pub fn add<A: Area, I: Index<Kind = K>>(
-        &self,
-        token: Token<'_, A>,
-        index: I,
-        count: usize,
-    ) -> Result<(), OutOfRange> {
+    pub fn add<A: Area>(&self, token: Token<'_, A, K>, count: usize) -> Result<(), OutOfRange> {
         // SAFETY: `slots` are `len` slots of STRIDE bytes, each beginning with an atomic word that lives for 'a.
-        unsafe { this_cpu::add::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len(), count) }.map(|_| ())
+        unsafe { this_cpu::add::<STRIDE, A, K>(token, self.slots.base(), self.slots.len(), count) }.map(|_| ())
     }
 
     /// Adds one (wrapping) to the slot of this thread's index, faster than [`add`](Self::add) does.
@@ -65,9 +60,9 @@ impl<'a, K, const STRIDE: usize> Counter<'a, K, STRIDE> {
     ///
     /// As [`add`](Self::add).
     #[inline]
-    pub fn increment<A: Area, I: Index<Kind = K>>(&self, token: Token<'_, A>, index: I) -> Result<(), OutOfRange> {
+    pub fn increment<A: Area>(&self, token: Token<'_, A, K>) -> Result<(), OutOfRange> {
         // SAFETY: as for `add`: the slots are of this length and stride, and live for 'a.
-        unsafe { this_cpu::inc::<STRIDE, A, I>(token, index, self.slots.base(), self.slots.len()) }.map(|_| ())
+        unsafe { this_cpu::inc::<STRIDE, A, K>(token, self.slots.base(), self.slots.len()) }.map(|_| ())
     }
 
     /// The sum of all slots (wrapping). Additions that run at the same time may or may not be in it.

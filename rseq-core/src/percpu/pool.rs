@@ -41,7 +41,7 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// ```compile_fail
 /// # use rseq_core::{Area, ByMmCid, Token, percpu::Pool};
 /// fn mixed<A: Area>(pool: &Pool<'_, u8, ByMmCid>, token: Token<'_, A>) {
-///     let _ = pool.pop(token, token.cpu_index());
+///     let _ = pool.pop(token);
 /// }
 /// ```
 ///
@@ -58,9 +58,9 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// # let kernel = rseq_core::KernelRseq::SILENT;
 /// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
 /// let token = registration.token();
-/// if let Some(mut buffer) = pool.pop(token, token.cpu_index())? {
+/// if let Some(mut buffer) = pool.pop(token)? {
 ///     buffer[0] = 1;
-///     pool.push(token, token.cpu_index(), buffer).map_err(|(error, _)| error)?;
+///     pool.push(token, buffer).map_err(|(error, _)| error)?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -117,7 +117,7 @@ impl<T> DerefMut for Item<'_, T> {
     }
 }
 
-impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
+impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
     /// A pool of `nodes`, dealt out over the lists of at least `needed` slots in `heads`: see
     /// [`PossibleCpus`](super::PossibleCpus). The words of `heads` are overwritten. All of it is memory of this process: lists
     /// hold addresses, which mean nothing in another.
@@ -142,17 +142,12 @@ impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
     ///
     /// [`OutOfRange`] where the index has no slot, or the thread's registration has ended.
     #[inline]
-    pub fn pop<A, I>(&self, token: Token<'_, A>, index: I) -> Result<Option<Item<'a, T>>, OutOfRange>
-    where
-        A: Area,
-        I: Index<Kind = K>,
-    {
+    pub fn pop<A: Area>(&self, token: Token<'_, A, K>) -> Result<Option<Item<'a, T>>, OutOfRange> {
         let mut popped = 0usize;
         // SAFETY: `heads` are `len` slots that nobody else reaches, as they are borrowed mutably for 'a. Each holds 0 or the
         // address of one of `nodes`, whose first word is its link and which live for 'a. `popped` is a local.
-        let result = unsafe {
-            this_cpu::pop::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), &raw mut popped)
-        };
+        let result =
+            unsafe { this_cpu::pop::<STRIDE, A, K>(token, self.heads.base(), self.heads.len(), &raw mut popped) };
         match result {
             Ok(_) => {
                 // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the
@@ -172,17 +167,13 @@ impl<'a, T: Send, K, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
     ///
     /// The item, and [`PushError::Foreign`] if it belongs to another pool, or [`PushError::OutOfRange`] as for [`pop`](Self::pop).
     #[inline]
-    pub fn push<A, I>(&self, token: Token<'_, A>, index: I, item: Item<'a, T>) -> Result<(), (PushError, Item<'a, T>)>
-    where
-        A: Area,
-        I: Index<Kind = K>,
-    {
+    pub fn push<A: Area>(&self, token: Token<'_, A, K>, item: Item<'a, T>) -> Result<(), (PushError, Item<'a, T>)> {
         if !self.nodes.as_ptr_range().contains(&ptr::from_ref(item.node)) {
             return Err((PushError::Foreign, item));
         }
         let link = item.node.link.as_ptr();
         // SAFETY: `heads` as in `pop`. The node is one of `nodes` and in no list, as an item holds it; its link is atomic.
-        match unsafe { this_cpu::push::<STRIDE, A, I>(token, index, self.heads.base(), self.heads.len(), link) } {
+        match unsafe { this_cpu::push::<STRIDE, A, K>(token, self.heads.base(), self.heads.len(), link) } {
             Ok(_) => Ok(()),
             Err(OutOfRange) => Err((PushError::OutOfRange, item)),
         }

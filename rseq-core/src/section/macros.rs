@@ -2,7 +2,7 @@
 
 /// States critical sections, once for every architecture.
 ///
-/// Each item becomes an `unsafe fn` that takes a [`Token`](crate::Token), an [`Index`](crate::Index) and the parameters
+/// Each item becomes an `unsafe fn` that takes a [`Token`](crate::Token) by any [`Index`](crate::Index) and the parameters
 /// that it names, and runs its steps as one restartable sequence.
 ///
 /// ```
@@ -86,7 +86,7 @@
 /// A stride is a power of two:
 ///
 /// ```compile_fail
-/// # use rseq_core::{Committed, CpuId, KernelRseq, OutOfRange, Registration, critical_section};
+/// # use rseq_core::{Committed, KernelRseq, OutOfRange, Registration, critical_section};
 /// # critical_section! {
 /// #     unsafe fn count(base: *mut usize, len: usize, n: usize) -> Result<Committed, OutOfRange> {
 /// #         exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
@@ -98,7 +98,7 @@
 /// # }
 /// # let registration = Registration::adopt(KernelRseq::SILENT).unwrap();
 /// # let base = std::ptr::null_mut();
-/// unsafe { count::<24, _, _>(registration.token(), CpuId, base, 0, 1) };
+/// unsafe { count::<24, _, _>(registration.token(), base, 0, 1) };
 /// ```
 ///
 /// # Restarting
@@ -155,7 +155,7 @@ macro_rules! __rseq_item {
             RseqArea: $crate::Area,
             RseqIndex: $crate::Index,
         >(
-            token: $crate::Token<'_, RseqArea>, _index: RseqIndex, $($input: $type,)* $($more: $more_type)?
+            token: $crate::Token<'_, RseqArea, RseqIndex>, $($input: $type,)* $($more: $more_type)?
         ) -> $crate::__rseq_result!($variant $result) {
             $(const { assert!($stride.is_power_of_two(), "a stride is a power of two") };)?
             $crate::__rseq_ordered! {

@@ -1,6 +1,6 @@
 //! A section as data: the steps that its assembly is made from, for whoever wants to interpret them.
 
-use crate::{Committed, CpuId, OwnArea, ThreadArea, Token};
+use crate::{Committed, OwnArea, ThreadArea, Token};
 
 /// A critical section as [`critical_section!`](crate::critical_section) read it, with `#![model]`.
 ///
@@ -40,7 +40,7 @@ pub struct Parameter {
 /// # Safety
 ///
 /// As the section's; there is a word for each parameter.
-pub type Run<A> = for<'r> unsafe fn(Token<'r, A>, CpuId, &[usize]) -> Result<Committed, &'static str>;
+pub type Run<A> = for<'r> unsafe fn(Token<'r, A>, &[usize]) -> Result<Committed, &'static str>;
 
 /// A section as assembly, by CPU, for both places where an area can be.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +137,7 @@ macro_rules! __rseq_statement {
             }
         }
         unsafe fn rseq_run<RseqOrder: $crate::Order, RseqArea: $crate::Area>(
-            token: $crate::Token<'_, RseqArea>, index: $crate::CpuId, words: &[usize]
+            token: $crate::Token<'_, RseqArea>, words: &[usize]
         ) -> Result<$crate::Committed, &'static str> {
             let mut words = words.iter();
             $(let $input = <$type as $crate::section::Word>::from_word(words.next().copied().unwrap_or(0));)*
@@ -147,8 +147,8 @@ macro_rules! __rseq_statement {
                     $($crate::__rseq_instead!($order RseqOrder),)?
                     $({ $crate::__rseq_instead!($stride $crate::section::Statement::STRIDE) },)?
                     RseqArea,
-                    $crate::CpuId,
-                >(token, index, $($input),*)
+                    $crate::ByCpu,
+                >(token, $($input),*)
             };
             result.map_err(|error| {
                 let _ = &error;
@@ -165,7 +165,7 @@ macro_rules! __rseq_statement {
             scratch: &[$(stringify!($scratch)),*],
             abort: $crate::__rseq_abort_name!($abort),
             steps: $crate::__rseq_statement_steps! {
-                [$($order)?] { [token CpuId] model $abort [] [] [] [] } $($steps)*
+                [$($order)?] { [token ByCpu] model $abort [] [] [] [] } $($steps)*
             },
             forms: $crate::__rseq_forms!($($order)?),
         }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
 use rseq_core::section::{Form, Run, Statement, Step};
-use rseq_core::{Area, Committed, CpuId, KernelRseq, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
+use rseq_core::{Area, Committed, KernelRseq, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
 use std::io::Write;
 use std::ptr;
 
@@ -73,7 +73,7 @@ impl<A: Area> Bench<A> {
             // SAFETY: the arena is SIZE bytes, and no section runs.
             unsafe { self.arena.cast::<[u8; SIZE]>().write_volatile(*case.memory.bytes()) };
             // SAFETY: the model has shown that with these parameters and this index the section stays in the arena.
-            let ending = match unsafe { (self.run)(form)(self.token, CpuId, case.parameters(0, 0)) } {
+            let ending = match unsafe { (self.run)(form)(self.token, case.parameters(0, 0)) } {
                 Ok(Committed) => Ending::Committed,
                 Err(exit) => Ending::Left(exit),
             };

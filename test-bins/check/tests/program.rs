@@ -61,7 +61,7 @@ fn this_program_is_clean() {
     if let Ok(registration) = Registration::adopt(KernelRseq::SILENT) {
         let (token, mut word) = (registration.token(), 0);
         // SAFETY: the word is a local, the CPU one that the kernel told.
-        let _ = unsafe { load_add_store(token, token.cpu_index(), token.cpu_id() as usize, &raw mut word, 1) };
+        let _ = unsafe { load_add_store(token, token.cpu_id() as usize, &raw mut word, 1) };
     }
     let own = std::env::current_exe().expect("a program knows its file");
     let checked = rseq_check::check(&own, true).expect("it can be read");

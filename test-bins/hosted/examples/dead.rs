@@ -1,7 +1,7 @@
 //! 30 critical sections that nobody runs, in functions of their own beside a `main` without one: what a linker keeps of them.
 
 use rseq_core::ops::this_cpu;
-use rseq_core::{CpuId, KernelRseq, ThreadArea};
+use rseq_core::{KernelRseq, ThreadArea};
 
 macro_rules! dead {
     ($($name:ident $addend:literal)*) => {
@@ -15,7 +15,7 @@ macro_rules! dead {
             unsafe extern "C" fn $name(words: *mut usize, slots: usize) -> bool {
                 let Some(token) = ThreadArea::current(KernelRseq::SILENT) else { return false };
                 // SAFETY: the caller's contract is the section's.
-                unsafe { this_cpu::add::<64, _, _>(token, CpuId, words, slots, $addend) }.is_ok()
+                unsafe { this_cpu::add::<64, _, _>(token, words, slots, $addend) }.is_ok()
             }
         )*
     };

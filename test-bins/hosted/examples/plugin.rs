@@ -1,7 +1,7 @@
 //! A shared library with a critical section of its own, over the registration of whoever loads it.
 
 use rseq_core::ops::this_cpu;
-use rseq_core::{CpuId, KernelRseq, ThreadArea, prepare_unload};
+use rseq_core::{KernelRseq, ThreadArea, prepare_unload};
 
 /// Adds 1 to the calling thread's slot, `times` times. Returns 0, or -1 where the thread is not registered.
 ///
@@ -13,7 +13,7 @@ pub unsafe extern "C" fn plugin_add(words: *mut usize, slots: usize, times: usiz
     let Some(token) = ThreadArea::current(KernelRseq::SILENT) else { return -1 };
     for _ in 0..times {
         // SAFETY: the caller's contract is the section's.
-        if unsafe { this_cpu::add::<64, _, _>(token, CpuId, words, slots, 1) }.is_err() {
+        if unsafe { this_cpu::add::<64, _, _>(token, words, slots, 1) }.is_err() {
             return -1;
         }
     }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rseq_core::percpu::{CacheAligned, Counter, PossibleCpus, Slots};
-use rseq_core::{Aborted, Area, Committed, CpuId, Token};
+use rseq_core::{Aborted, Area, Committed, Token};
 
 use crate::sections::{armed, unarmed};
 use crate::source::Source;
@@ -111,8 +111,8 @@ fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(
         // possible CPU.
         let outcome = unsafe {
             match armed {
-                true => armed::delayed_add(token, CpuId, cpu, word, 1, from, to, DELAY),
-                false => unarmed::delayed_add(token, CpuId, cpu, word, 1, from, to, DELAY),
+                true => armed::delayed_add(token, cpu, word, 1, from, to, DELAY),
+                false => unarmed::delayed_add(token, cpu, word, 1, from, to, DELAY),
             }
         };
         match outcome {
@@ -126,7 +126,7 @@ fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(
 /// Adds on top of whatever it interrupts, in threads that are registered.
 extern "C" fn add_in_handler<S: Source>(_: libc::c_int) {
     let (Ok(slots), Some(token)) = (Slots::<64>::new(&WORDS, 1), S::current()) else { return };
-    if Counter::new(slots).add(token, token.cpu_index(), 1).is_ok() {
+    if Counter::new(slots).add(token, 1).is_ok() {
         HANDLED.fetch_add(1, Relaxed);
     }
 }

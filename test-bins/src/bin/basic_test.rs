@@ -104,13 +104,13 @@ fn moved(token: Here) -> Verdict {
 fn commits(token: Here, cpu: u32) -> Verdict {
     for _ in 0..100 {
         let mut word = 5usize;
-        let (index, v, cpu) = (token.cpu_index(), &raw mut word, cpu as usize);
+        let (v, cpu) = (&raw mut word, cpu as usize);
         // SAFETY: `v` is a local of this thread, and a CPU number is not -1 or -2.
         let results = unsafe {
             [
-                load_cbne_store(token, index, cpu, v, 5, 7).is_ok(),
-                load_cbne_store(token, index, cpu, v, 5, 9) == Err(librseq::Error::CompareFailed),
-                load_add_store(token, index, cpu, v, 30).is_ok(),
+                load_cbne_store(token, cpu, v, 5, 7).is_ok(),
+                load_cbne_store(token, cpu, v, 5, 9) == Err(librseq::Error::CompareFailed),
+                load_add_store(token, cpu, v, 30).is_ok(),
             ]
         };
         // SAFETY: as above; volatile, since the sections wrote it behind the compiler's back.
@@ -125,10 +125,9 @@ fn commits(token: Here, cpu: u32) -> Verdict {
 
 fn refuses(token: Here, cpu: u32) -> Verdict {
     let mut word = 5usize;
-    let (index, v, other) = (token.cpu_index(), &raw mut word, cpu as usize + 1);
+    let (v, other) = (&raw mut word, cpu as usize + 1);
     // SAFETY: as in `commits`.
-    let (stored, added) =
-        unsafe { (load_cbne_store(token, index, other, v, 5, 7), load_add_store(token, index, other, v, 30)) };
+    let (stored, added) = unsafe { (load_cbne_store(token, other, v, 5, 7), load_add_store(token, other, v, 30)) };
     // SAFETY: as in `commits`.
     let found = unsafe { v.read_volatile() };
     ensure!(stored == Err(librseq::Error::Aborted), "load_cbne_store did not abort");

@@ -242,7 +242,7 @@ impl Runner {
             rounds += 1;
             let slot = ByCpu::value(token);
             // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
-            let result = unsafe { delayed_add(token, token.cpu_index(), slot, slots.word(slot)?, 1, from, to, DELAY) };
+            let result = unsafe { delayed_add(token, slot, slots.word(slot)?, 1, from, to, DELAY) };
             if result.is_err() {
                 self.aborts.fetch_add(1, Relaxed);
                 let before = core::mem::replace(&mut switches, process::context_switches().ok()?);

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("mm_cid_test", "concurrency IDs are small, and one thread's at a time"));
-    let token = match registration::token().and_then(|token| ByMmCid::index(token).map(|_| token)) {
+    let token = match registration::token().and_then(|token| ByMmCid::of(token).map(|_| token)) {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
@@ -82,7 +82,7 @@ fn work(worker: &Worker<'_>, owners: &Slots, inside: &Slots) -> Option<Counts> {
         let slot = ByMmCid::value(token);
         let owner = owners.word(slot)?;
         // SAFETY: the slot's own word, and a slot number is not -1 or -2.
-        match unsafe { load_cbne_store(token, ByMmCid::index(token).ok()?, slot, owner, 0, name) } {
+        match unsafe { load_cbne_store(ByMmCid::of(token).ok()?, slot, owner, 0, name) } {
             Ok(Committed) => {
                 counts.done += 1;
                 MET.fetch_add(usize::from(!is_alone(owner, inside.word(slot)?, name)), Ordering::Relaxed);

@@ -28,9 +28,7 @@ fn body() -> u8 {
 }
 
 fn by<C: Choice>(suite: &mut Suite, options: &Options) {
-    for (name, make) in
-        [("caller's slot", Section::aimed as fn(bool) -> Section<C::Index>), ("own slot", Section::here)]
-    {
+    for (name, make) in [("caller's slot", Section::aimed as fn(bool) -> Section<C>), ("own slot", Section::here)] {
         let index = C::NAME;
         suite
             .report(format_args!("{index}, {name}: armed sections keep every count"), keeps::<C>(options, &make(true)));
@@ -38,13 +36,13 @@ fn by<C: Choice>(suite: &mut Suite, options: &Options) {
     }
 }
 
-fn keeps<C: Choice>(options: &Options, section: &Section<C::Index>) -> Verdict {
+fn keeps<C: Choice>(options: &Options, section: &Section<C>) -> Verdict {
     let trial = trial::run::<C>(options, section, false)?;
     trial.report("armed");
     trial.is_exact()
 }
 
-fn loses<C: Choice>(options: &Options, section: &Section<C::Index>) -> Verdict {
+fn loses<C: Choice>(options: &Options, section: &Section<C>) -> Verdict {
     let trial = trial::run::<C>(options, section, true)?;
     trial.report("unarmed");
     trial.is_lossy()

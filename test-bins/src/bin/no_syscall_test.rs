@@ -157,7 +157,7 @@ fn goes_on(errno: Errno) -> Verdict {
         for _ in 0..1000 {
             let (cpu, v) = (token.cpu_id() as usize, &raw mut word);
             // SAFETY: `v` is a local of this thread, and the CPU is a registered area's.
-            let _ = unsafe { rseq_core::ops::librseq::load_add_store(token, token.cpu_index(), cpu, v, 1) };
+            let _ = unsafe { rseq_core::ops::librseq::load_add_store(token, cpu, v, 1) };
         }
         // SAFETY: the local; volatile, for the sections wrote it.
         if unsafe { (&raw const word).read_volatile() } > 900 { 0 } else { 2 }

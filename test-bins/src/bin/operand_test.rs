@@ -37,13 +37,13 @@ fn body() -> u8 {
 /// The same on every architecture: those that compare words take the low 32 bits of them.
 fn low_bits_name_it(token: Here, cpu: u32) -> Verdict {
     let mut word = 0usize;
-    let (index, v, above) = (token.cpu_index(), &raw mut word, (u32::MAX as usize).wrapping_add(1));
+    let (v, above) = (&raw mut word, (u32::MAX as usize).wrapping_add(1));
     for upper in [0, above, above << 15, above.wrapping_neg()] {
         let (here, elsewhere) = (upper | cpu as usize, upper | (cpu as usize + 1));
         // SAFETY: `v` is a local of this thread, and a CPU number is not -1 or -2.
-        let stored = until_not_aborted(|| unsafe { load_cbne_store(token, index, here, v, 0, 0) });
+        let stored = until_not_aborted(|| unsafe { load_cbne_store(token, here, v, 0, 0) });
         // SAFETY: as above.
-        let refused = unsafe { load_add_store(token, index, elsewhere, v, 1) };
+        let refused = unsafe { load_add_store(token, elsewhere, v, 1) };
         ensure!(stored.is_ok() && refused == Err(Aborted), "CPU {cpu}, the upper half of the word {upper:#x}");
     }
     Ok(())
@@ -51,14 +51,14 @@ fn low_bits_name_it(token: Here, cpu: u32) -> Verdict {
 
 fn named_freely(token: Here, cpu: u32) -> Verdict {
     let (mut many, mut few, mut area) = (5usize, 5usize, 30usize);
-    let (index, cpu) = (token.cpu_index(), cpu as usize);
+    let cpu = cpu as usize;
     let results = until_not_aborted(|| {
         // SAFETY: the words are locals of this thread, and a CPU number is not -1 or -2.
-        unsafe { named_like_operands(token, index, cpu, &raw mut many, 5, &raw mut area, 7, 37) }
+        unsafe { named_like_operands(token, cpu, &raw mut many, 5, &raw mut area, 7, 37) }
     })
     .and_then(|()| {
         // SAFETY: as above.
-        until_not_aborted(|| unsafe { few_named_like_operands(token, index, cpu, &raw mut few, 5, 37) })
+        until_not_aborted(|| unsafe { few_named_like_operands(token, cpu, &raw mut few, 5, 37) })
     });
     // SAFETY: as above; volatile, since the sections wrote them behind the compiler's back.
     let found = unsafe { [(&raw const many).read_volatile(), (&raw const few).read_volatile()] };

@@ -85,7 +85,7 @@ fn add<C: Choice>(token: Here, slots: &Slots, delay: &mut Delay) -> Option<usize
     loop {
         let slot = C::value(token);
         // SAFETY: the slot's own word, the delay's ends are the caller's, and a slot number is not -1 or -2.
-        match unsafe { delayed_add(token, C::index(token).ok()?, slot, slots.word(slot)?, 1, from, to, DELAY) } {
+        match unsafe { delayed_add(C::of(token).ok()?, slot, slots.word(slot)?, 1, from, to, DELAY) } {
             Ok(_) => return Some(aborts),
             Err(_) => aborts += 1,
         }
@@ -138,7 +138,7 @@ fn reset(slots: &Slots) {
 }
 
 fn run<C: Choice>(token: Here, time: u64, actions: [Option<Action>; 2]) -> Verdict {
-    C::index(token)?;
+    C::of(token)?;
     let slots = Slots::new().or_fail("memory for the slots")?;
     reset(&slots);
     signal::set(SIGUSR1, Action::Handler(test_bins::load::count_signal)).or_fail("rt_sigaction")?;

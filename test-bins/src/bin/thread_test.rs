@@ -365,7 +365,7 @@ struct Shared<'a> {
 impl Shared<'_> {
     /// The whole work of one of the threads: one section.
     fn work(self) {
-        let added = rseq_rt::current().map(|token| self.counter.add(token, token.cpu_index(), 1));
+        let added = rseq_rt::current().map(|token| self.counter.add(token, 1));
         if added != Some(Ok(())) {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }

@@ -18,7 +18,7 @@ const GAUGED: usize = 16 * BATCH;
 
 /// Adds under load with [`load_add_store`] or, `here`, with [`this_cpu::add`], and compares the sum.
 pub fn test<C: Choice>(options: &Options, here: bool) -> Verdict {
-    C::index(crate::registration::token()?)?;
+    C::of(crate::registration::token()?)?;
     let slots = Slots::new().or_fail("memory for the counters")?;
     let tally = Tally::default();
     let work = if here { repeat::<C, true> } else { repeat::<C, false> };
@@ -49,7 +49,7 @@ fn repeat<C: Choice, const HERE: bool>(worker: &Worker<'_>, slots: &Slots) -> Op
 fn add_aimed<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Option<()> {
     let slot = C::value(token);
     // SAFETY: the slot's own word, and a slot number is not -1 or -2.
-    match unsafe { load_add_store(token, C::index(token).ok()?, slot, slots.word(slot)?, 1) } {
+    match unsafe { load_add_store(C::of(token).ok()?, slot, slots.word(slot)?, 1) } {
         Ok(Committed) => counts.done += 1,
         Err(Aborted) => counts.aborted += 1,
     }
@@ -57,9 +57,9 @@ fn add_aimed<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Opti
 }
 
 fn add_self<C: Choice>(token: Here, slots: &Slots, counts: &mut Counts) -> Option<()> {
-    let index = C::index(token).ok()?;
+    let token = C::of(token).ok()?;
     // SAFETY: base and number are the slots'.
-    unsafe { this_cpu::add::<STRIDE, OwnArea, C::Index>(token, index, slots.base(), slots.count(), 1) }.ok()?;
+    unsafe { this_cpu::add::<STRIDE, OwnArea, C>(token, slots.base(), slots.count(), 1) }.ok()?;
     counts.done += 1;
     Some(())
 }

@@ -86,7 +86,7 @@ impl Lists {
 
 /// Moves nodes between lists under load, and looks for each of them afterwards.
 pub fn test<C: Choice>(options: &Options, sections: &Sections) -> Verdict {
-    C::index(crate::registration::token()?)?;
+    C::of(crate::registration::token()?)?;
     let lists = Lists::new()?;
     let tally = Tally::default();
     let (record, kernel) = under_load(options, matches!(sections, Sections::Here), &|worker| {
@@ -131,9 +131,9 @@ fn pop_aimed<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Opti
     let mut popped = 0usize;
     loop {
         let slot = C::value(token);
-        let (index, head, popped) = (C::index(token).ok()?, heads.word(slot)?, &raw mut popped);
+        let (token, head, popped) = (C::of(token).ok()?, heads.word(slot)?, &raw mut popped);
         // SAFETY: the slot's own head, whose nodes stay mapped and have their link at 0; `popped` is a local.
-        match unsafe { load_cbeq_store_add_load_store(token, index, slot, head, 0, 0, popped) } {
+        match unsafe { load_cbeq_store_add_load_store(token, slot, head, 0, 0, popped) } {
             // SAFETY: the local, written by the section.
             Ok(Committed) => return Some(Some(unsafe { popped.read_volatile() } as *mut Node)),
             Err(librseq::Error::Aborted) => counts.aborted += 1,
@@ -154,7 +154,7 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
         // SAFETY: as above.
         unsafe { (&raw mut (*node).next).write_volatile(expect) };
         // SAFETY: the slot's own head; a slot number is not -1 or -2.
-        match unsafe { load_cbne_store(token, C::index(token).ok()?, slot, head, expect, node as usize) } {
+        match unsafe { load_cbne_store(C::of(token).ok()?, slot, head, expect, node as usize) } {
             Ok(Committed) => return Some(()),
             Err(librseq::Error::Aborted) => counts.aborted += 1,
             Err(librseq::Error::CompareFailed) => counts.compare_failed += 1,
@@ -164,9 +164,9 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
 
 fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Option<Option<*mut Node>> {
     let mut popped = 0usize;
-    let (index, popped) = (C::index(token).ok()?, &raw mut popped);
+    let (token, popped) = (C::of(token).ok()?, &raw mut popped);
     // SAFETY: base and number are the slots', nodes stay mapped with their link first, `popped` is a local.
-    match unsafe { this_cpu::pop::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), popped) } {
+    match unsafe { this_cpu::pop::<STRIDE, OwnArea, C>(token, heads.base(), heads.count(), popped) } {
         // SAFETY: the local, written by the section.
         Ok(Committed) => Some(Some(unsafe { popped.read_volatile() } as *mut Node)),
         Err(this_cpu::Error::CompareFailed) => {
@@ -178,9 +178,8 @@ fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Optio
 }
 
 fn push_self<C: Choice>(token: Here, heads: &Slots, node: *mut Node, _: &mut Counts) -> Option<()> {
-    let index = C::index(token).ok()?;
+    let token = C::of(token).ok()?;
     // SAFETY: base and number are the slots', and the node is one that this thread took off.
-    let pushed =
-        unsafe { this_cpu::push::<STRIDE, OwnArea, C::Index>(token, index, heads.base(), heads.count(), node.cast()) };
+    let pushed = unsafe { this_cpu::push::<STRIDE, OwnArea, C>(token, heads.base(), heads.count(), node.cast()) };
     pushed.ok().map(|_| ())
 }

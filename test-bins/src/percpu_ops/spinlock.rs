@@ -18,7 +18,7 @@ const HELD: usize = 16;
 
 /// Counts under the slots' locks, and compares the sum.
 pub fn test<C: Choice>(options: &Options) -> Verdict {
-    C::index(crate::registration::token()?)?;
+    C::of(crate::registration::token()?)?;
     let locks = Slots::new().or_fail("memory for the locks")?;
     let counts = Slots::new().or_fail("memory for the counts")?;
     let tally = Tally::default();
@@ -51,7 +51,7 @@ fn lock<C: Choice>(worker: &Worker<'_>, token: Here, locks: &Slots, counts: &mut
     loop {
         let slot = C::value(token);
         // SAFETY: the slot's own word, and a slot number is not -1 or -2.
-        match unsafe { load_cbne_store(token, C::index(token).ok()?, slot, locks.word(slot)?, 0, 1) } {
+        match unsafe { load_cbne_store(C::of(token).ok()?, slot, locks.word(slot)?, 0, 1) } {
             Ok(Committed) => {
                 // What the last holder wrote is visible after its release store was seen.
                 fence(Ordering::Acquire);

@@ -60,7 +60,7 @@ fn owner<S: Source>(registration: &Registration<S::Area>) -> Result<(), String> 
     }
     let token = registration.token();
     let counter = trial::counter()?;
-    counter.add(token, token.cpu_index(), 1).map_err(|error| error.to_string())
+    counter.add(token, 1).map_err(|error| error.to_string())
 }
 
 fn exact<S: Source>() -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;
-use rseq_core::{Aborted, Committed, CpuId, OutOfRange, OwnArea, critical_section};
+use rseq_core::{Aborted, ByCpu, Committed, OutOfRange, OwnArea, critical_section};
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::sys::process::{self, Ending};
@@ -18,7 +18,7 @@ use crate::{arch, breakpoint};
 /// How many there are.
 pub const CONTROLS: u32 = 8;
 
-type Add<'t> = Trial<'t, 'static, OwnArea, CpuId>;
+type Add<'t> = Trial<'t, 'static, OwnArea, ByCpu>;
 
 mod unarmed {
     use rseq_core::{Committed, CompareFailed, OutOfRange};
@@ -119,26 +119,26 @@ fn any(_: &Own) -> bool {
 
 /// The control cases: unarmed, published early, not compared, register reused, flags changed.
 #[rustfmt::skip]
-fn wrong_cases() -> [Case<'static, OwnArea, CpuId>; 5] {
+fn wrong_cases() -> [Case<'static, OwnArea, ByCpu>; 5] {
     [
         case!("unarmed" Here compares 0 scratch 1 takes 0, [start] => [sum] [any]
-            |s| unarmed::add::<STRIDE, _, _>(s.token, s.index, s.base, s.len, COUNT)),
+            |s| unarmed::add::<STRIDE, _, _>(s.token, s.base, s.len, COUNT)),
         case!("published early" Caller compares 0 scratch 1 takes 0, [start] => [new] [any]
-            |s| published_early(s.token, s.index, s.at, s.word, NEW)),
+            |s| published_early(s.token, s.at, s.word, NEW)),
         case!("not compared" Caller compares 0 scratch 1 takes 0, [start] => [sum] [any]
-            |s| not_compared(s.token, s.index, s.word, COUNT)),
+            |s| not_compared(s.token, s.word, COUNT)),
         case!("register reused" Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
-            |s| register_reused::<STRIDE, _, _>(s.token, s.index, s.base, s.len, core::hint::black_box(COUNT))),
+            |s| register_reused::<STRIDE, _, _>(s.token, s.base, s.len, core::hint::black_box(COUNT))),
         case!("flags changed" Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
-            |s| loads_for_nothing::<STRIDE, _, _>(s.token, s.index, s.base, s.len, COUNT)),
+            |s| loads_for_nothing::<STRIDE, _, _>(s.token, s.base, s.len, COUNT)),
     ]
 }
 
 /// Runs all controls; `claim` takes each section that one of them runs.
 pub fn run(suite: &mut Suite, stage: &Stage, token: Here, claim: &mut dyn FnMut(&Section)) {
-    let good = cases::<OwnArea, CpuId>();
+    let good = cases::<OwnArea, ByCpu>();
     let wrong = wrong_cases();
-    let trial = |case| Add { case, stage, token, index: token.cpu_index() };
+    let trial = |case| Add { case, stage, token };
     let add = good.iter().find(|case| case.name == "add").map(trial);
     let [unarmed, early, uncompared, reused, flags] = wrong.each_ref().map(trial);
     report(suite, "descriptor not stored", unarmed_control(&unarmed, claim));

@@ -15,7 +15,7 @@ mod run;
 mod scene;
 mod sections;
 
-use rseq_core::{Area, CpuId, Index, OwnArea, Registration, Token};
+use rseq_core::{Area, ByCpu, Index, OwnArea, Registration, Token};
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
@@ -66,7 +66,7 @@ fn body() -> u8 {
         claims.sum.events,
         claims.sum.aborts
     );
-    suite.report(format_args!("every section of this file has a case"), claims.are_all(token.mm_cid_index().is_some()));
+    suite.report(format_args!("every section of this file has a case"), claims.are_all(token.by_mm_cid().is_some()));
     suite.finish()
 }
 
@@ -78,33 +78,30 @@ fn prepare() -> Result<(test_bins::index::Here, Stage), Unmet> {
 }
 
 fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, token: Token<'r, A>, area: &str) {
-    let by_cpu = By { stage, token, name: "cpu_id", area };
-    by_cpu.all(suite, claims, Some(token.cpu_index()));
-    let by_mm_cid = By { stage, token, name: "mm_cid", area };
-    by_mm_cid.all(suite, claims, token.mm_cid_index());
+    By { stage, name: "cpu_id", area }.all(suite, claims, Some(token));
+    By { stage, name: "mm_cid", area }.all(suite, claims, token.by_mm_cid());
 }
 
 /// The sections of an operation that nobody calls are in no binary, so that nobody would miss them there.
 fn have_cases() -> Verdict {
-    let cases = cases::cases::<OwnArea, CpuId>();
+    let cases = cases::cases::<OwnArea, ByCpu>();
     let orphan = cases::operations().find(|name| cases.iter().all(|case| case.operation() != *name));
     ensure!(orphan.is_none(), "none for {}", orphan.unwrap_or(""));
     Ok(())
 }
 
 /// One index in one kind of area.
-struct By<'t, 'r, A: Area> {
+struct By<'t> {
     stage: &'t Stage,
-    token: Token<'r, A>,
     name: &'t str,
     area: &'t str,
 }
 
-impl<'r, A: Area> By<'_, 'r, A> {
+impl By<'_> {
     /// Every operation.
-    fn all<I: Index>(&self, suite: &mut Suite, claims: &mut Claims, index: Option<I>) {
+    fn all<'r, A: Area, I: Index>(&self, suite: &mut Suite, claims: &mut Claims, token: Option<Token<'r, A, I>>) {
         for case in &cases::cases::<'r, A, I>() {
-            let trial = index.map(|index| Trial { case, stage: self.stage, token: self.token, index });
+            let trial = token.map(|token| Trial { case, stage: self.stage, token });
             let verdict = match trial {
                 Some(trial) => self.one(&trial, claims),
                 None => Err(skip!("this kernel has no mm_cid (Linux 6.3)")),
@@ -113,7 +110,7 @@ impl<'r, A: Area> By<'_, 'r, A> {
         }
     }
 
-    fn one<I: Index>(&self, trial: &Trial<'_, 'r, A, I>, claims: &mut Claims) -> Verdict {
+    fn one<A: Area, I: Index>(&self, trial: &Trial<'_, '_, A, I>, claims: &mut Claims) -> Verdict {
         let section = trial.find()?;
         let is_new = claims.take(&section);
         let tally = trial.every_point(&section)?.map_err(|fault| fail!("{fault}"))?;

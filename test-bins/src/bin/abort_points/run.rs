@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use rseq_core::{Area, CpuId, Index, Token};
+use rseq_core::{Area, ByCpu, Index, Token};
 use test_bins::fail;
 use test_bins::ktap::{OrFail, Unmet};
 
@@ -83,8 +83,7 @@ const TRIES: u32 = 20;
 pub struct Trial<'t, 'r, A: Area, I: Index> {
     pub case: &'t Case<'r, A, I>,
     pub stage: &'t Stage,
-    pub token: Token<'r, A>,
-    pub index: I,
+    pub token: Token<'r, A, I>,
 }
 
 impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
@@ -210,17 +209,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         let fails = if let State::Fails(which) = state { which } else { 0 };
         let [expect, expect_second] = self.case.expect(slot, fails);
         let len = if is_elsewhere { 0 } else { stage.len() };
-        Scene {
-            token: self.token,
-            index: self.index,
-            at,
-            word,
-            base: stage.base(),
-            len,
-            expect,
-            expect_second,
-            own: stage.own(),
-        }
+        Scene { token: self.token, at, word, base: stage.base(), len, expect, expect_second, own: stage.own() }
     }
 
     fn call(&self, state: State, is_retry: bool) -> (Ended, usize) {
@@ -294,7 +283,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             _ => scene::index_now::<I>(),
         };
         // By CPU, the operation took place where the thread was sent, unless it was over by then.
-        let right_cpu = I::OFFSET != CpuId::OFFSET || seen.aborted + seen.passed == 0 || {
+        let right_cpu = I::OFFSET != ByCpu::OFFSET || seen.aborted + seen.passed == 0 || {
             slot == if behind { before } else { scene::index_now::<I>() }
         };
         // SAFETY: the stage's own memory; nobody writes it now.

@@ -75,8 +75,7 @@ pub enum State {
 
 /// What an operation is called with.
 pub struct Scene<'r, A: Area, I: Index> {
-    pub token: Token<'r, A>,
-    pub index: I,
+    pub token: Token<'r, A, I>,
     /// The slot that the caller picks.
     pub at: usize,
     pub word: *mut usize,

@@ -4,17 +4,17 @@
 //! the same without the order. It looks up the critical section in each, and whether its commit is ordered.
 
 use rseq_core::ops::librseq::{self, load_cbne_memcpy_store, load_cbne_store_store};
-use rseq_core::{Committed, CpuId, Index, MmCid, OwnArea, Relaxed, Release};
+use rseq_core::{Committed, Index, OwnArea, Relaxed, Release};
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 
 use crate::ring::{Place, WORDS};
 
 /// [`load_cbne_store_store`].
 type Store<I> =
-    unsafe fn(Here, I, usize, *mut usize, usize, *mut usize, usize, usize) -> Result<Committed, librseq::Error>;
+    unsafe fn(Here<I>, usize, *mut usize, usize, *mut usize, usize, usize) -> Result<Committed, librseq::Error>;
 /// [`load_cbne_memcpy_store`].
 type Copy<I> =
-    unsafe fn(Here, I, usize, *mut usize, usize, *mut u8, *const u8, usize, usize) -> Result<Committed, librseq::Error>;
+    unsafe fn(Here<I>, usize, *mut usize, usize, *mut u8, *const u8, usize, usize) -> Result<Committed, librseq::Error>;
 
 /// Every form by one kind of index; the table is made of these.
 #[repr(C)]
@@ -27,25 +27,25 @@ pub struct Forms<I: 'static> {
 
 #[used]
 #[unsafe(link_section = "rseq_forms")]
-static BY_CPU: Forms<CpuId> = Forms::new();
+static BY_CPU: Forms<ByCpu> = Forms::new();
 
 #[used]
 #[unsafe(link_section = "rseq_forms")]
-static BY_MM_CID: Forms<MmCid<'static>> = Forms::new();
+static BY_MM_CID: Forms<ByMmCid> = Forms::new();
 
 /// A choice of slots with its forms.
-pub trait Formed: Choice<Index: 'static> {
-    fn forms() -> &'static Forms<Self::Index>;
+pub trait Formed: Choice {
+    fn forms() -> &'static Forms<Self>;
 }
 
 impl Formed for ByCpu {
-    fn forms() -> &'static Forms<CpuId> {
+    fn forms() -> &'static Forms<ByCpu> {
         &BY_CPU
     }
 }
 
 impl Formed for ByMmCid {
-    fn forms() -> &'static Forms<MmCid<'static>> {
+    fn forms() -> &'static Forms<ByMmCid> {
         &BY_MM_CID
     }
 }
@@ -96,19 +96,19 @@ impl<I> Form<I> {
     }
 
     /// Sends the next message of the ring `slot`.
-    pub fn send(self, token: Here, index: I, slot: usize, place: &Place) -> Result<Committed, librseq::Error> {
+    pub fn send(self, token: Here<I>, slot: usize, place: &Place) -> Result<Committed, librseq::Error> {
         let number = place.last.wrapping_add(1);
         match self {
             Self::Store(run) => {
                 let last = place.message.wrapping_add(WORDS - 1);
                 // SAFETY: valid words of the rings; a slot's number is not -1 or -2.
-                unsafe { run(token, index, slot, place.number, place.last, last, number, number) }
+                unsafe { run(token, slot, place.number, place.last, last, number, number) }
             }
             Self::Copy(run) => {
                 let message = [number; WORDS];
                 let (to, len) = (place.message.cast(), size_of_val(&message));
                 // SAFETY: as above, and the message is a local.
-                unsafe { run(token, index, slot, place.number, place.last, to, message.as_ptr().cast(), len, number) }
+                unsafe { run(token, slot, place.number, place.last, to, message.as_ptr().cast(), len, number) }
             }
         }
     }

@@ -87,7 +87,7 @@ impl Total {
     }
 }
 
-fn in_order<C: Formed>(options: &Options, form: Form<C::Index>) -> Verdict {
+fn in_order<C: Formed>(options: &Options, form: Form<C>) -> Verdict {
     let total = pass::<C>(options, form)?;
     total.report("release");
     let stale = total.stale.load(Relaxed);
@@ -98,8 +98,8 @@ fn in_order<C: Formed>(options: &Options, form: Form<C::Index>) -> Verdict {
 }
 
 /// Half of the threads send, the other half receives.
-fn pass<C: Formed>(options: &Options, form: Form<C::Index>) -> Result<Total, Unmet> {
-    C::index(registration::token()?)?;
+fn pass<C: Formed>(options: &Options, form: Form<C>) -> Result<Total, Unmet> {
+    C::of(registration::token()?)?;
     let cpus = cpu::affinity(0).or_fail("sched_getaffinity")?.count();
     if cpus < 2 {
         return Err(skip!("one CPU: its own stores are always seen in order"));
@@ -115,16 +115,16 @@ fn pass<C: Formed>(options: &Options, form: Form<C::Index>) -> Result<Total, Unm
     Ok(total)
 }
 
-fn send<C: Formed>(worker: &Worker<'_>, rings: &Rings, form: Form<C::Index>, total: &Total) {
+fn send<C: Formed>(worker: &Worker<'_>, rings: &Rings, form: Form<C>, total: &Total) {
     let (mut committed, mut aborted, mut failed) = (0, 0, 0);
     while worker.goes_on() {
         let Some(token) = rseq_rt::current() else {
             total.unregistered.fetch_add(1, Relaxed);
             break;
         };
-        let (Ok(index), slot) = (C::index(token), C::value(token)) else { break };
+        let (Ok(token), slot) = (C::of(token), C::value(token)) else { break };
         let Some(place) = rings.next(slot) else { continue };
-        match form.send(token, index, slot, &place) {
+        match form.send(token, slot, &place) {
             Ok(_) => committed += 1,
             Err(librseq::Error::Aborted) => {
                 aborted += 1;

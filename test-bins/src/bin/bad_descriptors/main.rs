@@ -277,7 +277,7 @@ fn once(token: Here, slots: &Slots, delay: &mut Delay) -> Option<Result<Committe
     let slot = ByCpu::value(token);
     let (from, to) = delay.ends();
     // SAFETY: the slot's own word, the delay's ends are the caller's, and a slot number is not -1 or -2.
-    Some(unsafe { delayed_add(token, token.cpu_index(), slot, slots.word(slot)?, 1, from, to, DELAY) })
+    Some(unsafe { delayed_add(token, slot, slots.word(slot)?, 1, from, to, DELAY) })
 }
 
 /// The word of this thread's area that holds the armed descriptor's address.

@@ -82,7 +82,7 @@ fn add_by_core(counter: &Counter<'_, rseq_core::ByCpu, STRIDE>, token: Here, tim
     let deadline = Deadline::after(time);
     while !deadline.is_past() {
         for _ in 0..1000 {
-            counter.add(token, token.cpu_index(), 1).ok()?;
+            counter.add(token, 1).ok()?;
         }
         added += 1000;
     }
@@ -92,7 +92,7 @@ fn add_by_core(counter: &Counter<'_, rseq_core::ByCpu, STRIDE>, token: Here, tim
 /// The control that shows why: two processes on two CPUs have the same concurrency ID, and no section is aborted for it. That
 /// they do have the same is the kernel's choice, and measured.
 pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
-    ByMmCid::index(token)?;
+    ByMmCid::of(token)?;
     if cpu::affinity(0).or_fail("sched_getaffinity")?.count() < 2 {
         return Err(skip!("only one CPU"));
     }
@@ -231,15 +231,15 @@ fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
 
 fn count<C: Choice>(token: Here, slots: &Slots, time: u64) -> Option<(usize, usize)> {
     let deadline = Deadline::after(time);
-    let index = C::index(token).ok()?;
+    let token = C::of(token).ok()?;
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
     while !deadline.is_past() {
         for _ in 0..ROUNDS {
-            let slot = C::value(token);
+            let slot = token.slot() as usize;
             // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
-            match unsafe { delayed_add(token, index, slot, slots.word(slot)?, 1, from, to, DELAY) } {
+            match unsafe { delayed_add(token, slot, slots.word(slot)?, 1, from, to, DELAY) } {
                 Ok(_) => added += 1,
                 Err(_) => aborts += 1,
             }

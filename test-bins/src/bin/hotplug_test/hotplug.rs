@@ -70,7 +70,7 @@ fn fence(cpu: u32) -> Verdict {
 
 /// A CPU comes and goes while sections run on it and are moved to and from it.
 pub fn under_load<C: Choice>(options: &Options, unplugging: Unplugging) -> Verdict {
-    C::index(registration::token()?)?;
+    C::of(registration::token()?)?;
     let switch = Switch::open(unplugging)?;
     while_it_comes_and_goes::<C>("hotplug", options, &switch, true)
 }

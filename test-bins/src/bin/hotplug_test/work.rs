@@ -64,7 +64,7 @@ impl Work {
             let slot = C::value(token);
             let word = self.slots.word(slot)?;
             // SAFETY: the slot's own word, the delay's ends are locals, and a slot number is not -1 or -2.
-            match unsafe { delayed_add(token, C::index(token).ok()?, slot, word, 1, from, to, DELAY) } {
+            match unsafe { delayed_add(C::of(token).ok()?, slot, word, 1, from, to, DELAY) } {
                 Ok(Committed) => counts.done += 1,
                 Err(Aborted) => {
                     counts.aborted += 1;

@@ -118,16 +118,7 @@ pub fn pointers<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, to
             // SAFETY: `top` is an item of the slot, as its offset is above 0; a slot number is not -1 or -2.
             unsafe {
                 popped = top.read_volatile();
-                flavour.load_cbne_load_cbne_store(
-                    worker.token,
-                    worker.index,
-                    slot,
-                    word,
-                    offset,
-                    top,
-                    popped,
-                    offset - 1,
-                )
+                flavour.load_cbne_load_cbne_store(worker.token, slot, word, offset, top, popped, offset - 1)
             }
         });
         if matches!(pop, Ends::Exhausted) {
@@ -140,18 +131,7 @@ pub fn pointers<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, to
             let top = stacks.item(slot, offset);
             // SAFETY: `top` is room of the slot, as its offset is below the capacity, which nobody reads before the offset
             // says so; a slot number is not -1 or -2.
-            unsafe {
-                flavour.load_cbne_store_store::<O, _>(
-                    worker.token,
-                    worker.index,
-                    slot,
-                    word,
-                    offset,
-                    top,
-                    popped,
-                    offset + 1,
-                )
-            }
+            unsafe { flavour.load_cbne_store_store::<O, _>(worker.token, slot, word, offset, top, popped, offset + 1) }
         });
         matches!(push, Ends::Done)
     })?;
@@ -174,7 +154,6 @@ pub fn items<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, total
             unsafe {
                 flavour.load_cbne_memcpy_store::<rseq_core::Relaxed, _>(
                     worker.token,
-                    worker.index,
                     slot,
                     word,
                     offset,
@@ -197,17 +176,7 @@ pub fn items<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, total
             // SAFETY: `top` is room of the slot, as its offset is below the capacity, which nobody reads before the offset
             // says so; a slot number is not -1 or -2.
             unsafe {
-                flavour.load_cbne_memcpy_store::<O, _>(
-                    worker.token,
-                    worker.index,
-                    slot,
-                    word,
-                    offset,
-                    top,
-                    copy,
-                    len,
-                    offset + 1,
-                )
+                flavour.load_cbne_memcpy_store::<O, _>(worker.token, slot, word, offset, top, copy, len, offset + 1)
             }
         });
         matches!(push, Ends::Done)

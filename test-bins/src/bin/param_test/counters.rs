@@ -17,7 +17,7 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
         worker.retry(|worker, slot| {
             let Some(word) = words.word(slot) else { return Err(rseq_core::Aborted) };
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
-            unsafe { flavour.increment(worker.token, worker.index, slot, word) }
+            unsafe { flavour.increment(worker.token, slot, word) }
         });
         true
     })?;
@@ -34,7 +34,7 @@ pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Tot
             let Some(lock) = words.word(slot) else { return Err(librseq::Error::Aborted) };
             taken = lock;
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
-            unsafe { flavour.load_cbne_store(worker.token, worker.index, slot, lock, 0, 1) }
+            unsafe { flavour.load_cbne_store(worker.token, slot, lock, 0, 1) }
         });
         fence(Ordering::Acquire);
         // SAFETY: the lock is held, so no other thread touches the count, the slot's second word, until the release below; both

@@ -124,7 +124,7 @@ macro_rules! flavours {
 
             $($(#[doc = $doc])*
             unsafe fn $name<$($order: Order,)? I: Index>(
-                self, token: Here, index: I, cpu: usize, $($arg: $type),*
+                self, token: Here<I>, cpu: usize, $($arg: $type),*
             ) -> Result<Committed, $error>;)*
         }
 
@@ -133,10 +133,10 @@ macro_rules! flavours {
 
             $(#[inline(always)]
             unsafe fn $name<$($order: Order,)? I: Index>(
-                self, token: Here, index: I, cpu: usize, $($arg: $type),*
+                self, token: Here<I>, cpu: usize, $($arg: $type),*
             ) -> Result<Committed, $error> {
                 // SAFETY: the caller meets the operation's contract.
-                unsafe { plain::$name::<$($order,)? OwnArea, I>(token, index, cpu, $($arg),*) }
+                unsafe { plain::$name::<$($order,)? OwnArea, I>(token, cpu, $($arg),*) }
             })*
         }
 
@@ -150,10 +150,10 @@ macro_rules! flavours {
 
             $(#[inline(never)]
             unsafe fn $name<$($order: Order,)? I: Index>(
-                self, token: Here, index: I, cpu: usize, $($arg: $type),*
+                self, token: Here<I>, cpu: usize, $($arg: $type),*
             ) -> Result<Committed, $error> {
                 // SAFETY: the caller meets the operation's contract; there is a delay for each of its steps.
-                unsafe { $module::$name::<$($order,)? OwnArea, I>(token, index, cpu, $($arg,)* self.0.begin()) }.told()
+                unsafe { $module::$name::<$($order,)? OwnArea, I>(token, cpu, $($arg,)* self.0.begin()) }.told()
             })*
         }
     };

@@ -63,7 +63,7 @@ fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: 
             let next = offset_of!(Node, next);
             // SAFETY: a head is 0 or the address of a node, whose link is at `next`; `load` is a local; a slot number is not
             // -1 or -2.
-            unsafe { flavour.load_cbeq_store_add_load_store(worker.token, worker.index, slot, head, 0, next, load) }
+            unsafe { flavour.load_cbeq_store_add_load_store(worker.token, slot, head, 0, next, load) }
         });
         match result {
             // SAFETY: the section wrote the local.
@@ -82,7 +82,7 @@ fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads:
         unsafe {
             let first = head.read_volatile();
             (&raw mut (*node).next).write_volatile(first);
-            flavour.load_cbne_store(worker.token, worker.index, slot, head, first, node as usize)
+            flavour.load_cbne_store(worker.token, slot, head, first, node as usize)
         }
     });
 }

@@ -95,7 +95,7 @@ fn one(suite: &mut Suite, params: &Params) {
 
 fn in_flavour<C: Choice>(params: &Params) -> Verdict {
     let token = if params.by_hand() { rseq_rt::current().or_fail("a token")? } else { registration::token()? };
-    C::index(token)?;
+    C::of(token)?;
     if !params.compare_twice && !params.injects() {
         return run::<_, C>(Plain, params);
     }

@@ -5,7 +5,7 @@ use crate::options::Params;
 use crate::workers::{self, Totals};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rseq_core::sys::{Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
-use rseq_core::{CpuId, Index};
+use rseq_core::{ByCpu, Index};
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::{SECOND, STRIDE, Slots};
@@ -72,7 +72,7 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
                 let (array, offset) = (active.as_ptr(), slot * STRIDE);
                 // SAFETY: `array` holds the address of one of the lists, where `offset` leads to the slot; heads hold
                 // the address of a counter; a slot number is not -1 or -2.
-                unsafe { flavour.load_add_load_load_increment(worker.token, worker.index, slot, array, offset) }
+                unsafe { flavour.load_add_load_load_increment(worker.token, slot, array, offset) }
             });
             true
         });
@@ -169,5 +169,5 @@ impl Manager<'_> {
 
 /// A slot that is a CPU is fenced by itself; a concurrency ID may be on any CPU.
 fn fence<C: Choice>(slot: usize) -> Fence {
-    if C::Index::OFFSET == CpuId::OFFSET { Fence::Cpu(slot as u32) } else { Fence::All }
+    if C::OFFSET == ByCpu::OFFSET { Fence::Cpu(slot as u32) } else { Fence::All }
 }

@@ -30,8 +30,7 @@ pub struct Totals {
 
 /// One thread of a run.
 pub struct Worker<'p, F: Flavour, C: Choice> {
-    pub token: Here,
-    pub index: C::Index,
+    pub token: Here<C>,
     injector: Injector<'p>,
     aborts: usize,
     mismatches: usize,
@@ -66,7 +65,7 @@ impl<F: Flavour, C: Choice> Worker<'_, F, C> {
         attempt: impl FnOnce(&Self, usize) -> Result<Committed, librseq::Error>,
     ) -> Option<(usize, Result<Committed, librseq::Error>)> {
         self.inject(Point::Before);
-        let slot = self.token.slot(self.index) as usize;
+        let slot = self.token.slot() as usize;
         self.inject(Point::Between);
         let result = attempt(self, slot);
         self.inject(Point::After);
@@ -131,16 +130,15 @@ type Work<'w, F, C> = dyn Fn(&mut Worker<'_, F, C>) -> usize + Sync + 'w;
 /// `None` if something is wrong.
 fn thread<F: Flavour, C: Choice>(params: &Params, number: u32, totals: &Totals, work: &Work<'_, F, C>) -> Option<()> {
     let (own, token) = enter(params)?;
-    let index = C::index(token).ok()?;
+    let token = C::of(token).ok()?;
     if params.is_without(number) {
         own?.release().ok()?;
         totals.without.fetch_add(1, Ordering::Relaxed);
-        totals.refused.fetch_add(refused::<C>(params, token, index)?, Ordering::Relaxed);
+        totals.refused.fetch_add(refused::<C>(params, token)?, Ordering::Relaxed);
         return Some(());
     }
     let injector = Injector::new(params);
-    let mut worker: Worker<'_, F, C> =
-        Worker { token, index, injector, aborts: 0, mismatches: 0, flavour: PhantomData };
+    let mut worker: Worker<'_, F, C> = Worker { token, injector, aborts: 0, mismatches: 0, flavour: PhantomData };
     let done = work(&mut worker);
     totals.add(params, number, [done, worker.aborts, worker.mismatches]);
     (done == params.reps as usize).then_some(())
@@ -161,10 +159,10 @@ pub fn register(params: &Params) -> Result<Registration<OwnArea>, Unmet> {
 
 /// With the proofs of a registration that has ended: on the slot of the moment, and on the first, every operation has to be
 /// refused, and to leave memory as it is. How many repetitions of all were.
-fn refused<C: Choice>(params: &Params, token: Here, index: C::Index) -> Option<usize> {
+fn refused<C: Choice>(params: &Params, token: Here<C>) -> Option<usize> {
     for rep in 0..params.reps {
         let slot = if rep.is_multiple_of(2) { rseq_core::sys::getcpu().ok()?.cpu as usize } else { 0 };
-        refused_at(token, index, slot)?;
+        refused_at(token, slot)?;
     }
     Some(params.reps as usize)
 }
@@ -178,7 +176,7 @@ struct Untouched {
     v2: usize,
 }
 
-fn refused_at<I: Index>(token: Here, index: I, slot: usize) -> Option<()> {
+fn refused_at<I: Index>(token: Here<I>, slot: usize) -> Option<()> {
     let mut memory = Untouched { v: 0, v2: 2 };
     let v = (&raw mut memory).cast::<usize>();
     let v2 = v.wrapping_add(1);
@@ -189,13 +187,13 @@ fn refused_at<I: Index>(token: Here, index: I, slot: usize) -> Option<()> {
     // slot number is not -1 or -2.
     let all = unsafe {
         [
-            Plain.load_cbne_store(token, index, slot, v, expect, 1),
-            Plain.increment(token, index, slot, v2).map_err(librseq::Error::from),
-            Plain.load_cbeq_store_add_load_store(token, index, slot, v, 0, 0, v2),
-            Plain.load_add_load_load_increment(token, index, slot, v, 0).map_err(librseq::Error::from),
-            Plain.load_cbne_load_cbne_store(token, index, slot, v, expect, v2, 2, 1),
-            Plain.load_cbne_store_store::<Relaxed, _>(token, index, slot, v, expect, v2, 1, 1),
-            Plain.load_cbne_memcpy_store::<Release, _>(token, index, slot, v, expect, v2.cast(), v.cast(), 4, 1),
+            Plain.load_cbne_store(token, slot, v, expect, 1),
+            Plain.increment(token, slot, v2).map_err(librseq::Error::from),
+            Plain.load_cbeq_store_add_load_store(token, slot, v, 0, 0, v2),
+            Plain.load_add_load_load_increment(token, slot, v, 0).map_err(librseq::Error::from),
+            Plain.load_cbne_load_cbne_store(token, slot, v, expect, v2, 2, 1),
+            Plain.load_cbne_store_store::<Relaxed, _>(token, slot, v, expect, v2, 1, 1),
+            Plain.load_cbne_memcpy_store::<Release, _>(token, slot, v, expect, v2.cast(), v.cast(), 4, 1),
         ]
     };
     // SAFETY: the local, which sections may have written.

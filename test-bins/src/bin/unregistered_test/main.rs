@@ -9,7 +9,7 @@ mod scene;
 use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{Counter, Pool, Private, PushError, Slots, UniqueIn};
-use rseq_core::{CpuId, Index, OutOfRange, OwnArea, RegisterError, Registration, Token, abi, arch};
+use rseq_core::{Index, OutOfRange, OwnArea, RegisterError, Registration, Token, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
@@ -108,53 +108,47 @@ fn nothing_to_adopt() -> Verdict {
 }
 
 /// Proofs of a registration that has ended, and what `work` did while it lasted.
-fn stale<C: Choice, T>(work: impl FnOnce(Here, C::Index) -> T) -> Result<(Here, C::Index, T), Unmet> {
+fn stale<C: Choice, T>(work: impl FnOnce(Here<C>) -> T) -> Result<(Here<C>, T), Unmet> {
     // SAFETY: released below, in the same thread.
     let registration =
         unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }.map_err(registration::refused)?;
     let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
-    let index = C::index(token);
-    let done = index.map(|index| (index, work(token, index)));
+    let token = C::of(token);
+    let done = token.map(|token| (token, work(token)));
     registration.release().map_err(|error| fail!("releasing: {error}"))?;
-    done.map(|(index, done)| (token, index, done))
+    done
 }
 
 fn registers() -> Verdict {
-    stale::<ByCpu, _>(|_, _| ()).map(|_| ())
+    stale::<ByCpu, _>(|_| ()).map(|_| ())
 }
 
-/// The kind of index that `C` chooses by.
-type Kind<C> = <<C as Choice>::Index as Index>::Kind;
-
-fn turned_away<C: Choice>() -> Verdict
-where
-    Kind<C>: UniqueIn<Private>,
-{
+fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
     let scene = Scene::new()?;
     // SAFETY: the only call.
     let (heads, nodes) = unsafe { scene.for_a_pool() };
     let count = scene.slots.count();
-    let pool = Pool::<usize, Kind<C>, STRIDE>::new(heads, count, nodes).ok().or_fail("a pool")?;
-    let counter = Counter::<Kind<C>, STRIDE>::new(Slots::new(scene.counters(), count).ok().or_fail("a counter")?);
-    let (token, index, item) = stale::<C, _>(|token, index| pool.pop(token, index))?;
+    let pool = Pool::<usize, C, STRIDE>::new(heads, count, nodes).ok().or_fail("a pool")?;
+    let counter = Counter::<C, STRIDE>::new(Slots::new(scene.counters(), count).ok().or_fail("a counter")?);
+    let (token, item) = stale::<C, _>(|token| pool.pop(token))?;
     let item = item.ok().flatten().or_fail("a node of the pool")?;
     let before = scene.fingerprint();
-    aimed(&scene, token, index)?;
-    below_no_length(&scene, token, index)?;
-    ensure!(counter.add(token, index, 1) == Err(OutOfRange), "a counter counted");
-    ensure!(matches!(pool.pop(token, index), Err(OutOfRange)), "a pool gave something");
-    let refused = pool.push(token, index, item).map_err(|(error, _)| error);
+    aimed(&scene, token)?;
+    below_no_length(&scene, token)?;
+    ensure!(counter.add(token, 1) == Err(OutOfRange), "a counter counted");
+    ensure!(matches!(pool.pop(token), Err(OutOfRange)), "a pool gave something");
+    let refused = pool.push(token, item).map_err(|(error, _)| error);
     ensure!(refused == Err(PushError::OutOfRange), "a pool took something");
     ensure!(scene.fingerprint() == before, "memory was written");
     Ok(())
 }
 
 /// In each slot: the one of the stale index is among them.
-fn aimed<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
+fn aimed<I: Index>(scene: &Scene, token: Here<I>) -> Verdict {
     for slot in 0..scene.slots.count() {
         let word = scene.slots.word(slot).or_fail("a slot")?;
         // SAFETY: the slot's word.
-        for (name, said) in unsafe { scene.aimed(token, index, slot, word) } {
+        for (name, said) in unsafe { scene.aimed(token, slot, word) } {
             ensure!(said == Err(librseq::Error::Aborted), "{name} in slot {slot}: {said:?}");
         }
     }
@@ -162,11 +156,11 @@ fn aimed<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
 }
 
 /// There is a slot before `base`: the -1 of an unregistered thread would be its number.
-fn below_no_length<I: Index>(scene: &Scene, token: Here, index: I) -> Verdict {
+fn below_no_length<I: Index>(scene: &Scene, token: Here<I>) -> Verdict {
     let base = scene.slots.word(1).or_fail("a slot")?;
     for length in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
         // SAFETY: the second slot's word.
-        for (name, said) in unsafe { scene.here(token, index, base, length) } {
+        for (name, said) in unsafe { scene.here(token, base, length) } {
             ensure!(said == Err(this_cpu::Error::OutOfRange), "{name} with a length of {length}: {said:?}");
         }
     }
@@ -187,9 +181,7 @@ fn by_itself() -> Verdict {
     let token = registration.token();
     for _ in 0..1000 {
         // SAFETY: base and count are the slots'.
-        let added = unsafe {
-            this_cpu::add::<STRIDE, OwnArea, CpuId>(token, token.cpu_index(), slots.base(), slots.count(), 1)
-        };
+        let added = unsafe { this_cpu::add::<STRIDE, OwnArea, ByCpu>(token, slots.base(), slots.count(), 1) };
         ensure!(added.is_ok(), "a section of a registered thread was turned away");
     }
     ensure!(slots.sum() == 1000, "1000 added but {} found", slots.sum());

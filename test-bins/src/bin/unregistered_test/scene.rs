@@ -111,7 +111,7 @@ impl Scene {
     /// # Safety
     ///
     /// `v` is a word of the slots, and `slot` not -1 or -2.
-    pub unsafe fn aimed<I: Index>(&self, t: Here, i: I, slot: usize, v: *mut usize) -> [Said<librseq::Error>; 9] {
+    pub unsafe fn aimed<I: Index>(&self, t: Here<I>, slot: usize, v: *mut usize) -> [Said<librseq::Error>; 9] {
         let things = self.things();
         // SAFETY: fields of the mapping, all of them valid operands; the caller answers for `v` and `slot`.
         unsafe {
@@ -120,35 +120,32 @@ impl Scene {
             let (from, to) = (&raw const (*things).from, &raw mut (*things).to);
             let (from, to) = (from.cast::<u8>(), to.cast::<u8>());
             [
-                ("load_cbne_store", load_cbne_store(t, i, slot, v, ring, other)),
-                ("load_cbeq_store_add_load_store", load_cbeq_store_add_load_store(t, i, slot, v, 0, 0, popped)),
-                ("load_cbne_load_cbne_store", load_cbne_load_cbne_store(t, i, slot, v, ring, second, 0, other)),
-                (
-                    "load_cbne_store_store",
-                    load_cbne_store_store::<Relaxed, _, _>(t, i, slot, v, ring, second, 1, other),
-                ),
-                ("its release form", load_cbne_store_store::<Release, _, _>(t, i, slot, v, ring, second, 1, other)),
+                ("load_cbne_store", load_cbne_store(t, slot, v, ring, other)),
+                ("load_cbeq_store_add_load_store", load_cbeq_store_add_load_store(t, slot, v, 0, 0, popped)),
+                ("load_cbne_load_cbne_store", load_cbne_load_cbne_store(t, slot, v, ring, second, 0, other)),
+                ("load_cbne_store_store", load_cbne_store_store::<Relaxed, _, _>(t, slot, v, ring, second, 1, other)),
+                ("its release form", load_cbne_store_store::<Release, _, _>(t, slot, v, ring, second, 1, other)),
                 (
                     "load_cbne_memcpy_store",
-                    load_cbne_memcpy_store::<Relaxed, _, _>(t, i, slot, v, ring, to, from, 64, other),
+                    load_cbne_memcpy_store::<Relaxed, _, _>(t, slot, v, ring, to, from, 64, other),
                 ),
-                ("its release form", load_cbne_memcpy_store::<Release, _, _>(t, i, slot, v, ring, to, from, 64, other)),
+                ("its release form", load_cbne_memcpy_store::<Release, _, _>(t, slot, v, ring, to, from, 64, other)),
                 (
                     "load_add_load_load_add_store",
-                    load_add_load_load_add_store(t, i, slot, v, 0, 1).map_err(librseq::Error::from),
+                    load_add_load_load_add_store(t, slot, v, 0, 1).map_err(librseq::Error::from),
                 ),
-                ("load_add_store", load_add_store(t, i, slot, v, 1).map_err(librseq::Error::from)),
+                ("load_add_store", load_add_store(t, slot, v, 1).map_err(librseq::Error::from)),
             ]
         }
     }
 
-    /// The operations that find their slot themselves, among `length` from `base` on. `add_here_unchecked` is none of them: its
+    /// The operations that find their slot themselves, among `length` from `base` on. `add_unchecked` is none of them: its
     /// caller is registered.
     ///
     /// # Safety
     ///
     /// `base` is a word of the slots, with one before it: there -1 would lead.
-    pub unsafe fn here<I: Index>(&self, t: Here, i: I, base: *mut usize, length: usize) -> [Said<this_cpu::Error>; 5] {
+    pub unsafe fn here<I: Index>(&self, t: Here<I>, base: *mut usize, length: usize) -> [Said<this_cpu::Error>; 5] {
         let things = self.things();
         // SAFETY: as in `aimed`. The thread is not registered, so that no `length` lets a section in; were one to, its index
         // is 0 or -1.
@@ -156,14 +153,11 @@ impl Scene {
             let (ring, other) = (&raw mut (*things).ring as usize, &raw mut (*things).other as usize);
             let (popped, loose) = (&raw mut (*things).popped, &raw mut (*things).loose);
             [
-                ("cmpxchg", this_cpu::cmpxchg::<STRIDE, OwnArea, I>(t, i, base, length, ring, other)),
-                ("pop", this_cpu::pop::<STRIDE, OwnArea, I>(t, i, base, length, popped)),
-                (
-                    "push",
-                    this_cpu::push::<STRIDE, OwnArea, I>(t, i, base, length, loose).map_err(this_cpu::Error::from),
-                ),
-                ("add", this_cpu::add::<STRIDE, OwnArea, I>(t, i, base, length, 1).map_err(this_cpu::Error::from)),
-                ("inc", this_cpu::inc::<STRIDE, OwnArea, I>(t, i, base, length).map_err(this_cpu::Error::from)),
+                ("cmpxchg", this_cpu::cmpxchg::<STRIDE, OwnArea, I>(t, base, length, ring, other)),
+                ("pop", this_cpu::pop::<STRIDE, OwnArea, I>(t, base, length, popped)),
+                ("push", this_cpu::push::<STRIDE, OwnArea, I>(t, base, length, loose).map_err(this_cpu::Error::from)),
+                ("add", this_cpu::add::<STRIDE, OwnArea, I>(t, base, length, 1).map_err(this_cpu::Error::from)),
+                ("inc", this_cpu::inc::<STRIDE, OwnArea, I>(t, base, length).map_err(this_cpu::Error::from)),
             ]
         }
     }
