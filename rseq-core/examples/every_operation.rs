@@ -50,7 +50,7 @@ probes! {
     probe_this_cpu_cmpxchg(Own; base: *mut usize, len: usize, e: usize, n: usize)
         => this_cpu::cmpxchg::<64, _, _>;
     probe_this_cpu_push(Own; base: *mut usize, len: usize, node: *mut usize) => this_cpu::push::<64, _, _>;
-    probe_this_cpu_pop(Own; base: *mut usize, len: usize, node: *mut usize) => this_cpu::pop::<64, _, _>;
+    probe_this_cpu_pop(Own; base: *mut usize, len: usize) => this_cpu::pop::<64, _, _>;
 }
 
 #[unsafe(no_mangle)]

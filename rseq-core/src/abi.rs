@@ -101,9 +101,14 @@ pub struct RseqCs {
     pub abort_ip: u64,
 }
 
+/// Offset of the low word in a 64-bit field that holds an address, in bytes.
+const LOW_WORD: usize = if cfg!(all(target_pointer_width = "32", target_endian = "big")) { 4 } else { 0 };
+
 /// Offset of the low word of `rseq_cs` on this target, in bytes.
-pub const RSEQ_CS_LOW: usize =
-    offset_of!(Rseq, rseq_cs) + if cfg!(all(target_pointer_width = "32", target_endian = "big")) { 4 } else { 0 };
+pub const RSEQ_CS_LOW: usize = offset_of!(Rseq, rseq_cs) + LOW_WORD;
+
+/// Offset of the low word of a descriptor's `start_ip` on this target, in bytes.
+pub const START_IP_LOW: usize = offset_of!(RseqCs, start_ip) + LOW_WORD;
 
 const _: () = {
     assert!(offset_of!(Rseq, cpu_id_start) == 0);

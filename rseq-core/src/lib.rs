@@ -14,6 +14,8 @@ pub mod ops;
 pub mod percpu;
 pub mod section;
 pub mod sys;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 mod area;
 mod index;

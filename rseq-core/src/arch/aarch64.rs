@@ -72,15 +72,25 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // x17 keeps the descriptor's address until the section ends, for unwinders; x16 is given up beside it: where `b` reaches
+    // too short, linkers jump by veneers, which may change these two (AAPCS64, IP0 and IP1).
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_area = in(reg) $base, out("x16") _, out("x17") _,]
-            descriptor ["adrp x16, 77b", "add x16, x16, :lo12:77b"]
-            arm "str x16, [{rseq_area}, #{rseq_cs}]",
+            operands [rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_area = in(reg) $base, out("x16") _, out("x17") _,]
+            failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_return_column 32",
+                ".cfi_def_cfa 31, 0",
+                ".cfi_escape 0x16, 32, 3, 0x81, 8, 6" // pc = *(x17 + 8), the section's first instruction
+            ]
+            descriptor ["adrp x17, 77b", "add x17, x17, :lo12:77b"]
+            arm "str x17, [{rseq_area}, #{rseq_cs}]",
             index "[{rseq_area}, #{rseq_index}]"
-            handler ".balign 4"
+            around [, "/* {rseq_t} {rseq_u} */"] // not every section uses them
             options(nostack)
         }
     };
@@ -88,56 +98,85 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_memory {
-    ([$a:expr $(, $b:expr)?]) => { concat!("[", $a, $(", ", $b,)? "]") };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_text {
-    // A conditional branch reaches 1 MiB, which a function may exceed, `b` reaches 128 MiB.
-    (jump $label:expr) => { concat!("b ", $label) };
-    (jump_from_failure $label:expr) => { concat!("b ", $label) };
-    (check_index $index:literal, $x:ident, $exit:ident) => {
+macro_rules! __rseq_primitive {
+    (t) => { "{rseq_t}" };
+    // A conditional branch reaches 1 MiB, which a function may exceed, `b` reaches 128 MiB, and linkers help it further.
+    (far $label:expr) => { concat!("b ", $label) };
+    (near $label:expr) => { concat!("b ", $label) };
+    (unless $branch:expr, $exit:expr) => { concat!($branch, " 61f\nb ", $exit, "\n61:") };
+    (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
-            "ldr w16, ", $index, "\n",
-            "cmp w16, {", stringify!($x), ":w}\n",
-            $crate::__rseq_leave_unless!("b.eq", $exit)
+            "ldr {rseq_t:w}, ", $index, "\n",
+            "cmp {rseq_t:w}, {", stringify!($x), ":w}\n",
+            $crate::__rseq_primitive!(unless "b.eq", $exit)
         )
     };
     (load_index $r:expr, $index:literal) => { concat!("ldrsw ", $r, ", ", $index) };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_leave_unless!("b.lo", $exit))
+    (bound $r:expr, $x:expr, $exit:expr) => {
+        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_primitive!(unless "b.lo", $exit))
     };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        $crate::__rseq_compare_loaded!("x16", $compare [$($m),+], $x, $exit)
+    (cbne $r:expr, $x:expr, $exit:expr) => {
+        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_primitive!(unless "b.eq", $exit))
     };
-    (cbne $r:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_leave_unless!("b.eq", $exit))
+    (cbeq $r:expr, $x:expr, $exit:expr) => {
+        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_primitive!(unless "b.ne", $exit))
     };
-    (cbeq $r:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_leave_unless!("b.ne", $exit))
-    };
-    (cbz $r:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("cbnz ", $r, ","), $exit) };
-    (scale $r:expr, $k:expr) => { concat!("lsl ", $r, ", ", $r, ", #", $k) };
-    (load $r:expr, $m:tt) => { concat!("ldr ", $r, ", ", $crate::__rseq_memory!($m)) };
+    (cbz $r:expr, $exit:expr) => { $crate::__rseq_primitive!(unless concat!("cbnz ", $r, ","), $exit) };
+    (literal $r:expr, $k:literal) => { concat!("mov ", $r, ", #", $k) };
+    (mov $r:expr, $x:expr) => { concat!("mov ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
-    (store $m:tt, $x:expr) => { concat!("str ", $x, ", ", $crate::__rseq_memory!($m)) };
-    (clear $r:ident) => { concat!("mov {", stringify!($r), "}, xzr") };
-    // Eight bytes a turn while there are eight, then one: x16 is free once the section is armed.
+    (sub $r:expr, $x:expr) => { concat!("sub ", $r, ", ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!("lsl ", $r, ", ", $r, ", #", $k) };
+    (shr $r:expr, $k:expr) => { concat!("lsr ", $r, ", ", $r, ", #", $k) };
+    (add_to_value $x:ident) => { concat!("add {rseq_u}, {rseq_u}, {", stringify!($x), "}") };
+    (add_to_value $k:literal) => { concat!("add {rseq_u}, {rseq_u}, #", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
+        concat!("add {rseq_t}, {", stringify!($a), "}, {", stringify!($b), "}, lsl #", $crate::__rseq_log2!($k), "\n")
+    };
+    (reach $m:tt) => { "" };
+    (at [$a:ident]) => { concat!("[{", stringify!($a), "}]") };
+    (at [$a:ident + $b:ident]) => { concat!("[{", stringify!($a), "}, {", stringify!($b), "}]") };
+    (at [$a:ident + $k:literal]) => { concat!("[{", stringify!($a), "}, #", $k, "]") };
+    (at [$a:ident + $b:ident * $k:tt]) => { "[{rseq_t}]" };
+    (load $r:ident, $m:tt) => { concat!("ldr {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u32 $r:ident, $m:tt) => { concat!("ldr {", stringify!($r), ":w}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u16 $r:ident, $m:tt) => { concat!("ldrh {", stringify!($r), ":w}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u8 $r:ident, $m:tt) => { concat!("ldrb {", stringify!($r), ":w}, ", $crate::__rseq_primitive!(at $m)) };
+    (store $m:tt, $x:ident) => { concat!("str {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u32 $m:tt, $x:ident) => { concat!("str {", stringify!($x), ":w}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u16 $m:tt, $x:ident) => { concat!("strh {", stringify!($x), ":w}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u8 $m:tt, $x:ident) => { concat!("strb {", stringify!($x), ":w}, ", $crate::__rseq_primitive!(at $m)) };
+    // Ordered loads and stores address by one register only.
+    (load_acquire $r:ident, $m:tt) => {
+        $crate::__rseq_primitive!(ordered concat!("ldar {", stringify!($r), "}"), $m)
+    };
+    (store_release $m:tt, $x:ident) => {
+        $crate::__rseq_primitive!(ordered concat!("stlr {", stringify!($x), "}"), $m)
+    };
+    (ordered $access:expr, [$a:ident]) => { concat!($access, ", [{", stringify!($a), "}]") };
+    (ordered $access:expr, [$a:ident + $b:ident]) => {
+        concat!("add {rseq_t}, {", stringify!($a), "}, {", stringify!($b), "}\n", $access, ", [{rseq_t}]")
+    };
+    (ordered $access:expr, [$a:ident + $k:literal]) => {
+        concat!("add {rseq_t}, {", stringify!($a), "}, #", $k, "\n", $access, ", [{rseq_t}]")
+    };
+    (ordered $access:expr, [$a:ident + $b:ident * $k:tt]) => { concat!($access, ", [{rseq_t}]") };
+    // Eight bytes a turn while there are eight, then one.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
-            "62: add x16, ", $i, ", #8\n",
-            "cmp x16, ", $n, "\n",
+            "mov ", $i, ", xzr\n",
+            "62: add {rseq_t}, ", $i, ", #8\n",
+            "cmp {rseq_t}, ", $n, "\n",
             "b.hi 63f\n",
-            "ldr x16, [", $s, ", ", $i, "]\n",
-            "str x16, [", $d, ", ", $i, "]\n",
+            "ldr {rseq_t}, [", $s, ", ", $i, "]\n",
+            "str {rseq_t}, [", $d, ", ", $i, "]\n",
             "add ", $i, ", ", $i, ", #8\n",
             "b 62b\n",
             "63: cmp ", $i, ", ", $n, "\n",
             "b.eq 64f\n",
-            "ldrb w16, [", $s, ", ", $i, "]\n",
-            "strb w16, [", $d, ", ", $i, "]\n",
+            "ldrb {rseq_t:w}, [", $s, ", ", $i, "]\n",
+            "strb {rseq_t:w}, [", $d, ", ", $i, "]\n",
             "add ", $i, ", ", $i, ", #1\n",
             "b 63b\n",
             "64:"
@@ -145,20 +184,11 @@ macro_rules! __rseq_text {
     };
     (delay $d:expr, $k:literal) => {
         concat!(
-            "ldr x16, [", $d, ", #8 * ", $k, "]\n",
-            "65: cbz x16, 66f\n",
-            "sub x16, x16, #1\n",
+            "ldr {rseq_t}, [", $d, ", #8 * ", $k, "]\n",
+            "65: cbz {rseq_t}, 66f\n",
+            "sub {rseq_t}, {rseq_t}, #1\n",
             "b 65b\n",
             "66:"
         )
     };
-    // A store-release addresses by one register only.
-    (commit_release [$a:expr], $x:expr) => { concat!("stlr ", $x, ", [", $a, "]") };
-    (commit_release [$a:expr, $b:expr], $x:expr) => {
-        concat!("add x16, ", $a, ", ", $b, "\n", "stlr ", $x, ", [x16]")
-    };
-    (commit_add $m:tt, $x:expr) => {
-        $crate::__rseq_load_add_store!("x16", $m, $crate::__rseq_text!(add "x16", $x))
-    };
-    (commit_increment $m:tt) => { $crate::__rseq_load_add_store!("x16", $m, "add x16, x16, #1") };
 }

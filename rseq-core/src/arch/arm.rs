@@ -77,19 +77,22 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // The abort handler is in the function, where unwinders know it: a jump over it, and a load from there, in place of two
+    // instructions for a 32-bit constant.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_area = in(reg) $base, out("r12") _,]
+            operands [rseq_u = out(reg) _, rseq_area = in(reg) $base, out("r12") _,]
+            failure ["b 62f", "", "60: .long 77b - (61f + 8)\n62:"]
+            handler []
             descriptor [
-                "movw ip, #:lower16:(77b - (60f + 8))",                  // ip = from pc to the descriptor
-                "movt ip, #:upper16:(77b - (60f + 8))",
-                "60: add ip, pc, ip"                                     // pc is two instructions ahead
+                "ldr ip, 60b",        // from pc to the descriptor
+                "61: add ip, pc, ip"  // pc is two instructions ahead
             ]
             arm "str ip, [{rseq_area}, #{rseq_cs}]",
             index "[{rseq_area}, #{rseq_index}]"
-            handler ".balign 4"
+            around [, "@ {rseq_u}"] // not every section uses it
             options(nostack)
         }
     };
@@ -97,41 +100,51 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_memory {
-    ([$a:expr $(, $b:expr)?]) => { concat!("[", $a, $(", ", $b,)? "]") };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_text {
-    // Conditional branches reach 32 MiB in ARM state, as far as `b`.
-    (jump_from_failure $label:expr) => { concat!("b ", $label) };
-    (check_index $index:literal, $x:ident, $exit:ident) => {
-        concat!("ldr ip, ", $index, "\n", "cmp ip, {", stringify!($x), "}\n", $crate::__rseq_leave_if!("bne", $exit))
+macro_rules! __rseq_primitive {
+    (t) => { "ip" };
+    // Conditional branches reach 32 MiB in ARM state, as far as `b`, and stay in the function.
+    (far $label:expr) => { concat!("b ", $label) };
+    (near $label:expr) => { concat!("b ", $label) };
+    (check_index $index:literal, $x:ident, $exit:expr) => {
+        concat!("ldr ip, ", $index, "\n", "cmp ip, {", stringify!($x), "}\n", "bne ", $exit)
     };
     (load_index $r:expr, $index:literal) => { concat!("ldr ", $r, ", ", $index) };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        $crate::__rseq_compare_loaded!("ip", $compare [$($m),+], $x, $exit)
-    };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_leave_if!("bhs", $exit))
-    };
-    (cbne $r:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_leave_if!("bne", $exit))
-    };
-    (cbeq $r:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $r, ", ", $x, "\n", $crate::__rseq_leave_if!("beq", $exit))
-    };
-    (cbz $r:expr, $exit:ident) => { concat!("cmp ", $r, ", #0\n", $crate::__rseq_leave_if!("beq", $exit)) };
-    (scale $r:expr, $k:expr) => { concat!("lsl ", $r, ", ", $r, ", #", $k) };
-    (load $r:expr, $m:tt) => { concat!("ldr ", $r, ", ", $crate::__rseq_memory!($m)) };
+    (bound $r:expr, $x:expr, $exit:expr) => { concat!("cmp ", $r, ", ", $x, "\n", "bhs ", $exit) };
+    (cbne $r:expr, $x:expr, $exit:expr) => { concat!("cmp ", $r, ", ", $x, "\n", "bne ", $exit) };
+    (cbeq $r:expr, $x:expr, $exit:expr) => { concat!("cmp ", $r, ", ", $x, "\n", "beq ", $exit) };
+    (cbz $r:expr, $exit:expr) => { concat!("cmp ", $r, ", #0\n", "beq ", $exit) };
+    (literal $r:expr, $k:literal) => { concat!("mov ", $r, ", #", $k) };
+    (mov $r:expr, $x:expr) => { concat!("mov ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
-    (store $m:tt, $x:expr) => { concat!("str ", $x, ", ", $crate::__rseq_memory!($m)) };
-    (clear $r:ident) => { concat!("mov {", stringify!($r), "}, #0") };
-    // Four bytes a turn while there are four, then one: ip is free once the section is armed. ARMv7 loads and stores
-    // single words at any address.
+    (sub $r:expr, $x:expr) => { concat!("sub ", $r, ", ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!("lsl ", $r, ", ", $r, ", #", $k) };
+    (shr $r:expr, $k:expr) => { concat!("lsr ", $r, ", ", $r, ", #", $k) };
+    (add_to_value $x:ident) => { concat!("add {rseq_u}, {rseq_u}, {", stringify!($x), "}") };
+    (add_to_value $k:literal) => { concat!("add {rseq_u}, {rseq_u}, #", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
+        concat!("add ip, {", stringify!($a), "}, {", stringify!($b), "}, lsl #", $crate::__rseq_log2!($k), "\n")
+    };
+    (reach $m:tt) => { "" };
+    (at [$a:ident]) => { concat!("[{", stringify!($a), "}]") };
+    (at [$a:ident + $b:ident]) => { concat!("[{", stringify!($a), "}, {", stringify!($b), "}]") };
+    (at [$a:ident + $k:literal]) => { concat!("[{", stringify!($a), "}, #", $k, "]") };
+    (at [$a:ident + $b:ident * $k:tt]) => { "[ip]" };
+    (load $r:ident, $m:tt) => { concat!("ldr {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u32 $r:ident, $m:tt) => { $crate::__rseq_primitive!(load $r, $m) };
+    (load_u16 $r:ident, $m:tt) => { concat!("ldrh {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u8 $r:ident, $m:tt) => { concat!("ldrb {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store $m:tt, $x:ident) => { concat!("str {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u32 $m:tt, $x:ident) => { $crate::__rseq_primitive!(store $m, $x) };
+    (store_u16 $m:tt, $x:ident) => { concat!("strh {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u8 $m:tt, $x:ident) => { concat!("strb {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    // The barrier orders the load before all later accesses, and all earlier ones before the store.
+    (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\ndmb ish") };
+    (store_release $m:tt, $x:ident) => { concat!("dmb ish\n", $crate::__rseq_primitive!(store $m, $x)) };
+    // Four bytes a turn while there are four, then one. ARMv7 loads and stores single words at any address.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
+            "mov ", $i, ", #0\n",
             "62: add ip, ", $i, ", #4\n",
             "cmp ip, ", $n, "\n",
             "bhi 63f\n",
@@ -158,10 +171,4 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // The barrier orders all earlier accesses before the store.
-    (commit_release $m:tt, $x:expr) => { concat!("dmb ish\n", $crate::__rseq_text!(store $m, $x)) };
-    (commit_add $m:tt, $x:expr) => {
-        $crate::__rseq_load_add_store!("ip", $m, $crate::__rseq_text!(add "ip", $x))
-    };
-    (commit_increment $m:tt) => { $crate::__rseq_load_add_store!("ip", $m, "add ip, ip, #1") };
 }

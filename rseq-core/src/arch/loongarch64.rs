@@ -79,15 +79,24 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // t0 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_t = out(reg) _, rseq_area = in(reg) $base,]
-            descriptor ["la.pcrel {rseq_t}, 77b"]
-            arm "st.d {rseq_t}, {rseq_area}, {rseq_cs}",
+            operands [rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_area = in(reg) $base, out("$t0") _,]
+            failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_return_column 72",
+                ".cfi_def_cfa 3, 0",
+                ".cfi_escape 0x16, 72, 3, 0x7c, 8, 6" // pc = *(t0 + 8), the section's first instruction
+            ]
+            descriptor ["la.pcrel $t0, 77b"]
+            arm "st.d $t0, {rseq_area}, {rseq_cs}",
             index "{rseq_area}, {rseq_index}"
-            handler ".balign 4"
+            around [, "# {rseq_t} {rseq_u}"] // not every section uses them
             options(nostack)
         }
     };
@@ -95,38 +104,77 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_text {
-    (jump $label:expr) => { concat!("b ", $label) };
-    (jump_from_failure $label:expr) => { concat!("tail36 {rseq_t}, ", $label) };
+macro_rules! __rseq_primitive {
+    (t) => { "{rseq_t}" };
+    // A conditional branch reaches 128 KiB, `b` 128 MiB, and no linker helps it further.
+    (far $label:expr) => { concat!("tail36 {rseq_t}, ", $label) };
+    (near $label:expr) => { concat!("b ", $label) };
+    (unless $branch:expr, $exit:expr) => { concat!($branch, " 61f\ntail36 {rseq_t}, ", $exit, "\n61:") };
     // The difference of 32 bits: the upper half of `x` takes no part.
-    (check_index $index:literal, $x:ident, $exit:ident) => {
+    (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "ld.w {rseq_t}, ", $index, "\n",
             "sub.w {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave_unless!("beqz {rseq_t},", $exit)
+            $crate::__rseq_primitive!(unless "beqz {rseq_t},", $exit)
         )
     };
     (load_index $r:expr, $index:literal) => { concat!("ld.w ", $r, ", ", $index) };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        $crate::__rseq_compare_loaded!("{rseq_t}", $compare [$($m),+], $x, $exit)
+    (bound $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("bltu ", $r, ", ", $x, ","), $exit)
     };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        $crate::__rseq_leave_unless!(concat!("bltu ", $r, ", ", $x, ","), $exit)
+    (cbne $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("beq ", $r, ", ", $x, ","), $exit)
     };
-    (cbne $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("beq ", $r, ", ", $x, ","), $exit) };
-    (cbeq $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", ", $x, ","), $exit) };
-    (cbz $r:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bnez ", $r, ","), $exit) };
-    (scale $r:expr, $k:expr) => { concat!("slli.d ", $r, ", ", $r, ", ", $k) };
-    (load $r:expr, [$a:expr]) => { concat!("ld.d ", $r, ", ", $a, ", 0") };
-    (load $r:expr, [$a:expr, $b:expr]) => { concat!("ldx.d ", $r, ", ", $a, ", ", $b) };
+    (cbeq $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("bne ", $r, ", ", $x, ","), $exit)
+    };
+    (cbz $r:expr, $exit:expr) => { $crate::__rseq_primitive!(unless concat!("bnez ", $r, ","), $exit) };
+    (literal $r:expr, $k:literal) => { concat!("ori ", $r, ", $zero, ", $k) };
+    (mov $r:expr, $x:expr) => { concat!("move ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!("add.d ", $r, ", ", $r, ", ", $x) };
-    (store [$a:expr], $x:expr) => { concat!("st.d ", $x, ", ", $a, ", 0") };
-    (store [$a:expr, $b:expr], $x:expr) => { concat!("stx.d ", $x, ", ", $a, ", ", $b) };
-    (clear $r:ident) => { concat!("move {", stringify!($r), "}, $zero") };
+    (sub $r:expr, $x:expr) => { concat!("sub.d ", $r, ", ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!("slli.d ", $r, ", ", $r, ", ", $k) };
+    (shr $r:expr, $k:expr) => { concat!("srli.d ", $r, ", ", $r, ", ", $k) };
+    (add_to_value $x:ident) => { concat!("add.d {rseq_u}, {rseq_u}, {", stringify!($x), "}") };
+    (add_to_value $k:literal) => { concat!("addi.d {rseq_u}, {rseq_u}, ", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
+        concat!(
+            "slli.d {rseq_t}, {", stringify!($b), "}, ", $crate::__rseq_log2!($k), "\n",
+            "add.d {rseq_t}, {rseq_t}, {", stringify!($a), "}\n"
+        )
+    };
+    (reach $m:tt) => { "" };
+    // A sum of two registers takes another instruction.
+    (access $op:literal $size:literal, $r:ident, [$a:ident]) => {
+        concat!($op, $size, " {", stringify!($r), "}, {", stringify!($a), "}, 0")
+    };
+    (access $op:literal $size:literal, $r:ident, [$a:ident + $k:literal]) => {
+        concat!($op, $size, " {", stringify!($r), "}, {", stringify!($a), "}, ", $k)
+    };
+    (access $op:literal $size:literal, $r:ident, [$a:ident + $b:ident]) => {
+        concat!($op, "x", $size, " {", stringify!($r), "}, {", stringify!($a), "}, {", stringify!($b), "}")
+    };
+    (access $op:literal $size:literal, $r:ident, [$a:ident + $b:ident * $k:tt]) => {
+        concat!($op, $size, " {", stringify!($r), "}, {rseq_t}, 0")
+    };
+    (load $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "ld" ".d", $r, $m) };
+    (load_u32 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "ld" ".wu", $r, $m) };
+    (load_u16 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "ld" ".hu", $r, $m) };
+    (load_u8 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "ld" ".bu", $r, $m) };
+    (store $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".d", $x, $m) };
+    (store_u32 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".w", $x, $m) };
+    (store_u16 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".h", $x, $m) };
+    (store_u8 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".b", $x, $m) };
+    // Earlier loads complete before all later accesses, earlier accesses before later stores; processors that do not know the
+    // hints take them for full barriers.
+    (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\ndbar 0x14") };
+    (store_release $m:tt, $x:ident) => { concat!("dbar 0x12\n", $crate::__rseq_primitive!(store $m, $x)) };
     // Eight bytes a turn while there are eight, if both ends are aligned: not every processor does it otherwise, and then
     // it traps. Then a byte a turn.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
+            "move ", $i, ", $zero\n",
             "or {rseq_t}, ", $d, ", ", $s, "\n",
             "andi {rseq_t}, {rseq_t}, 7\n",
             "bnez {rseq_t}, 63f\n",
@@ -153,10 +201,4 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // Earlier loads and stores complete before later stores; processors that do not know the hint take it for a full barrier.
-    (commit_release $m:tt, $x:expr) => { concat!("dbar 0x12\n", $crate::__rseq_text!(store $m, $x)) };
-    (commit_add $m:tt, $x:expr) => {
-        $crate::__rseq_load_add_store!("{rseq_t}", $m, $crate::__rseq_text!(add "{rseq_t}", $x))
-    };
-    (commit_increment $m:tt) => { $crate::__rseq_load_add_store!("{rseq_t}", $m, "addi.d {rseq_t}, {rseq_t}, 1") };
 }

@@ -144,16 +144,30 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // $14 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_ra = out(reg) _, rseq_area = in(reg) $base,]
-            descriptor [$crate::__rseq_text!(address "{rseq_t}", "77b", "{rseq_ra}")]
-            arm concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})"),
+            operands [
+                rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_ra = out(reg) _, rseq_area = in(reg) $base, out("$14") _,
+                rseq_start = const $crate::abi::START_IP_LOW,
+            ]
+            failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_return_column 66",
+                ".cfi_def_cfa 29, 0",
+                ".cfi_escape 0x16, 66, 3, 0x7e, {rseq_start}, 6", // pc = *($14 + 8), the section's first instruction
+                // An abort in a jump to an exit finds $ra changed, and its value in `rseq_ra`, which therefore has no other
+                // use.
+                "move $31, {rseq_ra}"
+            ]
+            descriptor [$crate::__rseq_primitive!(address "$14", "77b")]
+            arm concat!($crate::__rseq_wide!("sd", "sw"), " $14, {rseq_cs}({rseq_area})"),
             index "{rseq_index}({rseq_area})"
-            handler ".balign 4"
-            around [$crate::__rseq_set!(), ".set pop # {rseq_u}"]        // not every section uses it
+            around [$crate::__rseq_set!(), ".set pop # {rseq_t} {rseq_u}"] // not every section uses them
             options(nostack)
         }
     };
@@ -161,77 +175,97 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_text {
+macro_rules! __rseq_primitive {
+    (t) => { "{rseq_t}" };
     // Of a local label within 2 GiB, by the program counter. Takes a second register to keep `$ra` in.
-    (address $r:literal, $label:expr, $ra:literal) => {
+    (address $r:literal, $label:expr) => {
         concat!(
-            "move ", $ra, ", $31\n",
+            "move {rseq_ra}, $31\n",
             "bal 78f\n",
             "lw ", $r, ", 0($31)\n", // in the delay slot, where $31 is the address of the distance already
             "60: .long ", $label, " - 60b\n",
             "78: ", $crate::__rseq_wide!("daddu ", "addu "), $r, ", ", $r, ", $31\n",
-            "move $31, ", $ra
+            "move $31, {rseq_ra}"
         )
     };
     // A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
-    //
-    // An abort in it finds `$ra` changed and its value in `rseq_ra`, which therefore has no other use: the abort
-    // handler brings it back before it jumps itself.
-    (far_jump $label:expr) => {
-        concat!($crate::__rseq_text!(address "{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop\n")
-    };
+    (far $label:expr) => { concat!($crate::__rseq_primitive!(address "{rseq_t}", $label), "\njr {rseq_t}\nnop") };
+    (near $label:expr) => { concat!("b ", $label, "\nnop") };
     // The first `nop` is in the delay slot of the branch over this jump.
-    (jump $label:expr) => { concat!("nop\n", $crate::__rseq_text!(far_jump $label)) };
-    (jump_from_failure $label:expr) => { concat!("move $31, {rseq_ra}\n", $crate::__rseq_text!(far_jump $label)) };
-    // The text that computes the address `a + b` in `rseq_t`, and the text of the place.
-    (reach [$a:expr]) => { "" };
-    (reach [$a:expr, $b:expr]) => { concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, ", $a, ", ", $b, "\n") };
-    (at [$a:expr]) => { concat!("0(", $a, ")") };
-    (at [$a:expr, $b:expr]) => { "0({rseq_t})" };
+    (unless $branch:expr, $exit:expr) => {
+        concat!($branch, " 61f\nnop\n", $crate::__rseq_primitive!(far $exit), "\n61:")
+    };
     // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` takes no part.
-    (check_index $index:literal, $x:ident, $exit:ident) => {
+    (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "lw {rseq_t}, ", $index, "\n",
             "xor {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
             $crate::__rseq_wide!("sll {rseq_t}, {rseq_t}, 0\n", ""),
-            $crate::__rseq_leave_unless!("beq {rseq_t}, $0,", $exit)
+            $crate::__rseq_primitive!(unless "beq {rseq_t}, $0,", $exit)
         )
     };
     (load_index $r:expr, $index:literal) => { concat!("lw ", $r, ", ", $index) };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        $crate::__rseq_compare_loaded!("{rseq_t}", $compare [$($m),+], $x, $exit)
+    (bound $r:expr, $x:expr, $exit:expr) => {
+        concat!("sltu {rseq_t}, ", $r, ", ", $x, "\n", $crate::__rseq_primitive!(unless "bne {rseq_t}, $0,", $exit))
     };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        concat!("sltu {rseq_t}, ", $r, ", ", $x, "\n", $crate::__rseq_leave_unless!("bne {rseq_t}, $0,", $exit))
+    (cbne $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("beq ", $r, ", ", $x, ","), $exit)
     };
-    (cbne $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("beq ", $r, ", ", $x, ","), $exit) };
-    (cbeq $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", ", $x, ","), $exit) };
-    (cbz $r:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", $0,"), $exit) };
-    (scale $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("dsll ", "sll "), $r, ", ", $r, ", ", $k) };
-    (load $r:expr, $m:tt) => {
-        concat!(
-            $crate::__rseq_text!(reach $m),
-            $crate::__rseq_wide!("ld ", "lw "), $r, ", ", $crate::__rseq_text!(at $m)
-        )
+    (cbeq $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("bne ", $r, ", ", $x, ","), $exit)
     };
+    (cbz $r:expr, $exit:expr) => { $crate::__rseq_primitive!(unless concat!("bne ", $r, ", $0,"), $exit) };
+    (literal $r:expr, $k:literal) => { concat!("ori ", $r, ", $0, ", $k) };
+    (mov $r:expr, $x:expr) => { concat!("move ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!($crate::__rseq_wide!("daddu ", "addu "), $r, ", ", $r, ", ", $x) };
-    (store $m:tt, $x:expr) => {
+    (sub $r:expr, $x:expr) => { concat!($crate::__rseq_wide!("dsubu ", "subu "), $r, ", ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("dsll ", "sll "), $r, ", ", $r, ", ", $k) };
+    (shr $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("dsrl ", "srl "), $r, ", ", $r, ", ", $k) };
+    (add_to_value $x:ident) => {
+        concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, {rseq_u}, {", stringify!($x), "}")
+    };
+    (add_to_value $k:literal) => { concat!($crate::__rseq_wide!("daddiu", "addiu"), " {rseq_u}, {rseq_u}, ", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
         concat!(
-            $crate::__rseq_text!(reach $m),
-            $crate::__rseq_wide!("sd ", "sw "), $x, ", ", $crate::__rseq_text!(at $m)
+            $crate::__rseq_wide!("dsll", "sll"), " {rseq_t}, {", stringify!($b), "}, ", $crate::__rseq_log2!($k), "\n",
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, {rseq_t}, {", stringify!($a), "}\n"
         )
     };
-    (clear $r:ident) => { concat!("move {", stringify!($r), "}, $0") };
+    (reach [$a:ident + $b:ident]) => {
+        concat!($crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, {", stringify!($a), "}, {", stringify!($b), "}\n")
+    };
+    (reach $m:tt) => { "" };
+    (at [$a:ident]) => { concat!("0({", stringify!($a), "})") };
+    (at [$a:ident + $k:literal]) => { concat!($k, "({", stringify!($a), "})") };
+    (at $sum:tt) => { "0({rseq_t})" };
+    (load $r:ident, $m:tt) => {
+        concat!($crate::__rseq_wide!("ld", "lw"), " {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m))
+    };
+    (load_u32 $r:ident, $m:tt) => {
+        concat!($crate::__rseq_wide!("lwu", "lw"), " {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m))
+    };
+    (load_u16 $r:ident, $m:tt) => { concat!("lhu {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u8 $r:ident, $m:tt) => { concat!("lbu {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store $m:tt, $x:ident) => {
+        concat!($crate::__rseq_wide!("sd", "sw"), " {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m))
+    };
+    (store_u32 $m:tt, $x:ident) => { concat!("sw {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u16 $m:tt, $x:ident) => { concat!("sh {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u8 $m:tt, $x:ident) => { concat!("sb {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\nsync") };
+    (store_release $m:tt, $x:ident) => { concat!("sync\n", $crate::__rseq_primitive!(store $m, $x)) };
     // Byte by byte: words would have to be aligned.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
+            "move ", $i, ", $0\n",
             "63: beq ", $i, ", ", $n, ", 64f\n",
-            $crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, ", $s, ", ", $i, "\n",                      // delay slot
+            $crate::__rseq_wide!("daddu", "addu"), " {rseq_t}, ", $s, ", ", $i, "\n", // delay slot
             "lbu {rseq_t}, 0({rseq_t})\n",
             $crate::__rseq_wide!("daddu", "addu"), " {rseq_u}, ", $d, ", ", $i, "\n",
             "sb {rseq_t}, 0({rseq_u})\n",
             "b 63b\n",
-            $crate::__rseq_wide!("daddiu ", "addiu "), $i, ", ", $i, ", 1\n",                              // delay slot
+            $crate::__rseq_wide!("daddiu ", "addiu "), $i, ", ", $i, ", 1\n", // delay slot
             "64:"
         )
     };
@@ -241,20 +275,8 @@ macro_rules! __rseq_text {
             "65: beq {rseq_t}, $0, 66f\n",
             "nop\n",
             "b 65b\n",
-            $crate::__rseq_wide!("daddiu", "addiu"), " {rseq_t}, {rseq_t}, -1\n",                          // delay slot
+            $crate::__rseq_wide!("daddiu", "addiu"), " {rseq_t}, {rseq_t}, -1\n", // delay slot
             "66:"
-        )
-    };
-    (commit_release $m:tt, $x:expr) => { concat!("sync\n", $crate::__rseq_text!(store $m, $x)) };
-    (commit_add $m:tt, $x:expr) => { $crate::__rseq_text!(commit $m, $crate::__rseq_text!(add "{rseq_u}", $x)) };
-    (commit_increment $m:tt) => {
-        $crate::__rseq_text!(commit $m, concat!($crate::__rseq_wide!("daddiu", "addiu"), " {rseq_u}, {rseq_u}, 1"))
-    };
-    (commit $m:tt, $add:expr) => {
-        concat!(
-            $crate::__rseq_text!(load "{rseq_u}", $m), "\n",
-            $add, "\n",
-            $crate::__rseq_wide!("sd", "sw"), " {rseq_u}, ", $crate::__rseq_text!(at $m)
         )
     };
 }

@@ -99,18 +99,28 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // r11 keeps the descriptor's address until the section ends, for unwinders. r12 and ctr are what linkers' stubs change
+    // where `b` reaches too short.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg_nonzero
             operands [
-                rseq_t = out(reg_nonzero) _, rseq_area = in(reg_nonzero) $base,
-                out("cr0") _, out("lr") _, out("ctr") _,
+                rseq_t = out(reg_nonzero) _, rseq_u = out(reg_nonzero) _, rseq_area = in(reg_nonzero) $base,
+                rseq_start = const $crate::abi::START_IP_LOW, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
             ]
-            descriptor [$crate::__rseq_text!(address "{rseq_t}", "77b")]
-            arm concat!($crate::__rseq_wide!("std", "stw"), " {rseq_t}, {rseq_cs}({rseq_area})"),
+            failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_return_column 67",
+                ".cfi_def_cfa 1, 0",
+                ".cfi_escape 0x16, 67, 3, 0x7b, {rseq_start}, 6" // pc = *(r11 + 8), the section's first instruction
+            ]
+            descriptor [$crate::__rseq_primitive!(address "11", "77b")]
+            arm concat!($crate::__rseq_wide!("std", "stw"), " 11, {rseq_cs}({rseq_area})"),
             index "{rseq_index}({rseq_area})"
-            handler ".balign 4"
+            around [, "# {rseq_t} {rseq_u}"] // not every section uses them
             options(nostack)
         }
     };
@@ -118,7 +128,8 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_text {
+macro_rules! __rseq_primitive {
+    (t) => { "{rseq_t}" };
     // Of a local label within 2 GiB, by the program counter. Takes `lr`; this form of call leaves the predictor of
     // returns alone.
     (address $r:literal, $label:expr) => {
@@ -129,60 +140,82 @@ macro_rules! __rseq_text {
             "addi ", $r, ", ", $r, ", (", $label, " - 60b)@l"
         )
     };
-    // A conditional branch reaches 32 KiB only, `b` 32 MiB, and `bctr` everything.
-    (jump $label:expr) => { concat!("b ", $label) };
-    (jump_from_failure $label:expr) => {
-        concat!($crate::__rseq_text!(address "{rseq_t}", $label), "\nmtctr {rseq_t}\nbctr")
-    };
-    (check_index $index:literal, $x:ident, $exit:ident) => {
+    // A conditional branch reaches 32 KiB only, `b` 32 MiB and by a linker's stub further, `bctr` everything.
+    (far $label:expr) => { concat!($crate::__rseq_primitive!(address "{rseq_t}", $label), "\nmtctr {rseq_t}\nbctr") };
+    (near $label:expr) => { concat!("b ", $label) };
+    (unless $branch:literal, $exit:expr) => { concat!($branch, " 61f\nb ", $exit, "\n61:") };
+    (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "lwz {rseq_t}, ", $index, "\n",
             "cmpw {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave_unless!("beq+", $exit)
+            $crate::__rseq_primitive!(unless "beq+", $exit)
         )
     };
     (load_index $r:expr, $index:literal) => { concat!($crate::__rseq_wide!("lwa ", "lwz "), $r, ", ", $index) };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        $crate::__rseq_compare_loaded!("{rseq_t}", $compare [$($m),+], $x, $exit)
+    (compare $a:expr, $b:expr) => { concat!($crate::__rseq_wide!("cmpld ", "cmplw "), $a, ", ", $b, "\n") };
+    (bound $r:expr, $x:expr, $exit:expr) => {
+        concat!($crate::__rseq_primitive!(compare $r, $x), $crate::__rseq_primitive!(unless "blt+", $exit))
     };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        concat!(
-            $crate::__rseq_wide!("cmpld ", "cmplw "), $r, ", ", $x, "\n",
-            $crate::__rseq_leave_unless!("blt+", $exit)
-        )
+    (cbne $r:expr, $x:expr, $exit:expr) => {
+        concat!($crate::__rseq_primitive!(compare $r, $x), $crate::__rseq_primitive!(unless "beq+", $exit))
     };
-    (cbne $r:expr, $x:expr, $exit:ident) => {
-        concat!(
-            $crate::__rseq_wide!("cmpld ", "cmplw "), $r, ", ", $x, "\n",
-            $crate::__rseq_leave_unless!("beq+", $exit)
-        )
+    (cbeq $r:expr, $x:expr, $exit:expr) => {
+        concat!($crate::__rseq_primitive!(compare $r, $x), $crate::__rseq_primitive!(unless "bne+", $exit))
     };
-    (cbeq $r:expr, $x:expr, $exit:ident) => {
-        concat!(
-            $crate::__rseq_wide!("cmpld ", "cmplw "), $r, ", ", $x, "\n",
-            $crate::__rseq_leave_unless!("bne+", $exit)
-        )
+    (cbz $r:expr, $exit:expr) => {
+        concat!($crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_primitive!(unless "bne+", $exit))
     };
-    (cbz $r:expr, $exit:ident) => {
-        concat!($crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_leave_unless!("bne+", $exit))
-    };
-    (scale $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("sldi ", "slwi "), $r, ", ", $r, ", ", $k) };
-    (load $r:expr, [$a:expr]) => { concat!($crate::__rseq_wide!("ld ", "lwz "), $r, ", 0(", $a, ")") };
-    (load $r:expr, [$a:expr, $b:expr]) => { concat!($crate::__rseq_wide!("ldx ", "lwzx "), $r, ", ", $a, ", ", $b) };
+    (literal $r:expr, $k:literal) => { concat!("li ", $r, ", ", $k) };
+    (mov $r:expr, $x:expr) => { concat!("mr ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
-    (store [$a:expr], $x:expr) => { concat!($crate::__rseq_wide!("std ", "stw "), $x, ", 0(", $a, ")") };
-    (store [$a:expr, $b:expr], $x:expr) => { concat!($crate::__rseq_wide!("stdx ", "stwx "), $x, ", ", $a, ", ", $b) };
-    (clear $r:ident) => { concat!("li {", stringify!($r), "}, 0") };
-    // A word a turn while there is one, then bytes: rseq_t is free once the section is armed.
+    (sub $r:expr, $x:expr) => { concat!("sub ", $r, ", ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("sldi ", "slwi "), $r, ", ", $r, ", ", $k) };
+    (shr $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("srdi ", "srwi "), $r, ", ", $r, ", ", $k) };
+    (add_to_value $x:ident) => { concat!("add {rseq_u}, {rseq_u}, {", stringify!($x), "}") };
+    (add_to_value $k:literal) => { concat!("addi {rseq_u}, {rseq_u}, ", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
+        concat!(
+            $crate::__rseq_wide!("sldi", "slwi"), " {rseq_t}, {", stringify!($b), "}, ", $crate::__rseq_log2!($k), "\n",
+            "add {rseq_t}, {rseq_t}, {", stringify!($a), "}\n"
+        )
+    };
+    (reach $m:tt) => { "" };
+    // A sum of two registers takes another instruction, with an x at its end.
+    (access $op:expr, $r:ident, [$a:ident]) => { concat!($op, " {", stringify!($r), "}, 0({", stringify!($a), "})") };
+    (access $op:expr, $r:ident, [$a:ident + $k:literal]) => {
+        concat!($op, " {", stringify!($r), "}, ", $k, "({", stringify!($a), "})")
+    };
+    (access $op:expr, $r:ident, [$a:ident + $b:ident]) => {
+        concat!($op, "x {", stringify!($r), "}, {", stringify!($a), "}, {", stringify!($b), "}")
+    };
+    (access $op:expr, $r:ident, [$a:ident + $b:ident * $k:tt]) => { concat!($op, " {", stringify!($r), "}, 0({rseq_t})") };
+    (load $r:ident, $m:tt) => { $crate::__rseq_primitive!(access $crate::__rseq_wide!("ld", "lwz"), $r, $m) };
+    (load_u32 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lwz", $r, $m) };
+    (load_u16 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lhz", $r, $m) };
+    (load_u8 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lbz", $r, $m) };
+    (store $m:tt, $x:ident) => { $crate::__rseq_primitive!(access $crate::__rseq_wide!("std", "stw"), $x, $m) };
+    (store_u32 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "stw", $x, $m) };
+    (store_u16 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "sth", $x, $m) };
+    (store_u8 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "stb", $x, $m) };
+    // Not every 32-bit processor has the lighter barrier.
+    (load_acquire $r:ident, $m:tt) => {
+        concat!($crate::__rseq_primitive!(load $r, $m), $crate::__rseq_wide!("\nlwsync", "\nsync"))
+    };
+    (store_release $m:tt, $x:ident) => {
+        concat!($crate::__rseq_wide!("lwsync\n", "sync\n"), $crate::__rseq_primitive!(store $m, $x))
+    };
+    // A word a turn while there is one, then bytes.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
+            "li ", $i, ", 0\n",
             "62: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {rseq_t}, ", $n, "\n",
             "bgt 63f\n",
-            $crate::__rseq_text!(load "{rseq_t}", [$s, $i]), "\n",
-            $crate::__rseq_text!(store [$d, $i], "{rseq_t}"), "\n",
+            $crate::__rseq_wide!("ldx", "lwzx"), " {rseq_t}, ", $s, ", ", $i, "\n",
+            $crate::__rseq_wide!("stdx", "stwx"), " {rseq_t}, ", $d, ", ", $i, "\n",
             "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
             "b 62b\n",
-            "63: ", $crate::__rseq_wide!("cmpld ", "cmplw "), $i, ", ", $n, "\n",
+            "63: ", $crate::__rseq_primitive!(compare $i, $n),
             "beq 64f\n",
             "lbzx {rseq_t}, ", $s, ", ", $i, "\n",
             "stbx {rseq_t}, ", $d, ", ", $i, "\n",
@@ -201,12 +234,4 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // Not every 32-bit processor has the lighter barrier.
-    (commit_release $m:tt, $x:expr) => {
-        concat!($crate::__rseq_wide!("lwsync\n", "sync\n"), $crate::__rseq_text!(store $m, $x))
-    };
-    (commit_add $m:tt, $x:expr) => {
-        $crate::__rseq_load_add_store!("{rseq_t}", $m, $crate::__rseq_text!(add "{rseq_t}", $x))
-    };
-    (commit_increment $m:tt) => { $crate::__rseq_load_add_store!("{rseq_t}", $m, "addi {rseq_t}, {rseq_t}, 1") };
 }

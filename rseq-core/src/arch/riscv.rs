@@ -81,15 +81,30 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // t1 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_t = out(reg) _, out("t2") _, rseq_area = in(reg) $base,]
-            descriptor ["lla {rseq_t}, 77b"]
-            arm concat!($crate::__rseq_wide!("sd", "sw"), " {rseq_t}, {rseq_cs}({rseq_area})"),
+            operands [
+                rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_area = in(reg) $base, out("t1") _, out("t2") _,
+            ]
+            failure [
+                ".pushsection __rseq_failure, \"ax\", %progbits",
+                ".balign 4", // instructions may be 2 bytes long
+                ".cfi_endproc\n.popsection"
+            ]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_return_column 64",
+                ".cfi_def_cfa 2, 0",
+                ".cfi_escape 0x16, 64, 3, 0x76, 8, 6" // pc = *(t1 + 8), the section's first instruction
+            ]
+            descriptor ["lla t1, 77b"]
+            arm concat!($crate::__rseq_wide!("sd", "sw"), " t1, {rseq_cs}({rseq_area})"),
             index "{rseq_index}({rseq_area})"
-            handler ".balign 4"                                          // instructions may be 2 bytes long
+            around [, "# {rseq_t} {rseq_u}"] // not every section uses them
             options(nostack)
         }
     };
@@ -97,68 +112,87 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_text {
-    // The text that computes the address `a + b` in `t`, and the text of the place.
-    (reach $t:literal, [$a:expr]) => { "" };
-    (reach $t:literal, [$a:expr, $b:expr]) => { concat!("add ", $t, ", ", $a, ", ", $b, "\n") };
-    (at $t:literal, [$a:expr]) => { concat!("0(", $a, ")") };
-    (at $t:literal, [$a:expr, $b:expr]) => { concat!("0(", $t, ")") };
-    (jump $label:expr) => { concat!("jump ", $label, ", t2") };
-    (jump_from_failure $label:expr) => { concat!("jump ", $label, ", t2") };
+macro_rules! __rseq_primitive {
+    (t) => { "{rseq_t}" };
+    (far $label:expr) => { concat!("jump ", $label, ", t2") };
+    (near $label:expr) => { concat!("j ", $label) };
+    (unless $branch:expr, $exit:expr) => { concat!($branch, " 61f\njump ", $exit, ", t2\n61:") };
     // The difference of 32 bits: the upper half of `x` takes no part.
-    (check_index $index:literal, $x:ident, $exit:ident) => {
+    (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "lw {rseq_t}, ", $index, "\n",
             $crate::__rseq_wide!("subw", "sub"), " {rseq_t}, {rseq_t}, {", stringify!($x), "}\n",
-            $crate::__rseq_leave_unless!("beqz {rseq_t},", $exit)
+            $crate::__rseq_primitive!(unless "beqz {rseq_t},", $exit)
         )
     };
     (load_index $r:expr, $index:literal) => { concat!("lw ", $r, ", ", $index) };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        concat!(
-            $crate::__rseq_text!(reach "{rseq_t}", [$($m),+]),
-            $crate::__rseq_wide!("ld", "lw"), " {rseq_t}, ", $crate::__rseq_text!(at "{rseq_t}", [$($m),+]), "\n",
-            $crate::__rseq_text!($compare "{rseq_t}", $x, $exit)
-        )
+    (bound $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("bltu ", $r, ", ", $x, ","), $exit)
     };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        $crate::__rseq_leave_unless!(concat!("bltu ", $r, ", ", $x, ","), $exit)
+    (cbne $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("beq ", $r, ", ", $x, ","), $exit)
     };
-    (cbne $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("beq ", $r, ", ", $x, ","), $exit) };
-    (cbeq $r:expr, $x:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bne ", $r, ", ", $x, ","), $exit) };
-    (cbz $r:expr, $exit:ident) => { $crate::__rseq_leave_unless!(concat!("bnez ", $r, ","), $exit) };
-    (scale $r:expr, $k:expr) => { concat!("slli ", $r, ", ", $r, ", ", $k) };
-    (load $r:expr, $m:tt) => {
-        concat!(
-            $crate::__rseq_text!(reach "t2", $m),
-            $crate::__rseq_wide!("ld", "lw"), " ", $r, ", ", $crate::__rseq_text!(at "t2", $m)
-        )
+    (cbeq $r:expr, $x:expr, $exit:expr) => {
+        $crate::__rseq_primitive!(unless concat!("bne ", $r, ", ", $x, ","), $exit)
     };
+    (cbz $r:expr, $exit:expr) => { $crate::__rseq_primitive!(unless concat!("bnez ", $r, ","), $exit) };
+    (literal $r:expr, $k:literal) => { concat!("li ", $r, ", ", $k) };
+    (mov $r:expr, $x:expr) => { concat!("mv ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
-    (store $m:tt, $x:expr) => {
+    (sub $r:expr, $x:expr) => { concat!("sub ", $r, ", ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!("slli ", $r, ", ", $r, ", ", $k) };
+    (shr $r:expr, $k:expr) => { concat!("srli ", $r, ", ", $r, ", ", $k) };
+    (add_to_value $x:ident) => { concat!("add {rseq_u}, {rseq_u}, {", stringify!($x), "}") };
+    (add_to_value $k:literal) => { concat!("addi {rseq_u}, {rseq_u}, ", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
         concat!(
-            $crate::__rseq_text!(reach "t2", $m),
-            $crate::__rseq_wide!("sd", "sw"), " ", $x, ", ", $crate::__rseq_text!(at "t2", $m)
+            "slli {rseq_t}, {", stringify!($b), "}, ", $crate::__rseq_log2!($k), "\n",
+            "add {rseq_t}, {rseq_t}, {", stringify!($a), "}\n"
         )
     };
-    (clear $r:ident) => { concat!("li {", stringify!($r), "}, 0") };
+    (reach [$a:ident + $b:ident]) => { concat!("add {rseq_t}, {", stringify!($a), "}, {", stringify!($b), "}\n") };
+    (reach $m:tt) => { "" };
+    (at [$a:ident]) => { concat!("0({", stringify!($a), "})") };
+    (at [$a:ident + $k:literal]) => { concat!($k, "({", stringify!($a), "})") };
+    (at $sum:tt) => { "0({rseq_t})" };
+    (load $r:ident, $m:tt) => {
+        concat!($crate::__rseq_wide!("ld", "lw"), " {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m))
+    };
+    (load_u32 $r:ident, $m:tt) => {
+        concat!($crate::__rseq_wide!("lwu", "lw"), " {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m))
+    };
+    (load_u16 $r:ident, $m:tt) => { concat!("lhu {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u8 $r:ident, $m:tt) => { concat!("lbu {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store $m:tt, $x:ident) => {
+        concat!($crate::__rseq_wide!("sd", "sw"), " {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m))
+    };
+    (store_u32 $m:tt, $x:ident) => { concat!("sw {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u16 $m:tt, $x:ident) => { concat!("sh {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u8 $m:tt, $x:ident) => { concat!("sb {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    // The manual's mappings of a load-acquire and a store-release.
+    (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\nfence r, rw") };
+    (store_release $m:tt, $x:ident) => { concat!("fence rw, w\n", $crate::__rseq_primitive!(store $m, $x)) };
     // A word a turn while there is one, if both ends are aligned: a misaligned access may be a trap. Then a byte a turn.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
+            "li ", $i, ", 0\n",
             "or {rseq_t}, ", $d, ", ", $s, "\n",
             "andi {rseq_t}, {rseq_t}, ", $crate::__rseq_wide!("7", "3"), "\n",
             "bnez {rseq_t}, 63f\n",
             "62: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
             "bltu ", $n, ", {rseq_t}, 63f\n",
-            $crate::__rseq_text!(load "{rseq_t}", [$s, $i]), "\n",
-            $crate::__rseq_text!(store [$d, $i], "{rseq_t}"), "\n",
+            "add {rseq_u}, ", $s, ", ", $i, "\n",
+            $crate::__rseq_wide!("ld", "lw"), " {rseq_t}, 0({rseq_u})\n",
+            "add {rseq_u}, ", $d, ", ", $i, "\n",
+            $crate::__rseq_wide!("sd", "sw"), " {rseq_t}, 0({rseq_u})\n",
             "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
             "j 62b\n",
             "63: beq ", $i, ", ", $n, ", 64f\n",
-            "add t2, ", $s, ", ", $i, "\n",
-            "lbu {rseq_t}, 0(t2)\n",
-            "add t2, ", $d, ", ", $i, "\n",
-            "sb {rseq_t}, 0(t2)\n",
+            "add {rseq_u}, ", $s, ", ", $i, "\n",
+            "lbu {rseq_t}, 0({rseq_u})\n",
+            "add {rseq_u}, ", $d, ", ", $i, "\n",
+            "sb {rseq_t}, 0({rseq_u})\n",
             "addi ", $i, ", ", $i, ", 1\n",
             "j 63b\n",
             "64:"
@@ -171,17 +205,6 @@ macro_rules! __rseq_text {
             "addi {rseq_t}, {rseq_t}, -1\n",
             "j 65b\n",
             "66:"
-        )
-    };
-    // What the manual's mapping of a store-release is.
-    (commit_release $m:tt, $x:expr) => { concat!("fence rw, w\n", $crate::__rseq_text!(store $m, $x)) };
-    (commit_add $m:tt, $x:expr) => { $crate::__rseq_text!(commit $m, $crate::__rseq_text!(add "{rseq_t}", $x)) };
-    (commit_increment $m:tt) => { $crate::__rseq_text!(commit $m, "addi {rseq_t}, {rseq_t}, 1") };
-    (commit $m:tt, $add:expr) => {
-        concat!(
-            $crate::__rseq_text!(load "{rseq_t}", $m), "\n",
-            $add, "\n",
-            $crate::__rseq_wide!("sd", "sw"), " {rseq_t}, ", $crate::__rseq_text!(at "t2", $m)
         )
     };
 }

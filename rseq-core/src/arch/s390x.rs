@@ -80,15 +80,27 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
+    // r1 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
-            registers reg_addr                                           // register 0 as a base or an index means none
-            operands [rseq_t = out(reg_addr) _, rseq_area = in(reg_addr) $base,]
-            descriptor ["larl {rseq_t}, 77b"]
-            arm "stg {rseq_t}, {rseq_cs}({rseq_area})",
+            registers reg_addr // register 0 as a base or an index means none
+            operands [
+                rseq_t = out(reg_addr) _, rseq_u = out(reg_addr) _, rseq_area = in(reg_addr) $base, out("r1") _,
+            ]
+            failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_return_column 32",
+                ".cfi_def_cfa 15, 160",
+                ".cfi_same_value 15",
+                ".cfi_escape 0x16, 32, 3, 0x71, 8, 6" // pc = *(r1 + 8), the section's first instruction
+            ]
+            descriptor ["larl %r1, 77b"]
+            arm "stg %r1, {rseq_cs}({rseq_area})",
             index "{rseq_index}({rseq_area})"
-            handler ".balign 4"
+            around [, "# {rseq_t} {rseq_u}"] // not every section uses them
             options(nostack)
         }
     };
@@ -96,42 +108,53 @@ macro_rules! __rseq_frame {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __rseq_memory {
-    ([$a:expr $(, $b:expr)?]) => { concat!("0(", $($b, ", ",)? $a, ")") };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_text {
-    (jump_from_failure $label:expr) => { concat!("jg ", $label) };
-    (check_index $index:literal, $x:ident, $exit:ident) => {
-        concat!("cl {", stringify!($x), "}, ", $index, "\n", $crate::__rseq_leave_if!("jgne", $exit))
+macro_rules! __rseq_primitive {
+    (t) => { "{rseq_t}" };
+    (far $label:expr) => { concat!("jg ", $label) };
+    (near $label:expr) => { concat!("j ", $label) };
+    (check_index $index:literal, $x:ident, $exit:expr) => {
+        concat!("cl {", stringify!($x), "}, ", $index, "\n", "jgne ", $exit)
     };
     (load_index $r:expr, $index:literal) => { concat!("lgf ", $r, ", ", $index) };
-    (cbne [$($m:expr),+], $x:expr, $exit:ident) => {
-        concat!("cg ", $x, ", ", $crate::__rseq_memory!([$($m),+]), "\n", $crate::__rseq_leave_if!("jgne", $exit))
-    };
-    (cbeq [$($m:expr),+], $x:expr, $exit:ident) => {
-        concat!("cg ", $x, ", ", $crate::__rseq_memory!([$($m),+]), "\n", $crate::__rseq_leave_if!("jge", $exit))
-    };
-    (cbae $r:expr, $x:expr, $exit:ident) => {
-        concat!("clgr ", $r, ", ", $x, "\n", $crate::__rseq_leave_if!("jghe", $exit))
-    };
-    (cbne $r:expr, $x:expr, $exit:ident) => {
-        concat!("cgr ", $r, ", ", $x, "\n", $crate::__rseq_leave_if!("jgne", $exit))
-    };
-    (cbeq $r:expr, $x:expr, $exit:ident) => {
-        concat!("cgr ", $r, ", ", $x, "\n", $crate::__rseq_leave_if!("jge", $exit))
-    };
-    (cbz $r:expr, $exit:ident) => { concat!("ltgr ", $r, ", ", $r, "\n", $crate::__rseq_leave_if!("jge", $exit)) };
-    (scale $r:expr, $k:expr) => { concat!("sllg ", $r, ", ", $r, ", ", $k) };
-    (load $r:expr, $m:tt) => { concat!("lg ", $r, ", ", $crate::__rseq_memory!($m)) };
+    (bound $r:expr, $x:expr, $exit:expr) => { concat!("clgr ", $r, ", ", $x, "\n", "jghe ", $exit) };
+    (cbne $r:expr, $x:expr, $exit:expr) => { concat!("cgr ", $r, ", ", $x, "\n", "jgne ", $exit) };
+    (cbeq $r:expr, $x:expr, $exit:expr) => { concat!("cgr ", $r, ", ", $x, "\n", "jge ", $exit) };
+    (cbz $r:expr, $exit:expr) => { concat!("ltgr ", $r, ", ", $r, "\n", "jge ", $exit) };
+    (literal $r:expr, $k:literal) => { concat!("lghi ", $r, ", ", $k) };
+    (mov $r:expr, $x:expr) => { concat!("lgr ", $r, ", ", $x) };
     (add $r:expr, $x:expr) => { concat!("agr ", $r, ", ", $x) };
-    (store $m:tt, $x:expr) => { concat!("stg ", $x, ", ", $crate::__rseq_memory!($m)) };
-    (clear $r:ident) => { concat!("lghi {", stringify!($r), "}, 0") };
+    (sub $r:expr, $x:expr) => { concat!("sgr ", $r, ", ", $x) };
+    (and $r:expr, $x:expr) => { concat!("ngr ", $r, ", ", $x) };
+    (shl $r:expr, $k:expr) => { concat!("sllg ", $r, ", ", $r, ", ", $k) };
+    (shr $r:expr, $k:expr) => { concat!("srlg ", $r, ", ", $r, ", ", $k) };
+    (add_to_value $x:ident) => { concat!("agr {rseq_u}, {", stringify!($x), "}") };
+    (add_to_value $k:literal) => { concat!("aghi {rseq_u}, ", $k) };
+    (reach [$a:ident + $b:ident * $k:tt]) => {
+        concat!(
+            "sllg {rseq_t}, {", stringify!($b), "}, ", $crate::__rseq_log2!($k), "\n",
+            "agr {rseq_t}, {", stringify!($a), "}\n"
+        )
+    };
+    (reach $m:tt) => { "" };
+    (at [$a:ident]) => { concat!("0({", stringify!($a), "})") };
+    (at [$a:ident + $b:ident]) => { concat!("0({", stringify!($b), "}, {", stringify!($a), "})") };
+    (at [$a:ident + $k:literal]) => { concat!($k, "({", stringify!($a), "})") };
+    (at [$a:ident + $b:ident * $k:tt]) => { "0({rseq_t})" };
+    (load $r:ident, $m:tt) => { concat!("lg {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u32 $r:ident, $m:tt) => { concat!("llgf {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u16 $r:ident, $m:tt) => { concat!("llgh {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (load_u8 $r:ident, $m:tt) => { concat!("llgc {", stringify!($r), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store $m:tt, $x:ident) => { concat!("stg {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u32 $m:tt, $x:ident) => { concat!("st {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u16 $m:tt, $x:ident) => { concat!("sth {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    (store_u8 $m:tt, $x:ident) => { concat!("stc {", stringify!($x), "}, ", $crate::__rseq_primitive!(at $m)) };
+    // Only a load may overtake an earlier store, so every load is an acquire, and every store a release.
+    (load_acquire $r:ident, $m:tt) => { $crate::__rseq_primitive!(load $r, $m) };
+    (store_release $m:tt, $x:ident) => { $crate::__rseq_primitive!(store $m, $x) };
     // Eight bytes a turn while there are eight, aligned or not, then one.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
+            "lghi ", $i, ", 0\n",
             "62: la {rseq_t}, 8(", $i, ")\n",
             "clgr {rseq_t}, ", $n, "\n",
             "jh 63f\n",
@@ -158,10 +181,4 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // Only a load may overtake an earlier store, so every store is a release.
-    (commit_release $m:tt, $x:expr) => { $crate::__rseq_text!(store $m, $x) };
-    (commit_add $m:tt, $x:expr) => {
-        $crate::__rseq_load_add_store!("{rseq_t}", $m, $crate::__rseq_text!(add "{rseq_t}", $x))
-    };
-    (commit_increment $m:tt) => { $crate::__rseq_load_add_store!("{rseq_t}", $m, "aghi {rseq_t}, 1") };
 }

@@ -93,69 +93,62 @@ macro_rules! load_weak {
 }
 pub(crate) use load_weak;
 
-/// The text that brings the area's address within reach, and the text of a field of it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_field {
-    (fetch $word:ident direct) => {
-        ""
-    };
-    (fetch $word:ident pointer) => {
-        $word!(fetch rseq_area rseq_u)
-    };
-    ($word:ident direct, $offset:literal) => {
-        concat!("%gs:__rseq_core_area@ntpoff + ", $offset)
-    };
-    ($word:ident pointer, $offset:literal) => {
-        concat!($offset, "(", $word!(name rseq_area rseq_u), ")")
-    };
-}
-
 /// Places the inputs, and the area's address as one of them: in registers while these and the scratch registers are five
-/// at most (`rseq_t` is the sixth), else in a block.
+/// at most (`rseq_t` is the sixth), else in a block in memory.
+///
+/// A macro of its own says how the steps get at a word: `fetch` is the text that brings it into a register if it is not in
+/// one, `name` is the register that it is in then, `source` the operand where it is from the start; `reach` and `at` do as
+/// `fetch` and `name` for a place in memory, through `rseq_t`; `value` and `low` for a word to store, through `rseq_u` or, where
+/// there is no block, `rseq_t`. `offset` is the place of the area.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    ([direct $base:expr] $index:ty, $variant:ident, $abort:ident,
-     $steps:tt [$($scratch:ident)*] [$($input:ident)*] $imm:tt $exit:tt) => {
-        $crate::__rseq_place! {
-            [$($scratch)* $($input)*]
-            direct $index, $variant, $abort, $steps [$($scratch)*] [$($input)*] $imm $exit
+    ([direct $base:expr] $order:ident, $index:ty, $arming:tt, $abort:ident,
+     $steps:tt [$($scratch:ident)*] [$($input:ident)*] $stride:tt $exit:tt) => {
+        $crate::__rseq_frame! {
+            @ [$($scratch)* $($input)*]
+            direct $order, $index, $arming, $abort, $steps [$($scratch)*] [$($input)*] $stride $exit
         }
     };
-    ([pointer $base:expr] $index:ty, $variant:ident, $abort:ident,
-     $steps:tt [$($scratch:ident)*] [$($input:ident)*] $imm:tt $exit:tt) => {{
+    ([pointer $base:expr] $order:ident, $index:ty, $arming:tt, $abort:ident,
+     $steps:tt [$($scratch:ident)*] [$($input:ident)*] $stride:tt $exit:tt) => {{
         let rseq_area = $base;
-        $crate::__rseq_place! {
-            [rseq_area $($scratch)* $($input)*]
-            pointer $index, $variant, $abort, $steps [$($scratch)*] [rseq_area $($input)*] $imm $exit
+        $crate::__rseq_frame! {
+            @ [rseq_area $($scratch)* $($input)*]
+            pointer $order, $index, $arming, $abort, $steps [$($scratch)*] [rseq_area $($input)*] $stride $exit
         }
     }};
-}
-
-/// Counts, and says in a macro of its own how the steps get at a word: `fetch` is the text that brings it into a register
-/// if it is not in one, `name` is the register that it is in then, `source` the operand where it is from the start; `reach`
-/// and `at` do as `fetch` and `name` for a place in memory, through `rseq_t`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_place {
-    ([$a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $($more:ident)*]
-     $form:ident $index:ty, $variant:ident, $abort:ident, $steps:tt $scratch:tt [$($input:ident)*] $imm:tt $exit:tt) => {{
+    (@ [$a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $($more:ident)*]
+     $form:ident $order:ident, $index:ty, $arming:tt, $abort:ident,
+     $steps:tt $scratch:tt [$($input:ident)*] $stride:tt $exit:tt) => {{
         macro_rules! word {
             $(
                 (fetch $input $into:ident) => { concat!("movl ", word!(source $input), ", {", stringify!($into), "}\n") };
                 (name $input $into:ident) => { concat!("{", stringify!($into), "}") };
                 (source $input) => { concat!("{", stringify!($input), "}({rseq_block})") };
             )*
-            (fetch $own:ident $into:ident) => { "" };
-            (name $own:ident $into:ident) => { concat!("{", stringify!($own), "}") };
+            (fetch $own:tt $into:ident) => { "" };
+            (name $own:tt $into:ident) => { word!(source $own) };
             (source $own:ident) => { concat!("{", stringify!($own), "}") };
+            (source $k:literal) => { concat!("$", $k) };
+            (value $x:tt) => { word!(fetch $x rseq_u) };
+            (low $x:tt $modifier:literal) => { concat!("{rseq_u", $modifier, "}") };
+            (take_low $x:tt) => { concat!("movl ", word!(source $x), ", {rseq_u}\n") };
             (reach [$base:ident]) => { word!(fetch $base rseq_t) };
+            (reach [$base:ident + $k:literal]) => { word!(fetch $base rseq_t) };
             (reach [$base:ident + $distance:ident]) => {
                 concat!("movl ", word!(source $base), ", {rseq_t}\n", "addl ", word!(source $distance), ", {rseq_t}\n")
             };
+            (reach [$base:ident + $distance:ident * $k:tt]) => {
+                concat!(
+                    "movl ", word!(source $distance), ", {rseq_t}\n",
+                    "shll $", $crate::__rseq_log2!($k), ", {rseq_t}\n",
+                    "addl ", word!(source $base), ", {rseq_t}\n"
+                )
+            };
             (at [$base:ident]) => { concat!("(", word!(name $base rseq_t), ")") };
-            (at [$base:ident + $distance:ident]) => { "({rseq_t})" };
+            (at [$base:ident + $k:literal]) => { concat!($k, "(", word!(name $base rseq_t), ")") };
+            (at $sum:tt) => { "({rseq_t})" };
         }
         #[repr(C)]
         #[allow(dead_code, reason = "the section reads it")]
@@ -163,56 +156,71 @@ macro_rules! __rseq_place {
             $($input: usize,)*
         }
         let block = RseqBlock { $($input: $input as usize,)* };
-        $crate::__rseq_placed! {
-            word $form
-            ["# {rseq_u}"]                                               // a section may do without it
+        $crate::__rseq_frame! {
+            @placed word $form ["# {rseq_u}"] // a section may do without it
             [
-                rseq_u = out(reg) _,
+                rseq_u = out(reg_abcd) _,
                 rseq_block = in(reg) &raw const block,
                 $($input = const ::core::mem::offset_of!(RseqBlock, $input),)*
             ]
-            $index, $variant, $abort, $steps $scratch [] $imm $exit
+            $order, $index, $arming, $abort, $steps $scratch [] $stride $exit
         }
     }};
-    ($names:tt
-     $form:ident $index:ty, $variant:ident, $abort:ident, $steps:tt $scratch:tt [$($input:ident)*] $imm:tt $exit:tt) => {{
+    (@ $names:tt
+     $form:ident $order:ident, $index:ty, $arming:tt, $abort:ident,
+     $steps:tt $scratch:tt [$($input:ident)*] $stride:tt $exit:tt) => {{
         macro_rules! word {
-            (fetch $any:ident $into:ident) => { "" };
-            (name $any:ident $into:ident) => { concat!("{", stringify!($any), "}") };
+            (fetch $any:tt $into:ident) => { "" };
+            (name $any:tt $into:ident) => { word!(source $any) };
             (source $any:ident) => { concat!("{", stringify!($any), "}") };
+            (source $k:literal) => { concat!("$", $k) };
+            (value $any:tt) => { "" };
+            (low $x:tt $modifier:literal) => { concat!("{rseq_t", $modifier, "}") };
+            (take_low $x:tt) => { concat!("movl ", word!(source $x), ", {rseq_t}\n") };
             (reach $place:tt) => { "" };
             (at [$base:ident]) => { concat!("({", stringify!($base), "})") };
+            (at [$base:ident + $k:literal]) => { concat!($k, "({", stringify!($base), "})") };
             (at [$base:ident + $distance:ident]) => {
                 concat!("({", stringify!($base), "}, {", stringify!($distance), "})")
             };
+            (at [$base:ident + $distance:ident * $k:tt]) => {
+                concat!("({", stringify!($base), "}, {", stringify!($distance), "}, ", stringify!($k), ")")
+            };
         }
-        $crate::__rseq_placed! {
-            word $form [""] [$($input = in(reg) $input,)*] $index, $variant, $abort, $steps $scratch [] $imm $exit
+        $crate::__rseq_frame! {
+            @placed word $form [] [$($input = in(reg) $input,)*]
+            $order, $index, $arming, $abort, $steps $scratch [] $stride $exit
         }
     }};
-}
-
-/// The section with its inputs in their places. In AT&T syntax, because the other knows no differences of labels.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_placed {
-    ($word:ident $form:ident [$first:literal] [$($operands:tt)*] $($section:tt)*) => {
+    // In AT&T syntax, because the other knows no differences of labels.
+    (@placed $word:ident $form:ident [$($first:literal)?] [$($operands:tt)*] $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_t = out(reg_abcd) _, $($operands)*]           // copy needs its low byte
+            operands [rseq_t = out(reg_abcd) _, $($operands)*] // copy needs its low byte
+            failure [
+                ".pushsection __rseq_failure, \"ax\", %progbits",
+                "71: .long 72f - 71b\n.byte 0x0f, 0xb9, 0x3d", // ud1 signature, %edi
+                ".cfi_endproc\n.popsection"
+            ]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_def_cfa 4, 0",
+                // eip -= 11, eip += *eip: the section's first instruction, from the handler's first one
+                ".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96"
+            ]
             descriptor [
-                "call 60f",                                              // not nostack: this pushes a word,
-                "60: popl {rseq_t}",                                     // rseq_t = 60b, wherever the code is
+                "call 60f",                                  // not nostack: this pushes a word,
+                "60: popl {rseq_t}",                         // rseq_t = 60b, wherever the code is
                 "leal 77b - 60b({rseq_t}), {rseq_t}"
             ]
             arm concat!(
-                $crate::__rseq_field!(fetch $word $form),
-                "movl {rseq_t}, ", $crate::__rseq_field!($word $form, "{rseq_cs}")
+                $crate::__rseq_text!(@fetch_area $word $form),
+                "movl {rseq_t}, ", $crate::__rseq_text!(@area $word $form "{rseq_cs}")
             ),
             index ($word $form)
-            handler ".byte 0x0f, 0xb9, 0x3d"                             // ud1 signature, %edi
-            around [$first, ""]
+            around [$($first)?, ""]
             options(att_syntax)
         }
     };
@@ -221,53 +229,59 @@ macro_rules! __rseq_placed {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_text {
-    (jump_from_failure $label:expr) => {
-        concat!("jmp ", $label)
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_step {
-    (($word:ident $form:ident) (check_index $x:ident $exit:ident)) => {
+    (far $label:expr) => { concat!("jmp ", $label) };
+    (near $label:expr) => { concat!("jmp ", $label) };
+    ($o:ident ($word:ident $form:ident) check_index ($x:ident) $e:ident) => {
         concat!(
-            $word!(fetch $x rseq_t), $crate::__rseq_field!(fetch $word $form),
-            "cmpl ", $word!(name $x rseq_t), ", ", $crate::__rseq_field!($word $form, "{rseq_index}"), "\n",
-            $crate::__rseq_leave_if!("jne", $exit)
+            $word!(fetch $x rseq_t), $crate::__rseq_text!(@fetch_area $word $form),
+            "cmpl ", $word!(name $x rseq_t), ", ", $crate::__rseq_text!(@area $word $form "{rseq_index}"), "\n",
+            $crate::__rseq_text!(@leave jne $e)
         )
     };
-    (($word:ident $form:ident) (load_index $r:ident)) => {
+    ($o:ident ($word:ident $form:ident) load_index ($r:ident)) => {
         concat!(
-            $crate::__rseq_field!(fetch $word $form),
-            "movl ", $crate::__rseq_field!($word $form, "{rseq_index}"), ", {", stringify!($r), "}"
+            $crate::__rseq_text!(@fetch_area $word $form),
+            "movl ", $crate::__rseq_text!(@area $word $form "{rseq_index}"), ", {", stringify!($r), "}"
         )
     };
-    (($word:ident $form:ident) (cbae $r:ident $x:ident $exit:ident)) => {
-        $crate::__rseq_compare!($word $r, $x, "jae", $exit)
-    };
-    (($word:ident $form:ident) (scale $r:ident $k:ident)) => {
+    ($o:ident ($word:ident $form:ident) scale ($r:ident, $k:ident)) => {
         concat!("shll ${", stringify!($k), "}, {", stringify!($r), "}")
     };
-    (($word:ident $form:ident) (load $r:ident $m:tt)) => {
-        concat!($word!(reach $m), "movl ", $word!(at $m), ", {", stringify!($r), "}")
+    ($o:ident ($word:ident $form:ident) cbz ($r:ident) $e:ident) => {
+        concat!("cmpl $0, ", $word!(source $r), "\n", $crate::__rseq_text!(@leave je $e))
     };
-    (($word:ident $form:ident) (cbne $a:tt $x:ident $exit:ident)) => {
-        $crate::__rseq_compare!($word $a, $x, "jne", $exit)
+    ($o:ident ($word:ident $form:ident) bound ($r:ident, $x:tt) $e:ident) => {
+        concat!($crate::__rseq_text!(@compare $word $r $x), $crate::__rseq_text!(@leave jae $e))
     };
-    (($word:ident $form:ident) (cbeq $a:tt $x:ident $exit:ident)) => {
-        $crate::__rseq_compare!($word $a, $x, "je", $exit)
+    ($o:ident ($word:ident $form:ident) cbne ($a:tt, $x:tt) $e:ident) => {
+        concat!($crate::__rseq_text!(@compare $word $a $x), $crate::__rseq_text!(@leave jne $e))
     };
-    (($word:ident $form:ident) (cbz $r:ident $exit:ident)) => {
-        concat!("cmpl $0, ", $word!(source $r), "\n", $crate::__rseq_leave_if!("je", $exit))
+    ($o:ident ($word:ident $form:ident) cbeq ($a:tt, $x:tt) $e:ident) => {
+        concat!($crate::__rseq_text!(@compare $word $a $x), $crate::__rseq_text!(@leave je $e))
     };
-    (($word:ident $form:ident) (add $r:ident $x:ident)) => {
-        concat!("addl ", $word!(source $x), ", {", stringify!($r), "}")
+    ($o:ident ($word:ident $form:ident) load ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movl" $r $m) };
+    // Every load is an acquire on x86, and every store a release.
+    ($o:ident ($word:ident $form:ident) load_acquire ($r:ident, $m:tt)) => {
+        $crate::__rseq_text!(@load $word "movl" $r $m)
     };
-    (($word:ident $form:ident) (store $m:tt $x:ident)) => {
-        concat!($word!(reach $m), $word!(fetch $x rseq_u), "movl ", $word!(name $x rseq_u), ", ", $word!(at $m))
+    ($o:ident ($word:ident $form:ident) load_u32 ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movl" $r $m) };
+    ($o:ident ($word:ident $form:ident) load_u16 ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movzwl" $r $m) };
+    ($o:ident ($word:ident $form:ident) load_u8 ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movzbl" $r $m) };
+    ($o:ident ($word:ident $form:ident) $mark:ident store ($m:tt, $x:tt)) => {
+        $crate::__rseq_text!(@store $word "movl" $m $x)
     };
-    // Four bytes a turn while there are four, then one: rseq_t is free once the section is armed.
-    (($word:ident $form:ident) (copy [$d:ident] [$s:ident] $n:ident $i:ident)) => {
+    ($o:ident ($word:ident $form:ident) $mark:ident store_u32 ($m:tt, $x:tt)) => {
+        $crate::__rseq_text!(@store $word "movl" $m $x)
+    };
+    ($o:ident ($word:ident $form:ident) $mark:ident store_u16 ($m:tt, $x:tt)) => {
+        $crate::__rseq_text!(@store_low $word "movw" ":x" $m $x)
+    };
+    ($o:ident ($word:ident $form:ident) $mark:ident store_u8 ($m:tt, $x:tt)) => {
+        $crate::__rseq_text!(@store_low $word "movb" ":l" $m $x)
+    };
+    ($o:ident ($word:ident $form:ident) commit add ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store $word "addl" $m $x) };
+    // Four bytes a turn while there are four, then one.
+    ($o:ident ($word:ident $form:ident) repeatable copy ([$d:ident], [$s:ident], $n:ident, $i:ident)) => {
         concat!(
             "xorl {", stringify!($i), "}, {", stringify!($i), "}\n",
             "62: leal 4({", stringify!($i), "}), {rseq_t}\n",
@@ -290,7 +304,7 @@ macro_rules! __rseq_step {
             "64:"
         )
     };
-    (($word:ident $form:ident) (delay $d:ident $k:literal)) => {
+    ($o:ident ($word:ident $form:ident) delay ($d:ident, $k:literal)) => {
         concat!(
             $word!(fetch $d rseq_t),
             "movl 4 * ", $k, "(", $word!(name $d rseq_t), "), {rseq_t}\n",
@@ -301,33 +315,33 @@ macro_rules! __rseq_step {
             "66:"
         )
     };
-    (($word:ident $form:ident) (commit_store $m:tt $x:ident)) => {
-        $crate::__rseq_step!(($word $form) (store $m $x))
+    // `mov`, `add`, `sub`, `and`, `shl`, `shr` have the names of their instructions.
+    ($o:ident ($word:ident $form:ident) $change:ident ($r:ident, $x:tt)) => {
+        concat!(stringify!($change), "l ", $word!(source $x), ", {", stringify!($r), "}")
     };
-    // Every store is a release on x86.
-    (($word:ident $form:ident) (commit_release $m:tt $x:ident)) => {
-        $crate::__rseq_step!(($word $form) (store $m $x))
-    };
-    (($word:ident $form:ident) (commit_add $m:tt $x:ident)) => {
-        concat!($word!(reach $m), $word!(fetch $x rseq_u), "addl ", $word!(name $x rseq_u), ", ", $word!(at $m))
-    };
-    (($word:ident $form:ident) (commit_increment $m:tt)) => { concat!($word!(reach $m), "addl $1, ", $word!(at $m)) };
-}
-
-/// Compares a register or a word in memory with a word, and leaves on the condition.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_compare {
-    ($word:ident [$($m:tt)*], $x:ident, $jump:literal, $exit:ident) => {
+    // The text that brings the area's address within reach, and the text of a field of it.
+    (@fetch_area $word:ident direct) => { "" };
+    (@fetch_area $word:ident pointer) => { $word!(fetch rseq_area rseq_u) };
+    (@area $word:ident direct $offset:literal) => { concat!("%gs:__rseq_core_area@ntpoff + ", $offset) };
+    (@area $word:ident pointer $offset:literal) => { concat!($offset, "(", $word!(name rseq_area rseq_u), ")") };
+    (@compare $word:ident [$($m:tt)*] $x:tt) => {
         concat!(
-            $word!(reach [$($m)*]), $word!(fetch $x rseq_u), "cmpl ", $word!(name $x rseq_u), ", ", $word!(at [$($m)*]), "\n",
-            $crate::__rseq_leave_if!($jump, $exit)
+            $word!(reach [$($m)*]), $word!(fetch $x rseq_u), "cmpl ", $word!(name $x rseq_u), ", ", $word!(at [$($m)*]), "\n"
         )
     };
-    ($word:ident $r:ident, $x:ident, $jump:literal, $exit:ident) => {
-        concat!(
-            $word!(fetch $r rseq_t), "cmpl ", $word!(source $x), ", ", $word!(name $r rseq_t), "\n",
-            $crate::__rseq_leave_if!($jump, $exit)
-        )
+    (@compare $word:ident $r:ident $x:tt) => {
+        concat!($word!(fetch $r rseq_t), "cmpl ", $word!(source $x), ", ", $word!(name $r rseq_t), "\n")
     };
+    (@load $word:ident $op:literal $r:ident $m:tt) => {
+        concat!($word!(reach $m), $op, " ", $word!(at $m), ", {", stringify!($r), "}")
+    };
+    (@store $word:ident $op:literal $m:tt $x:tt) => {
+        concat!($word!(reach $m), $word!(value $x), $op, " ", $word!(name $x rseq_u), ", ", $word!(at $m))
+    };
+    // Not every register has a low byte.
+    (@store_low $word:ident $op:literal $modifier:literal $m:tt $x:tt) => {
+        concat!($word!(reach $m), $word!(take_low $x), $op, " ", $word!(low $x $modifier), ", ", $word!(at $m))
+    };
+    (@leave $jump:ident $e:ident) => { concat!(stringify!($jump), " 8{", stringify!($e), "}b") };
+    ($($unknown:tt)*) => { ".error \"a step that this architecture has no text for\"" };
 }

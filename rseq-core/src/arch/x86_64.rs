@@ -83,85 +83,119 @@ pub(crate) use load_weak;
 #[macro_export]
 macro_rules! __rseq_frame {
     ([direct $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_frame! {
+            @ []
+            "mov qword ptr fs:[__rseq_core_area@tpoff + {rseq_cs}], r11",
+            "fs:[__rseq_core_area@tpoff + {rseq_index}]"
             $($section)*
-            registers reg
-            operands [rseq_t = out(reg) _,]
-            descriptor ["lea {rseq_t}, [rip + 77b]"]
-            arm "mov qword ptr fs:[__rseq_core_area@tpoff + {rseq_cs}], {rseq_t}",
-            index "fs:[__rseq_core_area@tpoff + {rseq_index}]"
-            handler ".byte 0x0f, 0xb9, 0x3d"                             // ud1 edi, [rip + signature]
-            options(nostack)
         }
     };
     ([pointer $base:expr] $($section:tt)*) => {
+        $crate::__rseq_frame! {
+            @ [rseq_area = in(reg) $base,]
+            "mov qword ptr [{rseq_area} + {rseq_cs}], r11",
+            "[{rseq_area} + {rseq_index}]"
+            $($section)*
+        }
+    };
+    // r11 keeps the descriptor's address until the section ends, for unwinders.
+    (@ [$($area:tt)*] $arm:literal, $index:literal $($section:tt)*) => {
         $crate::__rseq_section! {
             $($section)*
             registers reg
-            operands [rseq_area = in(reg) $base, rseq_t = out(reg) _,]
-            descriptor ["lea {rseq_t}, [rip + 77b]"]
-            arm "mov qword ptr [{rseq_area} + {rseq_cs}], {rseq_t}",
-            index "[{rseq_area} + {rseq_index}]"
-            handler ".byte 0x0f, 0xb9, 0x3d"
+            operands [$($area)* rseq_t = out(reg) _, out("r11") _,]
+            failure [
+                ".pushsection __rseq_failure, \"ax\", %progbits",
+                ".byte 0x0f, 0xb9, 0x3d", // ud1 edi, [rip + signature]
+                ".cfi_endproc\n.popsection"
+            ]
+            handler [
+                ".cfi_startproc simple",
+                ".cfi_signal_frame",
+                ".cfi_def_cfa 7, 0",
+                ".cfi_escape 0x16, 16, 3, 0x7b, 8, 6" // rip = *(r11 + 8), the section's first instruction
+            ]
+            descriptor ["lea r11, [rip + 77b]"]
+            arm $arm,
+            index $index
+            around [, "/* {rseq_t} */"] // few sections use it
             options(nostack)
         }
     };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_memory {
-    ([$a:expr $(, $b:expr)?]) => { concat!("qword ptr [", $a, $(" + ", $b,)? "]") };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_text {
-    (jump_from_failure $label:expr) => { concat!("jmp ", $label) };
-    (check_index $index:literal, $x:ident, $exit:ident) => {
-        concat!("cmp dword ptr ", $index, ", {", stringify!($x), ":e}\n", $crate::__rseq_leave_if!("jne", $exit))
+    (far $label:expr) => { concat!("jmp ", $label) };
+    (near $label:expr) => { concat!("jmp ", $label) };
+    ($o:ident $f:tt check_index ($x:ident) $e:ident) => {
+        concat!("cmp dword ptr ", $f, ", {", stringify!($x), ":e}\n", $crate::__rseq_text!(@leave jne $e))
     };
-    (load_index $r:expr, $index:literal) => { concat!("movsxd ", $r, ", dword ptr ", $index) };
-    ($compare:ident [$($m:expr),+], $x:expr, $exit:ident) => {
-        $crate::__rseq_text!($compare $crate::__rseq_memory!([$($m),+]), $x, $exit)
-    };
-    (cbae $a:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $a, ", ", $x, "\n", $crate::__rseq_leave_if!("jae", $exit))
-    };
-    (cbne $a:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $a, ", ", $x, "\n", $crate::__rseq_leave_if!("jne", $exit))
-    };
-    (cbeq $a:expr, $x:expr, $exit:ident) => {
-        concat!("cmp ", $a, ", ", $x, "\n", $crate::__rseq_leave_if!("je", $exit))
-    };
-    (cbz $r:expr, $exit:ident) => { concat!("test ", $r, ", ", $r, "\n", $crate::__rseq_leave_if!("jz", $exit)) };
-    (scale $r:expr, $k:expr) => { concat!("shl ", $r, ", ", $k) };
-    (load $r:expr, $m:tt) => { concat!("mov ", $r, ", ", $crate::__rseq_memory!($m)) };
-    (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $x) };
-    (store $m:tt, $x:expr) => { concat!("mov ", $crate::__rseq_memory!($m), ", ", $x) };
-    (clear $r:ident) => { concat!("xor {", stringify!($r), ":e}, {", stringify!($r), ":e}") };
-    // Eight bytes a turn while there are eight, then one: rseq_t is free once the section is armed.
-    (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
+    ($o:ident $f:tt load_index ($r:ident)) => { concat!("movsxd {", stringify!($r), "}, dword ptr ", $f) };
+    ($o:ident $f:tt bound ($r:ident, $x:tt) $e:ident) => {
         concat!(
-            "62: lea {rseq_t}, [", $i, " + 8]\n",
-            "cmp {rseq_t}, ", $n, "\n",
+            "cmp {", stringify!($r), "}, ", $crate::__rseq_text!(@operand $x), "\n", $crate::__rseq_text!(@leave jae $e)
+        )
+    };
+    ($o:ident $f:tt scale ($r:ident, $k:ident)) => {
+        concat!("shl {", stringify!($r), "}, {", stringify!($k), "}")
+    };
+    ($o:ident $f:tt cbne ($left:tt, $x:tt) $e:ident) => {
+        concat!($crate::__rseq_text!(@compare $left $x), $crate::__rseq_text!(@leave jne $e))
+    };
+    ($o:ident $f:tt cbeq ($left:tt, $x:tt) $e:ident) => {
+        concat!($crate::__rseq_text!(@compare $left $x), $crate::__rseq_text!(@leave je $e))
+    };
+    ($o:ident $f:tt cbz ($r:ident) $e:ident) => {
+        concat!("test {", stringify!($r), "}, {", stringify!($r), "}\n", $crate::__rseq_text!(@leave jz $e))
+    };
+    ($o:ident $f:tt load ($r:ident, $m:tt)) => {
+        concat!("mov {", stringify!($r), "}, qword ptr ", $crate::__rseq_text!(@memory $m))
+    };
+    ($o:ident $f:tt load_u64 ($r:ident, $m:tt)) => { $crate::__rseq_text!($o $f load ($r, $m)) };
+    // Every load is an acquire on x86-64, and every store a release.
+    ($o:ident $f:tt load_acquire ($r:ident, $m:tt)) => { $crate::__rseq_text!($o $f load ($r, $m)) };
+    ($o:ident $f:tt load_u32 ($r:ident, $m:tt)) => {
+        concat!("mov {", stringify!($r), ":e}, dword ptr ", $crate::__rseq_text!(@memory $m))
+    };
+    ($o:ident $f:tt load_u16 ($r:ident, $m:tt)) => {
+        concat!("movzx {", stringify!($r), ":e}, word ptr ", $crate::__rseq_text!(@memory $m))
+    };
+    ($o:ident $f:tt load_u8 ($r:ident, $m:tt)) => {
+        concat!("movzx {", stringify!($r), ":e}, byte ptr ", $crate::__rseq_text!(@memory $m))
+    };
+    ($o:ident $f:tt $mark:ident store ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store "qword" $m $x "}") };
+    ($o:ident $f:tt $mark:ident store_u64 ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store "qword" $m $x "}") };
+    ($o:ident $f:tt $mark:ident store_u32 ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store "dword" $m $x ":e}") };
+    ($o:ident $f:tt $mark:ident store_u16 ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store "word" $m $x ":x}") };
+    ($o:ident $f:tt $mark:ident store_u8 ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store "byte" $m $x ":l}") };
+    ($o:ident $f:tt commit add ($m:tt, $x:tt)) => {
+        concat!("add qword ptr ", $crate::__rseq_text!(@memory $m), ", ", $crate::__rseq_text!(@operand $x))
+    };
+    // Eight bytes a turn while there are eight, then one.
+    ($o:ident $f:tt repeatable copy ([$d:ident], [$s:ident], $n:ident, $i:ident)) => {
+        concat!(
+            "xor {", stringify!($i), ":e}, {", stringify!($i), ":e}\n",
+            "62: lea {rseq_t}, [{", stringify!($i), "} + 8]\n",
+            "cmp {rseq_t}, {", stringify!($n), "}\n",
             "ja 63f\n",
-            "mov {rseq_t}, qword ptr [", $s, " + ", $i, "]\n",
-            "mov qword ptr [", $d, " + ", $i, "], {rseq_t}\n",
-            "add ", $i, ", 8\n",
+            "mov {rseq_t}, qword ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
+            "mov qword ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t}\n",
+            "add {", stringify!($i), "}, 8\n",
             "jmp 62b\n",
-            "63: cmp ", $i, ", ", $n, "\n",
+            "63: cmp {", stringify!($i), "}, {", stringify!($n), "}\n",
             "je 64f\n",
-            "movzx {rseq_t:e}, byte ptr [", $s, " + ", $i, "]\n",
-            "mov byte ptr [", $d, " + ", $i, "], {rseq_t:l}\n",
-            "inc ", $i, "\n",
+            "movzx {rseq_t:e}, byte ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
+            "mov byte ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t:l}\n",
+            "inc {", stringify!($i), "}\n",
             "jmp 63b\n",
             "64:"
         )
     };
-    (delay $d:expr, $k:literal) => {
+    ($o:ident $f:tt delay ($d:ident, $k:literal)) => {
         concat!(
-            "mov {rseq_t}, qword ptr [", $d, " + 8 * ", $k, "]\n",
+            "mov {rseq_t}, qword ptr [{", stringify!($d), "} + 8 * ", $k, "]\n",
             "65: test {rseq_t}, {rseq_t}\n",
             "jz 66f\n",
             "dec {rseq_t}\n",
@@ -169,9 +203,28 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // Every store is a release on x86-64.
-    (commit_release $m:tt, $x:expr) => { $crate::__rseq_text!(store $m, $x) };
-    (commit_add $m:tt, $x:expr) => { concat!("add ", $crate::__rseq_memory!($m), ", ", $x) };
-    // Recent cores forward a sum to the next addition twice as fast if what they add stands in the instruction.
-    (commit_increment $m:tt) => { concat!("add ", $crate::__rseq_memory!($m), ", 1") };
+    // `mov`, `add`, `sub`, `and`, `shl`, `shr` have the names of their instructions.
+    ($o:ident $f:tt $change:ident ($r:ident, $x:tt)) => {
+        concat!(stringify!($change), " {", stringify!($r), "}, ", $crate::__rseq_text!(@operand $x))
+    };
+    (@operand $x:ident) => { concat!("{", stringify!($x), "}") };
+    (@operand $k:literal) => { stringify!($k) };
+    (@memory [$a:ident]) => { concat!("[{", stringify!($a), "}]") };
+    (@memory [$a:ident + $b:ident]) => { concat!("[{", stringify!($a), "} + {", stringify!($b), "}]") };
+    (@memory [$a:ident + $k:literal]) => { concat!("[{", stringify!($a), "} + ", $k, "]") };
+    (@memory [$a:ident + $b:ident * $k:literal]) => {
+        concat!("[{", stringify!($a), "} + {", stringify!($b), "} * ", $k, "]")
+    };
+    (@compare [$($m:tt)+] $x:tt) => {
+        concat!("cmp qword ptr ", $crate::__rseq_text!(@memory [$($m)+]), ", ", $crate::__rseq_text!(@operand $x), "\n")
+    };
+    (@compare $r:ident $x:tt) => { concat!("cmp {", stringify!($r), "}, ", $crate::__rseq_text!(@operand $x), "\n") };
+    (@store $size:literal $m:tt $x:ident $narrow:literal) => {
+        concat!("mov ", $size, " ptr ", $crate::__rseq_text!(@memory $m), ", {", stringify!($x), $narrow)
+    };
+    (@store $size:literal $m:tt $k:literal $narrow:literal) => {
+        concat!("mov ", $size, " ptr ", $crate::__rseq_text!(@memory $m), ", ", $k)
+    };
+    (@leave $jump:ident $e:ident) => { concat!(stringify!($jump), " 8{", stringify!($e), "}b") };
+    ($($unknown:tt)*) => { ".error \"a step that this architecture has no text for\"" };
 }

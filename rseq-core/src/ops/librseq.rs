@@ -31,10 +31,10 @@ macro_rules! __librseq_sections {
             ///
             /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_cbne_store(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, $crate::ops::librseq::Error> {
-                exits(Aborted, CompareFailed) scratch() abort(Aborted);
-                check_index cpu => Aborted;
-                cbne [v], expect => CompareFailed;
-                commit store [v], newv;
+                exits(Aborted, CompareFailed) abort(Aborted);
+                check_index(cpu) else Aborted;
+                cbne([v], expect) else CompareFailed;
+                commit store([v], newv);
             }
 
             /// `*v += count`
@@ -47,9 +47,9 @@ macro_rules! __librseq_sections {
             ///
             /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_add_store(cpu: usize, v: *mut usize, count: usize) -> Result<Committed, Aborted> {
-                exits(Aborted) scratch() abort(Aborted);
-                check_index cpu => Aborted;
-                commit add [v], count;
+                exits(Aborted) abort(Aborted);
+                check_index(cpu) else Aborted;
+                commit add([v], count);
             }
 
             /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`: pops the first node of a list whose links are at `offset`.
@@ -66,12 +66,12 @@ macro_rules! __librseq_sections {
                 cpu: usize, v: *mut usize, expectnot: usize, offset: usize, load: *mut usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch(node) abort(Aborted);
-                check_index cpu => Aborted;
-                load node, [v];
-                cbeq node, expectnot => CompareFailed;
-                repeatable store [load], node;
-                load node, [node + offset];
-                commit store [v], node;
+                check_index(cpu) else Aborted;
+                load(node, [v]);
+                cbeq(node, expectnot) else CompareFailed;
+                repeatable store([load], node);
+                load(node, [node + offset]);
+                commit store([v], node);
             }
 
             /// `*(*(*array + offset)) += count`: adds to a word that an entry of the array leads to, in an array that may be replaced.
@@ -88,10 +88,10 @@ macro_rules! __librseq_sections {
                 cpu: usize, array: *mut usize, offset: usize, count: usize
             ) -> Result<Committed, Aborted> {
                 exits(Aborted) scratch(v) abort(Aborted);
-                check_index cpu => Aborted;
-                load v, [array];
-                load v, [v + offset];
-                commit add [v], count;
+                check_index(cpu) else Aborted;
+                load(v, [array]);
+                load(v, [v + offset]);
+                commit add([v], count);
             }
 
             /// `if *v == expect && *v2 == expect2 { *v = newv }`
@@ -106,11 +106,11 @@ macro_rules! __librseq_sections {
             pub unsafe fn load_cbne_load_cbne_store(
                 cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {
-                exits(Aborted, CompareFailed) scratch() abort(Aborted);
-                check_index cpu => Aborted;
-                cbne [v], expect => CompareFailed;
-                cbne [v2], expect2 => CompareFailed;
-                commit store [v], newv;
+                exits(Aborted, CompareFailed) abort(Aborted);
+                check_index(cpu) else Aborted;
+                cbne([v], expect) else CompareFailed;
+                cbne([v2], expect2) else CompareFailed;
+                commit store([v], newv);
             }
 
             /// `if *v == expect { *v2 = newv2; *v = newv }`, the second store in the order `O`.
@@ -126,11 +126,11 @@ macro_rules! __librseq_sections {
             pub unsafe fn load_cbne_store_store(
                 cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {
-                exits(Aborted, CompareFailed) scratch() abort(Aborted) order(O);
-                check_index cpu => Aborted;
-                cbne [v], expect => CompareFailed;
-                repeatable store [v2], newv2;
-                commit store(O) [v], newv;
+                exits(Aborted, CompareFailed) abort(Aborted) order(O);
+                check_index(cpu) else Aborted;
+                cbne([v], expect) else CompareFailed;
+                repeatable store([v2], newv2);
+                commit store([v], newv);
             }
 
             /// `if *v == expect { copy len bytes from src to dst; *v = newv }`, the store in the order `O`.
@@ -147,10 +147,10 @@ macro_rules! __librseq_sections {
                 cpu: usize, v: *mut usize, expect: usize, dst: *mut u8, src: *const u8, len: usize, newv: usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) scratch(i) abort(Aborted) order(O);
-                check_index cpu => Aborted;
-                cbne [v], expect => CompareFailed;
-                repeatable copy [dst], [src], len using i;
-                commit store(O) [v], newv;
+                check_index(cpu) else Aborted;
+                cbne([v], expect) else CompareFailed;
+                repeatable copy([dst], [src], len, i);
+                commit store([v], newv);
             }
         }
     };

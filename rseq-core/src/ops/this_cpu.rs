@@ -37,10 +37,10 @@ macro_rules! __this_cpu_sections {
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
             pub unsafe fn add(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
-                load_index i;
-                bound i, len => OutOfRange;
-                scale i, STRIDE;
-                commit add [base + i], count;
+                load_index(i);
+                bound(i, len) else OutOfRange;
+                scale(i, STRIDE);
+                commit add([base + i], count);
             }
 
             /// `slot += 1`, faster than [`add`] of one.
@@ -54,10 +54,10 @@ macro_rules! __this_cpu_sections {
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
             pub unsafe fn inc(base: *mut usize, len: usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
-                load_index i;
-                bound i, len => OutOfRange;
-                scale i, STRIDE;
-                commit increment [base + i];
+                load_index(i);
+                bound(i, len) else OutOfRange;
+                scale(i, STRIDE);
+                commit add([base + i], 1);
             }
 
             /// `slot += count`, without a check and so without a branch.
@@ -71,10 +71,10 @@ macro_rules! __this_cpu_sections {
             /// `base` is the first of slots of `STRIDE` bytes, each beginning with a valid word, one for every index that this
             /// thread can have; the thread stays registered during the call.
             pub unsafe fn add_unchecked(base: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
-                exits() scratch(i) abort(restart) stride(STRIDE);
-                load_index i;
-                scale i, STRIDE;
-                commit add [base + i], count;
+                exits() scratch(i) abort(restart_unbounded) stride(STRIDE);
+                load_index(i);
+                scale(i, STRIDE);
+                commit add([base + i], count);
             }
 
             /// `if slot == expect { slot = newv }`
@@ -90,11 +90,11 @@ macro_rules! __this_cpu_sections {
                 base: *mut usize, len: usize, expect: usize, newv: usize
             ) -> Result<Committed, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(i) abort(restart) stride(STRIDE);
-                load_index i;
-                bound i, len => OutOfRange;
-                scale i, STRIDE;
-                cbne [base + i], expect => CompareFailed;
-                commit store [base + i], newv;
+                load_index(i);
+                bound(i, len) else OutOfRange;
+                scale(i, STRIDE);
+                cbne([base + i], expect) else CompareFailed;
+                commit store([base + i], newv);
             }
 
             /// `*node = slot; slot = node`: pushes a node, whose first word is its link, on the slot's list.
@@ -109,15 +109,15 @@ macro_rules! __this_cpu_sections {
             /// `node` is a valid word that belongs to this thread and to no list.
             pub unsafe fn push(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i, head) abort(restart) stride(STRIDE);
-                load_index i;
-                bound i, len => OutOfRange;
-                scale i, STRIDE;
-                load head, [base + i];
-                repeatable store [node], head;
-                commit store [base + i], node;
+                load_index(i);
+                bound(i, len) else OutOfRange;
+                scale(i, STRIDE);
+                load(head, [base + i]);
+                repeatable store([node], head);
+                commit store([base + i], node);
             }
 
-            /// `if slot != 0 { *popped = slot; slot = *slot }`: pops the first node of the slot's list.
+            /// `if slot != 0 { popped = slot; slot = *slot }`: pops the first node of the slot's list, and returns its address.
             ///
             /// # Errors
             ///
@@ -126,17 +126,17 @@ macro_rules! __this_cpu_sections {
             /// # Safety
             ///
             /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node,
-            /// whose first word is its link and stays readable. `popped` is a valid word of this thread's own.
-            pub unsafe fn pop(base: *mut usize, len: usize, popped: *mut usize) -> Result<Committed, $crate::ops::this_cpu::Error> {
-                exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE);
-                load_index i;
-                bound i, len => OutOfRange;
-                scale i, STRIDE;
-                load node, [base + i];
-                cbz node => CompareFailed;
-                repeatable store [popped], node;
-                load node, [node];
-                commit store [base + i], node;
+            /// whose first word is its link and stays readable.
+            pub unsafe fn pop(base: *mut usize, len: usize) -> Result<usize, $crate::ops::this_cpu::Error> {
+                exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE) output(popped);
+                load_index(i);
+                bound(i, len) else OutOfRange;
+                scale(i, STRIDE);
+                load(node, [base + i]);
+                cbz(node) else CompareFailed;
+                repeatable store([popped], node);
+                load(node, [node]);
+                commit store([base + i], node);
             }
         }
     };

@@ -143,13 +143,10 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
     /// [`OutOfRange`] where the index has no slot, or the thread's registration has ended.
     #[inline]
     pub fn pop<A: Area>(&self, token: Token<'_, A, K>) -> Result<Option<Item<'a, T>>, OutOfRange> {
-        let mut popped = 0usize;
         // SAFETY: `heads` are `len` slots that nobody else reaches, as they are borrowed mutably for 'a. Each holds 0 or the
-        // address of one of `nodes`, whose first word is its link and which live for 'a. `popped` is a local.
-        let result =
-            unsafe { this_cpu::pop::<STRIDE, A, K>(token, self.heads.base(), self.heads.len(), &raw mut popped) };
-        match result {
-            Ok(_) => {
+        // address of one of `nodes`, whose first word is its link and which live for 'a.
+        match unsafe { this_cpu::pop::<STRIDE, A, K>(token, self.heads.base(), self.heads.len()) } {
+            Ok(popped) => {
                 // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the
                 // item made here reaches its value. All sections of this pool go by the same kind of index, so no other
                 // CPU popped it at the same time.

@@ -18,11 +18,6 @@ pub struct CompareFailed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange;
 
-/// A comparison held, and did not when it was made again: something other than this CPU's threads changes what the section
-/// compares, or the section was not restarted. Only sections with `#![compare_twice]` tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Differed;
-
 macro_rules! exits {
     ($($exit:ident: $text:literal;)*) => {
         $(impl fmt::Display for $exit {
@@ -37,7 +32,6 @@ macro_rules! exits {
 exits! {
     Aborted: "the section was aborted before its commit";
     CompareFailed: "a comparison of the section failed";
-    Differed: "a comparison that held did not when it was made again";
     OutOfRange: "no storage for this index, or the thread is not registered for rseq";
 }
 

@@ -1,0 +1,12 @@
+//! Every step in every form, assembled.
+
+#![no_std]
+#![expect(clippy::too_many_arguments, reason = "a section takes what its steps name")]
+
+use rseq_core::{Aborted, CompareFailed, OutOfRange};
+
+rseq_core::__every_step_sections!(#![model]);
+
+/// The sections, as functions that the compiler has to make.
+#[unsafe(no_mangle)]
+pub static EVERY_STEP: &[rseq_core::testing::SectionIr] = SECTIONS;

@@ -1,0 +1,169 @@
+//! The `asm!` call around a section: the descriptor, its pointer, the exits and the abort handler, for all architectures.
+
+/// A 64-bit word holding an address or a distance, on every architecture.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_pointer_width = "64")]
+macro_rules! __rseq_quad {
+    ($value:expr) => {
+        concat!(".quad ", $value)
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(all(target_pointer_width = "32", target_endian = "little"))]
+macro_rules! __rseq_quad {
+    ($value:expr) => {
+        concat!(".long ", $value, ", 0")
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(all(target_pointer_width = "32", target_endian = "big"))]
+macro_rules! __rseq_quad {
+    ($value:expr) => {
+        concat!(".long 0, ", $value)
+    };
+}
+
+/// Picks a text for words of 64 or of 32 bits.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_pointer_width = "64")]
+macro_rules! __rseq_wide {
+    ($wide:literal, $narrow:literal) => {
+        $wide
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_pointer_width = "32")]
+macro_rules! __rseq_wide {
+    ($wide:literal, $narrow:literal) => {
+        $narrow
+    };
+}
+
+/// The number of an exit: its place among those of its section, which the label of its way out ends with.
+#[doc(hidden)]
+pub const fn exit_number(exits: &[&str], exit: &str) -> usize {
+    let mut number = 0;
+    while number < exits.len() {
+        if is_same(exits[number].as_bytes(), exit.as_bytes()) {
+            break;
+        }
+        number += 1;
+    }
+    number
+}
+
+const fn is_same(left: &[u8], right: &[u8]) -> bool {
+    let mut i = 0;
+    while i < left.len() && i < right.len() && left[i] == right[i] {
+        i += 1;
+    }
+    i == left.len() && i == right.len()
+}
+
+/// The `asm!` call of a section: what stands before `registers` comes from `critical_section!`, the rest from the
+/// architecture's `__rseq_frame!`.
+///
+/// * `registers`: the class of registers for the section's inputs and scratch registers;
+/// * `operands`: the area, registers of the architecture's own, and what changes beside them;
+/// * `failure`: texts that open and close the place of the abort handler and of the ways out, `trap` the one before the
+/// * `failure`: texts that open the place of the abort handler, stand before its signature, and close the place after the ways
+///   out; `handler`: texts that the handler begins with, for unwinders;
+/// * `descriptor`: texts that bring the descriptor's address, `77b`, into a register; `arm`: the one that stores it;
+/// * `index`: the index field as an operand;
+/// * `around`: texts before and after all others.
+///
+/// A branch out of a section leads to its exit's way out, label `8` and the exit's number, and that jumps on. The compiler may
+/// give each use of a label operand an edge of its own, with code on it (coverage, profiles): so there is one use of each.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_section {
+    ($order:ident, $index:ty, [$open:literal $close:literal], $abort:ident,
+     [$(([$($word:ident)+] [$($arg:tt)*] [$($to:ident)?]))+]
+     [$($scratch:ident)*] [$($input:ident)*] [$($stride:ident)*] [$(($exit:ident $left:block))*]
+     registers $class:ident
+     operands [$($operands:tt)*]
+     failure [$failure:literal, $trap:literal, $end:literal]
+     handler [$($handler:literal),*]
+     descriptor [$($descriptor:expr),+]
+     arm $arm:expr,
+     index $field:tt
+     around [$($before:expr)?, $after:literal]
+     options $options:tt) => {
+        ::core::arch::asm!(
+            $($before,)?
+            ".pushsection __rseq_cs, \"aw\", %progbits",
+            ".balign 32",
+            "77:",
+            ".long 0, 0", // version, flags
+            $crate::__rseq_quad!("72f"),
+            $crate::__rseq_quad!("73f - 72f"),
+            $crate::__rseq_quad!("74f"),
+            ".popsection",
+            ".pushsection __rseq_cs_ptr_array, \"aw\", %progbits",
+            ".balign 8",
+            $crate::__rseq_quad!("77b"),
+            ".popsection",
+            $failure,
+            $trap,
+            ".long {rseq_signature}",
+            "74:",
+            $($handler,)*
+            $crate::__rseq_section!(@abort $abort),
+            $(concat!("8{", stringify!($exit), "}:\n", $crate::__rseq_text!(far "{}")),)*
+            $end,
+            "75:",
+            $($descriptor,)+
+            concat!($open, $arm, $close),
+            "72:",
+            $(
+                ".pushsection __rseq_exit_point_array, \"aw\", %progbits",
+                ".balign 8",
+                $crate::__rseq_quad!("72b"),
+                $crate::__rseq_quad!(concat!("8{", stringify!($exit), "}b")),
+                ".popsection",
+            )*
+            $($crate::__rseq_text!($order $field $($word)+ ($($arg)*) $($to)?),)+
+            "73:",
+            $after,
+            $(label $left,)*
+            $($operands)*
+            rseq_cs = const $crate::abi::RSEQ_CS_LOW,
+            rseq_index = const <$index as $crate::Index>::OFFSET,
+            rseq_signature = const $crate::arch::SIGNATURE,
+            $($scratch = out($class) _,)*
+            $($input = in($class) $input,)*
+            $($stride = const $stride.trailing_zeros(),)*
+            $($exit = const $crate::section::exit_number(RSEQ_EXITS, stringify!($exit)),)*
+            options $options
+        )
+    };
+    (@abort restart) => { $crate::__rseq_text!(far "75f") };
+    (@abort restart_unbounded) => { $crate::__rseq_text!(far "75f") };
+    (@abort $exit:ident) => { $crate::__rseq_text!(near concat!("8{", stringify!($exit), "}f")) };
+}
+
+/// The binary logarithm of a factor in an address.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __rseq_log2 {
+    (1) => {
+        "0"
+    };
+    (2) => {
+        "1"
+    };
+    (4) => {
+        "2"
+    };
+    ($other:tt) => {
+        "3"
+    };
+}
