@@ -60,6 +60,16 @@ pub fn probe_counter(counter: &Counter<'_>, token: Own<'_>) -> usize {
 }
 
 #[unsafe(no_mangle)]
+pub fn probe_counter_add(counter: &Counter<'_>, token: Own<'_>, count: usize) -> bool {
+    counter.add(token, count).is_ok()
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_counter_increment(counter: &Counter<'_>, token: Own<'_>) -> bool {
+    counter.increment(token).is_ok()
+}
+
+#[unsafe(no_mangle)]
 pub fn probe_pool<'a>(pool: &Pool<'a, u64, ByCpu>, token: Own<'_>) -> Option<Item<'a, u64>> {
     let item = pool.pop(token).ok()??;
     pool.push(token, item).err().map(|(_, item)| item)

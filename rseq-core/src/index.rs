@@ -6,7 +6,7 @@ use core::mem::offset_of;
 /// The field of the area that selects a per-CPU slot: [`ByCpu`] or [`ByMmCid`].
 ///
 /// A section reads and compares this field and no other, so a section by concurrency ID never looks at the CPU.
-pub trait Index: sealed::Sealed + Copy {
+pub trait Index: sealed::Sealed + Copy + 'static {
     /// Offset of the field in bytes.
     const OFFSET: usize;
 }

@@ -54,6 +54,17 @@ fn fast_paths_are_as_short_as_promised() {
     }
 }
 
+/// A counter is its section, two loads of what it goes by, and the result: the slow path stores nothing before it is taken.
+#[test]
+fn counters_are_as_short_as_promised() {
+    let listing = tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"]);
+    for function in ["probe_counter_add", "probe_counter_increment"] {
+        let instructions = instructions(&listing, function);
+        let commit = instructions.iter().position(|text| text.starts_with("add ") && text.contains("QWORD PTR [r"));
+        assert!(commit.is_some_and(|commit| commit < 7 + 3), "{function}: {instructions:#?}");
+    }
+}
+
 /// Both ways through a guard and its work: where nothing is enabled, 4 instructions are the guard's (2 with an adopted
 /// area); with a request and no grant, 10 (8).
 #[test]

@@ -10,7 +10,7 @@ pub use rseq_core::{ByCpu, ByMmCid};
 pub type Here<I = ByCpu> = Token<'static, OwnArea, I>;
 
 /// An index, as tests choose it.
-pub trait Choice: Index + 'static {
+pub trait Choice: Index {
     /// What results call it.
     const NAME: &'static str;
 

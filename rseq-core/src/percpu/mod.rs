@@ -1,22 +1,42 @@
 //! Per-CPU data over memory that the caller gives, built on sections only, and safe to use.
 //!
-//! Storage has one slot for each index that a thread can have: by CPU, one more than the highest possible CPU number; by
-//! concurrency ID, the number of possible CPUs ([`PossibleCpus`] knows both). An index without a slot is an
-//! [`OutOfRange`](crate::OutOfRange) error of the operation, found inside its section.
+//! | type | what it is |
+//! |---|---|
+//! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
+//! | [`Counter`] | a count that each CPU adds to in its own slot |
+//! | [`Pool`] | values in a free list for each CPU |
+//! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |
 //!
-//! Storage may be memory that processes share, if it says so ([`Slots::shared`]): it goes by CPU then, because a concurrency
-//! ID is a number within one process, and [`UniqueIn`] turns away the other.
+//! # The index
+//!
+//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). By CPU, storage has one slot
+//! more than the highest possible CPU number. By concurrency ID it has as many as there are possible CPUs, and a process uses
+//! no more of them than it has threads that run at once. The type of a storage says which, and operations take a
+//! [`Token`](crate::Token) by the same index: [`Registration::token`](crate::Registration::token) goes by CPU, and
+//! [`Token::by_mm_cid`](crate::Token::by_mm_cid) makes one by concurrency ID of it.
+//!
+//! An index without a slot is an [`IndexError`] of the operation, found inside its section.
+//!
+//! # Memory that processes share
+//!
+//! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
+//! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other.
 
 mod counter;
 mod cpu_list;
+mod cpu_set;
+mod error;
 mod pool;
 mod possible;
 mod sharing;
 mod slots;
+mod storage;
 
 pub use counter::Counter;
 pub use cpu_list::{CpuRanges, ParseError};
+pub use error::IndexError;
 pub use pool::{Item, Node, Pool, PushError};
 pub use possible::PossibleCpus;
 pub use sharing::{Private, Shared, UniqueIn};
-pub use slots::{CacheAligned, Slots, SlotsError};
+pub use slots::{Slots, SlotsError};
+pub use storage::SlotStorage;

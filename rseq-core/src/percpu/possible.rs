@@ -1,13 +1,18 @@
 //! How many CPUs there can be.
 
 use super::cpu_list::{CpuRanges, ParseError};
+use super::cpu_set::CpuSet;
+use crate::index::{ByCpu, Index};
 use crate::sys::{self, Errno};
+use core::fmt;
 
 /// The possible CPUs of this machine: online ones, and those that may come online later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PossibleCpus {
     highest: u32,
     count: u32,
+    /// Those below its limit.
+    set: CpuSet,
 }
 
 impl PossibleCpus {
@@ -27,7 +32,10 @@ impl PossibleCpus {
     /// The upper bound that `sched_getaffinity` gives: eight CPUs for each byte of its mask.
     fn bound() -> Result<Self, Errno> {
         let count = sys::affinity_mask_size()? as u32 * 8;
-        Ok(Self { highest: count - 1, count })
+        let highest = count - 1;
+        let mut set = CpuSet::empty();
+        set.insert(0..=highest);
+        Ok(Self { highest, count, set })
     }
 
     /// Parses a list such as `0,2-5`, in ascending order, with or without a newline.
@@ -36,33 +44,64 @@ impl PossibleCpus {
     ///
     /// [`ParseError`].
     pub fn parse(list: &[u8]) -> Result<Self, ParseError> {
-        let (mut slots, mut count) = (0, 0);
+        let (mut slots, mut count, mut set) = (0, 0, CpuSet::empty());
         for range in CpuRanges::of(list) {
             let (first, last) = range?.into_inner();
+            set.insert(first..=last);
             (slots, count) = (last + 1, count + last - first + 1);
         }
         let highest = slots.checked_sub(1).ok_or(ParseError)?;
-        Ok(Self { highest, count })
+        Ok(Self { highest, count, set })
     }
 
     /// Slots that storage by CPU needs: CPU numbers may have gaps.
-    pub const fn slots_by_cpu(self) -> usize {
+    pub const fn slots_by_cpu(&self) -> usize {
         self.highest as usize + 1
     }
 
     /// Slots that storage by concurrency ID needs.
-    pub const fn slots_by_mm_cid(self) -> usize {
+    pub const fn slots_by_mm_cid(&self) -> usize {
         self.count as usize
     }
 
     /// How many CPUs are possible.
-    pub const fn count(self) -> u32 {
+    pub const fn count(&self) -> u32 {
         self.count
     }
 
     /// The highest possible CPU number.
-    pub const fn highest(self) -> u32 {
+    pub const fn highest(&self) -> u32 {
         self.highest
+    }
+
+    /// Whether the CPU is possible. Of numbers from 8192 on, which no mainline kernel can be built for, all up to the highest
+    /// count as possible.
+    pub fn contains(&self, cpu: u32) -> bool {
+        cpu <= self.highest && (cpu >= CpuSet::LIMIT || self.set.contains(cpu))
+    }
+
+    /// The possible CPUs, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + Clone + '_ {
+        (0..=self.highest).filter(|&cpu| self.contains(cpu))
+    }
+
+    /// Slots that storage by `K` needs: [`slots_by_cpu`](Self::slots_by_cpu) or [`slots_by_mm_cid`](Self::slots_by_mm_cid).
+    pub const fn slots<K: Index>(&self) -> usize {
+        if K::OFFSET == ByCpu::OFFSET { self.slots_by_cpu() } else { self.slots_by_mm_cid() }
+    }
+
+    /// The indices that a thread can have by `K`: the possible CPUs, or the numbers below [`count`](Self::count).
+    pub fn indices<K: Index>(&self) -> impl Iterator<Item = u32> + Clone + '_ {
+        (0..self.slots::<K>() as u32).filter(|&index| K::OFFSET != ByCpu::OFFSET || self.contains(index))
+    }
+}
+
+impl fmt::Debug for PossibleCpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PossibleCpus")
+            .field("highest", &self.highest)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,6 +127,16 @@ mod tests {
     fn slots_by_cpu_have_gaps_and_those_by_mm_cid_have_none() {
         let cpus = PossibleCpus::parse(b"0,2-5,9").unwrap();
         assert_eq!((cpus.slots_by_cpu(), cpus.slots_by_mm_cid()), (10, 6));
+    }
+
+    #[test]
+    fn gaps_are_not_possible() {
+        let cpus = PossibleCpus::parse(b"0,2-5,9").unwrap();
+        assert!(cpus.iter().eq([0, 2, 3, 4, 5, 9]));
+        assert!(cpus.indices::<ByCpu>().eq(cpus.iter()));
+        assert!(cpus.indices::<crate::ByMmCid>().eq(0..6));
+        assert!(!cpus.contains(1) && !cpus.contains(10) && !cpus.contains(u32::MAX));
+        assert_eq!((cpus.slots::<ByCpu>(), cpus.slots::<crate::ByMmCid>()), (10, 6));
     }
 
     #[test]

@@ -1,25 +1,26 @@
-//! Whose memory storage is, and which index keeps those apart who use it.
+//! Whose memory storage is, and which index is unique among its users.
 
-use crate::{ByCpu, ByMmCid};
+use crate::{ByCpu, ByMmCid, Index};
 
-/// Says in a type that storage is memory of one process: only its threads use it.
+/// Memory of one process: only its threads use it.
 #[derive(Clone, Copy, Debug)]
 pub struct Private;
 
-/// Says in a type that processes share the storage (`MAP_SHARED`, System V shared memory, a file).
+/// Memory that processes share (`MAP_SHARED`, System V shared memory, a file).
 #[derive(Clone, Copy, Debug)]
 pub struct Shared;
 
-/// An index that no two threads which use storage of sharing `S` have at the same time.
+/// An index that no two threads that use memory of sharing `S` have at the same time.
 ///
-/// A CPU runs one thread, of whichever process. A concurrency ID is a number within one address space: it begins at 0 in
-/// each process, so processes that run at the same time have the same ones, and would change the same slot at once. Storage
-/// that processes share therefore goes by CPU:
+/// A CPU runs one thread, whichever process it belongs to. A concurrency ID is a number within one address space: it starts
+/// at 0 in each process, so two processes that run at the same time have the same ones, and would change the same slot at
+/// once. Storage that processes share therefore goes by CPU:
 ///
-/// ```compile_fail
-/// # use rseq_core::{ByMmCid, percpu::{Counter, Shared, Slots}};
-/// fn mixed(slots: Slots<'_, 64, Shared>) -> Counter<'_, ByMmCid> {
-///     Counter::new(slots)
+/// ```compile_fail,E0277
+/// # use core::sync::atomic::AtomicUsize;
+/// # use rseq_core::{ByMmCid, percpu::{PossibleCpus, Slots, SlotsError}};
+/// fn mixed<'a>(words: &'a [AtomicUsize], cpus: &PossibleCpus) -> Result<Slots<'a, ByMmCid>, SlotsError> {
+///     unsafe { Slots::shared(words, cpus) }
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
@@ -27,14 +28,8 @@ pub struct Shared;
     label = "in memory that processes share, two of them have the same concurrency ID at the same time",
     note = "storage that processes share goes by CPU: `ByCpu`"
 )]
-pub trait UniqueIn<S>: sealed::Sealed {}
+pub trait UniqueIn<S>: Index {}
 
 impl UniqueIn<Private> for ByCpu {}
 impl UniqueIn<Private> for ByMmCid {}
 impl UniqueIn<Shared> for ByCpu {}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::ByCpu {}
-    impl Sealed for super::ByMmCid {}
-}

@@ -2,7 +2,8 @@
 
 use std::ffi::{CStr, CString, c_void};
 use std::ops::Range;
-use std::sync::atomic::AtomicUsize;
+
+use rseq_core::percpu::Slots;
 
 use crate::maps;
 
@@ -44,10 +45,9 @@ impl Plugin {
     }
 
     /// Adds 1 to the calling thread's slot, `times` times, with the library's section.
-    pub fn add(&self, words: &[AtomicUsize], slots: usize, times: usize) -> Result<(), String> {
-        assert!(slots * 64 <= size_of_val(words), "each slot is 64 bytes of the words");
-        // SAFETY: `slots` slots of 64 bytes begin at the words, which are atomics that anybody may write.
-        match unsafe { (self.add)(words.as_ptr().cast_mut().cast(), slots, times) } {
+    pub fn add(&self, slots: Slots<'_>, times: usize) -> Result<(), String> {
+        // SAFETY: slots of 64 bytes, as many as it says, which the library's sections by CPU write as all others do.
+        match unsafe { (self.add)(slots.as_ptr(), slots.len(), times) } {
             0 => Ok(()),
             _ => Err("the library found this thread unregistered".into()),
         }

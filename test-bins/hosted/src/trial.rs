@@ -1,18 +1,19 @@
 //! The per-CPU test: threads add to their CPU's slot while timer signals interrupt them and add there too.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rseq_core::percpu::{CacheAligned, Counter, PossibleCpus, Slots};
-use rseq_core::{Aborted, Area, Committed, Token};
+use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage, Slots};
+use rseq_core::{Aborted, Area, ByCpu, Committed, Token};
 
 use crate::sections::{armed, unarmed};
 use crate::source::Source;
 use crate::storm::{self, Storm};
 
-/// Words from one CPU's slot to the next: a cache line.
-const STRIDE_WORDS: usize = 64 / size_of::<usize>();
+/// Bytes from one CPU's slot to the next.
+const STRIDE: usize = 64;
 /// The most CPUs that the storage is for.
 const MAX_CPUS: usize = 1024;
 /// Bytes that a section copies, to stay open for a while.
@@ -20,7 +21,9 @@ const DELAY: usize = 2048;
 /// Between two signals to a thread.
 const PERIOD: Duration = Duration::from_micros(100);
 
-static WORDS: CacheAligned<{ MAX_CPUS * STRIDE_WORDS }> = CacheAligned::new();
+static STORAGE: SlotStorage<MAX_CPUS, ByCpu, STRIDE> = SlotStorage::new();
+/// Its slots, for signal handlers.
+static SLOTS: OnceLock<Slots<'static, ByCpu, STRIDE>> = OnceLock::new();
 /// What signal handlers added.
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
@@ -50,11 +53,11 @@ pub struct Trial {
     pub aborts: usize,
 }
 
-/// The slots, and the check that this machine's CPUs fit.
+/// The counter over the slots, and the check that this machine's CPUs fit.
 pub fn counter() -> Result<Counter<'static>, String> {
     let cpus = PossibleCpus::read().map_err(|errno| format!("possible CPUs: {errno}"))?;
-    let slots = Slots::new(&WORDS, cpus.slots_by_cpu()).map_err(|error| error.to_string())?;
-    Ok(Counter::new(slots))
+    let slots = STORAGE.slots(&cpus).map_err(|error| error.to_string())?;
+    Ok(Counter::new(*SLOTS.get_or_init(|| slots)))
 }
 
 /// Runs the load over threads that register through `S`.
@@ -104,11 +107,15 @@ fn work<S: Source>(load: Load, shared: &Shared) -> Result<(), String> {
 fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(), String> {
     let (from, mut to) = ([1u8; DELAY], [0u8; DELAY]);
     let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+    let slots = *SLOTS.get().ok_or("no slots")?;
     while !shared.stop.load(Relaxed) {
         let cpu = token.cpu_id_start() as usize;
-        let word = WORDS.get(cpu * STRIDE_WORDS).ok_or("a CPU beyond the possible ones")?.as_ptr();
-        // SAFETY: `word` is an atomic of a static, `from` and `to` are DELAY bytes of two locals, and cpu_id_start is a
-        // possible CPU.
+        if cpu >= slots.len() {
+            return Err("a CPU beyond the possible ones".into());
+        }
+        let word = slots.as_ptr().wrapping_byte_add(cpu * STRIDE);
+        // SAFETY: `word` is the word of the CPU's slot in a static, which sections by CPU alone write; `from` and `to` are
+        // DELAY bytes of two locals, and cpu_id_start is a possible CPU.
         let outcome = unsafe {
             match armed {
                 true => armed::delayed_add(token, cpu, word, 1, from, to, DELAY),
@@ -125,8 +132,8 @@ fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(
 
 /// Adds on top of whatever it interrupts, in threads that are registered.
 extern "C" fn add_in_handler<S: Source>(_: libc::c_int) {
-    let (Ok(slots), Some(token)) = (Slots::<64>::new(&WORDS, 1), S::current()) else { return };
-    if Counter::new(slots).add(token, 1).is_ok() {
+    let (Some(slots), Some(token)) = (SLOTS.get(), S::current()) else { return };
+    if Counter::new(*slots).add(token, 1).is_ok() {
         HANDLED.fetch_add(1, Relaxed);
     }
 }

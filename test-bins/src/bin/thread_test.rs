@@ -375,13 +375,15 @@ impl Shared<'_> {
 
 /// Runs `count` threads that add 1 each to a per-CPU counter, and expects `count`.
 fn counted(count: u32, run: fn(u32, Shared<'static>) -> Result<u32, Errno>) -> Verdict {
-    let needed = PossibleCpus::read().or_fail("the number of CPUs")?.slots_by_cpu();
+    let cpus = PossibleCpus::read().or_fail("the number of CPUs")?;
+    let needed = cpus.slots_by_cpu();
     let memory = Mapping::shared(needed * 64).or_fail("memory for the slots")?;
     let words = needed * 64 / size_of::<AtomicUsize>();
-    // SAFETY: the mapping holds that many words, zeroed. It is leaked, below, so that they live for ever.
-    let words = unsafe { core::slice::from_raw_parts(memory.address() as *const AtomicUsize, words) };
+    // SAFETY: the mapping holds that many words, zeroed, and nobody else has it. It is leaked, below, so that they live for
+    // ever.
+    let words = unsafe { core::slice::from_raw_parts_mut(memory.address() as *mut AtomicUsize, words) };
     core::mem::forget(memory);
-    let slots = Slots::new(words, needed).map_err(|error| fail!("{error}"))?;
+    let slots = Slots::new(words, &cpus).map_err(|error| fail!("{error}"))?;
     // Statics, since a detached thread may use them after this function has failed.
     static ENDED: AtomicU32 = AtomicU32::new(0);
     static REFUSED: AtomicU32 = AtomicU32::new(0);

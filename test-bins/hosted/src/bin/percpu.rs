@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicU8;
 use std::thread;
 use std::time::Duration;
 
 use hosted::report::{self, Report};
 use hosted::source::{Adopted, Own, Source};
 use hosted::trial::{self, Load, Trial};
-use rseq_core::percpu::CacheAligned;
 use rseq_core::{RegisterError, Registration, sys};
 
 /// Threads of a load.
@@ -129,8 +129,10 @@ fn end<S: Source>(registration: Registration<S::Area>) -> Result<(), String> {
 
 /// What must never happen, done on purpose: whoever counts system calls has to notice.
 fn register_twice() -> ExitCode {
-    static AREA: CacheAligned<8> = CacheAligned::new();
-    let address = AREA.as_ptr() as usize;
+    #[repr(align(64))]
+    struct Area([AtomicU8; 64]);
+    static AREA: Area = Area([const { AtomicU8::new(0) }; 64]);
+    let address = AREA.0.as_ptr() as usize;
     // SAFETY: the area is 64 bytes of a static, which nothing else uses and which no thread outlives.
     let result = unsafe { sys::rseq_raw(address, 32, 0, rseq_core::arch::SIGNATURE) };
     println!("# a second registration: {result:?}");

@@ -15,7 +15,7 @@ use hosted::plugin::Plugin;
 use hosted::report;
 use hosted::source::{Adopted, Source};
 use hosted::storm::{self, Storm};
-use rseq_core::percpu::{CacheAligned, PossibleCpus};
+use rseq_core::percpu::{PossibleCpus, SlotStorage, Slots};
 use rseq_core::{Area, ThreadArea, Token};
 
 const THREADS: usize = 4;
@@ -23,7 +23,7 @@ const ROUNDS: usize = 200;
 const ADDS: usize = 2000;
 const PERIOD: Duration = Duration::from_micros(100);
 
-static WORDS: CacheAligned<{ 1024 * 8 }> = CacheAligned::new();
+static STORAGE: SlotStorage<1024> = SlotStorage::new();
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
 fn main() -> ExitCode {
@@ -52,13 +52,13 @@ extern "C" fn count_signal(_: libc::c_int) {
     SIGNALS.fetch_add(1, Relaxed);
 }
 
-fn slots() -> Result<usize, String> {
-    let slots = PossibleCpus::read().map_err(|errno| errno.to_string())?.slots_by_cpu();
-    if slots * 8 <= WORDS.len() { Ok(slots) } else { Err(format!("{slots} CPUs are too many")) }
+fn slots() -> Result<Slots<'static>, String> {
+    let cpus = PossibleCpus::read().map_err(|errno| errno.to_string())?;
+    STORAGE.slots(&cpus).map_err(|error| error.to_string())
 }
 
-fn sum() -> usize {
-    WORDS.iter().map(|word| word.load(Relaxed)).sum()
+fn sum(slots: Slots<'_>) -> usize {
+    slots.values().sum()
 }
 
 /// The same threads use the library in every round and outlive it every time.
@@ -73,7 +73,7 @@ fn storm(path: &str) -> Result<(), String> {
         }
         or_exit(load_each_round(&gate, &plugin, path));
     });
-    let (expected, found, signals) = (THREADS * ROUNDS * ADDS, sum(), SIGNALS.load(Relaxed));
+    let (expected, found, signals) = (THREADS * ROUNDS * ADDS, sum(slots), SIGNALS.load(Relaxed));
     println!("{ROUNDS} rounds, added {expected}, found {found}, {signals} signals");
     match found == expected && signals > 0 {
         true => Ok(()),
@@ -100,13 +100,13 @@ fn load_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, path: &str) 
     Ok(())
 }
 
-fn use_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, slots: usize) -> Result<(), String> {
+fn use_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, slots: Slots<'_>) -> Result<(), String> {
     let _storm = Storm::start(PERIOD).map_err(|error| error.to_string())?;
     for _ in 0..ROUNDS {
         gate.wait();
         let guard = plugin.read().map_err(|_| "poisoned")?;
         let loaded = guard.as_ref().ok_or("no library")?;
-        loaded.add(&WORDS, slots, ADDS)?;
+        loaded.add(slots, ADDS)?;
         loaded.prepare_unload();
         drop(guard);
         gate.wait();
@@ -130,7 +130,7 @@ fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<(), 
     for _ in 0..TRIES {
         let plugin = Plugin::load(path)?;
         let ranges: Vec<Range<usize>> = plugin.mapped();
-        plugin.add(&WORDS, slots, 1)?;
+        plugin.add(slots, 1)?;
         // Zero if the kernel has had a look already.
         let descriptor = armed(token);
         if prepared {

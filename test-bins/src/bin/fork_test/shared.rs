@@ -4,7 +4,7 @@ use core::ops::AddAssign;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::SIGUSR1;
-use rseq_core::percpu::{self, Counter, Shared};
+use rseq_core::percpu::{self, Counter, PossibleCpus};
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::load::{self, pace};
@@ -69,15 +69,17 @@ pub fn by_the_core(short: bool) -> Verdict {
     // SAFETY: the words of the mapping, zeroed and aligned to a page, which outlives the slice; they are changed by sections
     // and atomics only.
     let words = unsafe { core::slice::from_raw_parts(memory.base().cast::<AtomicUsize>(), words) };
-    let slots = percpu::Slots::<STRIDE, Shared>::shared(words, memory.count()).ok().or_fail("slots for each CPU")?;
-    let counter = Counter::<rseq_core::ByCpu, STRIDE>::new(slots);
+    let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
+    // SAFETY: these processes alone have the mapping, and use it through this counter.
+    let slots = unsafe { percpu::Slots::<ByCpu, STRIDE>::shared(words, &cpus) }.ok().or_fail("slots for each CPU")?;
+    let counter = Counter::new(slots);
     let totals = in_processes(short, &|token, time| add_by_core(&counter, token, time))?;
     note!("{} added, {} found", totals.added, counter.sum());
     ensure!(counter.sum() == totals.added, "{} added but {} found", totals.added, counter.sum());
     Ok(())
 }
 
-fn add_by_core(counter: &Counter<'_, rseq_core::ByCpu, STRIDE>, token: Here, time: u64) -> Option<(usize, usize)> {
+fn add_by_core(counter: &Counter<'_, ByCpu, STRIDE>, token: Here, time: u64) -> Option<(usize, usize)> {
     let mut added = 0;
     let deadline = Deadline::after(time);
     while !deadline.is_past() {

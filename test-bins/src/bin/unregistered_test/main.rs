@@ -8,8 +8,8 @@ mod scene;
 
 use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
-use rseq_core::percpu::{Counter, Pool, Private, PushError, Slots, UniqueIn};
-use rseq_core::{Index, OutOfRange, OwnArea, RegisterError, Registration, Token, abi, arch};
+use rseq_core::percpu::{Counter, IndexError, Pool, PossibleCpus, Private, PushError, Slots, UniqueIn};
+use rseq_core::{Index, OwnArea, RegisterError, Registration, Token, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
@@ -125,20 +125,20 @@ fn registers() -> Verdict {
 
 fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
     let scene = Scene::new()?;
-    // SAFETY: the only call.
-    let (heads, nodes) = unsafe { scene.for_a_pool() };
-    let count = scene.slots.count();
-    let pool = Pool::<usize, C, STRIDE>::new(heads, count, nodes).ok().or_fail("a pool")?;
-    let counter = Counter::<C, STRIDE>::new(Slots::new(scene.counters(), count).ok().or_fail("a counter")?);
+    // SAFETY: the only calls.
+    let ((heads, nodes), words) = unsafe { (scene.for_a_pool(), scene.for_a_counter()) };
+    let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
+    let pool = Pool::<usize, C, STRIDE>::over(heads, &cpus, nodes).ok().or_fail("a pool")?;
+    let counter = Counter::new(Slots::<C, STRIDE>::new(words, &cpus).ok().or_fail("a counter")?);
     let (token, item) = stale::<C, _>(|token| pool.pop(token))?;
     let item = item.ok().flatten().or_fail("a node of the pool")?;
     let before = scene.fingerprint();
     aimed(&scene, token)?;
     below_no_length(&scene, token)?;
-    ensure!(counter.add(token, 1) == Err(OutOfRange), "a counter counted");
-    ensure!(matches!(pool.pop(token), Err(OutOfRange)), "a pool gave something");
+    ensure!(counter.add(token, 1) == Err(IndexError::NotRegistered), "a counter counted");
+    ensure!(matches!(pool.pop(token), Err(IndexError::NotRegistered)), "a pool gave something");
     let refused = pool.push(token, item).map_err(|(error, _)| error);
-    ensure!(refused == Err(PushError::OutOfRange), "a pool took something");
+    ensure!(refused == Err(PushError::Index(IndexError::NotRegistered)), "a pool took something");
     ensure!(scene.fingerprint() == before, "memory was written");
     Ok(())
 }

@@ -66,9 +66,15 @@ impl Scene {
     }
 
     /// The slots' words, as the safe types want them.
-    pub fn counters(&self) -> &[AtomicUsize] {
-        // SAFETY: the mapping, zeroed at first and aligned to a page; sections and volatile reads alone reach it.
-        unsafe { slice::from_raw_parts(self.slots.base().cast(), self.slots.count() * STRIDE / size_of::<usize>()) }
+    ///
+    /// # Safety
+    ///
+    /// Called once.
+    #[expect(clippy::mut_from_ref, reason = "memory of its own, lent once")]
+    pub unsafe fn for_a_counter(&self) -> &mut [AtomicUsize] {
+        // SAFETY: the mapping, zeroed at first, aligned to a page, this long, and lent once; besides the counter's sections,
+        // only volatile reads and sections that leave reach it.
+        unsafe { slice::from_raw_parts_mut(self.slots.base().cast(), self.slots.count() * STRIDE / size_of::<usize>()) }
     }
 
     /// Heads and nodes.

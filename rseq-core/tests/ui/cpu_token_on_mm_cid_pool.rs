@@ -1,0 +1,9 @@
+// error: expected `Token<'_, _, ByMmCid>`, found `Token<'_, A>`
+use rseq_core::percpu::Pool;
+use rseq_core::{Area, ByMmCid, Token};
+
+fn mixed<A: Area>(pool: &Pool<'_, u8, ByMmCid>, token: Token<'_, A>) {
+    let _ = pool.pop(token);
+}
+
+fn main() {}
