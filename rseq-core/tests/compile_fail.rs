@@ -1,5 +1,5 @@
-//! Sections that must not compile, and what the compiler says of them: each file of `tests/ui` names its error in its first
-//! line.
+//! What must not compile, and what the compiler says of it: each file of `tests/ui` names its error in its first line, and
+//! marks the line of the error by `//~`, where there is one that a user has written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,9 +35,9 @@ fn write_package(cases: &[PathBuf]) -> PathBuf {
 }
 
 /// What the compiler prints for one case, and whether it took it.
-fn check(package: &Path, case: &Path) -> (bool, String) {
+fn check(package: &Path, case: &Path, format: &str) -> (bool, String) {
     let output = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--color=never", "--bin", name(case)])
+        .args(["check", "--quiet", "--color=never", "--message-format", format, "--bin", name(case)])
         .current_dir(package)
         .env("CARGO_TARGET_DIR", package.join("target"))
         .output()
@@ -45,17 +45,25 @@ fn check(package: &Path, case: &Path) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// The number of the line that is marked.
+fn marked(text: &str) -> Option<usize> {
+    text.lines().position(|line| line.ends_with("//~")).map(|line| line + 1)
+}
+
 #[test]
-fn rules_of_critical_sections() {
+fn mistakes_are_named() {
     let cases = cases();
-    assert!(cases.len() >= 9, "{cases:?}");
+    assert!(cases.len() >= 60, "{cases:?}");
     let package = write_package(&cases);
     for case in cases {
         let text = fs::read_to_string(&case).expect("the case is readable");
         let expected = text.lines().next().and_then(|line| line.strip_prefix("// error: "));
         let expected = expected.unwrap_or_else(|| panic!("{case:?} names no error"));
-        let (compiled, printed) = check(&package, &case);
+        let place = marked(&text).map(|line| format!(".rs:{line}:"));
+        let (compiled, printed) = check(&package, &case, if place.is_some() { "short" } else { "human" });
         assert!(!compiled, "{case:?} compiles");
-        assert!(printed.contains(expected), "{case:?} should say {expected:?}:\n{printed}");
+        let said =
+            |line: &str| line.contains(expected) && place.as_ref().is_none_or(|place| line.contains(place.as_str()));
+        assert!(printed.lines().any(said), "{case:?} should say {expected:?} at {place:?}:\n{printed}");
     }
 }

@@ -5,8 +5,9 @@
 //! methods say what each takes and when it may come.
 
 use core::marker::PhantomData;
+use core::ops::{Add, Mul};
 
-/// What a parameter of a section may be, and a scratch register is.
+/// What a parameter of a section may be.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a word: parameters of a critical section are as wide as a pointer",
     label = "not a word",
@@ -19,44 +20,105 @@ impl Word for isize {}
 impl<T> Word for *mut T {}
 impl<T> Word for *const T {}
 
-/// A literal from 0 to 255.
+/// A register that steps write.
 #[derive(Clone, Copy, Debug)]
-pub struct Literal(pub u8);
+pub struct ScratchRegister;
 
-/// What a step may read: a word, or a literal.
+/// A register that keeps its value, for a section that is aborted begins again with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter;
+
+/// The sum of an address: `a + b`, `a + 8`, `a + b * 8`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum;
+
+/// A register that is multiplied: `b * 8`.
+#[derive(Clone, Copy, Debug)]
+pub struct Product;
+
+/// What a step takes in a register.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no operand here: steps take parameters, scratch registers and literals from 0 to 255",
-    label = "not an operand"
+    message = "not a register: this operand is a parameter or a scratch register",
+    label = "neither a parameter nor a scratch register"
 )]
-pub trait Operand: Copy {}
+pub trait Register: Copy {}
 
-impl<W: Word> Operand for W {}
-impl Operand for Literal {}
+impl Register for ScratchRegister {}
+impl Register for Parameter {}
 
-/// `[m]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Address;
-
-/// `[m]` without a sum: what a copy takes.
-#[derive(Clone, Copy, Debug)]
-pub struct PlainAddress;
-
-impl From<PlainAddress> for Address {
-    fn from(_: PlainAddress) -> Self {
-        Self
-    }
-}
-
-/// What a comparison may look at: a word or the word at an address.
+/// What a step reads: a register, or a literal.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be compared: `cbne` and `cbeq` take a register or an address first, and what it may be second",
-    label = "put the literal second"
+    message = "not a value: this operand is a parameter, a scratch register or a literal from 0 to 255",
+    label = "none of these"
+)]
+pub trait Value: Copy {}
+
+impl Value for ScratchRegister {}
+impl Value for Parameter {}
+impl Value for u8 {}
+
+/// Where a load or a store goes.
+#[diagnostic::on_unimplemented(
+    message = "not an address: this operand is `[a]`, `[a + b]`, `[a + 8]` or `[a + b * 8]`",
+    label = "not an address in brackets"
+)]
+pub trait Place: Copy {}
+
+impl<R: Register> Place for [R; 1] {}
+impl Place for [Sum; 1] {}
+
+/// What a comparison looks at: a register, or the word at an address.
+#[diagnostic::on_unimplemented(
+    message = "`cbne` and `cbeq` compare a register or an address with a value: the literal is the second operand",
+    label = "neither a register nor an address"
 )]
 pub trait Compared: Copy {}
 
-impl<W: Word> Compared for W {}
-impl Compared for Address {}
-impl Compared for PlainAddress {}
+impl Compared for ScratchRegister {}
+impl Compared for Parameter {}
+impl<P: Copy> Compared for [P; 1] where [P; 1]: Place {}
+
+macro_rules! sums {
+    ($($left:ty, $right:ty;)*) => {
+        $(impl Add<$right> for $left {
+            type Output = Sum;
+
+            fn add(self, _: $right) -> Sum {
+                Sum
+            }
+        })*
+    };
+}
+sums! {
+    Parameter, Parameter;
+    Parameter, ScratchRegister;
+    Parameter, u8;
+    Parameter, Product;
+    ScratchRegister, Parameter;
+    ScratchRegister, ScratchRegister;
+    ScratchRegister, u8;
+    ScratchRegister, Product;
+}
+
+impl Mul<u8> for Parameter {
+    type Output = Product;
+
+    fn mul(self, _: u8) -> Product {
+        Product
+    }
+}
+
+impl Mul<u8> for ScratchRegister {
+    type Output = Product;
+
+    fn mul(self, _: u8) -> Product {
+        Product
+    }
+}
+
+/// What no number is but 1, 2, 4 and 8.
+#[diagnostic::on_unimplemented(message = "an index in an address is multiplied by 1, 2, 4 or 8", label = "not by this")]
+pub trait AFactor {}
 
 /// Nothing has run.
 #[derive(Debug)]
@@ -117,10 +179,10 @@ pub trait MayCommit {}
 )]
 pub trait Committing {}
 
-/// A step that is marked.
+/// A section whose stores need no mark: none, so that unmarked ones do not compile.
 #[diagnostic::on_unimplemented(
-    message = "a store before the commit happens again after an abort: mark it, as `repeatable {Self}`, or make it the commit",
-    label = "say `repeatable` if it may happen again, or `commit` if it is the last step"
+    message = "a store before the commit happens again after an abort: say `repeatable` if it may, or `commit` if it is the last",
+    label = "an unmarked store"
 )]
 pub trait Marked {}
 
@@ -161,28 +223,25 @@ pub fn begin<Abort>() -> Section<Begun<Abort>> {
 }
 
 /// A parameter.
-pub fn parameter<W: Word>(_: W) {}
-
-/// What a step has written.
-pub fn written<W: Word>() -> W {
-    unreachable!()
+pub fn parameter<W: Word>(_: W) -> Parameter {
+    Parameter
 }
 
-/// The address `a`.
-pub fn at<W: Word>(_: W) -> PlainAddress {
-    PlainAddress
+/// The operand `output`.
+pub fn output() -> Parameter {
+    Parameter
 }
 
-/// The address `a + b`.
-pub fn at_sum<W: Word, B: Operand>(_: W, _: B) -> Address {
-    Address
+/// What a step writes.
+pub fn scratch(_: ScratchRegister) {}
+
+/// A register that a step has written.
+pub fn written() -> ScratchRegister {
+    ScratchRegister
 }
 
-/// The address `a + b * FACTOR`.
-pub fn at_scaled<W: Word, B: Word, const FACTOR: usize>(_: W, _: B) -> Address {
-    const { assert!(matches!(FACTOR, 1 | 2 | 4 | 8), "an index in an address is scaled by 1, 2, 4 or 8") };
-    Address
-}
+/// No factor of an address.
+pub fn factor<F: AFactor>(_: F) {}
 
 /// The end of a section's steps.
 pub fn end<State: Committing>(_: Section<State>) {}
@@ -196,7 +255,7 @@ mod steps {
     }
 
     impl<S> Section<S> {
-        pub fn check_index<X: Word, Exit>(self, _expected: X, _else: Exit) -> Section<S::Checked>
+        pub fn check_index<X: Register, Exit>(self, _expected: X, _else: Exit) -> Section<S::Checked>
         where
             S: BeforeCommit,
         {
@@ -210,56 +269,56 @@ mod steps {
             section()
         }
 
-        pub fn bound<R: Word, X: Operand, Exit>(self, _register: R, _limit: X, _else: Exit) -> Section<S::Checked>
+        pub fn bound<R: Register, X: Value, Exit>(self, _register: R, _limit: X, _else: Exit) -> Section<S::Checked>
         where
             S: BeforeCommit + Started,
         {
             section()
         }
 
-        pub fn scale<R: Word>(self, _register: R, _stride: usize) -> Self
+        pub fn scale(self, _register: ScratchRegister, _stride: usize) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn cbz<R: Word, Exit>(self, _register: R, _else: Exit) -> Self
+        pub fn cbz<R: Register, Exit>(self, _register: R, _else: Exit) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn cbne<C: Compared, X: Operand, Exit>(self, _left: C, _right: X, _else: Exit) -> Self
+        pub fn cbne<C: Compared, X: Value, Exit>(self, _left: C, _right: X, _else: Exit) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn cbeq<C: Compared, X: Operand, Exit>(self, _left: C, _right: X, _else: Exit) -> Self
+        pub fn cbeq<C: Compared, X: Value, Exit>(self, _left: C, _right: X, _else: Exit) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn mov<X: Operand>(self, _value: X) -> Self
+        pub fn mov<X: Value>(self, _value: X) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn shl<R: Word>(self, _register: R, _bits: Literal) -> Self
+        pub fn shl(self, _register: ScratchRegister, _bits: u8) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn shr<R: Word>(self, _register: R, _bits: Literal) -> Self
+        pub fn shr(self, _register: ScratchRegister, _bits: u8) -> Self
         where
             S: Started,
         {
@@ -284,7 +343,7 @@ mod steps {
     macro_rules! arithmetic {
         ($($step:ident)*) => {
             impl<S> Section<S> {
-                $(pub fn $step<R: Word, X: Operand>(self, _register: R, _value: X) -> Self
+                $(pub fn $step<X: Value>(self, _register: ScratchRegister, _value: X) -> Self
                 where
                     S: Started,
                 {
@@ -299,25 +358,28 @@ mod steps {
         ($($load:ident $store:ident)*) => {
             impl<S> Section<S> {
                 $(
-                    pub fn $load<A: Into<Address>>(self, _address: A) -> Self
+                    pub fn $load<A: Place>(self, _address: A) -> Self
                     where
                         S: Started,
                     {
                         self
                     }
 
-                    pub fn $store<A: Marked, X>(self, _address: A, _value: X) -> Self {
+                    pub fn $store<A: Place, X: Value>(self, _address: A, _value: X) -> Self
+                    where
+                        S: Marked,
+                    {
                         self
                     }
                 )*
             }
             impl<S> Repeatable<S> {
-                $(pub fn $store<A: Into<Address>, X: Operand>(self, _address: A, _value: X) -> Section<S> {
+                $(pub fn $store<A: Place, X: Value>(self, _address: A, _value: X) -> Section<S> {
                     section()
                 })*
             }
             impl Commit {
-                $(pub fn $store<A: Into<Address>, X: Operand>(self, _address: A, _value: X) -> Section<Over> {
+                $(pub fn $store<A: Place, X: Value>(self, _address: A, _value: X) -> Section<Over> {
                     section()
                 })*
             }
@@ -328,119 +390,142 @@ mod steps {
     accesses!(load_u64 store_u64);
 
     impl<S> Section<S> {
-        pub fn load_acquire<A: Into<Address>>(self, _address: A) -> Self
+        pub fn load_acquire<A: Place>(self, _address: A) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn copy<D: Marked, F, N, R>(self, _to: D, _from: F, _length: N, _counter: R) -> Self {
+        pub fn copy<D, F, N, R>(self, _to: D, _from: F, _length: N, _counter: R) -> Self
+        where
+            S: Marked,
+        {
             self
         }
     }
 
     impl<S> Repeatable<S> {
-        pub fn copy<N: Word>(self, _to: PlainAddress, _from: PlainAddress, _length: N) -> Section<S> {
+        pub fn copy<D: Register, F: Register, N: Register>(self, _to: [D; 1], _from: [F; 1], _length: N) -> Section<S> {
             section()
         }
     }
 
     impl Commit {
-        pub fn add<A: Into<Address>, X: Operand>(self, _address: A, _value: X) -> Section<Over> {
+        pub fn add<A: Place, X: Value>(self, _address: A, _value: X) -> Section<Over> {
             section()
         }
     }
 }
 
 /// The steps as plain Rust. The section's state is a variable with the name of its function, for the sake of the place that
-/// errors name.
+/// errors name. Operands are `tt`s all the way from the user: what has been an `ident` has its errors at the whole macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_check {
     (unchecked $($section:tt)*) => {};
-    (checked $name:ident [$($input:ident)*] [$result:ty] [$($exit:ident)*] [$($scratch:ident)*] $abort:ident
-     $strides:tt [$($output:ident)?]
-     [$(([$($word:ident)+] [$($arg:tt)*] [$($to:ident)?]))+]) => {
-        #[allow(unused_assignments, unused_mut, non_snake_case, clippy::all, clippy::pedantic, reason = "never runs")]
+    (checked $name:tt [$($input:tt)*] [$($exit:tt)*] [$($scratch:tt)*] $abort:tt [$($stride:tt)*] [$($output:tt)?]
+     [$(([$($word:tt)+] [$($arg:tt)*] [$($to:tt)?]))+]) => {
+        #[allow(unreachable_code, non_snake_case, clippy::all, clippy::pedantic, reason = "never runs")]
         #[deny(unused_variables)]
         if false {
             #[deny(dead_code)]
             enum DeclaredExits {
                 $($exit),*
             }
-            let _: Option<DeclaredExits> = None;
-            $($crate::section::check::parameter($input);)*
-            $(let mut $scratch: usize;)*
+            #[deny(dead_code)]
+            #[allow(non_camel_case_types, reason = "registers are called like variables")]
+            enum DeclaredScratch {
+                $($scratch),*
+            }
+            #[deny(dead_code)]
+            enum DeclaredStrides {
+                $($stride),*
+            }
+            let _: (Option<DeclaredExits>, Option<DeclaredScratch>, Option<DeclaredStrides>);
+            $(let $input = $crate::section::check::parameter($input);)*
+            $(let $output = $crate::section::check::output();)?
+            $(
+                #[allow(unused_variables, reason = "what is not written is no operand of the assembly")]
+                let $scratch: $crate::section::check::ScratchRegister;
+            )*
             let $name = $crate::__rseq_check!(@begin $abort);
-            $($crate::__rseq_check! { @step $name [$($word)+] $($word)+ [$($arg)*] [$(DeclaredExits::$to)?] })+
+            $(
+                $crate::__rseq_check! { @factors [$($arg)*] }
+                $crate::__rseq_check! { @step $name [$($word)+] $($word)+ [$($arg)*] [$(DeclaredExits::$to)?] }
+            )+
             $crate::section::check::end($name);
         }
     };
     (@begin restart) => { $crate::section::check::begin::<$crate::section::check::Restarts>() };
     (@begin restart_unbounded) => { $crate::section::check::begin::<$crate::section::check::RestartsUnbounded>() };
-    (@begin $exit:ident) => {{
+    (@begin $exit:tt) => {{
         let _ = DeclaredExits::$exit;
         $crate::section::check::begin::<$crate::section::check::Leaves>()
     }};
     // Steps that write their first operand, and do not read it.
-    (@step $s:ident [$w:ident] load_index [$r:ident] []) => {
+    (@step $s:tt [$w:tt] load_index [$r:tt] []) => {
         let $s = $s.$w();
-        $r = $crate::section::check::written();
+        $crate::__rseq_check! { @write $r }
     };
-    (@step $s:ident [$w:ident] mov [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @write $s $w $r $x } };
-    (@step $s:ident [$w:ident] load [$r:ident, $m:tt] []) => { $crate::__rseq_check! { @write $s $w $r $m } };
-    (@step $s:ident [$w:ident] load_acquire [$r:ident, $m:tt] []) => { $crate::__rseq_check! { @write $s $w $r $m } };
-    (@step $s:ident [$w:ident] load_u8 [$r:ident, $m:tt] []) => { $crate::__rseq_check! { @write $s $w $r $m } };
-    (@step $s:ident [$w:ident] load_u16 [$r:ident, $m:tt] []) => { $crate::__rseq_check! { @write $s $w $r $m } };
-    (@step $s:ident [$w:ident] load_u32 [$r:ident, $m:tt] []) => { $crate::__rseq_check! { @write $s $w $r $m } };
-    (@step $s:ident [$w:ident] load_u64 [$r:ident, $m:tt] []) => { $crate::__rseq_check! { @write $s $w $r $m } };
-    (@step $s:ident [$v:ident $w:ident] repeatable copy [$d:tt, $f:tt, $n:tt, $r:ident] []) => {
-        let $s = $s.$v().$w(
-            $crate::__rseq_check!(@operand $d), $crate::__rseq_check!(@operand $f), $crate::__rseq_check!(@operand $n)
-        );
-        $r = $crate::section::check::written();
-        let _: usize = $r;
+    (@step $s:tt [$w:tt] mov [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @load $s $w $r $x } };
+    (@step $s:tt [$w:tt] load [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
+    (@step $s:tt [$w:tt] load_acquire [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
+    (@step $s:tt [$w:tt] load_u8 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
+    (@step $s:tt [$w:tt] load_u16 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
+    (@step $s:tt [$w:tt] load_u32 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
+    (@step $s:tt [$w:tt] load_u64 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
+    (@step $s:tt [$v:tt $w:tt] repeatable copy [$d:tt, $f:tt, $n:tt, $r:tt] []) => {
+        let $s = $s.$v().$w($d, $f, $n);
+        $crate::__rseq_check! { @write $r }
+        $crate::section::check::scratch($r);
     };
     // Steps that read their first operand and write it.
-    (@step $s:ident [$w:ident] add [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:ident [$w:ident] sub [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:ident [$w:ident] and [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:ident [$w:ident] shl [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:ident [$w:ident] shr [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:ident [$w:ident] scale [$r:ident, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] add [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] sub [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] and [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] shl [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] shr [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] scale [$r:tt, $x:tt] []) => {
+        let _ = DeclaredStrides::$x;
+        $crate::__rseq_check! { @change $s $w $r $x }
+    };
     // Steps that write none, and what is no step or has other operands than it takes: there is no such method, or it has
     // others.
-    (@step $s:ident [$w:ident] $same:ident [$($arg:tt),* $(,)?] [$($else:expr)?]) => {
-        let $s = $s.$w($($crate::__rseq_check!(@operand $arg),)* $($else)?);
+    (@step $s:tt [$w:tt] $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
+        let $s = $s.$w($($arg,)* $($else)?);
     };
-    (@step $s:ident [$v:ident $w:ident] $mark:ident $same:ident [$($arg:tt),* $(,)?] [$($else:expr)?]) => {
-        let $s = $s.$v().$w($($crate::__rseq_check!(@operand $arg),)* $($else)?);
+    (@step $s:tt [$v:tt $w:tt] $mark:tt $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
+        let $s = $s.$v().$w($($arg,)* $($else)?);
     };
-    (@step $s:ident [$($w:ident)+] $($rest:tt)*) => {
-        compile_error!(concat!(
-            "a step is `name(operands);`, with `repeatable` or `commit` before the name of a store: ",
-            $(" ", stringify!($w),)+
-        ));
+    (@step $s:tt [$($w:tt)+] $($rest:tt)*) => {
+        compile_error!(concat!("not a step of a critical section: `", $(stringify!($w), " ",)+ "`, with these operands"));
     };
-    (@write $s:ident $w:ident $r:ident $x:tt) => {
-        let $s = $s.$w($crate::__rseq_check!(@operand $x));
-        $r = $crate::section::check::written();
+    (@load $s:tt $w:tt $r:tt $x:tt) => {
+        let $s = $s.$w($x);
+        $crate::__rseq_check! { @write $r }
     };
-    (@change $s:ident $w:ident $r:ident $x:tt) => {
-        let $s = $s.$w($r, $crate::__rseq_check!(@operand $x));
-        $r = $crate::section::check::written();
+    (@change $s:tt $w:tt $r:tt $x:tt) => {
+        let $s = $s.$w($r, $x);
+        $crate::__rseq_check! { @write $r }
     };
-    (@operand $x:ident) => { $x };
-    (@operand $k:literal) => { $crate::section::check::Literal($k) };
-    (@operand [$a:ident]) => { $crate::section::check::at($a) };
-    (@operand [$a:ident + $b:ident]) => { $crate::section::check::at_sum($a, $b) };
-    (@operand [$a:ident + $k:literal]) => { $crate::section::check::at_sum($a, $crate::section::check::Literal($k)) };
-    (@operand [$a:ident + $b:ident * $k:literal]) => { $crate::section::check::at_scaled::<_, _, $k>($a, $b) };
-    (@operand $($other:tt)*) => {
-        compile_error!(concat!(
-            "an operand is a name, a literal, or an address `[a]`, `[a + b]`, `[a + 8]`, `[a + b * 8]`, not `",
-            stringify!($($other)*), "`"
-        ))
+    // Its type is looked at where nothing is reached, and so may be read.
+    (@write $r:tt) => {
+        if false {
+            loop {}
+            $crate::section::check::scratch($r);
+        }
+        $crate::__rseq_check! { @declared $r }
+        let $r = $crate::section::check::written();
     };
+    (@declared $r:ident) => { let _ = DeclaredScratch::$r; };
+    (@declared $other:tt) => {};
+    (@factors [$($arg:tt),*]) => { $($crate::__rseq_check! { @factor $arg })* };
+    (@factors $($other:tt)*) => {};
+    (@factor [$a:tt + $b:tt * 1]) => {};
+    (@factor [$a:tt + $b:tt * 2]) => {};
+    (@factor [$a:tt + $b:tt * 4]) => {};
+    (@factor [$a:tt + $b:tt * 8]) => {};
+    (@factor [$a:tt + $b:tt * $k:tt]) => { $crate::section::check::factor($k); };
+    (@factor $other:tt) => {};
 }

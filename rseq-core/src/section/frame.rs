@@ -132,6 +132,7 @@ macro_rules! __rseq_section {
             )*
             $($crate::__rseq_text!($order $field $($word)+ ($($arg)*) $($to)?),)+
             "73:",
+            concat!("/*" $(, "{", stringify!($scratch), "}")* $(, "{", stringify!($input), "}")* $(, "{", stringify!($stride), "}")*, "*/"), // the check finds unused ones, with their place
             $after,
             $(label $left,)*
             $($operands)*
@@ -163,7 +164,10 @@ macro_rules! __rseq_log2 {
     (4) => {
         "2"
     };
-    ($other:tt) => {
+    (8) => {
         "3"
+    };
+    ($other:tt) => {
+        "\n.error \"an index in an address is multiplied by 1, 2, 4 or 8\"\n"
     };
 }

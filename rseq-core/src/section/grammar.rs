@@ -115,20 +115,20 @@
 #[macro_export]
 macro_rules! critical_section {
     (#![$($variant:ident),+] $($items:tt)+) => { $crate::__rseq_variant! { [$($variant)+] $($items)+ } };
-    (@$callback:ident $how:tt $(
+    ($(
         $(#[$meta:meta])*
-        $vis:vis unsafe fn $name:ident($($input:ident: $type:ty),* $(,)?) -> $result:ty {
-            exits($($exit:ident),* $(,)?)
-            $(scratch($($scratch:ident),* $(,)?))?
-            abort($abort:ident)
-            $(stride($($stride:ident),+ $(,)?))?
+        $vis:vis unsafe fn $name:tt($($input:tt: $type:ty),* $(,)?) -> $result:ty {
+            exits($($exit:tt),* $(,)?)
+            $(scratch($($scratch:tt),* $(,)?))?
+            abort($abort:tt)
+            $(stride($($stride:tt),+ $(,)?))?
             $(order($order:ident))?
-            $(output($output:ident))?;
-            $($($word:ident)+ ($($arg:tt)*) $(else $to:ident)?;)+
+            $(output($output:tt))?;
+            $($($word:ident)+ ($($arg:tt)*) $(else $to:tt)?;)+
         }
-    )+) => {
-        $crate::$callback! {
-            $how
+    )+ $(@$callback:ident $how:tt)?) => {
+        $crate::__rseq_function! {
+            [$($callback $how)?]
             $({
                 [$(#[$meta])*] [$vis] $name [$($input: $type,)*] [$result]
                 [$($exit)*] [$($($scratch)*)?] $abort [$($($stride)*)?] [$($order)?] [$($output)?]
@@ -136,10 +136,6 @@ macro_rules! critical_section {
             })+
         }
     };
-    (@$($malformed:tt)*) => {
-        compile_error!("not a critical section: see the documentation of `critical_section!`")
-    };
-    ($($items:tt)+) => { $crate::critical_section! { @__rseq_function { checked "" "" plain [] [] } $($items)+ } };
 }
 
 /// The function of a section. `how` is whether its steps are checked, two texts around the store that arms it, and, for tests,
@@ -148,8 +144,8 @@ macro_rules! critical_section {
 #[macro_export]
 macro_rules! __rseq_function {
     (@item { $checked:ident $open:literal $close:literal $returns:ident [$($more:ident: $more_type:ty)?] [$($differed:ident)?] } {
-        [$($meta:tt)*] [$($vis:tt)*] $name:ident [$($input:ident: $type:ty,)*] [$result:ty]
-        [$($exit:ident)*] $scratch:tt $abort:ident [$($stride:ident)*] [$($order:ident)?] [$($output:ident)?] $steps:tt
+        [$($meta:tt)*] [$($vis:tt)*] $name:tt [$($input:tt: $type:ty,)*] [$result:ty]
+        [$($exit:tt)*] $scratch:tt $abort:tt [$($stride:tt)*] [$($order:ident)?] [$($output:tt)?] $steps:tt
     }) => {
         $($meta)*
         #[inline]
@@ -168,7 +164,7 @@ macro_rules! __rseq_function {
                 let $output = &raw mut rseq_output;
             )?
             $crate::__rseq_check! {
-                $checked $name [$($input)*] [$result] [$($exit)*] $scratch $abort [$($stride)*] [$($output)?] $steps
+                $checked $name [$($input)*] [$($exit)*] $scratch $abort [$($stride)*] [$($output)?] $steps
             }
             #[allow(dead_code, reason = "a section may have no exit")]
             const RSEQ_EXITS: &[&str] = &[$(stringify!($exit),)* $(stringify!($differed))?];
@@ -212,7 +208,9 @@ macro_rules! __rseq_function {
             unsafe { $crate::__rseq_frame! { [pointer $crate::Area::pointer($token.area()).as_ptr()] $($section)* } }
         }
     };
-    ($how:tt $({ $($item:tt)+ })+) => { $($crate::__rseq_function! { @item $how { $($item)+ } })+ };
+    ([] $($item:tt)+) => { $($crate::__rseq_function! { @item { checked "" "" plain [] [] } $item })+ };
+    ([__rseq_function $how:tt] $($item:tt)+) => { $($crate::__rseq_function! { @item $how $item })+ };
+    ([$callback:ident $how:tt] $($item:tt)+) => { $crate::$callback! { $how $($item)+ } };
 }
 
 /// What the feature `testing` makes of attributes.

@@ -154,7 +154,7 @@ macro_rules! __rseq_ir {
         [$(([$($word:ident)+] [$($arg:tt),* $(,)?] [$($to:ident)?]))+]
     }) => {{
         $crate::__rseq_function! {
-            { $checked "" "" plain [] [] } {
+            @item { $checked "" "" plain [] [] } {
                 [] [] $name [$($input: $type,)*] $result
                 [$($exit)*] [$($scratch)*] $abort [$($stride)*] [$($order)?] [$($output)?]
                 [$(([$($word)+] [$($arg),*] [$($to)?]))+]

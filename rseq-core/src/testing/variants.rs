@@ -4,19 +4,19 @@
 #[macro_export]
 macro_rules! __rseq_variant {
     ([unarmed] $($items:tt)+) => {
-        $crate::critical_section! { @__rseq_function { checked ".if 0\n" "\n.endif" plain [] [] } $($items)+ }
+        $crate::critical_section! { $($items)+ @__rseq_function { checked ".if 0\n" "\n.endif" plain [] [] } }
     };
     ([unchecked] $($items:tt)+) => {
-        $crate::critical_section! { @__rseq_function { unchecked "" "" plain [] [] } $($items)+ }
+        $crate::critical_section! { $($items)+ @__rseq_function { unchecked "" "" plain [] [] } }
     };
     ([stretched] $($items:tt)+) => {
-        $crate::critical_section! { @__rseq_stretch { stretched plain [] } $($items)+ }
+        $crate::critical_section! { $($items)+ @__rseq_stretch { stretched plain [] } }
     };
     ([compare_twice] $($items:tt)+) => {
-        $crate::critical_section! { @__rseq_stretch { compare_twice twice [Differed] } $($items)+ }
+        $crate::critical_section! { $($items)+ @__rseq_stretch { compare_twice twice [Differed] } }
     };
-    ([model] $($items:tt)+) => { $crate::critical_section! { @__rseq_ir checked $($items)+ } };
-    ([model unchecked] $($items:tt)+) => { $crate::critical_section! { @__rseq_ir unchecked $($items)+ } };
+    ([model] $($items:tt)+) => { $crate::critical_section! { $($items)+ @__rseq_ir checked } };
+    ([model unchecked] $($items:tt)+) => { $crate::critical_section! { $($items)+ @__rseq_ir unchecked } };
     ([$($variant:ident)+] $($items:tt)+) => {
         compile_error!(
             "the variants of sections are `stretched`, `compare_twice`, `unarmed`, `unchecked`, `model` and `model, unchecked`"
@@ -39,7 +39,7 @@ macro_rules! __rseq_stretch {
         })+
     };
     (@next $variant:ident $numbers:tt [$($out:tt)*] [([commit $store:ident] $args:tt [])] $how:tt [$($item:tt)*]) => {
-        $crate::__rseq_function! { $how { $($item)* [$($out)* ([commit $store] $args [])] } }
+        $crate::__rseq_function! { @item $how { $($item)* [$($out)* ([commit $store] $args [])] } }
     };
     (@next stretched [$n:literal $($ns:literal)*] [$($out:tt)*] [$step:tt $($rest:tt)+] $how:tt $item:tt) => {
         $crate::__rseq_stretch! {

@@ -1,12 +1,13 @@
-// error: a critical section ends with its commit
-use rseq_core::{Aborted, Committed, critical_section};
+// error: this critical section has no commit
+use rseq_core::ops::librseq;
+use rseq_core::*;
 
 critical_section! {
-    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(r) abort(Aborted);
-        check_index cpu => Aborted;
-        load r, [v];
-        add r, n;
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> { //~
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
     }
 }
 

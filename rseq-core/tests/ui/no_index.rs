@@ -1,11 +1,13 @@
 // error: a critical section begins with `check_index` or `load_index`
-use rseq_core::{Aborted, Committed, critical_section};
+use rseq_core::ops::librseq;
+use rseq_core::*;
 
 critical_section! {
-    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(r) abort(Aborted);
-        load r, [v];
-        commit store [v], n;
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        cbne([v], expect) else CompareFailed; //~
+        commit store([v], newv);
     }
 }
 

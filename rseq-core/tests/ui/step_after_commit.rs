@@ -1,12 +1,14 @@
-// error: no step may follow the commit
-use rseq_core::{Aborted, Committed, critical_section};
+// error: no step may follow its commit
+use rseq_core::ops::librseq;
+use rseq_core::*;
 
 critical_section! {
-    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(r) abort(Aborted);
-        check_index cpu => Aborted;
-        commit store [v], n;
-        load r, [v];
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        commit store([v], newv);
+        cbne([v], expect) else CompareFailed; //~
     }
 }
 

@@ -1,12 +1,15 @@
-// error: a critical section has one commit
-use rseq_core::{Aborted, Committed, critical_section};
+// error: this section may not commit here
+use rseq_core::ops::librseq;
+use rseq_core::*;
 
 critical_section! {
-    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(r) abort(Aborted);
-        check_index cpu => Aborted;
-        commit store [v], n;
-        commit store [v], r;
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        commit store([v], newv);
+        commit store([v], newv); //~
     }
 }
 

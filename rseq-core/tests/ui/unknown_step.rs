@@ -1,12 +1,15 @@
-// error: not a step of a critical section, or with other operands than it takes: `multiply`
-use rseq_core::{Aborted, Committed, critical_section};
+// error: no method named `laod`
+use rseq_core::ops::librseq;
+use rseq_core::*;
 
 critical_section! {
-    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(r) abort(Aborted);
-        check_index cpu => Aborted;
-        multiply r, n;
-        commit store [v], r;
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        laod(newv, [v]); //~
+        commit store([v], newv);
     }
 }
 

@@ -1,12 +1,15 @@
-// error: say `repeatable store` if it may
-use rseq_core::{Aborted, Committed, critical_section};
+// error: a store before the commit happens again after an abort
+use rseq_core::ops::librseq;
+use rseq_core::*;
 
 critical_section! {
-    pub unsafe fn section(cpu: usize, v: *mut usize, n: usize) -> Result<Committed, Aborted> {
-        exits(Aborted) scratch(r) abort(Aborted);
-        check_index cpu => Aborted;
-        store [v], n;
-        commit store [v], r;
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        store([v], expect); //~
+        commit store([v], newv);
     }
 }
 

@@ -1,0 +1,15 @@
+// error: `bool` is not a word: parameters of a critical section are as wide as a pointer
+use rseq_core::ops::librseq;
+use rseq_core::*;
+
+critical_section! {
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: bool, newv: usize) -> Result<Committed, librseq::Error> { //~
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        commit store([v], newv);
+    }
+}
+
+fn main() {}

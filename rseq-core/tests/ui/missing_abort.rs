@@ -1,0 +1,12 @@
+// error: no rules expected `;`
+use rseq_core::*;
+
+critical_section! {
+    pub unsafe fn section(cpu: usize, v: *mut usize) -> Result<Committed, Aborted> {
+        exits(Aborted); //~
+        check_index(cpu) else Aborted;
+        commit add([v], 1);
+    }
+}
+
+fn main() {}

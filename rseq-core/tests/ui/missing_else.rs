@@ -1,0 +1,15 @@
+// error: this method takes 2 arguments but 1 argument was supplied
+use rseq_core::ops::librseq;
+use rseq_core::*;
+
+critical_section! {
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu); //~
+        cbne([v], expect) else CompareFailed;
+        commit store([v], newv);
+    }
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+// error: this method takes 1 argument but 3 arguments were supplied
+use rseq_core::ops::librseq;
+use rseq_core::*;
+
+critical_section! {
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) scratch(r) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        load(r, [v]) else Aborted; //~
+        cbz(r) else CompareFailed;
+        commit store([v], newv);
+    }
+}
+
+fn main() {}

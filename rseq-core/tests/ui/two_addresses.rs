@@ -1,0 +1,16 @@
+// error: not a value: this operand is
+use rseq_core::ops::librseq;
+use rseq_core::*;
+
+critical_section! {
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], [v]) else CompareFailed; //~
+        cbne([v], expect) else CompareFailed;
+        commit store([v], newv);
+    }
+}
+
+fn main() {}

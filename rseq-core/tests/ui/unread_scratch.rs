@@ -1,0 +1,16 @@
+// error: unused variable: `sum`
+use rseq_core::ops::librseq;
+use rseq_core::*;
+
+critical_section! {
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, librseq::Error> {
+        exits(Aborted, CompareFailed) scratch(sum) abort(Aborted);
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        load(sum, [v]); //~
+        commit store([v], newv);
+    }
+}
+
+fn main() {}

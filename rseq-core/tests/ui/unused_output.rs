@@ -1,0 +1,15 @@
+// error: unused variable: `old`
+use rseq_core::ops::librseq;
+use rseq_core::*;
+
+critical_section! {
+    /// A section.
+    pub unsafe fn section(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<usize, librseq::Error> {
+        exits(Aborted, CompareFailed) abort(Aborted) output(old); //~
+        check_index(cpu) else Aborted;
+        cbne([v], expect) else CompareFailed;
+        commit store([v], newv);
+    }
+}
+
+fn main() {}
