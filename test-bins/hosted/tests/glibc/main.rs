@@ -7,6 +7,7 @@ mod linking;
 mod recorder;
 mod registrations;
 mod unloading;
+mod unwinding;
 
 /// Says what was not tested, also where the test passes, which hides what `eprintln` writes.
 fn skipped(reason: impl std::fmt::Display) {
