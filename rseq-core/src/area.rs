@@ -50,7 +50,10 @@ pub trait Area: sealed::Sealed + Copy {
     }
 }
 
-/// The core's own area, a static thread-local: in executables whose libc or runtime sets up ELF TLS.
+/// The core's own area, a static thread-local: where the libc or the runtime sets up ELF TLS.
+///
+/// Its address is found by initial-exec TLS, also in shared objects. Sections over it are for executables on x86, as they
+/// address it by local-exec TLS there: in a shared object they do not link.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnArea;
 
@@ -86,12 +89,6 @@ impl Area for OwnArea {
     #[inline]
     fn active_size(self) -> u32 {
         OWN_ACTIVE_SIZE.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    unsafe fn field(self, offset: usize) -> u32 {
-        // SAFETY: the caller's contract.
-        unsafe { arch::own_field(offset) }
     }
 }
 

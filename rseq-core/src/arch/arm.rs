@@ -13,24 +13,25 @@ pub const SIGNATURE: u32 = u32::from_ne_bytes(0xe7f5_def3_u32.to_le_bytes());
 pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: reads a register that is always readable in user mode.
-    unsafe { asm!("mrc p15, 0, {}, c13, c0, 3", out(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!("mrc p15, 0, {}, c13, c0, 3", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
 
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
             "mrc p15, 0, {area}, c13, c0, 3",
-            "ldr {offset}, 60f",            // the linker's constant distance to the area
-            "add {area}, {area}, {offset}",
-            "b 61f",
-            "60: .long __rseq_core_area(tpoff)",
-            "61:",
+            "ldr {distance}, 61f",
+            "60: ldr {distance}, [pc, {distance}]", // pc is two instructions ahead
+            "add {area}, {area}, {distance}",
+            "b 62f",
+            "61: .long __rseq_core_area(gottpoff) - ((60b + 8) - 61b)",
+            "62:",
             area = out(reg) area,
-            offset = out(reg) _,
+            distance = out(reg) _,
             options(pure, readonly, nostack, preserves_flags)
         );
     }
@@ -41,7 +42,7 @@ pub(super) fn own_area() -> *mut Rseq {
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention (EABI): number in r7, arguments in r0 to r5, the result in r0; it keeps all other
-    // registers.
+    // registers, those of VFP and NEON included.
     unsafe {
         asm!(
             "svc #0",

@@ -8,8 +8,7 @@
 //! |---|---|
 //! | `SIGNATURE: u32` | the four bytes before every abort handler, a rare trapping encoding |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
-//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by local-exec relocations |
-//! | `own_field(offset) -> u32` | only where `DIRECT`: a u32 of that area, in one load |
+//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by initial-exec relocations |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
 //! | `load_weak!(symbol, variable)` | the `asm!` call that loads the address of a weak symbol |
 //! | `__rseq_frame!` | registers and operands of a section, and the texts that arm it |
@@ -65,8 +64,6 @@ use core::ptr::NonNull;
 
 pub use imp::SIGNATURE;
 pub(crate) use imp::load_weak;
-#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-pub(crate) use imp::own_field;
 
 /// Whether one instruction of a section can address a static thread-local, as `fs:` and `gs:` do.
 pub const DIRECT: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
@@ -80,21 +77,8 @@ pub fn thread_pointer() -> usize {
 /// This thread's copy of `__rseq_core_area`.
 #[inline]
 pub fn own_area() -> NonNull<Rseq> {
-    // SAFETY: it is in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: it is in the module's static TLS block, which is mapped as long as the thread runs, and so not null.
     unsafe { NonNull::new_unchecked(imp::own_area()) }
-}
-
-/// The u32 at `offset` of this thread's `__rseq_core_area`.
-///
-/// # Safety
-///
-/// `offset` is that of a u32 within the area.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
-#[inline]
-pub(crate) unsafe fn own_field(offset: usize) -> u32 {
-    // SAFETY: a u32 of this thread's static thread-local memory; volatile, because the kernel writes it behind the
-    // compiler's back.
-    unsafe { own_area().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
 }
 
 /// The raw system call; errors come back as -4095 to -1.

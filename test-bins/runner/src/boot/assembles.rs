@@ -1,7 +1,7 @@
 //! Every operation of rseq-core is assembled for architectures and options that no machine of the matrix covers.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::catalog::MACHINES;
@@ -23,27 +23,47 @@ const RELATIVES: [&str; 7] = [
     "mipsisa64r6-unknown-linux-gnuabi64",
 ];
 
-/// Builds the example that calls every operation; a compiler that is not here is a reason to skip.
-fn assemble(target: &Target, flags: &[&str]) {
+/// What became of a build.
+pub enum Built {
+    /// No compiler is here for the target; the reason is printed.
+    Skipped,
+    /// The directory that holds what cargo made of the example.
+    In(PathBuf),
+}
+
+/// Builds an example of rseq-core: `all` are flags for every crate, `last` those for the example alone.
+pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]) -> Built {
     let way = match toolchain::find(target) {
         Ok(way) => way,
-        // Past the harness, which shows the output of failed tests only.
-        Err(reason) => return writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default(),
+        Err(reason) => {
+            // Past the harness, which shows the output of failed tests only.
+            writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default();
+            return Built::Skipped;
+        }
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
+    let directory = workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles");
+    let profile = if last.is_empty() { "dev" } else { "release" };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--quiet", "-p", "rseq-core", "--example", "every_operation", "--target", target.triple]);
-    let built = workspace::release_dir(root).expect("cargo knows the directory");
-    command.arg("--target-dir").arg(built.with_file_name("assembles"));
+    command.args(["rustc", "--quiet", "-p", "rseq-core", "--example", example, "--profile", profile]);
+    command.args(["--target", target.triple, "--target-dir"]).arg(&directory);
     // Examples are built with what tests need.
     way.apply(&mut command, "core,alloc");
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
-    let output = command.current_dir(root).output().expect("cargo starts");
+    command.env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f")).env_remove("RUSTFLAGS");
+    let output = command.arg("--").args(last).current_dir(root).output().expect("cargo starts");
     assert!(output.status.success(), "{}: {}", target.triple, String::from_utf8_lossy(&output.stderr));
+    let profile = if profile == "dev" { "debug" } else { profile };
+    Built::In(directory.join(target.triple).join(profile).join("examples"))
 }
 
-fn own(name: &str) -> &'static Target {
+/// Builds the example that calls every operation.
+fn assemble(target: &Target, flags: &[&str]) {
+    build_example(target, "every_operation", flags, &[]);
+}
+
+/// The catalog's own target of this name.
+pub fn own(name: &str) -> &'static Target {
     let mut targets = MACHINES.iter().flat_map(|machine| machine.targets);
     targets.find(|target| target.name == name).expect("it is in the catalog")
 }
