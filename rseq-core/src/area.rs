@@ -3,13 +3,13 @@
 use crate::abi::Rseq;
 use crate::arch;
 use crate::token::Token;
-use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 // The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0.
-global_asm!(
+#[cfg(not(rseq_stub))]
+core::arch::global_asm!(
     ".pushsection .tdata.__rseq_core_area, \"awT\", %progbits",
     ".balign 64",
     ".globl __rseq_core_area",

@@ -24,14 +24,17 @@ pub(super) fn own_area() -> *mut Rseq {
     unsafe {
         asm!(
             "mrc p15, 0, {area}, c13, c0, 3",
-            "ldr {distance}, 61f",
-            "60: ldr {distance}, [pc, {distance}]", // pc is two instructions ahead
+            "adr {distance}, 61f",
+            "ldr {word}, [{distance}]",
+            "ldr {distance}, [{distance}, {word}]",
             "add {area}, {area}, {distance}",
             "b 62f",
-            "61: .long __rseq_core_area(gottpoff) - ((60b + 8) - 61b)",
+            ".balign 4", // Thumb has instructions of two bytes
+            "61: .long __rseq_core_area(gottpoff)",
             "62:",
             area = out(reg) area,
             distance = out(reg) _,
+            word = out(reg) _,
             options(pure, readonly, nostack, preserves_flags)
         );
     }
@@ -45,8 +48,12 @@ pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     // registers, those of VFP and NEON included.
     unsafe {
         asm!(
+            "mov {kept}, r7", // no operand where it is the frame pointer, as in Thumb
+            "mov r7, {nr}",
             "svc #0",
-            in("r7") nr,
+            "mov r7, {kept}",
+            nr = in(reg) nr,
+            kept = out(reg) _,
             inlateout("r0") args[0] => value,
             in("r1") args[1],
             in("r2") args[2],
@@ -63,12 +70,15 @@ macro_rules! load_weak {
     ($symbol:literal, $address:ident) => {
         core::arch::asm!(
             concat!(".weak ", $symbol),
-            "ldr {0}, 61f",
-            "60: ldr {0}, [pc, {0}]", // pc is two instructions ahead
+            "adr {place}, 61f",
+            "ldr {0}, [{place}]",
+            "ldr {0}, [{place}, {0}]",
             "b 62f",
-            concat!("61: .long ", $symbol, "(GOT_PREL) - ((60b + 8) - 61b)"),
+            ".balign 4",
+            concat!("61: .long ", $symbol, "(GOT_PREL)"),
             "62:",
             out(reg) $address,
+            place = out(reg) _,
             options(pure, readonly, nostack, preserves_flags)
         )
     };

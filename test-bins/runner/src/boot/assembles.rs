@@ -13,7 +13,7 @@ use crate::workspace;
 const WORST: &[&str] = &["-Copt-level=0", "-Cforce-frame-pointers=yes"];
 
 /// One file of rseq-core serves each of these beside its own architecture.
-const RELATIVES: [&str; 7] = [
+const RELATIVES: [&str; 10] = [
     "powerpc64-unknown-linux-gnu",
     "powerpc-unknown-linux-gnu",
     "riscv32gc-unknown-linux-gnu",
@@ -21,6 +21,20 @@ const RELATIVES: [&str; 7] = [
     "mips-unknown-linux-gnu",
     "mipsel-unknown-linux-gnu",
     "mipsisa64r6-unknown-linux-gnuabi64",
+    "thumbv7neon-unknown-linux-gnueabihf",
+    "aarch64-linux-android",
+    "x86_64-linux-android",
+];
+
+/// No sections run on these, and yet portable crates build.
+const WITHOUT_SECTIONS: [&str; 7] = [
+    "x86_64-unknown-linux-gnux32",
+    "arm-unknown-linux-gnueabihf",
+    "armv5te-unknown-linux-gnueabi",
+    "sparc64-unknown-linux-gnu",
+    "x86_64-apple-darwin",
+    "aarch64-apple-darwin",
+    "x86_64-pc-windows-msvc",
 ];
 
 /// What became of a build.
@@ -80,8 +94,41 @@ fn this_machine_without_optimization_and_with_frame_pointers() {
     }
 }
 
+/// What `cargo check` says of rseq-core; None without a compiler for the target.
+fn check(triple: &'static str) -> Option<(bool, String)> {
+    let way = toolchain::find(&Target::new("portable", triple));
+    let way = way.map_err(|reason| writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default()).ok()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["check", "--quiet", "--color=never", "-p", "rseq-core", "--lib", "--target", triple, "--target-dir"]);
+    command.arg(workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles"));
+    way.apply(&mut command, "core");
+    let output = command.env_remove("RUSTFLAGS").current_dir(root).output().expect("cargo starts");
+    Some((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
 #[test]
-#[ignore = "builds core for seven architectures, which takes minutes"]
+#[ignore = "builds core for seven targets, which takes minutes"]
+fn targets_without_sections_have_all_that_portable_crates_name() {
+    for triple in WITHOUT_SECTIONS {
+        if let Some((taken, printed)) = check(triple) {
+            assert!(taken && printed.is_empty(), "{triple}: {printed}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "builds core for another target"]
+fn a_target_without_numbers_of_system_calls_is_one_clear_error() {
+    if let Some((taken, printed)) = check("wasm32-unknown-unknown") {
+        assert!(!taken, "it builds");
+        assert!(printed.contains("error: rseq-core@0.1.0: rseq-core does not build for wasm32"), "{printed}");
+        assert!(!printed.contains("error[E"), "{printed}");
+    }
+}
+
+#[test]
+#[ignore = "builds core for ten targets, which takes minutes"]
 fn the_relatives_of_the_nine() {
     for triple in RELATIVES {
         assemble(&Target::new("relative", triple), WORST);
