@@ -12,6 +12,7 @@ extern crate self as rseq_core;
 
 pub mod abi;
 pub mod arch;
+pub mod linker;
 pub mod percpu;
 pub mod section;
 pub mod sys;
