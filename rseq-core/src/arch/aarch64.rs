@@ -6,9 +6,6 @@
 use crate::abi::Rseq;
 use core::arch::asm;
 
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("words of a section are 64 bits on aarch64: ILP32 is not supported");
-
 /// `brk #0x45e0`, as the kernel reads it: data is big-endian where the target is, instructions never are.
 pub const SIGNATURE: u32 = u32::from_ne_bytes(0xd428_bc00_u32.to_le_bytes());
 

@@ -2,9 +2,12 @@
 //! rseq-core's example `around_a_call`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::assembles::{Built, build_example, own};
+use super::toolchain;
 
 /// A target, with the vector extension that its loops are compiled for.
 type Case = (&'static str, &'static str);
@@ -104,15 +107,37 @@ fn stale_read(lines: &[&str], call: &str, effects: fn(&str) -> Effects) -> Optio
     None
 }
 
-/// The example's assembly, by the newest of the files that cargo left.
-fn assembly((name, feature): Case) -> Option<String> {
+/// The directory with what cargo made of the example.
+fn example((name, feature): Case) -> Option<PathBuf> {
     let feature = format!("-Ctarget-feature={feature}");
     let last = [&feature, "-Ccodegen-units=1", "--emit=asm,link"];
-    let Built::In(directory) = build_example(own(name), "around_a_call", &[], &last) else { return None };
+    match build_example(own(name), "around_a_call", &[], &last) {
+        Built::Skipped => None,
+        Built::In(directory) => Some(directory),
+    }
+}
+
+/// The newest file of a name like this: cargo leaves older ones.
+fn newest(directory: &Path, start: &str, end: &str) -> PathBuf {
     let files = fs::read_dir(directory).expect("cargo made the directory").map(|file| file.expect("an entry"));
-    let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(".s"));
+    let name = |file: &DirEntry| file.file_name().to_string_lossy().into_owned();
+    let files = files.filter(|file| name(file).starts_with(start) && name(file).ends_with(end));
     let newest = files.max_by_key(|file| file.metadata().and_then(|metadata| metadata.modified()).expect("a time"));
-    Some(fs::read_to_string(newest.expect("the compiler wrote assembly").path()).expect("it is text"))
+    newest.unwrap_or_else(|| panic!("no {start}*{end} in {directory:?}")).path()
+}
+
+fn assembly(directory: &Path) -> String {
+    fs::read_to_string(newest(directory, "around_a_call-", ".s")).expect("it is text")
+}
+
+/// Links a shared object from the example and what it needs of rseq-core: the own area for one.
+fn link_shared(directory: &Path) {
+    let core = newest(&directory.join("../deps"), "librseq_core-", ".rlib");
+    let mut linker = Command::new(toolchain::linker().expect("a linker is where the compiler is"));
+    linker.args(["-flavor", "gnu", "-shared", "--whole-archive"]).arg(directory.join("libaround_a_call.rlib"));
+    linker.args(["--no-whole-archive"]).arg(core).arg("-o").arg(directory.join("around_a_call.so"));
+    let output = linker.output().expect("the linker starts");
+    assert!(output.status.success(), "{directory:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -121,7 +146,8 @@ fn nothing_is_kept_in_registers_that_linux_discards() {
     for (case, call, effects, vector) in
         [(DISCARDING[0], "svc", sve as fn(&str) -> Effects, "ptrue"), (DISCARDING[1], "ecall", rvv, "vsetvli")]
     {
-        let Some(assembly) = assembly(case) else { continue };
+        let Some(directory) = example(case) else { continue };
+        let assembly = assembly(&directory);
         let lines = function(&assembly, "probe_vectors");
         assert!(lines.iter().any(|line| line.starts_with(call)), "{case:?}: no system call in {lines:#?}");
         assert!(lines.iter().any(|line| line.starts_with(vector)), "{case:?}: no vectorised loop in {lines:#?}");
@@ -131,9 +157,11 @@ fn nothing_is_kept_in_registers_that_linux_discards() {
 
 #[test]
 #[ignore = "builds core for nine architectures, which takes minutes"]
-fn the_thread_pointer_is_read_again_after_a_switch() {
+fn the_thread_pointer_is_read_again_after_a_switch_and_own_areas_link_everywhere() {
     for case in DISCARDING.into_iter().chain(KEEPING) {
-        let Some(assembly) = assembly(case) else { continue };
+        let Some(directory) = example(case) else { continue };
+        link_shared(&directory);
+        let assembly = assembly(&directory);
         let lines = function(&assembly, "probe_switch");
         assert_eq!(blocks(&lines), 4, "{case:?}: {lines:#?}");
     }

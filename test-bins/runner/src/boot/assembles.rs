@@ -94,13 +94,13 @@ fn this_machine_without_optimization_and_with_frame_pointers() {
     }
 }
 
-/// What `cargo check` says of rseq-core; None without a compiler for the target.
-fn check(triple: &'static str) -> Option<(bool, String)> {
+/// What `cargo check` says of a package, and whether it builds; None without a compiler for the target.
+fn check(package: &str, triple: &'static str) -> Option<(bool, String)> {
     let way = toolchain::find(&Target::new("portable", triple));
     let way = way.map_err(|reason| writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default()).ok()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["check", "--quiet", "--color=never", "-p", "rseq-core", "--lib", "--target", triple, "--target-dir"]);
+    command.args(["check", "--quiet", "--color=never", "-p", package, "--lib", "--target", triple, "--target-dir"]);
     command.arg(workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles"));
     way.apply(&mut command, "core");
     let output = command.env_remove("RUSTFLAGS").current_dir(root).output().expect("cargo starts");
@@ -111,18 +111,22 @@ fn check(triple: &'static str) -> Option<(bool, String)> {
 #[ignore = "builds core for seven targets, which takes minutes"]
 fn targets_without_sections_have_all_that_portable_crates_name() {
     for triple in WITHOUT_SECTIONS {
-        if let Some((taken, printed)) = check(triple) {
+        if let Some((taken, printed)) = check("rseq-core", triple) {
             assert!(taken && printed.is_empty(), "{triple}: {printed}");
         }
     }
 }
 
 #[test]
-#[ignore = "builds core for another target"]
-fn a_target_without_numbers_of_system_calls_is_one_clear_error() {
-    if let Some((taken, printed)) = check("wasm32-unknown-unknown") {
-        assert!(!taken, "it builds");
-        assert!(printed.contains("error: rseq-core@0.1.0: rseq-core does not build for wasm32"), "{printed}");
+#[ignore = "builds core for two other targets"]
+fn a_target_that_a_package_is_not_for_is_one_clear_error() {
+    for (package, triple, error) in [
+        ("rseq-core", "wasm32-unknown-unknown", "rseq-core does not build for wasm32"),
+        ("rseq-rt", "x86_64-unknown-linux-gnux32", "rseq-rt starts no programs on x86_64-unknown-linux-gnux32"),
+    ] {
+        let Some((taken, printed)) = check(package, triple) else { continue };
+        assert!(!taken, "{package} builds for {triple}");
+        assert!(printed.contains(&format!("error: {package}@0.1.0: {error}")), "{printed}");
         assert!(!printed.contains("error[E"), "{printed}");
     }
 }
