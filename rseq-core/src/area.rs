@@ -3,13 +3,13 @@
 use crate::abi::Rseq;
 use crate::arch;
 use crate::token::Token;
-use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 // The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0.
-global_asm!(
+#[cfg(not(rseq_stub))]
+core::arch::global_asm!(
     ".pushsection .tdata.__rseq_core_area, \"awT\", %progbits",
     ".balign 64",
     ".globl __rseq_core_area",
@@ -50,7 +50,10 @@ pub trait Area: sealed::Sealed + Copy {
     }
 }
 
-/// The core's own area, a static thread-local: in executables whose libc or runtime sets up ELF TLS.
+/// The core's own area, a static thread-local: where the libc or the runtime sets up ELF TLS.
+///
+/// Its address is found by initial-exec TLS, also in shared objects. Sections over it are for executables on x86, as they
+/// address it by local-exec TLS there: in a shared object they do not link.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnArea;
 
@@ -86,12 +89,6 @@ impl Area for OwnArea {
     #[inline]
     fn active_size(self) -> u32 {
         OWN_ACTIVE_SIZE.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    unsafe fn field(self, offset: usize) -> u32 {
-        // SAFETY: the caller's contract.
-        unsafe { arch::own_field(offset) }
     }
 }
 

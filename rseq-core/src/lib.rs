@@ -2,14 +2,17 @@
 #![doc = include_str!("../README.md")]
 // MIPS alone has no stable inline assembly: it needs a nightly compiler.
 #![cfg_attr(
-    any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
+    all(not(rseq_stub), any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")),
     feature(asm_experimental_arch)
 )]
+// Sections leave their exits and inputs unused there.
+#![cfg_attr(rseq_stub, allow(unused_imports, unused_variables))]
 
 extern crate self as rseq_core;
 
 pub mod abi;
 pub mod arch;
+pub mod linker;
 pub mod ops;
 pub mod percpu;
 pub mod section;

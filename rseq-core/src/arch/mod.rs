@@ -8,56 +8,75 @@
 //! |---|---|
 //! | `SIGNATURE: u32` | the four bytes before every abort handler, a rare trapping encoding |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
-//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by local-exec relocations |
-//! | `own_field(offset) -> u32` | only where `DIRECT`: a u32 of that area, in one load |
+//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by initial-exec relocations |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
 //! | `load_weak!(symbol, variable)` | the `asm!` call that loads the address of a weak symbol |
 //! | `__rseq_frame!` | registers and operands of a section, and the texts that arm it |
-//! | `__rseq_text!` | the text of each primitive of a section |
+//! | `__rseq_primitive!` | the text of each primitive that steps are made of |
 //!
 //! `__rseq_frame!` receives `[direct base]` or `[pointer base]`, the area in reach of one instruction or at an address,
 //! and a section, which it hands on to [`__rseq_section!`](crate::__rseq_section) with what the architecture adds. That
-//! numbers the labels: 72 the first instruction of the section, 73 just behind the commit, 74 the abort handler, 75
-//! where a restart begins, 77 the descriptor; 61 is a place behind the way to an exit.
+//! numbers the labels: 72 is the first instruction of the section, 73 follows the commit, 74 is the abort handler, 75
+//! where a restart begins, 77 the descriptor, and 8 with the number of an exit its way out.
 //!
-//! `__rseq_text!` receives a primitive. Registers are texts that stand for them, but for the names that `check_index`
-//! and `clear` get; `m` is `[a]` or `[a, b]`, an address in a register or the sum of two.
+//! `__rseq_primitive!` receives a primitive; `section/load_store.rs` makes them from steps. Registers are texts that stand for
+//! them, but for those that a load, a store or `check_index` gets, which are names. `m` is `[a]`, `[a + b]`, `[a + 8]` or
+//! `[a + b * 8]` of such names.
 //!
 //! | primitive | effect |
 //! |---|---|
-//! | `(jump l)` | to an exit; only where conditional branches reach too short |
-//! | `(jump_from_failure l)` | from the abort handler to an exit or to 75 |
-//! | `(check_index i, x, exit)` | leave unless the 32-bit field `i` is the low 32 bits of `x`, whatever the others are |
+//! | `(t)` | the register that addresses and literals go through |
+//! | `(far l)` | a jump of full range: from a way out to its exit, and from the handler to 75 |
+//! | `(near l)` | a jump from the handler to a way out, which follows it |
+//! | `(check_index i, x, l)` | leave to `l` unless the 32-bit field `i` is the low 32 bits of `x`, whatever the others are |
 //! | `(load_index r, i)` | `r` = index field, sign-extended: -1 is below no length |
-//! | `(cbae r, x, exit)` | leave if `r` >= `x`, unsigned |
-//! | `(cbne r, x, exit)` `(cbeq r, x, exit)` `(cbz r, exit)` | leave if `r` != `x`, == `x`, == 0 |
-//! | `(cbne m, x, exit)` `(cbeq m, x, exit)` | the same for the word at `m` |
-//! | `(scale r, k)` | `r` <<= `k`, the logarithm of a stride |
-//! | `(load r, m)` | `r` = word at `m` |
-//! | `(add r, x)` | `r` += `x` |
-//! | `(store m, x)` | word at `m` = `x`; the commit, too |
-//! | `(clear r)` `(copy d, s, n, i)` | `i` = 0, and `n` bytes from `s` to `d`, counted in `i` |
+//! | `(bound r, x, l)` | leave to `l` if `r` >= `x`, unsigned |
+//! | `(cbne r, x, l)` `(cbeq r, x, l)` `(cbz r, l)` | leave to `l` if `r` != `x`, == `x`, == 0 |
+//! | `(literal r, k)` | `r` = `k`, from 0 to 255 |
+//! | `(mov r, x)` `(add r, x)` `(sub r, x)` `(and r, x)` | `r` = `x`, += `x`, -= `x`, &= `x` |
+//! | `(shl r, k)` `(shr r, k)` | `r` <<= `k`, `r` >>= `k`, unsigned |
+//! | `(reach m)` | brings an address into `t` where no instruction takes it as it is, and ends its line; else nothing |
+//! | `(load r, m)` `(load_u8 r, m)` ... | `r` = what is at `m`, once `reach` has been there |
+//! | `(load_acquire r, m)` | the same for a word, before all later loads and stores |
+//! | `(store m, x)` `(store_u8 m, x)` ... | the word at `m` = `x`; the low bits of `x`; the last instruction is the store |
+//! | `(store_release m, x)` | a store that all earlier loads and stores come before |
+//! | `(add_to_value x)` | `rseq_u` += `x`, a name or a literal |
+//! | `(copy d, s, n, i)` | `i` = 0, and `n` bytes from `s` to `d`, counted in `i` |
 //! | `(delay d, k)` | count down from the `k`-th word at `d`, `k` a literal: only in sections that tests stretch |
-//! | `(commit_release m, x)` | a store that all earlier loads and stores come before |
-//! | `(commit_add m, x)` `(commit_increment m)` | word at `m` += `x`, += 1 |
 //!
 //! Inputs keep their values, because an aborted section may start again. A commit is one store and its very last
-//! instruction. No conditional branch leaves the text of the `asm!` block, unless it reaches as far as any label of a
-//! function and of `__rseq_failure` can be: [`__rseq_leave_if!`](crate::__rseq_leave_if) is for one that does,
-//! [`__rseq_leave_unless!`](crate::__rseq_leave_unless) for one that does not. The way back from `__rseq_failure` is a
-//! jump of full range.
+//! instruction. A branch out of the section leads to a way out, in `__rseq_failure`: one that reaches too short branches over a
+//! jump that does not.
 //!
-//! i686 states the steps themselves, `__rseq_step!`, instead of primitives: its inputs may be in memory.
+//! The handler has unwind information of its own, because it is out of the function: it says that the instruction before it is the
+//! section's first one, whose address the descriptor has. So one register holds the descriptor's address as long as the section
+//! runs. On i686, which has none to spare, the distance is a word before the handler, and on arm the handler is in the function.
+//!
+//! x86-64 and i686, whose instructions compute in memory, state the steps themselves, `__rseq_text!`, instead of primitives; on
+//! i686 inputs may be in memory too.
+//!
+//! # Adding a step
+//!
+//! A step that works on registers is an arm of each file here, a method and an arm of `section/check.rs`, which is the grammar's
+//! table, a row of [`critical_section!`](crate::critical_section)'s documentation, and an arm of the model's interpreter. The
+//! steps of `testing/steps.rs` then use it, which brings it into the model, the forced aborts and `step_test`.
+//!
+//! The build script picks the file `none.rs` for all other targets, and for other operating systems: `cfg(rseq_stub)`. There the
+//! raw system call returns ENOSYS, and a section is code that is never reached.
 
-#[cfg_attr(all(target_arch = "x86_64", target_pointer_width = "64"), path = "x86_64.rs")]
-#[cfg_attr(target_arch = "x86", path = "x86.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
-#[cfg_attr(target_arch = "arm", path = "arm.rs")]
-#[cfg_attr(any(target_arch = "riscv64", target_arch = "riscv32"), path = "riscv.rs")]
-#[cfg_attr(target_arch = "s390x", path = "s390x.rs")]
-#[cfg_attr(any(target_arch = "powerpc64", target_arch = "powerpc"), path = "powerpc.rs")]
-#[cfg_attr(target_arch = "loongarch64", path = "loongarch64.rs")]
-#[cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips"), path = "mips.rs")]
+#[cfg_attr(rseq_stub, path = "none.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "x86_64"), path = "x86_64.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "x86"), path = "x86.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "aarch64"), path = "aarch64.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "arm"), path = "arm.rs")]
+#[cfg_attr(all(not(rseq_stub), any(target_arch = "riscv64", target_arch = "riscv32")), path = "riscv.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "s390x"), path = "s390x.rs")]
+#[cfg_attr(all(not(rseq_stub), any(target_arch = "powerpc64", target_arch = "powerpc")), path = "powerpc.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "loongarch64"), path = "loongarch64.rs")]
+#[cfg_attr(
+    all(not(rseq_stub), any(target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips")),
+    path = "mips.rs"
+)]
 mod imp;
 
 use crate::abi::Rseq;
@@ -65,11 +84,12 @@ use core::ptr::NonNull;
 
 pub use imp::SIGNATURE;
 pub(crate) use imp::load_weak;
-#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-pub(crate) use imp::own_field;
+#[cfg(rseq_stub)]
+#[doc(hidden)]
+pub use imp::no_section;
 
 /// Whether one instruction of a section can address a static thread-local, as `fs:` and `gs:` do.
-pub const DIRECT: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
+pub const DIRECT: bool = cfg!(all(not(rseq_stub), any(target_arch = "x86_64", target_arch = "x86")));
 
 /// The thread pointer: what `__rseq_offset` counts from.
 #[inline]
@@ -80,21 +100,8 @@ pub fn thread_pointer() -> usize {
 /// This thread's copy of `__rseq_core_area`.
 #[inline]
 pub fn own_area() -> NonNull<Rseq> {
-    // SAFETY: it is in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: it is in the module's static TLS block, which is mapped as long as the thread runs, and so not null.
     unsafe { NonNull::new_unchecked(imp::own_area()) }
-}
-
-/// The u32 at `offset` of this thread's `__rseq_core_area`.
-///
-/// # Safety
-///
-/// `offset` is that of a u32 within the area.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
-#[inline]
-pub(crate) unsafe fn own_field(offset: usize) -> u32 {
-    // SAFETY: a u32 of this thread's static thread-local memory; volatile, because the kernel writes it behind the
-    // compiler's back.
-    unsafe { own_area().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
 }
 
 /// The raw system call; errors come back as -4095 to -1.
@@ -113,11 +120,11 @@ macro_rules! weak_address {
     ($symbol:literal) => {{
         let address: usize;
         // SAFETY: reads one word, which the linker made and which never changes once the process has started.
-        unsafe { $crate::arch::load_weak!($symbol, address) };
+        #[cfg_attr(rseq_stub, expect(unused_unsafe))]
+        unsafe {
+            $crate::arch::load_weak!($symbol, address)
+        };
         address
     }};
 }
 pub(crate) use weak_address;
-
-#[cfg(not(target_os = "linux"))]
-compile_error!("rseq is a Linux system call");

@@ -4,7 +4,7 @@
 pub mod check;
 mod frame;
 mod grammar;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+#[cfg(not(any(rseq_stub, target_arch = "x86_64", target_arch = "x86")))]
 mod load_store;
 mod outcome;
 
