@@ -149,7 +149,7 @@ macro_rules! load_weak {
             $crate::__rseq_wide!(".balign 8", ".balign 4"),
             concat!("67: ", $crate::__rseq_wide!(".quad ", ".long "), $symbol),
             ".popsection",
-            $crate::__rseq_text!(address "{t}", "67b", "{u}"),
+            $crate::__rseq_primitive!(address "{t}", "67b", "{u}"),
             $crate::__rseq_wide!("ld {t}, 0({t})", "lw {t}, 0({t})"),
             ".set pop",
             t = out(reg) $address,
@@ -183,7 +183,7 @@ macro_rules! __rseq_frame {
                 // use.
                 "move $31, {rseq_ra}"
             ]
-            descriptor [$crate::__rseq_primitive!(address "$14", "77b")]
+            descriptor [$crate::__rseq_primitive!(address "$14", "77b", "{rseq_ra}")]
             arm concat!($crate::__rseq_wide!("sd", "sw"), " $14, {rseq_cs}({rseq_area})"),
             index "{rseq_index}({rseq_area})"
             around [$crate::__rseq_set!(), ".set pop # {rseq_t} {rseq_u}"] // not every section uses them
@@ -197,18 +197,18 @@ macro_rules! __rseq_frame {
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
     // Of a local label within 2 GiB, by the program counter. Takes a second register to keep `$ra` in.
-    (address $r:literal, $label:expr) => {
+    (address $r:literal, $label:expr, $ra:literal) => {
         concat!(
-            "move {rseq_ra}, $31\n",
+            "move ", $ra, ", $31\n",
             "bal 78f\n",
             "lw ", $r, ", 0($31)\n", // in the delay slot, where $31 is the address of the distance already
             "60: .long ", $label, " - 60b\n",
             "78: ", $crate::__rseq_wide!("daddu ", "addu "), $r, ", ", $r, ", $31\n",
-            "move $31, {rseq_ra}"
+            "move $31, ", $ra
         )
     };
     // A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
-    (far $label:expr) => { concat!($crate::__rseq_primitive!(address "{rseq_t}", $label), "\njr {rseq_t}\nnop") };
+    (far $label:expr) => { concat!($crate::__rseq_primitive!(address "{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop") };
     (near $label:expr) => { concat!("b ", $label, "\nnop") };
     // The first `nop` is in the delay slot of the branch over this jump.
     (unless $branch:expr, $exit:expr) => {

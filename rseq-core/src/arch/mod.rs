@@ -26,7 +26,7 @@
 //! | primitive | effect |
 //! |---|---|
 //! | `(t)` | the register that addresses and literals go through |
-//! | `(far l)` | a jump of full range: from a way out to its exit, and from the handler to 75 |
+//! | `(far l)` | a jump as far as a program is large, which names `l` once: from a way out to its exit, from the handler to 75 |
 //! | `(near l)` | a jump from the handler to a way out, which follows it |
 //! | `(check_index i, x, l)` | leave to `l` unless the 32-bit field `i` is the low 32 bits of `x`, whatever the others are |
 //! | `(load_index r, i)` | `r` = index field, sign-extended: -1 is below no length |

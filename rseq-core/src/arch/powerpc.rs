@@ -103,7 +103,7 @@ macro_rules! load_weak {
             $crate::__rseq_wide!(".balign 8", ".balign 4"),
             concat!("67: ", $crate::__rseq_wide!(".quad ", ".long "), $symbol),
             ".popsection",
-            $crate::__rseq_text!(address "{0}", "67b"),
+            $crate::__rseq_primitive!(address "{0}", "67b"),
             $crate::__rseq_wide!("ld {0}, 0({0})", "lwz {0}, 0({0})"),
             out(reg_nonzero) $address,
             out("lr") _,
@@ -157,8 +157,8 @@ macro_rules! __rseq_primitive {
             "addi ", $r, ", ", $r, ", (", $label, " - 60b)@l"
         )
     };
-    // A conditional branch reaches 32 KiB only, `b` 32 MiB and by a linker's stub further, `bctr` everything.
-    (far $label:expr) => { concat!($crate::__rseq_primitive!(address "{rseq_t}", $label), "\nmtctr {rseq_t}\nbctr") };
+    // A conditional branch reaches 32 KiB only, `b` 32 MiB, and by a linker's stub further.
+    (far $label:expr) => { concat!("b ", $label) };
     (near $label:expr) => { concat!("b ", $label) };
     (unless $branch:literal, $exit:expr) => { concat!($branch, " 61f\nb ", $exit, "\n61:") };
     (check_index $index:literal, $x:ident, $exit:expr) => {
