@@ -14,7 +14,7 @@ use explore::{Explorer, Kernel};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use rseq_core::testing::{Ending, SectionIr};
+use rseq_core::testing::{Ending, Operand, SectionIr};
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 
@@ -27,8 +27,11 @@ const CHOICES: usize = 128;
 /// The most bytes that an explored section copies: an interruption is possible at each.
 const COPY: usize = 4;
 
-/// Random cases of a section that are explored.
+/// Random cases of a section that are explored; one of those with more than [`LONG`] steps.
 const CASES: u32 = 8;
+
+/// The schedules of a case grow with the square of the steps.
+const LONG: usize = 12;
 
 /// Those among which one at least shows what is wrong with a control: with 64, one run in a hundred did not.
 const CONTROL_CASES: u32 = 1024;
@@ -118,7 +121,7 @@ fn every_interruption_gives_an_order_of_whole_sections() {
         let mut seen = Seen::default();
         let all = |seen: &Seen| explore::endings(ir).iter().all(|ending| seen.endings.contains(ending));
         for _ in 0..100 {
-            explore(ir, CASES, &mut seen).unwrap_or_else(|failure| panic!("{failure}"));
+            explore(ir, if ir.steps.len() <= LONG { CASES } else { 1 }, &mut seen).unwrap_or_else(|failure| panic!("{failure}"));
             if all(&seen) {
                 break;
             }
@@ -133,11 +136,22 @@ fn every_interruption_gives_an_order_of_whole_sections() {
 /// What `kernel` breaks: each section in which an interruption at the wrong moment can be seen.
 fn broken_by(kernel: Kernel) -> Vec<&'static str> {
     let broken = |ir: &&'static SectionIr| failure(ir, kernel, CONTROL_CASES).is_some();
-    sections::all().filter(broken).map(|ir| ir.name).collect()
+    sections::all().filter(|ir| depends_on_memory(ir)).filter(broken).map(|ir| ir.name).collect()
 }
 
+/// Those sections.
 fn names() -> Vec<&'static str> {
-    sections::all().map(|ir| ir.name).collect()
+    sections::all().filter(|ir| depends_on_memory(ir)).map(|ir| ir.name).collect()
+}
+
+/// Whether what a section commits depends on what it finds: a store of the same word may come late, and is as if its section
+/// had begun late.
+fn depends_on_memory(ir: &SectionIr) -> bool {
+    ir.steps.iter().any(|step| {
+        let is_load = step.name.starts_with("load") && step.name != "load_index";
+        let compares = step.name.starts_with("cb") && matches!(step.operands, [Operand::Address(_), ..]);
+        is_load || compares || step.name == "commit add"
+    })
 }
 
 #[test]
