@@ -74,7 +74,7 @@ fn stretched_sections_do_the_same() {
 
 #[test]
 fn comparing_twice_does_the_same() {
-    same_as_plain!(compare_twice, |twice: Result<_, section::Differed>| twice.expect("nobody changes the word"));
+    same_as_plain!(compare_twice, |twice: Result<_, testing::Differed>| twice.expect("nobody changes the word"));
 }
 
 /// The word is 7 and 8 in turn, by another thread, which no section is restarted for.
@@ -101,7 +101,7 @@ fn a_second_comparison_that_differs_is_told() {
             // SAFETY: an atomic's word, and delays for every step; the CPU is one that the kernel told.
             let twice =
                 unsafe { compare_twice::load_cbne_store(token, cpu, word.as_ptr(), 7, unwanted, delays.as_ptr()) };
-            told = twice == Err(section::Differed);
+            told = twice == Err(testing::Differed);
         }
         done.store(true, Relaxed);
         told

@@ -52,11 +52,11 @@ macro_rules! delayed_sections {
                 cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
             ) -> Result<Committed, Aborted> {
                 exits(Aborted) scratch(sum, i) abort(Aborted);
-                check_index cpu => Aborted;
-                load sum, [v];
-                add sum, count;
-                repeatable copy [to], [from], len using i;
-                commit store [v], sum;
+                check_index(cpu) else Aborted;
+                load(sum, [v]);
+                add(sum, count);
+                repeatable copy([to], [from], len, i);
+                commit store([v], sum);
             }
 
             /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count` each
@@ -74,16 +74,16 @@ macro_rules! delayed_sections {
                 base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
             ) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
-                load_index slot;
-                bound slot, slots => OutOfRange;
-                scale slot, STRIDE;
-                load sum, [attempts];
-                add sum, count;
-                repeatable store [attempts], sum;
-                load sum, [base + slot];
-                add sum, count;
-                repeatable copy [to], [from], len using i;
-                commit store [base + slot], sum;
+                load_index(slot);
+                bound(slot, slots) else OutOfRange;
+                scale(slot, STRIDE);
+                load(sum, [attempts]);
+                add(sum, count);
+                repeatable store([attempts], sum);
+                load(sum, [base + slot]);
+                add(sum, count);
+                repeatable copy([to], [from], len, i);
+                commit store([base + slot], sum);
             }
         }
     };
@@ -107,12 +107,12 @@ critical_section! {
         index: usize, t: *mut usize, u: usize, area: *mut usize, block: usize, cs: usize
     ) -> Result<Committed, librseq::Error> {
         exits(Aborted, CompareFailed) scratch(token) abort(Aborted);
-        check_index index => Aborted;
-        cbne [t], u => CompareFailed;
-        load token, [area];
-        add token, block;
-        cbne token, cs => CompareFailed;
-        commit store [t], token;
+        check_index(index) else Aborted;
+        cbne([t], u) else CompareFailed;
+        load(token, [area]);
+        add(token, block);
+        cbne(token, cs) else CompareFailed;
+        commit store([t], token);
     }
 
     /// `if *t == u { *t = area }`: few enough operands for a register each, everywhere.
@@ -127,9 +127,9 @@ critical_section! {
     pub unsafe fn few_named_like_operands(
         index: usize, t: *mut usize, u: usize, area: usize
     ) -> Result<Committed, librseq::Error> {
-        exits(Aborted, CompareFailed) scratch() abort(Aborted);
-        check_index index => Aborted;
-        cbne [t], u => CompareFailed;
-        commit store [t], area;
+        exits(Aborted, CompareFailed) abort(Aborted);
+        check_index(index) else Aborted;
+        cbne([t], u) else CompareFailed;
+        commit store([t], area);
     }
 }

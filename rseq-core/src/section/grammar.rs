@@ -54,7 +54,7 @@
 /// | `shl(r, k)`, `shr(r, k)` | `r` <<= `k`, `r` >>= `k` (unsigned), `k` below the bits of a word |
 /// | `repeatable store([m], x)` | the word at `m` = `x`, which an aborted section may do any number of times |
 /// | `repeatable store_u8([m], x)`, `store_u16`, `store_u32` | the same for the low 1, 2 or 4 bytes of `x` |
-/// | `repeatable copy([d], [s], n, r)` | `n` bytes from `s` to `d`, repeatable too; `r` counts them |
+/// | `repeatable copy([d], [s], n, r)` | `n` bytes from `s` to `d`, repeatable too; `r` is `n` after it |
 /// | `commit store([m], x)` | the commit; also `store_u8`, `store_u16`, `store_u32` |
 /// | `commit add([m], x)` | the commit: the word at `m` += `x` |
 ///

@@ -14,10 +14,12 @@
 //!
 //! Changed sections have sixteen steps at most.
 
+mod interpret;
 mod ir;
 mod steps;
 mod variants;
 
+pub use interpret::{Call, Ending, Fault, Memory};
 pub use ir::{Address, Compiled, Operand, Parameter, Run, SectionIr, Step};
 #[doc(hidden)]
 pub use ir::{ParameterWord, Returned};

@@ -307,6 +307,20 @@ macro_rules! __every_step_sections {
                 commit add([v + j * 8], 1);
             }
 
+            /// Copies `n` bytes, and commits what the copy has counted.
+            ///
+            /// # Safety
+            ///
+            /// `v` is a valid word; `from` and `to` are `n` valid bytes that do not overlap; `cpu` is not -1 or -2.
+            pub unsafe fn copy_and_count(
+                cpu: usize, v: *mut usize, to: *mut u8, from: *const u8, n: usize
+            ) -> Result<$crate::Committed, $crate::Aborted> {
+                exits(Aborted) scratch(k) abort(Aborted);
+                check_index(cpu) else Aborted;
+                repeatable copy([to], [from], n, k);
+                commit store([v], k);
+            }
+
             /// Two strides: `base[i] = other[i]`, and the slot's old word returned.
             ///
             /// # Safety

@@ -1,12 +1,15 @@
 //! Random memory and parameters for any section, chosen by what its steps do with each parameter.
 
-use crate::machine::{Call, Ending};
-use crate::memory::{ACTORS, Fault, Memory, REGION, WORD};
+use crate::machine::Call;
+use crate::memory::{ACTORS, Memory, REGION, WORD};
 use core::fmt;
-use rseq_core::section::{Parameter, Place, Source, Statement, Step};
+use rseq_core::testing::{Address, Ending, Fault, Memory as _, Operand, Parameter, SectionIr, Step};
 
 /// The most bytes that a case copies.
 pub const LONGEST_COPY: usize = 3 * WORD;
+
+/// Values that carry into other bytes, or show where a sign comes in.
+const EDGES: [usize; 5] = [usize::MAX, usize::MAX / 2 + 1, usize::MAX / 0xff * 0x80, usize::MAX / 0x101, 0x7fff_fffe];
 
 /// A source of choices: the bytes that the property test varies, and 0 once they are used up.
 pub struct Choices<'a>(std::slice::Iter<'a, u8>);
@@ -22,6 +25,9 @@ impl<'a> Choices<'a> {
     }
 }
 
+/// Bytes that a section reaches from an address to which it adds a distance: two of the largest accesses.
+const REACH: usize = 16;
+
 /// What the steps do with a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -31,94 +37,100 @@ enum Role {
     Limit,
     /// Bytes to copy.
     Length,
-    /// A distance from an address.
-    Offset,
+    /// A distance from an address: a multiple of `unit`, below `count` times it.
+    Offset { unit: usize, count: usize },
     /// Any number.
     Number,
-    /// A word of the CPU's, which the section loads or commits to.
-    Published,
-    /// Two of them: the section adds a distance to the address.
-    PublishedPair,
-    /// A word that it only stores to before the commit, such as one for a result.
-    Written,
+    /// Memory of the CPU's, which the section loads from or commits to: this many bytes.
+    Published(usize),
+    /// Memory that it only stores to before the commit, such as a word for a result.
+    Written(usize),
     /// Bytes that it copies, or copies to.
     Copied,
 }
 
 impl Role {
     fn is_published(self) -> bool {
-        matches!(self, Self::Published | Self::PublishedPair)
+        matches!(self, Self::Published(_))
     }
 
-    /// Bytes behind a pointer.
+    /// Bytes at a pointer.
     fn size(self) -> usize {
         match self {
-            Self::Published | Self::Written => WORD,
-            Self::PublishedPair => 2 * WORD,
+            Self::Published(size) | Self::Written(size) => size,
             Self::Copied => LONGEST_COPY,
             _ => 0,
         }
     }
 }
 
-fn role(statement: &Statement, parameter: &Parameter) -> Role {
+fn role(ir: &SectionIr, parameter: &Parameter) -> Role {
     let name = parameter.name;
-    let has = |uses: &dyn Fn(&Step) -> bool| statement.steps.iter().any(uses);
+    let takes = |step: &str, at: usize| {
+        let named = Some(&Operand::Name(name));
+        ir.steps.iter().any(|other| other.name == step && other.operands.get(at) == named)
+    };
     if !parameter.pointer {
         return match () {
-            () if has(&|step| matches!(step, Step::CheckIndex { expected, .. } if *expected == name)) => Role::Index,
-            () if has(&|step| matches!(step, Step::Bound { limit, .. } if *limit == name)) => Role::Limit,
-            () if has(&|step| matches!(step, Step::Copy { length, .. } if *length == name)) => Role::Length,
-            () if has(&|step| offset(step) == Some(name)) => Role::Offset,
-            () => Role::Number,
+            () if takes("check_index", 0) => Role::Index,
+            () if takes("bound", 1) => Role::Limit,
+            () if takes("repeatable copy", 2) => Role::Length,
+            () => offset(ir, name).unwrap_or(Role::Number),
         };
     }
-    let apart =
-        |step: &Step| place_of(step).is_some_and(|place| place.base == name && is_parameter(statement, place.offset));
+    let is_apart = |address: &Address| address.displacement > 0 || is_parameter(ir, address.index.map(|index| index.0));
+    let uses: Vec<(&Step, Address)> = addresses(ir).filter(|(_, address)| address.base == name).collect();
+    let size = if uses.iter().any(|(_, address)| is_apart(address)) { REACH } else { WORD };
     match () {
-        () if has(&apart) => Role::PublishedPair,
-        () if has(&|step| published(step) == Some(name)) => Role::Published,
-        () if has(&|step| matches!(step, Step::Copy { to, from, .. } if [to.base, from.base].contains(&name))) => {
-            Role::Copied
-        }
-        () => Role::Written,
+        () if uses.iter().any(|(step, _)| step.name == "repeatable copy") => Role::Copied,
+        () if uses.iter().any(|(step, _)| !step.name.starts_with("repeatable")) => Role::Published(size),
+        () => Role::Written(size),
     }
 }
 
-fn is_parameter(statement: &Statement, name: Option<&str>) -> bool {
-    statement.parameters.iter().any(|parameter| Some(parameter.name) == name)
+/// The role of a number that is added to addresses: so that each access stays in reach, at a multiple of its size.
+fn offset(ir: &SectionIr, name: &str) -> Option<Role> {
+    let uses = addresses(ir).filter_map(|(step, address)| Some((bytes(step), address.index?)));
+    let uses: Vec<(usize, usize)> =
+        uses.filter(|(_, index)| index.0 == name).map(|(bytes, index)| (bytes, index.1)).collect();
+    let unit = uses.iter().map(|(bytes, factor)| bytes.div_ceil(*factor)).max()?;
+    let count = uses.iter().map(|(bytes, factor)| (REACH - bytes) / (unit * factor) + 1).min()?;
+    Some(Role::Offset { unit, count })
 }
 
-/// The word that a step works on.
-fn place_of(step: &Step) -> Option<Place> {
-    match step {
-        Step::Load { from: place, .. }
-        | Step::Store { to: place, .. }
-        | Step::CommitStore { to: place, .. }
-        | Step::CommitAdd { to: place, .. }
-        | Step::CommitIncrement { to: place }
-        | Step::LeaveIfDifferent { left: Source::Memory(place), .. }
-        | Step::LeaveIfEqual { left: Source::Memory(place), .. } => Some(*place),
-        _ => None,
+/// The bytes that a step loads or stores at an address.
+fn bytes(step: &Step) -> usize {
+    match step.name.rsplit('_').next() {
+        Some("u8") => 1,
+        Some("u16") => 2,
+        Some("u32") => 4,
+        _ => WORD,
     }
 }
 
-/// Where a step loads from, or commits to.
-fn published(step: &Step) -> Option<&'static str> {
-    match step {
-        Step::Store { .. } => None,
-        _ => place_of(step).map(|place| place.base),
-    }
+fn is_parameter(ir: &SectionIr, name: Option<&str>) -> bool {
+    ir.parameters.iter().any(|parameter| Some(parameter.name) == name)
 }
 
-fn offset(step: &Step) -> Option<&'static str> {
-    place_of(step).and_then(|place| place.offset)
+/// All addresses among the operands.
+fn addresses(ir: &SectionIr) -> impl Iterator<Item = (&Step, Address)> {
+    ir.steps.iter().flat_map(|step| {
+        step.operands.iter().filter_map(move |operand| match operand {
+            Operand::Address(address) => Some((step, *address)),
+            _ => None,
+        })
+    })
+}
+
+/// Whether the caller picks the CPU.
+fn is_by_caller(ir: &SectionIr) -> bool {
+    ir.steps.first().is_some_and(|step| step.name == "check_index")
 }
 
 /// Memory, and what each of the actors calls the section with on each of the two CPUs.
 #[derive(Clone)]
 pub struct Case {
-    pub statement: &'static Statement,
+    pub ir: &'static SectionIr,
     /// The numbers of the two CPUs, which follow each other.
     pub cpus: [i32; 2],
     pub memory: Memory,
@@ -127,19 +139,13 @@ pub struct Case {
 
 impl Case {
     /// A case with memory at `base`, on the CPUs `first` and `first + 1`, that copies no more than `longest` bytes.
-    pub fn new(
-        statement: &'static Statement,
-        base: usize,
-        first: i32,
-        longest: usize,
-        choices: &mut Choices<'_>,
-    ) -> Self {
+    pub fn new(ir: &'static SectionIr, base: usize, first: i32, longest: usize, choices: &mut Choices<'_>) -> Self {
         assert!(longest <= LONGEST_COPY);
-        let roles: Vec<Role> = statement.parameters.iter().map(|parameter| role(statement, parameter)).collect();
-        let plan = Plan { statement, base, first, longest, places: place(statement, &roles, choices), roles };
+        let roles: Vec<Role> = ir.parameters.iter().map(|parameter| role(ir, parameter)).collect();
+        let plan = Plan { ir, base, first, longest, places: place(ir, &roles, choices), roles };
         let memory = plan.memory(choices);
         let parameters = std::array::from_fn(|actor| plan.parameters(actor, &memory, choices));
-        Self { statement, cpus: [first, first + 1], memory, parameters }
+        Self { ir, cpus: [first, first + 1], memory, parameters }
     }
 
     pub fn parameters(&self, actor: usize, cpu: usize) -> &[usize] {
@@ -147,7 +153,7 @@ impl Case {
     }
 
     pub fn call(&self, actor: usize, cpu: usize) -> Call {
-        Call::new(self.statement, self.parameters(actor, cpu))
+        Call::new(self.ir, self.parameters(actor, cpu))
     }
 
     /// The whole section of an actor without an interruption, on one of the two CPUs.
@@ -158,8 +164,8 @@ impl Case {
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.statement.parameters.iter().map(|parameter| parameter.name).collect();
-        writeln!(f, "{} {names:?}", self.statement.name)?;
+        let names: Vec<&str> = self.ir.parameters.iter().map(|parameter| parameter.name).collect();
+        writeln!(f, "{} {names:?}", self.ir.name)?;
         for (actor, parameters) in self.parameters.iter().enumerate() {
             writeln!(f, "thread {actor}, on CPU {:?}: {parameters:x?}", self.cpus)?;
         }
@@ -176,8 +182,8 @@ struct Cell {
 
 /// A place of its own for each pointer. Sections that check the index get different ones on different CPUs; in those that
 /// load it, one address leads to both regions, and whatever is no slot is the actor's own.
-fn place(statement: &Statement, roles: &[Role], choices: &mut Choices<'_>) -> Vec<Cell> {
-    let by_caller = matches!(statement.steps.first(), Some(Step::CheckIndex { .. }));
+fn place(ir: &SectionIr, roles: &[Role], choices: &mut Choices<'_>) -> Vec<Cell> {
+    let by_caller = is_by_caller(ir);
     let mut used = [0, 0];
     let cells = roles.iter().map(|role| {
         let own = !role.is_published() && (!by_caller || choices.below(2) == 0);
@@ -186,12 +192,12 @@ fn place(statement: &Statement, roles: &[Role], choices: &mut Choices<'_>) -> Ve
         Cell { own, offset }
     });
     let cells = cells.collect();
-    assert!(used.iter().all(|used| *used < REGION), "{}: too many pointers", statement.name);
+    assert!(used.iter().all(|used| *used < REGION), "{}: too many pointers", ir.name);
     cells
 }
 
 struct Plan {
-    statement: &'static Statement,
+    ir: &'static SectionIr,
     base: usize,
     first: i32,
     longest: usize,
@@ -217,12 +223,13 @@ impl Plan {
         let mut memory = Memory::new(self.base);
         for number in 0..2 + ACTORS {
             for cell in 0..REGION / WORD {
-                let word = match choices.below(4) {
-                    0 => 0,
-                    1 => choices.below(3),
+                let word = match choices.below(8) {
+                    0 | 1 => 0,
+                    2 | 3 => choices.below(9),
+                    4 => EDGES[choices.below(EDGES.len())],
                     _ => self.node(number, choices),
                 };
-                memory.store(self.region(number) + cell * WORD, word).expect("a word of the memory");
+                memory.store(self.region(number) + cell * WORD, WORD, word).expect("a word of the memory");
             }
         }
         memory
@@ -234,11 +241,7 @@ impl Plan {
             (0..self.roles.len()).map(|at| self.parameter(at, actor, cpu, memory, choices)).collect()
         };
         let first = on_cpu(0, choices);
-        if matches!(self.statement.steps.first(), Some(Step::CheckIndex { .. })) {
-            [first, on_cpu(1, choices)]
-        } else {
-            [first.clone(), first]
-        }
+        if is_by_caller(self.ir) { [first, on_cpu(1, choices)] } else { [first.clone(), first] }
     }
 
     fn parameter(&self, at: usize, actor: usize, cpu: usize, memory: &Memory, choices: &mut Choices<'_>) -> usize {
@@ -247,36 +250,32 @@ impl Plan {
             Role::Index => index,
             Role::Limit => [index, index + 1, index + 2, usize::MAX, 0][choices.below(5)],
             Role::Length => choices.below(self.longest + 1),
-            Role::Offset => WORD * choices.below(2),
-            Role::Number => match choices.below(4) {
+            Role::Offset { unit, count } => unit * choices.below(count),
+            Role::Number => match choices.below(6) {
                 0 => self.node(cpu, choices),
-                1 => choices.below(3),
+                1 => choices.below(9),
+                2 => EDGES[choices.below(EDGES.len())],
                 _ => self.compared(at, cpu, memory, choices),
             },
-            Role::Published | Role::PublishedPair | Role::Written | Role::Copied => {
-                self.pointer(self.places[at], actor, cpu)
-            }
+            Role::Published(_) | Role::Written(_) | Role::Copied => self.pointer(self.places[at], actor, cpu),
         }
     }
 
     /// The word that a number is compared with, if it is: the one at a parameter, or else the first of the region.
     fn compared(&self, at: usize, cpu: usize, memory: &Memory, choices: &mut Choices<'_>) -> usize {
-        let name = self.statement.parameters[at].name;
-        let base = self.statement.steps.iter().find_map(|step| match step {
-            Step::LeaveIfDifferent { left: Source::Memory(place), right, .. }
-            | Step::LeaveIfEqual { left: Source::Memory(place), right, .. }
-                if *right == name =>
-            {
-                Some(place.base)
+        let name = self.ir.parameters[at].name;
+        let base = self.ir.steps.iter().find_map(|step| match (step.name, step.operands) {
+            ("cbne" | "cbeq", [Operand::Address(address), Operand::Name(right)]) if *right == name => {
+                Some(address.base)
             }
             _ => None,
         });
-        let parameter = self.statement.parameters.iter().position(|parameter| Some(parameter.name) == base);
-        let offset = parameter.map_or(0, |parameter| match self.roles[parameter] {
-            Role::PublishedPair => self.places[parameter].offset + WORD * choices.below(2),
-            _ => self.places[parameter].offset,
+        let parameter = self.ir.parameters.iter().position(|parameter| Some(parameter.name) == base);
+        let offset = parameter.map_or(0, |parameter| {
+            let words = self.roles[parameter].size() / WORD;
+            self.places[parameter].offset + WORD * choices.below(words.max(1))
         });
-        memory.load(self.region(cpu) + offset).expect("a word of the region")
+        memory.load(self.region(cpu) + offset, WORD).expect("a word of the region")
     }
 
     fn pointer(&self, cell: Cell, actor: usize, cpu: usize) -> usize {
@@ -289,6 +288,6 @@ impl Plan {
 
     /// Whether the section adds the index to the address.
     fn slots_by_index(&self) -> bool {
-        self.statement.steps.iter().any(|step| matches!(step, Step::Scale { .. }))
+        self.ir.steps.iter().any(|step| step.name == "scale")
     }
 }

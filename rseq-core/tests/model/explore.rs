@@ -1,9 +1,9 @@
 //! Every way in which the kernel can interrupt one call, twice, and what the others do meanwhile.
 
 use crate::case::Case;
-use crate::machine::{Call, Ending, Flow};
-use crate::memory::{ACTORS, Fault, Memory};
-use rseq_core::section::{Statement, Step};
+use crate::machine::Call;
+use crate::memory::{ACTORS, Memory};
+use rseq_core::testing::{Ending, Fault, SectionIr};
 use std::collections::HashMap;
 
 /// Interruptions of one call.
@@ -115,8 +115,8 @@ impl<'a> Explorer<'a> {
             }
             let committing = (self.kernel == Kernel::Late && world.call.is_at_commit()).then(|| world.call.clone());
             match self.advance(&mut world).map_err(|violation| failed(violation, &world))? {
-                Flow::On => {}
-                Flow::Ended(ending) => {
+                None => {}
+                Some(ending) => {
                     self.late(committing, &world)?;
                     return self.judge(&world, ending);
                 }
@@ -191,28 +191,29 @@ impl<'a> Explorer<'a> {
 
     /// After an abort the section restarts itself, or its caller tries again on the CPU of the moment.
     fn again(&self, world: &mut World) {
-        match self.case.statement.abort {
+        match self.case.ir.abort {
             None => world.call.restart(),
             Some(_) => world.call = self.case.call(0, world.cpu),
         }
     }
 
-    fn advance(&mut self, world: &mut World) -> Result<Flow, Violation> {
+    fn advance(&mut self, world: &mut World) -> Result<Option<Ending>, Violation> {
         world.at += 1;
         match world.call.advance(self.case.cpus[world.cpu], &mut world.memory)? {
-            Flow::Ended(Ending::Left(exit)) if self.case.statement.abort == Some(exit) => {
+            Some(Ending::Left(exit)) if self.case.ir.abort == Some(exit) => {
                 self.again(world);
-                Ok(Flow::On)
+                Ok(None)
             }
-            flow => Ok(flow),
+            ending => Ok(ending),
         }
     }
 
     /// Whether an order of whole sections gives what this one gave.
     fn judge(&mut self, world: &World, ending: Ending) -> Result<(), Failure> {
         self.paths += 1;
-        if !self.endings.contains(&ending) {
-            self.endings.push(ending);
+        let kind = kind(ending);
+        if !self.endings.contains(&kind) {
+            self.endings.push(kind);
         }
         let cpus: Vec<usize> = world.others.iter().map(|other| other.1).collect();
         let same = |(memory, ours, others): &Outcome| {
@@ -235,7 +236,7 @@ fn orders_of(case: &Case, others: &[usize]) -> Result<Vec<Outcome>, Fault> {
         let actors: Vec<(usize, usize)> = [cpu].iter().chain(others).copied().enumerate().collect();
         for order in permutations(&actors) {
             let mut memory = case.memory.clone();
-            let mut endings = vec![Ending::Committed; actors.len()];
+            let mut endings = vec![Ending::Committed(None); actors.len()];
             for (actor, cpu) in order {
                 endings[actor] = case.complete(actor, cpu, &mut memory)?;
             }
@@ -261,20 +262,20 @@ fn permutations<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
         .collect()
 }
 
+/// The ending without its output.
+fn kind(ending: Ending) -> Ending {
+    match ending {
+        Ending::Committed(_) => Ending::Committed(None),
+        left @ Ending::Left(_) => left,
+    }
+}
+
 /// The exits by which a call can end: not by an abort, after which there is another attempt.
-pub fn endings(statement: &Statement) -> Vec<Ending> {
-    let mut endings = vec![Ending::Committed];
-    for step in statement.steps {
-        let (Step::CheckIndex { exit, .. }
-        | Step::Bound { exit, .. }
-        | Step::LeaveIfDifferent { exit, .. }
-        | Step::LeaveIfEqual { exit, .. }
-        | Step::LeaveIfZero { exit, .. }) = step
-        else {
-            continue;
-        };
+pub fn endings(ir: &SectionIr) -> Vec<Ending> {
+    let mut endings = vec![Ending::Committed(None)];
+    for exit in ir.steps.iter().filter_map(|step| step.exit) {
         let ending = Ending::Left(exit);
-        if statement.abort != Some(*exit) && !endings.contains(&ending) {
+        if ir.abort != Some(exit) && !endings.contains(&ending) {
             endings.push(ending);
         }
     }

@@ -1,34 +1,18 @@
 //! The memory of the model: a region for each of two CPUs, and one for each thread's own words.
 
 use core::fmt;
+use rseq_core::testing::{self, Fault};
 
 pub const WORD: usize = size_of::<usize>();
 
 /// Bytes of a region: the stride of the sections, so that a section finds the region of its CPU.
-pub const REGION: usize = rseq_core::section::Statement::STRIDE;
+pub const REGION: usize = rseq_core::testing::SectionIr::STRIDE;
 
 /// The thread whose section is interrupted, and two that run when it does not.
 pub const ACTORS: usize = 3;
 
 /// Two CPUs' regions, and one for each actor.
 pub const SIZE: usize = (2 + ACTORS) * REGION;
-
-/// What no right section does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// An access beyond the memory, by this address.
-    Outside(usize),
-    /// A word at an address that is not one's.
-    Misaligned(usize),
-    /// A load of what an attempt that did not commit has stored there.
-    LeftBehind(usize),
-    /// A use of a register that nothing was put in since the section began.
-    Undefined(&'static str),
-    /// A change of a parameter, which the next attempt needs.
-    Parameter(&'static str),
-    /// No operand of the section.
-    Unknown(&'static str),
-}
 
 #[derive(Clone)]
 pub struct Memory {
@@ -65,37 +49,6 @@ impl Memory {
         if offset < SIZE && length <= SIZE - offset { Ok(offset) } else { Err(Fault::Outside(address)) }
     }
 
-    fn word_offset(&self, address: usize) -> Result<usize, Fault> {
-        if !address.is_multiple_of(WORD) {
-            return Err(Fault::Misaligned(address));
-        }
-        self.offset(address, WORD)
-    }
-
-    pub fn load(&self, address: usize) -> Result<usize, Fault> {
-        let offset = self.word_offset(address)?;
-        let mut word = [0; WORD];
-        for (at, byte) in word.iter_mut().enumerate() {
-            *byte = self.byte(address, offset + at)?;
-        }
-        Ok(usize::from_ne_bytes(word))
-    }
-
-    pub fn store(&mut self, address: usize, word: usize) -> Result<(), Fault> {
-        let offset = self.word_offset(address)?;
-        self.bytes[offset..offset + WORD].copy_from_slice(&word.to_ne_bytes());
-        self.left_behind[offset..offset + WORD].fill(false);
-        Ok(())
-    }
-
-    pub fn copy_byte(&mut self, to: usize, from: usize) -> Result<(), Fault> {
-        let byte = self.byte(from, self.offset(from, 1)?)?;
-        let to = self.offset(to, 1)?;
-        self.bytes[to] = byte;
-        self.left_behind[to] = false;
-        Ok(())
-    }
-
     fn byte(&self, address: usize, offset: usize) -> Result<u8, Fault> {
         if self.left_behind[offset] { Err(Fault::LeftBehind(address)) } else { Ok(self.bytes[offset]) }
     }
@@ -111,4 +64,27 @@ impl Memory {
     pub fn shows(&self, other: &Self) -> bool {
         self.bytes == other.bytes || (0..SIZE).all(|at| self.bytes[at] == other.bytes[at] || self.left_behind[at])
     }
+}
+
+impl testing::Memory for Memory {
+    fn load(&self, address: usize, bytes: usize) -> Result<usize, Fault> {
+        let offset = self.offset(address, bytes)?;
+        let mut word = [0; WORD];
+        for (at, byte) in low_bytes(&mut word, bytes).iter_mut().enumerate() {
+            *byte = self.byte(address, offset + at)?;
+        }
+        Ok(usize::from_ne_bytes(word))
+    }
+
+    fn store(&mut self, address: usize, bytes: usize, value: usize) -> Result<(), Fault> {
+        let offset = self.offset(address, bytes)?;
+        self.bytes[offset..offset + bytes].copy_from_slice(low_bytes(&mut value.to_ne_bytes(), bytes));
+        self.left_behind[offset..offset + bytes].fill(false);
+        Ok(())
+    }
+}
+
+/// The low bytes of a word, in the order that they have in memory.
+fn low_bytes(word: &mut [u8; WORD], bytes: usize) -> &mut [u8] {
+    if cfg!(target_endian = "little") { &mut word[..bytes] } else { &mut word[WORD - bytes..] }
 }

@@ -1,15 +1,14 @@
 //! The assembly itself, in memory of the same layout, next to the model.
 
 use crate::case::{Case, Choices, LONGEST_COPY};
-use crate::machine::Ending;
-use crate::memory::{Fault, SIZE};
+use crate::memory::SIZE;
 use crate::{CHOICES, runner, sections};
 use linux_raw_sys::general::__NR_sched_setaffinity;
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
-use rseq_core::section::{Form, Run, Statement, Step};
-use rseq_core::{Area, Committed, KernelRseq, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
+use rseq_core::testing::{Compiled, Ending, Fault, Run, SectionIr};
+use rseq_core::{Area, KernelRseq, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
 use std::io::Write;
 use std::ptr;
 
@@ -28,35 +27,35 @@ struct Bench<A> {
     /// What the index reads in this thread.
     index: i32,
     token: Token<'static, A>,
-    run: fn(&Form) -> Run<A>,
+    run: fn(&Compiled) -> Run<A>,
 }
 
 impl<A: Area> Bench<A> {
     /// Compares all sections that can run with this index.
     fn compare_all(&self) {
-        let (mut sections, mut forms) = (0, 0);
-        for statement in sections::all().filter(|statement| self.index >= 0 || turns_away(statement)) {
+        let (mut sections, mut functions) = (0, 0);
+        for ir in sections::all().filter(|ir| self.index >= 0 || turns_away(ir)) {
             sections += 1;
-            for form in statement.forms {
-                forms += 1;
+            for compiled in ir.compiled {
+                functions += 1;
                 let result =
-                    runner(CASES).run(&vec(any::<u8>(), CHOICES), |choices| self.compare(statement, form, &choices));
-                result.unwrap_or_else(|error| panic!("{} with the index {}: {error}", statement.name, self.index));
+                    runner(CASES).run(&vec(any::<u8>(), CHOICES), |choices| self.compare(ir, compiled, &choices));
+                result.unwrap_or_else(|error| panic!("{} with the index {}: {error}", ir.name, self.index));
             }
         }
-        println!("index {}: {sections} sections, {} random calls agree", self.index, forms * CASES);
+        println!("index {}: {sections} sections, {} random calls agree", self.index, functions * CASES);
     }
 
-    fn compare(&self, statement: &'static Statement, form: &Form, choices: &[u8]) -> Result<(), TestCaseError> {
+    fn compare(&self, ir: &'static SectionIr, compiled: &Compiled, choices: &[u8]) -> Result<(), TestCaseError> {
         let base = self.arena.expose_provenance();
-        let case = Case::new(statement, base, self.cpu, LONGEST_COPY, &mut Choices::new(choices));
+        let case = Case::new(ir, base, self.cpu, LONGEST_COPY, &mut Choices::new(choices));
         let mut memory = case.memory.clone();
         let expected = case.call(0, 0).complete(self.index, &mut memory);
         if let Err(Fault::Outside(_) | Fault::Misaligned(_)) = expected {
             return Err(TestCaseError::reject("senseless"));
         }
         let expected = expected.map_err(|fault| TestCaseError::fail(format!("{fault:x?}")))?;
-        let found = self.call(&case, form, expected);
+        let found = self.call(&case, compiled, expected);
         // SAFETY: the arena is SIZE bytes, and no section runs.
         let bytes: [u8; SIZE] = unsafe { self.arena.cast::<[u8; SIZE]>().read_volatile() };
         if found == expected && bytes == *memory.bytes() {
@@ -68,16 +67,16 @@ impl<A: Area> Bench<A> {
     }
 
     /// Calls the section until it is not aborted, unless the model is too.
-    fn call(&self, case: &Case, form: &Form, expected: Ending) -> Ending {
+    fn call(&self, case: &Case, compiled: &Compiled, expected: Ending) -> Ending {
         loop {
             // SAFETY: the arena is SIZE bytes, and no section runs.
             unsafe { self.arena.cast::<[u8; SIZE]>().write_volatile(*case.memory.bytes()) };
             // SAFETY: the model has shown that with these parameters and this index the section stays in the arena.
-            let ending = match unsafe { (self.run)(form)(self.token, case.parameters(0, 0)) } {
-                Ok(Committed) => Ending::Committed,
+            let ending = match unsafe { (self.run)(compiled)(self.token, case.parameters(0, 0)) } {
+                Ok(output) => Ending::Committed(output),
                 Err(exit) => Ending::Left(exit),
             };
-            if ending == expected || ending != case.statement.abort.map_or(Ending::Committed, Ending::Left) {
+            if ending == expected || case.ir.abort.is_none_or(|exit| ending != Ending::Left(exit)) {
                 return ending;
             }
         }
@@ -85,8 +84,8 @@ impl<A: Area> Bench<A> {
 }
 
 /// Whether a section looks at the index before it goes by it.
-fn turns_away(statement: &Statement) -> bool {
-    statement.steps.iter().any(|step| matches!(step, Step::CheckIndex { .. } | Step::Bound { .. }))
+fn turns_away(ir: &SectionIr) -> bool {
+    ir.steps.iter().any(|step| ["check_index", "bound"].contains(&step.name))
 }
 
 /// Keeps this thread on a CPU.
@@ -117,7 +116,7 @@ fn the_assembly_agrees_with_the_model() {
     if let Some(token) = ThreadArea::current(kernel) {
         let cpu = token.cpu_id();
         stay_on(cpu);
-        Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |form| form.adopted }.compare_all();
+        Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |compiled| compiled.adopted }.compare_all();
         release_adopted(token.area());
     }
     // SAFETY: released below in the same thread, which nobody has registered now.
@@ -129,7 +128,7 @@ fn the_assembly_agrees_with_the_model() {
     let token = OwnArea::current().expect("a registered thread");
     let cpu = token.cpu_id();
     stay_on(cpu);
-    let mut bench = Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |form| form.own };
+    let mut bench = Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |compiled| compiled.own };
     bench.compare_all();
     registration.release().expect("released");
     bench.index = -1;

@@ -6,7 +6,7 @@ use crate::{CHOICES, Seen, explore_case, runner};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
-use rseq_core::section::{Parameter, Place, Source, Statement, Step};
+use rseq_core::testing::{Address, Operand, Parameter, SectionIr, Step};
 
 /// Random sections.
 const SECTIONS: u32 = 100;
@@ -38,56 +38,85 @@ struct Draft {
     known: Vec<&'static str>,
 }
 
+/// A step without an exit.
+fn step(name: &'static str, operands: &[Operand]) -> Step {
+    Step { name, operands: operands.to_vec().leak(), exit: None }
+}
+
+fn leaving(name: &'static str, operands: &[Operand], exit: &'static str) -> Step {
+    Step { exit: Some(exit), ..step(name, operands) }
+}
+
+fn pick(names: &[&'static str], choices: &mut Choices<'_>) -> &'static str {
+    names[choices.below(names.len())]
+}
+
 impl Draft {
-    fn place(&self, base: &'static str) -> Place {
-        Place { base, offset: self.slot }
+    fn published(&self, choices: &mut Choices<'_>) -> Operand {
+        let base = pick(&["v", "v2"], choices);
+        Operand::Address(Address { index: self.slot.map(|slot| (slot, 1)), ..Address::new(base) })
     }
 
-    fn published(&self, choices: &mut Choices<'_>) -> Place {
-        self.place(["v", "v2"][choices.below(2)])
-    }
-
-    fn value(&self, choices: &mut Choices<'_>) -> &'static str {
+    fn value(&self, choices: &mut Choices<'_>) -> Operand {
         let values: Vec<&str> = self.known.iter().copied().chain(["expect", "count"]).collect();
-        values[choices.below(values.len())]
+        match choices.below(values.len() + 1) {
+            0 => Operand::Literal(choices.below(256)),
+            at => Operand::Name(values[at - 1]),
+        }
+    }
+
+    fn known(&self) -> Option<Operand> {
+        self.known.first().map(|name| Operand::Name(name))
+    }
+
+    /// A register that holds a value from now on.
+    fn written(&mut self, choices: &mut Choices<'_>) -> Operand {
+        let register = pick(&["a", "b"], choices);
+        self.known.retain(|known| *known != register);
+        self.known.push(register);
+        Operand::Name(register)
     }
 
     fn step(&mut self, choices: &mut Choices<'_>) {
-        let exit = "CompareFailed";
-        let (left, right) = (Source::Memory(self.published(choices)), "expect");
-        let step = match choices.below(6) {
-            0 => Step::LeaveIfDifferent { left, right, exit },
-            1 => Step::LeaveIfEqual { left, right, exit },
-            2 => Step::Store { to: Place { base: "w", offset: None }, value: self.value(choices) },
-            3 if !self.known.is_empty() => Step::Add { register: self.known[0], value: self.value(choices) },
-            4 if !self.known.is_empty() => Step::LeaveIfZero { register: self.known[0], exit },
+        let compared = [self.published(choices), Operand::Name("expect")];
+        let step = match (choices.below(8), self.known()) {
+            (0, _) => leaving(pick(&["cbne", "cbeq"], choices), &compared, "CompareFailed"),
+            (1, _) => {
+                let store = ["repeatable store", "repeatable store_u8", "repeatable store_u16", "repeatable store_u32"];
+                step(pick(&store, choices), &[Operand::Address(Address::new("w")), self.value(choices)])
+            }
+            (2, Some(register)) => step(pick(&["add", "sub", "and"], choices), &[register, self.value(choices)]),
+            (3, Some(register)) => {
+                step(pick(&["shl", "shr"], choices), &[register, Operand::Literal(choices.below(32))])
+            }
+            (4, Some(register)) => leaving("cbz", &[register], "CompareFailed"),
+            (5, _) => {
+                let value = self.value(choices);
+                step("mov", &[self.written(choices), value])
+            }
             _ => {
-                let register = ["a", "b"][choices.below(2)];
-                self.known.retain(|known| *known != register);
-                self.known.push(register);
-                Step::Load { register, from: self.published(choices) }
+                let load = pick(&["load", "load", "load_acquire", "load_u8", "load_u16", "load_u32"], choices);
+                let from = self.published(choices);
+                step(load, &[self.written(choices), from])
             }
         };
         self.steps.push(step);
     }
 
     fn commit(&mut self, choices: &mut Choices<'_>) {
-        let (to, value) = (self.published(choices), self.value(choices));
-        self.steps.push(match choices.below(3) {
-            0 => Step::CommitStore { to, value },
-            1 => Step::CommitIncrement { to },
-            _ => Step::CommitAdd { to, value },
-        });
+        let commits = ["commit store", "commit add", "commit store_u8", "commit store_u16", "commit store_u32"];
+        self.steps.push(step(pick(&commits, choices), &[self.published(choices), self.value(choices)]));
     }
 }
 
-fn section(choices: &mut Choices<'_>) -> &'static Statement {
+fn section(choices: &mut Choices<'_>) -> &'static SectionIr {
     let by_caller = choices.below(2) == 0;
+    let [cpu, len, i] = ["cpu", "len", "i"].map(Operand::Name);
     let first = if by_caller {
-        vec![Step::CheckIndex { expected: "cpu", exit: "Aborted" }]
+        vec![leaving("check_index", &[cpu], "Aborted")]
     } else {
-        let (register, limit, exit) = ("i", "len", "OutOfRange");
-        vec![Step::LoadIndex { register }, Step::Bound { register, limit, exit }, Step::Scale { register }]
+        let bound = leaving("bound", &[i, len], "OutOfRange");
+        vec![step("load_index", &[i]), bound, step("scale", &[i, Operand::Name("S")])]
     };
     let slot = (!by_caller).then_some("i");
     let mut draft = Draft { slot, steps: first, known: Vec::new() };
@@ -95,13 +124,14 @@ fn section(choices: &mut Choices<'_>) -> &'static Statement {
         draft.step(choices);
     }
     draft.commit(choices);
-    Box::leak(Box::new(Statement {
+    Box::leak(Box::new(SectionIr {
         name: "random",
         parameters: if by_caller { &BY_CALLER } else { &BY_ITSELF },
+        output: None,
         scratch: &["i", "a", "b"],
         abort: by_caller.then_some("Aborted"),
         steps: draft.steps.leak(),
-        forms: &[],
+        compiled: &[],
     }))
 }
 
@@ -109,10 +139,10 @@ fn section(choices: &mut Choices<'_>) -> &'static Statement {
 fn sections_that_keep_the_rules_are_right() {
     let seen = std::cell::RefCell::new(Seen::default());
     let result = runner(SECTIONS).run(&(vec(any::<u8>(), 32), vec(any::<u8>(), CHOICES)), |(steps, choices)| {
-        let statement = section(&mut Choices::new(&steps));
-        match explore_case(statement, Kernel::Right, &choices, &mut seen.borrow_mut()) {
+        let ir = section(&mut Choices::new(&steps));
+        match explore_case(ir, Kernel::Right, &choices, &mut seen.borrow_mut()) {
             None => Err(TestCaseError::reject("senseless")),
-            Some(result) => result.map_err(|failure| TestCaseError::fail(format!("{:#?}\n{failure}", statement.steps))),
+            Some(result) => result.map_err(|failure| TestCaseError::fail(format!("{:#?}\n{failure}", ir.steps))),
         }
     });
     result.unwrap_or_else(|error| panic!("{error}"));

@@ -1,6 +1,6 @@
-//! What is tried: the standard operations and some of a user's, each from its one statement.
+//! What is tried: the standard operations, sections of users and sections of every step, each as the assembly is made from it.
 
-use rseq_core::section::Statement;
+use rseq_core::testing::SectionIr;
 
 mod librseq_ops {
     use rseq_core::*;
@@ -10,6 +10,11 @@ mod librseq_ops {
 mod this_cpu_ops {
     use rseq_core::*;
     __this_cpu_sections!(#![model]);
+}
+
+mod every_step {
+    use rseq_core::*;
+    __every_step_sections!(#![model]);
 }
 
 /// Sections as users write them, with the forms of steps that no standard operation has.
@@ -25,25 +30,25 @@ mod user {
             -> Result<Committed, librseq::Error>
         {
             exits(Aborted, CompareFailed) scratch(sum) abort(Aborted);
-            check_index cpu => Aborted;
-            cbeq [v], expectnot => CompareFailed;
-            load sum, [v];
-            repeatable store [old], sum;
-            add sum, count;
-            commit store [v], sum;
+            check_index(cpu) else Aborted;
+            cbeq([v], expectnot) else CompareFailed;
+            load(sum, [v]);
+            repeatable store([old], sum);
+            add(sum, count);
+            commit store([v], sum);
         }
 
         /// `if slot != 0 && slot == expect { slot += count }`, where an empty slot and a different one are told apart.
         unsafe fn add_if(base: *mut usize, len: usize, expect: usize, count: usize) -> Result<Committed, this_cpu::Error> {
             exits(OutOfRange, CompareFailed) scratch(i, seen) abort(restart) stride(S);
-            load_index i;
-            bound i, len => OutOfRange;
-            scale i, S;
-            load seen, [base + i];
-            cbz seen => OutOfRange;
-            cbne seen, expect => CompareFailed;
-            cbeq [base + i], len => CompareFailed;
-            commit add [base + i], count;
+            load_index(i);
+            bound(i, len) else OutOfRange;
+            scale(i, S);
+            load(seen, [base + i]);
+            cbz(seen) else OutOfRange;
+            cbne(seen, expect) else CompareFailed;
+            cbeq([base + i], len) else CompareFailed;
+            commit add([base + i], count);
         }
 
         /// `if *(v + at) == expect { *(w + at) = old; *(v + at) = newv }`: sums as addresses in each place.
@@ -51,11 +56,11 @@ mod user {
             cpu: usize, v: *mut usize, at: usize, expect: usize, newv: usize, w: *mut usize
         ) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(old) abort(Aborted) order(O);
-            check_index cpu => Aborted;
-            cbne [v + at], expect => CompareFailed;
-            load old, [v + at];
-            repeatable store [w], old;
-            commit store(O) [v + at], newv;
+            check_index(cpu) else Aborted;
+            cbne([v + at], expect) else CompareFailed;
+            load(old, [v + at]);
+            repeatable store([w], old);
+            commit store([v + at], newv);
         }
 
         /// `slot += index`, and a copy of bytes.
@@ -63,112 +68,112 @@ mod user {
             base: *mut usize, len: usize, to: *mut u8, from: *const u8, n: usize
         ) -> Result<Committed, OutOfRange> {
             exits(OutOfRange) scratch(i, id, old, k) abort(restart) stride(S);
-            load_index i;
-            load_index id;
-            bound i, len => OutOfRange;
-            scale i, S;
-            load old, [base + i];
-            add id, old;
-            repeatable copy [to], [from], n using k;
-            commit store [base + i], id;
+            load_index(i);
+            load_index(id);
+            bound(i, len) else OutOfRange;
+            scale(i, S);
+            load(old, [base + i]);
+            add(id, old);
+            repeatable copy([to], [from], n, k);
+            commit store([base + i], id);
         }
 
         /// `*v = *v + *v2` if a sum of the two is not 0.
         unsafe fn fold(cpu: usize, v: *mut usize, v2: *mut usize) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(a, b) abort(Aborted);
-            check_index cpu => Aborted;
-            load a, [v];
-            load b, [v2];
-            add a, b;
-            cbz a => CompareFailed;
-            commit store [v], a;
+            check_index(cpu) else Aborted;
+            load(a, [v]);
+            load(b, [v2]);
+            add(a, b);
+            cbz(a) else CompareFailed;
+            commit store([v], a);
         }
     }
 }
 
-/// Statements that compile and are wrong: what no rule of the macro can see.
+/// Sections that are wrong, some of them in a way that only the macro's checks keep from compiling.
 mod wrong {
     use rseq_core::ops::librseq;
     use rseq_core::*;
 
     critical_section! {
-        #![model]
+        #![model, unchecked]
 
         /// A store that is marked as repeatable, and is not: the next attempt adds again.
         unsafe fn adds_before_the_commit(cpu: usize, v: *mut usize, count: usize, w: *mut usize) -> Result<Committed, Aborted> {
             exits(Aborted) scratch(sum) abort(Aborted);
-            check_index cpu => Aborted;
-            load sum, [v];
-            add sum, count;
-            repeatable store [v], sum;
-            commit store [w], sum;
+            check_index(cpu) else Aborted;
+            load(sum, [v]);
+            add(sum, count);
+            repeatable store([v], sum);
+            commit store([w], sum);
         }
 
         /// A store to the word that it has compared, before the commit.
         unsafe fn publishes_before_the_commit(
             cpu: usize, v: *mut usize, expect: usize, newv: usize, w: *mut usize
         ) -> Result<Committed, librseq::Error> {
-            exits(Aborted, CompareFailed) scratch() abort(Aborted);
-            check_index cpu => Aborted;
-            cbne [v], expect => CompareFailed;
-            repeatable store [v], newv;
-            commit store [w], newv;
+            exits(Aborted, CompareFailed) abort(Aborted);
+            check_index(cpu) else Aborted;
+            cbne([v], expect) else CompareFailed;
+            repeatable store([v], newv);
+            commit store([w], newv);
         }
 
         /// Loads the index, and neither compares it nor goes by it.
         unsafe fn ignores_the_index(v: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
             exits() scratch(i) abort(restart);
-            load_index i;
-            commit add [v], count;
+            load_index(i);
+            commit add([v], count);
         }
 
         /// Has a slot for each index, and takes the first.
         unsafe fn forgets_the_slot(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
             exits(OutOfRange) scratch(i, sum) abort(restart) stride(S);
-            load_index i;
-            bound i, len => OutOfRange;
-            scale i, S;
-            load sum, [base];
-            add sum, count;
-            commit store [base], sum;
+            load_index(i);
+            bound(i, len) else OutOfRange;
+            scale(i, S);
+            load(sum, [base]);
+            add(sum, count);
+            commit store([base], sum);
         }
 
         /// Adds to what a register happens to hold: before a restart, the sum of the attempt before.
         unsafe fn keeps_a_register(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
             exits(OutOfRange) scratch(i, sum) abort(restart) stride(S);
-            load_index i;
-            bound i, len => OutOfRange;
-            scale i, S;
-            add sum, count;
-            commit store [base + i], sum;
+            load_index(i);
+            bound(i, len) else OutOfRange;
+            scale(i, S);
+            add(sum, count);
+            commit store([base + i], sum);
         }
 
         /// Changes a parameter, which the next attempt needs.
         unsafe fn changes_a_parameter(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
             exits(OutOfRange) scratch(i) abort(restart) stride(S);
-            load_index i;
-            bound i, len => OutOfRange;
-            scale i, S;
-            add count, i;
-            commit store [base + i], count;
+            load_index(i);
+            bound(i, len) else OutOfRange;
+            scale(i, S);
+            add(count, i);
+            commit store([base + i], count);
         }
 
         /// Leaves with a word written that it loads first the next time.
         unsafe fn reads_what_it_left(cpu: usize, v: *mut usize, expect: usize, log: *mut usize) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(n) abort(Aborted);
-            check_index cpu => Aborted;
-            load n, [log];
-            repeatable store [log], expect;
-            cbne [v], expect => CompareFailed;
-            commit store [v], n;
+            check_index(cpu) else Aborted;
+            load(n, [log]);
+            repeatable store([log], expect);
+            cbne([v], expect) else CompareFailed;
+            commit store([v], n);
         }
     }
 }
 
-pub fn wrong() -> impl Iterator<Item = &'static Statement> {
-    wrong::STATEMENTS.iter()
+pub fn wrong() -> impl Iterator<Item = &'static SectionIr> {
+    wrong::SECTIONS.iter()
 }
 
-pub fn all() -> impl Iterator<Item = &'static Statement> {
-    librseq_ops::STATEMENTS.iter().chain(this_cpu_ops::STATEMENTS).chain(user::STATEMENTS)
+pub fn all() -> impl Iterator<Item = &'static SectionIr> {
+    librseq_ops::SECTIONS.iter().chain(this_cpu_ops::SECTIONS).chain(user::SECTIONS).chain(every_step::SECTIONS)
 }

@@ -17,11 +17,11 @@ macro_rules! delayed_sections {
                 cpu: usize, v: *mut usize, count: usize, from: *const u8, to: *mut u8, len: usize
             ) -> Result<Committed, Aborted> {
                 exits(Aborted) scratch(sum, i) abort(Aborted);
-                check_index cpu => Aborted;
-                load sum, [v];
-                add sum, count;
-                repeatable copy [to], [from], len using i;
-                commit store [v], sum;
+                check_index(cpu) else Aborted;
+                load(sum, [v]);
+                add(sum, count);
+                repeatable copy([to], [from], len, i);
+                commit store([v], sum);
             }
         }
     };

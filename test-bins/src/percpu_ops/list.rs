@@ -163,12 +163,10 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
 }
 
 fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Option<Option<*mut Node>> {
-    let mut popped = 0usize;
-    let (token, popped) = (C::of(token).ok()?, &raw mut popped);
-    // SAFETY: base and number are the slots', nodes stay mapped with their link first, `popped` is a local.
-    match unsafe { this_cpu::pop::<STRIDE, OwnArea, C>(token, heads.base(), heads.count(), popped) } {
-        // SAFETY: the local, written by the section.
-        Ok(Committed) => Some(Some(unsafe { popped.read_volatile() } as *mut Node)),
+    let token = C::of(token).ok()?;
+    // SAFETY: base and number are the slots', which hold 0 or the addresses of nodes; these stay mapped with their link first.
+    match unsafe { this_cpu::pop::<STRIDE, OwnArea, C>(token, heads.base(), heads.count()) } {
+        Ok(node) => Some(Some(node as *mut Node)),
         Err(this_cpu::Error::CompareFailed) => {
             counts.compare_failed += 1;
             Some(None)

@@ -2,8 +2,8 @@
 
 use rseq_core::ops::librseq::{self, *};
 use rseq_core::ops::this_cpu;
-use rseq_core::section::Statement;
-use rseq_core::{Aborted, Area, Committed, CompareFailed, Index, OutOfRange, Relaxed, Release};
+use rseq_core::testing::{Returned, SectionIr};
+use rseq_core::{Aborted, Area, CompareFailed, Index, OutOfRange, Relaxed, Release};
 
 use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, Scene, takes};
 
@@ -89,6 +89,23 @@ pub struct Case<'r, A: Area, I: Index> {
     pub call: fn(&Scene<'r, A, I>) -> Ended,
 }
 
+/// How an operation ended; a word that it returned is noted.
+pub fn ended<T: Returned, E>(result: Result<T, E>, own: *mut Own) -> Ended
+where
+    Ended: From<E>,
+{
+    match result {
+        Ok(done) => {
+            if let Some(word) = done.output() {
+                // SAFETY: the stage's own memory, to which nobody holds a reference now.
+                unsafe { (*own).popped = word };
+            }
+            Ended::Committed
+        }
+        Err(why) => Ended::from(why),
+    }
+}
+
 /// Makes a case of one line; every call is of one kind.
 macro_rules! case {
     ($name:literal $family:ident compares $compares:literal scratch $scratch:literal
@@ -105,10 +122,7 @@ macro_rules! case {
             call: |$s| {
                 // SAFETY: the scene's pointers lead to mapped words that are as the operation wants them; its slot is no -1
                 // or -2; this thread stays registered; the base is that of slots for every CPU that this thread may run on.
-                match unsafe { $operation } {
-                    Ok(Committed) => Ended::Committed,
-                    Err(why) => Ended::from(why),
-                }
+                crate::cases::ended(unsafe { $operation }, $s.own)
             },
         }
     };
@@ -213,34 +227,34 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; CASES] {
             |s| this_cpu::cmpxchg::<STRIDE, A, I>(s.token, s.base, s.len, s.expect, NEW)),
         case!("push" Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
             |s| this_cpu::push::<STRIDE, A, I>(s.token, s.base, s.len, own!(s free as usize))),
-        case!("pop" Here compares 1 scratch 2 takes takes::BASE | takes::POPPED, [maybe_list] => [next] [popped]
-            |s| this_cpu::pop::<STRIDE, A, I>(s.token, s.base, s.len, own!(s popped as usize))),
+        case!("pop" Here compares 1 scratch 2 takes takes::BASE, [maybe_list] => [next] [popped]
+            |s| this_cpu::pop::<STRIDE, A, I>(s.token, s.base, s.len)),
     ]
 }
 
-/// What the operations of `rseq-core` are called in the statements that they are made from.
+/// What the operations of `rseq-core` are called where they are stated.
 pub fn operations() -> impl Iterator<Item = &'static str> {
-    const CALLER: [&str; librseq_statements::STATEMENTS.len()] = names(librseq_statements::STATEMENTS);
-    const HERE: [&str; this_cpu_statements::STATEMENTS.len()] = names(this_cpu_statements::STATEMENTS);
+    const CALLER: [&str; librseq_sections::SECTIONS.len()] = names(librseq_sections::SECTIONS);
+    const HERE: [&str; this_cpu_sections::SECTIONS.len()] = names(this_cpu_sections::SECTIONS);
     CALLER.into_iter().chain(HERE)
 }
 
-/// At compile time, so that the statements' own sections are not in the program.
-const fn names<const N: usize>(statements: &[Statement]) -> [&'static str; N] {
+/// At compile time, so that the functions of the data are not in the program.
+const fn names<const N: usize>(sections: &[SectionIr]) -> [&'static str; N] {
     let (mut names, mut i) = ([""; N], 0);
     while i < N {
-        names[i] = statements[i].name;
+        names[i] = sections[i].name;
         i += 1;
     }
     names
 }
 
-mod librseq_statements {
+mod librseq_sections {
     use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![model]);
 }
 
-mod this_cpu_statements {
+mod this_cpu_sections {
     use rseq_core::{Committed, CompareFailed, OutOfRange};
     rseq_core::__this_cpu_sections!(#![model]);
 }

@@ -9,7 +9,7 @@ use test_bins::sys::process::{self, Ending};
 use test_bins::sys::time::SECOND;
 use test_bins::{ensure, fail, skip};
 
-use crate::cases::{Case, Ended, Family, case, cases};
+use crate::cases::{Case, Family, case, cases};
 use crate::run::{Trial, Wrong};
 use crate::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
 use crate::sections::{Section, descriptors, make_writable};
@@ -26,6 +26,8 @@ mod unarmed {
 }
 
 critical_section! {
+    #![unchecked]
+
     /// Stores in `v` before it commits to `v`.
     ///
     /// # Errors
@@ -37,10 +39,10 @@ critical_section! {
     /// `v` is a valid word.
     unsafe fn published_early(cpu: usize, v: *mut usize, newv: usize) -> Result<Committed, Aborted> {
         exits(Aborted) scratch(old) abort(Aborted);
-        check_index cpu => Aborted;
-        load old, [v];
-        repeatable store [v], newv;
-        commit store [v], newv;
+        check_index(cpu) else Aborted;
+        load(old, [v]);
+        repeatable store([v], newv);
+        commit store([v], newv);
     }
 
     /// Takes the slot that the caller chose, and compares nothing.
@@ -54,8 +56,8 @@ critical_section! {
     /// `v` is a valid word.
     unsafe fn not_compared(v: *mut usize, count: usize) -> Result<Committed, Aborted> {
         exits(Aborted) scratch(i) abort(Aborted);
-        load_index i;
-        commit add [v], count;
+        load_index(i);
+        commit add([v], count);
     }
 
     /// Adds up in a register that a restart finds used.
@@ -70,12 +72,12 @@ critical_section! {
     /// caller's copy of it is void afterwards.
     unsafe fn register_reused(base: *mut usize, len: usize, sum: usize) -> Result<Committed, OutOfRange> {
         exits(OutOfRange) scratch(i, old) abort(restart) stride(STRIDE);
-        load_index i;
-        bound i, len => OutOfRange;
-        scale i, STRIDE;
-        load old, [base + i];
-        add sum, old;
-        commit store [base + i], sum;
+        load_index(i);
+        bound(i, len) else OutOfRange;
+        scale(i, STRIDE);
+        load(old, [base + i]);
+        add(sum, old);
+        commit store([base + i], sum);
     }
 
     /// Loads for nothing, twice: where [`flags_changed`] puts other instructions.
@@ -89,15 +91,15 @@ critical_section! {
     /// `base` is the first of `len` slots of `STRIDE` bytes.
     unsafe fn loads_for_nothing(base: *mut usize, len: usize, count: usize) -> Result<Committed, OutOfRange> {
         exits(OutOfRange) scratch(i, old) abort(restart) stride(STRIDE);
-        load_index i;
-        bound i, len => OutOfRange;
-        scale i, STRIDE;
-        add i, base;
-        load old, [i];
-        load old, [i];
-        load old, [i];
-        add old, count;
-        commit store [i], old;
+        load_index(i);
+        bound(i, len) else OutOfRange;
+        scale(i, STRIDE);
+        add(i, base);
+        load(old, [i]);
+        load(old, [i]);
+        load(old, [i]);
+        add(old, count);
+        commit store([i], old);
     }
 }
 

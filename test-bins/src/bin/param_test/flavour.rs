@@ -4,7 +4,7 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rseq_core::ops::librseq;
-use rseq_core::section::Differed;
+use rseq_core::testing::Differed;
 use rseq_core::{Aborted, Committed, Index, Order, OwnArea};
 use test_bins::index::Here;
 
@@ -15,9 +15,9 @@ macro_rules! sections_of_one {
             $(#![$variant])?
             /// [`load_add_store`](rseq_core::ops::librseq::load_add_store) of one.
             pub unsafe fn increment(cpu: usize, v: *mut usize) -> Result<Committed, Aborted> {
-                exits(Aborted) scratch() abort(Aborted);
-                check_index cpu => Aborted;
-                commit increment [v];
+                exits(Aborted) abort(Aborted);
+                check_index(cpu) else Aborted;
+                commit add([v], 1);
             }
 
             /// [`load_add_load_load_add_store`](rseq_core::ops::librseq::load_add_load_load_add_store) of one.
@@ -25,10 +25,10 @@ macro_rules! sections_of_one {
                 cpu: usize, array: *mut usize, offset: usize
             ) -> Result<Committed, Aborted> {
                 exits(Aborted) scratch(v) abort(Aborted);
-                check_index cpu => Aborted;
-                load v, [array];
-                load v, [v + offset];
-                commit increment [v];
+                check_index(cpu) else Aborted;
+                load(v, [array]);
+                load(v, [v + offset]);
+                commit add([v], 1);
             }
         }
     };

@@ -2,9 +2,9 @@
 
 use crate::flavour::Delays;
 use crate::options::{Params, Test};
-use rseq_core::section::Statement;
+use rseq_core::testing::SectionIr;
 
-/// The statements of the operations, of which only the numbers of steps are used.
+/// The sections of the operations, of which only the numbers of steps are used.
 mod librseq {
     use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![model]);
@@ -23,7 +23,7 @@ const LAST: usize = 6;
 const fn steps(names: &[&str]) -> usize {
     let (mut most, mut i) = (0, 0);
     while i < names.len() {
-        let length = length(librseq::STATEMENTS, names[i]) + length(of_one::STATEMENTS, names[i]);
+        let length = length(librseq::SECTIONS, names[i]) + length(of_one::SECTIONS, names[i]);
         assert!(length > 0, "no section is called like this");
         let steps = length - 1;
         if steps > most {
@@ -35,11 +35,11 @@ const fn steps(names: &[&str]) -> usize {
 }
 
 /// The steps of the section of this name; 0 if it is not among them.
-const fn length(statements: &[Statement], name: &str) -> usize {
+const fn length(sections: &[SectionIr], name: &str) -> usize {
     let mut i = 0;
-    while i < statements.len() {
-        if is_same(statements[i].name, name) {
-            return statements[i].steps.len();
+    while i < sections.len() {
+        if is_same(sections[i].name, name) {
+            return sections[i].steps.len();
         }
         i += 1;
     }

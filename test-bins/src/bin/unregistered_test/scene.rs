@@ -157,10 +157,10 @@ impl Scene {
         // is 0 or -1.
         unsafe {
             let (ring, other) = (&raw mut (*things).ring as usize, &raw mut (*things).other as usize);
-            let (popped, loose) = (&raw mut (*things).popped, &raw mut (*things).loose);
+            let loose = &raw mut (*things).loose;
             [
                 ("cmpxchg", this_cpu::cmpxchg::<STRIDE, OwnArea, I>(t, base, length, ring, other)),
-                ("pop", this_cpu::pop::<STRIDE, OwnArea, I>(t, base, length, popped)),
+                ("pop", this_cpu::pop::<STRIDE, OwnArea, I>(t, base, length).map(|_| Committed)),
                 ("push", this_cpu::push::<STRIDE, OwnArea, I>(t, base, length, loose).map_err(this_cpu::Error::from)),
                 ("add", this_cpu::add::<STRIDE, OwnArea, I>(t, base, length, 1).map_err(this_cpu::Error::from)),
                 ("inc", this_cpu::inc::<STRIDE, OwnArea, I>(t, base, length).map_err(this_cpu::Error::from)),

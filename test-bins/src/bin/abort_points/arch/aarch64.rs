@@ -15,8 +15,8 @@ pub const PC: usize = 184 + 32 * 8;
 pub const REGISTERS: (usize, usize) = (184, 32);
 /// All of `pstate` but the conditions and the branch type.
 pub const FLAGS: Option<(usize, usize)> = Some((PC + 8, 0x0fff_f3ff));
-/// x16 and x17.
-pub const TEMPORARIES: u32 = 2;
+/// t, u, x16 and x17.
+pub const TEMPORARIES: u32 = 4;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 /// `msr dit, #1` and `msr dit, #0`: the timing of instructions; a CPU before Armv8.4 has none of the kind.
@@ -32,9 +32,9 @@ pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
 
 /// `adrp`, `add`, `str`; a linker may make `nop` and `adr` of the first two.
 pub fn entry(start: usize, _descriptor: usize) -> Option<usize> {
-    const STORE: (u32, u32) = (0xffff_fc1f, 0xf900_0410);
-    words_before(start, &[(0x9f00_001f, 0x9000_0010), (0xffc0_03ff, 0x9100_0210), STORE])
-        .or_else(|| words_before(start, &[(!0, 0xd503_201f), (0x9f00_001f, 0x1000_0010), STORE]))
+    const STORE: (u32, u32) = (0xffff_fc1f, 0xf900_0411);
+    words_before(start, &[(0x9f00_001f, 0x9000_0011), (0xffc0_03ff, 0x9100_0231), STORE])
+        .or_else(|| words_before(start, &[(!0, 0xd503_201f), (0x9f00_001f, 0x1000_0011), STORE]))
 }
 
 pub fn flush(start: usize, length: usize) {

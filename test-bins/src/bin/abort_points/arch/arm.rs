@@ -13,8 +13,8 @@ pub const PC: usize = 32 + 15 * 4;
 pub const REGISTERS: (usize, usize) = (32, 15);
 /// All of `cpsr` but the conditions and the saturation flag.
 pub const FLAGS: Option<(usize, usize)> = Some((PC + 4, 0x07f0_ffff));
-/// ip.
-pub const TEMPORARIES: u32 = 1;
+/// u and ip.
+pub const TEMPORARIES: u32 = 2;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 /// `__ARM_NR_cacheflush` of asm/unistd.h.
@@ -29,11 +29,9 @@ pub fn length(_code: &[u8; LONGEST]) -> Option<usize> {
     Some(4)
 }
 
-/// `movw`, `movt`, `add`, `str`.
+/// `ldr` of the distance in front of it, `add`, `str`.
 pub fn entry(start: usize, _descriptor: usize) -> Option<usize> {
-    let pattern =
-        [(0xfff0_f000, 0xe300_c000), (0xfff0_f000, 0xe340_c000), (!0, 0xe08f_c00c), (0xfff0_ffff, 0xe580_c008)];
-    words_before(start, &pattern)
+    words_before(start, &[(0xffff_f000, 0xe51f_c000), (!0, 0xe08f_c00c), (0xfff0_ffff, 0xe580_c008)])
 }
 
 pub fn flush(start: usize, length: usize) {

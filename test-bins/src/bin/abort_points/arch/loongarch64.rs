@@ -13,7 +13,8 @@ pub const BEHIND: usize = 0;
 pub const PC: usize = 176;
 pub const REGISTERS: (usize, usize) = (PC + 8, 32);
 pub const FLAGS: Option<(usize, usize)> = None;
-pub const TEMPORARIES: u32 = 1;
+/// t, u and t0.
+pub const TEMPORARIES: u32 = 3;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 pub fn flag_changes() -> Option<[[u8; 4]; 2]> {

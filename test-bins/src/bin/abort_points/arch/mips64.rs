@@ -12,8 +12,8 @@ pub const BEHIND: usize = 0;
 pub const PC: usize = 40 + (32 + 32 + 8) * 8;
 pub const REGISTERS: (usize, usize) = (40, 32);
 pub const FLAGS: Option<(usize, usize)> = None;
-/// t, u and ra.
-pub const TEMPORARIES: u32 = 3;
+/// t, u, ra and $14.
+pub const TEMPORARIES: u32 = 4;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 /// `BCACHE` of asm/cachectl.h.

@@ -14,8 +14,8 @@ pub const PC: usize = 232 + 32 * 8;
 pub const REGISTERS: (usize, usize) = (232, 32);
 /// The condition fields but cr0.
 pub const FLAGS: Option<(usize, usize)> = Some((PC + 6 * 8, 0x0fff_ffff));
-/// Among the general registers.
-pub const TEMPORARIES: u32 = 1;
+/// Among the general registers: t, u, r11 and r12.
+pub const TEMPORARIES: u32 = 4;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 /// `crset 31` and `crclr 31`: the last bit of cr7.

@@ -12,8 +12,8 @@ pub const BEHIND: usize = 0;
 pub const PC: usize = 176;
 pub const REGISTERS: (usize, usize) = (PC + 8, 31);
 pub const FLAGS: Option<(usize, usize)> = None;
-/// t and t2.
-pub const TEMPORARIES: u32 = 2;
+/// t, u, t1 and t2.
+pub const TEMPORARIES: u32 = 4;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 pub fn flag_changes() -> Option<[[u8; 4]; 2]> {

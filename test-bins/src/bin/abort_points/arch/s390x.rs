@@ -11,7 +11,8 @@ pub const BEHIND: usize = 2;
 pub const PC: usize = 48;
 pub const REGISTERS: (usize, usize) = (56, 16);
 pub const FLAGS: Option<(usize, usize)> = None;
-pub const TEMPORARIES: u32 = 1;
+/// t, u and r1.
+pub const TEMPORARIES: u32 = 3;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 pub fn flag_changes() -> Option<[[u8; 4]; 2]> {

@@ -14,7 +14,8 @@ pub const PC: usize = 40 + 16 * 8;
 pub const REGISTERS: (usize, usize) = (40, 16);
 /// The direction and the alignment check flag.
 pub const FLAGS: Option<(usize, usize)> = Some((PC + 8, 0x4_0400));
-pub const TEMPORARIES: u32 = 1;
+/// t and r11.
+pub const TEMPORARIES: u32 = 2;
 pub const INPUTS_IN_REGISTERS: bool = true;
 
 /// `std` and `cld`: the direction.
