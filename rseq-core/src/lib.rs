@@ -15,6 +15,8 @@ pub mod section;
 pub mod sys;
 
 mod area;
+mod auxv;
+mod facts;
 mod index;
 mod kernel;
 mod libc_area;
@@ -26,7 +28,7 @@ pub use area::{Area, OwnArea, ThreadArea};
 pub use index::{ByCpu, ByMmCid, CpuId, Index, MmCid};
 pub use kernel::KernelRseq;
 pub use libc_area::Owner;
-pub use registration::{Mode, RegisterError, Registration, ReleaseError};
+pub use registration::{Fallback, Mode, Options, RegisterError, Registration, ReleaseError};
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
 pub use slice::{SliceGuard, SliceOutcome};
 pub use token::{Token, prepare_unload};

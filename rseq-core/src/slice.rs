@@ -16,8 +16,8 @@ use core::sync::atomic::{Ordering, compiler_fence};
 /// right without it.
 ///
 /// ```no_run
-/// # use rseq_core::{KernelRseq, Registration, SliceGuard, sys};
-/// # let registration = Registration::adopt(KernelRseq::SILENT).unwrap();
+/// # use rseq_core::{Registration, SliceGuard, sys};
+/// # let registration = Registration::adopt().unwrap();
 /// # let token = registration.token();
 /// let _ = sys::set_slice_extension(sys::SliceState::Enabled); // once in each thread
 /// {

@@ -16,8 +16,7 @@ use core::sync::atomic::Ordering;
 /// let cpus = PossibleCpus::read()?;
 /// # if cpus.slots_by_cpu() > 64 { return Ok(()); }
 /// let hits: Counter = Counter::new(Slots::new(&HITS, cpus.slots_by_cpu())?);
-/// # let kernel = rseq_core::KernelRseq::SILENT;
-/// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
+/// # let Ok(registration) = rseq_core::Registration::adopt() else { return Ok(()) };
 /// let token = registration.token();
 /// hits.add(token, token.cpu_index(), 3)?;
 /// hits.increment(token, token.cpu_index())?;

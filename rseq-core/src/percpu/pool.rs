@@ -55,8 +55,7 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// let cpus = PossibleCpus::read()?;
 /// # if cpus.slots_by_cpu() > 64 { return Ok(()); }
 /// let pool: Pool<_> = Pool::new(&mut heads, cpus.slots_by_cpu(), &mut nodes)?;
-/// # let kernel = rseq_core::KernelRseq::SILENT;
-/// # let Ok(registration) = rseq_core::Registration::adopt(kernel) else { return Ok(()) };
+/// # let Ok(registration) = rseq_core::Registration::adopt() else { return Ok(()) };
 /// let token = registration.token();
 /// if let Some(mut buffer) = pool.take(token, token.cpu_index())? {
 ///     buffer[0] = 1;

@@ -1,5 +1,6 @@
 //! The system calls that rseq needs, typed, without a libc.
 
+mod auxv;
 mod cpu;
 mod errno;
 mod file;
@@ -8,6 +9,7 @@ mod rseq;
 mod signals;
 mod slice;
 
+pub(crate) use auxv::auxiliary_vector;
 pub(crate) use cpu::affinity_mask_size;
 pub use cpu::{Cpu, getcpu};
 pub use errno::Errno;

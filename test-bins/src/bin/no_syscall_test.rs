@@ -115,7 +115,11 @@ fn passes(ending: Ending, steps: &[&str]) -> Verdict {
 
 /// What an attempt to register must be told.
 fn cause(errno: Errno, kernel: KernelRseq) -> RegisterError {
-    if errno == Errno::ENOSYS && !kernel.speaks() { RegisterError::NoSyscall } else { RegisterError::Blocked(errno) }
+    if errno == Errno::ENOSYS && !kernel.has_feature_size() {
+        RegisterError::NoSyscall
+    } else {
+        RegisterError::Blocked(errno)
+    }
 }
 
 fn register(errno: Errno) -> Verdict {
@@ -131,7 +135,7 @@ fn register(errno: Errno) -> Verdict {
             return NO_FILTER;
         }
         // SAFETY: a forked child of one thread, which exits before its memory goes.
-        let refused = unsafe { Registration::<OwnArea>::runtime(kernel, Mode::Extended) };
+        let refused = unsafe { Registration::<OwnArea>::runtime(Mode::Extended) };
         match refused {
             Ok(_) => 2,
             Err(error) if error == cause(errno, kernel) => 0,

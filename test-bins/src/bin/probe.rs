@@ -93,7 +93,7 @@ fn registration(report: &mut Report) {
         Ok(rseq_core::Mode::Legacy) => report.fact("registration", label, word(format_args!("legacy"))),
         Err(error) => report.fact("registration", label, unknown(format_args!("{error}"))),
     }
-    let owner = Registration::<ThreadArea>::adopt(rseq_rt::kernel()).map(|adopted| adopted.owner());
+    let owner = Registration::<ThreadArea>::adopt().map(|adopted| adopted.owner());
     match owner {
         Ok(Owner::Runtime) => report.fact("owner", "owner", word(format_args!("runtime"))),
         Ok(Owner::Libc) => report.fact("owner", "owner", word(format_args!("libc"))),
