@@ -57,15 +57,23 @@ const PROGRAMS: [(&str, &CStr); 22] = [
 
 const SHORT: &CStr = c"--short";
 
+const EUCLEAN: Errno = Errno(linux_raw_sys::errno::EUCLEAN as i32);
+
 fn main() -> ExitCode {
     program::run(body)
 }
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let mut suite = Suite::new(4);
-    suite.group("refused with ENOSYS", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::ENOSYS));
-    suite.group("refused with EPERM", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::EPERM));
+    let mut suite = Suite::new(6);
+    for (name, errno) in [
+        ("refused with ENOSYS", Errno::ENOSYS),
+        ("refused with EPERM", Errno::EPERM),
+        ("refused with EACCES, which rseq(2) does not document", Errno::EACCES),
+        ("refused with EUCLEAN, which systemd's filters return", EUCLEAN),
+    ] {
+        suite.group(name, 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, errno));
+    }
     suite.group("refused with EINVAL, which is no absence", PROGRAMS.len() as u32, &mut wrong);
     suite.test("a filter that kills does", &mut kills);
     suite.finish()
