@@ -55,7 +55,9 @@ fn body() -> u8 {
     suite.finish()
 }
 
-const REFUSALS: [(&str, fn() -> Verdict); 8] = [
+type NamedCheck = (&'static str, fn() -> Verdict);
+
+const REFUSALS: [NamedCheck; 8] = [
     ("where the program gave the area", refusals::after_at),
     ("where the own area is registered", refusals::after_own),
     ("where an unknown owner has registered", refusals::after_others),
