@@ -21,6 +21,7 @@ mod index;
 mod kernel;
 mod libc_area;
 mod registration;
+mod self_test;
 mod slice;
 mod token;
 
@@ -30,5 +31,6 @@ pub use kernel::KernelRseq;
 pub use libc_area::Owner;
 pub use registration::{Fallback, Mode, Options, RegisterError, Registration, ReleaseError};
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Refused, Relaxed, Release, Stopped};
+pub use self_test::{SelfTestError, self_test};
 pub use slice::{SliceGuard, SliceOutcome};
 pub use token::{Token, prepare_unload};
