@@ -30,7 +30,7 @@ const NO_FILTER: u8 = 98;
 
 /// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those that are not
 /// installed are skipped. The others report what there is (probe), test the start without rseq too (start_test), or are this one.
-const PROGRAMS: [(&str, &CStr); 22] = [
+const PROGRAMS: [(&str, &CStr); 23] = [
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),
     ("syscall_errors_test", SHORT),
@@ -44,6 +44,7 @@ const PROGRAMS: [(&str, &CStr); 22] = [
     ("signal_test", SHORT),
     ("mm_cid_test", SHORT),
     ("operand_test", SHORT),
+    ("self_test", SHORT),
     ("node_test", SHORT),
     ("slice_test", SHORT),
     ("arch_memory_order", SHORT),
