@@ -19,6 +19,7 @@ use test_bins::sys::file::File;
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::seccomp::{self, Refusal};
+use test_bins::sys::signal;
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND};
 use test_bins::sys::{call, time};
 use test_bins::{ensure, fail, note, program, skip};
@@ -85,7 +86,10 @@ fn body() -> u8 {
         suite.test("detached", &mut || counted(options.detached, detached));
         suite.test("joined", &mut || counted(options.joined, joined));
     });
-    suite.group("a filter refuses to release the area", 2, &mut |suite| {
+    suite.group("a filter refuses to release the area", 3, &mut |suite| {
+        suite.test("the memory of a detached thread outlives it", &mut || {
+            in_child(kept_behind_a_filter, Ending::Exited(0))
+        });
         suite.test("detached threads end, and keep their memory until they are gone", &mut || {
             in_child(detached_behind_a_filter, Ending::Exited(0))
         });
@@ -309,6 +313,38 @@ const NO_FILTER: u8 = 4;
 fn refuse_release(round: usize) -> bool {
     let refusal = Refusal::Error(REFUSALS[round % REFUSALS.len()]);
     rseq_rt::current().is_some() && seccomp::refuse(raw::__NR_rseq, refusal).is_ok()
+}
+
+/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by chance. So the
+/// test looks at the memory itself.
+fn kept_behind_a_filter() -> u8 {
+    static PAGE: AtomicUsize = AtomicUsize::new(0);
+    static TID: AtomicU32 = AtomicU32::new(0);
+    let Some(page_size) = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_PAGESZ as usize) else { return 6 };
+    let thread = thread::spawn(move || {
+        let filtered = refuse_release(0);
+        PAGE.store(arch::own_area().as_ptr() as usize & !(page_size - 1), Ordering::Relaxed);
+        TID.store(if filtered { thread::tid() } else { u32::MAX }, Ordering::Release);
+    });
+    let Ok(thread) = thread else { return 2 };
+    thread.detach();
+    let deadline = Deadline::after(10 * SECOND);
+    while TID.load(Ordering::Acquire) == 0 && !deadline.is_past() {
+        time::yield_now();
+    }
+    let tid = match TID.load(Ordering::Acquire) {
+        u32::MAX => return NO_FILTER,
+        tid => tid,
+    };
+    while signal::send(process::id(), tid, 0) != Err(Errno::ESRCH) {
+        if deadline.is_past() {
+            return 3;
+        }
+        time::yield_now();
+    }
+    // SAFETY: the call reads no memory: it finds out whether the page is mapped.
+    let mapped = unsafe { call(raw::__NR_msync, [PAGE.load(Ordering::Relaxed), page_size, raw::MS_ASYNC as usize]) };
+    if mapped.is_ok() { 0 } else { 5 }
 }
 
 fn detached_behind_a_filter() -> u8 {
