@@ -17,6 +17,13 @@
 //!
 //! An index without a slot is an [`IndexError`] of the operation, found inside its section.
 //!
+//! # Which kernels
+//!
+//! By CPU, everything works from Linux 4.18 on, by concurrency ID from 6.3 on. **Linux 6.19 and 7.0 on arm64 restart no section**
+//! unless the thread changes its CPU (fixed in 7.1), so a thread that is preempted can undo another one's change: counters
+//! lose counts there, and a pool can hand out one value twice, which safe code must not see. Do not use this module on those
+//! kernels.
+//!
 //! # Memory that processes share
 //!
 //! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
