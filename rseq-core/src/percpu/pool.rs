@@ -87,8 +87,9 @@ pub struct Pool<'a, T, K = ByCpu, const STRIDE: usize = 64> {
     nodes: &'a [Node<T>],
 }
 
-/// A value popped from a [`Pool`]. An item that is dropped is lost to the pool; [`Pool::push`] puts it back.
+/// A value popped from a [`Pool`]. [`Pool::push`] puts it back; an item that is dropped is lost to the pool.
 #[derive(Debug)]
+#[must_use = "an item that is dropped is lost to its pool"]
 pub struct Item<'a, T> {
     node: &'a Node<T>,
     value: PhantomData<&'a mut T>,
