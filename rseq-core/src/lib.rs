@@ -21,10 +21,13 @@ pub mod sys;
 pub mod testing;
 
 mod area;
+mod auxv;
+mod facts;
 mod index;
 mod kernel;
 mod libc_area;
 mod registration;
+mod self_test;
 mod slice;
 mod token;
 
@@ -32,7 +35,8 @@ pub use area::{Area, OwnArea, ThreadArea};
 pub use index::{ByCpu, ByMmCid, Index};
 pub use kernel::KernelRseq;
 pub use libc_area::Owner;
-pub use registration::{Mode, RegisterError, Registration, ReleaseError};
+pub use registration::{Fallback, Mode, Options, RegisterError, Registration, ReleaseError};
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Relaxed, Release};
+pub use self_test::{SelfTestError, self_test};
 pub use slice::{SliceGuard, SliceOutcome};
 pub use token::{Token, prepare_unload};

@@ -145,3 +145,33 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
 pub fn prepare_unload<A: Area, I: Index>(token: Token<'_, A, I>) {
     token.clear_rseq_cs();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::SliceCtrl;
+    use crate::area::ThreadArea;
+    use core::ptr::NonNull;
+
+    fn area(cpu_id: u32) -> Rseq {
+        let slice_ctrl = SliceCtrl::default();
+        Rseq { cpu_id_start: 0, cpu_id, rseq_cs: 0, flags: 0, node_id: 0, mm_cid: 3, slice_ctrl, reserved: 0 }
+    }
+
+    fn token(area: &mut Rseq, active: u32) -> Token<'static, ThreadArea> {
+        Token::new(ThreadArea::new(NonNull::from(area), active))
+    }
+
+    #[test]
+    fn by_mm_cid_is_proven() {
+        const ACTIVE: u32 = offset_of!(Rseq, mm_cid) as u32 + 4;
+        let mut registered = area(5);
+        let token_of = |area: &mut Rseq, active| token(area, active).by_mm_cid();
+        let by_mm_cid = token_of(&mut registered, ACTIVE).expect("maintained and registered");
+        assert_eq!((by_mm_cid.slot(), by_mm_cid.by_cpu().slot(), by_mm_cid.cpu_id()), (3, 5, 5));
+        assert!(token_of(&mut registered, ACTIVE - 1).is_none(), "the kernel does not maintain it");
+        for unregistered in [abi::CPU_ID_UNINITIALIZED, abi::CPU_ID_REGISTRATION_FAILED] {
+            assert!(token_of(&mut area(unregistered), ACTIVE).is_none(), "the thread is not registered");
+        }
+    }
+}

@@ -11,12 +11,12 @@ use rseq_core::sys::{Errno, getcpu};
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, ThreadArea};
 
 fn main() {
-    let kernel = KernelRseq::SILENT;
+    assert_eq!(KernelRseq::read(), KernelRseq::LEGACY);
     // SAFETY: the registration, if there were one, would be dropped here.
-    let own = unsafe { Registration::own(kernel, Mode::Extended) };
+    let own = unsafe { Registration::own(Mode::Extended) };
     assert_eq!(own.err(), Some(RegisterError::NoSyscall));
-    assert_eq!(Registration::adopt(kernel).err(), Some(RegisterError::NothingToAdopt));
-    assert!(OwnArea::current().is_none() && ThreadArea::current(kernel).is_none());
+    assert_eq!(Registration::adopt().err(), Some(RegisterError::NothingToAdopt));
+    assert!(OwnArea::current().is_none() && ThreadArea::current().is_none());
     assert_eq!(getcpu(), Err(Errno::ENOSYS));
 }
 "#;

@@ -58,3 +58,38 @@ pub(super) fn without_slot<A: Area, K: Index, T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ThreadArea;
+    use crate::abi::{Rseq, SliceCtrl};
+    use core::ptr::NonNull;
+
+    /// What becomes of a section that left, in a thread on `cpu_id` with slots for 2 CPUs; and how often it ran again.
+    fn outcome(cpu_id: u32, leaves: u32) -> (Result<(), IndexError>, u32) {
+        let slice_ctrl = SliceCtrl::default();
+        let (node_id, mm_cid, reserved) = (0, 0, 0);
+        let mut area = Rseq { cpu_id_start: 0, cpu_id, rseq_cs: 0, flags: 0, node_id, mm_cid, slice_ctrl, reserved };
+        let token = Token::new(ThreadArea::new(NonNull::from(&mut area), 20));
+        let mut runs = 0;
+        let result = without_slot(token, 2, || {
+            runs += 1;
+            if runs > leaves { Ok(()) } else { Err(OutOfRange) }
+        });
+        (result, runs)
+    }
+
+    #[test]
+    fn the_reason_is_that_of_the_moment() {
+        assert_eq!(outcome(2, 0), (Err(IndexError::NoSlot(2)), 0));
+        assert_eq!(outcome(u32::MAX, 0), (Err(IndexError::NotRegistered), 0));
+        assert_eq!(outcome(u32::MAX - 1, 0), (Err(IndexError::NotRegistered), 0));
+    }
+
+    #[test]
+    fn a_thread_that_has_moved_to_a_slot_runs_its_section_again() {
+        assert_eq!(outcome(1, 0), (Ok(()), 1));
+        assert_eq!(outcome(1, 2), (Ok(()), 3));
+    }
+}

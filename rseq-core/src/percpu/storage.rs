@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicU8, AtomicUsize};
 
 /// Memory for `SLOTS` slots that go by `K` and lie `STRIDE` bytes apart, 0 at first: for a static, or on a stack.
 ///
-/// A CPU with the number `n` needs `n + 1` slots. A static that is larger than the machine needs costs address space only:
-/// pages that no CPU writes stay unused.
+/// By CPU, a CPU with the number `n` needs `n + 1` slots. 1024 slots of 64 bytes are 64 KiB. A static with more slots than the
+/// machine needs costs address space only, as no memory backs pages that no CPU writes.
 ///
 /// The type fixes the kind and the stride, so all users of a static agree on them:
 ///

@@ -49,7 +49,7 @@ fn body() -> u8 {
     };
     let mut suite = Suite::new(2 * SECTIONS.len() as u32);
     let mut arena = Arena::new();
-    let adopted = Registration::adopt(rseq_rt::kernel());
+    let adopted = Registration::adopt();
     for ir in SECTIONS {
         let verdict = Trial { ir, cpu, token, run: |compiled| compiled.own }.all(&mut arena, rounds);
         suite.report(format_args!("{}, own area", ir.name), verdict);
