@@ -8,7 +8,8 @@
 use rseq_core::ops::{librseq, this_cpu};
 use rseq_core::percpu::{Counter, Item, Pool};
 use rseq_core::{
-    ByCpu, ByMmCid, KernelRseq, Mode, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea, Token,
+    ByCpu, ByMmCid, KernelRseq, Mode, Options, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea,
+    Token,
 };
 
 type Own<'r> = Token<'r, OwnArea>;
@@ -77,11 +78,12 @@ pub fn probe_pool<'a>(pool: &Pool<'a, u64, ByCpu>, token: Own<'_>) -> Option<Ite
 
 #[unsafe(no_mangle)]
 pub unsafe fn probe_registration(feature_size: usize, align: usize) -> u32 {
-    let kernel = KernelRseq::from_auxv(Some(feature_size), Some(align));
+    // SAFETY: the contract of this function is that of the facts.
+    let kernel = unsafe { KernelRseq::from_auxv(Some(feature_size), Some(align)) };
     // SAFETY: the contract of this function is the registration's.
-    let own = unsafe { Registration::own(kernel, Mode::Extended) };
+    let own = unsafe { Registration::own(Options::new(Mode::Extended).kernel(kernel)) };
     let seen = own.as_ref().map_or(0, |own| own.token().mm_cid().unwrap_or(0));
-    let adopted = Registration::adopt(kernel).map_or(0, |adopted| adopted.token().cpu_id());
+    let adopted = Registration::adopt().map_or(0, |adopted| adopted.token().cpu_id());
     let _ = own.map(Registration::release);
     seen + adopted
 }

@@ -83,6 +83,28 @@ pub struct Rseq {
     pub reserved: u8,
 }
 
+impl Rseq {
+    /// An area that was never registered: no CPU, no concurrency ID, no section.
+    pub const fn new() -> Self {
+        Self {
+            cpu_id_start: 0,
+            cpu_id: CPU_ID_UNINITIALIZED,
+            rseq_cs: 0,
+            flags: 0,
+            node_id: 0,
+            mm_cid: CPU_ID_UNINITIALIZED,
+            slice_ctrl: SliceCtrl { request: 0, granted: 0, reserved: 0 },
+            reserved: 0,
+        }
+    }
+}
+
+impl Default for Rseq {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// `struct rseq_cs`: the descriptor of one critical section.
 ///
 /// Always 64-bit fields, on 32-bit architectures too.

@@ -1,18 +1,20 @@
 //! Where this thread's `struct rseq` is: in the core's own static TLS, or where a libc or a runtime put it.
 
-use crate::abi::Rseq;
-use crate::arch;
+use crate::abi::{self, Rseq};
 use crate::token::Token;
-use core::arch::global_asm;
+use crate::{KernelRseq, arch, facts};
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
 
-// The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0.
-global_asm!(
-    ".pushsection .tdata.__rseq_core_area, \"awT\", %progbits",
+// The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0. All versions of this crate in one program share it: its name,
+// size and initial state are an interface between them. Link-time optimisation may put the text of two versions into one
+// unit, hence `.ifndef`.
+#[cfg(not(rseq_stub))]
+core::arch::global_asm!(
+    ".ifndef __rseq_core_area",
+    ".pushsection .tdata.__rseq_core_area, \"awTG\", %progbits, __rseq_core_area, comdat",
     ".balign 64",
-    ".globl __rseq_core_area",
+    ".weak __rseq_core_area",
     ".hidden __rseq_core_area",
     ".type __rseq_core_area, %object",
     ".size __rseq_core_area, 64",
@@ -20,6 +22,7 @@ global_asm!(
     ".long 0, -1, 0, 0, 0, 0, -1, 0",
     ".zero 32",
     ".popsection",
+    ".endif",
 );
 
 /// Bytes of the own area.
@@ -33,7 +36,8 @@ pub trait Area: sealed::Sealed + Copy {
     /// The area of the calling thread.
     fn pointer(self) -> NonNull<Rseq>;
 
-    /// Bytes of it that the kernel maintains; 0 where nothing was ever registered.
+    /// Bytes of it that the kernel maintains; 0 where nothing was ever registered. Of own areas, those among the first 32:
+    /// what registrations of either [`Mode`](crate::Mode) have.
     fn active_size(self) -> u32;
 
     /// The u32 at `offset`, as the kernel may change it at any instruction.
@@ -50,12 +54,12 @@ pub trait Area: sealed::Sealed + Copy {
     }
 }
 
-/// The core's own area, a static thread-local: in executables whose libc or runtime sets up ELF TLS.
+/// The core's own area, a static thread-local: where the libc or the runtime sets up ELF TLS.
+///
+/// Its address is found by initial-exec TLS, also in shared objects. Sections over it are for executables on x86, as they
+/// address it by local-exec TLS there: in a shared object they do not link.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnArea;
-
-/// Bytes of own areas that the kernel maintains: the same in every thread, since it is a fact of the kernel.
-static OWN_ACTIVE_SIZE: AtomicU32 = AtomicU32::new(0);
 
 impl OwnArea {
     /// Distance from the thread pointer in bytes, the same in every thread: the value for `__rseq_offset`.
@@ -70,8 +74,10 @@ impl OwnArea {
         Token::of_registered(Self)
     }
 
-    pub(crate) fn set_active_size(self, size: u32) {
-        OWN_ACTIVE_SIZE.store(size, Ordering::Relaxed);
+    /// Keeps the active size that the first successful registration found. It is the same in each thread and in each
+    /// [`Mode`](crate::Mode), as the kernel maintains the same fields of the first 32 bytes in all of them.
+    pub(crate) fn found_active_size(self, kernel: KernelRseq) {
+        facts::OWN_ACTIVE_SIZE.set_first(kernel.active_size().min(abi::ORIGINAL_SIZE));
     }
 }
 
@@ -85,13 +91,7 @@ impl Area for OwnArea {
 
     #[inline]
     fn active_size(self) -> u32 {
-        OWN_ACTIVE_SIZE.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    unsafe fn field(self, offset: usize) -> u32 {
-        // SAFETY: the caller's contract.
-        unsafe { arch::own_field(offset) }
+        facts::OWN_ACTIVE_SIZE.get()
     }
 }
 

@@ -2,24 +2,30 @@
 #![doc = include_str!("../README.md")]
 // MIPS alone has no stable inline assembly: it needs a nightly compiler.
 #![cfg_attr(
-    any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
+    all(not(rseq_stub), any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")),
     feature(asm_experimental_arch)
 )]
+// Sections leave their exits and inputs unused there.
+#![cfg_attr(rseq_stub, allow(unused_imports, unused_variables))]
 
 extern crate self as rseq_core;
 
 pub mod abi;
 pub mod arch;
+pub mod linker;
 pub mod ops;
 pub mod percpu;
 pub mod section;
 pub mod sys;
 
 mod area;
+mod auxv;
+mod facts;
 mod index;
 mod kernel;
 mod libc_area;
 mod registration;
+mod self_test;
 mod slice;
 mod token;
 
@@ -27,7 +33,8 @@ pub use area::{Area, OwnArea, ThreadArea};
 pub use index::{ByCpu, ByMmCid, Index};
 pub use kernel::KernelRseq;
 pub use libc_area::Owner;
-pub use registration::{Mode, RegisterError, Registration, ReleaseError};
+pub use registration::{Fallback, Mode, Options, RegisterError, Registration, ReleaseError};
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Relaxed, Release};
+pub use self_test::{SelfTestError, self_test};
 pub use slice::{SliceGuard, SliceOutcome};
 pub use token::{Token, prepare_unload};

@@ -69,7 +69,9 @@ mod tests {
     use super::*;
 
     fn active(size: u32, kernel: Option<usize>) -> u32 {
-        Symbols { offset: 0, size, owner: Owner::Libc }.active_size(KernelRseq::from_auxv(kernel, None))
+        // SAFETY: nothing is registered with these facts.
+        let kernel = unsafe { KernelRseq::from_auxv(kernel, None) };
+        Symbols { offset: 0, size, owner: Owner::Libc }.active_size(kernel)
     }
 
     #[test]

@@ -16,8 +16,8 @@ use core::sync::atomic::{Ordering, compiler_fence};
 /// right without it.
 ///
 /// ```no_run
-/// # use rseq_core::{KernelRseq, Registration, SliceGuard, sys};
-/// # let registration = Registration::adopt(KernelRseq::SILENT).unwrap();
+/// # use rseq_core::{Registration, SliceGuard, sys};
+/// # let registration = Registration::adopt().unwrap();
 /// # let token = registration.token();
 /// let _ = sys::set_slice_extension(sys::SliceState::Enabled); // once in each thread
 /// {
@@ -27,8 +27,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 /// ```
 ///
 /// * **It has to be enabled** in each thread, by [`set_slice_extension`](crate::sys::set_slice_extension) or by registering
-///   with [`FLAG_SLICE_EXT_DEFAULT_ON`](crate::abi::FLAG_SLICE_EXT_DEFAULT_ON). The kernel wants a registration of more than
-///   32 bytes. `fork` keeps it, a new thread starts without it, `exec` ends it.
+///   with [`Options::slice_extension`](crate::Options::slice_extension). The kernel wants a registration of more than 32 bytes. `fork` keeps it, a new thread starts without it, `exec` ends it.
 /// * **Where it is not enabled**, on a kernel without it or in a legacy registration, a guard is one load and one branch, and
 ///   writes nothing.
 /// * **It nests**: a guard inside of another one's time, in a signal handler too, changes nothing, and the outer one goes on.

@@ -2,26 +2,43 @@
 
 #![cfg(target_arch = "x86_64")]
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds `examples/every_operation.rs` as a release and returns its rlib.
-fn every_operation() -> PathBuf {
-    let target_dir = concat!(env!("CARGO_TARGET_TMPDIR"), "/machine_code");
+/// Builds `examples/every_operation.rs` as a release that unwinds or aborts, whatever the profile says, and returns its rlib.
+fn every_operation(panic: &str) -> PathBuf {
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine_code").join(panic);
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--release", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
-        .args(["--example", "every_operation", "--target-dir", target_dir])
+        .args(["--example", "every_operation", "--target-dir"])
+        .arg(&target_dir)
         .env_remove("RUSTFLAGS")
+        .envs([("CARGO_PROFILE_RELEASE_PANIC", panic), ("CARGO_PROFILE_RELEASE_STRIP", "none")])
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the example does not build");
-    PathBuf::from(target_dir).join("release/examples/libevery_operation.rlib")
+    target_dir.join("release/examples/libevery_operation.rlib")
 }
 
-fn tool(name: &str, args: &[&str]) -> String {
-    let output = Command::new(name).args(args).arg(every_operation()).output();
+/// The newest rlib of rseq-core itself, beside that of the example.
+fn rseq_core(example: &Path) -> PathBuf {
+    let deps = fs::read_dir(example.with_file_name("../deps")).expect("cargo made the directory");
+    let files = deps.map(|file| file.expect("an entry"));
+    let name = |file: &fs::DirEntry| file.file_name().to_string_lossy().into_owned();
+    let ours = files.filter(|file| name(file).starts_with("librseq_core-") && name(file).ends_with(".rlib"));
+    let newest = ours.max_by_key(|file| file.metadata().and_then(|metadata| metadata.modified()).expect("a time"));
+    newest.expect("the example depends on it").path()
+}
+
+fn tool(name: &str, args: &[&str], library: &Path) -> String {
+    let output = Command::new(name).args(args).arg(library).output();
     let output = output.unwrap_or_else(|error| panic!("{name} of binutils, which the C linker comes with: {error}"));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn listing() -> String {
+    tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"], &every_operation("abort"))
 }
 
 /// Instructions of a function, without its return.
@@ -38,7 +55,7 @@ fn instructions(listing: &str, function: &str) -> Vec<String> {
 
 #[test]
 fn fast_paths_are_as_short_as_promised() {
-    let listing = tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"]);
+    let listing = listing();
     let promised = [
         ("probe_load_add_store", 5),
         ("probe_load_add_store_mm_cid", 5),
@@ -58,7 +75,7 @@ fn fast_paths_are_as_short_as_promised() {
 /// taken.
 #[test]
 fn counters_are_as_short_as_promised() {
-    let listing = tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"]);
+    let listing = listing();
     for function in ["probe_counter_add", "probe_counter_increment"] {
         let instructions = instructions(&listing, function);
         let commit = instructions.iter().position(|text| text.starts_with("add ") && text.contains("QWORD PTR [r"));
@@ -70,7 +87,7 @@ fn counters_are_as_short_as_promised() {
 /// area); with a request and no grant, 10 (8).
 #[test]
 fn a_slice_guard_is_as_short_as_promised() {
-    let listing = tool("objdump", &["-d", "--no-show-raw-insn", "-M", "intel"]);
+    let listing = listing();
     for (function, find_area) in [("probe_slice", 2), ("probe_slice_adopted", 0)] {
         let instructions = instructions(&listing, function);
         let place = |start: &str| instructions.iter().position(|text| text.starts_with(start));
@@ -83,8 +100,22 @@ fn a_slice_guard_is_as_short_as_promised() {
 
 #[test]
 fn no_operation_can_panic() {
-    let symbols = tool("nm", &["-C"]);
-    assert!(symbols.contains("probe_this_cpu_pop"), "nm shows the probes:\n{symbols}");
-    let panics: Vec<_> = symbols.lines().filter(|line| line.contains("panic")).collect();
-    assert!(panics.is_empty(), "{panics:#?}");
+    for panic in ["abort", "unwind"] {
+        let operations = every_operation(panic);
+        for library in [rseq_core(&operations), operations] {
+            let symbols = tool("nm", &["-C"], &library);
+            assert!(
+                symbols.contains("probe_this_cpu_pop") || symbols.contains("Registration"),
+                "nm shows names:\n{symbols}"
+            );
+            let panics: Vec<_> =
+                symbols.lines().filter(|line| line.contains("panic") && !is_pad(panic, line)).collect();
+            assert!(panics.is_empty(), "{panic}, {library:?}: {panics:#?}");
+        }
+    }
+}
+
+/// What the compiler puts into callers that own something, as it does not know that a function of another crate never unwinds.
+fn is_pad(panic: &str, symbol: &str) -> bool {
+    panic == "unwind" && symbol.ends_with("U core::panicking::panic_in_cleanup")
 }

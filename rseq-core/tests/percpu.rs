@@ -7,7 +7,7 @@ use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 use rseq_core::percpu::{Counter, IndexError, Node, Pool, PossibleCpus, PushError, SlotStorage};
-use rseq_core::{Area, KernelRseq, Registration, ThreadArea, Token};
+use rseq_core::{Area, Registration, ThreadArea, Token};
 
 /// Reports a skip outside of the harness, which shows the output of failed tests only.
 fn skipped(why: &str) {
@@ -15,7 +15,7 @@ fn skipped(why: &str) {
 }
 
 fn adopted() -> Option<Registration<ThreadArea>> {
-    Registration::adopt(KernelRseq::SILENT).inspect_err(|error| skipped(&error.to_string())).ok()
+    Registration::adopt().inspect_err(|error| skipped(&error.to_string())).ok()
 }
 
 /// Runs `work` in twice as many threads as there are CPUs, until one of them returns true. False after 20 seconds.

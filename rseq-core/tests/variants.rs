@@ -25,7 +25,7 @@ mod unarmed {
 
 /// The libc's registration, and None, said, where there is none.
 fn adopted() -> Option<Registration<ThreadArea>> {
-    Registration::adopt(KernelRseq::SILENT).inspect_err(|error| skipped(error)).ok()
+    Registration::adopt().inspect_err(|error| skipped(error)).ok()
 }
 
 /// Tells of a skip, past the harness, which shows the output of failed tests only.

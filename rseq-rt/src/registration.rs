@@ -64,9 +64,16 @@ impl fmt::Display for NotRegistered {
 
 impl core::error::Error for NotRegistered {}
 
-/// What the kernel said of its rseq in the auxiliary vector.
+/// What the kernel has of rseq, by the auxiliary vector.
 pub fn kernel() -> KernelRseq {
-    KernelRseq::from_auxv(env::auxv(KernelRseq::AT_FEATURE_SIZE), env::auxv(KernelRseq::AT_ALIGN))
+    KernelRseq::read()
+}
+
+/// Gives rseq-core the facts that the kernel left on the initial stack.
+fn provide_kernel() {
+    let [feature_size, align] = [KernelRseq::AT_FEATURE_SIZE, KernelRseq::AT_ALIGN].map(env::auxv);
+    // SAFETY: the values are those of the vector that the kernel wrote for this process.
+    unsafe { KernelRseq::from_auxv(feature_size, align) }.provide();
 }
 
 /// How the main thread was registered before `main`; every later thread is registered in the same way.
@@ -104,6 +111,7 @@ fn wanted() -> Option<Mode> {
 ///
 /// The process has one thread, its thread pointer is set, and nobody has asked for the status yet.
 pub unsafe fn before_main() {
+    provide_kernel();
     __rseq_core_runtime.store(1, Ordering::Relaxed);
     __rseq_offset.store(OwnArea.offset(), Ordering::Relaxed);
     __rseq_flags.store(0, Ordering::Relaxed);
@@ -114,12 +122,11 @@ pub unsafe fn before_main() {
 
 fn register_main() -> Result<Mode, NotRegistered> {
     let mode = wanted().ok_or(NotRegistered::Off)?;
-    let kernel = kernel();
     // SAFETY: the main thread's TLS block lasts as long as the process, and this process has executed a program since any
-    // vfork that made it.
-    let registration = unsafe { Registration::<OwnArea>::runtime(kernel, mode) }.map_err(NotRegistered::Refused)?;
+    // vfork that made it. The kernel's facts are its own.
+    let registration = unsafe { Registration::<OwnArea>::runtime(mode) }.map_err(NotRegistered::Refused)?;
     let len = registration.registered_len().unwrap_or(0);
-    __rseq_size.store(kernel.active_size().min(len), Ordering::Relaxed);
+    __rseq_size.store(kernel().active_size().min(len), Ordering::Relaxed);
     // It lasts as long as the process.
     core::mem::forget(registration);
     Ok(mode)
@@ -133,17 +140,20 @@ impl OfThread {
     ///
     /// # Safety
     ///
-    /// [`leave`](Self::leave) is called before the thread's TLS block goes.
+    /// [`leave`](Self::leave) is called before the thread's TLS block goes, and the block stays if that returns false.
     pub unsafe fn enter() -> Self {
-        // SAFETY: the caller's promise. The thread has a TLS block of its own.
-        Self(registration().ok().and_then(|mode| unsafe { Registration::<OwnArea>::runtime(kernel(), mode) }.ok()))
+        // SAFETY: the caller's promise. The thread has a TLS block of its own, and the kernel's facts are its own.
+        Self(registration().ok().and_then(|mode| unsafe { Registration::<OwnArea>::runtime(mode) }.ok()))
     }
 
-    /// Releases the area, whose memory may go away after this.
-    pub fn leave(self) {
+    /// Releases the area. False says that the kernel may still write it, so its memory must stay until the thread is gone:
+    /// a filter that came since refuses the call.
+    #[must_use]
+    pub fn leave(self) -> bool {
         if let Some(registration) = self.0 {
-            // The kernel refuses only what is not registered any more: then there is nothing left to release.
             let _ = registration.release();
         }
+        // Whatever the call returned: a kernel that has released the area has taken its CPU back.
+        current().is_none()
     }
 }

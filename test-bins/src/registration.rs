@@ -50,9 +50,8 @@ pub fn refused(error: RegisterError) -> Unmet {
 fn unregistered(error: NotRegistered) -> Unmet {
     let why = Text::of(format_args!("not registered: {error}"));
     match error {
-        NotRegistered::Off | NotRegistered::Refused(RegisterError::NoSyscall | RegisterError::Blocked(_)) => {
-            Unmet::Skip(why)
-        }
+        NotRegistered::Off => Unmet::Skip(why),
+        NotRegistered::Refused(error) if error.is_unavailable() => Unmet::Skip(why),
         _ => Unmet::Fail(why),
     }
 }

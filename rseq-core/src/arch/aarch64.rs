@@ -6,9 +6,6 @@
 use crate::abi::Rseq;
 use core::arch::asm;
 
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("words of a section are 64 bits on aarch64: ILP32 is not supported");
-
 /// `brk #0x45e0`, as the kernel reads it: data is big-endian where the target is, instructions never are.
 pub const SIGNATURE: u32 = u32::from_ne_bytes(0xd428_bc00_u32.to_le_bytes());
 
@@ -16,21 +13,23 @@ pub const SIGNATURE: u32 = u32::from_ne_bytes(0xd428_bc00_u32.to_le_bytes());
 pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: reads a register that is always readable in user mode.
-    unsafe { asm!("mrs {}, tpidr_el0", out(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
 
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address from a register that is always readable in user mode.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
+            "adrp {distance}, :gottprel:__rseq_core_area", // linkers make these two a constant in executables
+            "ldr {distance}, [{distance}, :gottprel_lo12:__rseq_core_area]",
             "mrs {area}, tpidr_el0",
-            "add {area}, {area}, #:tprel_hi12:__rseq_core_area, lsl #12", // the linker's constant distance to the area
-            "add {area}, {area}, #:tprel_lo12_nc:__rseq_core_area",
+            "add {area}, {area}, {distance}",
             area = out(reg) area,
-            options(pure, nomem, nostack, preserves_flags)
+            distance = out(reg) _,
+            options(pure, readonly, nostack, preserves_flags)
         );
     }
     area
@@ -39,7 +38,10 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in x8, arguments in x0 to x5, the result in x0; it keeps all other registers.
+    // SAFETY: the kernel's convention: number in x8, arguments in x0 to x5, the result in x0. It keeps the other general
+    // registers and 128 bits of each vector register, and discards the rest of the SVE state: the upper bits of z0 to z31,
+    // p0 to p15 and ffr (Documentation/arch/arm64/sve.rst, section 4). The compiler has no name for the upper bits alone, so
+    // v0 to v31 are declared, which stand for all of z0 to z31. It keeps nothing in ffr, and warns of an asm! that names it.
     unsafe {
         asm!(
             "svc #0",
@@ -50,6 +52,18 @@ pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
             in("x3") args[3],
             in("x4") args[4],
             in("x5") args[5],
+            lateout("v0") _, lateout("v1") _, lateout("v2") _, lateout("v3") _,
+            lateout("v4") _, lateout("v5") _, lateout("v6") _, lateout("v7") _,
+            lateout("v8") _, lateout("v9") _, lateout("v10") _, lateout("v11") _,
+            lateout("v12") _, lateout("v13") _, lateout("v14") _, lateout("v15") _,
+            lateout("v16") _, lateout("v17") _, lateout("v18") _, lateout("v19") _,
+            lateout("v20") _, lateout("v21") _, lateout("v22") _, lateout("v23") _,
+            lateout("v24") _, lateout("v25") _, lateout("v26") _, lateout("v27") _,
+            lateout("v28") _, lateout("v29") _, lateout("v30") _, lateout("v31") _,
+            lateout("p0") _, lateout("p1") _, lateout("p2") _, lateout("p3") _,
+            lateout("p4") _, lateout("p5") _, lateout("p6") _, lateout("p7") _,
+            lateout("p8") _, lateout("p9") _, lateout("p10") _, lateout("p11") _,
+            lateout("p12") _, lateout("p13") _, lateout("p14") _, lateout("p15") _,
             options(nostack)
         );
     }

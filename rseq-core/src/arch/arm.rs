@@ -13,24 +13,28 @@ pub const SIGNATURE: u32 = u32::from_ne_bytes(0xe7f5_def3_u32.to_le_bytes());
 pub(super) fn thread_pointer() -> usize {
     let pointer;
     // SAFETY: reads a register that is always readable in user mode.
-    unsafe { asm!("mrc p15, 0, {}, c13, c0, 3", out(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!("mrc p15, 0, {}, c13, c0, 3", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
 
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
             "mrc p15, 0, {area}, c13, c0, 3",
-            "ldr {offset}, 60f",            // the linker's constant distance to the area
-            "add {area}, {area}, {offset}",
-            "b 61f",
-            "60: .long __rseq_core_area(tpoff)",
-            "61:",
+            "adr {distance}, 61f",
+            "ldr {word}, [{distance}]",
+            "ldr {distance}, [{distance}, {word}]",
+            "add {area}, {area}, {distance}",
+            "b 62f",
+            ".balign 4", // Thumb has instructions of two bytes
+            "61: .long __rseq_core_area(gottpoff)",
+            "62:",
             area = out(reg) area,
-            offset = out(reg) _,
+            distance = out(reg) _,
+            word = out(reg) _,
             options(pure, readonly, nostack, preserves_flags)
         );
     }
@@ -41,11 +45,15 @@ pub(super) fn own_area() -> *mut Rseq {
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention (EABI): number in r7, arguments in r0 to r5, the result in r0; it keeps all other
-    // registers.
+    // registers, those of VFP and NEON included.
     unsafe {
         asm!(
+            "mov {kept}, r7", // no operand where it is the frame pointer, as in Thumb
+            "mov r7, {nr}",
             "svc #0",
-            in("r7") nr,
+            "mov r7, {kept}",
+            nr = in(reg) nr,
+            kept = out(reg) _,
             inlateout("r0") args[0] => value,
             in("r1") args[1],
             in("r2") args[2],
@@ -62,12 +70,15 @@ macro_rules! load_weak {
     ($symbol:literal, $address:ident) => {
         core::arch::asm!(
             concat!(".weak ", $symbol),
-            "ldr {0}, 61f",
-            "60: ldr {0}, [pc, {0}]", // pc is two instructions ahead
+            "adr {place}, 61f",
+            "ldr {0}, [{place}]",
+            "ldr {0}, [{place}, {0}]",
             "b 62f",
-            concat!("61: .long ", $symbol, "(GOT_PREL) - ((60b + 8) - 61b)"),
+            ".balign 4",
+            concat!("61: .long ", $symbol, "(GOT_PREL)"),
             "62:",
             out(reg) $address,
+            place = out(reg) _,
             options(pure, readonly, nostack, preserves_flags)
         )
     };

@@ -20,12 +20,12 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs. `readonly` keeps
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `readonly` keeps
     // it behind whatever set the thread pointer.
     unsafe {
         asm!(
-            "lu12i.w {area}, %le_hi20(__rseq_core_area)",
-            "ori {area}, {area}, %le_lo12(__rseq_core_area)", // the linker's constant distance, below 2 GiB
+            "pcalau12i {area}, %ie_pc_hi20(__rseq_core_area)",
+            "ld.d {area}, {area}, %ie_pc_lo12(__rseq_core_area)",
             "add.d {area}, {area}, $tp",
             area = out(reg) area,
             options(pure, readonly, nostack, preserves_flags)
@@ -37,7 +37,8 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it clobbers t0 to t8.
+    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it clobbers t0 to t8 and
+    // keeps the other registers, floating-point numbers, condition flags and vectors included.
     unsafe {
         asm!(
             "syscall 0",

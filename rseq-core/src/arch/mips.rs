@@ -35,6 +35,17 @@ macro_rules! hi_lo {
     };
 }
 
+/// The text that puts into `area` how far what offsets in the GOT count from, `_gp`, is from its own first instruction, 60.
+/// `_gp_disp` is known to o32 only.
+macro_rules! gp {
+    () => {
+        crate::__rseq_wide!(
+            "60: lui {area}, %hi(%neg(%gp_rel(60b)))\ndaddiu {area}, {area}, %lo(%neg(%gp_rel(60b)))",
+            "60: lui {area}, %hi(_gp_disp)\naddiu {area}, {area}, %lo(_gp_disp)"
+        )
+    };
+}
+
 /// As the ABI has it: 0x7000 behind the start of the TLS block.
 #[inline]
 pub(super) fn thread_pointer() -> usize {
@@ -46,7 +57,7 @@ pub(super) fn thread_pointer() -> usize {
             "rdhwr $3, $29",
             ".set pop",
             out("$3") pointer,
-            options(pure, nomem, nostack, preserves_flags)
+            options(pure, readonly, nostack, preserves_flags)
         );
     }
     pointer
@@ -55,18 +66,25 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `$ra` is put
+    // back.
     unsafe {
         asm!(
             __rseq_set!(),
             "rdhwr $3, $29",
-            "lui {area}, %tprel_hi(__rseq_core_area)",
+            "move {ra}, $31",
+            "bal 60f",
+            "nop",
+            gp!(),
+            concat!(crate::__rseq_wide!("daddu", "addu"), " {area}, {area}, $31"),
+            concat!(crate::__rseq_wide!("ld", "lw"), " {area}, %gottprel(__rseq_core_area)({area})"),
+            "move $31, {ra}",
             concat!(crate::__rseq_wide!("daddu", "addu"), " {area}, {area}, $3"),
-            concat!(crate::__rseq_wide!("daddiu", "addiu"), " {area}, {area}, %tprel_lo(__rseq_core_area)"),
             ".set pop",
             area = out(reg) area,
+            ra = out(reg) _,
             out("$3") _,
-            options(pure, nomem, nostack, preserves_flags)
+            options(pure, readonly, nostack, preserves_flags)
         );
     }
     area
@@ -76,8 +94,9 @@ pub(super) fn own_area() -> *mut Rseq {
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in $2, arguments in $4 to $9 (o32: to $7, then on the stack at 16 and
-    // 20); $7 says whether $2 is an error number. It changes $1 to $15, $24, $25, hi and lo. $1, hi and lo cannot be
-    // declared, so they are kept in registers that it preserves.
+    // 20); $7 says whether $2 is an error number. It changes $1 to $15, $24, $25, hi and lo, and keeps the
+    // registers of floating-point numbers, of MSA and of the DSP extension. $1, hi and lo cannot be declared, so they are held in
+    // registers that it preserves.
     unsafe {
         asm!(
             __rseq_set!(),

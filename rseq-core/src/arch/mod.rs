@@ -8,8 +8,7 @@
 //! |---|---|
 //! | `SIGNATURE: u32` | the four bytes before every abort handler, a rare trapping encoding |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
-//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by local-exec relocations |
-//! | `own_field(offset) -> u32` | only where `DIRECT`: a u32 of that area, in one load |
+//! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by initial-exec relocations |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
 //! | `load_weak!(symbol, variable)` | the `asm!` call that loads the address of a weak symbol |
 //! | `__rseq_frame!` | registers and operands of a section, and the texts that arm it |
@@ -47,17 +46,24 @@
 //! [`__rseq_leave_unless!`](crate::__rseq_leave_unless) for one that does not. The way back from `__rseq_failure` is a
 //! jump of full range.
 //!
+//! The build script picks the file `none.rs` for all other targets, and for other operating systems: `cfg(rseq_stub)`. There the
+//! raw system call returns ENOSYS, and a section is code that is never reached.
+//!
 //! i686 states the steps themselves, `__rseq_step!`, instead of primitives: its inputs may be in memory.
 
-#[cfg_attr(all(target_arch = "x86_64", target_pointer_width = "64"), path = "x86_64.rs")]
-#[cfg_attr(target_arch = "x86", path = "x86.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
-#[cfg_attr(target_arch = "arm", path = "arm.rs")]
-#[cfg_attr(any(target_arch = "riscv64", target_arch = "riscv32"), path = "riscv.rs")]
-#[cfg_attr(target_arch = "s390x", path = "s390x.rs")]
-#[cfg_attr(any(target_arch = "powerpc64", target_arch = "powerpc"), path = "powerpc.rs")]
-#[cfg_attr(target_arch = "loongarch64", path = "loongarch64.rs")]
-#[cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips"), path = "mips.rs")]
+#[cfg_attr(rseq_stub, path = "none.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "x86_64"), path = "x86_64.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "x86"), path = "x86.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "aarch64"), path = "aarch64.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "arm"), path = "arm.rs")]
+#[cfg_attr(all(not(rseq_stub), any(target_arch = "riscv64", target_arch = "riscv32")), path = "riscv.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "s390x"), path = "s390x.rs")]
+#[cfg_attr(all(not(rseq_stub), any(target_arch = "powerpc64", target_arch = "powerpc")), path = "powerpc.rs")]
+#[cfg_attr(all(not(rseq_stub), target_arch = "loongarch64"), path = "loongarch64.rs")]
+#[cfg_attr(
+    all(not(rseq_stub), any(target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips")),
+    path = "mips.rs"
+)]
 mod imp;
 
 use crate::abi::Rseq;
@@ -65,11 +71,12 @@ use core::ptr::NonNull;
 
 pub use imp::SIGNATURE;
 pub(crate) use imp::load_weak;
-#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-pub(crate) use imp::own_field;
+#[cfg(rseq_stub)]
+#[doc(hidden)]
+pub use imp::no_section;
 
 /// Whether one instruction of a section can address a static thread-local, as `fs:` and `gs:` do.
-pub const DIRECT: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
+pub const DIRECT: bool = cfg!(all(not(rseq_stub), any(target_arch = "x86_64", target_arch = "x86")));
 
 /// The thread pointer: what `__rseq_offset` counts from.
 #[inline]
@@ -80,21 +87,8 @@ pub fn thread_pointer() -> usize {
 /// This thread's copy of `__rseq_core_area`.
 #[inline]
 pub fn own_area() -> NonNull<Rseq> {
-    // SAFETY: it is in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: it is in the module's static TLS block, which is mapped as long as the thread runs, and so not null.
     unsafe { NonNull::new_unchecked(imp::own_area()) }
-}
-
-/// The u32 at `offset` of this thread's `__rseq_core_area`.
-///
-/// # Safety
-///
-/// `offset` is that of a u32 within the area.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
-#[inline]
-pub(crate) unsafe fn own_field(offset: usize) -> u32 {
-    // SAFETY: a u32 of this thread's static thread-local memory; volatile, because the kernel writes it behind the
-    // compiler's back.
-    unsafe { own_area().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
 }
 
 /// The raw system call; errors come back as -4095 to -1.
@@ -113,11 +107,11 @@ macro_rules! weak_address {
     ($symbol:literal) => {{
         let address: usize;
         // SAFETY: reads one word, which the linker made and which never changes once the process has started.
-        unsafe { $crate::arch::load_weak!($symbol, address) };
+        #[cfg_attr(rseq_stub, expect(unused_unsafe))]
+        unsafe {
+            $crate::arch::load_weak!($symbol, address)
+        };
         address
     }};
 }
 pub(crate) use weak_address;
-
-#[cfg(not(target_os = "linux"))]
-compile_error!("rseq is a Linux system call");

@@ -16,6 +16,13 @@ macro_rules! thread_register {
     };
 }
 
+/// What offsets in the GOT count from.
+macro_rules! got {
+    () => {
+        crate::__rseq_wide!(".TOC.", "_GLOBAL_OFFSET_TABLE_")
+    };
+}
+
 /// As the ABI has it: 0x7000 behind the start of the TLS block.
 #[inline]
 pub(super) fn thread_pointer() -> usize {
@@ -25,7 +32,7 @@ pub(super) fn thread_pointer() -> usize {
         asm!(
             concat!("mr {}, ", thread_register!()),
             out(reg) pointer,
-            options(pure, nomem, nostack, preserves_flags)
+            options(pure, readonly, nostack, preserves_flags)
         );
     }
     pointer
@@ -34,13 +41,22 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
-            concat!("addis {area}, ", thread_register!(), ", __rseq_core_area@tprel@ha"),
-            "addi {area}, {area}, __rseq_core_area@tprel@l",
+            "bcl 20, 31, 60f",
+            "60: mflr {area}",
+            concat!("addis {area}, {area}, (", got!(), " - 60b)@ha"),
+            concat!("addi {area}, {area}, (", got!(), " - 60b)@l"),
+            crate::__rseq_wide!("addis {area}, {area}, __rseq_core_area@got@tprel@ha", ""),
+            crate::__rseq_wide!(
+                "ld {area}, __rseq_core_area@got@tprel@l({area})",
+                "lwz {area}, __rseq_core_area@got@tprel({area})"
+            ),
+            "add {area}, {area}, __rseq_core_area@tls", // and the thread pointer
             area = out(reg_nonzero) area,
-            options(pure, nomem, nostack, preserves_flags)
+            out("lr") _,
+            options(pure, readonly, nostack, preserves_flags)
         );
     }
     area
@@ -49,7 +65,8 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in r0, arguments in r3 to r8; it may change r0, r3 to r12, cr0, ctr and xer. The
+    // SAFETY: the kernel's convention (Documentation/arch/powerpc/syscall64-abi.rst): number in r0, arguments in r3 to r8; `sc`
+    // may change r0, r3 to r12, cr0, ctr and xer, and keeps lr, cr1 to cr7, and all floating-point and vector registers. The
     // summary overflow bit of cr0 says that r3 is an error number.
     unsafe {
         asm!(

@@ -22,13 +22,13 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs. `readonly` keeps
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `readonly` keeps
     // it behind whatever set the thread pointer.
     unsafe {
         asm!(
-            "lui {area}, %tprel_hi(__rseq_core_area)",
-            "add {area}, {area}, tp, %tprel_add(__rseq_core_area)", // linkers drop both where the area is near
-            "addi {area}, {area}, %tprel_lo(__rseq_core_area)",
+            "60: auipc {area}, %tls_ie_pcrel_hi(__rseq_core_area)",
+            concat!(crate::__rseq_wide!("ld", "lw"), " {area}, %pcrel_lo(60b)({area})"),
+            "add {area}, {area}, tp",
             area = out(reg) area,
             options(pure, readonly, nostack, preserves_flags)
         );
@@ -39,8 +39,9 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers. The
-    // vector registers are clobbered by every system call.
+    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers of
+    // integers and floating-point numbers. It discards all vector state (Documentation/arch/riscv/vector.rst, section 3): v0 to
+    // v31, declared here, and vl and vtype, which every asm! changes that does not say `preserves_flags`.
     unsafe {
         asm!(
             "ecall",

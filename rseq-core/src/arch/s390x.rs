@@ -29,16 +29,12 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let distance: usize;
-    // SAFETY: reads a constant. There is no immediate relocation for the distance to the thread pointer, so it is a word.
+    // SAFETY: reads one word of the GOT, which never changes once the process has started.
     unsafe {
         asm!(
-            ".pushsection .rodata.__rseq_core_distance, \"a\", %progbits",
-            ".balign 8",
-            "60: .quad __rseq_core_area@NTPOFF",
-            ".popsection",
-            "lgrl {distance}, 60b",
+            "lgrl {distance}, __rseq_core_area@INDNTPOFF",
             distance = out(reg) distance,
-            options(pure, nomem, nostack, preserves_flags)
+            options(pure, readonly, nostack, preserves_flags)
         );
     }
     thread_pointer().wrapping_add(distance) as *mut Rseq
@@ -48,7 +44,7 @@ pub(super) fn own_area() -> *mut Rseq {
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in r1, since `svc` itself has 8 bits for it, arguments in r2 to r7, result in
-    // r2; it keeps the other registers.
+    // r2; it keeps the other registers, those of floating-point numbers and vectors included.
     unsafe {
         asm!(
             "svc 0",

@@ -20,32 +20,19 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
-            "mov {area}, dword ptr gs:[0]",                   // thread pointer
-            "lea {area}, [{area} + __rseq_core_area@ntpoff]", // and the linker's constant distance to the area
-            area = out(reg) area,
-            options(pure, readonly, nostack, preserves_flags)
+            "call 60f",
+            "60: popl {0}",                                      // where this instruction is,
+            "61: addl $_GLOBAL_OFFSET_TABLE_ + (61b - 60b), {0}", // from there the GOT,
+            "movl __rseq_core_area@gotntpoff({0}), {0}",          // there the distance
+            "addl %gs:0, {0}",                                    // to the thread pointer
+            out(reg) area,
+            options(pure, readonly, att_syntax)
         );
     }
     area
-}
-
-#[inline]
-pub(crate) unsafe fn own_field(offset: usize) -> u32 {
-    let field;
-    // SAFETY: reads the executable's TLS block, which is mapped as long as the thread runs. Not pure, as the kernel writes
-    // there between any two instructions.
-    unsafe {
-        asm!(
-            "mov {field}, dword ptr gs:[{offset} + __rseq_core_area@ntpoff]",
-            field = lateout(reg) field,
-            offset = in(reg) offset,
-            options(readonly, nostack, preserves_flags)
-        );
-    }
-    field
 }
 
 #[inline]

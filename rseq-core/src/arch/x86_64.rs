@@ -17,38 +17,23 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the executable's TLS block, which is mapped as long as the thread runs.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
-            "mov {area}, qword ptr fs:[0]",             // thread pointer
-            "lea {area}, [{area} + __rseq_core_area@tpoff]", // and the linker's constant distance to the area
+            "mov {area}, qword ptr [rip + __rseq_core_area@gottpoff]", // the distance: a constant once an executable is linked
+            "add {area}, qword ptr fs:[0]",                            // and the thread pointer
             area = out(reg) area,
-            options(pure, readonly, nostack, preserves_flags)
+            options(pure, readonly, nostack)
         );
     }
     area
 }
 
 #[inline]
-pub(crate) unsafe fn own_field(offset: usize) -> u32 {
-    let field;
-    // SAFETY: reads the executable's TLS block, which is mapped as long as the thread runs. Not pure, as the kernel writes
-    // there between any two instructions.
-    unsafe {
-        asm!(
-            "mov {field:e}, dword ptr fs:[{offset} + __rseq_core_area@tpoff]",
-            field = lateout(reg) field,
-            offset = in(reg) offset,
-            options(readonly, nostack, preserves_flags)
-        );
-    }
-    field
-}
-
-#[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; it clobbers rcx and r11.
+    // SAFETY: the kernel's convention: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; it clobbers rcx and r11
+    // and keeps all other registers, vectors and masks included.
     unsafe {
         asm!(
             "syscall",

@@ -16,12 +16,12 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 ///
 /// ```
 /// use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage};
-/// # use rseq_core::{KernelRseq, Registration};
+/// # use rseq_core::Registration;
 ///
 /// static HITS: SlotStorage<1024> = SlotStorage::new();
 ///
 /// let hits = Counter::new(HITS.slots(&PossibleCpus::read()?)?);
-/// # let Ok(registration) = Registration::adopt(KernelRseq::SILENT) else { return Ok(()) };
+/// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// let token = registration.token();
 /// hits.add(token, 3)?;
 /// hits.increment(token)?;
@@ -35,14 +35,14 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 /// use core::sync::atomic::AtomicUsize;
 /// use rseq_core::percpu::{Counter, PossibleCpus, Slots};
 /// use rseq_core::ByMmCid;
-/// # use rseq_core::{KernelRseq, Registration};
+/// # use rseq_core::Registration;
 ///
 /// let cpus = PossibleCpus::read()?;
 /// const STRIDE: usize = size_of::<usize>(); // dense: slots share cache lines
 /// let mut words = Vec::new();
 /// words.resize_with(cpus.slots_by_mm_cid(), AtomicUsize::default);
 /// let counter = Counter::new(Slots::<ByMmCid, STRIDE>::new(&mut words, &cpus)?);
-/// # let Ok(registration) = Registration::adopt(KernelRseq::SILENT) else { return Ok(()) };
+/// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// if let Some(token) = registration.token().by_mm_cid() {
 ///     counter.increment(token)?;
 ///     assert_eq!(counter.sum(), 1);

@@ -50,13 +50,13 @@ unsafe impl<T: Send> Sync for Node<T> {}
 ///
 /// ```
 /// use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotStorage};
-/// # use rseq_core::{KernelRseq, Registration};
+/// # use rseq_core::Registration;
 ///
 /// let mut heads = SlotStorage::<1024>::new();
 /// let mut nodes = [const { Node::new([0u8; 256]) }; 128];
 /// let cpus = PossibleCpus::read()?;
 /// let pool = Pool::new(&mut heads, &cpus, &mut nodes)?;
-/// # let Ok(registration) = Registration::adopt(KernelRseq::SILENT) else { return Ok(()) };
+/// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// let token = registration.token();
 /// if let Some(mut buffer) = pool.pop(token)? {
 ///     buffer[0] = 1;
@@ -70,12 +70,12 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// ```
 /// use rseq_core::ByMmCid;
 /// use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotStorage};
-/// # use rseq_core::{KernelRseq, Registration};
+/// # use rseq_core::Registration;
 ///
 /// let heads = Box::leak(Box::new(SlotStorage::<1024, ByMmCid>::new()));
 /// let nodes = (0..64).map(|_| Node::new(Vec::<u8>::new())).collect::<Vec<_>>().leak();
 /// let pool: Pool<'static, Vec<u8>, ByMmCid> = Pool::new(heads, &PossibleCpus::read()?, nodes)?;
-/// # let Ok(registration) = Registration::adopt(KernelRseq::SILENT) else { return Ok(()) };
+/// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// if let Some(token) = registration.token().by_mm_cid() {
 ///     let buffer = pool.pop(token)?;
 ///     assert!(buffer.is_none_or(|buffer| buffer.is_empty()));

@@ -16,17 +16,22 @@ pub struct PossibleCpus {
 }
 
 impl PossibleCpus {
-    /// Reads `/sys/devices/system/cpu/possible`; without sysfs, the size of the kernel's affinity masks is an upper bound.
+    /// Reads `/sys/devices/system/cpu/possible`. Without sysfs, or where the list is longer than 4095 bytes, the size of the
+    /// kernel's affinity masks is an upper bound.
     ///
     /// # Errors
     ///
-    /// The kernel's, if it tells neither.
+    /// The kernel's, if it gives neither.
     pub fn read() -> Result<Self, Errno> {
-        let mut text = [0; 1024];
-        match sys::read_file(c"/sys/devices/system/cpu/possible", &mut text) {
-            Ok(list) => Self::parse(list).or_else(|_| Self::bound()),
-            Err(_) => Self::bound(),
-        }
+        let mut text = [0; 4096];
+        let list = sys::read_file(c"/sys/devices/system/cpu/possible", &mut text).ok();
+        list.and_then(Self::of_whole_list).map_or_else(Self::bound, Ok)
+    }
+
+    /// Parses a list that the kernel wrote; None where it was cut: the kernel writes a page at most, and ends a whole list
+    /// with a newline.
+    fn of_whole_list(list: &[u8]) -> Option<Self> {
+        Self::parse(list.strip_suffix(b"\n")?).ok()
     }
 
     /// The upper bound that `sched_getaffinity` gives: eight CPUs for each byte of its mask.
@@ -162,6 +167,15 @@ mod tests {
             "42949672960",
         ] {
             assert_eq!(parsed(list), None, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_was_cut_is_no_list() {
+        let whole = PossibleCpus::of_whole_list;
+        assert_eq!(whole(b"0,2-5\n").map(|cpus| cpus.count), Some(5));
+        for cut in [&b"0,2-5"[..], b"0,2-", b"0,2", b"0,", b""] {
+            assert_eq!(whole(cut), None, "{cut:?}");
         }
     }
 

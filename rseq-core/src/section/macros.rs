@@ -86,7 +86,7 @@
 /// A stride is a power of two:
 ///
 /// ```compile_fail
-/// # use rseq_core::{Committed, KernelRseq, OutOfRange, Registration, critical_section};
+/// # use rseq_core::{Committed, OutOfRange, Registration, critical_section};
 /// # critical_section! {
 /// #     unsafe fn count(base: *mut usize, len: usize, n: usize) -> Result<Committed, OutOfRange> {
 /// #         exits(OutOfRange) scratch(i) abort(restart) stride(STRIDE);
@@ -96,7 +96,7 @@
 /// #         commit add [base + i], n;
 /// #     }
 /// # }
-/// # let registration = Registration::adopt(KernelRseq::SILENT).unwrap();
+/// # let registration = Registration::adopt().unwrap();
 /// # let base = std::ptr::null_mut();
 /// unsafe { count::<24, _, _>(registration.token(), base, 0, 1) };
 /// ```

@@ -1,5 +1,7 @@
 //! The system calls that rseq needs, typed, without a libc.
 
+mod auxv;
+mod child;
 mod cpu;
 mod errno;
 mod file;
@@ -7,15 +9,19 @@ mod membarrier;
 mod rseq;
 mod signals;
 mod slice;
+mod timer;
 
+pub(crate) use auxv::auxiliary_vector;
+pub(crate) use child::{exit, in_child};
 pub(crate) use cpu::affinity_mask_size;
 pub use cpu::{Cpu, getcpu};
 pub use errno::Errno;
 pub(crate) use file::read_file;
 pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 pub use rseq::{CallError, rseq, rseq_raw};
-pub(crate) use signals::with_signals_blocked;
+pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
 pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
+pub(crate) use timer::alarm_after;
 
 /// `syscall(nr, args)` - any system call, by number.
 ///

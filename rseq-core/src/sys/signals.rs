@@ -1,10 +1,17 @@
-//! Holding signals back for a few instructions.
+//! Signals: holding them back for a few instructions, and handlers for children of this process.
 
-use linux_raw_sys::general::{__NR_rt_sigprocmask, SIG_BLOCK, SIG_SETMASK};
+use super::Errno;
+use linux_raw_sys::general::{__NR_rt_sigaction, __NR_rt_sigprocmask, SIG_BLOCK, SIG_SETMASK};
 
 /// Bytes of the kernel's signal set: 128 signals on MIPS, 64 elsewhere.
 const SET_SIZE: usize =
     if cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")) { 16 } else { 8 };
+
+/// x86-64 takes no handler without a way back; this one is never used.
+#[cfg(target_arch = "x86_64")]
+const FLAGS: u32 = linux_raw_sys::general::SA_RESTORER;
+#[cfg(not(target_arch = "x86_64"))]
+const FLAGS: u32 = 0;
 
 type Set = [u64; SET_SIZE / 8];
 
@@ -25,4 +32,59 @@ pub(crate) fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
         sigprocmask(SIG_SETMASK, &old, None);
     }
     result
+}
+
+/// The kernel's `struct sigaction`.
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")))]
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: usize,
+    #[cfg(not(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")))]
+    restorer: usize,
+    mask: Set,
+}
+
+#[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"))]
+#[repr(C)]
+struct Action {
+    flags: u32,
+    handler: usize,
+    mask: Set,
+}
+
+/// Makes `handler`, which ends the process, what the process does on `signal`.
+pub(crate) fn end_with(signal: u32, handler: extern "C" fn(i32) -> !) -> Result<(), Errno> {
+    let handler = handler as *const () as usize;
+    let action = Action {
+        handler,
+        flags: FLAGS as _,
+        #[cfg(not(any(
+            target_arch = "riscv64",
+            target_arch = "riscv32",
+            target_arch = "loongarch64",
+            target_arch = "mips",
+            target_arch = "mips64",
+            target_arch = "mips64r6"
+        )))]
+        restorer: handler,
+        mask: Set::default(),
+    };
+    let args = [signal as usize, &raw const action as usize, 0, SET_SIZE, 0, 0];
+    // SAFETY: the kernel reads one sigaction. The handler is a function of the C ABI, which does not return, and so does not
+    // use the restorer.
+    unsafe { super::syscall(__NR_rt_sigaction, args) }.map(|_| ())
+}
+
+/// Blocks every signal but `signal`; whether that was possible.
+pub(crate) fn unblock_only(signal: u32) -> bool {
+    let mut set = [u64::MAX; SET_SIZE / 8];
+    let bit = signal as usize - 1;
+    if cfg!(all(target_endian = "big", target_pointer_width = "32")) {
+        // A set is an array of longs: in memory, the words of each u64 are swapped.
+        set[bit / 64] &= !(1u64 << ((bit % 64) ^ 32));
+    } else {
+        set[bit / 64] &= !(1u64 << (bit % 64));
+    }
+    sigprocmask(SIG_SETMASK, &set, None)
 }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
 use rseq_core::section::{Form, Run, Statement, Step};
-use rseq_core::{Area, Committed, KernelRseq, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
+use rseq_core::{Area, Committed, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
 use std::io::Write;
 use std::ptr;
 
@@ -113,15 +113,14 @@ fn release_adopted(area: ThreadArea) {
 fn the_assembly_agrees_with_the_model() {
     let mut memory = Box::new(Arena([0; SIZE]));
     let arena = ptr::from_mut(&mut *memory).cast::<u8>();
-    let kernel = KernelRseq::SILENT;
-    if let Some(token) = ThreadArea::current(kernel) {
+    if let Some(token) = ThreadArea::current() {
         let cpu = token.cpu_id();
         stay_on(cpu);
         Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |form| form.adopted }.compare_all();
         release_adopted(token.area());
     }
     // SAFETY: released below in the same thread, which nobody has registered now.
-    let registration = match unsafe { Registration::<OwnArea>::runtime(kernel, Mode::Legacy) } {
+    let registration = match unsafe { Registration::<OwnArea>::runtime(Mode::Legacy) } {
         Ok(registration) => registration,
         // Past the harness, which shows the output of failed tests only.
         Err(error) => return writeln!(std::io::stderr(), "skipped: {error}").unwrap_or_default(),

@@ -3,6 +3,7 @@
 //! A thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in any thread
 //! ends the process, so [`JoinHandle::join`] simply returns the result.
 
+mod kept;
 mod memory;
 mod packet;
 mod scope;

@@ -1,6 +1,7 @@
 //! What a thread and its handle share, and the thread's life.
 
 use super::Builder;
+use super::kept;
 use super::memory::{Memory, Parts};
 use super::scope::ScopeState;
 use crate::backend::{CloneArgs, clone};
@@ -37,11 +38,13 @@ impl Builder {
 }
 
 /// The part of a packet that does not depend on the closure.
-struct Control {
+pub(super) struct Control {
     /// The thread's number; the kernel clears it when the thread is gone, and wakes who waits for that.
-    tid: AtomicU32,
+    pub(super) tid: AtomicU32,
     state: AtomicU32,
-    memory: Memory,
+    pub(super) memory: Memory,
+    /// The next one in the list of [`kept`] memory.
+    pub(super) next_kept: *mut Control,
     /// The scope that waits for this thread, or null.
     scope: *const ScopeState,
     /// Calls the closure and keeps its result.
@@ -93,12 +96,14 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    kept::free_gone();
     let (memory, parts) = Memory::map(builder.stack_size, Layout::new::<Packet<F, T>>())?;
     let packet = parts.packet.cast::<Packet<F, T>>();
     let control = Control {
         tid: AtomicU32::new(0),
         state: AtomicU32::new(RUNNING),
         memory,
+        next_kept: ptr::null_mut(),
         scope: scope.map_or(ptr::null(), ptr::from_ref),
         run: Packet::<F, T>::run,
         drop_result: Packet::<F, T>::drop_result,
@@ -180,10 +185,14 @@ unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
         }
         (memory, detached)
     };
-    registration.leave();
-    if detached {
+    let released = registration.leave();
+    if detached && released {
         // SAFETY: the handle is gone, so that nobody else knows the memory.
         unsafe { memory.unmap_and_exit() }
+    }
+    if detached {
+        // SAFETY: as above, the packet is this thread's alone, and the kernel clears its `tid` when the thread is gone.
+        unsafe { kept::keep(control) };
     }
     sys::exit_thread()
 }

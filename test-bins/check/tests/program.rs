@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use elf::{ARCHES, Plan};
+use rseq_core::Registration;
 use rseq_core::ops::librseq::load_add_store;
-use rseq_core::{KernelRseq, Registration};
 
 fn run(arguments: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rseq-check")).args(arguments).output().expect("it starts")
@@ -58,7 +58,7 @@ fn json_says_what_the_text_says() {
 /// A real program, position-independent as the host's compiler makes them.
 #[test]
 fn this_program_is_clean() {
-    if let Ok(registration) = Registration::adopt(KernelRseq::SILENT) {
+    if let Ok(registration) = Registration::adopt() {
         let (token, mut word) = (registration.token(), 0);
         // SAFETY: the word is a local, the CPU one that the kernel told.
         let _ = unsafe { load_add_store(token, token.cpu_id() as usize, &raw mut word, 1) };

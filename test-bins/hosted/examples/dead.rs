@@ -1,7 +1,7 @@
 //! 30 critical sections that nobody runs, in functions of their own beside a `main` without one: what a linker keeps of them.
 
+use rseq_core::ThreadArea;
 use rseq_core::ops::this_cpu;
-use rseq_core::{KernelRseq, ThreadArea};
 
 macro_rules! dead {
     ($($name:ident $addend:literal)*) => {
@@ -13,7 +13,7 @@ macro_rules! dead {
             /// `words` is the first of `slots` slots of 64 bytes, each beginning with a valid word.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name(words: *mut usize, slots: usize) -> bool {
-                let Some(token) = ThreadArea::current(KernelRseq::SILENT) else { return false };
+                let Some(token) = ThreadArea::current() else { return false };
                 // SAFETY: the caller's contract is the section's.
                 unsafe { this_cpu::add::<64, _, _>(token, words, slots, $addend) }.is_ok()
             }

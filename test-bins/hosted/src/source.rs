@@ -1,13 +1,6 @@
 //! The two ways to a registration in a glibc process, behind one interface.
 
-use rseq_core::{Area, KernelRseq, Mode, OwnArea, Owner, RegisterError, Registration, ThreadArea, Token};
-
-/// What the kernel says of rseq, from the auxiliary vector that glibc keeps.
-pub fn kernel() -> KernelRseq {
-    // SAFETY: getauxval reads a vector that never changes; a type that is not in it gives 0.
-    let entry = |kind: usize| unsafe { libc::getauxval(kind as libc::c_ulong) } as usize;
-    KernelRseq::from_auxv(Some(entry(KernelRseq::AT_FEATURE_SIZE)), Some(entry(KernelRseq::AT_ALIGN)))
-}
+use rseq_core::{Area, Mode, OwnArea, Owner, RegisterError, Registration, ThreadArea, Token};
 
 /// Where a thread's registration comes from.
 pub trait Source: 'static {
@@ -36,11 +29,11 @@ impl Source for Adopted {
     const OWNER: Owner = Owner::Libc;
 
     fn register() -> Result<Registration<ThreadArea>, RegisterError> {
-        Registration::adopt(kernel())
+        Registration::adopt()
     }
 
     fn current() -> Option<Token<'static, ThreadArea>> {
-        ThreadArea::current(kernel())
+        ThreadArea::current()
     }
 
     fn refuses_others() -> Result<(), String> {
@@ -62,14 +55,14 @@ impl Source for Own {
 
     fn refuses_others() -> Result<(), String> {
         expect(own(), RegisterError::OtherOwner(Some(Owner::Own)))?;
-        expect(Registration::adopt(kernel()), RegisterError::NothingToAdopt)
+        expect(Registration::adopt(), RegisterError::NothingToAdopt)
     }
 }
 
 fn own() -> Result<Registration<OwnArea>, RegisterError> {
-    // SAFETY: every registration of this package is a local of a function that its thread leaves before it ends, and no
-    // thread is the child of a vfork.
-    unsafe { Registration::own(kernel(), Mode::Extended) }
+    // SAFETY: every registration of this package is a local of a function that its thread leaves before it ends, no thread is
+    // the child of a vfork, and the kernel's facts are its own.
+    unsafe { Registration::own(Mode::Extended) }
 }
 
 fn expect<A: Area>(result: Result<Registration<A>, RegisterError>, error: RegisterError) -> Result<(), String> {

@@ -17,6 +17,8 @@
 mod apt;
 mod args;
 #[cfg(test)]
+mod around_a_call;
+#[cfg(test)]
 mod assembles;
 mod builds;
 mod cache;

@@ -167,6 +167,7 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "signal_test", about: "sections and signal handlers in each other's way", timeout: 240, ..TEST },
     Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", ..TEST },
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
+    Entry { name: "self_test", about: "whether this kernel restarts sections at all", ..TEST },
     Entry { name: "node_test", about: "node_id against sysfs, on every CPU", ..TEST },
     Entry { name: "slice_test", about: "time slice extensions, from request to yield", timeout: 180, ..TEST },
     Entry {

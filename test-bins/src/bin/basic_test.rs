@@ -49,7 +49,7 @@ fn body() -> u8 {
 }
 
 fn owned(token: Here) -> Verdict {
-    let adopted = Registration::adopt(rseq_rt::kernel()).map_err(|error| test_bins::fail!("adopting: {error}"))?;
+    let adopted = Registration::adopt().map_err(|error| test_bins::fail!("adopting: {error}"))?;
     ensure!(adopted.owner() == Owner::Runtime, "somebody else owns it");
     ensure!(adopted.token().cpu_id_start() == token.cpu_id_start(), "the symbols lead to another area");
     let slots = cpu::slots_by_mask().or_fail("sched_getaffinity")?;

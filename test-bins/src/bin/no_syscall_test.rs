@@ -30,7 +30,7 @@ const NO_FILTER: u8 = 98;
 
 /// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those that are not
 /// installed are skipped. The others report what there is (probe), test the start without rseq too (start_test), or are this one.
-const PROGRAMS: [(&str, &CStr); 22] = [
+const PROGRAMS: [(&str, &CStr); 23] = [
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),
     ("syscall_errors_test", SHORT),
@@ -44,6 +44,7 @@ const PROGRAMS: [(&str, &CStr); 22] = [
     ("signal_test", SHORT),
     ("mm_cid_test", SHORT),
     ("operand_test", SHORT),
+    ("self_test", SHORT),
     ("node_test", SHORT),
     ("slice_test", SHORT),
     ("arch_memory_order", SHORT),
@@ -57,15 +58,23 @@ const PROGRAMS: [(&str, &CStr); 22] = [
 
 const SHORT: &CStr = c"--short";
 
+const EUCLEAN: Errno = Errno(linux_raw_sys::errno::EUCLEAN as i32);
+
 fn main() -> ExitCode {
     program::run(body)
 }
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let mut suite = Suite::new(4);
-    suite.group("refused with ENOSYS", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::ENOSYS));
-    suite.group("refused with EPERM", 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, Errno::EPERM));
+    let mut suite = Suite::new(6);
+    for (name, errno) in [
+        ("refused with ENOSYS", Errno::ENOSYS),
+        ("refused with EPERM", Errno::EPERM),
+        ("refused with EACCES, which rseq(2) does not document", Errno::EACCES),
+        ("refused with EUCLEAN, which systemd's filters return", EUCLEAN),
+    ] {
+        suite.group(name, 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, errno));
+    }
     suite.group("refused with EINVAL, which is no absence", PROGRAMS.len() as u32, &mut wrong);
     suite.test("a filter that kills does", &mut kills);
     suite.finish()
@@ -115,7 +124,11 @@ fn passes(ending: Ending, steps: &[&str]) -> Verdict {
 
 /// What an attempt to register must be told.
 fn cause(errno: Errno, kernel: KernelRseq) -> RegisterError {
-    if errno == Errno::ENOSYS && !kernel.speaks() { RegisterError::NoSyscall } else { RegisterError::Blocked(errno) }
+    if errno == Errno::ENOSYS && !kernel.has_feature_size() {
+        RegisterError::NoSyscall
+    } else {
+        RegisterError::Blocked(errno)
+    }
 }
 
 fn register(errno: Errno) -> Verdict {
@@ -131,7 +144,7 @@ fn register(errno: Errno) -> Verdict {
             return NO_FILTER;
         }
         // SAFETY: a forked child of one thread, which exits before its memory goes.
-        let refused = unsafe { Registration::<OwnArea>::runtime(kernel, Mode::Extended) };
+        let refused = unsafe { Registration::<OwnArea>::runtime(Mode::Extended) };
         match refused {
             Ok(_) => 2,
             Err(error) if error == cause(errno, kernel) => 0,

@@ -94,7 +94,7 @@ fn registration(report: &mut Report) {
         Ok(other) => report.fact("registration", label, unknown(format_args!("{other:?}"))),
         Err(error) => report.fact("registration", label, unknown(format_args!("{error}"))),
     }
-    let owner = Registration::<ThreadArea>::adopt(rseq_rt::kernel()).map(|adopted| adopted.owner());
+    let owner = Registration::<ThreadArea>::adopt().map(|adopted| adopted.owner());
     match owner {
         Ok(Owner::Runtime) => report.fact("owner", "owner", word(format_args!("runtime"))),
         Ok(Owner::Libc) => report.fact("owner", "owner", word(format_args!("libc"))),

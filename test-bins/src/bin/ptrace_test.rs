@@ -183,7 +183,7 @@ fn released() -> Verdict {
     })?;
     ensure!(seen.rseq_abi_pointer == 0, "address {:#x} after the release", seen.rseq_abi_pointer);
     // Up to Linux 6.2 there is one length, which the kernel gives whether or not there is a registration.
-    let silent = !rseq_rt::kernel().speaks() && seen.rseq_abi_size == ORIGINAL_SIZE;
+    let silent = !rseq_rt::kernel().has_feature_size() && seen.rseq_abi_size == ORIGINAL_SIZE;
     ensure!(silent || seen.rseq_abi_size == 0, "length {} after the release", seen.rseq_abi_size);
     Ok(())
 }

@@ -136,7 +136,7 @@ fn report_registration() -> u8 {
 
 fn register_alone() -> u8 {
     // SAFETY: the main thread, which outlives the registration: it is dropped right here.
-    match unsafe { Registration::own(rseq_rt::kernel(), Mode::Extended) } {
+    match unsafe { Registration::own(Mode::Extended) } {
         Ok(registration) if registration.token().is_registered() => 2,
         Ok(_) => 12,
         Err(RegisterError::OtherOwner(_)) => 13,

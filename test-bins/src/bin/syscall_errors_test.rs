@@ -132,7 +132,9 @@ fn by_size(era: &Era, call: &Call) -> Expected {
     let accepted = match call.length {
         abi::ORIGINAL_SIZE => aligned(abi::ORIGINAL_ALIGN),
         length if length > abi::ORIGINAL_SIZE => {
-            era.kernel.speaks() && length >= era.kernel.active_size() && aligned(era.kernel.registration_align())
+            era.kernel.has_feature_size()
+                && length >= era.kernel.active_size()
+                && aligned(era.kernel.registration_align())
         }
         _ => false,
     };

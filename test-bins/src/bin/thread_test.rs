@@ -18,6 +18,8 @@ use test_bins::sys::cpu::{self, Set};
 use test_bins::sys::file::File;
 use test_bins::sys::memory::Mapping;
 use test_bins::sys::process::{self, Ending};
+use test_bins::sys::seccomp::{self, Refusal};
+use test_bins::sys::signal;
 use test_bins::sys::time::{Deadline, MILLISECOND, SECOND};
 use test_bins::sys::{call, time};
 use test_bins::{ensure, fail, note, program, skip};
@@ -65,7 +67,7 @@ fn body() -> u8 {
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(14);
+    let mut suite = Suite::new(15);
     suite.test("the main thread was registered before main", &mut || kernel_knows_this_thread().map(drop));
     suite.test("a created thread is registered at an area of its own", &mut own_area);
     suite.test("cpu_id follows a created thread", &mut || in_thread(follows));
@@ -83,6 +85,15 @@ fn body() -> u8 {
     suite.group("many threads", 2, &mut |suite| {
         suite.test("detached", &mut || counted(options.detached, detached));
         suite.test("joined", &mut || counted(options.joined, joined));
+    });
+    suite.group("a filter refuses to release the area", 3, &mut |suite| {
+        suite.test("the memory of a detached thread outlives it", &mut || {
+            in_child(kept_behind_a_filter, Ending::Exited(0))
+        });
+        suite.test("detached threads end, and keep their memory until they are gone", &mut || {
+            in_child(detached_behind_a_filter, Ending::Exited(0))
+        });
+        suite.test("joined threads end", &mut || in_child(joined_behind_a_filter, Ending::Exited(0)));
     });
     suite.test("nothing is left of them", &mut || nothing_left(baseline));
     suite.finish()
@@ -256,6 +267,9 @@ fn dropped() -> Verdict {
 
 fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     let ending = process::in_child(30 * SECOND, &mut || child()).or_fail("a child process")?;
+    if ending == Ending::Exited(NO_FILTER) {
+        return Err(skip!("no seccomp filters here"));
+    }
     ensure!(ending == wanted, "the child ended with {ending}, not {wanted}");
     Ok(())
 }
@@ -287,6 +301,88 @@ fn use_stack(size: usize, depth: usize) -> u8 {
         (Ok(thread), Ok(_neighbour)) => thread.join(),
         _ => 2,
     }
+}
+
+/// Threads that each install a filter of their own, so that the release of their area fails with one of these errors.
+const REFUSALS: [Errno; 4] = [Errno::EPERM, Errno::EINVAL, Errno::EACCES, Errno::ENOSYS];
+
+/// What a child ends with where seccomp has no filters.
+const NO_FILTER: u8 = 4;
+
+/// Whether the thread is registered, and its release is refused from now on.
+fn refuse_release(round: usize) -> bool {
+    let refusal = Refusal::Error(REFUSALS[round % REFUSALS.len()]);
+    rseq_rt::current().is_some() && seccomp::refuse(raw::__NR_rseq, refusal).is_ok()
+}
+
+/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by chance. So the
+/// test looks at the memory itself.
+fn kept_behind_a_filter() -> u8 {
+    static PAGE: AtomicUsize = AtomicUsize::new(0);
+    static TID: AtomicU32 = AtomicU32::new(0);
+    let Some(page_size) = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_PAGESZ as usize) else { return 6 };
+    let thread = thread::spawn(move || {
+        let filtered = refuse_release(0);
+        PAGE.store(arch::own_area().as_ptr() as usize & !(page_size - 1), Ordering::Relaxed);
+        TID.store(if filtered { thread::tid() } else { u32::MAX }, Ordering::Release);
+    });
+    let Ok(thread) = thread else { return 2 };
+    thread.detach();
+    let deadline = Deadline::after(10 * SECOND);
+    while TID.load(Ordering::Acquire) == 0 && !deadline.is_past() {
+        time::yield_now();
+    }
+    let tid = match TID.load(Ordering::Acquire) {
+        u32::MAX => return NO_FILTER,
+        tid => tid,
+    };
+    while signal::send(process::id(), tid, 0) != Err(Errno::ESRCH) {
+        if deadline.is_past() {
+            return 3;
+        }
+        time::yield_now();
+    }
+    // SAFETY: the call reads no memory: it finds out whether the page is mapped.
+    let mapped = unsafe { call(raw::__NR_msync, [PAGE.load(Ordering::Relaxed), page_size, raw::MS_ASYNC as usize]) };
+    if mapped.is_ok() { 0 } else { 5 }
+}
+
+fn detached_behind_a_filter() -> u8 {
+    const ROUNDS: usize = 100;
+    static ENDED: AtomicU32 = AtomicU32::new(0);
+    static FILTERED: AtomicU32 = AtomicU32::new(0);
+    let before = mapped();
+    for round in 0..ROUNDS {
+        let thread = thread::spawn(move || {
+            FILTERED.fetch_add(u32::from(refuse_release(round)), Ordering::Relaxed);
+            ENDED.fetch_add(1, Ordering::Release);
+        });
+        let Ok(thread) = thread else { return 2 };
+        thread.detach();
+        let deadline = Deadline::after(10 * SECOND);
+        while ENDED.load(Ordering::Acquire) <= round as u32 && !deadline.is_past() {
+            time::yield_now();
+        }
+    }
+    // Time for the last one to leave, after which spawning frees what the others have left.
+    time::sleep(100 * MILLISECOND);
+    let Ok(last) = thread::spawn(|| ()) else { return 3 };
+    last.join();
+    if FILTERED.load(Ordering::Relaxed) == 0 {
+        return NO_FILTER;
+    }
+    let (Some(before), Some(after)) = (before, mapped()) else { return 0 };
+    if after < before + 4 * thread::DEFAULT_STACK_SIZE { 0 } else { 5 }
+}
+
+fn joined_behind_a_filter() -> u8 {
+    for round in 0..20 {
+        let Ok(thread) = thread::spawn(move || refuse_release(round)) else { return 2 };
+        if !thread.join() {
+            return NO_FILTER;
+        }
+    }
+    0
 }
 
 fn hostile_sizes() -> Verdict {

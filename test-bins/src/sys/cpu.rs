@@ -83,12 +83,13 @@ pub fn set_affinity(tid: u32, set: &Set) -> Result<(), Errno> {
 ///
 /// # Errors
 ///
-/// The file's; EINVAL if it is no list.
+/// The file's; EINVAL if it is no list, or only a part of one: a whole one ends with a newline.
 pub fn listed(path: &CStr) -> Result<Set, Errno> {
-    let mut text = [0; 1024];
+    let mut text = [0; 4096];
     let file = File::open(path)?;
     let mut set = Set::empty();
-    for range in CpuRanges::of(file.read(&mut text)?) {
+    let list = file.read(&mut text)?.strip_suffix(b"\n").ok_or(Errno::EINVAL)?;
+    for range in CpuRanges::of(list) {
         range.map_err(|_| Errno::EINVAL)?.for_each(|cpu| set.insert(cpu));
     }
     Ok(set)

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 fn test<S: Source>() -> ExitCode {
     let registration = match S::register() {
         Ok(registration) => registration,
-        Err(error @ (RegisterError::NoSyscall | RegisterError::Blocked(_) | RegisterError::NothingToAdopt)) => {
+        Err(error) if error.is_unavailable() || error == RegisterError::NothingToAdopt => {
             return report::skip(&error.to_string());
         }
         Err(error) => {

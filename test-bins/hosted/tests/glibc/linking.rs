@@ -1,10 +1,11 @@
 //! Each variant is linked as its name says.
 
 use std::fs;
+use std::process::Command;
 
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
-use object::{Endianness, Object, ObjectKind};
+use object::{Endianness, Object, ObjectKind, ObjectSymbol};
 
 use crate::build::{VARIANTS, Variant, build};
 
@@ -23,6 +24,23 @@ fn check(variant: Variant) {
     assert_eq!(interpreted, variant.dynamic, "{name}: whether there is an interpreter");
     assert_eq!(linked_by_lld(&file), variant.lld, "{name}: whether LLD linked it");
     assert!(file.elf_header().is_supported());
+}
+
+/// With this flag the compiler makes code of every function of rseq-core, those for own areas too, and the linker keeps it.
+#[test]
+fn a_library_that_adopts_links_with_dead_code_too() {
+    let directory = concat!(env!("CARGO_TARGET_TMPDIR"), "/dead-code");
+    for linker in ["", "-Clinker-features=-lld -Clink-arg=-fuse-ld=bfd"] {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["build", "--quiet", "-p", "hosted", "--example", "plugin", "--target-dir", directory]);
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CARGO_ENCODED_RUSTFLAGS");
+        let output = command.env("RUSTFLAGS", format!("-Clink-dead-code {linker}")).output().expect("cargo starts");
+        assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let library = fs::read(format!("{directory}/debug/examples/libplugin.so")).unwrap();
+    let file = ElfFile::<FileHeader64<Endianness>>::parse(&*library).unwrap();
+    let kept = file.symbols().filter_map(|symbol| symbol.name().ok()).any(|name| name == "__rseq_core_area");
+    assert!(kept, "the own area is not in the library, so this shows nothing");
 }
 
 /// LLD leaves its name in `.comment`.

@@ -94,7 +94,8 @@ fn linking(linker: &Path) -> OsString {
     flags
 }
 
-fn linker() -> Result<PathBuf, String> {
+/// The linker for all targets.
+pub fn linker() -> Result<PathBuf, String> {
     let rusts =
         toolchains().iter().map(|(_, root)| root.join(format!("lib/rustlib/{HOST}-unknown-linux-gnu/bin/rust-lld")));
     let path = std::env::var_os("PATH").unwrap_or_default();

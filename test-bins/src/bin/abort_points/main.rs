@@ -52,7 +52,7 @@ fn body() -> u8 {
     suite.report(format_args!("a thread that changes its CPU"), stage.needs_two_cpus());
     suite.report(format_args!("every operation has a case"), have_cases());
     by_index(&mut suite, &stage, &mut claims, token, "own area");
-    match Registration::adopt(rseq_rt::kernel()) {
+    match Registration::adopt() {
         Ok(adopted) => by_index(&mut suite, &stage, &mut claims, adopted.token(), "adopted area"),
         Err(error) => suite.report(format_args!("adopted area"), Err(fail!("{error}"))),
     }

@@ -40,7 +40,7 @@ pub fn by_hand() -> u8 {
         return 1;
     }
     // SAFETY: the main thread's own area, whose memory outlives the process's one registration.
-    let Ok(main) = (unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }) else { return 2 };
+    let Ok(main) = (unsafe { Registration::<OwnArea>::own(mode::asked()) }) else { return 2 };
     let code = match start(registers_and_releases).map(end) {
         Ok(Ok(code)) => code,
         Ok(Err(code)) => code,
@@ -58,7 +58,7 @@ fn registers_and_releases() -> u8 {
         return 10;
     }
     // SAFETY: the area is in this process's thread-local storage, which lasts longer than this function.
-    let Ok(own) = (unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }) else { return 11 };
+    let Ok(own) = (unsafe { Registration::<OwnArea>::own(mode::asked()) }) else { return 11 };
     let Some(token) = rseq_rt::current() else { return 12 };
     if alone::test::<ByCpu>(token, false, 5).is_err() {
         return 13;

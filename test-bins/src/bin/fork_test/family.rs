@@ -81,7 +81,7 @@ pub fn after_exec() -> u8 {
         return 1;
     }
     // SAFETY: the main thread's own area, whose memory outlives the process's one registration.
-    match unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) } {
+    match unsafe { Registration::<OwnArea>::own(mode::asked()) } {
         Ok(registration) => u8::from(!registration.token().is_registered()),
         Err(_) => 2,
     }

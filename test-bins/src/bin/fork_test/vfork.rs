@@ -44,7 +44,7 @@ pub fn is_unregistered() -> Verdict {
 
 extern "C" fn asks_the_core() -> u8 {
     // SAFETY: a vfork child may not register; the core is to notice, and an unnoticed success is undone by the drop.
-    match unsafe { Registration::<OwnArea>::runtime(rseq_rt::kernel(), Mode::Extended) } {
+    match unsafe { Registration::<OwnArea>::runtime(Mode::Extended) } {
         Err(RegisterError::OtherOwner(Some(Owner::Own))) => 0,
         Err(_) => 2,
         Ok(_) => 1,

@@ -154,7 +154,7 @@ fn enter(params: &Params) -> Option<(Option<Registration<OwnArea>>, Here)> {
 pub fn register(params: &Params) -> Result<Registration<OwnArea>, Unmet> {
     // SAFETY: the area is in this thread's thread-local storage, and the registration does not leave the thread: it is
     // released before the thread ends, or it is the main thread's.
-    unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), params.mode()) }.map_err(registration::refused)
+    unsafe { Registration::<OwnArea>::own(params.mode()) }.map_err(registration::refused)
 }
 
 /// With the proofs of a registration that has ended: on the slot of the moment, and on the first, every operation has to be

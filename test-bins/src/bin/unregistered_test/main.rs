@@ -4,6 +4,7 @@
 #![no_std]
 #![no_main]
 
+mod refusals;
 mod scene;
 
 use rseq_core::ops::librseq;
@@ -37,7 +38,7 @@ fn body() -> u8 {
     if let Err(unmet) = mode::by_hand().and_then(|()| registers()) {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(8);
+    let mut suite = Suite::new(9);
     note!("registering by hand: {:?}", mode::asked());
     suite.test("a thread without a registration has no token", &mut no_token);
     suite.test("nor has a new thread", &mut || in_new_thread(no_token));
@@ -47,8 +48,26 @@ fn body() -> u8 {
     suite.test("by mm_cid, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByMmCid>));
     suite.test("after a release nothing is left in the area", &mut || guarded(&mut released_is_empty));
     suite.test("a thread registers, works and releases by itself", &mut || in_new_thread(by_itself));
+    suite.group("a refusal changes nothing", 8, &mut |suite| {
+        for (name, check) in REFUSALS {
+            suite.test(name, &mut || guarded(&mut || check()));
+        }
+    });
     suite.finish()
 }
+
+type NamedCheck = (&'static str, fn() -> Verdict);
+
+const REFUSALS: [NamedCheck; 8] = [
+    ("where the program gave the area", refusals::after_at),
+    ("where the own area is registered", refusals::after_own),
+    ("where an unknown owner has registered", refusals::after_others),
+    ("behind a filter", refusals::behind_a_filter),
+    ("nor does another thread change the active size", refusals::active_size_stays),
+    ("a legacy registration first changes no active size", refusals::active_size_in_any_order),
+    ("a flag that the kernel does not know is told", refusals::slice_flag),
+    ("a fallback to 32 bytes is told", refusals::fallback_is_told),
+];
 
 /// Runs `check` in a child that is killed if it spins, and passes on what it says.
 fn guarded(check: &mut dyn FnMut() -> Verdict) -> Verdict {
@@ -102,7 +121,7 @@ fn area_is_empty() -> Verdict {
 }
 
 fn nothing_to_adopt() -> Verdict {
-    let adopted = Registration::adopt(rseq_rt::kernel()).map(|_| ());
+    let adopted = Registration::adopt().map(|_| ());
     ensure!(adopted == Err(RegisterError::NothingToAdopt), "adopting did not say that there is nothing to adopt");
     Ok(())
 }
@@ -110,8 +129,7 @@ fn nothing_to_adopt() -> Verdict {
 /// Proofs of a registration that has ended, and what `work` did while it lasted.
 fn stale<C: Choice, T>(work: impl FnOnce(Here<C>) -> T) -> Result<(Here<C>, T), Unmet> {
     // SAFETY: released below, in the same thread.
-    let registration =
-        unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }.map_err(registration::refused)?;
+    let registration = unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(registration::refused)?;
     let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
     let token = C::of(token);
     let done = token.map(|token| (token, work(token)));
@@ -175,8 +193,8 @@ fn released_is_empty() -> Verdict {
 
 fn by_itself() -> Verdict {
     // SAFETY: released below, in the same thread.
-    let registration = unsafe { Registration::<OwnArea>::own(rseq_rt::kernel(), mode::asked()) }
-        .map_err(|error| fail!("registering: {error}"))?;
+    let registration =
+        unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(|error| fail!("registering: {error}"))?;
     let slots = slots::Slots::new().or_fail("memory for the slots")?;
     let token = registration.token();
     for _ in 0..1000 {

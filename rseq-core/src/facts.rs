@@ -1,0 +1,59 @@
+//! What is true of the whole process: words that all versions of this crate in one program share.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+// An interface between versions of this crate, as `__rseq_core_area` is: u32 feature size | alignment << 16, or 0; u32 active
+// bytes of own areas, or 0. Link-time optimisation may put the text of two versions into one unit, hence `.ifndef`.
+#[cfg(not(rseq_stub))]
+core::arch::global_asm!(
+    ".ifndef __rseq_core_facts",
+    ".pushsection .data.__rseq_core_facts, \"awG\", %progbits, __rseq_core_facts, comdat",
+    ".balign 4",
+    ".weak __rseq_core_facts",
+    ".hidden __rseq_core_facts",
+    ".type __rseq_core_facts, %object",
+    ".size __rseq_core_facts, 8",
+    "__rseq_core_facts:",
+    ".long 0, 0",
+    ".popsection",
+    ".endif",
+);
+
+#[cfg(not(rseq_stub))]
+#[allow(non_upper_case_globals, reason = "the name is an interface")]
+unsafe extern "C" {
+    /// Defined above, and only ever accessed as two atomic words.
+    safe static __rseq_core_facts: [AtomicU32; 2];
+}
+
+/// Of this version alone, as assembly would be for one format of object files: there is nothing to share where no thread is
+/// registered.
+#[cfg(rseq_stub)]
+#[allow(non_upper_case_globals, reason = "the name is that of the interface elsewhere")]
+static __rseq_core_facts: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+
+/// A word that is set once: the first value stays.
+#[derive(Clone, Copy)]
+pub(crate) struct Fact(usize);
+
+/// The kernel's feature size and alignment, packed.
+pub(crate) const KERNEL: Fact = Fact(0);
+
+/// Bytes of own areas that the kernel maintains.
+pub(crate) const OWN_ACTIVE_SIZE: Fact = Fact(1);
+
+impl Fact {
+    /// The value, or 0 as long as there is none.
+    #[inline]
+    pub(crate) fn get(self) -> u32 {
+        __rseq_core_facts[self.0].load(Ordering::Relaxed)
+    }
+
+    /// Sets the value unless there is one, and returns the one that holds.
+    pub(crate) fn set_first(self, value: u32) -> u32 {
+        match __rseq_core_facts[self.0].compare_exchange(0, value, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => value,
+            Err(first) => first,
+        }
+    }
+}

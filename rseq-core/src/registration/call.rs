@@ -1,0 +1,112 @@
+//! The system call, and what its errors mean for a registration.
+
+use super::error::{RegisterError, ReleaseError};
+use super::ours;
+use super::request::{Attempt, Request};
+use crate::abi::{self, Rseq};
+use crate::arch;
+use crate::area::{ThreadArea, read};
+use crate::kernel::KernelRseq;
+use crate::libc_area::Owner;
+use crate::sys::{self, CallError, Errno};
+use core::mem::offset_of;
+use core::ptr::NonNull;
+
+/// A flag that no kernel knows.
+const UNKNOWN_FLAG: u32 = 1 << 31;
+
+/// Registers as much of `area` as the kernel takes, and returns what it took. An error leaves registration and area as they
+/// were: nothing is written before the kernel has accepted the area, and no call but the last one can succeed.
+///
+/// # Safety
+///
+/// The bytes that `request` names at `area` are this thread's memory until the registration is released. Unless the thread is
+/// registered there, their `rseq_cs` and `flags` are 0.
+pub(super) unsafe fn register(
+    area: NonNull<Rseq>,
+    request: Request,
+    kernel: KernelRseq,
+) -> Result<Attempt, RegisterError> {
+    for attempt in request.attempts() {
+        // SAFETY: the caller's contract is the call's: the memory stays valid until the release.
+        match unsafe { sys::rseq(area.as_ptr(), attempt.len, attempt.flags, arch::SIGNATURE) } {
+            Ok(()) if is_registered(area) => {
+                ours::add();
+                return Ok(attempt);
+            }
+            // The kernel writes the CPU before the call returns.
+            Ok(()) => return Err(RegisterError::Blocked(Errno(0))),
+            Err(CallError::Invalid) => {}
+            Err(error) => return Err(explain(error, area, attempt, kernel)),
+        }
+    }
+    // The last attempt is one that every kernel takes from a thread that is not registered.
+    Err(RegisterError::OtherOwner(ours::contains_this_thread().then_some(Owner::Own)))
+}
+
+/// What any error but EINVAL means.
+fn explain(error: CallError, area: NonNull<Rseq>, attempt: Attempt, kernel: KernelRseq) -> RegisterError {
+    match error {
+        CallError::NoSyscall if !kernel.has_feature_size() => RegisterError::NoSyscall,
+        CallError::Permission if kernel_answers(area, attempt.len) => RegisterError::SignatureDiffers,
+        CallError::Busy => RegisterError::OtherOwner(Some(Owner::Own)),
+        CallError::Fault => RegisterError::Fault,
+        filtered => RegisterError::Blocked(filtered.errno()),
+    }
+}
+
+/// Whether it is the kernel that answers: it calls an unregistration with an unknown flag invalid, before it looks at anything
+/// else, and a filter that refuses the call refuses this one too.
+fn kernel_answers(area: NonNull<Rseq>, len: u32) -> bool {
+    let flags = abi::FLAG_UNREGISTER | UNKNOWN_FLAG;
+    // SAFETY: the call registers nothing, since it asks to release, and releases nothing, since the flag is unknown.
+    let answer = unsafe { sys::rseq(area.as_ptr(), len, flags, arch::SIGNATURE) };
+    answer == Err(CallError::Invalid)
+}
+
+fn is_registered(area: NonNull<Rseq>) -> bool {
+    read(ThreadArea::new(area, 0), offset_of!(Rseq, cpu_id)) < abi::CPU_ID_REGISTRATION_FAILED
+}
+
+/// Unregisters, and gives the area its initial state again before a signal handler can look at it: the kernel leaves a
+/// concurrency ID of 0, which a section would take for a slot.
+///
+/// # Safety
+///
+/// `len` bytes at `area` are what this thread registered.
+pub(super) unsafe fn unregister(area: NonNull<Rseq>, len: u32) -> Result<(), ReleaseError> {
+    sys::with_signals_blocked(|| {
+        // SAFETY: releases the registration that the contract names; no memory is given away.
+        match unsafe { sys::rseq(area.as_ptr(), len, abi::FLAG_UNREGISTER, arch::SIGNATURE) } {
+            // The kernel takes its CPU back before the call returns.
+            Ok(()) if is_registered(area) => Err(ReleaseError::Blocked(Errno(0))),
+            Ok(()) => {
+                // SAFETY: at least 32 bytes of this thread's memory, which the kernel no longer writes.
+                unsafe { reset(area) };
+                ours::remove();
+                Ok(())
+            }
+            Err(CallError::Invalid) => Err(ReleaseError::NotRegistered),
+            Err(CallError::Permission) => Err(ReleaseError::Refused),
+            Err(filtered) => Err(ReleaseError::Blocked(filtered.errno())),
+        }
+    })
+}
+
+/// The state of an area that no kernel maintains: no CPU, no concurrency ID, no section.
+///
+/// # Safety
+///
+/// `area` is 32 bytes of this thread's memory that the kernel does not maintain.
+unsafe fn reset(area: NonNull<Rseq>) {
+    let area = area.as_ptr();
+    // SAFETY: the fields are among the first 32 bytes, no other thread writes them, and signal handlers of this thread read
+    // them with volatile accesses only.
+    unsafe {
+        (&raw mut (*area).cpu_id).write_volatile(abi::CPU_ID_UNINITIALIZED);
+        (&raw mut (*area).mm_cid).write_volatile(abi::CPU_ID_UNINITIALIZED);
+        (&raw mut (*area).cpu_id_start).write_volatile(0);
+        (&raw mut (*area).rseq_cs).write_volatile(0);
+        (&raw mut (*area).flags).write_volatile(0);
+    }
+}

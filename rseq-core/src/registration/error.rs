@@ -1,0 +1,91 @@
+//! Why a thread is not registered, or still is.
+
+use crate::libc_area::Owner;
+use crate::sys::Errno;
+use core::fmt;
+
+/// Why this thread's area is not registered by this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// ENOSYS, and the auxiliary vector has no rseq entries: a kernel without rseq (before Linux 4.18, or no `CONFIG_RSEQ`).
+    NoSyscall,
+    /// A filter, such as seccomp's, refuses the call. The error is one that `kernel/rseq.c` does not return here: EPERM for an
+    /// area that is not registered, ENOSYS although the auxiliary vector has rseq entries, EACCES, EUCLEAN or any other that
+    /// `rseq(2)` does not document; 0 if the filter made the call look successful.
+    Blocked(Errno),
+    /// The thread is registered, by another owner. `None` is an owner that this program does not know: it exports no
+    /// `__rseq_offset`, and did not use [`Registration::at`](crate::Registration::at) of this crate.
+    OtherOwner(Option<Owner>),
+    /// The thread is registered at this area, with another signature than this architecture's.
+    SignatureDiffers,
+    /// The area's address is not a multiple of this many bytes.
+    Misaligned(u32),
+    /// The area's size in bytes, which is below the 32 that every kernel wants.
+    TooSmall(usize),
+    /// The kernel cannot write the area (EFAULT).
+    Fault,
+    /// Neither a libc nor a runtime registered this thread, so there is nothing to adopt.
+    NothingToAdopt,
+}
+
+impl RegisterError {
+    /// Whether rseq is not to be had here: the kernel lacks it, or a filter refuses it.
+    pub const fn is_unavailable(self) -> bool {
+        matches!(self, Self::NoSyscall | Self::Blocked(_))
+    }
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSyscall => write!(f, "this kernel has no rseq"),
+            Self::Blocked(Errno(0)) => write!(f, "rseq is blocked: a filter, such as seccomp's, fakes its success"),
+            Self::Blocked(errno) => write!(f, "rseq is blocked by a filter, such as seccomp's: {errno}"),
+            Self::OtherOwner(owner) => {
+                let who = match owner {
+                    Some(Owner::Libc) => "the libc",
+                    Some(Owner::Runtime) => "the runtime",
+                    Some(Owner::Own) => "this program",
+                    None => "an unknown owner",
+                };
+                write!(f, "{who} has registered this thread for rseq")
+            }
+            Self::SignatureDiffers => write!(f, "this thread is registered for rseq with another signature"),
+            Self::Misaligned(align) => write!(f, "the rseq area is not aligned to {align} bytes"),
+            Self::TooSmall(size) => write!(f, "an rseq area has at least 32 bytes, not {size}"),
+            Self::Fault => write!(f, "the kernel cannot write the rseq area"),
+            Self::NothingToAdopt => write!(f, "neither a libc nor a runtime has registered this thread for rseq"),
+        }
+    }
+}
+
+impl core::error::Error for RegisterError {}
+
+/// Why a registration could not be released. Unless the kernel knows of none, the thread is still registered: the memory of its
+/// area must stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// The kernel knows no such registration of this thread (EINVAL): other code released it, or the thread is a clone.
+    NotRegistered,
+    /// The registration has another signature (EPERM), or a filter that came since refuses the call.
+    Refused,
+    /// A filter that came since refuses the call with this error, one that `kernel/rseq.c` does not return here; 0 if it
+    /// made the call look successful.
+    Blocked(Errno),
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRegistered => write!(f, "this thread's rseq registration was gone"),
+            Self::Refused => write!(f, "releasing this thread's rseq registration is refused"),
+            Self::Blocked(errno) => {
+                write!(f, "a filter blocks the release of this thread's rseq registration: {errno}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ReleaseError {}

@@ -1,0 +1,136 @@
+//! Two versions of this crate in one program: they share the own area and what is known of the kernel.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CORE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Registers through the one, and looks through the other.
+const PROGRAM: &str = r#"
+use newer::Area;
+use std::process::exit;
+
+fn main() {
+    // SAFETY: released below, in the same thread.
+    let registered = unsafe { newer::Registration::<newer::OwnArea>::own(newer::Mode::Extended) };
+    let registered = match registered {
+        Ok(registered) => registered,
+        Err(error) if error.is_unavailable() => {
+            println!("{error}");
+            exit(4)
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let token = older::OwnArea::current().expect("the other version sees the registration");
+    assert_eq!(newer::arch::own_area().addr(), older::arch::own_area().addr());
+    assert_eq!(newer::OwnArea.active_size(), older::Area::active_size(older::OwnArea));
+    assert_eq!(token.mm_cid().is_some(), registered.token().mm_cid().is_some());
+    // SAFETY: refused.
+    let second = unsafe { older::Registration::<older::OwnArea>::own(older::Mode::Extended) };
+    let error = second.expect_err("a second registration");
+    assert_eq!(error, older::RegisterError::OtherOwner(Some(older::Owner::Own)));
+    registered.release().unwrap();
+    assert!(older::OwnArea::current().is_none());
+}
+"#;
+
+/// Hands facts to the one, and reads them from the other.
+const FACTS: &str = r#"
+fn main() {
+    // SAFETY: nothing is registered in this program.
+    let invented = unsafe { newer::KernelRseq::from_auxv(Some(100), Some(128)) };
+    assert_eq!(invented.provide(), invented);
+    let read = older::KernelRseq::read();
+    assert_eq!((read.active_size(), read.registration_align()), (100, 128));
+}
+"#;
+
+/// A package with both versions: this one, and a copy of it that calls itself older.
+fn write_package() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two_versions");
+    let _ = fs::remove_dir_all(dir.join("older"));
+    for folder in ["src", "linker"] {
+        copy(&Path::new(CORE).join(folder), &dir.join("older").join(folder));
+    }
+    for file in ["README.md", "build.rs"] {
+        fs::copy(Path::new(CORE).join(file), dir.join("older").join(file)).expect("a file is copied");
+    }
+    let features = r#"["general", "errno", "auxvec", "prctl", "no_std"]"#;
+    let older = format!(
+        "[package]\nname = \"rseq-core\"\nversion = \"0.0.1\"\nedition = \"2024\"\n\n[dependencies]\n\
+         linux-raw-sys = {{ version = \"0.12\", default-features = false, features = {features} }}\n"
+    );
+    let both = format!(
+        "[package]\nname = \"two-versions\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+         newer = {{ package = \"rseq-core\", path = {CORE:?} }}\n\
+         older = {{ package = \"rseq-core\", path = \"older\" }}\n\n\
+         [profile.release]\nlto = \"fat\"\ncodegen-units = 1\n"
+    );
+    fs::create_dir_all(dir.join("src/bin")).expect("the target directory is writable");
+    for (path, text) in [
+        ("older/Cargo.toml", older.as_str()),
+        ("Cargo.toml", both.as_str()),
+        ("src/bin/area.rs", PROGRAM),
+        ("src/bin/facts.rs", FACTS),
+    ] {
+        fs::write(dir.join(path), text).expect("the package is written");
+    }
+    let lock = Path::new(CORE).join("../Cargo.lock");
+    if lock.exists() {
+        fs::copy(lock, dir.join("Cargo.lock")).expect("the lock file is copied");
+    }
+    dir
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the target directory is writable");
+    for entry in fs::read_dir(from).expect("the sources are readable") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("a source is copied");
+        }
+    }
+}
+
+/// Builds both programs and runs them, without a registration of glibc's.
+fn run(package: &Path, args: &[&str], flags: &str) {
+    let target = package.join("target");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--color=never"])
+        .args(args)
+        .current_dir(package)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", flags)
+        .output()
+        .expect("cargo runs");
+    let what = format!("{args:?} {flags:?}");
+    assert!(output.status.success(), "{what} does not link:\n{}", String::from_utf8_lossy(&output.stderr));
+    let profile = if args.contains(&"--release") { "release" } else { "debug" };
+    for name in ["facts", "area"] {
+        let mut program = Command::new(target.join(profile).join(name));
+        let output = program.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0").output().expect("it starts");
+        if output.status.code() == Some(4) {
+            // Past the harness, which shows the output of failed tests only.
+            let _ = writeln!(stderr(), "skipped: {name}: {}", String::from_utf8_lossy(&output.stdout));
+            continue;
+        }
+        assert!(output.status.success(), "{what}: {name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn they_share_one_area_and_its_facts() {
+    let package = write_package();
+    run(&package, &[], "");
+    run(&package, &["--release"], "");
+    run(&package, &["--release"], "-Ctarget-feature=+crt-static -Crelocation-model=static");
+    if cfg!(target_arch = "x86_64") && Command::new("ld.bfd").arg("--version").output().is_ok() {
+        run(&package, &[], "-Clinker-features=-lld -Clink-arg=-fuse-ld=bfd");
+    }
+}

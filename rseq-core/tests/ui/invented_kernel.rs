@@ -1,0 +1,7 @@
+// error: call to unsafe associated function `rseq_core::KernelRseq::from_auxv` is unsafe
+use rseq_core::{KernelRseq, Mode, Options};
+
+fn main() {
+    let invented = KernelRseq::from_auxv(Some(33), Some(64));
+    let _ = Options::new(Mode::Extended).kernel(invented);
+}
