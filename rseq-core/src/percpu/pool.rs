@@ -26,17 +26,18 @@ impl<T> Node<T> {
     }
 }
 
-// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which passes it from
-// thread to thread like a `&mut T`.
+// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which passes it
+// from thread to thread like a `&mut T`.
 unsafe impl<T: Send> Sync for Node<T> {}
 
 /// Values in a free list for each CPU.
 ///
-/// Popping and pushing are a handful of plain instructions. [`pop`](Self::pop) returns None if the list of this thread's CPU
-/// is empty, even if another CPU's list is not: an item that is pushed on a CPU can only be popped on that CPU.
+/// Popping and pushing are a handful of plain instructions. [`pop`](Self::pop) returns None if the list of this
+/// thread's CPU is empty, even if another CPU's list is not: an item that is pushed on a CPU can only be popped on that
+/// CPU.
 ///
-/// `K` is the index that the lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid). Operations take a token by the same index,
-/// since a thread that pops by CPU and one that pops by concurrency ID could change the same list at once:
+/// `K` is the index that the lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid). Operations take a token by the same
+/// index, since a thread that pops by CPU and one that pops by concurrency ID could change the same list at once:
 ///
 /// ```compile_fail,E0308
 /// # use rseq_core::{Area, ByMmCid, Token, percpu::Pool};
@@ -141,13 +142,14 @@ impl<T> DerefMut for Item<'_, T> {
 }
 
 impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
-    /// A pool of `nodes`, which are dealt out over the lists of all CPUs of `cpus` in turn. By CPU a list that no CPU has
-    /// gets none; by concurrency ID there is a list for each number that a thread can have.
+    /// A pool of `nodes`, which are dealt out over the lists of all CPUs of `cpus` in turn. By CPU a list that no CPU
+    /// has gets none; by concurrency ID there is a list for each number that a thread can have.
     ///
     /// The CPUs that are possible and not online get nodes too. To leave them out, give the online ones
     /// (`/sys/devices/system/cpu/online`, [`PossibleCpus::parse`]) and enough slots in `heads` for the others.
     ///
-    /// What `heads` held is overwritten. It is memory of this process: lists hold addresses, which mean nothing in another.
+    /// What `heads` held is overwritten. It is memory of this process: lists hold addresses, which mean nothing in
+    /// another.
     ///
     /// # Errors
     ///
@@ -217,8 +219,8 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
         }
         let (base, len) = (self.heads.as_ptr(), self.heads.len());
         let link = item.node.link.as_ptr();
-        // SAFETY: `base` and `len` as in `pop`. The node is one of `nodes` and in no list, as an item holds it; its link is
-        // atomic.
+        // SAFETY: `base` and `len` as in `pop`. The node is one of `nodes` and in no list, as an item holds it; its
+        // link is atomic.
         let pushed = in_slot!(token, len, unsafe { this_cpu::push::<STRIDE, A, K>(token, base, len, link) });
         pushed.map(|_| ()).map_err(|error| (error.into(), item))
     }

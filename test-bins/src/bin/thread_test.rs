@@ -103,8 +103,8 @@ fn body() -> u8 {
 fn kernel_knows_this_thread() -> Result<usize, Unmet> {
     registration::token()?;
     let here = Registered::by_runtime()?;
-    // SAFETY: the area is this thread's own; the kernel refuses the call if it is registered, and else would write what the
-    // runtime was to have registered anyway.
+    // SAFETY: the area is this thread's own; the kernel refuses the call if it is registered, and else would write what
+    // the runtime was to have registered anyway.
     match unsafe { rseq_raw(here.address, here.length, 0, arch::SIGNATURE) } {
         Err(Errno::EBUSY) => Ok(here.address),
         Err(errno) => Err(fail!("registering again gives {errno}, not EBUSY")),
@@ -274,8 +274,8 @@ fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     Ok(())
 }
 
-/// Writes to `depth` bytes of a stack of `size` bytes, with a larger one mapped in the meantime, which the kernel puts right
-/// below.
+/// Writes to `depth` bytes of a stack of `size` bytes, with a larger one mapped in the meantime, which the kernel puts
+/// right below.
 fn use_stack(size: usize, depth: usize) -> u8 {
     static NEIGHBOUR: AtomicU32 = AtomicU32::new(0);
     #[inline(never)]
@@ -475,8 +475,8 @@ fn counted(count: u32, run: fn(u32, Shared<'static>) -> Result<u32, Errno>) -> V
     let needed = cpus.slots_by_cpu();
     let memory = Mapping::shared(needed * 64).or_fail("memory for the slots")?;
     let words = needed * 64 / size_of::<AtomicUsize>();
-    // SAFETY: the mapping holds that many words, zeroed, and nobody else has it. It is leaked, below, so that they live for
-    // ever.
+    // SAFETY: the mapping holds that many words, zeroed, and nobody else has it. It is leaked, below, so that they live
+    // for ever.
     let words = unsafe { core::slice::from_raw_parts_mut(memory.address() as *mut AtomicUsize, words) };
     core::mem::forget(memory);
     let slots = Slots::new(words, &cpus).map_err(|error| fail!("{error}"))?;
