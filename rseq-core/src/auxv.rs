@@ -3,8 +3,8 @@
 use crate::sys;
 use core::arch::global_asm;
 
-// The address of getauxval, or 0 where no libc defines it. `.weakref` leaves strong references to it in the same unit strong,
-// so that a program's own use of a static libc's getauxval still links it.
+// The address of getauxval, or 0 where no libc defines it. `.weakref` leaves strong references to it in the same unit
+// strong, so that a program's own use of a static libc's getauxval still links it.
 global_asm!(
     ".ifndef __rseq_core_getauxval",
     ".weakref __rseq_core_weak_getauxval, getauxval",

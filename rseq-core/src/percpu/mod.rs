@@ -9,11 +9,11 @@
 //!
 //! # A kernel on which none of this holds
 //!
-//! Linux 6.19 and 7.0 on arm64 restart no section that is interrupted (measured on Debian's 6.19.14 and 7.0.13; 7.1 does). All
-//! types of this module rely on restarts, so there two threads, or a thread and its signal handler, may add to the same
-//! value or pop the same node: counts are lost, and [`Pool`] is unsound. A program that may run on such a kernel calls
-//! [`self_test`](crate::self_test) once, before it makes the first of these types, and does without them if the answer is
-//! [`SelfTestError::NotRestarted`](crate::SelfTestError::NotRestarted).
+//! Linux 6.19 and 7.0 on arm64 restart no section that is interrupted (measured on Debian's 6.19.14 and 7.0.13; 7.1
+//! does). All types of this module rely on restarts, so there two threads, or a thread and its signal handler, may add
+//! to the same value or pop the same node: counts are lost, and [`Pool`] is unsound. A program that may run on such a
+//! kernel calls [`self_test`](crate::self_test) once, before it makes the first of these types, and does without them
+//! if the answer is [`SelfTestError::NotRestarted`](crate::SelfTestError::NotRestarted).
 
 mod counter;
 mod cpu_list;
