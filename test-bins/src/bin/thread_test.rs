@@ -103,8 +103,8 @@ fn body() -> u8 {
 fn kernel_knows_this_thread() -> Result<usize, Unmet> {
     registration::token()?;
     let here = Registered::by_runtime()?;
-    // SAFETY: the area is this thread's own; the kernel refuses the call if it is registered, and else would write what the
-    // runtime was to have registered anyway.
+    // SAFETY: the area is this thread's own; the kernel refuses the call if it is registered, and else would write what
+    // the runtime was to have registered anyway.
     match unsafe { rseq_raw(here.address, here.length, 0, arch::SIGNATURE) } {
         Err(Errno::EBUSY) => Ok(here.address),
         Err(errno) => Err(fail!("registering again gives {errno}, not EBUSY")),
@@ -274,8 +274,8 @@ fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     Ok(())
 }
 
-/// Writes to `depth` bytes of a stack of `size` bytes, with a larger one mapped in the meantime, which the kernel puts right
-/// below.
+/// Writes to `depth` bytes of a stack of `size` bytes, with a larger one mapped in the meantime, which the kernel puts
+/// right below.
 fn use_stack(size: usize, depth: usize) -> u8 {
     static NEIGHBOUR: AtomicU32 = AtomicU32::new(0);
     #[inline(never)]
@@ -315,8 +315,8 @@ fn refuse_release(round: usize) -> bool {
     rseq_rt::current().is_some() && seccomp::refuse(raw::__NR_rseq, refusal).is_ok()
 }
 
-/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by chance. So the
-/// test looks at the memory itself.
+/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by
+/// chance. So the test looks at the memory itself.
 fn kept_behind_a_filter() -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);
