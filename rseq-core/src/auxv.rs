@@ -62,7 +62,10 @@ fn hidden(pointer: &Option<GetAuxval>) -> Option<GetAuxval> {
 
 /// The value of an entry before the one that ends the vector.
 fn find(vector: &[usize], wanted: usize) -> Option<usize> {
-    let entries = vector.chunks_exact(2).map(|entry| (entry[0], entry[1]));
+    let entries = vector.chunks_exact(2).filter_map(|entry| match *entry {
+        [kind, value] => Some((kind, value)),
+        _ => None,
+    });
     entries.take_while(|(kind, _)| *kind != AT_NULL).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 

@@ -35,24 +35,39 @@ static __rseq_core_facts: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 
 /// A word that is set once: the first value stays.
 #[derive(Clone, Copy)]
-pub(crate) struct Fact(usize);
+pub(crate) struct Fact(Word);
+
+#[derive(Clone, Copy)]
+enum Word {
+    First,
+    Second,
+}
 
 /// The kernel's feature size and alignment, packed.
-pub(crate) const KERNEL: Fact = Fact(0);
+pub(crate) const KERNEL: Fact = Fact(Word::First);
 
 /// Bytes of own areas that the kernel maintains.
-pub(crate) const OWN_ACTIVE_SIZE: Fact = Fact(1);
+pub(crate) const OWN_ACTIVE_SIZE: Fact = Fact(Word::Second);
 
 impl Fact {
+    #[inline]
+    fn word(self) -> &'static AtomicU32 {
+        let [first, second] = &__rseq_core_facts;
+        match self.0 {
+            Word::First => first,
+            Word::Second => second,
+        }
+    }
+
     /// The value, or 0 as long as there is none.
     #[inline]
     pub(crate) fn get(self) -> u32 {
-        __rseq_core_facts[self.0].load(Ordering::Relaxed)
+        self.word().load(Ordering::Relaxed)
     }
 
     /// Sets the value unless there is one, and returns the one that holds.
     pub(crate) fn set_first(self, value: u32) -> u32 {
-        match __rseq_core_facts[self.0].compare_exchange(0, value, Ordering::Relaxed, Ordering::Relaxed) {
+        match self.word().compare_exchange(0, value, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => value,
             Err(first) => first,
         }

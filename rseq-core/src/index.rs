@@ -18,8 +18,8 @@ pub struct ByCpu;
 /// `mm_cid`: the concurrency ID within this address space (Linux 6.3), for a token from
 /// [`Token::by_mm_cid`](crate::Token::by_mm_cid).
 ///
-/// Processes that run at the same time have the same concurrency IDs, so `mm_cid` is no index into memory that they share:
-/// [`percpu`](crate::percpu) refuses it there.
+/// Processes that run at the same time have the same concurrency IDs, so `mm_cid` is no index into memory that they
+/// share: [`percpu`](crate::percpu) refuses it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByMmCid;
 

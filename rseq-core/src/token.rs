@@ -9,9 +9,9 @@ use core::mem::offset_of;
 /// Proof that the calling thread is registered, and the index that its sections use. It borrows the thread's
 /// [`Registration`](crate::Registration), cannot leave the thread, and costs nothing.
 ///
-/// A registration makes a token by CPU. [`by_mm_cid`](Self::by_mm_cid) makes one by concurrency ID, which also proves that
-/// the kernel maintains `mm_cid`: an area whose `mm_cid` is not maintained may read 0, and a section that checks nothing else
-/// would then run unprotected on slot 0.
+/// A registration makes a token by CPU. [`by_mm_cid`](Self::by_mm_cid) makes one by concurrency ID, which also proves
+/// that the kernel maintains `mm_cid`: an area whose `mm_cid` is not maintained may read 0, and a section that checks
+/// nothing else would then run unprotected on slot 0.
 ///
 /// ```compile_fail
 /// # use rseq_core::{ByMmCid, OwnArea, Token};
@@ -20,8 +20,8 @@ use core::mem::offset_of;
 /// }
 /// ```
 ///
-/// A token that `current()` returned proves registration at the time of the call only. If the registration ends while the
-/// token exists, sections still leave without an effect: the index of an unregistered own area is -1.
+/// A token that `current()` returned proves registration at the time of the call only. If the registration ends while
+/// the token exists, sections still leave without an effect: the index of an unregistered own area is -1.
 #[derive(Debug)]
 pub struct Token<'r, A, I = ByCpu> {
     area: A,
@@ -101,8 +101,8 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
         self.with_index()
     }
 
-    /// The token for sections by concurrency ID. None if the kernel does not maintain `mm_cid` (before Linux 6.3) or the
-    /// thread is not registered.
+    /// The token for sections by concurrency ID. None if the kernel does not maintain `mm_cid` (before Linux 6.3) or
+    /// the thread is not registered.
     #[inline]
     pub fn by_mm_cid(self) -> Option<Token<'r, A, ByMmCid>> {
         (self.mm_cid().is_some() && self.is_registered()).then(|| self.with_index())
@@ -128,12 +128,14 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
 
     /// Forgets the section that this thread armed last.
     ///
-    /// The kernel looks at the armed descriptor until it finds the thread outside of the section, which may be long after
-    /// the section has ended. Before its memory goes (dlclose, a JIT's buffer), every thread that ran it calls this.
+    /// The kernel looks at the armed descriptor until it finds the thread outside of the section, which may be long
+    /// after the section has ended. Before its memory goes (dlclose, a JIT's buffer), every thread that ran it calls
+    /// this.
     #[inline]
     pub fn clear_rseq_cs(self) {
-        // SAFETY: the low word of rseq_cs of this thread's area, at least 32 bytes of memory while the thread runs. It is the
-        // field that threads write; 0 says that no section is armed. Volatile, so that it stays before what follows.
+        // SAFETY: the low word of rseq_cs of this thread's area, at least 32 bytes of memory while the thread runs. It
+        // is the field that threads write; 0 says that no section is armed. Volatile, so that it stays before what
+        // follows.
         unsafe { self.area.pointer().as_ptr().cast::<usize>().byte_add(abi::RSEQ_CS_LOW).write_volatile(0) };
         core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
     }

@@ -71,7 +71,8 @@ fn fast_paths_are_as_short_as_promised() {
     }
 }
 
-/// A counter is its section, two loads of what it goes by, and the result: the slow path stores nothing before it is taken.
+/// A counter is its section, two loads of what it goes by, and the result: the slow path stores nothing before it is
+/// taken.
 #[test]
 fn counters_are_as_short_as_promised() {
     let listing = listing();

@@ -7,8 +7,8 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 
 /// A counter with a slot for each index: adding is a plain instruction, reading sums up.
 ///
-/// `K` is the index that its slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), whose numbers are as few as the threads
-/// that run at once. Operations take a token by the same index.
+/// `K` is the index that its slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), whose numbers are as few as the
+/// threads that run at once. Operations take a token by the same index.
 ///
 /// # Examples
 ///
@@ -55,8 +55,8 @@ pub struct Counter<'a, K = ByCpu, const STRIDE: usize = 64> {
 }
 
 impl<'a, K: Index, const STRIDE: usize> Counter<'a, K, STRIDE> {
-    /// A counter over `slots`, whose words it takes as they are: counters over copies of the same slots count together. Over
-    /// slots that processes share it counts what all of them add.
+    /// A counter over `slots`, whose words it takes as they are: counters over copies of the same slots count together.
+    /// Over slots that processes share it counts what all of them add.
     pub const fn new(slots: Slots<'a, K, STRIDE>) -> Self {
         Self { slots }
     }
@@ -69,8 +69,8 @@ impl<'a, K: Index, const STRIDE: usize> Counter<'a, K, STRIDE> {
     #[inline]
     pub fn add<A: Area>(&self, token: Token<'_, A, K>, count: usize) -> Result<(), IndexError> {
         let (base, len) = (self.slots.as_ptr(), self.slots.len());
-        // SAFETY: `base` is the first of `len` slots of STRIDE bytes, each beginning with an atomic word that lives for 'a:
-        // `Slots` holds them.
+        // SAFETY: `base` is the first of `len` slots of STRIDE bytes, each beginning with an atomic word that lives for
+        // 'a: `Slots` holds them.
         in_slot!(token, len, unsafe { this_cpu::add::<STRIDE, A, K>(token, base, len, count) }).map(|_| ())
     }
 
@@ -82,8 +82,8 @@ impl<'a, K: Index, const STRIDE: usize> Counter<'a, K, STRIDE> {
     #[inline]
     pub fn increment<A: Area>(&self, token: Token<'_, A, K>) -> Result<(), IndexError> {
         let (base, len) = (self.slots.as_ptr(), self.slots.len());
-        // SAFETY: `base` is the first of `len` slots of STRIDE bytes, each beginning with an atomic word that lives for 'a:
-        // `Slots` holds them.
+        // SAFETY: `base` is the first of `len` slots of STRIDE bytes, each beginning with an atomic word that lives for
+        // 'a: `Slots` holds them.
         in_slot!(token, len, unsafe { this_cpu::inc::<STRIDE, A, K>(token, base, len) }).map(|_| ())
     }
 

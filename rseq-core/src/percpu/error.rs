@@ -24,8 +24,8 @@ impl fmt::Display for IndexError {
 
 impl core::error::Error for IndexError {}
 
-/// Runs a section on `len` slots, and finds out why it left by `OutOfRange`. A macro, so that nothing is stored for the slow
-/// path before it is taken.
+/// Runs a section on `len` slots, and finds out why it left by `OutOfRange`. A macro, so that nothing is stored for the
+/// slow path before it is taken.
 macro_rules! in_slot {
     ($token:expr, $len:expr, $section:expr) => {
         match $section {
@@ -36,8 +36,8 @@ macro_rules! in_slot {
 }
 pub(super) use in_slot;
 
-/// A section that left does not say which index it had: if the index of this moment has a slot, the thread has moved, and the
-/// section runs again.
+/// A section that left does not say which index it had: if the index of this moment has a slot, the thread has moved,
+/// and the section runs again.
 #[cold]
 #[inline(never)]
 pub(super) fn without_slot<A: Area, K: Index, T>(

@@ -26,17 +26,18 @@ impl<T> Node<T> {
     }
 }
 
-// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which passes it from
-// thread to thread like a `&mut T`.
+// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which passes it
+// from thread to thread like a `&mut T`.
 unsafe impl<T: Send> Sync for Node<T> {}
 
 /// Values in a free list for each CPU.
 ///
-/// Popping and pushing are a handful of plain instructions. [`pop`](Self::pop) returns None if the list of this thread's CPU
-/// is empty, even if another CPU's list is not: an item that is pushed on a CPU can only be popped on that CPU.
+/// Popping and pushing are a handful of plain instructions. [`pop`](Self::pop) returns None if the list of this
+/// thread's CPU is empty, even if another CPU's list is not: an item that is pushed on a CPU can only be popped on that
+/// CPU.
 ///
-/// `K` is the index that the lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid). Operations take a token by the same index,
-/// since a thread that pops by CPU and one that pops by concurrency ID could change the same list at once:
+/// `K` is the index that the lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid). Operations take a token by the same
+/// index, since a thread that pops by CPU and one that pops by concurrency ID could change the same list at once:
 ///
 /// ```compile_fail,E0308
 /// # use rseq_core::{Area, ByMmCid, Token, percpu::Pool};
@@ -141,13 +142,14 @@ impl<T> DerefMut for Item<'_, T> {
 }
 
 impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
-    /// A pool of `nodes`, which are dealt out over the lists of all CPUs of `cpus` in turn. By CPU a list that no CPU has
-    /// gets none; by concurrency ID there is a list for each number that a thread can have.
+    /// A pool of `nodes`, which are dealt out over the lists of all CPUs of `cpus` in turn. By CPU a list that no CPU
+    /// has gets none; by concurrency ID there is a list for each number that a thread can have.
     ///
     /// The CPUs that are possible and not online get nodes too. To leave them out, give the online ones
     /// (`/sys/devices/system/cpu/online`, [`PossibleCpus::parse`]) and enough slots in `heads` for the others.
     ///
-    /// What `heads` held is overwritten. It is memory of this process: lists hold addresses, which mean nothing in another.
+    /// What `heads` held is overwritten. It is memory of this process: lists hold addresses, which mean nothing in
+    /// another.
     ///
     /// # Errors
     ///
@@ -194,15 +196,16 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
     pub fn pop<A: Area>(&self, token: Token<'_, A, K>) -> Result<Option<Item<'a, T>>, IndexError> {
         let (base, len, mut popped) = (self.heads.as_ptr(), self.heads.len(), 0usize);
         let node = &raw mut popped;
-        // SAFETY: `base` is the first of `len` slots that nobody else reaches, as they are borrowed mutably for 'a. Each holds
-        // 0 or the address of one of `nodes`, whose first word is its link and which live for 'a. `node` is a local.
+        // SAFETY: `base` is the first of `len` slots that nobody else reaches, as they are borrowed mutably for 'a.
+        // Each holds 0 or the address of one of `nodes`, whose first word is its link and which live for 'a. `node` is
+        // a local.
         let is_popped = in_slot!(token, len, unsafe { try_pop::<STRIDE, A, K>(token, base, len, node) })?;
         if !is_popped {
             return Ok(None);
         }
-        // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the item made
-        // here reaches its value. All sections of this pool go by the same kind of index, so no other CPU popped it at the
-        // same time.
+        // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the item
+        // made here reaches its value. All sections of this pool go by the same kind of index, so no other CPU popped
+        // it at the same time.
         let node = unsafe { &*ptr::with_exposed_provenance::<Node<T>>(popped) };
         Ok(Some(Item { node, value: PhantomData }))
     }
@@ -220,8 +223,8 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
         }
         let (base, len) = (self.heads.as_ptr(), self.heads.len());
         let link = item.node.link.as_ptr();
-        // SAFETY: `base` and `len` as in `pop`. The node is one of `nodes` and in no list, as an item holds it; its link is
-        // atomic.
+        // SAFETY: `base` and `len` as in `pop`. The node is one of `nodes` and in no list, as an item holds it; its
+        // link is atomic.
         let pushed = in_slot!(token, len, unsafe { this_cpu::push::<STRIDE, A, K>(token, base, len, link) });
         pushed.map(|_| ()).map_err(|error| (error.into(), item))
     }

@@ -79,8 +79,8 @@ impl PossibleCpus {
         self.highest
     }
 
-    /// Whether the CPU is possible. Of numbers from 8192 on, which no mainline kernel can be built for, all up to the highest
-    /// count as possible.
+    /// Whether the CPU is possible. Of numbers from 8192 on, which no mainline kernel can be built for, all up to the
+    /// highest count as possible.
     pub fn contains(&self, cpu: u32) -> bool {
         cpu <= self.highest && (cpu >= CpuSet::LIMIT || self.set.contains(cpu))
     }
@@ -90,7 +90,8 @@ impl PossibleCpus {
         (0..=self.highest).filter(|&cpu| self.contains(cpu))
     }
 
-    /// Slots that storage by `K` needs: [`slots_by_cpu`](Self::slots_by_cpu) or [`slots_by_mm_cid`](Self::slots_by_mm_cid).
+    /// Slots that storage by `K` needs: [`slots_by_cpu`](Self::slots_by_cpu) or
+    /// [`slots_by_mm_cid`](Self::slots_by_mm_cid).
     pub const fn slots<K: Index>(&self) -> usize {
         if K::OFFSET == ByCpu::OFFSET { self.slots_by_cpu() } else { self.slots_by_mm_cid() }
     }

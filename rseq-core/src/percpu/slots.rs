@@ -12,15 +12,15 @@ const WORD: usize = size_of::<usize>();
 /// Words that lie `STRIDE` bytes apart, one for each index that a thread can have: per-CPU storage for
 /// [`Counter`](super::Counter) and for sections of your own.
 ///
-/// `K` is the index that the slots go by. `STRIDE` is a power of two and at least a word. With 64, the default and a cache
-/// line on most machines, CPUs do not share lines; machines that fetch lines in pairs like 128.
+/// `K` is the index that the slots go by. `STRIDE` is a power of two and at least a word. With 64, the default and a
+/// cache line on most machines, CPUs do not share lines; machines that fetch lines in pairs like 128.
 ///
 /// # One kind, one stride
 ///
-/// Sections exclude each other only if they agree on which slot belongs to whom. Two threads that use one word, one of them by
-/// CPU and the other by concurrency ID, or with another stride, would lose updates. Slots therefore borrow their memory
-/// exclusively ([`new`](Self::new)), or belong to a static whose type fixes both ([`SlotStorage`]). Copies of a `Slots` agree
-/// with each other.
+/// Sections exclude each other only if they agree on which slot belongs to whom. Two threads that use one word, one of
+/// them by CPU and the other by concurrency ID, or with another stride, would lose updates. Slots therefore borrow
+/// their memory exclusively ([`new`](Self::new)), or belong to a static whose type fixes both ([`SlotStorage`]). Copies
+/// of a `Slots` agree with each other.
 ///
 /// ```compile_fail,E0499
 /// # use core::sync::atomic::AtomicUsize;
@@ -65,11 +65,11 @@ impl fmt::Display for SlotsError {
 impl core::error::Error for SlotsError {}
 
 impl<'a, K: UniqueIn<Private>, const STRIDE: usize> Slots<'a, K, STRIDE> {
-    /// Slots over `words`, memory of this process, at least one for each index that a thread can have on `cpus`. The words
-    /// keep their values.
+    /// Slots over `words`, memory of this process, at least one for each index that a thread can have on `cpus`. The
+    /// words keep their values.
     ///
-    /// `words` are borrowed exclusively, as nothing else may write them: for a static there is [`SlotStorage`]. Memory that
-    /// stays shared across a `fork`, or that another process maps, takes [`shared`](Slots::shared).
+    /// `words` are borrowed exclusively, as nothing else may write them: for a static there is [`SlotStorage`]. Memory
+    /// that stays shared across a `fork`, or that another process maps, takes [`shared`](Slots::shared).
     ///
     /// ```compile_fail,E0308
     /// # use core::sync::atomic::AtomicUsize;
@@ -113,8 +113,8 @@ impl<'a, K: UniqueIn<Shared>, const STRIDE: usize> Slots<'a, K, STRIDE> {
     ///
     /// # Safety
     ///
-    /// As long as these slots or a copy of them exist in any process, the words are written by sections by CPU only, each in
-    /// the slot of its CPU, and all processes use slots of this `STRIDE` that begin at the same word.
+    /// As long as these slots or a copy of them exist in any process, the words are written by sections by CPU only,
+    /// each in the slot of its CPU, and all processes use slots of this `STRIDE` that begin at the same word.
     pub unsafe fn shared(words: &'a [AtomicUsize], cpus: &PossibleCpus) -> Result<Self, SlotsError> {
         Self::over(words, cpus)
     }
@@ -166,8 +166,8 @@ impl<'a, K: Index, const STRIDE: usize> Slots<'a, K, STRIDE> {
         self.words().map(|word| word.load(Ordering::Relaxed))
     }
 
-    /// The first slot, for sections of your own: `len` words that lie `STRIDE` bytes apart, each valid for `'a`. They are
-    /// written by sections that go by `K` only, each in the slot of its index.
+    /// The first slot, for sections of your own: `len` words that lie `STRIDE` bytes apart, each valid for `'a`. They
+    /// are written by sections that go by `K` only, each in the slot of its index.
     #[inline]
     pub fn as_ptr(self) -> *mut usize {
         self.words.as_ptr().cast_mut().cast()

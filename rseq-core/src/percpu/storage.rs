@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicU8, AtomicUsize};
 
 /// Memory for `SLOTS` slots that go by `K` and lie `STRIDE` bytes apart, 0 at first: for a static, or on a stack.
 ///
-/// By CPU, a CPU with the number `n` needs `n + 1` slots. 1024 slots of 64 bytes are 64 KiB. A static with more slots than the
-/// machine needs costs address space only, as no memory backs pages that no CPU writes.
+/// By CPU, a CPU with the number `n` needs `n + 1` slots. 1024 slots of 64 bytes are 64 KiB. A static with more slots
+/// than the machine needs costs address space only, as no memory backs pages that no CPU writes.
 ///
 /// The type fixes the kind and the stride, so all users of a static agree on them:
 ///
@@ -62,8 +62,8 @@ impl<const SLOTS: usize, K: Index, const STRIDE: usize> SlotStorage<SLOTS, K, ST
     /// Every access goes through words: no byte is accessed as such.
     pub(super) fn words(&self) -> &[AtomicUsize] {
         let words = SLOTS * Slots::<K, STRIDE>::WORDS;
-        // SAFETY: the array is SLOTS * STRIDE initialised bytes, STRIDE a multiple of a word (`WORDS` checks it), and the
-        // type is aligned to 64 bytes. Any bytes are a valid AtomicUsize, and both types have interior mutability.
+        // SAFETY: the array is SLOTS * STRIDE initialised bytes, STRIDE a multiple of a word (`WORDS` checks it), and
+        // the type is aligned to 64 bytes. Any bytes are a valid AtomicUsize, and both types have interior mutability.
         unsafe { slice::from_raw_parts(self.slots.as_ptr().cast(), words) }
     }
 }

@@ -79,12 +79,10 @@ pub(crate) fn end_with(signal: u32, handler: extern "C" fn(i32) -> !) -> Result<
 /// Blocks every signal but `signal`; whether that was possible.
 pub(crate) fn unblock_only(signal: u32) -> bool {
     let mut set = [u64::MAX; SET_SIZE / 8];
-    let bit = signal as usize - 1;
-    if cfg!(all(target_endian = "big", target_pointer_width = "32")) {
-        // A set is an array of longs: in memory, the words of each u64 are swapped.
-        set[bit / 64] &= !(1u64 << ((bit % 64) ^ 32));
-    } else {
-        set[bit / 64] &= !(1u64 << (bit % 64));
-    }
+    let bit = signal.wrapping_sub(1) as usize;
+    // A set is an array of longs: on big-endian 32-bit machines the words of each u64 are swapped in memory.
+    let swapped = if cfg!(all(target_endian = "big", target_pointer_width = "32")) { 32 } else { 0 };
+    let Some(bits) = set.get_mut(bit / 64) else { return false };
+    *bits &= !(1u64 << ((bit % 64) ^ swapped));
     sigprocmask(SIG_SETMASK, &set, None)
 }

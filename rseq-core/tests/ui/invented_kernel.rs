@@ -1,4 +1,4 @@
-// error: call to unsafe associated function `rseq_core::KernelRseq::from_auxv` is unsafe
+// error: `KernelRseq::from_auxv` is unsafe and requires unsafe block
 use rseq_core::{KernelRseq, Mode, Options};
 
 fn main() {

@@ -1,9 +1,10 @@
 // error: cannot borrow `*heads` as mutable more than once at a time
 use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotStorage, SlotsError};
 
-fn both(heads: &mut SlotStorage<64>, cpus: &PossibleCpus, a: &mut [Node<u8>], b: &mut [Node<u8>]) -> Result<(), SlotsError> {
-    let first = Pool::new(heads, cpus, a)?;
-    let second = Pool::new(heads, cpus, b)?;
+fn both(heads: &mut SlotStorage<64>, cpus: &PossibleCpus, nodes: [&mut [Node<u8>]; 2]) -> Result<(), SlotsError> {
+    let [some, others] = nodes;
+    let first = Pool::new(heads, cpus, some)?;
+    let second = Pool::new(heads, cpus, others)?;
     drop((first, second));
     Ok(())
 }

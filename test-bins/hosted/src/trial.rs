@@ -114,8 +114,8 @@ fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(
             return Err("a CPU beyond the possible ones".into());
         }
         let word = slots.as_ptr().wrapping_byte_add(cpu * STRIDE);
-        // SAFETY: `word` is the word of the CPU's slot in a static, which sections by CPU alone write; `from` and `to` are
-        // DELAY bytes of two locals, and cpu_id_start is a possible CPU.
+        // SAFETY: `word` is the word of the CPU's slot in a static, which sections by CPU alone write; `from` and `to`
+        // are DELAY bytes of two locals, and cpu_id_start is a possible CPU.
         let outcome = unsafe {
             match armed {
                 true => armed::delayed_add(token, cpu, word, 1, from, to, DELAY),

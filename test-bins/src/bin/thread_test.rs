@@ -475,8 +475,8 @@ fn counted(count: u32, run: fn(u32, Shared<'static>) -> Result<u32, Errno>) -> V
     let needed = cpus.slots_by_cpu();
     let memory = Mapping::shared(needed * 64).or_fail("memory for the slots")?;
     let words = needed * 64 / size_of::<AtomicUsize>();
-    // SAFETY: the mapping holds that many words, zeroed, and nobody else has it. It is leaked, below, so that they live for
-    // ever.
+    // SAFETY: the mapping holds that many words, zeroed, and nobody else has it. It is leaked, below, so that they live
+    // for ever.
     let words = unsafe { core::slice::from_raw_parts_mut(memory.address() as *mut AtomicUsize, words) };
     core::mem::forget(memory);
     let slots = Slots::new(words, &cpus).map_err(|error| fail!("{error}"))?;

@@ -72,8 +72,8 @@ impl Scene {
     /// Called once.
     #[expect(clippy::mut_from_ref, reason = "memory of its own, lent once")]
     pub unsafe fn for_a_counter(&self) -> &mut [AtomicUsize] {
-        // SAFETY: the mapping, zeroed at first, aligned to a page, this long, and lent once; besides the counter's sections,
-        // only volatile reads and sections that leave reach it.
+        // SAFETY: the mapping, zeroed at first, aligned to a page, this long, and lent once; besides the counter's
+        // sections, only volatile reads and sections that leave reach it.
         unsafe { slice::from_raw_parts_mut(self.slots.base().cast(), self.slots.count() * STRIDE / size_of::<usize>()) }
     }
 
@@ -145,16 +145,16 @@ impl Scene {
         }
     }
 
-    /// The operations that find their slot themselves, among `length` from `base` on. `add_unchecked` is none of them: its
-    /// caller is registered.
+    /// The operations that find their slot themselves, among `length` from `base` on. `add_unchecked` is none of them:
+    /// its caller is registered.
     ///
     /// # Safety
     ///
     /// `base` is a word of the slots, with one before it: there -1 would lead.
     pub unsafe fn here<I: Index>(&self, t: Here<I>, base: *mut usize, length: usize) -> [Said<this_cpu::Error>; 5] {
         let things = self.things();
-        // SAFETY: as in `aimed`. The thread is not registered, so that no `length` lets a section in; were one to, its index
-        // is 0 or -1.
+        // SAFETY: as in `aimed`. The thread is not registered, so that no `length` lets a section in; were one to, its
+        // index is 0 or -1.
         unsafe {
             let (ring, other) = (&raw mut (*things).ring as usize, &raw mut (*things).other as usize);
             let (popped, loose) = (&raw mut (*things).popped, &raw mut (*things).loose);
