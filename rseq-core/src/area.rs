@@ -6,9 +6,9 @@ use crate::{KernelRseq, arch, facts};
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
 
-// The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0. All versions of this crate in one program share it: its name,
-// size and initial state are an interface between them. Link-time optimisation may put the text of two versions into one
-// unit, hence `.ifndef`.
+// The own area: cpu_id_start 0, cpu_id -1, mm_cid -1, the rest 0. All versions of this crate in one program share it:
+// its name, size and initial state are an interface between them. Link-time optimisation may put the text of two
+// versions into one unit, hence `.ifndef`.
 #[cfg(not(rseq_stub))]
 core::arch::global_asm!(
     ".ifndef __rseq_core_area",
@@ -36,8 +36,8 @@ pub trait Area: sealed::Sealed + Copy {
     /// The area of the calling thread.
     fn pointer(self) -> NonNull<Rseq>;
 
-    /// Bytes of it that the kernel maintains; 0 where nothing was ever registered. Of own areas, those among the first 32:
-    /// what registrations of either [`Mode`](crate::Mode) have.
+    /// Bytes of it that the kernel maintains; 0 where nothing was ever registered. Of own areas, those among the first
+    /// 32: what registrations of either [`Mode`](crate::Mode) have.
     fn active_size(self) -> u32;
 
     /// The u32 at `offset`, as the kernel may change it at any instruction.

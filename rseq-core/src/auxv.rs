@@ -2,8 +2,8 @@
 
 use crate::sys;
 
-// The address of getauxval, or 0 where no libc defines it. `.weakref` leaves strong references to it in the same unit strong,
-// so that a program's own use of a static libc's getauxval still links it.
+// The address of getauxval, or 0 where no libc defines it. `.weakref` leaves strong references to it in the same unit
+// strong, so that a program's own use of a static libc's getauxval still links it.
 #[cfg(not(rseq_stub))]
 core::arch::global_asm!(
     ".ifndef __rseq_core_getauxval",

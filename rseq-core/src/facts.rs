@@ -2,8 +2,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-// An interface between versions of this crate, as `__rseq_core_area` is: u32 feature size | alignment << 16, or 0; u32 active
-// bytes of own areas, or 0. Link-time optimisation may put the text of two versions into one unit, hence `.ifndef`.
+// An interface between versions of this crate, as `__rseq_core_area` is: u32 feature size | alignment << 16, or 0; u32
+// active bytes of own areas, or 0. Link-time optimisation may put the text of two versions into one unit, hence
+// `.ifndef`.
 #[cfg(not(rseq_stub))]
 core::arch::global_asm!(
     ".ifndef __rseq_core_facts",

@@ -4,8 +4,8 @@ use crate::{abi, auxv, facts};
 
 /// The running kernel's rseq feature size and alignment.
 ///
-/// They are part of the proof that the kernel maintains `mm_cid`, so safe code cannot make them up: [`read`](Self::read) finds
-/// them, and [`from_auxv`](Self::from_auxv) is unsafe.
+/// They are part of the proof that the kernel maintains `mm_cid`, so safe code cannot make them up:
+/// [`read`](Self::read) finds them, and [`from_auxv`](Self::from_auxv) is unsafe.
 ///
 /// ```
 /// let kernel = rseq_core::KernelRseq::read();
@@ -27,8 +27,8 @@ impl KernelRseq {
     /// `AT_RSEQ_ALIGN`: the auxiliary-vector entry with the alignment of the area in bytes (Linux 6.3).
     pub const AT_ALIGN: usize = linux_raw_sys::auxvec::AT_RSEQ_ALIGN as usize;
 
-    /// A kernel without a feature size (before Linux 6.3): 20 active bytes, alignment 32. It is true of every kernel, since
-    /// later ones maintain at least as much.
+    /// A kernel without a feature size (before Linux 6.3): 20 active bytes, alignment 32. It is true of every kernel,
+    /// since later ones maintain at least as much.
     pub const LEGACY: Self = Self { feature_size: abi::ORIGINAL_ACTIVE_SIZE, align: abi::ORIGINAL_ALIGN };
 
     /// The running kernel's facts, read once in a process.
@@ -50,13 +50,13 @@ impl KernelRseq {
         Self::sensible(feature_size, align)
     }
 
-    /// The facts as the two entries of an auxiliary vector give them. Absent, 0 and nonsensical entries count as a kernel
-    /// without them.
+    /// The facts as the two entries of an auxiliary vector give them. Absent, 0 and nonsensical entries count as a
+    /// kernel without them.
     ///
     /// # Safety
     ///
-    /// The values are those of the vector that the running kernel gave this process. An invented feature size would make
-    /// safe code rely on a `mm_cid` that no kernel maintains.
+    /// The values are those of the vector that the running kernel gave this process. An invented feature size would
+    /// make safe code rely on a `mm_cid` that no kernel maintains.
     pub const unsafe fn from_auxv(feature_size: Option<usize>, align: Option<usize>) -> Self {
         Self::sensible(feature_size, align)
     }
@@ -75,8 +75,8 @@ impl KernelRseq {
         Self { feature_size, align }
     }
 
-    /// Makes these facts the ones that [`read`](Self::read) returns in this process, unless it has some already; returns those
-    /// that hold. For runtimes that have the auxiliary vector at hand, before other code reads it.
+    /// Makes these facts the ones that [`read`](Self::read) returns in this process, unless it has some already;
+    /// returns those that hold. For runtimes that have the auxiliary vector at hand, before other code reads it.
     pub fn provide(self) -> Self {
         Self::unpack(facts::KERNEL.set_first(self.pack()))
     }

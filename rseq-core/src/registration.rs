@@ -34,24 +34,25 @@ impl Registration<OwnArea> {
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]; registration and area stay as they were. Where the libc or the runtime owns the registration, no
-    /// system call is made.
+    /// [`RegisterError`]; registration and area stay as they were. Where the libc or the runtime owns the registration,
+    /// no system call is made.
     ///
     /// # Safety
     ///
     /// * The registration is released, with success, before the thread's memory goes: [`release`](Self::release) tells
     ///   whether it was, a drop does not. It is not leaked in a thread that ends before the process does.
-    /// * The thread is not the child of `vfork`, or of another clone that shares this thread pointer with a running parent.
-    /// * What [`KernelRseq`] states of the kernel is true of the running one: its feature size is the proof that the kernel
-    ///   maintains `mm_cid`.
+    /// * The thread is not the child of `vfork`, or of another clone that shares this thread pointer with a running
+    ///   parent.
+    /// * What [`KernelRseq`] states of the kernel is true of the running one: its feature size is the proof that the
+    ///   kernel maintains `mm_cid`.
     pub unsafe fn own(options: impl Into<Options>) -> Result<Self, RegisterError> {
         libc_and_runtime_do_not_register()?;
         // SAFETY: the caller's contract.
         unsafe { Self::register_own(options.into(), Owner::Own) }
     }
 
-    /// Registers this thread's own area for a runtime: one that defines `__rseq_offset`, `__rseq_size`, `__rseq_flags` with
-    /// glibc's meaning and a u32 `__rseq_core_runtime` of 1, and registers every thread.
+    /// Registers this thread's own area for a runtime: one that defines `__rseq_offset`, `__rseq_size`, `__rseq_flags`
+    /// with glibc's meaning and a u32 `__rseq_core_runtime` of 1, and registers every thread.
     ///
     /// # Errors
     ///
@@ -76,8 +77,8 @@ impl Registration<OwnArea> {
         let area = OwnArea.pointer();
         let request = Request::new(options, kernel, area, OWN_SIZE)?;
         let register = || {
-            // SAFETY: a request for no more than OWN_SIZE bytes, which the own area has. It outlives the registration by the
-            // caller's contract. `rseq_cs` and `flags` are 0 from the start and after every release.
+            // SAFETY: a request for no more than OWN_SIZE bytes, which the own area has. It outlives the registration
+            // by the caller's contract. `rseq_cs` and `flags` are 0 from the start and after every release.
             let made = unsafe { call::register(area, request, kernel) }?;
             OwnArea.found_active_size(kernel);
             Ok(made)
@@ -108,8 +109,8 @@ impl Registration<ThreadArea> {
     ///
     /// # Safety
     ///
-    /// As [`own`](Registration::own), and `area` is `size` bytes of this thread's memory until the release. Unless the thread
-    /// is registered there, `rseq_cs` and `flags` of it are 0, as [`Rseq::new`] makes them.
+    /// As [`own`](Registration::own), and `area` is `size` bytes of this thread's memory until the release. Unless the
+    /// thread is registered there, `rseq_cs` and `flags` of it are 0, as [`Rseq::new`] makes them.
     ///
     /// # Examples
     ///

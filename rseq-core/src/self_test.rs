@@ -26,8 +26,8 @@ const CHILDREN: u32 = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelfTestError {
-    /// A signal was delivered inside a section, and the kernel did not abort it: sections protect nothing here, and counts
-    /// and list nodes will be lost.
+    /// A signal was delivered inside a section, and the kernel did not abort it: sections protect nothing here, and
+    /// counts and list nodes will be lost.
     NotRestarted,
     /// The registration that the token proves has ended, so there is nothing to be tested.
     NotRegistered,
@@ -52,15 +52,16 @@ impl core::error::Error for SelfTestError {}
 
 /// Tests that the running kernel aborts a section that a signal interrupts, with a registration like this thread's.
 ///
-/// Linux 6.19 and 7.0 do not on arm64, with any registration: there a signal handler, and another thread on the same CPU, run in
-/// the middle of sections that then commit. Whoever relies on sections can ask once, before the first one.
+/// Linux 6.19 and 7.0 do not on arm64, with any registration: there a signal handler, and another thread on the same
+/// CPU, run in the middle of sections that then commit. Whoever relies on sections can ask once, before the first one.
 ///
 /// # Cost
 ///
-/// Three child processes, or a few more, one after the other, each of which runs for about a millisecond: see `fork(2)` for what
-/// a copy of a large process takes. It uses 2 KiB of the stack, and as much more as a signal takes. The children leave no
-/// trace: signal dispositions, masks, timers and memory of this process stay as they are, it gets no SIGCHLD, and handlers
-/// of `pthread_atfork` do not run. All of this thread's signals are blocked meanwhile. It may be called in any thread.
+/// Three child processes, or a few more, one after the other, each of which runs for about a millisecond: see `fork(2)`
+/// for what a copy of a large process takes. It uses 2 KiB of the stack, and as much more as a signal takes. The
+/// children leave no trace: signal dispositions, masks, timers and memory of this process stay as they are, it gets no
+/// SIGCHLD, and handlers of `pthread_atfork` do not run. All of this thread's signals are blocked meanwhile. It may be
+/// called in any thread.
 ///
 /// # Errors
 ///
@@ -134,9 +135,9 @@ fn run<A: Area>(token: Token<'_, A>, period: usize) -> u8 {
             (&raw mut (*scene).word).write_volatile(0);
         }
         let cpu = token.cpu_id() as usize;
-        // SAFETY: the word and the two arrays of COPY bytes are the scene's, apart from each other. A thread that is registered has
-        // a CPU that is not -1 or -2, and one that no longer is compares it with the same value of its area, which no
-        // other thread sees.
+        // SAFETY: the word and the two arrays of COPY bytes are the scene's, apart from each other. A thread that is
+        // registered has a CPU that is not -1 or -2, and one that no longer is compares it with the same value of its
+        // area, which no other thread sees.
         let _ = unsafe {
             load_cbne_memcpy_store::<Relaxed, _, _>(
                 token,
@@ -156,8 +157,8 @@ fn run<A: Area>(token: Token<'_, A>, period: usize) -> u8 {
 /// The handler. The kernel clears `rseq_cs` when it aborts a section, before it runs a handler.
 extern "C" fn judge(_: i32) -> ! {
     let scene = SCENE.load(Ordering::Relaxed);
-    // SAFETY: `run` set the scene before there was a signal, and stays in its frame until the process ends. Volatile, as the
-    // section writes behind the compiler's back; `rseq_cs` by its low word, which all armed descriptors have.
+    // SAFETY: `run` set the scene before there was a signal, and stays in its frame until the process ends. Volatile,
+    // as the section writes behind the compiler's back; `rseq_cs` by its low word, which all armed descriptors have.
     let (is_begun, is_committed, armed) = unsafe {
         let area = (*scene).area.as_ptr();
         (

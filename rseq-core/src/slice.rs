@@ -10,10 +10,10 @@ use core::sync::atomic::{Ordering, compiler_fence};
 
 /// A request for a time slice extension, from its making to its end (Linux 7.0, `CONFIG_RSEQ_SLICE_EXTENSION`).
 ///
-/// While it lives and an interrupt would make the kernel take the CPU from this thread, the kernel may **once** let it run on
-/// for up to debugfs `rseq/slice_ext_nsec` nanoseconds (5,000, at most 50,000). What lies between belongs to a lock that
-/// others spin on or wait for: its holder is then less often scheduled away. It is a hint and no lock: the work has to be
-/// right without it.
+/// While it lives and an interrupt would make the kernel take the CPU from this thread, the kernel may **once** let it
+/// run on for up to debugfs `rseq/slice_ext_nsec` nanoseconds (5,000, at most 50,000). What lies between belongs to a
+/// lock that others spin on or wait for: its holder is then less often scheduled away. It is a hint and no lock: the
+/// work has to be right without it.
 ///
 /// ```no_run
 /// # use rseq_core::{Registration, SliceGuard, sys};
@@ -26,16 +26,18 @@ use core::sync::atomic::{Ordering, compiler_fence};
 /// } // a grant is given back here
 /// ```
 ///
-/// * **It has to be enabled** in each thread, by [`set_slice_extension`](crate::sys::set_slice_extension) or by registering
-///   with [`Options::slice_extension`](crate::Options::slice_extension). The kernel wants a registration of more than 32 bytes. `fork` keeps it, a new thread starts without it, `exec` ends it.
-/// * **Where it is not enabled**, on a kernel without it or in a legacy registration, a guard is one load and one branch, and
-///   writes nothing.
-/// * **It nests**: a guard inside of another one's time, in a signal handler too, changes nothing, and the outer one goes on.
-///   The same holds for a guard that was forgotten ([`mem::forget`](core::mem::forget)): until the kernel takes the request
-///   or the CPU away, no other guard of the thread asks.
-/// * **System calls** other than the yield at the end give a grant up, and the CPU, at once: keep them out of the work. With
-///   the kernel's rseq debugging on (debugfs `rseq/debug`), one that is made inside of a guard can kill the process with
-///   SIGSEGV, when an earlier grant of the thread had run out and no system call was made since (seen on Linux 7.2).
+/// * **It has to be enabled** in each thread, by [`set_slice_extension`](crate::sys::set_slice_extension) or by
+///   registering with [`Options::slice_extension`](crate::Options::slice_extension). The kernel wants a registration of
+///   more than 32 bytes. `fork` keeps it, a new thread starts without it, `exec` ends it.
+/// * **Where it is not enabled**, on a kernel without it or in a legacy registration, a guard is one load and one
+///   branch, and writes nothing.
+/// * **It nests**: a guard inside of another one's time, in a signal handler too, changes nothing, and the outer one
+///   goes on. The same holds for a guard that was forgotten ([`mem::forget`](core::mem::forget)): until the kernel
+///   takes the request or the CPU away, no other guard of the thread asks.
+/// * **System calls** other than the yield at the end give a grant up, and the CPU, at once: keep them out of the work.
+///   With the kernel's rseq debugging on (debugfs `rseq/debug`), one that is made inside of a guard can kill the
+///   process with SIGSEGV, when an earlier grant of the thread had run out and no system call was made since (seen on
+///   Linux 7.2).
 /// * **Dropping it** gives a grant back by [`rseq_slice_yield`], a system call; without a grant there is none.
 ///   [`end`](Self::end) does the same and tells what became of the request.
 #[derive(Debug)]
@@ -60,7 +62,8 @@ pub enum SliceOutcome {
     YieldedLate,
     /// The thread was scheduled away: without a grant, or after one had run out or was given up by a system call.
     Revoked,
-    /// Granted, but the yield is no system call here, such as behind a filter; the kernel has taken the CPU all the same.
+    /// Granted, but the yield is no system call here, such as behind a filter; the kernel has taken the CPU all the
+    /// same.
     YieldFailed(Errno),
 }
 
@@ -73,7 +76,8 @@ impl<'r> SliceGuard<'r> {
         if let Some(control) = control {
             set_request(control, 1);
         }
-        // The work does not begin before the request, as far as the compiler is concerned; the kernel sees one CPU's order.
+        // The work does not begin before the request, as far as the compiler is concerned; the kernel sees one CPU's
+        // order.
         compiler_fence(Ordering::SeqCst);
         Self { control, registration: PhantomData }
     }
@@ -126,8 +130,8 @@ fn yield_grant() -> SliceOutcome {
 
 #[inline]
 fn is_enabled(area: NonNull<Rseq>) -> bool {
-    // SAFETY: an area is at least 32 bytes of this thread's memory as long as the thread runs, and flags is among the first
-    // 20. Volatile, as the kernel writes it.
+    // SAFETY: an area is at least 32 bytes of this thread's memory as long as the thread runs, and flags is among the
+    // first 20. Volatile, as the kernel writes it.
     let flags = unsafe { (&raw const (*area.as_ptr()).flags).read_volatile() };
     flags & AREA_FLAG_SLICE_EXT_ENABLED != 0
 }
@@ -160,8 +164,8 @@ fn is_granted(control: NonNull<SliceCtrl>) -> bool {
 
 #[inline]
 fn set_request(control: NonNull<SliceCtrl>, request: u8) {
-    // SAFETY: a byte of this thread's area, which this thread writes and the kernel clears. Without a kernel that knows it, it
-    // is never reached: the flag in `is_enabled` is the kernel's.
+    // SAFETY: a byte of this thread's area, which this thread writes and the kernel clears. Without a kernel that knows
+    // it, it is never reached: the flag in `is_enabled` is the kernel's.
     unsafe { (&raw mut (*control.as_ptr()).request).write_volatile(request) };
 }
 

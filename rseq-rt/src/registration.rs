@@ -7,8 +7,8 @@ use core::fmt;
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, Token};
 
-// The four symbols that others find the registration by. They are weak, as rseq-core's references to them are: link-time
-// optimisation can put both into one unit, where a symbol has one binding.
+// The four symbols that others find the registration by. They are weak, as rseq-core's references to them are:
+// link-time optimisation can put both into one unit, where a symbol has one binding.
 core::arch::global_asm!(
     ".pushsection .data.__rseq_symbols, \"aw\", %progbits",
     ".balign 8",
@@ -122,8 +122,8 @@ pub unsafe fn before_main() {
 
 fn register_main() -> Result<Mode, NotRegistered> {
     let mode = wanted().ok_or(NotRegistered::Off)?;
-    // SAFETY: the main thread's TLS block lasts as long as the process, and this process has executed a program since any
-    // vfork that made it. The kernel's facts are its own.
+    // SAFETY: the main thread's TLS block lasts as long as the process, and this process has executed a program since
+    // any vfork that made it. The kernel's facts are its own.
     let registration = unsafe { Registration::<OwnArea>::runtime(mode) }.map_err(NotRegistered::Refused)?;
     let len = registration.registered_len().unwrap_or(0);
     __rseq_size.store(kernel().active_size().min(len), Ordering::Relaxed);
@@ -146,8 +146,8 @@ impl OfThread {
         Self(registration().ok().and_then(|mode| unsafe { Registration::<OwnArea>::runtime(mode) }.ok()))
     }
 
-    /// Releases the area. False says that the kernel may still write it, so its memory must stay until the thread is gone:
-    /// a filter that came since refuses the call.
+    /// Releases the area. False says that the kernel may still write it, so its memory must stay until the thread is
+    /// gone: a filter that came since refuses the call.
     #[must_use]
     pub fn leave(self) -> bool {
         if let Some(registration) = self.0 {

@@ -16,8 +16,8 @@ pub struct PossibleCpus {
 }
 
 impl PossibleCpus {
-    /// Reads `/sys/devices/system/cpu/possible`. Without sysfs, or where the list is longer than 4095 bytes, the size of the
-    /// kernel's affinity masks is an upper bound.
+    /// Reads `/sys/devices/system/cpu/possible`. Without sysfs, or where the list is longer than 4095 bytes, the size
+    /// of the kernel's affinity masks is an upper bound.
     ///
     /// # Errors
     ///
@@ -28,8 +28,8 @@ impl PossibleCpus {
         list.and_then(Self::of_whole_list).map_or_else(Self::bound, Ok)
     }
 
-    /// Parses a list that the kernel wrote; None where it was cut: the kernel writes a page at most, and ends a whole list
-    /// with a newline.
+    /// Parses a list that the kernel wrote; None where it was cut: the kernel writes a page at most, and ends a whole
+    /// list with a newline.
     fn of_whole_list(list: &[u8]) -> Option<Self> {
         Self::parse(list.strip_suffix(b"\n")?).ok()
     }

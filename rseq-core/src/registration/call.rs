@@ -15,13 +15,13 @@ use core::ptr::NonNull;
 /// A flag that no kernel knows.
 const UNKNOWN_FLAG: u32 = 1 << 31;
 
-/// Registers as much of `area` as the kernel takes, and returns what it took. An error leaves registration and area as they
-/// were: nothing is written before the kernel has accepted the area, and no call but the last one can succeed.
+/// Registers as much of `area` as the kernel takes, and returns what it took. An error leaves registration and area as
+/// they were: nothing is written before the kernel has accepted the area, and no call but the last one can succeed.
 ///
 /// # Safety
 ///
-/// The bytes that `request` names at `area` are this thread's memory until the registration is released. Unless the thread is
-/// registered there, their `rseq_cs` and `flags` are 0.
+/// The bytes that `request` names at `area` are this thread's memory until the registration is released. Unless the
+/// thread is registered there, their `rseq_cs` and `flags` are 0.
 pub(super) unsafe fn register(
     area: NonNull<Rseq>,
     request: Request,
@@ -55,8 +55,8 @@ fn explain(error: CallError, area: NonNull<Rseq>, attempt: Attempt, kernel: Kern
     }
 }
 
-/// Whether it is the kernel that answers: it calls an unregistration with an unknown flag invalid, before it looks at anything
-/// else, and a filter that refuses the call refuses this one too.
+/// Whether it is the kernel that answers: it calls an unregistration with an unknown flag invalid, before it looks at
+/// anything else, and a filter that refuses the call refuses this one too.
 fn kernel_answers(area: NonNull<Rseq>, len: u32) -> bool {
     let flags = abi::FLAG_UNREGISTER | UNKNOWN_FLAG;
     // SAFETY: the call registers nothing, since it asks to release, and releases nothing, since the flag is unknown.
@@ -100,8 +100,8 @@ pub(super) unsafe fn unregister(area: NonNull<Rseq>, len: u32) -> Result<(), Rel
 /// `area` is 32 bytes of this thread's memory that the kernel does not maintain.
 unsafe fn reset(area: NonNull<Rseq>) {
     let area = area.as_ptr();
-    // SAFETY: the fields are among the first 32 bytes, no other thread writes them, and signal handlers of this thread read
-    // them with volatile accesses only.
+    // SAFETY: the fields are among the first 32 bytes, no other thread writes them, and signal handlers of this thread
+    // read them with volatile accesses only.
     unsafe {
         (&raw mut (*area).cpu_id).write_volatile(abi::CPU_ID_UNINITIALIZED);
         (&raw mut (*area).mm_cid).write_volatile(abi::CPU_ID_UNINITIALIZED);

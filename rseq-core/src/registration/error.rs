@@ -8,11 +8,12 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// ENOSYS, and the auxiliary vector has no rseq entries: a kernel without rseq (before Linux 4.18, or no `CONFIG_RSEQ`).
+    /// ENOSYS, and the auxiliary vector has no rseq entries: a kernel without rseq (before Linux 4.18, or no
+    /// `CONFIG_RSEQ`).
     NoSyscall,
-    /// A filter, such as seccomp's, refuses the call. The error is one that `kernel/rseq.c` does not return here: EPERM for an
-    /// area that is not registered, ENOSYS although the auxiliary vector has rseq entries, EACCES, EUCLEAN or any other that
-    /// `rseq(2)` does not document; 0 if the filter made the call look successful.
+    /// A filter, such as seccomp's, refuses the call. The error is one that `kernel/rseq.c` does not return here: EPERM
+    /// for an area that is not registered, ENOSYS although the auxiliary vector has rseq entries, EACCES, EUCLEAN or
+    /// any other that `rseq(2)` does not document; 0 if the filter made the call look successful.
     Blocked(Errno),
     /// The thread is registered, by another owner. `None` is an owner that this program does not know: it exports no
     /// `__rseq_offset`, and did not use [`Registration::at`](crate::Registration::at) of this crate.
@@ -62,8 +63,8 @@ impl fmt::Display for RegisterError {
 
 impl core::error::Error for RegisterError {}
 
-/// Why a registration could not be released. Unless the kernel knows of none, the thread is still registered: the memory of its
-/// area must stay.
+/// Why a registration could not be released. Unless the kernel knows of none, the thread is still registered: the
+/// memory of its area must stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReleaseError {
@@ -71,8 +72,8 @@ pub enum ReleaseError {
     NotRegistered,
     /// The registration has another signature (EPERM), or a filter that came since refuses the call.
     Refused,
-    /// A filter that came since refuses the call with this error, one that `kernel/rseq.c` does not return here; 0 if it
-    /// made the call look successful.
+    /// A filter that came since refuses the call with this error, one that `kernel/rseq.c` does not return here; 0 if
+    /// it made the call look successful.
     Blocked(Errno),
 }
 

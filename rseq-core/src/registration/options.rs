@@ -8,8 +8,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// All that the kernel has: [`KernelRseq::registration_len`]. Longer than 32 bytes, that is "V2" on Linux 7.1 and later
-    /// (and 7.0 stable): IDs are updated only when they change, and writing one from user space kills the task.
+    /// All that the kernel has: [`KernelRseq::registration_len`]. Longer than 32 bytes, that is "V2" on Linux 7.1 and
+    /// later (and 7.0 stable): IDs are updated only when they change, and writing one from user space kills the task.
     Extended,
     /// The original 32 bytes, with the behaviour of before.
     Legacy,
@@ -43,9 +43,9 @@ impl Options {
     }
 
     /// Enables the time slice extension in this thread at once
-    /// ([`FLAG_SLICE_EXT_DEFAULT_ON`](abi::FLAG_SLICE_EXT_DEFAULT_ON), Linux 7.0): see [`SliceGuard`](crate::SliceGuard). An
-    /// older kernel refuses the flag; the registration is made without it then, and
-    /// [`Registration::fallback`](crate::Registration::fallback) is [`Fallback::SliceFlagRefused`].
+    /// ([`FLAG_SLICE_EXT_DEFAULT_ON`](abi::FLAG_SLICE_EXT_DEFAULT_ON), Linux 7.0): see
+    /// [`SliceGuard`](crate::SliceGuard). An older kernel refuses the flag; the registration is made without it then,
+    /// and [`Registration::fallback`](crate::Registration::fallback) is [`Fallback::SliceFlagRefused`].
     pub const fn slice_extension(self) -> Self {
         Self { flags: self.flags | abi::FLAG_SLICE_EXT_DEFAULT_ON, ..self }
     }
@@ -82,7 +82,8 @@ pub enum Fallback {
     Misaligned(u32),
     /// The kernel refused a registration of this many bytes, though the auxiliary vector names them: 32 are registered.
     LengthRefused(u32),
-    /// The kernel does not know the flag of [`Options::slice_extension`] (before Linux 7.0): the extension is not enabled.
+    /// The kernel does not know the flag of [`Options::slice_extension`] (before Linux 7.0): the extension is not
+    /// enabled.
     SliceFlagRefused,
 }
 

@@ -1,5 +1,5 @@
-//! Which threads this crate registered, to name the owner when another registration is asked for. A thread-local would say it,
-//! but a shared object cannot have one without a libc.
+//! Which threads this crate registered, to name the owner when another registration is asked for. A thread-local would
+//! say it, but a shared object cannot have one without a libc.
 
 use crate::arch;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// Places, a power of two.
 const CAPACITY: usize = 1024;
 
-/// Places that a thread may have. Where all of them are taken, it is not remembered, and an error names an unknown owner.
+/// Places that a thread may have. Where all of them are taken, it is not remembered, and an error names an unknown
+/// owner.
 const PROBES: usize = 16;
 
 /// Thread pointers, each that of a registered thread; 0 is a free place.

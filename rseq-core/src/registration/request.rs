@@ -21,7 +21,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The request for an area of `size` bytes at `area`: 32 bytes where it is too small or too little aligned for more.
+    /// The request for an area of `size` bytes at `area`: 32 bytes where it is too small or too little aligned for
+    /// more.
     ///
     /// # Errors
     ///
@@ -47,8 +48,8 @@ impl Request {
         Ok(Self { first: Attempt { len, flags: options.flags, fallback } })
     }
 
-    /// The attempts, each for when the kernel called the one before invalid: with the flags, without them, and the 32 bytes
-    /// that every kernel takes from a thread that is not registered.
+    /// The attempts, each for when the kernel called the one before invalid: with the flags, without them, and the 32
+    /// bytes that every kernel takes from a thread that is not registered.
     pub fn attempts(self) -> impl Iterator<Item = Attempt> {
         let first = self.first;
         let bare = (first.flags != 0).then(|| Attempt {

@@ -6,8 +6,8 @@ use linux_raw_sys::general::__NR_prctl;
 /// `PR_GET_AUXV` (Linux 6.4): newer than some headers.
 const PR_GET_AUXV: usize = 0x4155_5856;
 
-/// Reads this process's vector by `prctl(PR_GET_AUXV)` (Linux 6.4), as much as fits, else from `/proc/self/auxv`, if all of it
-/// fits; returns the bytes that were written.
+/// Reads this process's vector by `prctl(PR_GET_AUXV)` (Linux 6.4), as much as fits, else from `/proc/self/auxv`, if
+/// all of it fits; returns the bytes that were written.
 pub(crate) fn auxiliary_vector(vector: &mut [usize]) -> Result<usize, Errno> {
     let size = size_of_val(vector);
     let args = [PR_GET_AUXV, vector.as_mut_ptr() as usize, size, 0, 0, 0];

@@ -17,8 +17,8 @@ const STATUS: usize = if cfg!(target_pointer_width = "64") { 6 } else { 5 };
 /// `CLD_EXITED`.
 const EXITED: i32 = 1;
 
-/// Runs `body` in a child process with a copy of this one's memory and waits for it. Returns its exit code; None if a signal
-/// ended it. The child sends no signal when it ends, and no `wait` of the program's reaps it by accident.
+/// Runs `body` in a child process with a copy of this one's memory and waits for it. Returns its exit code; None if a
+/// signal ended it. The child sends no signal when it ends, and no `wait` of the program's reaps it by accident.
 ///
 /// # Errors
 ///

@@ -8,7 +8,8 @@ use linux_raw_sys::general::{__NR_close, __NR_openat, __NR_read, AT_FDCWD, O_CLO
 ///
 /// # Errors
 ///
-/// The kernel's; [`Errno::E2BIG`] for a file that is not shorter than `buffer`, since a full buffer may hold a part only.
+/// The kernel's; [`Errno::E2BIG`] for a file that is not shorter than `buffer`, since a full buffer may hold a part
+/// only.
 pub(crate) fn read_file<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8], Errno> {
     let args = [AT_FDCWD as usize, path.as_ptr() as usize, (O_RDONLY | O_CLOEXEC) as usize, 0, 0, 0];
     // SAFETY: reads the path, a string that ends in 0, and opens a new descriptor.

@@ -71,8 +71,8 @@ pub(crate) fn end_with(signal: u32, handler: extern "C" fn(i32) -> !) -> Result<
         mask: Set::default(),
     };
     let args = [signal as usize, &raw const action as usize, 0, SET_SIZE, 0, 0];
-    // SAFETY: the kernel reads one sigaction. The handler is a function of the C ABI, which does not return, and so does not
-    // use the restorer.
+    // SAFETY: the kernel reads one sigaction. The handler is a function of the C ABI, which does not return, and so
+    // does not use the restorer.
     unsafe { super::syscall(__NR_rt_sigaction, args) }.map(|_| ())
 }
 

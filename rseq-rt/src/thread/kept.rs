@@ -1,4 +1,5 @@
-//! The memory of detached threads that could not release their rseq registration, kept until the kernel has seen them end.
+//! The memory of detached threads that could not release their rseq registration, kept until the kernel has seen them
+//! end.
 
 use super::packet::Control;
 use core::ptr::{self, NonNull};
@@ -11,8 +12,8 @@ static KEPT: AtomicPtr<Control> = AtomicPtr::new(ptr::null_mut());
 ///
 /// # Safety
 ///
-/// The packet is in its thread's memory, which its handle has given up, and the thread uses neither afterwards but for its
-/// stack. The kernel clears `tid` at the thread's end.
+/// The packet is in its thread's memory, which its handle has given up, and the thread uses neither afterwards but for
+/// its stack. The kernel clears `tid` at the thread's end.
 pub unsafe fn keep(control: NonNull<Control>) {
     let packet = control.as_ptr();
     // SAFETY: the packet is this thread's alone until it is in the list.
@@ -43,7 +44,8 @@ pub fn free_gone() {
     }
     let mut rest = KEPT.swap(ptr::null_mut(), Ordering::Acquire);
     while let Some(control) = NonNull::new(rest) {
-        // SAFETY: the packet was in the list, so that it is this function's alone but for `tid`, which the kernel clears.
+        // SAFETY: the packet was in the list, so that it is this function's alone but for `tid`, which the kernel
+        // clears.
         let (next, is_gone) =
             unsafe { ((*control.as_ptr()).next_kept, (*control.as_ptr()).tid.load(Ordering::Acquire) == 0) };
         if is_gone {

@@ -60,8 +60,8 @@ impl Source for Own {
 }
 
 fn own() -> Result<Registration<OwnArea>, RegisterError> {
-    // SAFETY: every registration of this package is a local of a function that its thread leaves before it ends, no thread is
-    // the child of a vfork, and the kernel's facts are its own.
+    // SAFETY: every registration of this package is a local of a function that its thread leaves before it ends, no
+    // thread is the child of a vfork, and the kernel's facts are its own.
     unsafe { Registration::own(Mode::Extended) }
 }
 

@@ -315,8 +315,8 @@ fn refuse_release(round: usize) -> bool {
     rseq_rt::current().is_some() && seccomp::refuse(raw::__NR_rseq, refusal).is_ok()
 }
 
-/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by chance. So the
-/// test looks at the memory itself.
+/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by
+/// chance. So the test looks at the memory itself.
 fn kept_behind_a_filter() -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);

@@ -60,7 +60,8 @@ impl Areas {
         let before = self.bytes();
         for asked in [Options::new(Mode::Extended), Options::new(Mode::Legacy).slice_extension()] {
             let attempts: [(&str, &dyn Fn() -> Option<RegisterError>); 4] = [
-                // SAFETY: these are refused; the areas would outlive the process, and what would be made is dropped at once.
+                // SAFETY: these are refused; the areas would outlive the process, and what would be made is dropped at
+                // once.
                 ("own", &|| unsafe { Registration::<OwnArea>::own(asked) }.err()),
                 // SAFETY: as above.
                 ("runtime", &|| unsafe { Registration::<OwnArea>::runtime(asked) }.err()),
