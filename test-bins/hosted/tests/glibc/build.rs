@@ -43,7 +43,8 @@ pub const VARIANTS: &[Variant] = &[
     },
 ];
 
-const KEEP: &str = concat!("-Clink-arg=-T", env!("CARGO_MANIFEST_DIR"), "/../../linker/rseq.ld");
+/// The linker script that keeps the lists of sections.
+pub const KEEP: &str = concat!("-Clink-arg=-T", env!("CARGO_MANIFEST_DIR"), "/../../linker/rseq.ld");
 
 /// Some of them again, with the linker script that keeps the lists of sections.
 pub const KEPT: &[Variant] = &[

@@ -4,12 +4,15 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::build::{VARIANTS, Variant, build};
+use crate::build::{KEEP, VARIANTS, Variant, build};
 use crate::skipped;
 
 /// Frame pointers in every function of the program; the standard library's are not asked for.
 const FRAME_POINTERS: Variant =
     Variant { name: "frame-pointers", flags: &["-Cforce-frame-pointers=yes"], ..VARIANTS[0] };
+
+/// With what debuggers want.
+const SYMBOLS: Variant = Variant { name: "symbols", flags: &[KEEP, "-Cstrip=none", "-Cdebuginfo=1"], ..VARIANTS[0] };
 
 fn profiled(variant: Variant) -> std::path::PathBuf {
     build(["--bin", "profiled"], variant)
@@ -64,7 +67,7 @@ fn gdb_unwinds_from_abort_handlers() {
     let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unwind.py");
     std::fs::write(&script, COMMANDS).expect("the script is written");
     let mut gdb = Command::new("gdb");
-    gdb.args(["-nx", "-batch", "-x"]).arg(&script).arg(profiled(crate::build::KEPT[0]));
+    gdb.args(["-nx", "-batch", "-x"]).arg(&script).arg(profiled(SYMBOLS));
     let output = gdb.output().expect("gdb starts");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if said.contains("skipped:") {
