@@ -1,6 +1,10 @@
 //! Every step in every form, assembled.
 
 #![no_std]
+#![cfg_attr(
+    any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
+    feature(asm_experimental_arch)
+)]
 #![expect(clippy::too_many_arguments, reason = "a section takes what its steps name")]
 
 use rseq_core::{Aborted, CompareFailed, OutOfRange};

@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
 mod build;
+mod edges;
 mod kept;
 mod linking;
 mod recorder;

@@ -57,7 +57,8 @@ pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]
     let directory = workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles");
     let profile = if last.is_empty() { "dev" } else { "release" };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["rustc", "--quiet", "-p", "rseq-core", "--example", example, "--profile", profile]);
+    command.args(["rustc", "--quiet", "-p", "rseq-core", "--example", example, "--features", "testing"]);
+    command.args(["--profile", profile]);
     command.args(["--target", target.triple, "--target-dir"]).arg(&directory);
     // Examples are built with what tests need.
     way.apply(&mut command, "core,alloc");
@@ -69,9 +70,10 @@ pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]
     Built::In(directory.join(target.triple).join(profile).join("examples"))
 }
 
-/// Builds the example that calls every operation.
+/// Builds the examples that call every operation, and that take every step in every form.
 fn assemble(target: &Target, flags: &[&str]) {
     build_example(target, "every_operation", flags, &[]);
+    build_example(target, "every_step", flags, &[]);
 }
 
 /// The catalog's own target of this name.
