@@ -5,6 +5,7 @@ use rseq_core::ops::this_cpu;
 use rseq_core::testing::{Returned, SectionIr};
 use rseq_core::{Aborted, Area, CompareFailed, Index, OutOfRange, Relaxed, Release};
 
+use crate::steps;
 use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, Scene, takes};
 
 /// How an operation ended.
@@ -79,9 +80,11 @@ pub struct Case<'r, A: Area, I: Index> {
     pub scratch: u32,
     /// What its registers hold.
     pub takes: u32,
-    /// What the slot holds before, given whether the first comparison is to fail.
-    pub start: fn(&Own, bool) -> usize,
-    /// What it holds behind the commit.
+    /// What the slot's first word and the one 8 bytes after it hold before, given which comparison is to fail; 0: none.
+    pub start: fn(&Own, u8) -> [usize; 2],
+    /// Where the word is that the commit changes, in bytes from the slot's first.
+    pub at: usize,
+    /// What that holds after the commit.
     pub end: fn(&Own) -> usize,
     /// Whether the thread's own memory is right behind the commit.
     pub own: fn(&Own) -> bool,
@@ -108,8 +111,8 @@ where
 
 /// Makes a case of one line; every call is of one kind.
 macro_rules! case {
-    ($name:literal $family:ident compares $compares:literal scratch $scratch:literal
-     takes $takes:expr, [$start:expr] => [$end:expr] [$own:expr] |$s:ident| $operation:expr) => {
+    ($name:expr, $family:ident compares $compares:literal scratch $scratch:literal
+     takes $takes:expr, [$start:expr] => $(at $at:literal)? [$end:expr] [$own:expr] |$s:ident| $operation:expr) => {
         Case {
             name: $name,
             family: Family::$family,
@@ -117,6 +120,7 @@ macro_rules! case {
             scratch: $scratch,
             takes: $takes,
             start: $start,
+            at: 0 $(+ $at)?,
             end: $end,
             own: $own,
             call: |$s| {
@@ -136,19 +140,21 @@ macro_rules! own {
     };
 }
 
+pub(crate) use own;
+
 /// The offset of a node's second word, and of an array's third.
 const SECOND_WORD: usize = size_of::<usize>();
 const THIRD_WORD: usize = 2 * size_of::<usize>();
 
-fn plain(_: &Own, _: bool) -> usize {
-    START
+fn plain(_: &Own, _: u8) -> [usize; 2] {
+    [START, 0]
 }
 
-fn any(_: &Own) -> bool {
+pub fn any(_: &Own) -> bool {
     true
 }
 
-fn new(_: &Own) -> usize {
+pub fn new(_: &Own) -> usize {
     NEW
 }
 
@@ -160,12 +166,16 @@ fn one_more(_: &Own) -> usize {
     START + 1
 }
 
-fn list(own: &Own, _: bool) -> usize {
+fn first(own: &Own) -> usize {
     &raw const own.first as usize
 }
 
-fn maybe_list(own: &Own, is_empty: bool) -> usize {
-    if is_empty { 0 } else { list(own, false) }
+fn list(own: &Own, _: u8) -> [usize; 2] {
+    [first(own), 0]
+}
+
+fn maybe_list(own: &Own, fails: u8) -> [usize; 2] {
+    [if fails == 1 { 0 } else { first(own) }, 0]
 }
 
 fn next(own: &Own) -> usize {
@@ -173,7 +183,7 @@ fn next(own: &Own) -> usize {
 }
 
 fn popped(own: &Own) -> bool {
-    own.popped == list(own, false)
+    own.popped == first(own)
 }
 
 fn free(own: &Own) -> usize {
@@ -188,55 +198,62 @@ fn stored(own: &Own) -> bool {
     own.second == NEW_SECOND
 }
 
-fn copied(own: &Own) -> bool {
+pub fn copied(own: &Own) -> bool {
     own.to[..LENGTH] == own.from[..LENGTH] && own.to[LENGTH..].iter().all(|byte| *byte == 0)
 }
 
 /// How many operations there are.
-pub const CASES: usize = 15;
+pub const OPERATIONS: usize = 15;
+/// How many cases.
+pub const CASES: usize = OPERATIONS + steps::STEPS;
 
-/// Every operation of `rseq-core`, in each order.
+/// Every operation of `rseq-core` and every section of every step, in each order.
+pub fn cases<'r, A: Area, I: Index>() -> impl Iterator<Item = Case<'r, A, I>> {
+    operations::<A, I>().into_iter().chain(steps::steps::<A, I>())
+}
+
 #[rustfmt::skip]
-pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; CASES] {
+pub fn operations<'r, A: Area, I: Index>() -> [Case<'r, A, I>; OPERATIONS] {
     [
-        case!("load_cbne_store" Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+        case!("load_cbne_store", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [any]
             |s| load_cbne_store(s.token, s.at, s.word, s.expect, NEW)),
-        case!("load_add_store" Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT, [plain] => [sum] [any]
+        case!("load_add_store", Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT, [plain] => [sum] [any]
             |s| load_add_store(s.token, s.at, s.word, COUNT)),
-        case!("load_cbeq_store_add_load_store" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::POPPED, [list] => [next] [popped]
+        case!("load_cbeq_store_add_load_store", Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::POPPED, [list] => [next] [popped]
             |s| load_cbeq_store_add_load_store(s.token, s.at, s.word, s.expect, SECOND_WORD, own!(s popped as usize))),
-        case!("load_add_load_load_add_store" Caller compares 0 scratch 1 takes takes::ARRAY | takes::COUNT, [plain] => [sum] [any]
+        case!("load_add_load_load_add_store", Caller compares 0 scratch 1 takes takes::ARRAY | takes::COUNT, [plain] => [sum] [any]
             |s| load_add_load_load_add_store(s.token, s.at, own!(s array as usize), THIRD_WORD, COUNT)),
-        case!("load_cbne_load_cbne_store" Caller compares 2 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::EXPECT_SECOND | takes::NEW, [plain] => [new] [any]
+        case!("load_cbne_load_cbne_store", Caller compares 2 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::EXPECT_SECOND | takes::NEW, [plain] => [new] [any]
             |s| load_cbne_load_cbne_store(s.token, s.at, s.word, s.expect, own!(s second as usize), s.expect_second, NEW)),
-        case!("load_cbne_store_store, relaxed" Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
+        case!("load_cbne_store_store, relaxed", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
             |s| load_cbne_store_store::<Relaxed, A, I>(s.token, s.at, s.word, s.expect, own!(s second as usize), NEW_SECOND, NEW)),
-        case!("load_cbne_store_store, release" Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
+        case!("load_cbne_store_store, release", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
             |s| load_cbne_store_store::<Release, A, I>(s.token, s.at, s.word, s.expect, own!(s second as usize), NEW_SECOND, NEW)),
-        case!("load_cbne_memcpy_store, relaxed" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
+        case!("load_cbne_memcpy_store, relaxed", Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
             |s| load_cbne_memcpy_store::<Relaxed, A, I>(s.token, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
-        case!("load_cbne_memcpy_store, release" Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
+        case!("load_cbne_memcpy_store, release", Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
             |s| load_cbne_memcpy_store::<Release, A, I>(s.token, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
-        case!("add" Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
+        case!("add", Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
             |s| this_cpu::add::<STRIDE, A, I>(s.token, s.base, s.len, COUNT)),
-        case!("inc" Here compares 0 scratch 1 takes takes::BASE, [plain] => [one_more] [any]
+        case!("inc", Here compares 0 scratch 1 takes takes::BASE, [plain] => [one_more] [any]
             |s| this_cpu::inc::<STRIDE, A, I>(s.token, s.base, s.len)),
-        case!("add_unchecked" Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
+        case!("add_unchecked", Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
             |s| this_cpu::add_unchecked::<STRIDE, A, I>(s.token, s.base, COUNT)),
-        case!("cmpxchg" Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+        case!("cmpxchg", Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
             |s| this_cpu::cmpxchg::<STRIDE, A, I>(s.token, s.base, s.len, s.expect, NEW)),
-        case!("push" Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
+        case!("push", Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
             |s| this_cpu::push::<STRIDE, A, I>(s.token, s.base, s.len, own!(s free as usize))),
-        case!("pop" Here compares 1 scratch 2 takes takes::BASE, [maybe_list] => [next] [popped]
+        case!("pop", Here compares 1 scratch 2 takes takes::BASE, [maybe_list] => [next] [popped]
             |s| this_cpu::pop::<STRIDE, A, I>(s.token, s.base, s.len)),
     ]
 }
 
-/// What the operations of `rseq-core` are called where they are stated.
-pub fn operations() -> impl Iterator<Item = &'static str> {
+/// What all sections with a case are called where they are stated.
+pub fn names_of_all() -> impl Iterator<Item = &'static str> {
     const CALLER: [&str; librseq_sections::SECTIONS.len()] = names(librseq_sections::SECTIONS);
     const HERE: [&str; this_cpu_sections::SECTIONS.len()] = names(this_cpu_sections::SECTIONS);
-    CALLER.into_iter().chain(HERE)
+    const STEPS: [&str; step_sections::SECTIONS.len()] = names(step_sections::SECTIONS);
+    CALLER.into_iter().chain(HERE).chain(STEPS)
 }
 
 /// At compile time, so that the functions of the data are not in the program.
@@ -252,6 +269,11 @@ const fn names<const N: usize>(sections: &[SectionIr]) -> [&'static str; N] {
 mod librseq_sections {
     use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![model]);
+}
+
+mod step_sections {
+    use rseq_core::{Aborted, CompareFailed, OutOfRange};
+    rseq_core::__every_step_sections!(#![model]);
 }
 
 mod this_cpu_sections {

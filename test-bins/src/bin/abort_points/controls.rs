@@ -9,7 +9,7 @@ use test_bins::sys::process::{self, Ending};
 use test_bins::sys::time::SECOND;
 use test_bins::{ensure, fail, skip};
 
-use crate::cases::{Case, Family, case, cases};
+use crate::cases::{Case, Family, case, operations};
 use crate::run::{Trial, Wrong};
 use crate::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
 use crate::sections::{Section, descriptors, make_writable};
@@ -103,8 +103,8 @@ critical_section! {
     }
 }
 
-fn start(_: &Own, _: bool) -> usize {
-    START
+fn start(_: &Own, _: u8) -> [usize; 2] {
+    [START, 0]
 }
 
 fn sum(_: &Own) -> usize {
@@ -123,22 +123,22 @@ fn any(_: &Own) -> bool {
 #[rustfmt::skip]
 fn wrong_cases() -> [Case<'static, OwnArea, ByCpu>; 5] {
     [
-        case!("unarmed" Here compares 0 scratch 1 takes 0, [start] => [sum] [any]
+        case!("unarmed", Here compares 0 scratch 1 takes 0, [start] => [sum] [any]
             |s| unarmed::add::<STRIDE, _, _>(s.token, s.base, s.len, COUNT)),
-        case!("published early" Caller compares 0 scratch 1 takes 0, [start] => [new] [any]
+        case!("published early", Caller compares 0 scratch 1 takes 0, [start] => [new] [any]
             |s| published_early(s.token, s.at, s.word, NEW)),
-        case!("not compared" Caller compares 0 scratch 1 takes 0, [start] => [sum] [any]
+        case!("not compared", Caller compares 0 scratch 1 takes 0, [start] => [sum] [any]
             |s| not_compared(s.token, s.word, COUNT)),
-        case!("register reused" Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
+        case!("register reused", Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
             |s| register_reused::<STRIDE, _, _>(s.token, s.base, s.len, core::hint::black_box(COUNT))),
-        case!("flags changed" Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
+        case!("flags changed", Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
             |s| loads_for_nothing::<STRIDE, _, _>(s.token, s.base, s.len, COUNT)),
     ]
 }
 
 /// Runs all controls; `claim` takes each section that one of them runs.
 pub fn run(suite: &mut Suite, stage: &Stage, token: Here, claim: &mut dyn FnMut(&Section)) {
-    let good = cases::<OwnArea, ByCpu>();
+    let good = operations::<OwnArea, ByCpu>();
     let wrong = wrong_cases();
     let trial = |case| Add { case, stage, token };
     let add = good.iter().find(|case| case.name == "add").map(trial);

@@ -14,6 +14,7 @@ mod controls;
 mod run;
 mod scene;
 mod sections;
+mod steps;
 
 use rseq_core::{Area, ByCpu, Index, OwnArea, Registration, Token};
 use rseq_rt::process::ExitCode;
@@ -32,7 +33,7 @@ usage: abort_points [--legacy]\n\
 exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 
 /// The most sections that this file may have.
-const MOST: usize = 128;
+const MOST: usize = 256;
 
 fn main() -> ExitCode {
     program::run(body)
@@ -84,8 +85,8 @@ fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, 
 
 /// The sections of an operation that nobody calls are in no binary, so that nobody would miss them there.
 fn have_cases() -> Verdict {
-    let cases = cases::cases::<OwnArea, ByCpu>();
-    let orphan = cases::operations().find(|name| cases.iter().all(|case| case.operation() != *name));
+    let has_none = |name: &&str| cases::cases::<OwnArea, ByCpu>().all(|case| case.operation() != *name);
+    let orphan = cases::names_of_all().find(has_none);
     ensure!(orphan.is_none(), "none for {}", orphan.unwrap_or(""));
     Ok(())
 }
@@ -100,8 +101,8 @@ struct By<'t> {
 impl By<'_> {
     /// Every operation.
     fn all<'r, A: Area, I: Index>(&self, suite: &mut Suite, claims: &mut Claims, token: Option<Token<'r, A, I>>) {
-        for case in &cases::cases::<'r, A, I>() {
-            let trial = token.map(|token| Trial { case, stage: self.stage, token });
+        for case in cases::cases::<'r, A, I>() {
+            let trial = token.map(|token| Trial { case: &case, stage: self.stage, token });
             let verdict = match trial {
                 Some(trial) => self.one(&trial, claims),
                 None => Err(skip!("this kernel has no mm_cid (Linux 6.3)")),

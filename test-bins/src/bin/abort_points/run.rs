@@ -90,7 +90,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
     /// The section that the case runs: the descriptor that it leaves in `rseq_cs`.
     pub fn find(&self) -> Result<Section, Unmet> {
         for _ in 0..1000 {
-            self.stage.reset(|own| (self.case.start)(own, false));
+            self.stage.reset(|own| (self.case.start)(own, 0));
             self.call(State::Commits, false);
             let descriptor = breakpoint::rseq_cs();
             if descriptor != 0 {
@@ -177,7 +177,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
 
     /// One operation with `hits` events at `point`.
     fn once(&self, section: &Section, point: usize, state: State, hits: u32) -> Result<Result<Seen, Wrong>, Unmet> {
-        self.stage.reset(|own| (self.case.start)(own, state == State::Fails(1)));
+        self.stage.reset(|own| (self.case.start)(own, state.fails()));
         let here = self.token.cpu_id();
         let moves_to = self.stage.other_cpu(here).filter(|_| state == State::Moves);
         let watches = state == State::Commits && hits == 1;
@@ -202,14 +202,14 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         let at = scene::index_now::<I>() + usize::from(is_elsewhere);
         let word = stage.word(at);
         // SAFETY: the stage's own memory, which lives as long as the stage; no reference to it is held.
-        let slot = unsafe {
+        let [slot, _] = unsafe {
             (*stage.own()).table[2] = word as usize;
-            (self.case.start)(&*stage.own(), state == State::Fails(1))
+            (self.case.start)(&*stage.own(), state.fails())
         };
-        let fails = if let State::Fails(which) = state { which } else { 0 };
+        let fails = state.fails();
         let [expect, expect_second] = self.case.expect(slot, fails);
         let len = if is_elsewhere { 0 } else { stage.len() };
-        Scene { token: self.token, at, word, base: stage.base(), len, expect, expect_second, own: stage.own() }
+        Scene { token: self.token, at, word, base: stage.base(), len, expect, expect_second, fails, own: stage.own() }
     }
 
     fn call(&self, state: State, is_retry: bool) -> (Ended, usize) {
@@ -289,7 +289,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         // SAFETY: the stage's own memory; nobody writes it now.
         let own = unsafe { &*self.stage.own() };
         let result = if commits {
-            right_cpu && self.stage.changed_only(slot, (self.case.end)(own)) && (self.case.own)(own)
+            right_cpu && self.stage.changed_only(slot, self.case.at, (self.case.end)(own)) && (self.case.own)(own)
         } else {
             self.stage.published().is_untouched()
         };

@@ -12,6 +12,8 @@ use crate::breakpoint::{INPUTS, Published};
 /// Bytes from one slot to the next.
 pub const STRIDE: usize = 64;
 const WORDS: usize = STRIDE / size_of::<usize>();
+/// The number of the word 8 bytes after a slot's first.
+const SECOND_WORD: usize = 8 / size_of::<usize>();
 
 /// What slots hold at first, where they hold no address.
 pub const START: usize = 0x5ea7_0001;
@@ -56,6 +58,8 @@ pub struct Own {
     /// The address of `table`, whose last word is the address of the slot.
     pub array: usize,
     pub table: [usize; 3],
+    /// Two words to store to in pieces.
+    pub pieces: [u64; 2],
     pub from: [u8; 16],
     pub to: [u8; 16],
 }
@@ -73,6 +77,13 @@ pub enum State {
     Moves,
 }
 
+impl State {
+    /// Which comparison is to fail; 0: none.
+    pub fn fails(self) -> u8 {
+        if let Self::Fails(which) = self { which } else { 0 }
+    }
+}
+
 /// What an operation is called with.
 pub struct Scene<'r, A: Area, I: Index> {
     pub token: Token<'r, A, I>,
@@ -83,6 +94,8 @@ pub struct Scene<'r, A: Area, I: Index> {
     pub len: usize,
     pub expect: usize,
     pub expect_second: usize,
+    /// Which comparison is to fail; 0: none.
+    pub fails: u8,
     pub own: *mut Own,
 }
 
@@ -167,8 +180,8 @@ impl Stage {
         Published { words: self.base(), before: self.before.address() as *const usize, count: self.count * WORDS }
     }
 
-    /// Everything as before the operation, each slot's word at `start`.
-    pub fn reset(&self, start: impl Fn(&Own) -> usize) {
+    /// Everything as before the operation; each slot holds `start`, the second word 8 bytes after the first.
+    pub fn reset(&self, start: impl Fn(&Own) -> [usize; 2]) {
         let own = self.own();
         // SAFETY: the mapping is that large, page-aligned and nobody else's; all-zero is valid for integers.
         let own = unsafe {
@@ -180,9 +193,13 @@ impl Stage {
         own.second = SECOND;
         own.array = &raw const own.table as usize;
         own.from = *b"restartable sequ";
-        let start = start(own);
+        let [first, second] = start(own);
         for i in 0..self.count * WORDS {
-            let value = if i % WORDS == 0 { start } else { 0 };
+            let value = match i % WORDS {
+                0 => first,
+                SECOND_WORD => second,
+                _ => 0,
+            };
             // SAFETY: both mappings have this many words.
             unsafe {
                 self.base().add(i).write_volatile(value);
@@ -191,16 +208,16 @@ impl Stage {
         }
     }
 
-    /// Whether slot `slot` holds `value` and everything else is as before.
-    pub fn changed_only(&self, slot: usize, value: usize) -> bool {
-        // SAFETY: `slot` is one of the stage's; both mappings have its word.
+    /// Whether slot `slot` holds `value` at `at` bytes, and everything else is as before.
+    pub fn changed_only(&self, slot: usize, at: usize, value: usize) -> bool {
+        // SAFETY: `slot` is one of the stage's, and `at` that of a word of it; both mappings have it.
         let (holds, before) = unsafe {
-            let before = (self.before.address() as *mut usize).byte_add(slot * STRIDE);
-            (self.word(slot).read_volatile() == value, before.replace(value))
+            let before = (self.before.address() as *mut usize).byte_add(slot * STRIDE + at);
+            (self.word(slot).byte_add(at).read_volatile() == value, before.replace(value))
         };
         let rest = self.published().is_untouched();
         // SAFETY: as above.
-        unsafe { (self.before.address() as *mut usize).byte_add(slot * STRIDE).write(before) };
+        unsafe { (self.before.address() as *mut usize).byte_add(slot * STRIDE + at).write(before) };
         holds && rest
     }
 }
