@@ -5,7 +5,6 @@
     any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
     feature(asm_experimental_arch)
 )]
-#![expect(clippy::too_many_arguments, reason = "a section takes what its steps name")]
 
 use rseq_core::{Aborted, CompareFailed, OutOfRange};
 
