@@ -121,7 +121,8 @@ fn every_interruption_gives_an_order_of_whole_sections() {
         let mut seen = Seen::default();
         let all = |seen: &Seen| explore::endings(ir).iter().all(|ending| seen.endings.contains(ending));
         for _ in 0..100 {
-            explore(ir, if ir.steps.len() <= LONG { CASES } else { 1 }, &mut seen).unwrap_or_else(|failure| panic!("{failure}"));
+            explore(ir, if ir.steps.len() <= LONG { CASES } else { 1 }, &mut seen)
+                .unwrap_or_else(|failure| panic!("{failure}"));
             if all(&seen) {
                 break;
             }
@@ -170,7 +171,7 @@ fn a_range_that_goes_beyond_the_commit_is_caught() {
 }
 
 #[test]
-fn wrong_irs_are_caught() {
+fn wrong_sections_are_caught() {
     for ir in sections::wrong() {
         let failure = failure(ir, Kernel::Right, CONTROL_CASES);
         let failure = failure.unwrap_or_else(|| panic!("{} passes", ir.name));

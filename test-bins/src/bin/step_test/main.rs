@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let rounds = if args::short(USAGE) { 200 } else { 5000 };
+    let rounds = if args::short(USAGE) { 1000 } else { 5000 };
     let (token, cpu) = match prepare() {
         Ok(prepared) => prepared,
         Err(unmet) => return Suite::cannot_start(unmet),
