@@ -52,7 +52,7 @@ fn computed(_: &Own) -> usize {
 }
 
 fn computed_with_literals(_: &Own) -> usize {
-    (START + 255 - 7 & 254) + 1
+    ((START + 255 - 7) & 254) + 1
 }
 
 /// The value that passes all comparisons, or the one that fails the given one.
