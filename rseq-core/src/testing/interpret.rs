@@ -28,7 +28,8 @@ pub enum Fault {
     Unknown(&'static str),
 }
 
-/// Memory that a section is interpreted in. Addresses are multiples of the number of bytes, which is that of a word at most.
+/// Memory that a section is interpreted in. Addresses are multiples of the number of bytes, which is that of a word
+/// at most.
 #[allow(clippy::missing_errors_doc, reason = "the fault that the memory finds")]
 pub trait Memory {
     /// The `bytes` at `address` as the low bytes of a word, zero-extended.

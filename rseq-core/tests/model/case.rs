@@ -180,7 +180,8 @@ struct Cell {
     offset: usize,
 }
 
-/// A place of its own for each pointer. Sections that check the index get different ones on different CPUs; in those that
+/// A place of its own for each pointer. Sections that check the index get different ones on different CPUs; in those
+/// that
 /// load it, one address leads to both regions, and whatever is no slot is the actor's own.
 fn place(ir: &SectionIr, roles: &[Role], choices: &mut Choices<'_>) -> Vec<Cell> {
     let by_caller = is_by_caller(ir);

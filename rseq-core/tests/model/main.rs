@@ -1,5 +1,6 @@
 //! Every operation, from the ir that its assembly is made from, in a model of memory, registers and two CPUs: under
-//! each schedule of two interruptions it does what whole sections in some order do. And the assembly does what the model does.
+//! each schedule of two interruptions it does what whole sections in some order do. And the assembly does what the
+//! model does.
 
 mod case;
 mod explore;
@@ -145,7 +146,8 @@ fn names() -> Vec<&'static str> {
     sections::all().filter(|ir| depends_on_memory(ir)).map(|ir| ir.name).collect()
 }
 
-/// Whether what a section commits depends on what it finds: a store of the same word may come late, and is as if its section
+/// Whether what a section commits depends on what it finds: a store of the same word may come late, and is as if its
+/// section
 /// had begun late.
 fn depends_on_memory(ir: &SectionIr) -> bool {
     ir.steps.iter().any(|step| {
@@ -171,7 +173,7 @@ fn a_range_that_goes_beyond_the_commit_is_caught() {
 }
 
 #[test]
-fn wrong_irs_are_caught() {
+fn wrong_sections_are_caught() {
     for ir in sections::wrong() {
         let failure = failure(ir, Kernel::Right, CONTROL_CASES);
         let failure = failure.unwrap_or_else(|| panic!("{} passes", ir.name));

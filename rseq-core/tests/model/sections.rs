@@ -1,4 +1,5 @@
-//! What is tried: the standard operations, sections of users and sections of every step, each as the assembly is made from it.
+//! What is tried: the standard operations, sections of users and sections of every step, each as the assembly is made
+//! from it.
 
 use rseq_core::testing::SectionIr;
 

@@ -183,7 +183,7 @@ pub const SUITE: &[Entry] = &[
         about: "an abort at every instruction of every section",
         guest: PLAIN,
         legacy: &[&["--legacy"]],
-        timeout: 180,
+        timeout: 420,
         wrong_sections: &["stores where it commits to, before its commit", UNARMED],
         ..TEST
     },

@@ -5,8 +5,8 @@ use rseq_core::ops::this_cpu;
 use rseq_core::testing::{Returned, SectionIr};
 use rseq_core::{Aborted, Area, CompareFailed, Index, OutOfRange, Relaxed, Release};
 
-use crate::steps;
 use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, Scene, takes};
+use crate::steps;
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

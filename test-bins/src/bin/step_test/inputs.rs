@@ -53,9 +53,13 @@ impl Choices {
         values[(self.next() >> 32) as usize % values.len()]
     }
 
-    /// A word: three of four are edge values.
+    /// A word: one of four is random, one 0, the others edge values.
     fn word(&mut self) -> usize {
-        if self.one_of(&[0, 1, 1, 1]) == 0 { self.next() as usize } else { self.one_of(&EDGES) }
+        match self.one_of(&[0, 1, 2, 3]) {
+            0 => self.next() as usize,
+            1 => 0,
+            _ => self.one_of(&EDGES),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What each step of a section does: every form of every step, next to an interpreter of the same sections.
 //!
-//! The sections are those of `rseq_core::testing`, with edge values and random ones, on the own area and an adopted one.
+//! The sections are those of `rseq_core::testing`, with edge values and random ones, on the own area and an adopted
+//! one.
 #![no_std]
 #![no_main]
 // Assembly for MIPS is unstable Rust.
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let rounds = if args::short(USAGE) { 200 } else { 5000 };
+    let rounds = if args::short(USAGE) { 1000 } else { 5000 };
     let (token, cpu) = match prepare() {
         Ok(prepared) => prepared,
         Err(unmet) => return Suite::cannot_start(unmet),
@@ -138,7 +139,8 @@ impl<A: Area> Trial<'_, A> {
     ) -> Result<Ending, Unmet> {
         for _ in 0..ABORTS {
             arena.fill(before);
-            // SAFETY: the interpreter has shown that with these words the section stays in the arena, which nobody else uses;
+            // SAFETY: the interpreter has shown that with these words the section stays in the arena, which nobody
+            // else uses;
             // there is one for each parameter.
             let ending = match unsafe { (self.run)(compiled)(self.token, inputs.words()) } {
                 Ok(output) => Ending::Committed(output),
