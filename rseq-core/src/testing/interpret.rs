@@ -1,4 +1,5 @@
-//! What each step of a section does: an interpreter of [`SectionIr`]s.
+//! What each step of a section does: an interpreter of [`SectionIr`]s. It may panic, so its functions are inline: no code of
+//! it is in a program that does not interpret.
 
 use super::{Address, Operand, SectionIr, Step};
 
@@ -68,6 +69,7 @@ impl Call {
     /// # Panics
     ///
     /// If there is not a word for each parameter, or the section has more than 16 operands.
+    #[inline]
     pub fn new(ir: &'static SectionIr, parameters: &[usize]) -> Self {
         assert_eq!(parameters.len(), ir.parameters.len(), "{}", ir.name);
         let mut values = [None; OPERANDS];
@@ -77,16 +79,19 @@ impl Call {
     }
 
     /// Whether nothing of this attempt has run.
+    #[inline]
     pub fn is_at_start(&self) -> bool {
         self.step == 0 && self.part == 0
     }
 
     /// Whether the next instruction is the commit itself.
+    #[inline]
     pub fn is_at_commit(&self) -> bool {
         self.step + 1 == self.ir.steps.len() && (self.part == 1 || self.ir.steps[self.step].name != "commit add")
     }
 
     /// Begins again after an abort: parameters keep their values; scratch registers and the output hold anything.
+    #[inline]
     pub fn restart(&mut self) {
         let inputs = self.inputs();
         self.values[inputs..].fill(None);
@@ -99,6 +104,7 @@ impl Call {
     /// # Errors
     ///
     /// [`Fault`].
+    #[inline]
     pub fn complete(mut self, index: i32, memory: &mut impl Memory) -> Result<Ending, Fault> {
         loop {
             if let Some(ending) = self.advance(index, memory)? {
@@ -112,6 +118,7 @@ impl Call {
     /// # Errors
     ///
     /// [`Fault`].
+    #[inline]
     pub fn advance(&mut self, index: i32, memory: &mut impl Memory) -> Result<Option<Ending>, Fault> {
         let step = &self.ir.steps[self.step];
         match self.perform(step, index, memory)? {
@@ -123,6 +130,7 @@ impl Call {
         Ok(None)
     }
 
+    #[inline]
     fn committed(&self) -> Result<Ending, Fault> {
         match (self.ir.output, self.output) {
             (None, _) => Ok(Ending::Committed(None)),
@@ -131,6 +139,7 @@ impl Call {
         }
     }
 
+    #[inline]
     fn perform(&mut self, step: &Step, index: i32, memory: &mut impl Memory) -> Result<Flow, Fault> {
         match (step.name, step.operands) {
             ("check_index", [x]) => Ok(Flow::leave_if(self.value(x)? as u32 != index as u32)),
@@ -158,20 +167,24 @@ impl Call {
     }
 
     /// The operands that keep their values.
+    #[inline]
     fn inputs(&self) -> usize {
         self.ir.parameters.len() + usize::from(self.ir.output.is_some())
     }
 
+    #[inline]
     fn position(&self, name: &'static str) -> Result<usize, Fault> {
         let parameters = self.ir.parameters.iter().map(|parameter| parameter.name);
         let mut names = parameters.chain(self.ir.output).chain(self.ir.scratch.iter().copied());
         names.position(|known| known == name).ok_or(Fault::Unknown(name))
     }
 
+    #[inline]
     fn named(&self, name: &'static str) -> Result<usize, Fault> {
         self.values[self.position(name)?].ok_or(Fault::Undefined(name))
     }
 
+    #[inline]
     fn value(&self, operand: &Operand) -> Result<usize, Fault> {
         match *operand {
             Operand::Name(name) => self.named(name),
@@ -180,6 +193,7 @@ impl Call {
         }
     }
 
+    #[inline]
     fn set(&mut self, operand: &Operand, value: usize) -> Result<Flow, Fault> {
         let Operand::Name(name) = *operand else { return Err(Fault::Unknown("a register")) };
         let position = self.position(name)?;
@@ -190,6 +204,7 @@ impl Call {
         Ok(Flow::On)
     }
 
+    #[inline]
     fn address(&self, operand: &Operand) -> Result<usize, Fault> {
         let Operand::Address(Address { base, index, displacement }) = *operand else {
             return Err(Fault::Unknown("an address"));
@@ -198,6 +213,7 @@ impl Call {
         Ok(self.named(base)?.wrapping_add(offset).wrapping_add(displacement))
     }
 
+    #[inline]
     fn compared(&self, operand: &Operand, memory: &impl Memory) -> Result<usize, Fault> {
         match operand {
             Operand::Address(_) => self.load(self.address(operand)?, WORD, memory),
@@ -205,6 +221,7 @@ impl Call {
         }
     }
 
+    #[inline]
     fn load(&self, address: usize, bytes: usize, memory: &impl Memory) -> Result<usize, Fault> {
         if !address.is_multiple_of(bytes) {
             return Err(Fault::Misaligned(address));
@@ -215,6 +232,7 @@ impl Call {
         }
     }
 
+    #[inline]
     fn store(&mut self, address: usize, bytes: usize, value: usize, memory: &mut impl Memory) -> Result<Flow, Fault> {
         if !address.is_multiple_of(bytes) {
             return Err(Fault::Misaligned(address));
@@ -226,6 +244,7 @@ impl Call {
         Ok(Flow::On)
     }
 
+    #[inline]
     fn copy_byte(
         &mut self,
         [to, from]: [&Operand; 2],
@@ -241,6 +260,7 @@ impl Call {
         Ok(Flow::Within)
     }
 
+    #[inline]
     fn commit_add(&mut self, address: usize, count: usize, memory: &mut impl Memory) -> Result<Flow, Fault> {
         if self.part == 0 {
             self.held = self.load(address, WORD, memory)?;
