@@ -141,6 +141,7 @@ macro_rules! __rseq_primitive {
     (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
     (sub $r:expr, $x:expr) => { concat!("sub ", $r, ", ", $r, ", ", $x) };
     (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (or $r:expr, $x:expr) => { concat!("orr ", $r, ", ", $r, ", ", $x) };
     (shl $r:expr, $k:expr) => { concat!("lsl ", $r, ", ", $r, ", #", $k) };
     (shr $r:expr, $k:expr) => { concat!("lsr ", $r, ", ", $r, ", #", $k) };
     (add_to_value $x:ident) => { concat!("add {rseq_u}, {rseq_u}, {", stringify!($x), "}") };

@@ -135,6 +135,7 @@ macro_rules! __rseq_primitive {
     (add $r:expr, $x:expr) => { concat!("add.d ", $r, ", ", $r, ", ", $x) };
     (sub $r:expr, $x:expr) => { concat!("sub.d ", $r, ", ", $r, ", ", $x) };
     (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (or $r:expr, $x:expr) => { concat!("or ", $r, ", ", $r, ", ", $x) };
     (shl $r:expr, $k:expr) => { concat!("slli.d ", $r, ", ", $r, ", ", $k) };
     (shr $r:expr, $k:expr) => { concat!("srli.d ", $r, ", ", $r, ", ", $k) };
     (add_to_value $x:ident) => { concat!("add.d {rseq_u}, {rseq_u}, {", stringify!($x), "}") };

@@ -239,6 +239,7 @@ macro_rules! __rseq_primitive {
     (add $r:expr, $x:expr) => { concat!($crate::__rseq_wide!("daddu ", "addu "), $r, ", ", $r, ", ", $x) };
     (sub $r:expr, $x:expr) => { concat!($crate::__rseq_wide!("dsubu ", "subu "), $r, ", ", $r, ", ", $x) };
     (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (or $r:expr, $x:expr) => { concat!("or ", $r, ", ", $r, ", ", $x) };
     (shl $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("dsll ", "sll "), $r, ", ", $r, ", ", $k) };
     (shr $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("dsrl ", "srl "), $r, ", ", $r, ", ", $k) };
     (add_to_value $x:ident) => {

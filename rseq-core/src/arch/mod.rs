@@ -33,7 +33,7 @@
 //! | `(bound r, x, l)` | leave to `l` if `r` >= `x`, unsigned |
 //! | `(cbne r, x, l)` `(cbeq r, x, l)` `(cbz r, l)` | leave to `l` if `r` != `x`, == `x`, == 0 |
 //! | `(literal r, k)` | `r` = `k`, from 0 to 255 |
-//! | `(mov r, x)` `(add r, x)` `(sub r, x)` `(and r, x)` | `r` = `x`, += `x`, -= `x`, &= `x` |
+//! | `(mov r, x)` `(add r, x)` `(sub r, x)` `(and r, x)` `(or r, x)` | `r` = `x`, += `x`, -= `x`, &= `x`, \|= `x` |
 //! | `(shl r, k)` `(shr r, k)` | `r` <<= `k`, `r` >>= `k`, unsigned |
 //! | `(reach m)` | brings an address into `t` where no instruction takes it as it is, and ends its line; else nothing |
 //! | `(load r, m)` `(load_u8 r, m)` ... | `r` = what is at `m`, once `reach` has been there |

@@ -187,6 +187,7 @@ macro_rules! __rseq_primitive {
     (add $r:expr, $x:expr) => { concat!("add ", $r, ", ", $r, ", ", $x) };
     (sub $r:expr, $x:expr) => { concat!("sub ", $r, ", ", $r, ", ", $x) };
     (and $r:expr, $x:expr) => { concat!("and ", $r, ", ", $r, ", ", $x) };
+    (or $r:expr, $x:expr) => { concat!("or ", $r, ", ", $r, ", ", $x) };
     (shl $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("sldi ", "slwi "), $r, ", ", $r, ", ", $k) };
     (shr $r:expr, $k:expr) => { concat!($crate::__rseq_wide!("srdi ", "srwi "), $r, ", ", $r, ", ", $k) };
     (add_to_value $x:ident) => { concat!("add {rseq_u}, {rseq_u}, {", stringify!($x), "}") };

@@ -121,6 +121,7 @@ macro_rules! __rseq_primitive {
     (add $r:expr, $x:expr) => { concat!("agr ", $r, ", ", $x) };
     (sub $r:expr, $x:expr) => { concat!("sgr ", $r, ", ", $x) };
     (and $r:expr, $x:expr) => { concat!("ngr ", $r, ", ", $x) };
+    (or $r:expr, $x:expr) => { concat!("ogr ", $r, ", ", $x) };
     (shl $r:expr, $k:expr) => { concat!("sllg ", $r, ", ", $r, ", ", $k) };
     (shr $r:expr, $k:expr) => { concat!("srlg ", $r, ", ", $r, ", ", $k) };
     (add_to_value $x:ident) => { concat!("agr {rseq_u}, {", stringify!($x), "}") };

@@ -352,7 +352,7 @@ mod steps {
             }
         };
     }
-    arithmetic!(add sub and);
+    arithmetic!(add sub and or);
 
     macro_rules! accesses {
         ($($load:ident $store:ident)*) => {
@@ -484,6 +484,7 @@ macro_rules! __rseq_check {
     (@step $s:tt [$w:tt] add [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] sub [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] and [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] or [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] shl [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] shr [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] scale [$r:tt, $x:tt] []) => {

@@ -50,7 +50,7 @@
 /// | `load_u8(r, [m])`, `load_u16`, `load_u32` | `r` = the 1, 2 or 4 bytes at `m`, zero-extended |
 /// | `cbne(r, x) else A`, `cbeq` | leave by `A` if `r` differs from `x`, equals `x`; `r` may be `[m]` |
 /// | `cbz(r) else A` | leave by `A` if `r` is 0 |
-/// | `mov(r, x)`, `add`, `sub`, `and` | `r` = `x`, `r` += `x`, `r` -= `x`, `r` &= `x` |
+/// | `mov(r, x)`, `add`, `sub`, `and`, `or` | `r` = `x`, `r` += `x`, `r` -= `x`, `r` &= `x`, `r` \|= `x` |
 /// | `shl(r, k)`, `shr(r, k)` | `r` <<= `k`, `r` >>= `k` (unsigned), `k` below the bits of a word |
 /// | `repeatable store([m], x)` | the word at `m` = `x`, which an aborted section may do any number of times |
 /// | `repeatable store_u8([m], x)`, `store_u16`, `store_u32` | the same for the low 1, 2 or 4 bytes of `x` |

@@ -91,7 +91,7 @@ macro_rules! __rseq_text {
     ($o:ident $f:tt shr ($r:ident, $k:literal)) => {
         $crate::__rseq_primitive!(shr concat!("{", stringify!($r), "}"), stringify!($k))
     };
-    // `mov`, `add`, `sub`, `and`
+    // `mov`, `add`, `sub`, `and`, `or`
     ($o:ident $f:tt $change:ident ($r:ident, $x:ident)) => {
         $crate::__rseq_primitive!($change concat!("{", stringify!($r), "}"), concat!("{", stringify!($x), "}"))
     };

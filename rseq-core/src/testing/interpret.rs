@@ -153,6 +153,7 @@ impl Call {
             ("add", [r, x]) => self.set(r, self.value(r)?.wrapping_add(self.value(x)?)),
             ("sub", [r, x]) => self.set(r, self.value(r)?.wrapping_sub(self.value(x)?)),
             ("and", [r, x]) => self.set(r, self.value(r)? & self.value(x)?),
+            ("or", [r, x]) => self.set(r, self.value(r)? | self.value(x)?),
             ("shl", [r, k]) => self.set(r, self.value(r)? << self.value(k)?),
             ("shr", [r, k]) => self.set(r, self.value(r)? >> self.value(k)?),
             ("repeatable copy", [to, from, length, counter]) => self.copy_byte([to, from], length, counter, memory),

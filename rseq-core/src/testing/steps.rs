@@ -7,7 +7,7 @@ macro_rules! __every_step_sections {
     ($(#![$($variant:ident),+])?) => {
         $crate::critical_section! {
             $(#![$($variant),+])?
-            /// `v[0] = (((x + v[0] + v[1]) - y) & z) << 3 >> 5`, all of it returned too.
+            /// `v[0] = ((((x + v[0] + v[1]) - y) & z) | y) << 3 >> 5`, all of it returned too.
             ///
             /// # Safety
             ///
@@ -24,13 +24,14 @@ macro_rules! __every_step_sections {
                 add(b, a);
                 sub(b, y);
                 and(b, z);
+                or(b, y);
                 shl(b, 3);
                 shr(b, 5);
                 repeatable store([result], b);
                 commit store([v], b);
             }
 
-            /// `v[0] = (v[0] + 255 - 7) & 254 + 1`, by literals.
+            /// `v[0] = (((v[0] + 255 - 7) & 254) | 48) + 1`, by literals.
             ///
             /// # Safety
             ///
@@ -43,6 +44,7 @@ macro_rules! __every_step_sections {
                 add(a, 255);
                 sub(a, 7);
                 and(a, 254);
+                or(a, 48);
                 add(a, one);
                 repeatable store([result], 9);
                 commit store([v], a);

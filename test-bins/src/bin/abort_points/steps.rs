@@ -48,11 +48,11 @@ fn sum(loads: &[(usize, usize)]) -> usize {
 }
 
 fn computed(_: &Own) -> usize {
-    (COUNT.wrapping_add(START).wrapping_add(SECOND).wrapping_sub(NEW) & NEW_SECOND) << 3 >> 5
+    ((COUNT.wrapping_add(START).wrapping_add(SECOND).wrapping_sub(NEW) & NEW_SECOND) | NEW) << 3 >> 5
 }
 
 fn computed_with_literals(_: &Own) -> usize {
-    ((START + 255 - 7) & 254) + 1
+    (((START + 255 - 7) & 254) | 48) + 1
 }
 
 /// The value that passes all comparisons, or the one that fails the given one.
