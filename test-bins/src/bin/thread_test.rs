@@ -3,7 +3,7 @@
 #![no_main]
 
 use core::hint::black_box;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use linux_raw_sys::general as raw;
 use rseq_core::percpu::{Counter, PossibleCpus, Slots};
@@ -320,15 +320,21 @@ fn refuse_release(round: usize) -> bool {
 fn kept_behind_a_filter() -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);
+    static DETACHED: AtomicBool = AtomicBool::new(false);
     let Some(page_size) = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_PAGESZ as usize) else { return 6 };
+    let deadline = Deadline::after(10 * SECOND);
     let thread = thread::spawn(move || {
+        // The handle of a thread that has finished unmaps the memory itself.
+        while !DETACHED.load(Ordering::Acquire) && !deadline.is_past() {
+            time::yield_now();
+        }
         let filtered = refuse_release(0);
         PAGE.store(arch::own_area().as_ptr() as usize & !(page_size - 1), Ordering::Relaxed);
         TID.store(if filtered { thread::tid() } else { u32::MAX }, Ordering::Release);
     });
     let Ok(thread) = thread else { return 2 };
     thread.detach();
-    let deadline = Deadline::after(10 * SECOND);
+    DETACHED.store(true, Ordering::Release);
     while TID.load(Ordering::Acquire) == 0 && !deadline.is_past() {
         time::yield_now();
     }
