@@ -89,7 +89,8 @@ macro_rules! __rseq_frame {
     // x17 keeps the descriptor's address until the section ends, for unwinders; x16 is given up beside it: where `b` reaches
     // too short, linkers jump by veneers, which may change these two (AAPCS64, IP0 and IP1).
     ([$form:ident $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg
             operands [rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_area = in(reg) $base, out("x16") _, out("x17") _,]

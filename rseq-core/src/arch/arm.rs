@@ -91,7 +91,8 @@ macro_rules! __rseq_frame {
     // The abort handler is in the function, where unwinders know it: a jump over it, and a load from there, in place of two
     // instructions for a 32-bit constant.
     ([$form:ident $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg
             operands [rseq_u = out(reg) _, rseq_area = in(reg) $base, out("r12") _,]

@@ -82,7 +82,8 @@ pub(crate) use load_weak;
 macro_rules! __rseq_frame {
     // t0 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg
             operands [rseq_t = out(reg) _, rseq_u = out(reg) _, rseq_area = in(reg) $base, out("$t0") _,]

@@ -165,7 +165,8 @@ pub(crate) use load_weak;
 macro_rules! __rseq_frame {
     // $14 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg
             operands [

@@ -15,7 +15,7 @@
 //! | `__rseq_primitive!` | the text of each primitive that steps are made of |
 //!
 //! `__rseq_frame!` receives `[direct base]` or `[pointer base]`, the area in reach of one instruction or at an address,
-//! and a section, which it hands on to [`__rseq_section!`](crate::__rseq_section) with what the architecture adds. That
+//! and a section, which it hands on to [`__rseq_function!`](crate::__rseq_function) with what the architecture adds. That
 //! numbers the labels: 72 is the first instruction of the section, 73 follows the commit, 74 is the abort handler, 75
 //! where a restart begins, 77 the descriptor, and 8 with the number of an exit its way out.
 //!

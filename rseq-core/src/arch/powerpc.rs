@@ -119,7 +119,8 @@ macro_rules! __rseq_frame {
     // r11 keeps the descriptor's address until the section ends, for unwinders. r12 and ctr are what linkers' stubs change
     // where `b` reaches too short.
     ([$form:ident $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg_nonzero
             operands [

@@ -78,7 +78,8 @@ pub(crate) use load_weak;
 macro_rules! __rseq_frame {
     // r1 keeps the descriptor's address until the section ends, for unwinders.
     ([$form:ident $base:expr] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg_addr // register 0 as a base or an index means none
             operands [

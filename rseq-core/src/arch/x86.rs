@@ -181,7 +181,8 @@ macro_rules! __rseq_frame {
     }};
     // In AT&T syntax, because the other knows no differences of labels.
     (@placed $word:ident $form:ident [$($first:literal)?] [$($operands:tt)*] $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg
             operands [rseq_t = out(reg_abcd) _, $($operands)*] // copy needs its low byte

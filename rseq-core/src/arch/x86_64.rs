@@ -85,7 +85,8 @@ macro_rules! __rseq_frame {
     };
     // r11 keeps the descriptor's address until the section ends, for unwinders.
     (@ [$($area:tt)*] $arm:literal, $index:literal $($section:tt)*) => {
-        $crate::__rseq_section! {
+        $crate::__rseq_function! {
+            @asm
             $($section)*
             registers reg
             operands [$($area)* rseq_t = out(reg) _, out("r11") _,]

@@ -2,12 +2,12 @@
 
 #[doc(hidden)]
 pub mod check;
-mod frame;
+mod function;
 mod grammar;
 #[cfg(not(any(rseq_stub, target_arch = "x86_64", target_arch = "x86")))]
 mod load_store;
 mod outcome;
 
 #[doc(hidden)]
-pub use frame::exit_number;
+pub use function::exit_number;
 pub use outcome::{Aborted, Committed, CompareFailed, Order, OutOfRange, Relaxed, Release};
