@@ -23,7 +23,7 @@ const NUMBERED: [&str; 17] = [
     "x86_64",
 ];
 
-/// Targets with instructions older than ARMv7, which lack `movw`, `movt` and `dmb`.
+/// Targets with instructions older than ARMv7, which lack `dmb`.
 const OLD_ARM: [&str; 6] = ["arm-", "armv4", "armv5", "armv6", "thumbv4", "thumbv5"];
 
 fn main() {

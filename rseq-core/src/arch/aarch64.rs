@@ -1,7 +1,4 @@
 //! aarch64: `tpidr_el0` is the thread pointer.
-//!
-//! x16 is the scratch register of a section, and x17 is given up beside it: where `b` reaches too short, linkers jump by
-//! veneers, which may change these two (AAPCS64, IP0 and IP1).
 
 use crate::abi::Rseq;
 use core::arch::asm;

@@ -96,11 +96,11 @@ macro_rules! __rseq_frame {
             $($section)*
             registers reg
             operands [rseq_u = out(reg) _, rseq_area = in(reg) $base, out("r12") _,]
-            failure ["b 62f", "", "60: .long 77b - (61f + 8)\n62:"]
+            failure ["b 62f", ".balign 4", ".balign 4\n60: .long 77b - 61f - 2 * (63f - 61f)\n62:"]
             handler []
             descriptor [
                 "ldr ip, 60b",        // from pc to the descriptor
-                "61: add ip, pc, ip"  // pc is two instructions ahead
+                "61: add ip, pc, ip\n63:" // pc is two of these instructions ahead: 8 bytes, or 4 in Thumb state
             ]
             arm "str ip, [{rseq_area}, #{rseq_cs}]",
             index "[{rseq_area}, #{rseq_index}]"

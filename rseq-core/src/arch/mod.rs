@@ -17,7 +17,7 @@
 //! `__rseq_frame!` receives `[direct base]` or `[pointer base]`, the area in reach of one instruction or at an address,
 //! and a section, which it hands on to [`__rseq_function!`](crate::__rseq_function) with what the architecture adds. That
 //! numbers the labels: 72 is the first instruction of the section, 73 follows the commit, 74 is the abort handler, 75
-//! where a restart begins, 77 the descriptor, and 8 with the number of an exit its way out.
+//! where a restart begins, 77 the descriptor, and 8 with the number of an exit its stub.
 //!
 //! `__rseq_primitive!` receives a primitive; `section/load_store.rs` makes them from steps. Registers are texts that stand for
 //! them, but for those that a load, a store or `check_index` gets, which are names. `m` is `[a]`, `[a + b]`, `[a + 8]` or
@@ -26,8 +26,8 @@
 //! | primitive | effect |
 //! |---|---|
 //! | `(t)` | the register that addresses and literals go through |
-//! | `(far l)` | a jump as far as a program is large, which names `l` once: from a way out to its exit, from the handler to 75 |
-//! | `(near l)` | a jump from the handler to a way out, which follows it |
+//! | `(far l)` | a jump as far as a program is large, which uses `l` once: from an exit stub to its exit, from the handler to 75 |
+//! | `(near l)` | a jump from the handler to an exit stub, which follows it |
 //! | `(check_index i, x, l)` | leave to `l` unless the 32-bit field `i` is the low 32 bits of `x`, whatever the others are |
 //! | `(load_index r, i)` | `r` = index field, sign-extended: -1 is below no length |
 //! | `(bound r, x, l)` | leave to `l` if `r` >= `x`, unsigned |
@@ -35,7 +35,7 @@
 //! | `(literal r, k)` | `r` = `k`, from 0 to 255 |
 //! | `(mov r, x)` `(add r, x)` `(sub r, x)` `(and r, x)` `(or r, x)` | `r` = `x`, += `x`, -= `x`, &= `x`, \|= `x` |
 //! | `(shl r, k)` `(shr r, k)` | `r` <<= `k`, `r` >>= `k`, unsigned |
-//! | `(reach m)` | brings an address into `t` where no instruction takes it as it is, and ends its line; else nothing |
+//! | `(reach m)` | computes an address in `t` if no instruction takes it as it is: a text that ends its line, or none |
 //! | `(load r, m)` `(load_u8 r, m)` ... | `r` = what is at `m`, once `reach` has been there |
 //! | `(load_acquire r, m)` | the same for a word, before all later loads and stores |
 //! | `(store m, x)` `(store_u8 m, x)` ... | the word at `m` = `x`; the low bits of `x`; the last instruction is the store |
@@ -45,7 +45,7 @@
 //! | `(delay d, k)` | count down from the `k`-th word at `d`, `k` a literal: only in sections that tests stretch |
 //!
 //! Inputs keep their values, because an aborted section may start again. A commit is one store and its very last
-//! instruction. A branch out of the section leads to a way out, in `__rseq_failure`: one that reaches too short branches over a
+//! instruction. A branch out of the section leads to an exit stub, in `__rseq_failure`: one that reaches too short branches over a
 //! jump that does not.
 //!
 //! The handler has unwind information of its own, because it is out of the function: it says that the instruction before it is the

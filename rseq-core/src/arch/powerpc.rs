@@ -116,7 +116,7 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // r11 keeps the descriptor's address until the section ends, for unwinders. r12 and ctr are what linkers' stubs change
+    // r11 keeps the descriptor's address until the section ends, for unwinders. r0, r12 and ctr are what linkers' stubs change
     // where `b` reaches too short.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {
@@ -125,7 +125,7 @@ macro_rules! __rseq_frame {
             registers reg_nonzero
             operands [
                 rseq_t = out(reg_nonzero) _, rseq_u = out(reg_nonzero) _, rseq_area = in(reg_nonzero) $base,
-                rseq_start = const $crate::abi::START_IP_LOW, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
+                rseq_start = const $crate::abi::START_IP_LOW, out("r0") _, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
             ]
             failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
             handler [
@@ -199,12 +199,12 @@ macro_rules! __rseq_primitive {
             "add {rseq_t}, {rseq_t}, {", stringify!($a), "}\n"
         )
     };
+    // `ld` and `std` take multiples of 4 only.
+    (reach [$a:ident + $k:literal]) => { concat!("addi {rseq_t}, {", stringify!($a), "}, ", $k, "\n") };
     (reach $m:tt) => { "" };
     // A sum of two registers takes another instruction, with an x at its end.
     (access $op:expr, $r:ident, [$a:ident]) => { concat!($op, " {", stringify!($r), "}, 0({", stringify!($a), "})") };
-    (access $op:expr, $r:ident, [$a:ident + $k:literal]) => {
-        concat!($op, " {", stringify!($r), "}, ", $k, "({", stringify!($a), "})")
-    };
+    (access $op:expr, $r:ident, [$a:ident + $k:literal]) => { concat!($op, " {", stringify!($r), "}, 0({rseq_t})") };
     (access $op:expr, $r:ident, [$a:ident + $b:ident]) => {
         concat!($op, "x {", stringify!($r), "}, {", stringify!($a), "}, {", stringify!($b), "}")
     };

@@ -170,8 +170,8 @@ macro_rules! __rseq_frame {
             (at [$base:ident + $distance:ident]) => {
                 concat!("({", stringify!($base), "}, {", stringify!($distance), "})")
             };
-            (at [$base:ident + $distance:ident * $k:tt]) => {
-                concat!("({", stringify!($base), "}, {", stringify!($distance), "}, ", stringify!($k), ")")
+            (at [$base:ident + $distance:ident * $k:literal]) => {
+                concat!("({", stringify!($base), "}, {", stringify!($distance), "}, ", $k, ")")
             };
         }
         $crate::__rseq_frame! {

@@ -194,7 +194,7 @@ macro_rules! __rseq_text {
         concat!(stringify!($change), " {", stringify!($r), "}, ", $crate::__rseq_text!(@operand $x))
     };
     (@operand $x:ident) => { concat!("{", stringify!($x), "}") };
-    (@operand $k:literal) => { stringify!($k) };
+    (@operand $k:literal) => { concat!($k) };
     (@memory [$a:ident]) => { concat!("[{", stringify!($a), "}]") };
     (@memory [$a:ident + $b:ident]) => { concat!("[{", stringify!($a), "} + {", stringify!($b), "}]") };
     (@memory [$a:ident + $k:literal]) => { concat!("[{", stringify!($a), "} + ", $k, "]") };

@@ -24,6 +24,10 @@ impl<T> Word for *const T {}
 #[derive(Clone, Copy, Debug)]
 pub struct ScratchRegister;
 
+/// A scratch register that holds the index, until a step writes it again.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexRegister;
+
 /// A register that keeps its value, for a section that is aborted begins again with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter;
@@ -44,7 +48,18 @@ pub struct Product;
 pub trait Register: Copy {}
 
 impl Register for ScratchRegister {}
+impl Register for IndexRegister {}
 impl Register for Parameter {}
+
+/// A register that a step may write.
+#[diagnostic::on_unimplemented(
+    message = "a step may not write this: a section that is aborted begins again, with the parameters that it was called with",
+    label = "not a scratch register"
+)]
+pub trait Writable: Copy {}
+
+impl Writable for ScratchRegister {}
+impl Writable for IndexRegister {}
 
 /// What a step reads: a register, or a literal.
 #[diagnostic::on_unimplemented(
@@ -54,6 +69,7 @@ impl Register for Parameter {}
 pub trait Value: Copy {}
 
 impl Value for ScratchRegister {}
+impl Value for IndexRegister {}
 impl Value for Parameter {}
 impl Value for u8 {}
 
@@ -75,46 +91,42 @@ impl Place for [Sum; 1] {}
 pub trait Compared: Copy {}
 
 impl Compared for ScratchRegister {}
+impl Compared for IndexRegister {}
 impl Compared for Parameter {}
 impl<P: Copy> Compared for [P; 1] where [P; 1]: Place {}
 
-macro_rules! sums {
-    ($($left:ty, $right:ty;)*) => {
-        $(impl Add<$right> for $left {
-            type Output = Sum;
+/// What an address may add to a register.
+#[diagnostic::on_unimplemented(
+    message = "an address adds a register, a literal from 0 to 255 or a register times a literal",
+    label = "none of these"
+)]
+pub trait Addend: Copy {}
 
-            fn add(self, _: $right) -> Sum {
-                Sum
+impl<V: Value> Addend for V {}
+impl Addend for Product {}
+
+macro_rules! sums {
+    ($($left:ty)*) => {
+        $(
+            impl<V: Addend> Add<V> for $left {
+                type Output = Sum;
+
+                fn add(self, _: V) -> Sum {
+                    Sum
+                }
             }
-        })*
+
+            impl Mul<u8> for $left {
+                type Output = Product;
+
+                fn mul(self, _: u8) -> Product {
+                    Product
+                }
+            }
+        )*
     };
 }
-sums! {
-    Parameter, Parameter;
-    Parameter, ScratchRegister;
-    Parameter, u8;
-    Parameter, Product;
-    ScratchRegister, Parameter;
-    ScratchRegister, ScratchRegister;
-    ScratchRegister, u8;
-    ScratchRegister, Product;
-}
-
-impl Mul<u8> for Parameter {
-    type Output = Product;
-
-    fn mul(self, _: u8) -> Product {
-        Product
-    }
-}
-
-impl Mul<u8> for ScratchRegister {
-    type Output = Product;
-
-    fn mul(self, _: u8) -> Product {
-        Product
-    }
-}
+sums!(Parameter ScratchRegister IndexRegister);
 
 /// What no number is but 1, 2, 4 and 8.
 #[diagnostic::on_unimplemented(message = "an index in an address is multiplied by 1, 2, 4 or 8", label = "not by this")]
@@ -135,13 +147,20 @@ pub struct Over;
 
 /// An abort leaves by an exit.
 #[derive(Debug)]
-pub struct Leaves;
+pub struct Leaves<Order>(PhantomData<Order>);
 /// An abort begins the section again.
 #[derive(Debug)]
-pub struct Restarts;
+pub struct Restarts<Order>(PhantomData<Order>);
 /// The same, and the caller vouches for the registration.
 #[derive(Debug)]
-pub struct RestartsUnbounded;
+pub struct RestartsUnbounded<Order>(PhantomData<Order>);
+
+/// The commit is a plain store.
+#[derive(Debug)]
+pub struct Plain;
+/// The commit is in the order that the head names: a store of a word.
+#[derive(Debug)]
+pub struct Ordered;
 
 /// A section in which an index may be checked or loaded.
 #[diagnostic::on_unimplemented(
@@ -172,6 +191,16 @@ pub trait Started {}
 )]
 pub trait MayCommit {}
 
+/// A section whose head names no order.
+#[diagnostic::on_unimplemented(
+    message = "a commit in the order that the head names is a store of a word, or an addition: a narrow store is a plain one",
+    label = "a narrow commit, in an order"
+)]
+pub trait PlainCommit {}
+
+/// A section whose commit is in any order: all are.
+pub trait CommitInOrder {}
+
 /// A section that has committed.
 #[diagnostic::on_unimplemented(
     message = "this critical section has no commit: its last step is `commit store(..)` or `commit add(..)`",
@@ -200,9 +229,29 @@ impl<A> BeforeCommit for Bound<A> {
 }
 impl<A> Started for Loaded<A> {}
 impl<A> Started for Bound<A> {}
+impl<S> CommitInOrder for S {}
 impl<A> MayCommit for Bound<A> {}
-impl MayCommit for Loaded<Leaves> {}
-impl MayCommit for Loaded<RestartsUnbounded> {}
+impl<O> MayCommit for Loaded<Leaves<O>> {}
+impl<O> MayCommit for Loaded<RestartsUnbounded<O>> {}
+impl PlainCommit for Bound<Leaves<Plain>> {}
+impl PlainCommit for Bound<Restarts<Plain>> {}
+impl PlainCommit for Bound<RestartsUnbounded<Plain>> {}
+impl PlainCommit for Loaded<Leaves<Plain>> {}
+impl PlainCommit for Loaded<RestartsUnbounded<Plain>> {}
+
+/// What `bound` makes of a section: bound to the index, if it is the index that is compared.
+#[diagnostic::on_unimplemented(message = "`bound` compares a scratch register", label = "not a scratch register")]
+pub trait BoundOf<State>: Copy {
+    /// The section after it.
+    type After;
+}
+
+impl<S: BeforeCommit> BoundOf<S> for IndexRegister {
+    type After = S::Checked;
+}
+impl<S> BoundOf<S> for ScratchRegister {
+    type After = S;
+}
 impl Committing for Over {}
 
 /// A section as far as its steps go.
@@ -211,7 +260,7 @@ pub struct Section<State>(PhantomData<State>);
 
 /// A section at a step that is marked as the commit.
 #[derive(Debug)]
-pub struct Commit;
+pub struct Commit<State>(PhantomData<State>);
 
 /// A section at a step that is marked as repeatable.
 #[derive(Debug)]
@@ -233,11 +282,23 @@ pub fn output() -> Parameter {
 }
 
 /// What a step writes.
-pub fn scratch(_: ScratchRegister) {}
+pub fn scratch<W: Writable>(_: W) {}
 
 /// A register that a step has written.
 pub fn written() -> ScratchRegister {
     ScratchRegister
+}
+
+/// A register that the index has been loaded into.
+pub fn index() -> IndexRegister {
+    IndexRegister
+}
+
+/// The bits of a shift.
+#[inline]
+pub const fn bits(bits: u8) -> u8 {
+    assert!(bits > 0 && (bits as u32) < usize::BITS, "a shift is by 1 bit at least, and by fewer than a word has");
+    bits
 }
 
 /// No factor of an address.
@@ -269,14 +330,14 @@ mod steps {
             section()
         }
 
-        pub fn bound<R: Register, X: Value, Exit>(self, _register: R, _limit: X, _else: Exit) -> Section<S::Checked>
+        pub fn bound<R: BoundOf<S>, X: Value, Exit>(self, _register: R, _limit: X, _else: Exit) -> Section<R::After>
         where
-            S: BeforeCommit + Started,
+            S: Started,
         {
             section()
         }
 
-        pub fn scale(self, _register: ScratchRegister, _stride: usize) -> Self
+        pub fn scale<R: Writable>(self, _register: R, _stride: usize) -> Self
         where
             S: Started,
         {
@@ -311,14 +372,14 @@ mod steps {
             self
         }
 
-        pub fn shl(self, _register: ScratchRegister, _bits: u8) -> Self
+        pub fn shl<R: Writable>(self, _register: R, _bits: u8) -> Self
         where
             S: Started,
         {
             self
         }
 
-        pub fn shr(self, _register: ScratchRegister, _bits: u8) -> Self
+        pub fn shr<R: Writable>(self, _register: R, _bits: u8) -> Self
         where
             S: Started,
         {
@@ -332,18 +393,18 @@ mod steps {
             Repeatable(PhantomData)
         }
 
-        pub fn commit(self) -> Commit
+        pub fn commit(self) -> Commit<S>
         where
             S: MayCommit,
         {
-            Commit
+            Commit(PhantomData)
         }
     }
 
     macro_rules! arithmetic {
         ($($step:ident)*) => {
             impl<S> Section<S> {
-                $(pub fn $step<X: Value>(self, _register: ScratchRegister, _value: X) -> Self
+                $(pub fn $step<R: Writable, X: Value>(self, _register: R, _value: X) -> Self
                 where
                     S: Started,
                 {
@@ -355,7 +416,7 @@ mod steps {
     arithmetic!(add sub and or);
 
     macro_rules! accesses {
-        ($($load:ident $store:ident)*) => {
+        ($order:ident: $($load:ident $store:ident)*) => {
             impl<S> Section<S> {
                 $(
                     pub fn $load<A: Place>(self, _address: A) -> Self
@@ -378,16 +439,20 @@ mod steps {
                     section()
                 })*
             }
-            impl Commit {
-                $(pub fn $store<A: Place, X: Value>(self, _address: A, _value: X) -> Section<Over> {
+            impl<S> Commit<S> {
+                $(pub fn $store<A: Place, X: Value>(self, _address: A, _value: X) -> Section<Over>
+                where
+                    S: $order,
+                {
                     section()
                 })*
             }
         };
     }
-    accesses!(load store load_u8 store_u8 load_u16 store_u16 load_u32 store_u32);
+    accesses!(CommitInOrder: load store);
     #[cfg(target_pointer_width = "64")]
-    accesses!(load_u64 store_u64);
+    accesses!(CommitInOrder: load_u64 store_u64);
+    accesses!(PlainCommit: load_u8 store_u8 load_u16 store_u16 load_u32 store_u32);
 
     impl<S> Section<S> {
         pub fn load_acquire<A: Place>(self, _address: A) -> Self
@@ -411,7 +476,7 @@ mod steps {
         }
     }
 
-    impl Commit {
+    impl<S> Commit<S> {
         pub fn add<A: Place, X: Value>(self, _address: A, _value: X) -> Section<Over> {
             section()
         }
@@ -424,8 +489,8 @@ mod steps {
 #[macro_export]
 macro_rules! __rseq_check {
     (unchecked $($section:tt)*) => {};
-    (checked $name:tt [$($input:tt)*] [$($exit:tt)*] [$($scratch:tt)*] $abort:tt [$($stride:tt)*] [$($output:tt)?]
-     [$(([$($word:tt)+] [$($arg:tt)*] [$($to:tt)?]))+]) => {
+    (checked $name:tt [$($input:tt)*] [$($exit:tt)*] [$($scratch:tt)*] $abort:tt [$($stride:tt)*] [$($order:tt)?]
+     [$($output:tt)?] [$(([$($word:tt)+] [$($arg:tt)*] [$($to:tt)?]))+]) => {
         #[allow(unreachable_code, non_snake_case, clippy::all, clippy::pedantic, reason = "never runs")]
         #[deny(unused_variables)]
         if false {
@@ -449,7 +514,7 @@ macro_rules! __rseq_check {
                 #[allow(unused_variables, reason = "what is not written is no operand of the assembly")]
                 let $scratch: $crate::section::check::ScratchRegister;
             )*
-            let $name = $crate::__rseq_check!(@begin $abort);
+            let $name = $crate::__rseq_check!(@begin [$($order)?] $abort);
             $(
                 $crate::__rseq_check! { @factors [$($arg)*] }
                 $crate::__rseq_check! { @step $name [$($word)+] $($word)+ [$($arg)*] [$(DeclaredExits::$to)?] }
@@ -457,16 +522,22 @@ macro_rules! __rseq_check {
             $crate::section::check::end($name);
         }
     };
-    (@begin restart) => { $crate::section::check::begin::<$crate::section::check::Restarts>() };
-    (@begin restart_unbounded) => { $crate::section::check::begin::<$crate::section::check::RestartsUnbounded>() };
-    (@begin $exit:tt) => {{
+    (@begin [] $abort:tt) => { $crate::__rseq_check!(@begin Plain $abort) };
+    (@begin [$order:tt] $abort:tt) => { $crate::__rseq_check!(@begin Ordered $abort) };
+    (@begin $order:ident restart) => {
+        $crate::section::check::begin::<$crate::section::check::Restarts<$crate::section::check::$order>>()
+    };
+    (@begin $order:ident restart_unbounded) => {
+        $crate::section::check::begin::<$crate::section::check::RestartsUnbounded<$crate::section::check::$order>>()
+    };
+    (@begin $order:ident $exit:tt) => {{
         let _ = DeclaredExits::$exit;
-        $crate::section::check::begin::<$crate::section::check::Leaves>()
+        $crate::section::check::begin::<$crate::section::check::Leaves<$crate::section::check::$order>>()
     }};
     // Steps that write their first operand, and do not read it.
     (@step $s:tt [$w:tt] load_index [$r:tt] []) => {
         let $s = $s.$w();
-        $crate::__rseq_check! { @write $r }
+        $crate::__rseq_check! { @write $r index }
     };
     (@step $s:tt [$w:tt] mov [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @load $s $w $r $x } };
     (@step $s:tt [$w:tt] load [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
@@ -476,8 +547,12 @@ macro_rules! __rseq_check {
     (@step $s:tt [$w:tt] load_u32 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
     (@step $s:tt [$w:tt] load_u64 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
     (@step $s:tt [$v:tt $w:tt] repeatable copy [$d:tt, $f:tt, $n:tt, $r:tt] []) => {
-        let $s = $s.$v().$w($d, $f, $n);
-        $crate::__rseq_check! { @write $r }
+        // The counter begins as 0, so it is none of the other operands.
+        #[allow(unused_variables, reason = "it is set below")]
+        let $r: $crate::section::check::ScratchRegister;
+        let $s = $s.$v();
+        let $s = $s.$w($d, $f, $n);
+        $crate::__rseq_check! { @write $r written }
         $crate::section::check::scratch($r);
     };
     // Steps that read their first operand and write it.
@@ -485,8 +560,14 @@ macro_rules! __rseq_check {
     (@step $s:tt [$w:tt] sub [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] and [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] or [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] shl [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] shr [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    (@step $s:tt [$w:tt] shl [$r:tt, $x:literal] []) => {
+        const _: u8 = $crate::section::check::bits($x);
+        $crate::__rseq_check! { @change $s $w $r $x }
+    };
+    (@step $s:tt [$w:tt] shr [$r:tt, $x:literal] []) => {
+        const _: u8 = $crate::section::check::bits($x);
+        $crate::__rseq_check! { @change $s $w $r $x }
+    };
     (@step $s:tt [$w:tt] scale [$r:tt, $x:tt] []) => {
         let _ = DeclaredStrides::$x;
         $crate::__rseq_check! { @change $s $w $r $x }
@@ -497,27 +578,28 @@ macro_rules! __rseq_check {
         let $s = $s.$w($($arg,)* $($else)?);
     };
     (@step $s:tt [$v:tt $w:tt] $mark:tt $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
-        let $s = $s.$v().$w($($arg,)* $($else)?);
+        let $s = $s.$v();
+        let $s = $s.$w($($arg,)* $($else)?);
     };
     (@step $s:tt [$($w:tt)+] $($rest:tt)*) => {
         compile_error!(concat!("not a step of a critical section: `", $(stringify!($w), " ",)+ "`, with these operands"));
     };
     (@load $s:tt $w:tt $r:tt $x:tt) => {
         let $s = $s.$w($x);
-        $crate::__rseq_check! { @write $r }
+        $crate::__rseq_check! { @write $r written }
     };
     (@change $s:tt $w:tt $r:tt $x:tt) => {
         let $s = $s.$w($r, $x);
-        $crate::__rseq_check! { @write $r }
+        $crate::__rseq_check! { @write $r written }
     };
     // Its type is looked at where nothing is reached, and so may be read.
-    (@write $r:tt) => {
+    (@write $r:tt $value:ident) => {
         if false {
             loop {}
             $crate::section::check::scratch($r);
         }
         $crate::__rseq_check! { @declared $r }
-        let $r = $crate::section::check::written();
+        let $r = $crate::section::check::$value();
     };
     (@declared $r:ident) => { let _ = DeclaredScratch::$r; };
     (@declared $other:tt) => {};

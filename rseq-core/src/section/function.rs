@@ -48,7 +48,7 @@ macro_rules! __rseq_wide {
     };
 }
 
-/// The number of an exit: its place among those of its section, which the label of its way out ends with.
+/// The number of an exit: its place among those of its section, which the label of its exit stub ends with.
 #[doc(hidden)]
 pub const fn exit_number(exits: &[&str], exit: &str) -> usize {
     let mut number = 0;
@@ -116,7 +116,7 @@ macro_rules! __rseq_function {
                 let $output = &raw mut rseq_output;
             )?
             $crate::__rseq_check! {
-                $checked $name [$($input)*] [$($exit)*] $scratch $abort [$($stride)*] [$($output)?] $steps
+                $checked $name [$($input)*] [$($exit)*] $scratch $abort [$($stride)*] [$($order)?] [$($output)?] $steps
             }
             #[allow(dead_code, reason = "a section may have no exit")]
             const RSEQ_EXITS: &[&str] = &[$(stringify!($exit),)* $(stringify!($differed))?];
@@ -171,7 +171,7 @@ macro_rules! __rseq_function {
     // * `index`: the index field as an operand;
     // * `around`: texts before and after all others.
     //
-    // A branch out of a section leads to its exit's way out, label `8` and the exit's number, and that jumps on. The compiler may
+    // A branch out of a section leads to its exit stub, label `8` and the exit's number, and that jumps on. The compiler may
     // give each use of a label operand an edge of its own, with code on it (coverage, profiles): so there is one use of each.
     (@asm $order:ident, $index:ty, [$open:literal $close:literal], $abort:ident,
      [$(([$($word:ident)+] [$($arg:tt)*] [$($to:ident)?]))+]

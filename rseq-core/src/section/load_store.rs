@@ -86,10 +86,10 @@ macro_rules! __rseq_text {
         $crate::__rseq_primitive!(literal concat!("{", stringify!($r), "}"), $k)
     };
     ($o:ident $f:tt shl ($r:ident, $k:literal)) => {
-        $crate::__rseq_primitive!(shl concat!("{", stringify!($r), "}"), stringify!($k))
+        $crate::__rseq_primitive!(shl concat!("{", stringify!($r), "}"), concat!($k))
     };
     ($o:ident $f:tt shr ($r:ident, $k:literal)) => {
-        $crate::__rseq_primitive!(shr concat!("{", stringify!($r), "}"), stringify!($k))
+        $crate::__rseq_primitive!(shr concat!("{", stringify!($r), "}"), concat!($k))
     };
     // `mov`, `add`, `sub`, `and`, `or`
     ($o:ident $f:tt $change:ident ($r:ident, $x:ident)) => {

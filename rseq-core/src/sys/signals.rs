@@ -13,7 +13,8 @@ const FLAGS: u32 = linux_raw_sys::general::SA_RESTORER;
 #[cfg(not(target_arch = "x86_64"))]
 const FLAGS: u32 = 0;
 
-type Set = [u64; SET_SIZE / 8];
+/// In words, as the kernel has it: in a `struct sigaction` it is aligned like one.
+type Set = [usize; SET_SIZE / size_of::<usize>()];
 
 /// Whether the mask was changed.
 fn sigprocmask(how: u32, set: &Set, old: Option<&mut Set>) -> bool {
@@ -26,7 +27,7 @@ fn sigprocmask(how: u32, set: &Set, old: Option<&mut Set>) -> bool {
 /// Runs `work` with every signal blocked that can be; with none, where a filter takes the call away.
 pub(crate) fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     let mut old = Set::default();
-    let blocked = sigprocmask(SIG_BLOCK, &[u64::MAX; SET_SIZE / 8], Some(&mut old));
+    let blocked = sigprocmask(SIG_BLOCK, &[usize::MAX; SET_SIZE / size_of::<usize>()], Some(&mut old));
     let result = work();
     if blocked {
         sigprocmask(SIG_SETMASK, &old, None);
@@ -78,11 +79,9 @@ pub(crate) fn end_with(signal: u32, handler: extern "C" fn(i32) -> !) -> Result<
 
 /// Blocks every signal but `signal`; whether that was possible.
 pub(crate) fn unblock_only(signal: u32) -> bool {
-    let mut set = [u64::MAX; SET_SIZE / 8];
-    let bit = signal.wrapping_sub(1) as usize;
-    // A set is an array of longs: on big-endian 32-bit machines the words of each u64 are swapped in memory.
-    let swapped = if cfg!(all(target_endian = "big", target_pointer_width = "32")) { 32 } else { 0 };
-    let Some(bits) = set.get_mut(bit / 64) else { return false };
-    *bits &= !(1u64 << ((bit % 64) ^ swapped));
+    let mut set = [usize::MAX; SET_SIZE / size_of::<usize>()];
+    let bit = signal.wrapping_sub(1);
+    let Some(bits) = set.get_mut((bit / usize::BITS) as usize) else { return false };
+    *bits &= !(1 << (bit % usize::BITS));
     sigprocmask(SIG_SETMASK, &set, None)
 }

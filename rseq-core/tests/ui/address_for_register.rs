@@ -1,4 +1,4 @@
-// error: expected `ScratchRegister`, found
+// error: a step may not write this
 use rseq_core::ops::librseq;
 use rseq_core::*;
 

@@ -1,4 +1,4 @@
-// error: expected `ScratchRegister`, found `Parameter`
+// error: a step may not write this
 use rseq_core::*;
 
 critical_section! {
