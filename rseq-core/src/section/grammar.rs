@@ -58,15 +58,17 @@
 /// | `commit store([m], x)` | the commit; also `store_u8`, `store_u16`, `store_u32` |
 /// | `commit add([m], x)` | the commit: the word at `m` += `x` |
 ///
-/// `r` is a scratch register, `x` a parameter, a scratch register or a literal from 0 to 255. Words are as wide as a pointer,
-/// parameters are words or thin pointers and keep their values. Their names are free, but for those that begin with
-/// `rseq_`.
+/// `r` is a scratch register, `x` a parameter, a scratch register or, but in `check_index`, a literal from 0 to 255. Words
+/// are as wide as a pointer, parameters are words or thin pointers and keep their values. Their names are free, but for those
+/// that begin with `rseq_`.
 ///
 /// `m` is `a`, `a + b`, `a + 8` (0 to 255 bytes) or `a + b * 8` (1, 2, 4 or 8), where `a` and `b` are parameters or scratch
 /// registers. An address is a multiple of the size of the access. `load_u64` and `store_u64` are there where a word has 64
 /// bits.
 ///
-/// `commit store` and `commit add` take the order that the head names; a narrow commit is a relaxed one.
+/// `commit store` and `commit add` take the order that the head names; a narrow commit is a plain one, without an order.
+///
+/// On i686 a section has three scratch registers at most: it runs out of registers at build time with more.
 ///
 /// # What does not compile
 ///
