@@ -188,7 +188,7 @@ macro_rules! __rseq_frame {
             operands [rseq_t = out(reg_abcd) _, $($operands)*] // copy needs its low byte
             failure [
                 ".pushsection __rseq_failure, \"ax\", %progbits",
-                // The distance as an operand, of `movl` to %eax, so that disassemblers find what follows; ud1 signature, %edi.
+                // The distance, as an operand for disassemblers (movl to %eax); then ud1 signature, %edi.
                 ".byte 0xb8\n71: .long 72f - 71b\n.byte 0x0f, 0xb9, 0x3d",
                 ".cfi_endproc\n.popsection"
             ]
