@@ -204,8 +204,6 @@ pub fn copied(own: &Own) -> bool {
 
 /// How many operations there are.
 pub const OPERATIONS: usize = 15;
-/// How many cases.
-pub const CASES: usize = OPERATIONS + steps::STEPS;
 
 /// Every operation of `rseq-core` and every section of every step, in each order.
 pub fn cases<'r, A: Area, I: Index>() -> impl Iterator<Item = Case<'r, A, I>> {

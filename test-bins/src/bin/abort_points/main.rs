@@ -22,6 +22,7 @@ use test_bins::args::Args;
 use test_bins::ktap::{OrFail, Suite, Unmet, Verdict};
 use test_bins::{ensure, fail, note, program, registration, skip};
 
+use crate::cases::Case;
 use crate::run::{Tally, Trial};
 use crate::scene::Stage;
 use crate::sections::Section;
@@ -48,11 +49,13 @@ fn body() -> u8 {
         Ok(prepared) => prepared,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(4 * cases::CASES as u32 + controls::CONTROLS + 3);
+    let mut suite = Suite::new((4 * cases::OPERATIONS + steps::STEPS) as u32 + controls::CONTROLS + 3);
     let mut claims = Claims::default();
     suite.report(format_args!("a thread that changes its CPU"), stage.needs_two_cpus());
     suite.report(format_args!("every operation has a case"), have_cases());
     by_index(&mut suite, &stage, &mut claims, token, "own area");
+    // The text of a step is one for both areas and indexes, which the operations have shown.
+    By { stage: &stage, name: "cpu_id", area: "own area" }.all(&mut suite, &mut claims, Some(token), steps::steps());
     match Registration::adopt() {
         Ok(adopted) => by_index(&mut suite, &stage, &mut claims, adopted.token(), "adopted area"),
         Err(error) => suite.report(format_args!("adopted area"), Err(fail!("{error}"))),
@@ -79,8 +82,8 @@ fn prepare() -> Result<(test_bins::index::Here, Stage), Unmet> {
 }
 
 fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, token: Token<'r, A>, area: &str) {
-    By { stage, name: "cpu_id", area }.all(suite, claims, Some(token));
-    By { stage, name: "mm_cid", area }.all(suite, claims, token.by_mm_cid());
+    By { stage, name: "cpu_id", area }.all(suite, claims, Some(token), cases::operations());
+    By { stage, name: "mm_cid", area }.all(suite, claims, token.by_mm_cid(), cases::operations());
 }
 
 /// The sections of an operation that nobody calls are in no binary, so that nobody would miss them there.
@@ -99,9 +102,15 @@ struct By<'t> {
 }
 
 impl By<'_> {
-    /// Every operation.
-    fn all<'r, A: Area, I: Index>(&self, suite: &mut Suite, claims: &mut Claims, token: Option<Token<'r, A, I>>) {
-        for case in cases::cases::<'r, A, I>() {
+    /// All of some cases.
+    fn all<'r, A: Area, I: Index>(
+        &self,
+        suite: &mut Suite,
+        claims: &mut Claims,
+        token: Option<Token<'r, A, I>>,
+        cases: impl IntoIterator<Item = Case<'r, A, I>>,
+    ) {
+        for case in cases {
             let trial = token.map(|token| Trial { case: &case, stage: self.stage, token });
             let verdict = match trial {
                 Some(trial) => self.one(&trial, claims),
