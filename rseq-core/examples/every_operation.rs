@@ -55,6 +55,21 @@ probes! {
 }
 
 #[unsafe(no_mangle)]
+pub fn probe_slot(token: Own<'_>, words: *mut usize) -> *mut usize {
+    words.wrapping_add(token.slot() as usize)
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_slot_mm_cid(token: OwnByMmCid<'_>, words: *mut usize) -> *mut usize {
+    words.wrapping_add(token.slot() as usize)
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_cpu_id(token: Own<'_>) -> u32 {
+    token.cpu_id()
+}
+
+#[unsafe(no_mangle)]
 pub fn probe_counter(counter: &Counter<'_>, token: Own<'_>) -> usize {
     let _ = counter.add(token, 1);
     counter.sum()

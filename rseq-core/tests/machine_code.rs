@@ -71,6 +71,17 @@ fn fast_paths_are_as_short_as_promised() {
     }
 }
 
+/// The index of an own area is one load; with its address in a slice of words, two instructions.
+#[test]
+fn an_own_index_is_one_load() {
+    let listing = listing();
+    for (function, length) in [("probe_cpu_id", 1), ("probe_slot", 2), ("probe_slot_mm_cid", 2)] {
+        let instructions = instructions(&listing, function);
+        assert!(instructions[0].contains("PTR fs:"), "{function}: {instructions:#?}");
+        assert_eq!(instructions.len(), length, "{function}: {instructions:#?}");
+    }
+}
+
 /// A counter is its section, two loads of what it goes by, and the result: the slow path stores nothing before it is
 /// taken.
 #[test]

@@ -1,6 +1,7 @@
 //! x86-64: `fs` is the thread pointer, and sections address static thread-locals through it directly.
 
 use crate::abi::Rseq;
+use crate::index::Index;
 use core::arch::asm;
 
 /// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
@@ -27,6 +28,26 @@ pub(super) fn own_area() -> *mut Rseq {
         );
     }
     area
+}
+
+/// By local-exec TLS, so in executables only.
+#[inline]
+pub(super) fn own_index<I: Index>() -> u32 {
+    let field: u64;
+    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread runs. Not
+    // `pure`, as the kernel may change it at any instruction.
+    unsafe {
+        asm!(
+            "mov {field:e}, dword ptr fs:[__rseq_core_area@tpoff + {offset}]",
+            field = lateout(reg) field,
+            offset = const I::OFFSET,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    // SAFETY: an instruction that writes the lower half of a register clears the upper one. Told the compiler, which would
+    // otherwise clear it once more where the field becomes an address.
+    unsafe { core::hint::assert_unchecked(field <= u32::MAX as u64) };
+    field as u32
 }
 
 #[inline]
