@@ -82,6 +82,19 @@ fn an_own_index_is_one_load() {
     }
 }
 
+/// An adopted area is found by one load and the thread pointer, and known to be registered by one comparison.
+#[test]
+fn an_adopted_area_is_found_by_one_load() {
+    let listing = listing();
+    let mut instructions = instructions(&listing, "probe_current_add");
+    instructions.retain(|text| !text.starts_with("push"));
+    let armed = instructions.iter().position(|text| text.starts_with("mov    QWORD PTR"));
+    // The word, by the GOT as long as it is not linked: mov, mov, test, je; sar, mov, add; mov, cmp, ja; the section's lea. And what
+    // is returned, twice.
+    assert!(armed.is_some_and(|armed| armed <= 4 + 3 + 3 + 1 + 2), "{instructions:#?}");
+    assert!(!instructions.iter().take(armed.unwrap_or(0)).any(|text| text.starts_with("call")), "{instructions:#?}");
+}
+
 /// A counter is its section, two loads of what it goes by, and the result: the slow path stores nothing before it is
 /// taken.
 #[test]
