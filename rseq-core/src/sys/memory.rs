@@ -151,6 +151,15 @@ pub(crate) fn bind(start: NonNull<u8>, len: usize, node: u32) -> Result<(), Errn
     unsafe { syscall(nr::__NR_mbind, args) }.map(|_| ())
 }
 
+/// `mincore()` - whether all of it is mapped; `len` is at most 1 MiB.
+#[cfg(test)]
+pub(crate) fn is_mapped(start: NonNull<u8>, len: usize) -> bool {
+    let mut pages = [0u8; 256];
+    let args = [start.as_ptr().expose_provenance(), len, pages.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: writes a byte a page, 256 at most.
+    unsafe { syscall(nr::__NR_mincore, args) }.is_ok()
+}
+
 /// A file without a name, in memory.
 #[derive(Debug)]
 pub(crate) struct MemoryFile(usize);

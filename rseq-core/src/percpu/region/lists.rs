@@ -134,8 +134,7 @@ impl Lists {
     }
 
     fn drain_one(&self, stack: Stack, cpu: usize, class: usize, geometry: Geometry) -> bool {
-        self.closed.store(cpu * CLASSES + class + 1, Release);
-        stack.close();
+        self.begin_drain(stack, cpu, class);
         let mut found = false;
         // After it, no section is in the stack that has found it open.
         let is_ours = fence(cpu as u32).is_ok();
@@ -147,8 +146,13 @@ impl Lists {
         found
     }
 
+    pub(super) fn begin_drain(&self, stack: Stack, cpu: usize, class: usize) {
+        self.closed.store(cpu * CLASSES + class + 1, Release);
+        stack.close();
+    }
+
     /// Opens a stack that was closed. Where its CPU may not see what was taken from it, it stays closed for good.
-    fn open(&self, stack: Stack, cpu: usize, is_unchanged: bool) {
+    pub(super) fn open(&self, stack: Stack, cpu: usize, is_unchanged: bool) {
         if is_unchanged || fence(cpu as u32).is_ok() {
             stack.open();
         }

@@ -163,6 +163,11 @@ impl Stack {
         self.word(COUNT).load(Ordering::Relaxed) == 0
     }
 
+    #[cfg(test)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.word(0).load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn close(&self) {
         self.word(0).store(1, Ordering::Release);
     }
