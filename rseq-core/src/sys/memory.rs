@@ -168,7 +168,8 @@ impl MemoryFile {
     /// `memfd_create()` and `ftruncate()` (since Linux 3.17).
     pub(crate) fn new(name: &CStr, len: usize) -> Result<Self, Errno> {
         // SAFETY: reads the name, a string that ends in 0, and opens a new descriptor.
-        let file = unsafe { syscall(nr::__NR_memfd_create, [name.as_ptr() as usize, nr::MFD_CLOEXEC as usize, 0, 0, 0, 0]) };
+        let file =
+            unsafe { syscall(nr::__NR_memfd_create, [name.as_ptr() as usize, nr::MFD_CLOEXEC as usize, 0, 0, 0, 0]) };
         let file = Self(file?);
         // SAFETY: sets the length of the file made above.
         unsafe { syscall(nr::__NR_ftruncate, [file.0, len, 0, 0, 0, 0]) }?;

@@ -81,7 +81,8 @@ fn fill(item: NonNull<u8>, len: usize, geometry: Geometry, mut set: impl FnMut(&
 }
 
 fn zero(copy: &mut [u8]) {
-    if copy.iter().any(|&byte| byte != 0) {
+    const ZEROES: [u8; 256] = [0; 256];
+    if copy.chunks(ZEROES.len()).any(|chunk| *chunk != ZEROES[..chunk.len()]) {
         copy.fill(0);
     }
 }

@@ -3,13 +3,13 @@
 //! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in which an
 //! item is on one list at most.
 
+use super::RegionError;
 use super::class::{CLASSES, MOST_CUT};
 use super::geometry::{Geometry, TAGS};
 use super::options::RegionOptions;
 use super::range;
 use super::robust::FREE;
 use super::stacks::{Stack, Stacks};
-use super::RegionError;
 use crate::percpu::fence::fence;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
 

@@ -67,7 +67,8 @@ pub(super) fn cut(options: &RegionOptions, taken: &AtomicUsize, geometry: Geomet
     const NO_ROOM: RegionError = RegionError::NoMemory(Errno::ENOSPC);
     let given = options.given;
     let start = given.start.expose_provenance();
-    let aligned = start.checked_add(taken.load(Ordering::Relaxed)).and_then(|at| at.checked_next_multiple_of(geometry.stride));
+    let aligned =
+        start.checked_add(taken.load(Ordering::Relaxed)).and_then(|at| at.checked_next_multiple_of(geometry.stride));
     let range = aligned.ok_or(NO_ROOM)?;
     let end = (range - start).checked_add(geometry.size()).filter(|&end| end <= given.len).ok_or(NO_ROOM)?;
     taken.store(end, Ordering::Release);

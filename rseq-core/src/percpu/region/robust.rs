@@ -7,7 +7,7 @@ use super::geometry::{FRESH, Geometry};
 use super::lists::Lists;
 use core::fmt;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 /// In an item's word: it is in use; the rest is the size of its layout, from bit 3 on.
 const USED: usize = 1;
@@ -74,7 +74,9 @@ impl fmt::Display for Finding {
             Self::WrongLayout { item, size, freed_as } => {
                 write!(f, "item {item:#x} of {size} bytes was freed as one of {freed_as} bytes")
             }
-            Self::Overrun { item, cpu } => write!(f, "item {item:#x} was written beyond its end, in the copy of CPU {cpu}"),
+            Self::Overrun { item, cpu } => {
+                write!(f, "item {item:#x} was written beyond its end, in the copy of CPU {cpu}")
+            }
             Self::WriteAfterFree { item, cpu } => {
                 write!(f, "item {item:#x} was written after it was freed, in the copy of CPU {cpu}")
             }
@@ -128,10 +130,16 @@ pub(super) fn poison(item: NonNull<u8>, from: usize, class: usize, geometry: Geo
 
 /// The CPU in whose copy an item of `class` was changed from byte `from` on since it was filled.
 pub(super) fn changed(item: NonNull<u8>, from: usize, class: usize, geometry: Geometry) -> Option<usize> {
+    const WORD: usize = size_of::<usize>();
+    let first_word = from.next_multiple_of(WORD);
+    // They are read as atomics, since a program with an error may write them.
     geometry.copies_of(item).position(|copy| {
-        // SAFETY: a copy has `1 << class` bytes. They are read as atomic ones, since a program with an error may write them.
+        // SAFETY: a copy has `1 << class` bytes, a multiple of a word.
         let byte = |at| unsafe { copy.byte_add(at).cast::<AtomicU8>().as_ref() }.load(Relaxed);
-        (from..1 << class).any(|at| byte(at) != POISON)
+        // SAFETY: as above; copies are aligned to words.
+        let word = |at| unsafe { copy.byte_add(at).cast::<AtomicUsize>().as_ref() }.load(Relaxed);
+        (from..first_word).any(|at| byte(at) != POISON)
+            || (first_word..1 << class).step_by(WORD).any(|at| word(at) != usize::from_ne_bytes([POISON; WORD]))
     })
 }
 
