@@ -54,7 +54,7 @@ pub use cpu_list::{CpuRanges, ParseError};
 pub use error::IndexError;
 pub(crate) use memory::off_cause;
 pub use possible::PossibleCpus;
-pub use region::Region;
+pub use region::{Finding, Region, RegionError, RegionOptions};
 pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
 pub use slot_pool::{Item, Node, PushError, SlotPool};
