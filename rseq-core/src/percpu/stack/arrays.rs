@@ -13,23 +13,39 @@ use crate::{Ambient, Index, OutOfRange, Token};
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
 
-/// Which array of a slot is meant.
+/// Which array of a slot is meant: of numbers so small that it is passed in a register. An item has no more than
+/// [`STRIDE`] / 2 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class {
-    pub(super) number: usize,
-    /// Words of the classes before it.
-    pub(super) first: usize,
-    pub(super) capacity: usize,
+    /// Bytes from the start of the item to this class's header.
+    offset: u16,
+    number: u16,
+    capacity: u16,
 }
 
 impl Class {
-    /// Bytes from the start of the item to this class's header.
-    #[inline]
-    const fn offset(self) -> usize {
-        HEADER * self.number + WORD * self.first
+    /// A class of `capacity`, after `number` others that have `first` words.
+    pub(super) const fn new(number: usize, first: usize, capacity: usize) -> Self {
+        let offset = HEADER * number + WORD * first;
+        assert!(offset + WORD * capacity <= STRIDE / 2, "a stack takes at most half a stride of a CPU");
+        Self { offset: offset as u16, number: number as u16, capacity: capacity as u16 }
+    }
+
+    pub(super) fn number(self) -> usize {
+        self.number as usize
+    }
+
+    pub(super) fn capacity(self) -> usize {
+        self.capacity as usize
+    }
+
+    /// Words of the classes before it.
+    pub(super) fn first(self) -> usize {
+        (self.offset as usize - HEADER * self.number()) / WORD
     }
 }
 
@@ -72,7 +88,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         mut section: impl FnMut(Token<'static, Ambient, K>, Pointer, usize) -> Result<R, Error>,
     ) -> Option<Option<R>> {
         self.copies.run(move |token, base, len| {
-            match section(token, base.cast::<usize>().wrapping_byte_add(class.offset()), len) {
+            match section(token, base.cast::<usize>().wrapping_byte_add(class.offset as usize), len) {
                 Ok(done) => Ok(Some(done)),
                 Err(Error::CompareFailed) => Ok(None),
                 Err(Error::OutOfRange) => Err(OutOfRange),
@@ -117,19 +133,23 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
 
     #[inline]
     pub(super) fn pop(&self, class: Class) -> Option<T> {
-        let word = match self.pop_here(class) {
-            Some(Some(word)) => word,
-            _ => self.pop_elsewhere(class)?,
+        let mut word = MaybeUninit::uninit();
+        let word = if self.pop_here(class, word.as_mut_ptr()) == Some(Some(())) {
+            // SAFETY: the section has committed, and so written the word.
+            unsafe { word.assume_init() }
+        } else {
+            self.pop_elsewhere(class)?
         };
         // SAFETY: sections and the shared slot return each word once that an item was pushed as.
         Some(unsafe { T::from_word(word) })
     }
 
+    /// `to` is a word that the section may write.
     #[inline]
-    fn pop_here(&self, class: Class) -> Option<Option<usize>> {
-        self.run(class, |token, base, len| {
-            // SAFETY: as in `push_here`.
-            unsafe { sections::pop::<STRIDE, _, _>(token, base, len) }
+    fn pop_here(&self, class: Class, to: Pointer) -> Option<Option<()>> {
+        self.run(class, move |token, base, len| {
+            // SAFETY: as in `push_here`; `to` is a local of `pop` or `pop_elsewhere`.
+            unsafe { sections::pop::<STRIDE, _, _>(token, base, len, to) }.map(|_| ())
         })
     }
 
@@ -138,8 +158,10 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     #[inline(never)]
     fn pop_elsewhere(&self, class: Class) -> Option<usize> {
         while let Opened::Now = self.open_here(class, true) {
-            if let Some(Some(word)) = self.pop_here(class) {
-                return Some(word);
+            let mut word = MaybeUninit::uninit();
+            if self.pop_here(class, word.as_mut_ptr()) == Some(Some(())) {
+                // SAFETY: the section has committed, and so written the word.
+                return Some(unsafe { word.assume_init() });
             }
         }
         self.shared.pop(class)
@@ -273,7 +295,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         let header = NonNull::from(slab).cast::<u8>();
         // SAFETY: the headers and words of all classes are the slab, in this order, so those of `class` are within it; they
         // live as long as it does.
-        unsafe { Slot::new(header.byte_add(class.offset()), class.capacity) }
+        unsafe { Slot::new(header.byte_add(class.offset as usize), class.capacity()) }
     }
 
     /// Takes all items out of the slot of an index, and gives them to `each`.
@@ -337,7 +359,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         capacity: usize,
         each: impl FnMut(T),
     ) -> Result<usize, StackError> {
-        if capacity > class.capacity {
+        if capacity > class.capacity() {
             return Err(StackError::TooLarge);
         }
         let slot = self.slot(class, index).or_else(|| {
@@ -367,7 +389,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
 
     /// The capacity of the slot of an index, open or not.
     pub(super) fn capacity_of(&self, class: Class, index: u32) -> usize {
-        self.slot(class, index).map_or(class.capacity, Slot::capacity)
+        self.slot(class, index).map_or(class.capacity(), Slot::capacity)
     }
 
     /// Drops the items of a class, which no thread uses any more.
@@ -403,12 +425,12 @@ enum Opened {
 
 /// Where a section of a batch puts its state, and how much it has moved.
 #[repr(C, align(8))]
-struct State([core::mem::MaybeUninit<u64>; 3]);
+struct State([MaybeUninit<u64>; 3]);
 
 impl State {
     #[inline]
     fn new() -> Self {
-        Self([core::mem::MaybeUninit::uninit(); 3])
+        Self([MaybeUninit::uninit(); 3])
     }
 
     #[inline]

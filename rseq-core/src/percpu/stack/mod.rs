@@ -48,16 +48,12 @@ use arrays::{Arrays, Class};
 /// /// Free pages of 4 KiB.
 /// static FREE: Stack<NonNull<u8>, 60> = Stack::new();
 ///
-/// # let mut pages = vec![[0u8; 4096]; 100];
-/// # let central = |batch: &mut Batch<NonNull<u8>, 32>| {
-/// #     while let Some(page) = pages.pop() {
-/// #         let page = NonNull::from(Box::leak(Box::new(page))).cast();
-/// #         if batch.push(page).is_err() { break }
-/// #     }
-/// # };
+/// # let mut memory = vec![[0u8; 4096]; 100];
+/// # let mut pages = memory.iter_mut().map(|page| NonNull::from(page).cast());
+/// # let mut refill = |batch: &mut Batch<NonNull<u8>, 32>| pages.by_ref().take(32).for_each(|page| batch.push(page).unwrap());
 /// let page = FREE.pop().or_else(|| {
 ///     let mut batch = Batch::<_, 32>::new();
-///     central(&mut batch); // fills it
+///     refill(&mut batch); // from the allocator's central list
 ///     let page = batch.pop();
 ///     FREE.push_batch(&mut batch);
 ///     page
@@ -76,7 +72,7 @@ pub struct Stack<T: Word, const N: usize, K: Index = ByCpu> {
 }
 
 impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
-    const CLASS: Class = Class { number: 0, first: 0, capacity: N };
+    const CLASS: Class = Class::new(0, 0, N);
 
     /// An empty stack. It has no memory before it is first used.
     pub const fn new() -> Self {

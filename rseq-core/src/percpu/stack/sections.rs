@@ -59,7 +59,7 @@ macro_rules! __stack_sections_of_words {
                 commit store([slot], top);
             }
 
-            /// `top -= 1; popped = *top`, unless the slot is empty or closed.
+            /// `top -= 1; *to = *top`, unless the slot is empty or closed.
             ///
             /// # Errors
             ///
@@ -67,9 +67,11 @@ macro_rules! __stack_sections_of_words {
             ///
             /// # Safety
             ///
-            /// As for [`push`].
-            pub unsafe fn pop(base: *mut usize, len: usize) -> Result<usize, $crate::ops::this_cpu::Error> {
-                exits(OutOfRange, CompareFailed) scratch(slot, top, word) abort(restart) stride(STRIDE) output(popped);
+            /// As for [`push`]. `to` is valid for the write of a word.
+            pub unsafe fn pop(
+                base: *mut usize, len: usize, to: *mut usize
+            ) -> Result<Committed, $crate::ops::this_cpu::Error> {
+                exits(OutOfRange, CompareFailed) scratch(slot, top, word) abort(restart) stride(STRIDE);
                 load_index(slot);
                 bound(slot, len) else OutOfRange;
                 scale(slot, STRIDE);
@@ -79,7 +81,7 @@ macro_rules! __stack_sections_of_words {
                 bound(word, top) else CompareFailed;
                 sub(top, $word);
                 load(word, [slot + top]);
-                repeatable store([popped], word);
+                repeatable store([to], word);
                 commit store([slot], top);
             }
 

@@ -19,7 +19,7 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
 
     /// Items of a class at some moment.
     pub(super) fn len(&self, class: Class) -> usize {
-        self.lens.get(class.number).map_or(0, |len| len.load(Ordering::Relaxed))
+        self.lens.get(class.number()).map_or(0, |len| len.load(Ordering::Relaxed))
     }
 
     pub(super) fn push(&self, class: Class, word: usize) -> bool {
@@ -47,8 +47,8 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
     /// Runs `work` with the items of a class and their number, and takes the new number from it.
     fn with<R>(&self, class: Class, work: impl FnOnce(&mut [usize], usize) -> (usize, R)) -> Option<R> {
         self.items.with(|all| {
-            let len = self.lens.get(class.number)?;
-            let items = all.get_mut(class.first..class.first + class.capacity)?;
+            let len = self.lens.get(class.number())?;
+            let items = all.get_mut(class.first()..class.first() + class.capacity())?;
             let (new_len, result) = work(items, len.load(Ordering::Relaxed));
             len.store(new_len, Ordering::Relaxed);
             Some(result)

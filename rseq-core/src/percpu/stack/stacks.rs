@@ -33,7 +33,7 @@ pub struct Stacks<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index = 
 }
 
 /// Of classes that there are not.
-const NONE: Class = Class { number: 0, first: 0, capacity: 0 };
+const NONE: Class = Class::new(0, 0, 0);
 
 impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLASSES, ITEMS, K> {
     /// Empty stacks, whose classes have these capacities. They have no memory before they are first used.
@@ -47,7 +47,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         while number < CLASSES {
             let capacity = capacities[number];
             assert!(capacity <= ITEMS - first, "the classes have more capacity than there is room for");
-            classes[number] = Class { number, first, capacity };
+            classes[number] = Class::new(number, first, capacity);
             first += capacity;
             number += 1;
         }

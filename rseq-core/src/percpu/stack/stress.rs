@@ -16,7 +16,7 @@ use std::{format, thread};
 
 const THREADS: usize = 8;
 const CAPACITY: usize = 28;
-const CLASS: Class = Class { number: 0, first: 0, capacity: CAPACITY };
+const CLASS: Class = Class::new(0, 0, CAPACITY);
 const TOKENS: usize = 20 * THREADS;
 
 type TestArrays<K> = Arrays<usize, 1, CAPACITY, K>;
