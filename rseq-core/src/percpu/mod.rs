@@ -47,6 +47,7 @@ mod sharing;
 mod slot_counter;
 mod slot_pool;
 mod slots;
+mod stack;
 mod storage;
 
 pub use counter::Counter;
@@ -59,4 +60,5 @@ pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
 pub use slot_pool::{Item, Node, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
+pub use stack::{Batch, Full, Stack, StackError, Stacks, Word};
 pub use storage::SlotStorage;
