@@ -22,3 +22,13 @@ pub(crate) fn map(len: usize) -> Result<NonNull<u8>, Errno> {
     let address = unsafe { syscall(NR_MMAP, args) }?;
     NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
 }
+
+/// `munmap()` - gives memory back. It cannot fail for a whole mapping; where a filter refuses it, the memory stays.
+///
+/// # Safety
+///
+/// [`map`] returned `start` for `len`, and the memory is not used any more.
+pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) {
+    // SAFETY: the mapping is the caller's, and nobody uses it any more.
+    let _ = unsafe { syscall(nr::__NR_munmap, [start.as_ptr() as usize, len, 0, 0, 0, 0]) };
+}

@@ -20,7 +20,7 @@ pub(crate) use cpu::{affinity_mask_size, yield_now};
 pub use errno::Errno;
 pub(crate) use file::read_file;
 pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
-pub(crate) use memory::map;
+pub(crate) use memory::{map, unmap};
 pub use rseq::{CallError, rseq, rseq_raw};
 pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
 pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
