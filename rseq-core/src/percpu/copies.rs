@@ -43,6 +43,20 @@ impl<T, K: Index> Copies<T, K> {
         self.run_first(section)
     }
 
+    /// [`run`](Self::run) as far as it is short: None before the first use of an item or in a thread, too. For sections
+    /// with so many operands that passing them on would cost.
+    #[inline]
+    pub(super) fn run_if_made<R, E>(
+        &self,
+        section: impl FnOnce(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, E>,
+    ) -> Option<R> {
+        let base = self.base.load(Ordering::Relaxed);
+        if base.is_null() || !is_bound::<K>() {
+            return None;
+        }
+        section(token(), base, LIMIT).ok()
+    }
+
     /// For the first use of an item or in a thread, and for threads that are not registered.
     #[cold]
     #[inline(never)]

@@ -5,6 +5,7 @@
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
+//! | [`Ring`] | records of any length, for one consumer |
 //! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |
 //!
 //! # The index
@@ -43,6 +44,7 @@ mod lock;
 mod memory;
 mod possible;
 mod region;
+mod ring;
 mod sharing;
 mod slot_counter;
 mod slot_pool;
@@ -56,6 +58,7 @@ pub use error::IndexError;
 pub(crate) use memory::off_cause;
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
+pub use ring::{Consumer, ConsumerError, Record, Reservation, Ring, RingError, RingTotals};
 pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
 pub use slot_pool::{Item, Node, PushError, SlotPool};

@@ -1,0 +1,195 @@
+//! The sections of rings: each works on the slot of this thread's index.
+//!
+//! A slot begins with three fields, 8 bytes apart: the position of the tail, the limit up to which it may be advanced
+//! without a look at the head, and the address of the buffer (see [`Slot`](super::slot::Slot)).
+
+use crate::section::{CompareFailed, OutOfRange};
+
+/// States the sections of rings, as they are, or changed for a test by an attribute of
+/// [`critical_section!`](crate::critical_section).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __ring_sections {
+    ($(#![$variant:ident])?) => {
+        $crate::critical_section! {
+            $(#![$variant])?
+            /// Writes a whole record at the tail: its header, and `bytes` bytes from `src`.
+            ///
+            /// # Errors
+            ///
+            /// [`Error`](crate::ops::this_cpu::Error), where a failed comparison is a tail that is too close to the limit.
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart, whose buffers have `mask` + 1 bytes. `src` is
+            /// `bytes` valid bytes, and `size` is 8 plus `bytes`, rounded up to a multiple of 8; it is below 2^(N - 1) + 16, where
+            /// N is the bits of a word.
+            pub unsafe fn push(
+                base: *mut usize, len: usize, mask: usize, size: usize, header: usize, src: *const u8, bytes: usize
+            ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
+                exits(OutOfRange, CompareFailed) scratch(slot, to, t) abort(restart) stride(STRIDE) order(O);
+                load_index(slot);
+                bound(slot, len) else OutOfRange;
+                scale(slot, STRIDE);
+                add(slot, base);
+                load(t, [slot]);
+                load(to, [slot + 8]);
+                sub(to, t);
+                sub(to, size);
+                bound(to, mask) else CompareFailed; // what stays free is a multiple of 8 below it, or negative
+                and(t, mask);
+                load(to, [slot + 16]);
+                add(to, t);
+                repeatable store([to], header);
+                add(to, 8);
+                repeatable copy([to], [src], bytes, t);
+                commit add([slot], size);
+            }
+
+            /// Writes the header of a record at the tail, and returns its address.
+            ///
+            /// # Errors
+            ///
+            /// As for [`push`].
+            ///
+            /// # Safety
+            ///
+            /// As for [`push`].
+            pub unsafe fn reserve(
+                base: *mut usize, len: usize, mask: usize, size: usize, header: usize
+            ) -> Result<usize, $crate::ops::this_cpu::Error> {
+                exits(OutOfRange, CompareFailed) scratch(slot, to, t) abort(restart) stride(STRIDE) order(O) output(at);
+                load_index(slot);
+                bound(slot, len) else OutOfRange;
+                scale(slot, STRIDE);
+                add(slot, base);
+                load(t, [slot]);
+                load(to, [slot + 8]);
+                sub(to, t);
+                sub(to, size);
+                bound(to, mask) else CompareFailed;
+                and(t, mask);
+                load(to, [slot + 16]);
+                add(to, t);
+                repeatable store([to], header);
+                repeatable store([at], to);
+                commit add([slot], size);
+            }
+
+            /// Advances the tail to `new` over a header that is written at `to`, if the slot has this buffer and this tail.
+            ///
+            /// # Errors
+            ///
+            /// [`Error`](crate::ops::this_cpu::Error).
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart. `to` is the place of the tail in the buffer.
+            pub unsafe fn pad(
+                base: *mut usize, len: usize, buffer: usize, tail: usize, to: *mut usize, header: usize, new: usize
+            ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
+                exits(OutOfRange, CompareFailed) scratch(slot) abort(restart) stride(STRIDE) order(O);
+                load_index(slot);
+                bound(slot, len) else OutOfRange;
+                scale(slot, STRIDE);
+                add(slot, base);
+                cbne([slot + 16], buffer) else CompareFailed;
+                cbne([slot], tail) else CompareFailed;
+                repeatable store([to], header);
+                commit store([slot], new);
+            }
+
+            /// Sets the limit, if the slot has this buffer and this tail.
+            ///
+            /// # Errors
+            ///
+            /// [`Error`](crate::ops::this_cpu::Error).
+            ///
+            /// # Safety
+            ///
+            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart.
+            pub unsafe fn set_limit(
+                base: *mut usize, len: usize, buffer: usize, tail: usize, limit: usize
+            ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
+                exits(OutOfRange, CompareFailed) scratch(slot) abort(restart) stride(STRIDE);
+                load_index(slot);
+                bound(slot, len) else OutOfRange;
+                scale(slot, STRIDE);
+                add(slot, base);
+                cbne([slot + 16], buffer) else CompareFailed;
+                cbne([slot], tail) else CompareFailed;
+                commit store([slot + 8], limit);
+            }
+        }
+    };
+}
+
+/// States a push for each of these numbers of words: as `push`, but without a loop. `src` is so many valid words.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __ring_word_sections {
+    ($($name:ident: $([$from:literal to $to:literal])+;)+) => {
+        $crate::critical_section! {
+            $(
+                /// Writes a whole record of words at the tail.
+                ///
+                /// # Errors
+                ///
+                /// As for [`push`].
+                ///
+                /// # Safety
+                ///
+                /// As for [`push`]; `src` is as many valid words as the section's name says.
+                pub unsafe fn $name(
+                    base: *mut usize, len: usize, mask: usize, size: usize, header: usize, src: *const usize
+                ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
+                    exits(OutOfRange, CompareFailed) scratch(slot, at, t) abort(restart) stride(STRIDE) order(O);
+                    load_index(slot);
+                    bound(slot, len) else OutOfRange;
+                    scale(slot, STRIDE);
+                    add(slot, base);
+                    load(t, [slot]);
+                    load(at, [slot + 8]);
+                    sub(at, t);
+                    sub(at, size);
+                    bound(at, mask) else CompareFailed;
+                    and(t, mask);
+                    load(at, [slot + 16]);
+                    add(at, t);
+                    repeatable store([at], header);
+                    $(
+                        load(t, [src + $from]);
+                        repeatable store([at + $to], t);
+                    )+
+                    commit add([slot], size);
+                }
+            )+
+        }
+    };
+}
+
+__ring_sections!();
+
+#[cfg(target_pointer_width = "64")]
+__ring_word_sections! {
+    push_1: [0 to 8];
+    push_2: [0 to 8] [8 to 16];
+    push_3: [0 to 8] [8 to 16] [16 to 24];
+    push_4: [0 to 8] [8 to 16] [16 to 24] [24 to 32];
+    push_5: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40];
+    push_6: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48];
+    push_7: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56];
+    push_8: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56] [56 to 64];
+}
+
+#[cfg(target_pointer_width = "32")]
+__ring_word_sections! {
+    push_1: [0 to 8];
+    push_2: [0 to 8] [4 to 12];
+    push_3: [0 to 8] [4 to 12] [8 to 16];
+    push_4: [0 to 8] [4 to 12] [8 to 16] [12 to 20];
+    push_5: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24];
+    push_6: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28];
+    push_7: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32];
+    push_8: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32] [28 to 36];
+}

@@ -1,0 +1,189 @@
+//! One ring: positions, and the buffer that they are positions in.
+
+use super::header::{Header, State, UNIT};
+use crate::percpu::Counter;
+use crate::sys;
+use core::mem::offset_of;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// A word in 8 bytes, on machines with 32-bit words too: sections name fields by their offset.
+#[derive(Debug)]
+#[repr(C, align(8))]
+pub(super) struct Field(AtomicUsize);
+
+impl core::ops::Deref for Field {
+    type Target = AtomicUsize;
+
+    fn deref(&self) -> &AtomicUsize {
+        &self.0
+    }
+}
+
+/// A ring. Positions count bytes from its beginning on, and wrap around at the end of a word; the place of a position is
+/// its remainder by the capacity.
+///
+/// `head <= tail <= limit <= head + capacity`, but that the limit may be old: below the tail then, and no good. No record
+/// goes over the end of the buffer, nor does the limit.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Slot {
+    /// Where the next record begins. In an index's slot only sections change it.
+    pub(super) tail: Field,
+    /// Where the next record has to end at the latest.
+    pub(super) limit: Field,
+    /// The buffer's address; 0 before the first record. It never changes afterwards.
+    pub(super) buffer: Field,
+    pub(super) consumers: Consumers,
+}
+
+/// What the consumer uses, in a line of its own.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Consumers {
+    /// Where the oldest record begins.
+    pub(super) head: AtomicUsize,
+    /// The index of the slot, and one more; 0 of the fallback.
+    pub(super) index: AtomicUsize,
+    /// The slot that got its buffer before this one.
+    pub(super) next: AtomicPtr<Slot>,
+}
+
+const _: () = {
+    assert!(offset_of!(Slot, tail) == 0 && offset_of!(Slot, limit) == 8 && offset_of!(Slot, buffer) == 16);
+};
+
+/// What has to be done before a record fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Nothing, or the positions have changed meanwhile.
+    Retry,
+    /// Raise the limit to this position.
+    Limit(usize),
+    /// Fill the rest of the buffer, so many bytes, with padding.
+    Pad(usize),
+    /// Free so many bytes, counted from the tail on.
+    Free(usize),
+}
+
+impl Slot {
+    pub(super) const fn new() -> Self {
+        const fn zero() -> Field {
+            Field(AtomicUsize::new(0))
+        }
+        let (head, index) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let next = AtomicPtr::new(ptr::null_mut());
+        Self { tail: zero(), limit: zero(), buffer: zero(), consumers: Consumers { head, index, next } }
+    }
+
+    /// Where the oldest record begins.
+    pub(super) fn head(&self) -> &AtomicUsize {
+        &self.consumers.head
+    }
+
+    /// What a record of `size` bytes needs when the tail is at `tail`. It holds as long as the tail stays there.
+    pub(super) fn plan(&self, tail: usize, mask: usize, size: usize) -> Plan {
+        let capacity = mask + 1;
+        let head = self.head().load(Ordering::Acquire);
+        let end = (tail | mask).wrapping_add(1);
+        let (free, to_end) = (head.wrapping_add(capacity).wrapping_sub(tail), end.wrapping_sub(tail));
+        if free > capacity {
+            return Plan::Retry; // the tail is older than the head
+        }
+        let wanted = if size <= to_end { size } else { to_end + size };
+        if wanted > free {
+            Plan::Free(wanted)
+        } else if size > to_end {
+            Plan::Pad(to_end)
+        } else {
+            Plan::Limit(tail.wrapping_add(free.min(to_end)))
+        }
+    }
+
+    /// The word at `position`.
+    ///
+    /// # Safety
+    ///
+    /// `buffer` is a buffer of `mask + 1` bytes that lives for 'a, and the position is a multiple of a word.
+    pub(super) unsafe fn word<'a>(buffer: usize, position: usize, mask: usize) -> &'a AtomicUsize {
+        // SAFETY: an aligned word inside of the buffer, whose address was exposed. Words of buffers are accessed as atomics
+        // and by sections while others may.
+        unsafe { &*ptr::with_exposed_provenance(buffer + (position & mask)) }
+    }
+
+    /// The buffer, mapped if there is none: the slot is the first of the list then. To be called by one thread at a time.
+    pub(super) fn map(&self, mask: usize, index: Option<u32>, list: &AtomicPtr<Self>) -> Option<usize> {
+        match self.buffer.load(Ordering::Acquire) {
+            0 => {
+                let buffer = sys::memory::map(mask + 1).ok()?.as_ptr().expose_provenance();
+                self.buffer.store(buffer, Ordering::Release);
+                self.consumers.index.store(index.map_or(0, |index| index as usize + 1), Ordering::Relaxed);
+                self.consumers.next.store(list.load(Ordering::Relaxed), Ordering::Relaxed);
+                list.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+                Some(buffer)
+            }
+            buffer => Some(buffer),
+        }
+    }
+
+    /// The index that the slot belongs to; None of the fallback.
+    pub(super) fn index(&self) -> Option<u32> {
+        self.consumers.index.load(Ordering::Relaxed).checked_sub(1).map(|index| index as u32)
+    }
+
+    /// Unmaps the buffer.
+    pub(super) fn unmap(&self, mask: usize) {
+        let buffer = self.buffer.swap(0, Ordering::Relaxed);
+        if let Some(buffer) = ptr::NonNull::new(ptr::with_exposed_provenance_mut(buffer)) {
+            // SAFETY: `map` mapped so much here, and with the ring go all who could use it.
+            let _ = unsafe { sys::memory::unmap(buffer, mask + 1) };
+        }
+    }
+
+    /// Gives up the oldest records until `wanted` bytes from the tail on are free, and somewhat more so that it is seldom
+    /// done; adds their number to `overwritten`. False, and nothing is changed, if one of them is reserved.
+    pub(super) fn discard(&self, wanted: usize, mask: usize, overwritten: &Counter) -> bool {
+        let capacity = mask + 1;
+        let aim = wanted.max(capacity / 8);
+        loop {
+            let head = self.head().load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Acquire);
+            let buffer = self.buffer.load(Ordering::Acquire);
+            let free = |at: usize| capacity - tail.wrapping_sub(at).min(capacity);
+            if free(head) >= wanted {
+                return true;
+            }
+            let (mut at, mut count) = (head, 0);
+            // SAFETY: the buffer is mapped, as there are records, and lives as long as the ring.
+            let record = |at| Header(unsafe { Self::word(buffer, at, mask) }.load(Ordering::Acquire));
+            while at != tail && free(at) < aim {
+                let header = record(at);
+                // What was overwritten meanwhile may read as anything; the exchange below fails then.
+                if header.state() == State::Reserved || header.size() > tail.wrapping_sub(at) {
+                    break;
+                }
+                count += u64::from(header.state() == State::Committed);
+                at = at.wrapping_add(header.size());
+            }
+            if free(at) < wanted {
+                if self.head().load(Ordering::Acquire) == head {
+                    return false;
+                }
+            } else if self.advance_head(head, at) {
+                overwritten.add(count);
+                return true;
+            }
+        }
+    }
+
+    /// Takes the records from `head` up to `new` out of the ring, unless somebody else has: the one who does has read what
+    /// was there, for nobody writes there before.
+    pub(super) fn advance_head(&self, head: usize, new: usize) -> bool {
+        self.head().compare_exchange(head, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// A header that is padding, of `bytes` bytes.
+    pub(super) const fn padding(bytes: usize) -> Header {
+        Header::new(bytes - UNIT, State::Padding)
+    }
+}
