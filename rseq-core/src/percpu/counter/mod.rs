@@ -10,12 +10,14 @@ mod cells;
 #[path = "narrow.rs"]
 mod cells;
 mod counters;
+mod group;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 use crate::{ByCpu, Index};
-use counters::Counters;
+pub use counters::Counters;
+pub use group::{CounterGroup, CounterMember, named_resets, named_sums};
 
 /// A count that any thread adds to at the cost of a plain addition, and that is exact.
 ///
