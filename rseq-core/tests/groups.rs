@@ -39,7 +39,8 @@ fn members_count_on_their_own() {
                     STATS.bytes.add(2 * time);
                     STATS.bytes.sub(time);
                     BY_MM_CID.hits.inc();
-                    BY_MM_CID.misses.sub(1);
+                    BY_MM_CID.misses.sub(2);
+                    BY_MM_CID.misses.inc();
                 }
             });
         }
