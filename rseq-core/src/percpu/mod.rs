@@ -2,6 +2,7 @@
 //!
 //! | type | what it is |
 //! |---|---|
+//! | [`Counter`], [`percpu_counters!`](crate::percpu_counters) | counts of 64 bits, and groups of them |
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
@@ -52,7 +53,9 @@ mod slots;
 mod stack;
 mod storage;
 
-pub use counter::Counter;
+pub use counter::{Counter, CounterMember};
+#[doc(hidden)]
+pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
 pub use error::IndexError;
 pub(crate) use memory::off_cause;

@@ -1,16 +1,23 @@
 //! A counter that each CPU adds to in its own slot.
 
+#[macro_use]
+mod sections;
+
 #[cfg(target_pointer_width = "64")]
 #[path = "wide.rs"]
 mod cells;
 #[cfg(not(target_pointer_width = "64"))]
 #[path = "narrow.rs"]
 mod cells;
+mod counters;
+mod group;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use crate::{ByCpu, Index};
-use cells::Cells;
-use shared::Shared;
+pub use counters::Counters;
+pub use group::{CounterGroup, CounterMember, named_resets, named_sums};
 
 /// A count that any thread adds to at the cost of a plain addition, and that is exact.
 ///
@@ -41,55 +48,41 @@ use shared::Shared;
 /// ```
 #[derive(Debug)]
 pub struct Counter<K: Index = ByCpu> {
-    cells: Cells<K>,
-    /// The count at the last reset.
-    zero: Shared,
+    counters: Counters<1, K>,
 }
 
 impl<K: Index> Counter<K> {
     /// A counter of 0. It has no slots before it is first added to.
     pub const fn new() -> Self {
-        Self { cells: Cells::new(), zero: Shared::new() }
+        Self { counters: Counters::new() }
     }
 
     /// Adds `count`.
     #[inline]
     pub fn add(&self, count: u64) {
-        self.cells.add(count);
+        self.counters.add(0, count);
     }
 
     /// Adds one.
     #[inline]
     pub fn inc(&self) {
-        self.cells.inc();
+        self.counters.inc(0);
     }
 
     /// Subtracts `count`.
     #[inline]
     pub fn sub(&self, count: u64) {
-        self.cells.add(count.wrapping_neg());
+        self.counters.add(0, count.wrapping_neg());
     }
 
     /// The count since the last [`reset`](Self::reset). Additions that run at the same time may or may not be in it.
     pub fn sum(&self) -> u64 {
-        loop {
-            let zero = self.zero.load();
-            let sum = self.cells.sum();
-            if self.zero.load() == zero {
-                return sum.wrapping_sub(zero);
-            }
-        }
+        self.counters.sum(0)
     }
 
     /// Begins a new count, and returns the one that ends. Every addition is in exactly one of them.
     pub fn reset(&self) -> u64 {
-        loop {
-            let zero = self.zero.load();
-            let sum = self.cells.sum();
-            if self.zero.replace(zero, sum) {
-                return sum.wrapping_sub(zero);
-            }
-        }
+        self.counters.reset(0)
     }
 }
 

@@ -1,116 +1,80 @@
-//! The cells of a counter where a word has 32 bits: a small signed word for each index, and 64 bits that all share.
+//! The cells of counters where a word has 32 bits: a small signed word for each index, and 64 bits that all share.
 //!
 //! An addition that would make a word too large moves what the word has to the shared bits. Readers begin again if that
-//! happens meanwhile, so a sum never misses what is on its way.
+//! happens meanwhile, so a sum never misses what is on its way: `moves` is a sequence lock, whose writer is the thread
+//! that moves. Additions write no more than one of the two parts, so they need no lock against readers.
 
 use super::shared::Shared;
+use crate::ops::this_cpu::Error;
 use crate::percpu::copies::Copies;
 use crate::percpu::memory::STRIDE;
-use crate::{Committed, Index, OutOfRange, critical_section, sys};
+use crate::{Index, OutOfRange, sys};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 
-/// Words are from -2^30 to 2^30 - 1, and so are the counts that are added to them.
-const HALF: i64 = 1 << 30;
+/// Words are from -HALF to HALF - 1, and so are the counts that are added to them: a sum of two has 32 bits.
+#[cfg(not(test))]
+pub(super) const HALF: i64 = 1 << 30;
+/// Small in tests, which also run it with words of 64 bits, so that words are moved all the time.
+#[cfg(test)]
+pub(super) const HALF: i64 = 1 << 10;
 
+mod sections {
+    use crate::{Committed, CompareFailed, OutOfRange};
+
+    #[cfg(not(test))]
+    __narrow_counter_sections!(30);
+    #[cfg(test)]
+    __narrow_counter_sections!(10);
+}
+
+/// `N` cells.
 #[derive(Debug)]
-pub(super) struct Cells<K: Index> {
-    copies: Copies<AtomicUsize, K>,
-    fallback: Shared,
+pub(super) struct Cells<const N: usize, K: Index> {
+    copies: Copies<[AtomicUsize; N], K>,
+    fallback: [Shared; N],
     /// Odd while a word is moved.
     moves: AtomicU32,
 }
 
-/// The word would become too large.
-#[derive(Clone, Copy)]
-struct Full;
-
-enum Error {
-    OutOfRange,
-    Full,
-}
-
-impl From<OutOfRange> for Error {
-    fn from(_: OutOfRange) -> Self {
-        Self::OutOfRange
-    }
-}
-
-impl From<Full> for Error {
-    fn from(_: Full) -> Self {
-        Self::Full
-    }
-}
-
-critical_section! {
-    /// `slot += count`, unless the two highest bits of the sum differ.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-    unsafe fn add_small(base: *mut usize, len: usize, count: usize) -> Result<Committed, Error> {
-        exits(OutOfRange, Full) scratch(i, sum, high) abort(restart) stride(STRIDE);
-        load_index(i);
-        bound(i, len) else OutOfRange;
-        scale(i, STRIDE);
-        load(sum, [base + i]);
-        add(sum, count);
-        mov(high, sum);
-        shr(high, 30); // 0 or 3 of a small word
-        add(high, 1);
-        and(high, 3); // 1 or 0
-        bound(high, 2) else Full;
-        commit store([base + i], sum);
-    }
-
-    /// Takes the value of the slot, which is 0 afterwards.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word.
-    unsafe fn take(base: *mut usize, len: usize) -> Result<usize, OutOfRange> {
-        exits(OutOfRange) scratch(i, value) abort(restart) stride(STRIDE) output(taken);
-        load_index(i);
-        bound(i, len) else OutOfRange;
-        scale(i, STRIDE);
-        load(value, [base + i]);
-        repeatable store([taken], value);
-        commit store([base + i], 0);
-    }
-}
-
-impl<K: Index> Cells<K> {
+impl<const N: usize, K: Index> Cells<N, K> {
     pub(super) const fn new() -> Self {
-        Self { copies: Copies::new(), fallback: Shared::new(), moves: AtomicU32::new(0) }
+        Self { copies: Copies::new(), fallback: [const { Shared::new() }; N], moves: AtomicU32::new(0) }
     }
 
+    /// Adds to a cell, if there is one of this number.
     #[inline]
-    pub(super) fn add(&self, count: u64) {
+    pub(super) fn add(&self, cell: usize, count: u64) {
+        let Some(fallback) = self.fallback.get(cell) else { return };
         let small = count as i64;
-        let is_added = (-HALF..HALF).contains(&small) && self.add_to_word(small as usize);
+        let is_added = (-HALF..HALF).contains(&small) && self.add_to_word(cell, small as usize);
         if !is_added {
-            self.fallback.add(count);
+            fallback.add(count);
         }
     }
 
+    #[cfg_attr(test, allow(dead_code, reason = "the tests add"))]
     #[inline]
-    pub(super) fn inc(&self) {
-        self.add(1);
+    pub(super) fn inc(&self, cell: usize) {
+        self.add(cell, 1);
     }
 
-    /// Whether a section has added the count.
+    /// Whether a section has added the count, which is small, to the cell, which is below `N`.
     #[inline]
-    fn add_to_word(&self, count: usize) -> bool {
+    fn add_to_word(&self, cell: usize, count: usize) -> bool {
         let done = self.copies.run(move |token, base, len| {
-            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart, as `Copies` says.
-            match unsafe { add_small::<STRIDE, _, _>(token, base.cast(), len, count) } {
+            let base = base.cast::<usize>().wrapping_add(cell);
+            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart: word `cell` of the copies of N
+            // words that `Copies` gives, and `cell` is below N. Words are small, as they are 0 at first, and this
+            // section alone changes them to something else. So is `count`.
+            match unsafe { sections::add_small::<STRIDE, _, _>(token, base, len, count) } {
                 Ok(_) => Ok(true),
-                Err(Error::Full) => Ok(false),
                 Err(Error::OutOfRange) => Err(OutOfRange),
+                Err(_) => Ok(false),
             }
         });
         if done == Some(false) {
-            self.move_word();
+            self.move_word(cell);
         }
         done == Some(true)
     }
@@ -119,7 +83,8 @@ impl<K: Index> Cells<K> {
     /// then, and is moved by one of the next additions.
     #[cold]
     #[inline(never)]
-    fn move_word(&self) {
+    fn move_word(&self, cell: usize) {
+        let Some(fallback) = self.fallback.get(cell) else { return };
         // A handler that sums up must not wait for the thread that it interrupts.
         sys::with_signals_blocked(|| {
             let moves = self.moves.load(Ordering::Relaxed);
@@ -128,30 +93,53 @@ impl<K: Index> Cells<K> {
             if moves % 2 == 1 || self.moves.compare_exchange(moves, begun, won, lost).is_err() {
                 return;
             }
+            // Who reads what follows, or what is added to it, and then fences, sees the odd number or a later one.
             fence(Ordering::SeqCst);
             let taken = self.copies.run(move |token, base, len| {
-                // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart, as `Copies` says.
-                unsafe { take::<STRIDE, _, _>(token, base.cast(), len) }
+                let base = base.cast::<usize>().wrapping_add(cell);
+                // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart, as in `add_to_word`.
+                unsafe { sections::take::<STRIDE, _, _>(token, base, len) }
             });
-            self.fallback.add(signed(taken.unwrap_or(0)));
+            fallback.add(signed(taken.unwrap_or(0)));
             self.moves.store(begun.wrapping_add(1), Ordering::Release);
         });
     }
 
-    pub(super) fn sum(&self) -> u64 {
+    /// The sums of `M` cells from `first` on. Loads that come after it see at least what was there before them.
+    pub(super) fn sums<const M: usize>(&self, first: usize) -> [u64; M] {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
             if moves % 2 == 0 {
-                let words = self.copies.iter().map(|word| signed(word.load(Ordering::Relaxed)));
-                let sum = words.fold(self.fallback.load(), u64::wrapping_add);
+                let sums = self.add_up(first);
                 fence(Ordering::SeqCst);
                 if self.moves.load(Ordering::Relaxed) == moves {
-                    return sum;
+                    return sums;
                 }
             }
             spin_loop();
             sys::yield_now();
         }
+    }
+
+    fn add_up<const M: usize>(&self, first: usize) -> [u64; M] {
+        let mut sums = [0u64; M];
+        for (sum, fallback) in sums.iter_mut().zip(self.fallback.iter().skip(first)) {
+            *sum = fallback.load();
+        }
+        for copy in self.copies.iter() {
+            for (sum, word) in sums.iter_mut().zip(copy.iter().skip(first)) {
+                #[cfg(test)]
+                assert!((-HALF..HALF).contains(&(signed(word.load(Ordering::Relaxed)) as i64)), "a word is too large");
+                *sum = sum.wrapping_add(signed(word.load(Ordering::Relaxed)));
+            }
+        }
+        sums
+    }
+
+    /// The numbers of moves that have begun and ended.
+    #[cfg(test)]
+    pub(super) fn moves(&self) -> u32 {
+        self.moves.load(Ordering::Relaxed)
     }
 }
 
