@@ -34,11 +34,12 @@ impl<const STRIDE: usize> Region<STRIDE> {
         Self { state: SpinLock::new(State { range: 0, used: STRIDE, free: [0; CLASSES] }) }
     }
 
-    /// Allocates an item of zeroes; the address is that of CPU 0. None if there is no memory, or none so large.
+    /// Allocates an item of zeroes; the address is that of CPU 0. None if there is no memory, or none so large,
+    /// and in a child of `fork` if another thread of the parent was allocating or freeing at that moment.
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
         let slots = super::memory::region()?.1;
         let class = class(layout, STRIDE)?;
-        self.state.with(|state| state.recycle(class, slots, STRIDE).or_else(|| state.cut(class, slots, STRIDE)))
+        self.state.try_with(|state| state.recycle(class, slots, STRIDE).or_else(|| state.cut(class, slots, STRIDE)))?
     }
 
     /// Frees an item.
@@ -48,7 +49,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// It is one that [`alloc`](Self::alloc) of this region returned for `layout`, and it is not used any more.
     pub unsafe fn free(&self, item: NonNull<u8>, layout: Layout) {
         let Some(class) = class(layout, STRIDE) else { return };
-        self.state.with(|state| {
+        let _ = self.state.try_with(|state| {
             // SAFETY: an item is a word at least, aligned to one, and nobody else uses it any more.
             unsafe { item.cast::<usize>().write(state.free[class]) };
             state.free[class] = item.as_ptr().expose_provenance();

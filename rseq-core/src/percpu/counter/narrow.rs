@@ -19,6 +19,8 @@ pub(super) struct Cells<K: Index> {
     fallback: Shared,
     /// Odd while a word is moved.
     moves: AtomicU32,
+    /// The process that moved a word last.
+    mover: AtomicU32,
 }
 
 /// The word would become too large.
@@ -81,7 +83,7 @@ critical_section! {
 
 impl<K: Index> Cells<K> {
     pub(super) const fn new() -> Self {
-        Self { copies: Copies::new(), fallback: Shared::new(), moves: AtomicU32::new(0) }
+        Self { copies: Copies::new(), fallback: Shared::new(), moves: AtomicU32::new(0), mover: AtomicU32::new(0) }
     }
 
     #[inline]
@@ -124,7 +126,8 @@ impl<K: Index> Cells<K> {
         sys::with_signals_blocked(|| {
             let moves = self.moves.load(Ordering::Relaxed);
             let begun = moves.wrapping_add(1);
-            let (won, lost) = (Ordering::Acquire, Ordering::Relaxed);
+            self.mover.store(sys::process_id().unwrap_or(0), Ordering::Relaxed);
+            let (won, lost) = (Ordering::AcqRel, Ordering::Relaxed);
             if moves % 2 == 1 || self.moves.compare_exchange(moves, begun, won, lost).is_err() {
                 return;
             }
@@ -138,10 +141,18 @@ impl<K: Index> Cells<K> {
         });
     }
 
+    /// Whether the thread that moves a word was one of the parent of this process, a child of `fork`: the word that it had
+    /// taken is lost to the child.
+    #[cold]
+    fn mover_is_gone(&self) -> bool {
+        let mover = self.mover.load(Ordering::Relaxed);
+        mover != 0 && sys::process_id().is_some_and(|process| process != mover)
+    }
+
     pub(super) fn sum(&self) -> u64 {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
-            if moves % 2 == 0 {
+            if moves % 2 == 0 || self.mover_is_gone() {
                 let words = self.copies.iter().map(|word| signed(word.load(Ordering::Relaxed)));
                 let sum = words.fold(self.fallback.load(), u64::wrapping_add);
                 fence(Ordering::SeqCst);
