@@ -149,7 +149,7 @@ impl Area for Ambient {
 pub fn ensure_registered() -> Result<Owner, Cause> {
     register().map_err(|cause| match cause {
         // Threads may be unregistered because the kernel or a filter refused: the kernel is asked which it is.
-        Cause::NobodyRegisters(_) => probe().err().map_or(cause, Cause::of),
+        Cause::NobodyRegisters(_) | Cause::ThreadNotRegistered(_) => probe().err().map_or(cause, Cause::of),
         cause => cause,
     })
 }
