@@ -3,16 +3,24 @@
 use crate::abi::Rseq;
 use crate::area::{Area, OwnArea};
 use crate::libc_area::{Owner, Symbols};
+use crate::registration::probe;
 use crate::status::Cause;
 use crate::{ByMmCid, KernelRseq, Token, arch, facts};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
+
+#[cfg(feature = "std")]
+mod thread;
 
 /// Where the area of the calling thread is, whoever owns its registration: a type without fields, whose tokens cost
 /// nothing to keep and nothing to pass on.
 ///
 /// It is the thread's own area ([`OwnArea`]) at first, and the libc's or the runtime's once
 /// [`ensure_registered`] has found that they register threads. The types in [`percpu`](crate::percpu) work by it.
+///
+/// A child of `vfork`, or of another clone that shares the thread pointer of a running thread, shares that thread's area
+/// too, and the kernel maintains it for one of the two only. Such a child must not run sections, and must not use the
+/// types in [`percpu`](crate::percpu): all it does is call `exec` or exit.
 ///
 /// # Examples
 ///
@@ -67,7 +75,7 @@ static __rseq_core_distance: AtomicIsize = AtomicIsize::new(0);
 /// Active bytes of areas that the libc or the runtime registers; of no meaning where there are none.
 static ADOPTED_ACTIVE_SIZE: AtomicU32 = AtomicU32::new(0);
 
-/// Whether `DISTANCE` holds.
+/// Whether `__rseq_core_distance` and `ADOPTED_ACTIVE_SIZE` hold.
 static IS_SETTLED: AtomicBool = AtomicBool::new(false);
 
 impl Ambient {
@@ -80,7 +88,8 @@ impl Ambient {
         Token::new(Self)
     }
 
-    /// A token by concurrency ID, where the kernel maintains it (Linux 6.3) and this thread is registered.
+    /// A token by concurrency ID, where the kernel maintains it (Linux 6.3) and this thread is registered. None before
+    /// the first [`ensure_registered`] of the process.
     #[inline]
     pub fn token_by_mm_cid() -> Option<Token<'static, Self, ByMmCid>> {
         Self::token().by_mm_cid()
@@ -116,14 +125,14 @@ impl Area for Ambient {
     }
 }
 
-/// Makes sure that this thread is registered, and says by whom.
+/// Makes sure that this thread is registered, and returns the owner of its registration.
 ///
 /// The types in [`percpu`](crate::percpu) do this when they are first used in a thread. A thread calls it itself before
-/// a signal handler uses one of them, since registering a thread may allocate in the libc.
+/// a signal handler uses one of them, because registering a thread may allocate in the libc.
 ///
 /// With the feature `std`, a thread that neither the libc nor a runtime registers is registered here, and released when
 /// it ends. Without it, such a thread stays unregistered, unless the program uses
-/// [`Registration::own`](crate::Registration#method.own).
+/// [`Registration::own`](crate::Registration#method.own). A thread that was refused is not asked about again.
 ///
 /// # Errors
 ///
@@ -138,6 +147,16 @@ impl Area for Ambient {
 /// }
 /// ```
 pub fn ensure_registered() -> Result<Owner, Cause> {
+    register().map_err(|cause| match cause {
+        // Threads may be unregistered because the kernel or a filter refused: the kernel is asked which it is.
+        Cause::NobodyRegisters(_) | Cause::ThreadNotRegistered(_) => probe().err().map_or(cause, Cause::of),
+        cause => cause,
+    })
+}
+
+/// As [`ensure_registered`], without a system call for the cause: for each use of per-CPU data in a thread that is not
+/// registered.
+pub(crate) fn register() -> Result<Owner, Cause> {
     if !IS_SETTLED.load(Ordering::Acquire) {
         settle();
     }
@@ -147,7 +166,7 @@ pub fn ensure_registered() -> Result<Owner, Cause> {
     }
     match symbols {
         Some(symbols) if symbols.registers() => Err(Cause::ThreadNotRegistered(symbols.owner)),
-        _ => thread::register(symbols.map(|symbols| symbols.owner)),
+        symbols => thread::register(symbols.map(|symbols| symbols.owner)),
     }
 }
 
@@ -160,66 +179,6 @@ fn settle() {
         __rseq_core_distance.store(bytes as isize, Ordering::Release);
     }
     IS_SETTLED.store(true, Ordering::Release);
-}
-
-/// Threads that neither the libc nor a runtime registers: released by the destructor of a thread-local.
-#[cfg(feature = "std")]
-mod thread {
-    extern crate std;
-
-    use crate::status::Cause;
-    use crate::{Mode, OwnArea, Owner, RegisterError, Registration, sys};
-    use core::cell::Cell;
-    use std::thread_local;
-
-    thread_local! {
-        static THIS: ThisThread = const { ThisThread { registration: Cell::new(None), refused: Cell::new(None) } };
-    }
-
-    struct ThisThread {
-        registration: Cell<Option<Registration<OwnArea>>>,
-        refused: Cell<Option<RegisterError>>,
-    }
-
-    /// Registers this thread, which is not registered, unless it was refused before.
-    pub(super) fn register(_: Option<Owner>) -> Result<Owner, Cause> {
-        let registered = THIS.try_with(|this| match this.refused.get() {
-            Some(error) => Err(error),
-            // A signal handler must not find the thread registered and its cell empty.
-            None => sys::with_signals_blocked(|| this.register()),
-        });
-        match registered {
-            Ok(Ok(())) => Ok(Owner::Own),
-            Ok(Err(error)) => Err(Cause::of(error)),
-            Err(_) => Err(Cause::ThreadEnds),
-        }
-    }
-
-    impl ThisThread {
-        fn register(&self) -> Result<(), RegisterError> {
-            // A registration that is kept is none that the kernel knows: other code has released it.
-            core::mem::forget(self.registration.take());
-            let registered = own();
-            self.refused.set(registered.as_ref().err().copied());
-            registered.map(|registration| self.registration.set(Some(registration)))
-        }
-    }
-
-    fn own() -> Result<Registration<OwnArea>, RegisterError> {
-        // SAFETY: the destructor of the thread-local that keeps it releases it before the thread's memory goes. A child
-        // of `vfork`, and any other clone that shares this thread pointer with a running parent, shares the area that
-        // says that it is registered, and so does not come here. The kernel's facts are the kernel's own.
-        unsafe { Registration::<OwnArea>::own(Mode::Extended) }
-    }
-
-    impl Drop for ThisThread {
-        fn drop(&mut self) {
-            if let Some(registration) = self.registration.take() {
-                // A filter that came since may refuse it. The kernel then writes the area until the thread has ended.
-                let _ = registration.release();
-            }
-        }
-    }
 }
 
 /// Without `std` nothing would release a thread when it ends.

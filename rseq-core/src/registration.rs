@@ -6,6 +6,7 @@ mod options;
 mod ours;
 mod request;
 
+pub(crate) use call::probe;
 pub use error::{RegisterError, ReleaseError};
 pub use options::{Fallback, Mode, Options};
 

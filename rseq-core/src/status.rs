@@ -27,12 +27,17 @@ pub enum Cause {
     Filtered(Errno),
     /// Linux 6.19 and 7.0 on arm64 do not restart interrupted sections, so that these protect nothing.
     NotRestarted(u32, u32),
-    /// This version of rseq-core registers no threads (it was built without its feature `std`), nor does anybody else:
-    /// of a libc or a runtime that could, and is switched off, the owner is named.
+    /// The kernel has rseq, and no code registers threads: rseq-core was built without its feature `std`. The owner is the
+    /// libc or the runtime that could do it and is switched off.
     NobodyRegisters(Option<Owner>),
-    /// The libc or the runtime registers threads, but not this one: it was not made by that library.
+    /// The libc or the runtime registers threads, but not this one: it was not made by that library, or other code has
+    /// released its registration.
     ThreadNotRegistered(Owner),
-    /// Other code has registered this thread at an area that it does not tell: it exports no `__rseq_offset`.
+    /// This is a child of `vfork`, or of a clone without `CLONE_SETTLS`: it shares the thread pointer, and so the area, of
+    /// another thread.
+    SharedThreadPointer,
+    /// Other code has registered this thread at an unknown address: it exports no `__rseq_offset`. A plugin with its own
+    /// copy of this crate is such code.
     OtherOwner,
     /// The thread is ending, and its registration has been released.
     ThreadEnds,
@@ -44,7 +49,6 @@ pub enum Cause {
 
 impl Cause {
     /// What an error of a registration comes from.
-    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "nothing is registered then"))]
     pub(crate) fn of(error: RegisterError) -> Self {
         match error {
             RegisterError::NoSyscall => match sys::kernel_version() {
@@ -59,7 +63,12 @@ impl Cause {
 
     /// The defect of this kernel, if it has the one that makes sections useless.
     pub(crate) fn of_kernel() -> Option<Self> {
-        if !cfg!(target_arch = "aarch64") {
+        let is_arm64 = match () {
+            () if cfg!(target_arch = "aarch64") => true,
+            () if cfg!(target_arch = "arm") => sys::is_arm64_kernel(),
+            () => false,
+        };
+        if !is_arm64 {
             return None;
         }
         match sys::kernel_version()? {
@@ -100,18 +109,25 @@ impl fmt::Display for Cause {
                 "Linux {version}.{patch} on arm64 does not restart interrupted sections: update to 7.1 or later"
             ),
             Self::NobodyRegisters(Some(Owner::Runtime)) => {
-                f.write_str("the runtime has left threads unregistered (RSEQ_RT=off, or the kernel refused)")
+                f.write_str("the runtime leaves threads unregistered: unset RSEQ_RT=off, or register the thread yourself")
             }
             Self::NobodyRegisters(Some(_)) => f.write_str(
-                "glibc has left threads unregistered (glibc.pthread.rseq=0 in GLIBC_TUNABLES, or the kernel refused), \
-                 and rseq-core was built without the feature `std`",
+                "glibc leaves threads unregistered: remove glibc.pthread.rseq=0 from GLIBC_TUNABLES, or build rseq-core \
+                 with its feature `std`",
             ),
             Self::NobodyRegisters(None) => f.write_str(
-                "this libc registers no threads, and rseq-core was built without the feature `std`, which does",
+                "the libc registers no threads (musl and bionic do not): build rseq-core with its feature `std`",
             ),
-            Self::ThreadNotRegistered(owner) => write!(f, "{owner} registers threads, but has not registered this one"),
+            Self::ThreadNotRegistered(owner) => write!(
+                f,
+                "{owner} registers threads, but this one is not registered: start threads by {owner} (raw clone does not \
+                 register them)"
+            ),
+            Self::SharedThreadPointer => f.write_str(
+                "this is a child of vfork or of a clone without CLONE_SETTLS, which has no thread pointer of its own",
+            ),
             Self::OtherOwner => f.write_str(
-                "another library has registered this thread and does not say where: it exports no __rseq_offset",
+                "another library has registered this thread without exporting __rseq_offset: register threads in one library only",
             ),
             Self::ThreadEnds => f.write_str("the thread is ending and has released its registration"),
             Self::NoMemory => f.write_str("no memory for per-CPU data, or the number of CPUs is not known"),
@@ -164,6 +180,12 @@ mod tests {
         assert!(text(Cause::NobodyRegisters(None)).contains("feature `std`"));
         assert!(text(Cause::NobodyRegisters(Some(Owner::Libc))).contains("glibc.pthread.rseq=0"));
         assert!(text(Cause::NobodyRegisters(Some(Owner::Runtime))).contains("RSEQ_RT=off"));
+        assert!(text(Cause::SharedThreadPointer).contains("vfork"));
+        assert!(text(Cause::ThreadNotRegistered(Owner::Runtime)).contains("start threads by the runtime"));
+        assert!(text(Cause::OtherOwner).contains("__rseq_offset"));
+        assert!(text(Cause::ThreadEnds).contains("the thread is ending"));
+        assert!(text(Cause::NoMemory).contains("no memory"));
+        assert!(text(Cause::Refused(RegisterError::Fault)).contains("cannot write the rseq area"));
         assert!(text(Cause::NotRestarted(7, 0)).contains("Linux 7.0 on arm64"));
         assert_eq!(Status::On(Owner::Libc).to_string(), "on: the libc registers threads");
     }

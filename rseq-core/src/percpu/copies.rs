@@ -1,7 +1,7 @@
 //! One item of the process's per-CPU memory, made when it is first used.
 
 use super::memory::{self, LIMIT, STRIDE};
-use crate::ambient::ensure_registered;
+use crate::ambient::register;
 use crate::{Ambient, ByCpu, Index, OutOfRange, Token};
 use core::alloc::Layout;
 use core::fmt;
@@ -64,7 +64,7 @@ impl<T, K: Index> Copies<T, K> {
         &self,
         mut section: impl FnMut(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, OutOfRange>,
     ) -> Option<R> {
-        ensure_registered().ok()?;
+        register().ok()?;
         let (base, slots) = self.make()?;
         loop {
             // A section that left does not say which index it had: with one that has a slot, the thread has moved.

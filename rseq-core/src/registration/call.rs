@@ -55,13 +55,30 @@ fn explain(error: CallError, area: NonNull<Rseq>, attempt: Attempt, kernel: Kern
     }
 }
 
+/// Whether a thread could be registered here, by a call that changes nothing.
+///
+/// # Errors
+///
+/// [`RegisterError::NoSyscall`] and [`RegisterError::Blocked`].
+pub(crate) fn probe() -> Result<(), RegisterError> {
+    match invalid_call(arch::own_area(), abi::ORIGINAL_SIZE) {
+        Err(CallError::Invalid) => Ok(()),
+        Err(CallError::NoSyscall) if !KernelRseq::read().has_feature_size() => Err(RegisterError::NoSyscall),
+        Err(filtered) => Err(RegisterError::Blocked(filtered.errno())),
+        Ok(()) => Err(RegisterError::Blocked(Errno(0))),
+    }
+}
+
 /// Whether it is the kernel that answers: it calls an unregistration with an unknown flag invalid, before it looks at
 /// anything else, and a filter that refuses the call refuses this one too.
 fn kernel_answers(area: NonNull<Rseq>, len: u32) -> bool {
+    invalid_call(area, len) == Err(CallError::Invalid)
+}
+
+fn invalid_call(area: NonNull<Rseq>, len: u32) -> Result<(), CallError> {
     let flags = abi::FLAG_UNREGISTER | UNKNOWN_FLAG;
     // SAFETY: the call registers nothing, since it asks to release, and releases nothing, since the flag is unknown.
-    let answer = unsafe { sys::rseq(area.as_ptr(), len, flags, arch::SIGNATURE) };
-    answer == Err(CallError::Invalid)
+    unsafe { sys::rseq(area.as_ptr(), len, flags, arch::SIGNATURE) }
 }
 
 fn is_registered(area: NonNull<Rseq>) -> bool {

@@ -22,11 +22,13 @@ pub use errno::Errno;
 pub(crate) use file::read_file;
 pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 pub(crate) use process::generation;
+#[cfg(all(feature = "std", not(rseq_stub)))]
+pub(crate) use process::thread_id;
 pub use rseq::{CallError, rseq, rseq_raw};
 pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
 pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
 pub(crate) use timer::alarm_after;
-pub(crate) use uname::kernel_version;
+pub(crate) use uname::{is_arm64_kernel, kernel_version};
 
 /// `syscall(nr, args)` - any system call, by number.
 ///

@@ -1,4 +1,4 @@
-//! Which process this is, in one load.
+//! Which process this is, in one load, and which thread.
 
 use super::memory;
 use core::ptr;
@@ -63,6 +63,13 @@ fn map_word() -> Option<*mut AtomicUsize> {
     // SAFETY: it was mapped above, and nobody has seen it.
     let _ = unsafe { memory::unmap(page, size_of::<AtomicUsize>()) };
     None
+}
+
+/// `gettid()`; None where a filter refuses it.
+#[cfg(all(feature = "std", not(rseq_stub)))]
+pub(crate) fn thread_id() -> Option<i32> {
+    // SAFETY: the call takes no argument and touches no memory.
+    unsafe { super::syscall(linux_raw_sys::general::__NR_gettid, [0; 6]) }.ok().map(|id| id as i32)
 }
 
 #[cfg(all(test, not(miri), not(rseq_stub)))]

@@ -35,11 +35,18 @@ pub(super) struct Cells<const N: usize, K: Index> {
     fallback: [Shared; N],
     /// Odd while a word is moved.
     moves: AtomicU32,
+    /// The process that moved a word last.
+    mover: AtomicUsize,
 }
 
 impl<const N: usize, K: Index> Cells<N, K> {
     pub(super) const fn new() -> Self {
-        Self { copies: Copies::new(), fallback: [const { Shared::new() }; N], moves: AtomicU32::new(0) }
+        Self {
+            copies: Copies::new(),
+            fallback: [const { Shared::new() }; N],
+            moves: AtomicU32::new(0),
+            mover: AtomicUsize::new(0),
+        }
     }
 
     /// Adds to a cell, if there is one of this number.
@@ -88,9 +95,13 @@ impl<const N: usize, K: Index> Cells<N, K> {
         // A handler that sums up must not wait for the thread that it interrupts.
         sys::with_signals_blocked(|| {
             let moves = self.moves.load(Ordering::Relaxed);
-            let begun = moves.wrapping_add(1);
-            let (won, lost) = (Ordering::Acquire, Ordering::Relaxed);
-            if moves % 2 == 1 || self.moves.compare_exchange(moves, begun, won, lost).is_err() {
+            let is_moving = moves % 2 == 1;
+            if is_moving && !self.mover_is_gone() {
+                return;
+            }
+            let begun = moves.wrapping_add(if is_moving { 2 } else { 1 });
+            self.mover.store(sys::generation(), Ordering::Relaxed);
+            if self.moves.compare_exchange(moves, begun, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                 return;
             }
             // Who reads what follows, or what is added to it, and then fences, sees the odd number or a later one.
@@ -105,11 +116,18 @@ impl<const N: usize, K: Index> Cells<N, K> {
         });
     }
 
+    /// Whether the thread that moves a word was one of the parent of this process, a child of `fork`: the word that it had
+    /// taken is lost to the child.
+    #[cold]
+    fn mover_is_gone(&self) -> bool {
+        self.mover.load(Ordering::Relaxed) != sys::generation()
+    }
+
     /// The sums of `M` cells from `first` on. Loads that come after it see at least what was there before them.
     pub(super) fn sums<const M: usize>(&self, first: usize) -> [u64; M] {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
-            if moves % 2 == 0 {
+            if moves % 2 == 0 || self.mover_is_gone() {
                 let sums = self.add_up(first);
                 fence(Ordering::SeqCst);
                 if self.moves.load(Ordering::Relaxed) == moves {
