@@ -1,11 +1,12 @@
-//! Measures the cases and prints each as a line of JSON; `cargo run --release -- bench` shows them.
+//! Measures the cases and prints lines of JSON; `cargo run --release -- bench` shows them.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bench::{Case, Settings, cases, measure};
+use bench::{Case, CaseResult, Settings, cases, measure};
 use clap::Parser;
+use serde::Serialize;
 
 /// Measures the per-CPU types of rseq-core beside their peers.
 #[derive(Debug, Parser)]
@@ -46,12 +47,25 @@ fn run(mut args: Args) -> Result<(), String> {
     let round = Duration::from_millis(args.milliseconds);
     let settings = Settings { threads: args.threads, rounds: args.rounds, round };
     for case in selected(&args.names)? {
-        announce(case, &settings);
-        let result = measure(case, &settings)?;
-        let line = serde_json::to_string(&result).map_err(|error| error.to_string())?;
-        writeln!(io::stdout(), "{line}").map_err(|error| error.to_string())?;
+        print(&Line::Begins(announcement(case, &settings)))?;
+        print(&Line::Case(measure(case, &settings)?))?;
     }
     Ok(())
+}
+
+/// A line of JSON on stdout.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    /// What is measured now, for people.
+    Begins(String),
+    /// What came of it.
+    Case(CaseResult),
+}
+
+fn print(line: &Line) -> Result<(), String> {
+    let text = serde_json::to_string(line).map_err(|error| error.to_string())?;
+    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
 }
 
 fn selected(names: &[String]) -> Result<Vec<&'static Case>, String> {
@@ -64,12 +78,12 @@ fn selected(names: &[String]) -> Result<Vec<&'static Case>, String> {
     Ok(cases::ALL.iter().filter(wanted).collect())
 }
 
-/// Says on stderr what is measured now and for about how long.
-fn announce(case: &Case, settings: &Settings) {
+/// What is measured, and for about how long.
+fn announcement(case: &Case, settings: &Settings) -> String {
     let (contenders, threads) = (case.contenders.len(), case.threads_of(settings));
     let runs = settings.rounds * (threads.clone().count() * contenders) as u32;
     let seconds = (settings.round * runs).as_secs().max(1);
     let threads: Vec<_> = threads.map(|threads| threads.to_string()).collect();
     let name = case.name;
-    eprintln!("{name}: {contenders} contenders, {} threads, about {seconds} s", threads.join(", "));
+    format!("{name}: {contenders} contenders, {} threads, about {seconds} s", threads.join(", "))
 }
