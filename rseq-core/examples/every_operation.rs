@@ -6,7 +6,7 @@
 #![expect(clippy::missing_safety_doc, reason = "the contract is the operation's")]
 
 use rseq_core::ops::{librseq, this_cpu};
-use rseq_core::percpu::{Counter, Item, Pool};
+use rseq_core::percpu::{Item, SlotCounter, SlotPool};
 use rseq_core::{
     ByCpu, ByMmCid, KernelRseq, Mode, Options, OwnArea, Registration, Release, SliceGuard, SliceOutcome, ThreadArea,
     Token,
@@ -55,23 +55,23 @@ probes! {
 }
 
 #[unsafe(no_mangle)]
-pub fn probe_counter(counter: &Counter<'_>, token: Own<'_>) -> usize {
+pub fn probe_counter(counter: &SlotCounter<'_>, token: Own<'_>) -> usize {
     let _ = counter.add(token, 1);
     counter.sum()
 }
 
 #[unsafe(no_mangle)]
-pub fn probe_counter_add(counter: &Counter<'_>, token: Own<'_>, count: usize) -> bool {
+pub fn probe_counter_add(counter: &SlotCounter<'_>, token: Own<'_>, count: usize) -> bool {
     counter.add(token, count).is_ok()
 }
 
 #[unsafe(no_mangle)]
-pub fn probe_counter_increment(counter: &Counter<'_>, token: Own<'_>) -> bool {
+pub fn probe_counter_increment(counter: &SlotCounter<'_>, token: Own<'_>) -> bool {
     counter.increment(token).is_ok()
 }
 
 #[unsafe(no_mangle)]
-pub fn probe_pool<'a>(pool: &Pool<'a, u64, ByCpu>, token: Own<'_>) -> Option<Item<'a, u64>> {
+pub fn probe_pool<'a>(pool: &SlotPool<'a, u64, ByCpu>, token: Own<'_>) -> Option<Item<'a, u64>> {
     let item = pool.pop(token).ok()??;
     pool.push(token, item).err().map(|(_, item)| item)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
-use rseq_core::percpu::{Counter, IndexError, Node, Pool, PossibleCpus, PushError, SlotStorage};
+use rseq_core::percpu::{IndexError, Node, PossibleCpus, PushError, SlotCounter, SlotPool, SlotStorage};
 use rseq_core::{Area, Registration, ThreadArea, Token};
 
 /// Reports a skip outside of the harness, which shows the output of failed tests only.
@@ -47,7 +47,7 @@ fn an_index_without_a_slot_is_named() {
         return;
     }
     let storage = SlotStorage::<1>::new();
-    let counter = Counter::new(storage.slots(&PossibleCpus::parse(b"0").unwrap()).unwrap());
+    let counter = SlotCounter::new(storage.slots(&PossibleCpus::parse(b"0").unwrap()).unwrap());
     let (added, highest) = (AtomicUsize::new(0), PossibleCpus::read().unwrap().highest());
     let named = busy(&|token| match counter.add(token, 1) {
         Ok(()) => {
@@ -73,7 +73,7 @@ fn a_pool_names_an_index_without_a_list() {
     }
     let mut heads = SlotStorage::<1>::new();
     let mut nodes = [const { Node::new(7u64) }; 4];
-    let pool = Pool::new(&mut heads, &PossibleCpus::parse(b"0").unwrap(), &mut nodes).unwrap();
+    let pool = SlotPool::new(&mut heads, &PossibleCpus::parse(b"0").unwrap(), &mut nodes).unwrap();
     let named = busy(&|token| match pool.pop(token) {
         Err(IndexError::NoSlot(1..)) => true,
         Err(error) => panic!("{error}"),
@@ -101,7 +101,7 @@ fn every_cpu_has_its_share_of_nodes() {
     let cpus = PossibleCpus::read().unwrap();
     let mut heads = SlotStorage::<1024>::new();
     let mut nodes = [const { Node::new(0u8) }; NODES];
-    let pool = Pool::new(&mut heads, &cpus, &mut nodes).unwrap();
+    let pool = SlotPool::new(&mut heads, &cpus, &mut nodes).unwrap();
     let share = NODES / cpus.count() as usize;
     let popped = AtomicUsize::new(0);
     let found = busy(&|token| {
@@ -120,12 +120,13 @@ fn copies_of_a_counter_count_together() {
     let Some(registration) = adopted() else { return };
     static STORAGE: SlotStorage<1024> = SlotStorage::new();
     let cpus = PossibleCpus::read().unwrap();
-    let (one, other) = (Counter::new(STORAGE.slots(&cpus).unwrap()), Counter::new(STORAGE.slots(&cpus).unwrap()));
+    let (one, other) =
+        (SlotCounter::new(STORAGE.slots(&cpus).unwrap()), SlotCounter::new(STORAGE.slots(&cpus).unwrap()));
     add(one, registration.token(), 3);
     add(other, registration.token(), 4);
     assert_eq!((one.sum(), other.sum()), (7, 7));
 }
 
-fn add<A: Area>(counter: Counter<'_>, token: Token<'_, A>, count: usize) {
+fn add<A: Area>(counter: SlotCounter<'_>, token: Token<'_, A>, count: usize) {
     counter.add(token, count).expect("every possible CPU has a slot");
 }

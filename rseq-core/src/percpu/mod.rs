@@ -3,8 +3,8 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
-//! | [`Counter`] | a count that each CPU adds to in its own slot |
-//! | [`Pool`] | values in a free list for each CPU |
+//! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
+//! | [`SlotPool`] | values in a free list for each CPU |
 //! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |
 //!
 //! # The index
@@ -32,21 +32,21 @@
 //! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
 //! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other.
 
-mod counter;
 mod cpu_list;
 mod cpu_set;
 mod error;
-mod pool;
 mod possible;
 mod sharing;
+mod slot_counter;
+mod slot_pool;
 mod slots;
 mod storage;
 
-pub use counter::Counter;
 pub use cpu_list::{CpuRanges, ParseError};
 pub use error::IndexError;
-pub use pool::{Item, Node, Pool, PushError};
 pub use possible::PossibleCpus;
 pub use sharing::{Private, Shared, UniqueIn};
+pub use slot_counter::SlotCounter;
+pub use slot_pool::{Item, Node, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
 pub use storage::SlotStorage;

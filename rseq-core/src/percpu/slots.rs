@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 const WORD: usize = size_of::<usize>();
 
 /// Words that lie `STRIDE` bytes apart, one for each index that a thread can have: per-CPU storage for
-/// [`Counter`](super::Counter) and for sections of your own.
+/// [`SlotCounter`](super::SlotCounter) and for sections of your own.
 ///
 /// `K` is the index that the slots go by. `STRIDE` is a power of two and at least a word. With 64, the default and a
 /// cache line on most machines, CPUs do not share lines; machines that fetch lines in pairs like 128.
@@ -87,15 +87,15 @@ impl<'a, K: UniqueIn<Private>, const STRIDE: usize> Slots<'a, K, STRIDE> {
     ///
     /// ```
     /// use core::sync::atomic::AtomicUsize;
-    /// use rseq_core::percpu::{Counter, PossibleCpus, Slots};
+    /// use rseq_core::percpu::{SlotCounter, PossibleCpus, Slots};
     ///
     /// let cpus = PossibleCpus::read()?;
     /// let mut words = Vec::new();
     /// words.resize_with(cpus.slots_by_cpu(), AtomicUsize::default);
     /// // A stride of one word: dense, but CPUs share cache lines.
     /// let slots = Slots::<_, { size_of::<usize>() }>::new(&mut words, &cpus)?;
-    /// let counter: Counter<'_, _, _> = Counter::new(slots);
-    /// # fn by_cpu<const N: usize>(_: Counter<'_, rseq_core::ByCpu, N>) {}
+    /// let counter: SlotCounter<'_, _, _> = SlotCounter::new(slots);
+    /// # fn by_cpu<const N: usize>(_: SlotCounter<'_, rseq_core::ByCpu, N>) {}
     /// # by_cpu(counter);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -16,10 +16,10 @@ use core::sync::atomic::{AtomicU8, AtomicUsize};
 /// The type fixes the kind and the stride, so all users of a static agree on them:
 ///
 /// ```compile_fail,E0308
-/// # use rseq_core::{ByMmCid, percpu::{Counter, PossibleCpus, SlotStorage}};
+/// # use rseq_core::{ByMmCid, percpu::{SlotCounter, PossibleCpus, SlotStorage}};
 /// static HITS: SlotStorage<1024> = SlotStorage::new();
 ///
-/// let by_mm_cid: Counter<'_, ByMmCid> = Counter::new(HITS.slots(&PossibleCpus::read()?)?);
+/// let by_mm_cid: SlotCounter<'_, ByMmCid> = SlotCounter::new(HITS.slots(&PossibleCpus::read()?)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -27,14 +27,14 @@ use core::sync::atomic::{AtomicU8, AtomicUsize};
 ///
 /// ```
 /// use rseq_core::ByMmCid;
-/// use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage};
+/// use rseq_core::percpu::{SlotCounter, PossibleCpus, SlotStorage};
 ///
 /// static BY_CPU: SlotStorage<1024> = SlotStorage::new();
 /// static BY_MM_CID: SlotStorage<1024, ByMmCid, 128> = SlotStorage::new();
 ///
 /// let cpus = PossibleCpus::read()?;
-/// let counter = Counter::new(BY_CPU.slots(&cpus)?);
-/// let by_mm_cid = Counter::new(BY_MM_CID.slots(&cpus)?);
+/// let counter = SlotCounter::new(BY_CPU.slots(&cpus)?);
+/// let by_mm_cid = SlotCounter::new(BY_MM_CID.slots(&cpus)?);
 /// assert_eq!((counter.sum(), by_mm_cid.sum()), (0, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage, Slots};
+use rseq_core::percpu::{PossibleCpus, SlotCounter, SlotStorage, Slots};
 use rseq_core::{Aborted, Area, ByCpu, Committed, Token};
 
 use crate::sections::{armed, unarmed};
@@ -54,10 +54,10 @@ pub struct Trial {
 }
 
 /// The counter over the slots, and the check that this machine's CPUs fit.
-pub fn counter() -> Result<Counter<'static>, String> {
+pub fn counter() -> Result<SlotCounter<'static>, String> {
     let cpus = PossibleCpus::read().map_err(|errno| format!("possible CPUs: {errno}"))?;
     let slots = STORAGE.slots(&cpus).map_err(|error| error.to_string())?;
-    Ok(Counter::new(*SLOTS.get_or_init(|| slots)))
+    Ok(SlotCounter::new(*SLOTS.get_or_init(|| slots)))
 }
 
 /// Runs the load over threads that register through `S`.
@@ -133,7 +133,7 @@ fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(
 /// Adds on top of whatever it interrupts, in threads that are registered.
 extern "C" fn add_in_handler<S: Source>(_: libc::c_int) {
     let (Some(slots), Some(token)) = (SLOTS.get(), S::current()) else { return };
-    if Counter::new(*slots).add(token, 1).is_ok() {
+    if SlotCounter::new(*slots).add(token, 1).is_ok() {
         HANDLED.fetch_add(1, Relaxed);
     }
 }

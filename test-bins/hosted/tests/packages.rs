@@ -33,13 +33,13 @@ fn main() {
 
 /// A section that is linked, and that this program need not run.
 const MAIN: &str = r#"
-use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage};
+use rseq_core::percpu::{SlotCounter, PossibleCpus, SlotStorage};
 use rseq_core::Registration;
 
 static HITS: SlotStorage<1024> = SlotStorage::new();
 
 fn main() {
-    let counter = Counter::new(HITS.slots(&PossibleCpus::read().unwrap()).unwrap());
+    let counter = SlotCounter::new(HITS.slots(&PossibleCpus::read().unwrap()).unwrap());
     if let Ok(registration) = Registration::adopt() {
         counter.increment(registration.token()).unwrap();
     }

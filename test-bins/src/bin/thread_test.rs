@@ -6,7 +6,7 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use linux_raw_sys::general as raw;
-use rseq_core::percpu::{Counter, PossibleCpus, Slots};
+use rseq_core::percpu::{PossibleCpus, SlotCounter, Slots};
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, arch};
 use rseq_rt::process::ExitCode;
@@ -459,7 +459,7 @@ fn too_many() -> Verdict {
 /// What the many threads share.
 #[derive(Clone, Copy)]
 struct Shared<'a> {
-    counter: Counter<'a>,
+    counter: SlotCounter<'a>,
     ended: &'a AtomicU32,
     refused: &'a AtomicU32,
 }
@@ -491,7 +491,7 @@ fn counted(count: u32, run: fn(u32, Shared<'static>) -> Result<u32, Errno>) -> V
     static REFUSED: AtomicU32 = AtomicU32::new(0);
     ENDED.store(0, Ordering::Relaxed);
     REFUSED.store(0, Ordering::Relaxed);
-    let shared = Shared { counter: Counter::new(slots), ended: &ENDED, refused: &REFUSED };
+    let shared = Shared { counter: SlotCounter::new(slots), ended: &ENDED, refused: &REFUSED };
     let start = time::now();
     let waits = run(count, shared).or_fail("spawn")?;
     let sum = shared.counter.sum();

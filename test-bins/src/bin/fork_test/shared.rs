@@ -4,7 +4,7 @@ use core::ops::AddAssign;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::SIGUSR1;
-use rseq_core::percpu::{self, Counter, PossibleCpus};
+use rseq_core::percpu::{self, PossibleCpus, SlotCounter};
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::load::{self, pace};
@@ -62,7 +62,7 @@ pub fn by_cpu_id(short: bool) -> Verdict {
     Ok(())
 }
 
-/// [`Counter`] over [`percpu::Slots::shared`]: by concurrency ID it does not compile.
+/// [`SlotCounter`] over [`percpu::Slots::shared`]: by concurrency ID it does not compile.
 pub fn by_the_core(short: bool) -> Verdict {
     let memory = Slots::shared().or_fail("shared slots")?;
     let words = memory.count() * STRIDE / size_of::<usize>();
@@ -72,14 +72,14 @@ pub fn by_the_core(short: bool) -> Verdict {
     let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
     // SAFETY: these processes alone have the mapping, and use it through this counter.
     let slots = unsafe { percpu::Slots::<ByCpu, STRIDE>::shared(words, &cpus) }.ok().or_fail("slots for each CPU")?;
-    let counter = Counter::new(slots);
+    let counter = SlotCounter::new(slots);
     let totals = in_processes(short, &|token, time| add_by_core(&counter, token, time))?;
     note!("{} added, {} found", totals.added, counter.sum());
     ensure!(counter.sum() == totals.added, "{} added but {} found", totals.added, counter.sum());
     Ok(())
 }
 
-fn add_by_core(counter: &Counter<'_, ByCpu, STRIDE>, token: Here, time: u64) -> Option<(usize, usize)> {
+fn add_by_core(counter: &SlotCounter<'_, ByCpu, STRIDE>, token: Here, time: u64) -> Option<(usize, usize)> {
     let mut added = 0;
     let deadline = Deadline::after(time);
     while !deadline.is_past() {

@@ -9,7 +9,7 @@ mod scene;
 
 use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
-use rseq_core::percpu::{Counter, IndexError, Pool, PossibleCpus, Private, PushError, Slots, UniqueIn};
+use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
 use rseq_core::{Index, OwnArea, RegisterError, Registration, Token, abi, arch};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
@@ -146,8 +146,8 @@ fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
     // SAFETY: the only calls.
     let ((heads, nodes), words) = unsafe { (scene.for_a_pool(), scene.for_a_counter()) };
     let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
-    let pool = Pool::<usize, C, STRIDE>::over(heads, &cpus, nodes).ok().or_fail("a pool")?;
-    let counter = Counter::new(Slots::<C, STRIDE>::new(words, &cpus).ok().or_fail("a counter")?);
+    let pool = SlotPool::<usize, C, STRIDE>::over(heads, &cpus, nodes).ok().or_fail("a pool")?;
+    let counter = SlotCounter::new(Slots::<C, STRIDE>::new(words, &cpus).ok().or_fail("a counter")?);
     let (token, item) = stale::<C, _>(|token| pool.pop(token))?;
     let item = item.ok().flatten().or_fail("a node of the pool")?;
     let before = scene.fingerprint();

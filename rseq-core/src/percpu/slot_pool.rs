@@ -11,7 +11,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Memory for one value of a [`Pool`], and its link.
+/// Memory for one value of a [`SlotPool`], and its link.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Node<T> {
@@ -40,8 +40,8 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// index, since a thread that pops by CPU and one that pops by concurrency ID could change the same list at once:
 ///
 /// ```compile_fail,E0308
-/// # use rseq_core::{Area, ByMmCid, Token, percpu::Pool};
-/// fn mixed<A: Area>(pool: &Pool<'_, u8, ByMmCid>, token: Token<'_, A>) {
+/// # use rseq_core::{Area, ByMmCid, Token, percpu::SlotPool};
+/// fn mixed<A: Area>(pool: &SlotPool<'_, u8, ByMmCid>, token: Token<'_, A>) {
 ///     let _ = pool.pop(token);
 /// }
 /// ```
@@ -49,13 +49,13 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// # Examples
 ///
 /// ```
-/// use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotStorage};
+/// use rseq_core::percpu::{Node, SlotPool, PossibleCpus, SlotStorage};
 /// # use rseq_core::Registration;
 ///
 /// let mut heads = SlotStorage::<1024>::new();
 /// let mut nodes = [const { Node::new([0u8; 256]) }; 128];
 /// let cpus = PossibleCpus::read()?;
-/// let pool = Pool::new(&mut heads, &cpus, &mut nodes)?;
+/// let pool = SlotPool::new(&mut heads, &cpus, &mut nodes)?;
 /// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// let token = registration.token();
 /// if let Some(mut buffer) = pool.pop(token)? {
@@ -69,12 +69,12 @@ unsafe impl<T: Send> Sync for Node<T> {}
 ///
 /// ```
 /// use rseq_core::ByMmCid;
-/// use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotStorage};
+/// use rseq_core::percpu::{Node, SlotPool, PossibleCpus, SlotStorage};
 /// # use rseq_core::Registration;
 ///
 /// let heads = Box::leak(Box::new(SlotStorage::<1024, ByMmCid>::new()));
 /// let nodes = (0..64).map(|_| Node::new(Vec::<u8>::new())).collect::<Vec<_>>().leak();
-/// let pool: Pool<'static, Vec<u8>, ByMmCid> = Pool::new(heads, &PossibleCpus::read()?, nodes)?;
+/// let pool: SlotPool<'static, Vec<u8>, ByMmCid> = SlotPool::new(heads, &PossibleCpus::read()?, nodes)?;
 /// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// if let Some(token) = registration.token().by_mm_cid() {
 ///     let buffer = pool.pop(token)?;
@@ -83,12 +83,12 @@ unsafe impl<T: Send> Sync for Node<T> {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Pool<'a, T, K = ByCpu, const STRIDE: usize = 64> {
+pub struct SlotPool<'a, T, K = ByCpu, const STRIDE: usize = 64> {
     heads: Slots<'a, K, STRIDE>,
     nodes: &'a [Node<T>],
 }
 
-/// A value popped from a [`Pool`]. [`Pool::push`] puts it back; an item that is dropped is lost to the pool.
+/// A value popped from a [`SlotPool`]. [`SlotPool::push`] puts it back; an item that is dropped is lost to the pool.
 #[derive(Debug)]
 #[must_use = "an item that is dropped is lost to its pool"]
 pub struct Item<'a, T> {
@@ -96,7 +96,7 @@ pub struct Item<'a, T> {
     value: PhantomData<&'a mut T>,
 }
 
-/// Why a [`Pool`] did not accept an item.
+/// Why a [`SlotPool`] did not accept an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushError {
@@ -141,7 +141,7 @@ impl<T> DerefMut for Item<'_, T> {
     }
 }
 
-impl<'a, T: Send, K: Index, const STRIDE: usize> Pool<'a, T, K, STRIDE> {
+impl<'a, T: Send, K: Index, const STRIDE: usize> SlotPool<'a, T, K, STRIDE> {
     /// A pool of `nodes`, which are dealt out over the lists of all CPUs of `cpus` in turn. By CPU a list that no CPU
     /// has gets none; by concurrency ID there is a list for each number that a thread can have.
     ///
@@ -257,11 +257,11 @@ mod tests {
     fn dealt<K: Index>(cpus: &str, nodes: usize) -> Vec<usize> {
         let mut heads = SlotStorage::<8, K>::new();
         let mut nodes: Vec<_> = (0..nodes).map(Node::new).collect();
-        let pool = Pool::new(&mut heads, &PossibleCpus::parse(cpus.as_bytes()).unwrap(), &mut nodes).unwrap();
+        let pool = SlotPool::new(&mut heads, &PossibleCpus::parse(cpus.as_bytes()).unwrap(), &mut nodes).unwrap();
         pool.heads.values().map(|head| length(&pool, head)).collect()
     }
 
-    fn length<K>(pool: &Pool<'_, usize, K>, mut link: usize) -> usize {
+    fn length<K>(pool: &SlotPool<'_, usize, K>, mut link: usize) -> usize {
         let mut length = 0;
         while let Some(node) = pool.nodes.iter().find(|node| ptr::from_ref(*node).addr() == link) {
             (length, link) = (length + 1, node.link.load(Ordering::Relaxed));
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn an_unregistered_thread_is_named() {
         let (mut heads, mut nodes) = (SlotStorage::<8>::new(), [Node::new(1u8)]);
-        let pool = Pool::new(&mut heads, &PossibleCpus::parse(b"0-7").unwrap(), &mut nodes).unwrap();
+        let pool = SlotPool::new(&mut heads, &PossibleCpus::parse(b"0-7").unwrap(), &mut nodes).unwrap();
         let token = Token::new(OwnArea);
         assert_eq!(pool.pop(token).map(|_| ()), Err(IndexError::NotRegistered));
         let item = Item { node: &pool.nodes[0], value: PhantomData };

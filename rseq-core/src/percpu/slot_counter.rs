@@ -15,12 +15,12 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 /// By CPU, in a static:
 ///
 /// ```
-/// use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage};
+/// use rseq_core::percpu::{SlotCounter, PossibleCpus, SlotStorage};
 /// # use rseq_core::Registration;
 ///
 /// static HITS: SlotStorage<1024> = SlotStorage::new();
 ///
-/// let hits = Counter::new(HITS.slots(&PossibleCpus::read()?)?);
+/// let hits = SlotCounter::new(HITS.slots(&PossibleCpus::read()?)?);
 /// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// let token = registration.token();
 /// hits.add(token, 3)?;
@@ -33,7 +33,7 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 ///
 /// ```
 /// use core::sync::atomic::AtomicUsize;
-/// use rseq_core::percpu::{Counter, PossibleCpus, Slots};
+/// use rseq_core::percpu::{SlotCounter, PossibleCpus, Slots};
 /// use rseq_core::ByMmCid;
 /// # use rseq_core::Registration;
 ///
@@ -41,7 +41,7 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 /// const STRIDE: usize = size_of::<usize>(); // dense: slots share cache lines
 /// let mut words = Vec::new();
 /// words.resize_with(cpus.slots_by_mm_cid(), AtomicUsize::default);
-/// let counter = Counter::new(Slots::<ByMmCid, STRIDE>::new(&mut words, &cpus)?);
+/// let counter = SlotCounter::new(Slots::<ByMmCid, STRIDE>::new(&mut words, &cpus)?);
 /// # let Ok(registration) = Registration::adopt() else { return Ok(()) };
 /// if let Some(token) = registration.token().by_mm_cid() {
 ///     counter.increment(token)?;
@@ -50,11 +50,11 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Counter<'a, K = ByCpu, const STRIDE: usize = 64> {
+pub struct SlotCounter<'a, K = ByCpu, const STRIDE: usize = 64> {
     slots: Slots<'a, K, STRIDE>,
 }
 
-impl<'a, K: Index, const STRIDE: usize> Counter<'a, K, STRIDE> {
+impl<'a, K: Index, const STRIDE: usize> SlotCounter<'a, K, STRIDE> {
     /// A counter over `slots`, whose words it takes as they are: counters over copies of the same slots count together.
     /// Over slots that processes share it counts what all of them add.
     pub const fn new(slots: Slots<'a, K, STRIDE>) -> Self {
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn an_unregistered_thread_is_named() {
         let storage = SlotStorage::<8>::new();
-        let counter = Counter::new(storage.slots(&PossibleCpus::parse(b"0-7").unwrap()).unwrap());
+        let counter = SlotCounter::new(storage.slots(&PossibleCpus::parse(b"0-7").unwrap()).unwrap());
         assert_eq!(counter.add(Token::new(OwnArea), 1), Err(IndexError::NotRegistered));
         assert_eq!(counter.increment(Token::new(OwnArea)), Err(IndexError::NotRegistered));
         assert_eq!(counter.sum(), 0);
