@@ -8,7 +8,8 @@ use std::thread::available_parallelism;
 use crossbeam_utils::CachePadded;
 use fast_counter::ConcurrentCounter;
 use rseq_core::Registration;
-use rseq_core::percpu::{Counter, PossibleCpus, SlotStorage};
+use rseq_core::ops::this_cpu;
+use rseq_core::percpu::{PossibleCpus, SlotCounter, SlotStorage, Slots};
 
 use crate::{Case, Contender, Goal, Made, expect, repeat, try_repeat, workload};
 
@@ -16,7 +17,8 @@ pub const CASE: Case = Case {
     name: "counter",
     operation: "adds 1 to a count that any thread can sum up",
     contenders: &[
-        Contender::ours("rseq, token", token),
+        Contender::ours("SlotCounter, token", slot_counter),
+        Contender::ours("section in registers", section),
         Contender::peer("AtomicU64, shared", atomic),
         Contender::peer("AtomicU64 per CPU", atomic_per_cpu),
         Contender::peer("std Mutex", std_mutex),
@@ -26,24 +28,44 @@ pub const CASE: Case = Case {
         Contender::peer("thread_local, no sum", floor),
     ],
     goals: &[
-        Goal::times("rseq, token", 1, 0.5, "AtomicU64, shared"),
-        Goal::times("rseq, token", 2, 0.2, "AtomicU64, shared"),
-        Goal::times("rseq, token", 2, 1.5, "thread_local, registry"),
+        Goal::times("SlotCounter, token", 1, 0.5, "AtomicU64, shared"),
+        Goal::times("SlotCounter, token", 2, 0.2, "AtomicU64, shared"),
+        Goal::times("SlotCounter, token", 2, 1.5, "thread_local, registry"),
     ],
     threads: None,
 };
 
-fn token() -> Made {
-    Registration::adopt().map_err(|error| error.to_string())?;
+/// Slots for this machine.
+fn slots() -> Result<Slots<'static>, String> {
     let cpus = PossibleCpus::read().map_err(|errno| errno.to_string())?;
     let storage = Box::leak(Box::new(SlotStorage::<1024>::new()));
-    let counter = Counter::new(storage.slots(&cpus).map_err(|error| error.to_string())?);
-    let run = |counter: &Counter<'_>, operations| {
+    storage.slots(&cpus).map_err(|error| error.to_string())
+}
+
+fn slot_counter() -> Made {
+    Registration::adopt().map_err(|error| error.to_string())?;
+    let run = |counter: &SlotCounter<'_>, operations| {
         let registration = Registration::adopt().map_err(|error| error.to_string())?;
         let token = registration.token();
         try_repeat(operations, || counter.increment(token))
     };
-    workload(counter, run, |counter, done| expect(counter.sum() as u64, done))
+    workload(SlotCounter::new(slots()?), run, |counter, done| expect(counter.sum() as u64, done))
+}
+
+/// The section alone: what it needs stays in registers.
+fn section() -> Made {
+    Registration::adopt().map_err(|error| error.to_string())?;
+    let run = |slots: &Slots<'static>, operations| {
+        let registration = Registration::adopt().map_err(|error| error.to_string())?;
+        let token = registration.token();
+        let (base, len) = (slots.as_ptr(), slots.len());
+        try_repeat(operations, || {
+            // SAFETY: `base` is the first of `len` slots of 64 bytes, each beginning with an atomic word that lives for
+            // 'static: `Slots` holds them.
+            unsafe { this_cpu::inc::<64, _, _>(token, base, len) }.map(|_| ())
+        })
+    };
+    workload(slots()?, run, |slots, done| expect(SlotCounter::new(*slots).sum() as u64, done))
 }
 
 fn atomic() -> Made {

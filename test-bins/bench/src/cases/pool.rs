@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use rseq_core::Registration;
-use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotStorage};
+use rseq_core::percpu::{Node, PossibleCpus, SlotPool, SlotStorage};
 
 use crate::{Case, Contender, Made, barrier, pin, try_repeat, workload};
 
@@ -14,7 +14,7 @@ pub const CASE: Case = Case {
     name: "pool",
     operation: "pops a buffer and pushes it back",
     contenders: &[
-        Contender::ours("rseq, token", token),
+        Contender::ours("SlotPool, token", slot_pool),
         Contender::peer("crossbeam ArrayQueue", array_queue),
         Contender::peer("crossbeam SegQueue", seg_queue),
         Contender::peer("std Mutex<Vec>", std_mutex),
@@ -74,13 +74,13 @@ fn complete(left: impl IntoIterator<Item = usize>, total: usize) -> Result<(), S
     Err(format!("{count} buffers of {total} are left, or some are there twice"))
 }
 
-fn token() -> Made {
+fn slot_pool() -> Made {
     Registration::adopt().map_err(|error| error.to_string())?;
     let (cpus, total) = (usable()?, total()?);
     let heads = Box::leak(Box::new(SlotStorage::<1024>::new()));
     let nodes = (0..total).map(|number| Node::new(Buffer::new(number))).collect::<Vec<_>>().leak();
-    let pool = Pool::new(heads, &cpus, nodes).map_err(|error| error.to_string())?;
-    let run = |pool: &Pool<'static, Buffer>, operations| {
+    let pool = SlotPool::new(heads, &cpus, nodes).map_err(|error| error.to_string())?;
+    let run = |pool: &SlotPool<'static, Buffer>, operations| {
         let registration = Registration::adopt().map_err(|error| error.to_string())?;
         let token = registration.token();
         try_repeat(operations, || {
@@ -92,7 +92,7 @@ fn token() -> Made {
     workload(pool, run, move |pool, _| complete(pin::on_each(|| drain(pool))?.into_iter().flatten(), total))
 }
 
-fn drain(pool: &Pool<'static, Buffer>) -> Result<Vec<usize>, String> {
+fn drain(pool: &SlotPool<'static, Buffer>) -> Result<Vec<usize>, String> {
     let registration = Registration::adopt().map_err(|error| error.to_string())?;
     let mut numbers = Vec::new();
     while let Some(buffer) = pool.pop(registration.token()).map_err(|error| error.to_string())? {

@@ -77,11 +77,10 @@ fn row(contender: &Contender, counts: &[u32]) -> String {
         None => " |".into(),
     };
     let cells: String = counts.iter().map(cell).collect();
-    // A type's parameters are no HTML.
-    let label = format!("`{}`", contender.label);
+    let label = escape(&contender.label);
     let label = if contender.ours { format!("**{label}**") } else { label };
     match &contender.skipped {
-        Some(reason) => format!("| {label}, skipped: {} |{cells}\n", reason.replace('|', "/")),
+        Some(reason) => format!("| {label}, skipped: {} |{cells}\n", escape(reason)),
         None => format!("| {label} |{cells}\n"),
     }
 }
@@ -89,10 +88,15 @@ fn row(contender: &Contender, counts: &[u32]) -> String {
 fn goals(case: &Case) -> String {
     let line = |one| {
         let met = super::measured::Goal::met(one)?;
-        Some(format!("* {}: {}\n", if met { "met" } else { "**missed**" }, goal(one)?.replace('<', "\\<")))
+        Some(format!("* {}: {}\n", if met { "met" } else { "**missed**" }, escape(&goal(one)?)))
     };
     let goals: String = case.goals.iter().filter_map(line).collect();
     if goals.is_empty() { goals } else { format!("Goals:\n\n{goals}\n") }
+}
+
+/// The text as Markdown shows it: a type's parameters are no HTML.
+fn escape(text: &str) -> String {
+    text.replace('<', "\\<").replace('|', "\\|")
 }
 
 /// The text as a part of an address.

@@ -3,6 +3,7 @@
 mod labels;
 mod scale;
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use super::measured::{Case, Contender, Point};
@@ -12,7 +13,7 @@ use scale::Scale;
 /// Colours for light and dark surroundings, and how lines look.
 pub const STYLE: &str = include_str!("plot/style.css");
 
-const WIDTH: f64 = 820.0;
+const WIDTH: f64 = 850.0;
 const HEIGHT: f64 = 420.0;
 /// Where the lines are; labels have the space to the right.
 const LEFT: f64 = 58.0;
@@ -48,9 +49,9 @@ pub fn svg(case: &Case, style: Style) -> Option<String> {
     let ends: Vec<_> =
         drawn.iter().filter_map(|(contender, _)| contender.points.last()).map(|end| y.at(end.cpu_ns.median)).collect();
     let spread = labels::spread(&ends, TOP, BOTTOM);
-    // Ours are drawn last, above the others.
+    // Ours are drawn above the others, and the first of them above all.
     let mut series: Vec<_> = drawn.iter().zip(spread).enumerate().collect();
-    series.sort_by_key(|(_, ((contender, _), _))| contender.ours);
+    series.sort_by_key(|(index, ((contender, _), _))| (contender.ours, Reverse(*index)));
     for (shape, ((contender, hue), label)) in series {
         line(&mut out, contender, hue, shape, label, (&x, &y));
     }
