@@ -33,6 +33,17 @@ pub trait Area: sealed::Sealed + Copy {
     /// Whether it is the core's static thread-local, which some architectures address directly.
     const DIRECT: bool;
 
+    /// Whether its [`offset`](Self::offset) is cheaper than its address.
+    #[doc(hidden)]
+    const BY_OFFSET: bool = false;
+
+    /// Its distance from the thread pointer in bytes.
+    #[doc(hidden)]
+    #[inline]
+    fn offset(self) -> isize {
+        self.pointer().addr().get().wrapping_sub(arch::thread_pointer()) as isize
+    }
+
     /// The area of the calling thread.
     fn pointer(self) -> NonNull<Rseq>;
 
@@ -65,7 +76,7 @@ impl OwnArea {
     /// Distance from the thread pointer in bytes, the same in every thread: the value for `__rseq_offset`.
     #[inline]
     pub fn offset(self) -> isize {
-        (arch::own_area().as_ptr() as usize).wrapping_sub(arch::thread_pointer()) as isize
+        arch::own_offset()
     }
 
     /// A token, if this thread is registered in its own area at this moment.
@@ -134,4 +145,5 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for super::OwnArea {}
     impl Sealed for super::ThreadArea {}
+    impl Sealed for crate::Ambient {}
 }

@@ -20,6 +20,7 @@ pub mod sys;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+mod ambient;
 mod area;
 mod auxv;
 mod facts;
@@ -29,8 +30,10 @@ mod libc_area;
 mod registration;
 mod self_test;
 mod slice;
+mod status;
 mod token;
 
+pub use ambient::{Ambient, ensure_registered};
 pub use area::{Area, OwnArea, ThreadArea};
 pub use index::{ByCpu, ByMmCid, Index};
 pub use kernel::KernelRseq;
@@ -39,4 +42,5 @@ pub use registration::{Fallback, Mode, Options, RegisterError, Registration, Rel
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Relaxed, Release};
 pub use self_test::{SelfTestError, self_test};
 pub use slice::{SliceGuard, SliceOutcome};
+pub use status::{Cause, Status, status};
 pub use token::{Token, prepare_unload};

@@ -3,6 +3,7 @@
 use crate::KernelRseq;
 use crate::abi::{self, Rseq};
 use crate::arch::{self, weak_address};
+use core::fmt;
 use core::ptr::NonNull;
 
 /// Who registered this thread's area.
@@ -13,9 +14,19 @@ pub enum Owner {
     Libc,
     /// A runtime that defines `__rseq_offset`, and `__rseq_core_runtime` to say that it is one.
     Runtime,
-    /// This program, by [`Registration::own`](crate::Registration::own) or
-    /// [`Registration::at`](crate::Registration::at).
+    /// This program, by [`Registration::own`](crate::Registration::own), [`Registration::at`](crate::Registration::at) or
+    /// [`ensure_registered`](crate::ensure_registered).
     Own,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Libc => "the libc",
+            Self::Runtime => "the runtime",
+            Self::Own => "this program",
+        })
+    }
 }
 
 /// The three symbols, as this process defines them.

@@ -109,7 +109,7 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
     }
 
     #[inline]
-    fn with_index<J>(self) -> Token<'r, A, J> {
+    pub(crate) fn with_index<J>(self) -> Token<'r, A, J> {
         Token { area: self.area, index: PhantomData, registration: PhantomData }
     }
 

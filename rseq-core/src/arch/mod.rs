@@ -104,6 +104,18 @@ pub fn own_area() -> NonNull<Rseq> {
     unsafe { NonNull::new_unchecked(imp::own_area()) }
 }
 
+/// Whether an area is cheaper by its distance from the thread pointer than by its address.
+pub(crate) const BY_OFFSET: bool = cfg!(all(target_arch = "x86_64", not(rseq_stub)));
+
+/// The distance of [`own_area`] from the thread pointer in bytes, the same in each thread.
+#[inline]
+pub(crate) fn own_offset() -> isize {
+    own_area().addr().get().wrapping_sub(thread_pointer()) as isize
+}
+
+#[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
+pub(crate) use imp::ambient_offset;
+
 /// The raw system call; errors come back as -4095 to -1.
 ///
 /// # Safety

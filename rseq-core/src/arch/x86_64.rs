@@ -30,6 +30,36 @@ pub(super) fn own_area() -> *mut Rseq {
 }
 
 #[inline]
+pub(super) fn own_offset() -> isize {
+    let offset;
+    // SAFETY: reads a constant that the linker made, in an executable as an operand of the instruction.
+    unsafe {
+        asm!(
+            "mov {}, qword ptr [rip + __rseq_core_area@gottpoff]",
+            out(reg) offset,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    offset
+}
+
+/// [`own_offset`] plus the word `__rseq_core_distance`.
+#[inline]
+pub(crate) fn ambient_offset() -> isize {
+    let mut offset = own_offset();
+    // SAFETY: reads a word that `ambient.rs` defines, aligned and so at once. The compiler would look its address up in the
+    // global offset table.
+    unsafe {
+        asm!(
+            "add {}, qword ptr [rip + __rseq_core_distance]",
+            inlateout(reg) offset,
+            options(pure, readonly, nostack)
+        );
+    }
+    offset
+}
+
+#[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; it clobbers rcx and r11
@@ -72,6 +102,14 @@ macro_rules! __rseq_frame {
             @ []
             "mov qword ptr fs:[__rseq_core_area@tpoff + {rseq_cs}], r11",
             "fs:[__rseq_core_area@tpoff + {rseq_index}]"
+            $($section)*
+        }
+    };
+    ([offset $base:expr] $($section:tt)*) => {
+        $crate::__rseq_frame! {
+            @ [rseq_area = in(reg) $base,]
+            "mov qword ptr fs:[{rseq_area} + {rseq_cs}], r11",
+            "fs:[{rseq_area} + {rseq_index}]"
             $($section)*
         }
     };

@@ -32,19 +32,29 @@
 //! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
 //! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other.
 
+mod copies;
+mod counter;
 mod cpu_list;
 mod cpu_set;
 mod error;
+#[allow(dead_code, reason = "the types that use it follow")]
+mod fence;
+mod lock;
+mod memory;
 mod possible;
+mod region;
 mod sharing;
 mod slot_counter;
 mod slot_pool;
 mod slots;
 mod storage;
 
+pub use counter::Counter;
 pub use cpu_list::{CpuRanges, ParseError};
 pub use error::IndexError;
+pub(crate) use memory::off_cause;
 pub use possible::PossibleCpus;
+pub use region::Region;
 pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
 pub use slot_pool::{Item, Node, PushError, SlotPool};

@@ -43,15 +43,8 @@ impl fmt::Display for RegisterError {
             Self::NoSyscall => write!(f, "this kernel has no rseq"),
             Self::Blocked(Errno(0)) => write!(f, "rseq is blocked: a filter, such as seccomp's, fakes its success"),
             Self::Blocked(errno) => write!(f, "rseq is blocked by a filter, such as seccomp's: {errno}"),
-            Self::OtherOwner(owner) => {
-                let who = match owner {
-                    Some(Owner::Libc) => "the libc",
-                    Some(Owner::Runtime) => "the runtime",
-                    Some(Owner::Own) => "this program",
-                    None => "an unknown owner",
-                };
-                write!(f, "{who} has registered this thread for rseq")
-            }
+            Self::OtherOwner(Some(owner)) => write!(f, "{owner} has registered this thread for rseq"),
+            Self::OtherOwner(None) => write!(f, "an unknown owner has registered this thread for rseq"),
             Self::SignatureDiffers => write!(f, "this thread is registered for rseq with another signature"),
             Self::Misaligned(align) => write!(f, "the rseq area is not aligned to {align} bytes"),
             Self::TooSmall(size) => write!(f, "an rseq area has at least 32 bytes, not {size}"),

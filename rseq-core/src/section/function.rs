@@ -48,6 +48,32 @@ macro_rules! __rseq_wide {
     };
 }
 
+/// Whether a section has run over an area that is given by its distance from the thread pointer, where instructions take
+/// that as it is.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
+macro_rules! __rseq_by_offset {
+    ($area:ident, $token:ident, $($section:tt)*) => {
+        if $area::BY_OFFSET {
+            // SAFETY: as for the other places of the area; the distance is that of the token's area.
+            unsafe { $crate::__rseq_frame! { [offset $crate::Area::offset($token.area())] $($section)* } }
+            true
+        } else {
+            false
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(all(target_arch = "x86_64", not(rseq_stub))))]
+macro_rules! __rseq_by_offset {
+    ($($section:tt)*) => {
+        false
+    };
+}
+
 /// The number of an exit: its place among those of its section, which the label of its exit stub ends with.
 #[doc(hidden)]
 pub const fn exit_number(exits: &[&str], exit: &str) -> usize {
@@ -155,7 +181,7 @@ macro_rules! __rseq_function {
             // is. The text reads and writes that memory, the area's rseq_cs and declared registers only, and jumps to
             // itself, to its end and to declared labels only.
             unsafe { $crate::__rseq_frame! { [direct $crate::arch::own_area().as_ptr()] $($section)* } }
-        } else {
+        } else if !$crate::__rseq_by_offset!($area, $token, $($section)*) {
             // SAFETY: as for the other place of the area, right above.
             unsafe { $crate::__rseq_frame! { [pointer $crate::Area::pointer($token.area()).as_ptr()] $($section)* } }
         }

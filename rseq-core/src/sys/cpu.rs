@@ -1,7 +1,7 @@
 //! Where this thread runs, asked of the kernel.
 
 use super::{Errno, syscall};
-use linux_raw_sys::general::{__NR_getcpu, __NR_sched_getaffinity};
+use linux_raw_sys::general::{__NR_getcpu, __NR_sched_getaffinity, __NR_sched_yield};
 
 /// A CPU number and its NUMA node, as the kernel saw them at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,4 +31,10 @@ pub(crate) fn affinity_mask_size() -> Result<usize, Errno> {
     let args = [0, size_of_val(&mask), mask.as_mut_ptr() as usize, 0, 0, 0];
     // SAFETY: the kernel writes at most the size given to `mask`, and returns how many bytes it wrote.
     unsafe { syscall(__NR_sched_getaffinity, args) }
+}
+
+/// `sched_yield()` - lets other threads run.
+pub(crate) fn yield_now() {
+    // SAFETY: the call takes no argument and touches no memory.
+    let _ = unsafe { syscall(__NR_sched_yield, [0; 6]) };
 }

@@ -6,22 +6,26 @@ mod cpu;
 mod errno;
 mod file;
 mod membarrier;
+mod memory;
 mod rseq;
 mod signals;
 mod slice;
 mod timer;
+mod uname;
 
 pub(crate) use auxv::auxiliary_vector;
 pub(crate) use child::{exit, in_child};
-pub(crate) use cpu::affinity_mask_size;
 pub use cpu::{Cpu, getcpu};
+pub(crate) use cpu::{affinity_mask_size, yield_now};
 pub use errno::Errno;
 pub(crate) use file::read_file;
 pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
+pub(crate) use memory::map;
 pub use rseq::{CallError, rseq, rseq_raw};
 pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
 pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
 pub(crate) use timer::alarm_after;
+pub(crate) use uname::kernel_version;
 
 /// `syscall(nr, args)` - any system call, by number.
 ///

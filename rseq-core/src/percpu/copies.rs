@@ -1,0 +1,130 @@
+//! One item of the process's per-CPU memory, made when it is first used.
+
+use super::memory::{self, LIMIT, STRIDE};
+use crate::ambient::ensure_registered;
+use crate::{Ambient, ByCpu, Index, OutOfRange, Token};
+use core::alloc::Layout;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// A `T` for each index by `K`, of zeroes at first.
+pub(super) struct Copies<T, K> {
+    /// The copy of CPU 0, or null before the first use.
+    base: AtomicPtr<T>,
+    kind: PhantomData<K>,
+}
+
+// SAFETY: an `Copies` lends shared references to its `T`s only, which several threads use at the same time.
+unsafe impl<T: Sync, K> Sync for Copies<T, K> {}
+// SAFETY: as above; dropping it in another thread drops no `T`, as copies are zeroes without a destructor.
+unsafe impl<T: Sync, K> Send for Copies<T, K> {}
+
+impl<T, K: Index> Copies<T, K> {
+    pub(super) const fn new() -> Self {
+        const { assert!(!core::mem::needs_drop::<T>()) };
+        Self { base: AtomicPtr::new(core::ptr::null_mut()), kind: PhantomData }
+    }
+
+    /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes apart,
+    /// and their number. None if this thread's sections are off, or it has no slot: the section had no effect then.
+    #[inline]
+    pub(super) fn run<R>(
+        &self,
+        mut section: impl FnMut(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, OutOfRange>,
+    ) -> Option<R> {
+        let base = self.base.load(Ordering::Relaxed);
+        if !base.is_null() && is_bound::<K>() {
+            if let Ok(done) = section(token(), base, LIMIT) {
+                return Some(done);
+            }
+        }
+        self.run_first(section)
+    }
+
+    /// For the first use of an item or in a thread, and for threads that are not registered.
+    #[cold]
+    #[inline(never)]
+    fn run_first<R>(
+        &self,
+        mut section: impl FnMut(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, OutOfRange>,
+    ) -> Option<R> {
+        ensure_registered().ok()?;
+        let (base, slots) = self.make()?;
+        loop {
+            // A section that left does not say which index it had: with one that has a slot, the thread has moved.
+            if !Ambient::token().is_registered() || token::<K>().slot() as usize >= slots {
+                return None;
+            }
+            if let Ok(done) = section(token(), base.as_ptr(), slots) {
+                return Some(done);
+            }
+        }
+    }
+
+    /// The first copy and the number of copies; made, if there are none. None without memory, and by an index that the
+    /// kernel does not maintain.
+    fn make(&self) -> Option<(NonNull<T>, usize)> {
+        let (region, slots) = memory::region()?;
+        if let Some(base) = NonNull::new(self.base.load(Ordering::Acquire)) {
+            return Some((base, slots));
+        }
+        if !is_by_cpu::<K>() && Ambient::token().mm_cid().is_none() {
+            return None;
+        }
+        let made = region.alloc(Layout::new::<T>())?;
+        let base = made.cast::<T>();
+        let (null, order) = (core::ptr::null_mut(), Ordering::AcqRel);
+        match self.base.compare_exchange(null, base.as_ptr(), order, Ordering::Acquire) {
+            Ok(_) => Some((base, slots)),
+            Err(theirs) => {
+                // SAFETY: it was allocated above for this layout, and nobody has seen it.
+                unsafe { region.free(made, Layout::new::<T>()) };
+                NonNull::new(theirs).map(|base| (base, slots))
+            }
+        }
+    }
+
+    /// The copies that there are: none before the first use.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
+        let base = NonNull::new(self.base.load(Ordering::Acquire));
+        let slots = if base.is_some() { memory::slots() } else { 0 };
+        let base = base.unwrap_or(NonNull::dangling());
+        // SAFETY: `base` is that of an item with so many copies of a `T`, STRIDE bytes apart: zeroes at first, which the
+        // types that use items are valid for. It lives as long as `self`.
+        (0..slots).map(move |slot| unsafe { base.byte_add(slot * STRIDE).as_ref() })
+    }
+}
+
+impl<T, K> Drop for Copies<T, K> {
+    fn drop(&mut self) {
+        let Some(base) = NonNull::new(*self.base.get_mut()) else { return };
+        if let Some((region, _)) = memory::region() {
+            // SAFETY: `make` allocated it for this layout; with the item go all who could use it.
+            unsafe { region.free(base.cast(), Layout::new::<T>()) };
+        }
+    }
+}
+
+impl<T, K> fmt::Debug for Copies<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Copies").field("base", &self.base).finish()
+    }
+}
+
+const fn is_by_cpu<K: Index>() -> bool {
+    K::OFFSET == ByCpu::OFFSET
+}
+
+#[inline]
+fn token<K: Index>() -> Token<'static, Ambient, K> {
+    Ambient::token().with_index()
+}
+
+/// Whether the length of an item is a check that the thread is registered. It is not by concurrency ID: an area that was
+/// registered once keeps a concurrency ID of 0.
+#[inline]
+fn is_bound<K: Index>() -> bool {
+    is_by_cpu::<K>() || Ambient::token().is_registered()
+}

@@ -1,0 +1,100 @@
+//! A counter that each CPU adds to in its own slot.
+
+#[cfg(target_pointer_width = "64")]
+#[path = "wide.rs"]
+mod cells;
+#[cfg(not(target_pointer_width = "64"))]
+#[path = "narrow.rs"]
+mod cells;
+mod shared;
+
+use crate::{ByCpu, Index};
+use cells::Cells;
+use shared::Shared;
+
+/// A count that any thread adds to at the cost of a plain addition, and that is exact.
+///
+/// Each CPU adds in a slot of its own. Where rseq is not to be had, or in a thread past its end, one more slot takes
+/// the addition by an atomic instruction: [`status`](crate::status) tells which it is. The slots of counters lie
+/// packed, eight to a cache line of 64 bytes, and never share one with another CPU.
+///
+/// `K` is the index that the slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
+/// threads touches few slots.
+///
+/// Counts are 64 bits wide, on 32-bit machines too, and wrap around.
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::Counter;
+///
+/// static REQUESTS: Counter = Counter::new();
+///
+/// std::thread::scope(|scope| {
+///     for _ in 0..8 {
+///         scope.spawn(|| REQUESTS.add(3));
+///     }
+/// });
+/// assert_eq!(REQUESTS.sum(), 24);
+/// assert_eq!(REQUESTS.reset(), 24);
+/// assert_eq!(REQUESTS.sum(), 0);
+/// ```
+#[derive(Debug)]
+pub struct Counter<K: Index = ByCpu> {
+    cells: Cells<K>,
+    /// The count at the last reset.
+    zero: Shared,
+}
+
+impl<K: Index> Counter<K> {
+    /// A counter of 0. It has no slots before it is first added to.
+    pub const fn new() -> Self {
+        Self { cells: Cells::new(), zero: Shared::new() }
+    }
+
+    /// Adds `count`.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        self.cells.add(count);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.cells.inc();
+    }
+
+    /// Subtracts `count`.
+    #[inline]
+    pub fn sub(&self, count: u64) {
+        self.cells.add(count.wrapping_neg());
+    }
+
+    /// The count since the last [`reset`](Self::reset). Additions that run at the same time may or may not be in it.
+    pub fn sum(&self) -> u64 {
+        loop {
+            let zero = self.zero.load();
+            let sum = self.cells.sum();
+            if self.zero.load() == zero {
+                return sum.wrapping_sub(zero);
+            }
+        }
+    }
+
+    /// Begins a new count, and returns the one that ends. Every addition is in exactly one of them.
+    pub fn reset(&self) -> u64 {
+        loop {
+            let zero = self.zero.load();
+            let sum = self.cells.sum();
+            if self.zero.replace(zero, sum) {
+                return sum.wrapping_sub(zero);
+            }
+        }
+    }
+}
+
+impl<K: Index> Default for Counter<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
