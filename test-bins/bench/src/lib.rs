@@ -48,7 +48,8 @@
 //! * The third is given the number of all operations, and says what is wrong with the state: lost counts, lost items. It runs
 //!   after the last round, and in `cargo test`.
 //! * The first contender is the reference: ratios are times as multiples of its time.
-//! * A contender that cannot run here returns the reason from the function that makes it, and is reported as skipped.
+//! * A contender that cannot run here returns the reason from the function that makes it, and is reported as skipped;
+//!   [`by_sections`] returns it for types that would work by their fallback.
 //! * Operations that come in batches: [`Contender::batch`]. Numbers of threads that make no sense: [`Case::threads`].
 
 mod case;
@@ -64,4 +65,4 @@ mod workload;
 pub use case::{Case, Contender, Goal, Limit};
 pub use measure::{Settings, exercise, measure};
 pub use result::{CaseResult, ContenderResult, GoalResult, Point};
-pub use workload::{Made, Workload, barrier, expect, repeat, try_repeat, workload};
+pub use workload::{Made, Workload, barrier, by_sections, expect, repeat, try_repeat, workload};

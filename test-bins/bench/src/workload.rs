@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 
+use rseq_core::Status;
+
 /// The state that the threads of a contender share.
 pub trait Workload: Sync {
     /// Runs so many operations in one of the threads.
@@ -56,6 +58,19 @@ where
     C: Fn(&S, u64) -> Result<(), String> + Sync + 'static,
 {
     Ok(Box::new(Functions { state, run, check }))
+}
+
+/// Whether types that find the registration themselves work by sections in this thread, rather than by their fallback.
+///
+/// # Errors
+///
+/// Why not.
+pub fn by_sections() -> Result<(), String> {
+    match rseq_core::status() {
+        Status::On(_) => Ok(()),
+        Status::Off(cause) => Err(cause.to_string()),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 /// Keeps the compiler from moving or merging memory accesses across this point; no instruction of its own.

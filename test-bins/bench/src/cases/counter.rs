@@ -7,16 +7,18 @@ use std::thread::available_parallelism;
 
 use crossbeam_utils::CachePadded;
 use fast_counter::ConcurrentCounter;
-use rseq_core::Registration;
 use rseq_core::ops::this_cpu;
-use rseq_core::percpu::{PossibleCpus, SlotCounter, SlotStorage, Slots};
+use rseq_core::percpu::{Counter, PossibleCpus, SlotCounter, SlotStorage, Slots};
+use rseq_core::{ByMmCid, Index, Registration};
 
-use crate::{Case, Contender, Goal, Made, expect, repeat, try_repeat, workload};
+use crate::{Case, Contender, Goal, Made, by_sections, expect, repeat, try_repeat, workload};
 
 pub const CASE: Case = Case {
     name: "counter",
     operation: "adds 1 to a count that any thread can sum up",
     contenders: &[
+        Contender::ours("Counter", counter),
+        Contender::ours("Counter by mm_cid", counter_by_mm_cid),
         Contender::ours("SlotCounter, token", slot_counter),
         Contender::ours("section in registers", section),
         Contender::peer("AtomicU64, shared", atomic),
@@ -28,12 +30,34 @@ pub const CASE: Case = Case {
         Contender::peer("thread_local, no sum", floor),
     ],
     goals: &[
-        Goal::times("SlotCounter, token", 1, 0.5, "AtomicU64, shared"),
-        Goal::times("SlotCounter, token", 2, 0.2, "AtomicU64, shared"),
-        Goal::times("SlotCounter, token", 2, 1.5, "thread_local, registry"),
+        Goal::times("Counter", 1, 1.15, "section in registers"),
+        Goal::times("Counter", 1, 0.5, "AtomicU64, shared"),
+        Goal::times("Counter", 2, 0.2, "AtomicU64, shared"),
+        Goal::times("Counter", 2, 1.5, "thread_local, registry"),
     ],
     threads: None,
 };
+
+fn counter() -> Made {
+    static COUNT: Counter = Counter::new();
+    from_zero(&COUNT, |operations| repeat(operations, || COUNT.inc()))
+}
+
+fn counter_by_mm_cid() -> Made {
+    static COUNT: Counter<ByMmCid> = Counter::new();
+    let registration = Registration::adopt().map_err(|error| error.to_string())?;
+    registration.token().by_mm_cid().ok_or("this kernel has no concurrency IDs (6.3)")?;
+    from_zero(&COUNT, |operations| repeat(operations, || COUNT.inc()))
+}
+
+/// A workload that counts on from where `count` is.
+fn from_zero<K: Index>(count: &'static Counter<K>, run: impl Fn(u64) -> Result<(), String> + Sync + 'static) -> Made
+where
+    Counter<K>: Sync,
+{
+    by_sections()?;
+    workload(count.sum(), move |_, operations| run(operations), |before, done| expect(count.sum() - before, done))
+}
 
 /// Slots for this machine.
 fn slots() -> Result<Slots<'static>, String> {
