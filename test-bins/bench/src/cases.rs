@@ -2,11 +2,12 @@
 
 mod counter;
 mod pool;
+mod region;
 
 use crate::Case;
 
 /// Every case, in the order in which they run.
-pub const ALL: &[Case] = &[counter::CASE, pool::CASE];
+pub const ALL: &[Case] = &[counter::CASE, pool::CASE, region::CASE];
 
 #[cfg(test)]
 mod tests {

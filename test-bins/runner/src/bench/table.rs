@@ -14,7 +14,9 @@ const ACROSS: usize = 4;
 
 /// Prints the rows of all contenders, then what was skipped and the goals.
 pub fn print(out: &mut dyn Write, case: &Case) -> io::Result<()> {
-    writeln!(out, "{}: {}", case.name, case.operation)?;
+    for line in wrap(&format!("{}: {}", case.name, case.operation), 80) {
+        writeln!(out, "{line}")?;
+    }
     for columns in case.threads().chunks(ACROSS) {
         let heads: String = columns.iter().map(|&count| format!("{:>14}", threads(count))).collect();
         writeln!(out, "{:LABEL$}{heads}", "")?;
@@ -82,7 +84,7 @@ pub mod sample {
         };
         Case {
             name: "sample".into(),
-            operation: "does nothing".into(),
+            operation: "does nothing, and says so in words that are too many for one line of a terminal".into(),
             reference: "ours".into(),
             contenders: vec![
                 contender("ours", true, 1.0),
