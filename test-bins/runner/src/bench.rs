@@ -64,6 +64,9 @@ fn bench(args: &BenchArgs) -> Result<Document, String> {
         let text = serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?;
         writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())?;
     }
+    if let Some(disturbance) = document.disturbance() {
+        eprintln!("note: {disturbance}");
+    }
     eprintln!("plots: {}", page.display());
     if args.docs {
         eprintln!("documentation: {}", docs::update(&root, &document)?.display());

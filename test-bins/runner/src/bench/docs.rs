@@ -49,9 +49,10 @@ fn host(document: &Document) -> String {
     let (host, rounds, milliseconds) = (&document.host, document.rounds, document.milliseconds);
     let Document { command, .. } = document;
     format!(
-        "Measured on {} by `{command}`:\n{}; medians of {rounds} rounds of {milliseconds} ms.\n",
+        "Measured on {} by `{command}`:\n{}; medians of {rounds} rounds of {milliseconds} ms.\n{}",
         host.date.split('T').next().unwrap_or_default(),
-        host.line()
+        host.line(),
+        document.disturbance().map_or(String::new(), |note| format!("\n{note}\n"))
     )
 }
 

@@ -21,6 +21,27 @@ pub struct Document {
     pub cases: Vec<Case>,
 }
 
+/// Above this part of the time, other programs hardly disturb.
+const UNDISTURBED: f64 = 0.9;
+
+impl Document {
+    /// What to say if other programs took CPUs from the threads: these met less often then.
+    ///
+    /// It goes by the references, which never sleep, with numbers of threads that have a CPU each.
+    pub fn disturbance(&self) -> Option<String> {
+        let references = self.cases.iter().filter_map(|case| case.contenders.first());
+        let points = references.flat_map(|reference| &reference.points).filter(|point| point.threads <= self.host.cpus);
+        let share = points.map(Point::share).fold(1.0, f64::min);
+        (share < UNDISTURBED).then(|| {
+            format!(
+                "Other programs ran meanwhile: threads with a CPU each ran {:.0} % of the time, so that they met less often. \
+                 Figures of contended contenders are lower than on an idle machine.",
+                share * 100.0
+            )
+        })
+    }
+}
+
 /// A case: contenders that do the same thing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +118,13 @@ impl Case {
     }
 }
 
+impl Point {
+    /// The part of the time by the clock in which its threads ran.
+    fn share(&self) -> f64 {
+        self.cpu_ns.median / (self.wall_ns.median * f64::from(self.threads))
+    }
+}
+
 impl Contender {
     /// The point with so many threads.
     pub fn with(&self, threads: u32) -> Option<&Point> {
@@ -127,6 +155,25 @@ mod tests {
         assert_eq!((read.contenders.len(), read.goals.len()), (case.contenders.len(), case.goals.len()));
         assert_eq!(read.threads(), [1, 2]);
         assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::from_str::<serde_json::Value>(&printed).unwrap());
+    }
+
+    #[test]
+    fn threads_that_other_programs_disturbed_are_noticed() {
+        let host = Host { cpu: "x".into(), cpus: 2, kernel: "6.1".into(), arch: "x", date: "today".into() };
+        let cases = vec![crate::bench::table::sample::case(&[1, 2, 4])];
+        let mut document = Document { schema: 1, host, command: "bench".into(), rounds: 1, milliseconds: 1, cases };
+        let point = |document: &mut Document, index: usize, share: f64| {
+            let point = &mut document.cases[0].contenders[0].points[index];
+            point.wall_ns.median = point.cpu_ns.median / f64::from(point.threads) / share;
+        };
+        for index in 0..3 {
+            point(&mut document, index, 0.95);
+        }
+        // Four threads on two CPUs.
+        point(&mut document, 2, 0.5);
+        assert_eq!(document.disturbance(), None);
+        point(&mut document, 1, 0.62);
+        assert!(document.disturbance().is_some_and(|text| text.contains(" 62 % of the time")));
     }
 
     #[test]

@@ -10,6 +10,7 @@ const STYLE: &str = include_str!("page.css");
 pub fn html(document: &Document) -> String {
     let host = &document.host;
     let cases: String = document.cases.iter().map(section).collect();
+    let note = document.disturbance().map_or(String::new(), |note| format!("<p><b>{}</b></p>\n", escape(&note)));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -17,7 +18,7 @@ pub fn html(document: &Document) -> String {
          <h1>Per-CPU data and its peers</h1>\n<p>{}<br>{}, <code>{}</code></p>\n\
          <p class=\"muted\">Medians of {} rounds. In each round all contenders run in turn for about {} ms, their threads \
          pinned apart. Nanoseconds are of thread CPU time, so lower is better; thin lines at the points reach from the first \
-         to the third quartile. Multiples are of the first row's time in the same round.</p>\n{cases}</main>\n</body>\n</html>\n",
+         to the third quartile. Multiples are of the first row's time in the same round.</p>\n{note}{cases}</main>\n</body>\n</html>\n",
         plot::STYLE,
         escape(&host.line()),
         escape(&host.date.replace('T', " ").replace('Z', " UTC")),
