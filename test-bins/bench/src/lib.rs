@@ -46,7 +46,7 @@
 //!   prepare what a thread needs, such as a registration. [`repeat`] and [`try_repeat`] keep the compiler from merging
 //!   operations; [`barrier`] does so between the halves of one.
 //! * The third is given the number of all operations, and says what is wrong with the state: lost counts, lost items. It runs
-//!   after the last round, and in `cargo test`.
+//!   after the last round, and in `cargo test`. [`expect`] and [`complete`] say it in words.
 //! * The first contender is the reference: ratios are times as multiples of its time.
 //! * A contender that cannot run here returns the reason from the function that makes it, and is reported as skipped;
 //!   [`by_sections`] returns it for types that would work by their fallback.
@@ -65,4 +65,4 @@ mod workload;
 pub use case::{Case, Contender, Goal, Limit};
 pub use measure::{Settings, exercise, measure};
 pub use result::{CaseResult, ContenderResult, GoalResult, Point};
-pub use workload::{Made, Workload, barrier, by_sections, expect, repeat, try_repeat, workload};
+pub use workload::{Made, Workload, barrier, by_sections, complete, expect, repeat, try_repeat, workload};

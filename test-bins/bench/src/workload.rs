@@ -115,3 +115,17 @@ pub fn try_repeat<E: ToString>(operations: u64, mut operation: impl FnMut() -> R
 pub fn expect(counted: u64, done: u64) -> Result<(), String> {
     if counted == done { Ok(()) } else { Err(format!("counted {counted} operations of {done}")) }
 }
+
+/// Whether the items that are left have all numbers below `total`, each once.
+///
+/// # Errors
+///
+/// How many are left.
+pub fn complete(left: impl IntoIterator<Item = usize>, total: usize) -> Result<(), String> {
+    let mut numbers: Vec<_> = left.into_iter().collect();
+    numbers.sort_unstable();
+    if numbers.iter().copied().eq(0..total) {
+        return Ok(());
+    }
+    Err(format!("{} items of {total} are left, or some are there twice", numbers.len()))
+}

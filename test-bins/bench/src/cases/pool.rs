@@ -1,14 +1,13 @@
 //! Buffers that threads take and give back.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use rseq_core::Registration;
 use rseq_core::percpu::{Node, PossibleCpus, SlotPool, SlotStorage};
 
-use crate::{Case, Contender, Made, barrier, pin, try_repeat, workload};
+use crate::{Case, Contender, Made, barrier, complete, pin, try_repeat, workload};
 
 pub const CASE: Case = Case {
     name: "pool",
@@ -59,19 +58,6 @@ fn total() -> Result<usize, String> {
 
 fn boxes() -> Result<impl Iterator<Item = Handle>, String> {
     Ok((0..total()?).map(|number| Box::new(Buffer::new(number))))
-}
-
-/// Whether these are all numbers below `total`, each once.
-fn complete(left: impl IntoIterator<Item = usize>, total: usize) -> Result<(), String> {
-    let (mut numbers, mut count) = (BTreeSet::new(), 0);
-    for number in left {
-        count += 1;
-        numbers.insert(number);
-    }
-    if count == total && numbers.into_iter().eq(0..total) {
-        return Ok(());
-    }
-    Err(format!("{count} buffers of {total} are left, or some are there twice"))
 }
 
 fn slot_pool() -> Made {
