@@ -13,7 +13,7 @@ fn no_contender_loses_anything() {
                 eprintln!("skipped: {}, {}: {reason}", case.name, contender.label);
                 continue;
             }
-            for threads in [1, 2, 4] {
+            for &threads in case.threads.unwrap_or(&[1, 2, 4]) {
                 let exact = exercise(contender, threads, 5000);
                 assert_eq!(exact, Ok(()), "{}, {}, {threads} threads", case.name, contender.label);
             }
