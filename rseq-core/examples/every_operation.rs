@@ -55,6 +55,30 @@ probes! {
 }
 
 #[unsafe(no_mangle)]
+pub fn probe_slot(token: Own<'_>, words: *mut usize) -> *mut usize {
+    words.wrapping_add(token.slot() as usize)
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_slot_mm_cid(token: OwnByMmCid<'_>, words: *mut usize) -> *mut usize {
+    words.wrapping_add(token.slot() as usize)
+}
+
+#[unsafe(no_mangle)]
+pub fn probe_cpu_id(token: Own<'_>) -> u32 {
+    token.cpu_id()
+}
+
+/// # Safety
+///
+/// That of the operation.
+#[unsafe(no_mangle)]
+pub unsafe fn probe_current_add(base: *mut usize, len: usize) -> bool {
+    // SAFETY: the contract of this function is the operation's.
+    ThreadArea::current().is_some_and(|token| unsafe { this_cpu::inc::<64, _, _>(token, base, len) }.is_ok())
+}
+
+#[unsafe(no_mangle)]
 pub fn probe_counter(counter: &SlotCounter<'_>, token: Own<'_>) -> usize {
     let _ = counter.add(token, 1);
     counter.sum()

@@ -1,6 +1,7 @@
 //! Where this thread's `struct rseq` is: in the core's own static TLS, or where a libc or a runtime put it.
 
 use crate::abi::{self, Rseq};
+use crate::index::Index;
 use crate::token::Token;
 use crate::{KernelRseq, arch, facts};
 use core::mem::{offset_of, size_of};
@@ -51,6 +52,13 @@ pub trait Area: sealed::Sealed + Copy {
     /// 32: what registrations of either [`Mode`](crate::Mode) have.
     fn active_size(self) -> u32;
 
+    /// The index field, as the kernel may change it at any instruction.
+    #[doc(hidden)]
+    #[inline]
+    fn index<I: Index>(self) -> u32 {
+        read(self, I::OFFSET)
+    }
+
     /// The u32 at `offset`, as the kernel may change it at any instruction.
     ///
     /// # Safety
@@ -67,8 +75,9 @@ pub trait Area: sealed::Sealed + Copy {
 
 /// The core's own area, a static thread-local: where the libc or the runtime sets up ELF TLS.
 ///
-/// Its address is found by initial-exec TLS, also in shared objects. Sections over it are for executables on x86, as they
-/// address it by local-exec TLS there: in a shared object they do not link.
+/// Its address is found by initial-exec TLS, also in shared objects. Sections over it, and its index
+/// ([`Token::slot`], [`Token::cpu_id`]), are for executables on x86, where one instruction addresses them by local-exec TLS:
+/// in a shared object they do not link.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnArea;
 
@@ -103,6 +112,11 @@ impl Area for OwnArea {
     #[inline]
     fn active_size(self) -> u32 {
         facts::OWN_ACTIVE_SIZE.get()
+    }
+
+    #[inline]
+    fn index<I: Index>(self) -> u32 {
+        arch::own_index::<I>()
     }
 }
 

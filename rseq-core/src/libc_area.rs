@@ -3,8 +3,10 @@
 use crate::KernelRseq;
 use crate::abi::{self, Rseq};
 use crate::arch::{self, weak_address};
+use crate::area::ThreadArea;
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Who registered this thread's area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +77,83 @@ impl Symbols {
     }
 }
 
+/// What is the same for every thread of a process whose libc or runtime registers: where areas are, and how many bytes of them the
+/// kernel maintains. In one word, so that it is one load: the size in the low 8 bits, the offset in the others. 0 where nothing is
+/// known.
+static KNOWN: AtomicUsize = AtomicUsize::new(0);
+
+const SIZE_BITS: u32 = 8;
+
+/// An area of no thread, which says so, for where nobody registers: what finds an area then needs no branch.
+static NOWHERE: [AtomicU32; size_of::<Rseq>() / size_of::<u32>()] =
+    [const { AtomicU32::new(abi::CPU_ID_UNINITIALIZED) }; size_of::<Rseq>() / size_of::<u32>()];
+
+/// The area that the libc or the runtime has for this thread. It may not be registered.
+#[inline]
+pub(crate) fn of_this_thread() -> ThreadArea {
+    match KNOWN.load(Ordering::Relaxed) {
+        0 => find_out(),
+        packed => {
+            let (offset, size) = unpack(packed);
+            let area = arch::thread_pointer().wrapping_add_signed(offset) as *mut Rseq;
+            // SAFETY: the libc or the runtime has an area there, in this thread's static TLS.
+            ThreadArea::new(unsafe { NonNull::new_unchecked(area) }, size)
+        }
+    }
+}
+
+/// Looks at the symbols, which never change once they say that areas are registered, and keeps what they say.
+#[cold]
+#[inline(never)]
+fn find_out() -> ThreadArea {
+    let Some(symbols) = Symbols::find().filter(|symbols| symbols.registers()) else {
+        return ThreadArea::new(NonNull::from(&NOWHERE).cast(), 0);
+    };
+    let size = symbols.active_size(KernelRseq::read());
+    KNOWN.store(pack(symbols.offset, size), Ordering::Relaxed);
+    ThreadArea::new(symbols.area(), size)
+}
+
+/// Both in one word, and 0 if they do not fit.
+fn pack(offset: isize, size: u32) -> usize {
+    let packed = (offset << SIZE_BITS) as usize | size as usize;
+    if size != 0 && unpack(packed) == (offset, size) { packed } else { 0 }
+}
+
+#[inline]
+fn unpack(packed: usize) -> (isize, u32) {
+    (packed as isize >> SIZE_BITS, packed as u32 & ((1 << SIZE_BITS) - 1))
+}
+
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use crate::area::Area;
+
+    #[test]
+    fn what_is_known_of_areas_is_one_word() {
+        for (offset, size) in [(0, 20), (-160, 32), (0x9c0, 33), (-1, 255), (isize::MAX >> SIZE_BITS, 28)] {
+            assert_eq!(unpack(pack(offset, size)), (offset, size));
+        }
+        for (offset, size) in [(-160, 0), (-160, 256), (isize::MIN, 32), ((isize::MAX >> SIZE_BITS) + 1, 32)] {
+            assert_eq!(pack(offset, size), 0, "{offset} and {size} do not fit");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_what_the_symbols_say() {
+        let same = || {
+            let symbols = Symbols::find().filter(|symbols| symbols.registers());
+            let said = symbols.map(|symbols| (symbols.area(), symbols.active_size(KernelRseq::read())));
+            let found = of_this_thread();
+            (found.pointer(), found.active_size()) == said.unwrap_or((NonNull::from(&NOWHERE).cast(), 0))
+        };
+        assert!(same());
+        assert!(same(), "the second time it is kept");
+        assert!(std::thread::spawn(same).join().unwrap(), "each thread has its own area");
+    }
 
     fn active(size: u32, kernel: Option<usize>) -> u32 {
         // SAFETY: nothing is registered with these facts.

@@ -12,7 +12,7 @@ pub use options::{Fallback, Mode, Options};
 use crate::abi::Rseq;
 use crate::area::{Area, OWN_SIZE, OwnArea, ThreadArea};
 use crate::kernel::KernelRseq;
-use crate::libc_area::{Owner, Symbols};
+use crate::libc_area::{self, Owner, Symbols};
 use crate::token::Token;
 use crate::{facts, sys};
 use core::marker::PhantomData;
@@ -142,7 +142,7 @@ impl ThreadArea {
     /// A token, if the libc or the runtime has registered this thread and it is registered at this moment.
     #[inline]
     pub fn current() -> Option<Token<'static, Self>> {
-        adoptable().map(|(area, _)| Token::new(area))
+        Token::of_registered(libc_area::of_this_thread())
     }
 }
 

@@ -68,7 +68,7 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
     /// The CPU of this moment, already possibly old; -1 if the registration has ended.
     #[inline]
     pub fn cpu_id(self) -> u32 {
-        read(self.area, offset_of!(Rseq, cpu_id))
+        self.area.index::<ByCpu>()
     }
 
     /// A CPU number that is always a possible one, for a first guess of where a section will run.
@@ -117,7 +117,7 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
     /// `u32::MAX` if the registration has ended.
     #[inline]
     pub fn slot(self) -> u32 {
-        read(self.area, I::OFFSET)
+        self.area.index::<I>()
     }
 
     /// A u32 field behind the original area, if it is among the active bytes.

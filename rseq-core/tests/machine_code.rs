@@ -71,6 +71,30 @@ fn fast_paths_are_as_short_as_promised() {
     }
 }
 
+/// The index of an own area is one load; with its address in a slice of words, two instructions.
+#[test]
+fn an_own_index_is_one_load() {
+    let listing = listing();
+    for (function, length) in [("probe_cpu_id", 1), ("probe_slot", 2), ("probe_slot_mm_cid", 2)] {
+        let instructions = instructions(&listing, function);
+        assert!(instructions[0].contains("PTR fs:"), "{function}: {instructions:#?}");
+        assert_eq!(instructions.len(), length, "{function}: {instructions:#?}");
+    }
+}
+
+/// An adopted area is found by one load and the thread pointer, and known to be registered by one comparison.
+#[test]
+fn an_adopted_area_is_found_by_one_load() {
+    let listing = listing();
+    let mut instructions = instructions(&listing, "probe_current_add");
+    instructions.retain(|text| !text.starts_with("push"));
+    let armed = instructions.iter().position(|text| text.starts_with("mov    QWORD PTR"));
+    // The word, by the GOT as long as it is not linked: mov, mov, test, je; sar, mov, add; mov, cmp, ja; the section's lea. And what
+    // is returned, twice.
+    assert!(armed.is_some_and(|armed| armed <= 4 + 3 + 3 + 1 + 2), "{instructions:#?}");
+    assert!(!instructions.iter().take(armed.unwrap_or(0)).any(|text| text.starts_with("call")), "{instructions:#?}");
+}
+
 /// A counter is its section, two loads of what it goes by, and the result: the slow path stores nothing before it is
 /// taken.
 #[test]

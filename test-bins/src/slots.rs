@@ -18,18 +18,16 @@ pub struct Slots {
     count: usize,
 }
 
-/// Where the slots are: what threads keep in registers.
+/// Where the slots are: what threads keep in a register.
 #[derive(Clone, Copy)]
-pub struct View {
-    base: usize,
-    count: usize,
-}
+pub struct View(usize);
 
 impl View {
-    /// The word of slot `index`, valid as long as the slots are; `None` beyond the last.
+    /// The word of slot `index`, unchecked. It is valid as long as the slots are, if the index is that of a registered thread: there
+    /// is a slot for every CPU that can be.
     #[inline(always)]
-    pub fn word(self, index: usize) -> Option<*mut usize> {
-        (index < self.count).then(|| (self.base as *mut usize).wrapping_byte_add(index * STRIDE))
+    pub fn word(self, index: usize) -> *mut usize {
+        (self.0 as *mut usize).wrapping_byte_add(index * STRIDE)
     }
 }
 
@@ -67,12 +65,12 @@ impl Slots {
 
     /// The word of slot `index`; `None` beyond the last.
     pub fn word(&self, index: usize) -> Option<*mut usize> {
-        self.view().word(index)
+        (index < self.count).then(|| self.view().word(index))
     }
 
     /// Where they are.
     pub fn view(&self) -> View {
-        View { base: self.memory.address(), count: self.count }
+        View(self.memory.address())
     }
 
     /// The words of all slots.

@@ -175,23 +175,29 @@ macro_rules! __rseq_primitive {
         concat!("add {rseq_t}, {", stringify!($a), "}, #", $k, "\n", $access, ", [{rseq_t}]")
     };
     (ordered $access:expr, [$a:ident + $b:ident * $k:tt]) => { concat!($access, ", [{rseq_t}]") };
-    // Eight bytes a turn while there are eight, then one.
+    // Sixteen bytes a turn while there are as many, aligned or not, then eight, then one.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "mov ", $i, ", xzr\n",
-            "62: add {rseq_t}, ", $i, ", #8\n",
+            "b 63f\n",
+            "62: add x16, ", $s, ", ", $i, "\n",
+            "ldp {rseq_t}, {rseq_u}, [x16]\n",
+            "add x16, ", $d, ", ", $i, "\n",
+            "stp {rseq_t}, {rseq_u}, [x16]\n",
+            "add ", $i, ", ", $i, ", #16\n",
+            "63: add {rseq_t}, ", $i, ", #16\n",
             "cmp {rseq_t}, ", $n, "\n",
-            "b.hi 63f\n",
+            "b.ls 62b\n",
+            "tbz ", $n, ", #3, 67f\n",
             "ldr {rseq_t}, [", $s, ", ", $i, "]\n",
             "str {rseq_t}, [", $d, ", ", $i, "]\n",
             "add ", $i, ", ", $i, ", #8\n",
-            "b 62b\n",
-            "63: cmp ", $i, ", ", $n, "\n",
+            "67: cmp ", $i, ", ", $n, "\n",
             "b.eq 64f\n",
             "ldrb {rseq_t:w}, [", $s, ", ", $i, "]\n",
             "strb {rseq_t:w}, [", $d, ", ", $i, "]\n",
             "add ", $i, ", ", $i, ", #1\n",
-            "b 63b\n",
+            "b 67b\n",
             "64:"
         )
     };

@@ -173,25 +173,33 @@ macro_rules! __rseq_primitive {
     // hints take them for full barriers.
     (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\ndbar 0x14") };
     (store_release $m:tt, $x:ident) => { concat!("dbar 0x12\n", $crate::__rseq_primitive!(store $m, $x)) };
-    // Eight bytes a turn while there are eight, if both ends are aligned: not every processor does it otherwise, and then
-    // it traps. Then a byte a turn.
+    // Sixteen bytes a turn while there are as many, then eight, if both ends are aligned: not every processor does it otherwise,
+    // and then it traps. Then a byte a turn.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "move ", $i, ", $zero\n",
             "or {rseq_t}, ", $d, ", ", $s, "\n",
             "andi {rseq_t}, {rseq_t}, 7\n",
-            "bnez {rseq_t}, 63f\n",
-            "62: addi.d {rseq_t}, ", $i, ", 8\n",
-            "bltu ", $n, ", {rseq_t}, 63f\n",
+            "bnez {rseq_t}, 67f\n",
+            "b 63f\n",
+            "62: ldx.d {rseq_t}, ", $s, ", ", $i, "\n",
+            "stx.d {rseq_t}, ", $d, ", ", $i, "\n",
+            "addi.d {rseq_u}, ", $i, ", 8\n",
+            "ldx.d {rseq_t}, ", $s, ", {rseq_u}\n",
+            "stx.d {rseq_t}, ", $d, ", {rseq_u}\n",
+            "addi.d ", $i, ", ", $i, ", 16\n",
+            "63: addi.d {rseq_t}, ", $i, ", 16\n",
+            "bgeu ", $n, ", {rseq_t}, 62b\n",
+            "andi {rseq_t}, ", $n, ", 8\n",
+            "beqz {rseq_t}, 67f\n",
             "ldx.d {rseq_t}, ", $s, ", ", $i, "\n",
             "stx.d {rseq_t}, ", $d, ", ", $i, "\n",
             "addi.d ", $i, ", ", $i, ", 8\n",
-            "b 62b\n",
-            "63: beq ", $i, ", ", $n, ", 64f\n",
+            "67: beq ", $i, ", ", $n, ", 64f\n",
             "ldx.bu {rseq_t}, ", $s, ", ", $i, "\n",
             "stx.b {rseq_t}, ", $d, ", ", $i, "\n",
             "addi.d ", $i, ", ", $i, ", 1\n",
-            "b 63b\n",
+            "b 67b\n",
             "64:"
         )
     };

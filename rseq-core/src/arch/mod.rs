@@ -9,6 +9,7 @@
 //! | `SIGNATURE: u32` | the four bytes before every abort handler, a rare trapping encoding |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
 //! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by initial-exec relocations |
+//! | `own_index::<I>() -> u32` | only where sections reach `__rseq_core_area` directly: its index field, by one instruction |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
 //! | `load_weak!(symbol, variable)` | the `asm!` call that loads the address of a weak symbol |
 //! | `__rseq_frame!` | registers and operands of a section, and the texts that arm it |
@@ -80,6 +81,7 @@
 mod imp;
 
 use crate::abi::Rseq;
+use crate::index::Index;
 use core::ptr::NonNull;
 
 pub use imp::SIGNATURE;
@@ -115,6 +117,16 @@ pub(crate) fn own_offset() -> isize {
 
 #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
 pub(crate) use imp::ambient_offset;
+
+/// The index field of this thread's copy of `__rseq_core_area`, as the kernel may change it at any instruction. Where
+/// [`DIRECT`], it links into executables only, as sections over an own area do.
+#[inline]
+pub(crate) fn own_index<I: Index>() -> u32 {
+    #[cfg(all(not(rseq_stub), any(target_arch = "x86_64", target_arch = "x86")))]
+    return imp::own_index::<I>();
+    #[cfg(any(rseq_stub, not(any(target_arch = "x86_64", target_arch = "x86"))))]
+    return crate::area::read(crate::OwnArea, I::OFFSET);
+}
 
 /// The raw system call; errors come back as -4095 to -1.
 ///

@@ -224,23 +224,32 @@ macro_rules! __rseq_primitive {
     (store_release $m:tt, $x:ident) => {
         concat!($crate::__rseq_wide!("lwsync\n", "sync\n"), $crate::__rseq_primitive!(store $m, $x))
     };
-    // A word a turn while there is one, then bytes.
+    // Two words a turn while there are as many, then one, then bytes.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "li ", $i, ", 0\n",
-            "62: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {rseq_t}, ", $n, "\n",
-            "bgt 63f\n",
-            $crate::__rseq_wide!("ldx", "lwzx"), " {rseq_t}, ", $s, ", ", $i, "\n",
-            $crate::__rseq_wide!("stdx", "stwx"), " {rseq_t}, ", $d, ", ", $i, "\n",
-            "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
-            "b 62b\n",
-            "63: ", $crate::__rseq_primitive!(compare $i, $n),
+            "b 63f\n",
+            "62: ", $crate::__rseq_primitive!(copy_word $d, $s, $i),
+            $crate::__rseq_primitive!(copy_word $d, $s, $i),
+            "63: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("16\ncmpld", "8\ncmplw"), " {rseq_t}, ", $n, "\n",
+            "ble 62b\n",
+            "addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8\ncmpld", "4\ncmplw"), " {rseq_t}, ", $n, "\n",
+            "bgt 67f\n",
+            $crate::__rseq_primitive!(copy_word $d, $s, $i),
+            "67: ", $crate::__rseq_primitive!(compare $i, $n),
             "beq 64f\n",
             "lbzx {rseq_t}, ", $s, ", ", $i, "\n",
             "stbx {rseq_t}, ", $d, ", ", $i, "\n",
             "addi ", $i, ", ", $i, ", 1\n",
-            "b 63b\n",
+            "b 67b\n",
             "64:"
+        )
+    };
+    (copy_word $d:expr, $s:expr, $i:expr) => {
+        concat!(
+            $crate::__rseq_wide!("ldx", "lwzx"), " {rseq_t}, ", $s, ", ", $i, "\n",
+            $crate::__rseq_wide!("stdx", "stwx"), " {rseq_t}, ", $d, ", ", $i, "\n",
+            "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n"
         )
     };
     (delay $d:expr, $k:literal) => {

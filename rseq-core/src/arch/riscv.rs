@@ -176,28 +176,36 @@ macro_rules! __rseq_primitive {
     // The manual's mappings of a load-acquire and a store-release.
     (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\nfence r, rw") };
     (store_release $m:tt, $x:ident) => { concat!("fence rw, w\n", $crate::__rseq_primitive!(store $m, $x)) };
-    // A word a turn while there is one, if both ends are aligned: a misaligned access may be a trap. Then a byte a turn.
+    // Two words a turn while there are as many, then one, if both ends are aligned: a misaligned access may be a trap. Then a byte
+    // a turn.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "li ", $i, ", 0\n",
             "or {rseq_t}, ", $d, ", ", $s, "\n",
             "andi {rseq_t}, {rseq_t}, ", $crate::__rseq_wide!("7", "3"), "\n",
-            "bnez {rseq_t}, 63f\n",
-            "62: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
-            "bltu ", $n, ", {rseq_t}, 63f\n",
+            "bnez {rseq_t}, 67f\n",
+            "j 63f\n",
+            "62: add {rseq_u}, ", $s, ", ", $i, "\n",
+            $crate::__rseq_wide!("ld {rseq_t}, 0({rseq_u})\nld t2, 8({rseq_u})", "lw {rseq_t}, 0({rseq_u})\nlw t2, 4({rseq_u})"),
+            "\nadd {rseq_u}, ", $d, ", ", $i, "\n",
+            $crate::__rseq_wide!("sd {rseq_t}, 0({rseq_u})\nsd t2, 8({rseq_u})", "sw {rseq_t}, 0({rseq_u})\nsw t2, 4({rseq_u})"),
+            "\naddi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("16", "8"), "\n",
+            "63: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("16", "8"), "\n",
+            "bgeu ", $n, ", {rseq_t}, 62b\n",
+            "andi {rseq_t}, ", $n, ", ", $crate::__rseq_wide!("8", "4"), "\n",
+            "beqz {rseq_t}, 67f\n",
             "add {rseq_u}, ", $s, ", ", $i, "\n",
             $crate::__rseq_wide!("ld", "lw"), " {rseq_t}, 0({rseq_u})\n",
             "add {rseq_u}, ", $d, ", ", $i, "\n",
             $crate::__rseq_wide!("sd", "sw"), " {rseq_t}, 0({rseq_u})\n",
             "addi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("8", "4"), "\n",
-            "j 62b\n",
-            "63: beq ", $i, ", ", $n, ", 64f\n",
+            "67: beq ", $i, ", ", $n, ", 64f\n",
             "add {rseq_u}, ", $s, ", ", $i, "\n",
             "lbu {rseq_t}, 0({rseq_u})\n",
             "add {rseq_u}, ", $d, ", ", $i, "\n",
             "sb {rseq_t}, 0({rseq_u})\n",
             "addi ", $i, ", ", $i, ", 1\n",
-            "j 63b\n",
+            "j 67b\n",
             "64:"
         )
     };

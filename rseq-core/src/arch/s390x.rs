@@ -149,23 +149,31 @@ macro_rules! __rseq_primitive {
     // Only a load may overtake an earlier store, so every load is an acquire, and every store a release.
     (load_acquire $r:ident, $m:tt) => { $crate::__rseq_primitive!(load $r, $m) };
     (store_release $m:tt, $x:ident) => { $crate::__rseq_primitive!(store $m, $x) };
-    // Eight bytes a turn while there are eight, aligned or not, then one.
+    // Sixteen bytes a turn while there are as many, aligned or not, then eight, then one.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "lghi ", $i, ", 0\n",
-            "62: la {rseq_t}, 8(", $i, ")\n",
+            "j 63f\n",
+            "62: lg {rseq_t}, 0(", $i, ", ", $s, ")\n",
+            "stg {rseq_t}, 0(", $i, ", ", $d, ")\n",
+            "lg {rseq_t}, 8(", $i, ", ", $s, ")\n",
+            "stg {rseq_t}, 8(", $i, ", ", $d, ")\n",
+            "la ", $i, ", 16(", $i, ")\n",
+            "63: la {rseq_t}, 16(", $i, ")\n",
             "clgr {rseq_t}, ", $n, "\n",
-            "jh 63f\n",
+            "jnh 62b\n",
+            "la {rseq_t}, 8(", $i, ")\n",
+            "clgr {rseq_t}, ", $n, "\n",
+            "jh 67f\n",
             "lg {rseq_t}, 0(", $i, ", ", $s, ")\n",
             "stg {rseq_t}, 0(", $i, ", ", $d, ")\n",
             "la ", $i, ", 8(", $i, ")\n",
-            "j 62b\n",
-            "63: cgr ", $i, ", ", $n, "\n",
+            "67: cgr ", $i, ", ", $n, "\n",
             "je 64f\n",
             "llgc {rseq_t}, 0(", $i, ", ", $s, ")\n",
             "stc {rseq_t}, 0(", $i, ", ", $d, ")\n",
             "la ", $i, ", 1(", $i, ")\n",
-            "j 63b\n",
+            "j 67b\n",
             "64:"
         )
     };

@@ -4,6 +4,7 @@
 //! from a block in memory, through one register: [`__rseq_frame!`](crate::__rseq_frame) counts them.
 
 use crate::abi::Rseq;
+use crate::index::Index;
 use core::arch::asm;
 
 /// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
@@ -33,6 +34,23 @@ pub(super) fn own_area() -> *mut Rseq {
         );
     }
     area
+}
+
+/// By local-exec TLS, so in executables only.
+#[inline]
+pub(super) fn own_index<I: Index>() -> u32 {
+    let field;
+    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread runs. Not
+    // `pure`, as the kernel may change it at any instruction.
+    unsafe {
+        asm!(
+            "mov {field}, dword ptr gs:[__rseq_core_area@ntpoff + {offset}]",
+            field = lateout(reg) field,
+            offset = const I::OFFSET,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    field
 }
 
 #[inline]

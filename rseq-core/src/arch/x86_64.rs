@@ -1,6 +1,7 @@
 //! x86-64: `fs` is the thread pointer, and sections address static thread-locals through it directly.
 
 use crate::abi::Rseq;
+use crate::index::Index;
 use core::arch::asm;
 
 /// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
@@ -27,6 +28,26 @@ pub(super) fn own_area() -> *mut Rseq {
         );
     }
     area
+}
+
+/// By local-exec TLS, so in executables only.
+#[inline]
+pub(super) fn own_index<I: Index>() -> u32 {
+    let field: u64;
+    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread runs. Not
+    // `pure`, as the kernel may change it at any instruction.
+    unsafe {
+        asm!(
+            "mov {field:e}, dword ptr fs:[__rseq_core_area@tpoff + {offset}]",
+            field = lateout(reg) field,
+            offset = const I::OFFSET,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    // SAFETY: an instruction that writes the lower half of a register clears the upper one. Told the compiler, which would
+    // otherwise clear it once more where the field becomes an address.
+    unsafe { core::hint::assert_unchecked(field <= u32::MAX as u64) };
+    field as u32
 }
 
 #[inline]
@@ -197,23 +218,27 @@ macro_rules! __rseq_text {
     ($o:ident $f:tt commit add ($m:tt, $x:tt)) => {
         concat!("add qword ptr ", $crate::__rseq_text!(@memory $m), ", ", $crate::__rseq_text!(@operand $x))
     };
-    // Eight bytes a turn while there are eight, then one.
+    // Sixteen bytes a turn while there are as many, then eight, then one. Not by a vector register: a load of sixteen bytes waits
+    // for the stores of two words to reach the cache, and records are often written just before they are copied.
     ($o:ident $f:tt repeatable copy ([$d:ident], [$s:ident], $n:ident, $i:ident)) => {
         concat!(
             "xor {", stringify!($i), ":e}, {", stringify!($i), ":e}\n",
-            "62: lea {rseq_t}, [{", stringify!($i), "} + 8]\n",
+            "jmp 63f\n",
+            "62:", $crate::__rseq_text!(@copy_word $d $s $i ""), $crate::__rseq_text!(@copy_word $d $s $i " + 8"),
+            "add {", stringify!($i), "}, 16\n",
+            "63: lea {rseq_t}, [{", stringify!($i), "} + 16]\n",
             "cmp {rseq_t}, {", stringify!($n), "}\n",
-            "ja 63f\n",
-            "mov {rseq_t}, qword ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
-            "mov qword ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t}\n",
+            "jbe 62b\n",
+            "test {", stringify!($n), ":e}, 8\n",
+            "jz 67f\n",
+            $crate::__rseq_text!(@copy_word $d $s $i ""),
             "add {", stringify!($i), "}, 8\n",
-            "jmp 62b\n",
-            "63: cmp {", stringify!($i), "}, {", stringify!($n), "}\n",
+            "67: cmp {", stringify!($i), "}, {", stringify!($n), "}\n",
             "je 64f\n",
             "movzx {rseq_t:e}, byte ptr [{", stringify!($s), "} + {", stringify!($i), "}]\n",
             "mov byte ptr [{", stringify!($d), "} + {", stringify!($i), "}], {rseq_t:l}\n",
             "inc {", stringify!($i), "}\n",
-            "jmp 63b\n",
+            "jmp 67b\n",
             "64:"
         )
     };
@@ -230,6 +255,12 @@ macro_rules! __rseq_text {
     // `mov`, `add`, `sub`, `and`, `or`, `shl`, `shr` have the names of their instructions.
     ($o:ident $f:tt $change:ident ($r:ident, $x:tt)) => {
         concat!(stringify!($change), " {", stringify!($r), "}, ", $crate::__rseq_text!(@operand $x))
+    };
+    (@copy_word $d:ident $s:ident $i:ident $at:literal) => {
+        concat!(
+            "mov {rseq_t}, qword ptr [{", stringify!($s), "} + {", stringify!($i), "}", $at, "]\n",
+            "mov qword ptr [{", stringify!($d), "} + {", stringify!($i), "}", $at, "], {rseq_t}\n",
+        )
     };
     (@operand $x:ident) => { concat!("{", stringify!($x), "}") };
     (@operand $k:literal) => { concat!($k) };

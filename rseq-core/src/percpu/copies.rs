@@ -73,7 +73,7 @@ impl<T, K: Index> Copies<T, K> {
         if !is_by_cpu::<K>() && Ambient::token().mm_cid().is_none() {
             return None;
         }
-        let made = region.alloc(Layout::new::<T>())?;
+        let made = region.alloc_zeroed(Layout::new::<T>()).ok()?;
         let base = made.cast::<T>();
         let (null, order) = (core::ptr::null_mut(), Ordering::AcqRel);
         match self.base.compare_exchange(null, base.as_ptr(), order, Ordering::Acquire) {

@@ -4,11 +4,16 @@ use crate::sys;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A lock that spins. Signals are blocked while it is held, so handlers may take it too.
+///
+/// The lock names the process whose thread holds it. A child of `fork` has no such thread, whoever held the lock at the
+/// fork: it takes the lock over, with the value as it was then. So a value whose changes take several stores must be valid
+/// after each of them.
 pub(super) struct SpinLock<T> {
-    is_taken: AtomicBool,
+    /// The generation of the process whose thread holds it, or 0.
+    holder: AtomicUsize,
     value: UnsafeCell<T>,
 }
 
@@ -17,29 +22,65 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
     pub(super) const fn new(value: T) -> Self {
-        Self { is_taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Self { holder: AtomicUsize::new(0), value: UnsafeCell::new(value) }
     }
 
     /// Runs `work` with the value, which no other thread has meanwhile.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         sys::with_signals_blocked(|| {
-            while self.is_taken.swap(true, Ordering::Acquire) {
-                while self.is_taken.load(Ordering::Relaxed) {
-                    spin_loop();
-                    sys::yield_now();
-                }
-            }
-            // SAFETY: this thread has changed the word from false to true, so it alone has the value until it changes it
-            // back.
+            self.acquire(sys::generation());
+            // SAFETY: this thread has changed the word from 0, or from a process that has no thread here, to this process, so
+            // it alone has the value until it changes it back.
             let result = work(unsafe { &mut *self.value.get() });
-            self.is_taken.store(false, Ordering::Release);
+            self.holder.store(0, Ordering::Release);
             result
         })
+    }
+
+    /// `process` is the generation of this one.
+    fn acquire(&self, process: usize) {
+        loop {
+            let holder = self.holder.load(Ordering::Relaxed);
+            if holder == process {
+                spin_loop();
+                sys::yield_now();
+            } else if self.holder.compare_exchange(holder, process, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// The value, for the only one who has the lock.
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
     }
 }
 
 impl<T> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpinLock").field("is_taken", &self.is_taken).finish_non_exhaustive()
+        f.debug_struct("SpinLock").field("holder", &self.holder).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod tests {
+    use super::*;
+    use crate::sys::in_child;
+
+    #[test]
+    fn a_child_of_fork_takes_a_lock_over_and_its_parent_keeps_it() {
+        let lock = SpinLock::new(1);
+        let child = lock.with(|value| {
+            *value = 7;
+            in_child(|| {
+                const SIGALRM: u32 = 14;
+                let limited = sys::unblock_only(SIGALRM) && sys::alarm_after(500_000).is_ok();
+                lock.acquire(sys::generation());
+                // SAFETY: this thread, the only one of this process, has the lock.
+                if limited { unsafe { *lock.value.get() } } else { 0 }
+            })
+        });
+        assert_eq!(child, Ok(Some(7)));
+        assert_eq!(lock.with(|value| *value), 7);
     }
 }

@@ -3,16 +3,16 @@
 use super::Region;
 use super::cpu_set::CpuSet;
 use crate::{Cause, sys};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes between an item's copies of two CPUs. Pages are their CPU's own up to this size.
 pub(super) const STRIDE: usize = if usize::BITS == 64 { 1 << 16 } else { 1 << 13 };
 
-/// Slots of an item: one for each CPU number; 0 before anybody asked, and where there are to be none.
+/// Slots of an item: one for each CPU number; 0 before the first use.
 static SLOTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether somebody asked, and there are to be none.
-static IS_OFF: AtomicU32 = AtomicU32::new(0);
+/// Whether this kernel does not restart sections. It holds once `SLOTS` is not 0.
+static IS_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Where items are.
 static REGION: Region<STRIDE> = Region::new();
@@ -20,41 +20,45 @@ static REGION: Region<STRIDE> = Region::new();
 /// The most slots that an item can have. Indices below it that have no slot are none that the kernel gives.
 pub(super) const LIMIT: usize = CpuSet::LIMIT as usize;
 
-/// Slots of an item; 0 before [`region`].
+/// Slots of an item; 0 before [`region`] or [`slot_count`].
 pub(super) fn slots() -> usize {
     SLOTS.load(Ordering::Relaxed)
 }
 
-/// The region, once it is known how many slots an item has.
-pub(super) fn region() -> Option<(&'static Region<STRIDE>, usize)> {
+/// Slots of an item.
+pub(super) fn slot_count() -> usize {
     match SLOTS.load(Ordering::Acquire) {
-        0 if IS_OFF.load(Ordering::Relaxed) != 0 => None,
-        0 => prepare().ok().map(|slots| (&REGION, slots)),
-        slots => Some((&REGION, slots)),
+        0 => prepare(),
+        slots => slots,
     }
+}
+
+/// Whether sections are of use on this kernel.
+pub(super) fn is_on() -> bool {
+    slot_count() != 0 && !IS_OFF.load(Ordering::Relaxed)
+}
+
+/// The region and the number of slots of its items, unless sections are of no use on this kernel.
+pub(super) fn region() -> Option<(&'static Region<STRIDE>, usize)> {
+    is_on().then(|| (&REGION, slots()))
 }
 
 /// Finds out how many slots there are. Threads that do so at the same time find the same.
 #[cold]
-fn prepare() -> Result<usize, Cause> {
-    let slots = match Cause::of_kernel() {
-        Some(defect) => Err(defect),
-        None => Ok(most_cpus()),
-    };
-    match slots {
-        Ok(slots) => SLOTS.store(slots, Ordering::Release),
-        Err(_) => IS_OFF.store(1, Ordering::Relaxed),
-    }
+fn prepare() -> usize {
+    let slots = most_cpus();
+    IS_OFF.store(Cause::of_kernel().is_some(), Ordering::Relaxed);
+    SLOTS.store(slots, Ordering::Release);
     slots
 }
 
 /// So many CPU numbers that no CPU has a higher one, whatever a container shows: the kernel's own masks are so large.
 /// Where a filter refuses the call, as many as any kernel has.
 fn most_cpus() -> usize {
-    sys::affinity_mask_size().map_or(LIMIT, |size| (size * 8).min(LIMIT))
+    sys::affinity_mask_size().map_or(LIMIT, |size| (size * 8).clamp(1, LIMIT))
 }
 
 /// Why there are no slots, if there are none.
 pub(crate) fn off_cause() -> Option<Cause> {
-    region().is_none().then(|| prepare().err().unwrap_or(Cause::NoMemory))
+    if is_on() { None } else { Cause::of_kernel() }
 }

@@ -1,8 +1,11 @@
-//! Anonymous memory.
+//! Mappings of memory.
 
 use super::{Errno, syscall};
+use core::ffi::CStr;
 use core::ptr::NonNull;
 use linux_raw_sys::general as nr;
+use linux_raw_sys::mempolicy::MPOL_BIND;
+use linux_raw_sys::prctl::{PR_SET_VMA, PR_SET_VMA_ANON_NAME};
 
 /// Offsets of `mmap2` count 4096-byte units; all of ours are 0.
 #[cfg(target_pointer_width = "64")]
@@ -10,15 +13,173 @@ const NR_MMAP: u32 = nr::__NR_mmap;
 #[cfg(target_pointer_width = "32")]
 const NR_MMAP: u32 = nr::__NR_mmap2;
 
+/// Words of a mask of NUMA nodes: more nodes than a kernel can be built for.
+const NODE_WORDS: usize = 1024 / usize::BITS as usize;
+
+/// What a mapping shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Contents<'f> {
+    /// Zeroes of this process.
+    Private,
+    /// Zeroes that this process and its children share.
+    Shared,
+    /// A file, from its start; what is written stays with this process.
+    CopyOf(&'f MemoryFile),
+    /// A file, from its start.
+    File(&'f MemoryFile),
+}
+
+impl Contents<'_> {
+    const fn flags(self) -> u32 {
+        match self {
+            Self::Private => nr::MAP_PRIVATE | nr::MAP_ANONYMOUS | nr::MAP_NORESERVE,
+            Self::Shared => nr::MAP_SHARED | nr::MAP_ANONYMOUS | nr::MAP_NORESERVE,
+            Self::CopyOf(_) => nr::MAP_PRIVATE | nr::MAP_NORESERVE,
+            Self::File(_) => nr::MAP_SHARED,
+        }
+    }
+
+    const fn descriptor(self) -> usize {
+        match self {
+            Self::Private | Self::Shared => usize::MAX,
+            Self::CopyOf(file) | Self::File(file) => file.0,
+        }
+    }
+}
+
+/// `mmap()` at an address, or at one of the kernel's choice: readable and writable.
+///
+/// # Safety
+///
+/// Memory that was mapped at `address` is the caller's, and is not used any more.
+unsafe fn mmap(address: usize, len: usize, contents: Contents<'_>) -> Result<NonNull<u8>, Errno> {
+    let protection = nr::PROT_READ | nr::PROT_WRITE;
+    let fixed = if address == 0 { 0 } else { nr::MAP_FIXED };
+    let args = [address, len, protection as usize, (contents.flags() | fixed) as usize, contents.descriptor(), 0];
+    // s390x alone has the arguments in memory.
+    let args = if cfg!(target_arch = "s390x") { [args.as_ptr() as usize, 0, 0, 0, 0, 0] } else { args };
+    // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory, and one at a fixed address
+    // replaces memory that the caller gives up.
+    let address = unsafe { syscall(NR_MMAP, args) }?;
+    NonNull::new(core::ptr::with_exposed_provenance_mut(address)).ok_or(Errno::ENOMEM)
+}
+
 /// `mmap()` - fresh, zeroed, private memory: `len` bytes, page-aligned, readable and writable, which no memory backs
 /// before it is touched.
 pub(crate) fn map(len: usize) -> Result<NonNull<u8>, Errno> {
-    let protection = nr::PROT_READ | nr::PROT_WRITE;
-    let flags = nr::MAP_PRIVATE | nr::MAP_ANONYMOUS | nr::MAP_NORESERVE;
-    let args = [0, len, protection as usize, flags as usize, usize::MAX, 0];
-    // s390x alone has the arguments in memory.
-    let args = if cfg!(target_arch = "s390x") { [args.as_ptr() as usize, 0, 0, 0, 0, 0] } else { args };
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no existing memory.
-    let address = unsafe { syscall(NR_MMAP, args) }?;
-    NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
+    // SAFETY: no address is given.
+    unsafe { mmap(0, len, Contents::Private) }
+}
+
+/// [`map`], aligned to `align`, a power of two. Where that is less than a page, it is aligned to a page.
+pub(crate) fn map_aligned(len: usize, align: usize) -> Result<NonNull<u8>, Errno> {
+    let whole = map(len.checked_add(align).ok_or(Errno::ENOMEM)?)?;
+    let before = whole.addr().get().next_multiple_of(align) - whole.addr().get();
+    // SAFETY: the parts before and after the aligned `len` bytes lie in the mapping made above, and nobody has them.
+    // Where `align` is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
+    unsafe {
+        let _ = unmap(whole, before);
+        let _ = unmap(whole.byte_add(before + len), align - before);
+        Ok(whole.byte_add(before))
+    }
+}
+
+/// `mmap(MAP_FIXED)` - puts other contents in a part of a mapping.
+///
+/// # Errors
+///
+/// The kernel's: EINVAL if `start` is not a page's.
+///
+/// # Safety
+///
+/// `len` bytes from `start` on are mapped, and what they hold is used no more.
+pub(crate) unsafe fn remap(start: NonNull<u8>, len: usize, contents: Contents<'_>) -> Result<(), Errno> {
+    // SAFETY: the caller's contract.
+    unsafe { mmap(start.as_ptr().expose_provenance(), len, contents) }.map(|_| ())
+}
+
+/// `munmap()`
+///
+/// # Safety
+///
+/// `len` bytes from `start` on were mapped, and are used no more.
+pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: the caller gives the memory up.
+    unsafe { syscall(nr::__NR_munmap, [start.as_ptr().expose_provenance(), len, 0, 0, 0, 0]) }.map(|_| ())
+}
+
+/// `madvise(MADV_NOHUGEPAGE)` - no page of it is larger than the smallest ones (since Linux 2.6.38). Kernels without
+/// huge pages refuse it, and need not have it.
+pub(crate) fn without_huge_pages(start: NonNull<u8>, len: usize) {
+    let _ = madvise(start, len, nr::MADV_NOHUGEPAGE);
+}
+
+/// `madvise(MADV_WIPEONFORK)` - a child of `fork` finds zeroes in it (since Linux 4.14).
+pub(crate) fn wipe_on_fork(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    madvise(start, len, nr::MADV_WIPEONFORK)
+}
+
+/// For pieces of advice that change nothing in the memory now.
+fn madvise(start: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
+    let args = [start.as_ptr().expose_provenance(), len, advice as usize, 0, 0, 0];
+    // SAFETY: neither piece of advice changes the memory of this process.
+    unsafe { syscall(nr::__NR_madvise, args) }.map(|_| ())
+}
+
+/// `prctl(PR_SET_VMA_ANON_NAME)` - the name of an anonymous mapping in `/proc/PID/maps` (since Linux 5.17, with
+/// `CONFIG_ANON_VMA_NAME`).
+pub(crate) fn name(start: NonNull<u8>, len: usize, name: &CStr) {
+    let address = start.as_ptr().expose_provenance();
+    let args = [PR_SET_VMA as usize, PR_SET_VMA_ANON_NAME as usize, address, len, name.as_ptr() as usize, 0];
+    // SAFETY: the kernel reads the name, a string that ends in 0, and changes no memory.
+    let _ = unsafe { syscall(nr::__NR_prctl, args) };
+}
+
+/// `mbind(MPOL_BIND)` - the pages of it that are touched from now on come from `node` only.
+///
+/// # Errors
+///
+/// The kernel's: EINVAL if `start` is not a page's, or if the process may not use the node; ENOSYS without
+/// `CONFIG_NUMA`.
+pub(crate) fn bind(start: NonNull<u8>, len: usize, node: u32) -> Result<(), Errno> {
+    let mut mask = [0usize; NODE_WORDS];
+    let word = mask.get_mut((node / usize::BITS) as usize).ok_or(Errno::EINVAL)?;
+    *word = 1 << (node % usize::BITS);
+    let bits = size_of_val(&mask) * 8 + 1;
+    let args = [start.as_ptr().expose_provenance(), len, MPOL_BIND as usize, mask.as_ptr() as usize, bits, 0];
+    // SAFETY: reads the mask, one bit less than `bits`; without flags no page moves.
+    unsafe { syscall(nr::__NR_mbind, args) }.map(|_| ())
+}
+
+/// `mincore()` - whether all of it is mapped; `len` is at most 1 MiB.
+#[cfg(test)]
+pub(crate) fn is_mapped(start: NonNull<u8>, len: usize) -> bool {
+    let mut pages = [0u8; 256];
+    let args = [start.as_ptr().expose_provenance(), len, pages.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: writes a byte a page, 256 at most.
+    unsafe { syscall(nr::__NR_mincore, args) }.is_ok()
+}
+
+/// A file without a name, in memory.
+#[derive(Debug)]
+pub(crate) struct MemoryFile(usize);
+
+impl MemoryFile {
+    /// `memfd_create()` and `ftruncate()` (since Linux 3.17).
+    pub(crate) fn new(name: &CStr, len: usize) -> Result<Self, Errno> {
+        // SAFETY: reads the name, a string that ends in 0, and opens a new descriptor.
+        let file =
+            unsafe { syscall(nr::__NR_memfd_create, [name.as_ptr() as usize, nr::MFD_CLOEXEC as usize, 0, 0, 0, 0]) };
+        let file = Self(file?);
+        // SAFETY: sets the length of the file made above.
+        unsafe { syscall(nr::__NR_ftruncate, [file.0, len, 0, 0, 0, 0]) }?;
+        Ok(file)
+    }
+}
+
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        // SAFETY: closes the descriptor opened above, which nobody else knows. Mappings keep the file.
+        let _ = unsafe { syscall(nr::__NR_close, [self.0, 0, 0, 0, 0, 0]) };
+    }
 }

@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
-use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
-use rseq_core::{Aborted, Committed};
+use rseq_core::ops::librseq::{self, load_add_store, load_cbne_memcpy_store, load_cbne_store};
+use rseq_core::{Aborted, Committed, OwnArea, Relaxed};
 use rseq_rt::process::ExitCode;
 use test_bins::args;
 use test_bins::index::Here;
@@ -28,10 +28,46 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(2);
+    let mut suite = Suite::new(3);
     suite.test("the low 32 bits of a word name a CPU", &mut || on_each_cpu(&mut |cpu| low_bits_name_it(token, cpu)));
     suite.test("a section may name its operands as it likes", &mut || on_each_cpu(&mut |cpu| named_freely(token, cpu)));
+    suite.test("a copy has any length, from and to any address", &mut || on_each_cpu(&mut |cpu| copied(token, cpu)));
     suite.finish()
+}
+
+/// The longest copy.
+const LONGEST: usize = 64;
+/// Ends of a copy lie at this many places, one after the other: more than a register's bytes.
+const PLACES: usize = 17;
+/// Bytes that nobody copies, before and behind what is copied.
+const AROUND: usize = 8;
+
+/// Each byte that is copied arrives, and no other is written.
+fn copied(token: Here, cpu: u32) -> Verdict {
+    let from: [u8; PLACES + LONGEST] = core::array::from_fn(|at| at as u8 + 1);
+    for (length, source, target) in lengths_and_places() {
+        let (mut to, mut word) = ([0u8; AROUND + PLACES + LONGEST + AROUND], 0usize);
+        let (start, v) = (AROUND + target, &raw mut word);
+        let (dst, src) = (to.as_mut_ptr().wrapping_add(start), from.as_ptr().wrapping_add(source));
+        let cpu = cpu as usize;
+        // SAFETY: `v` is a local; `length` bytes of two other locals begin at `src` and `dst`, as a place is below PLACES and the
+        // length at most LONGEST; a CPU number is not -1 or -2.
+        let done = until_not_aborted(|| unsafe {
+            load_cbne_memcpy_store::<Relaxed, OwnArea, _>(token, cpu, v, 0, dst, src, length, 1)
+        });
+        // SAFETY: locals; volatile, since the section wrote them behind the compiler's back.
+        let (to, word) = unsafe { ((&raw const to).read_volatile(), v.read_volatile()) };
+        let expected = |at: usize| if at.wrapping_sub(start) < length { from[at - start + source] } else { 0 };
+        let wrong = (0..to.len()).find(|&at| to[at] != expected(at));
+        ensure!(done.is_ok() && word == 1, "{length} bytes: the section does not commit");
+        ensure!(wrong.is_none(), "{length} bytes from {source} to {target}: byte {wrong:?} of the target is wrong");
+    }
+    Ok(())
+}
+
+fn lengths_and_places() -> impl Iterator<Item = (usize, usize, usize)> {
+    let ends = || (0..PLACES).flat_map(|source| (0..PLACES).map(move |target| (source, target)));
+    (0..=LONGEST).flat_map(move |length| ends().map(move |(source, target)| (length, source, target)))
 }
 
 /// The same on every architecture: those that compare words take the low 32 bits of them.

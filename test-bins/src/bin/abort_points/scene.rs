@@ -25,8 +25,8 @@ pub const COUNT: usize = 0x0001_0203;
 pub const SECOND: usize = 0x1ced_cafe;
 /// What operations store there.
 pub const NEW_SECOND: usize = 0x2bad_5eed;
-/// Bytes to copy: whole words and single bytes on every architecture.
-pub const LENGTH: usize = 11;
+/// Bytes to copy: two words at once, one more and single bytes on every architecture.
+pub const LENGTH: usize = 27;
 
 /// What an operation may take, in the order of [`Scene::inputs`].
 pub mod takes {
@@ -60,8 +60,8 @@ pub struct Own {
     pub table: [usize; 3],
     /// Two words to store to in pieces.
     pub pieces: [u64; 2],
-    pub from: [u8; 16],
-    pub to: [u8; 16],
+    pub from: [u8; 32],
+    pub to: [u8; 32],
 }
 
 /// What the comparisons of an operation find, and where it takes place.
@@ -192,7 +192,7 @@ impl Stage {
         own.free = [START; 2];
         own.second = SECOND;
         own.array = &raw const own.table as usize;
-        own.from = *b"restartable sequ";
+        own.from = *b"restartable sequences in a scene";
         let [first, second] = start(own);
         for i in 0..self.count * WORDS {
             let value = match i % WORDS {

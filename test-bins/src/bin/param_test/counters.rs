@@ -4,7 +4,6 @@ use crate::flavour::Flavour;
 use crate::options::Params;
 use crate::workers::{self, Totals, same};
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
-use rseq_core::ops::librseq;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::slots::{SECOND, Slots};
@@ -14,12 +13,11 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
     let slots = Slots::new().or_fail("memory for the slots")?;
     let words = slots.view();
     workers::run::<F, C>(params, totals, move |worker| {
-        worker.retry(|worker, slot| {
-            let Some(word) = words.word(slot) else { return Err(rseq_core::Aborted) };
+        let done = worker.retry(move |token, slot| {
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
-            unsafe { flavour.increment(worker.token, slot, word) }
+            Ok(unsafe { flavour.increment(token, slot, words.word(slot)) }?)
         });
-        true
+        done.is_some()
     })?;
     same("the sum of the slots", totals.done.load(Ordering::Relaxed), slots.sum())
 }
@@ -29,13 +27,13 @@ pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Tot
     let slots = Slots::new().or_fail("memory for the slots")?;
     let words = slots.view();
     workers::run::<F, C>(params, totals, move |worker| {
-        let mut taken = core::ptr::null_mut::<usize>();
-        worker.retry(|worker, slot| {
-            let Some(lock) = words.word(slot) else { return Err(librseq::Error::Aborted) };
-            taken = lock;
+        let taken = worker.retry(move |token, slot| {
+            let lock = words.word(slot);
             // SAFETY: the word is the slot's, and a slot number is not -1 or -2.
-            unsafe { flavour.load_cbne_store(worker.token, slot, lock, 0, 1) }
+            unsafe { flavour.load_cbne_store(token, slot, lock, 0, 1) }?;
+            Ok(lock)
         });
+        let Some(taken) = taken else { return false };
         fence(Ordering::Acquire);
         // SAFETY: the lock is held, so no other thread touches the count, the slot's second word, until the release below; both
         // words live as long as the slots, which outlive the threads.

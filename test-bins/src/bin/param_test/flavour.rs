@@ -8,8 +8,8 @@ use rseq_core::testing::Differed;
 use rseq_core::{Aborted, Committed, Index, Order, OwnArea};
 use test_bins::index::Here;
 
-/// Two of librseq's operations with a count of one, as a C compiler makes of them where the count is a constant.
-macro_rules! sections_of_one {
+/// Librseq's operations whose counts are one and whose offsets are literals, as a C compiler makes of them.
+macro_rules! sections_of_literals {
     ($(#![$variant:ident])?) => {
         rseq_core::critical_section! {
             $(#![$variant])?
@@ -30,27 +30,41 @@ macro_rules! sections_of_one {
                 load(v, [v + offset]);
                 commit add([v], 1);
             }
+
+            /// [`load_cbeq_store_add_load_store`](rseq_core::ops::librseq::load_cbeq_store_add_load_store) that expects something
+            /// else than 0, with an offset of 8.
+            pub unsafe fn load_cbz_store_load_store(
+                cpu: usize, v: *mut usize, load: *mut usize
+            ) -> Result<Committed, rseq_core::ops::librseq::Error> {
+                exits(Aborted, CompareFailed) scratch(node) abort(Aborted);
+                check_index(cpu) else Aborted;
+                load(node, [v]);
+                cbz(node) else CompareFailed;
+                repeatable store([load], node);
+                load(node, [node + 8]);
+                commit store([v], node);
+            }
         }
     };
 }
-pub(crate) use sections_of_one;
+pub(crate) use sections_of_literals;
 
 mod plain {
     pub use rseq_core::ops::librseq::*;
-    use rseq_core::{Aborted, Committed};
-    sections_of_one!();
+    use rseq_core::{Aborted, Committed, CompareFailed};
+    sections_of_literals!();
 }
 
 mod stretched {
     use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![stretched]);
-    sections_of_one!(#![stretched]);
+    sections_of_literals!(#![stretched]);
 }
 
 mod compare_twice {
     use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![compare_twice]);
-    sections_of_one!(#![compare_twice]);
+    sections_of_literals!(#![compare_twice]);
 }
 
 /// Loop counts of the points inside of sections: before the first step, and after each.
@@ -164,8 +178,8 @@ flavours! {
     load_cbne_store(v: *mut usize, expect: usize, newv: usize) -> librseq::Error;
     /// `*v += 1`
     increment(v: *mut usize) -> Aborted;
-    /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`
-    load_cbeq_store_add_load_store(v: *mut usize, expectnot: usize, offset: usize, load: *mut usize) -> librseq::Error;
+    /// `if *v != 0 { *load = *v; *v = *(*v + 8) }`
+    load_cbz_store_load_store(v: *mut usize, load: *mut usize) -> librseq::Error;
     /// `*(*(array + offset)) += 1`
     load_add_load_load_increment(array: *mut usize, offset: usize) -> Aborted;
     /// `if *v == expect && *v2 == expect2 { *v = newv }`

@@ -21,6 +21,13 @@ pub enum Point {
 /// Signals handled, by all threads.
 pub static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
+/// Yields the CPU between two sections, out of the way of those that do not.
+#[cold]
+#[inline(never)]
+pub fn give_way() {
+    time::yield_now();
+}
+
 pub extern "C" fn count_signal(_: i32) {
     SIGNALS.fetch_add(1, Relaxed);
 }

@@ -1,23 +1,27 @@
 //! list: nodes that threads pop from one CPU's list and push to another's.
 
 use crate::flavour::Flavour;
+use crate::inject;
 use crate::options::Params;
-use crate::workers::{self, Totals, Worker, same};
-use core::mem::offset_of;
+use crate::workers::{self, Stop, Totals, Worker, same};
+use core::mem::{MaybeUninit, offset_of};
+use core::ptr::NonNull;
 use rseq_core::ops::librseq;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Verdict};
 use test_bins::slots::{Slots, View};
 use test_bins::sys::memory::Mapping;
-use test_bins::sys::time;
 
 const NODES: usize = 100;
 
+/// The link is where the section that pops expects it.
 #[repr(C)]
 struct Node {
-    data: usize,
+    data: u64,
     next: usize,
 }
+
+const _: () = assert!(offset_of!(Node, next) == 8);
 
 /// Each thread pops a node and pushes it, wherever it is by then.
 pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
@@ -28,10 +32,9 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     workers::run::<F, C>(params, totals, move |worker| {
         let Some(node) = pop(flavour, worker, words) else { return true };
         if yields {
-            time::yield_now();
+            inject::give_way();
         }
-        push(flavour, worker, words, node);
-        true
+        push(flavour, worker, words, node.as_ptr()).is_some()
     })?;
     same("the sum of the nodes' data", expected, drain(&heads))
 }
@@ -41,50 +44,49 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
 fn fill(heads: &Slots, nodes: *mut Node) -> usize {
     let mut sum = 0;
     for (slot, head) in heads.words().enumerate() {
-        for data in 1..=NODES {
-            let node = nodes.wrapping_add(slot * NODES + data - 1);
+        for number in 1..=NODES {
+            let node = nodes.wrapping_add(slot * NODES + number - 1);
             // SAFETY: `nodes` has NODES nodes for each slot, and no thread runs yet.
             unsafe {
-                node.write(Node { data, next: head.read() });
+                node.write(Node { data: number as u64, next: head.read() });
                 head.write(node as usize);
             }
-            sum += data;
+            sum += number;
         }
     }
     sum
 }
 
-fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View) -> Option<*mut Node> {
-    let mut popped = 0usize;
-    loop {
-        let load = &raw mut popped;
-        let result = worker.once(|worker, slot| {
-            let Some(head) = heads.word(slot) else { return Err(librseq::Error::Aborted) };
-            let next = offset_of!(Node, next);
-            // SAFETY: a head is 0 or the address of a node, whose link is at `next`; `load` is a local; a slot number is not
-            // -1 or -2.
-            unsafe { flavour.load_cbeq_store_add_load_store(worker.token, slot, head, 0, next, load) }
-        });
-        match result {
-            // SAFETY: the section wrote the local.
-            Some((_, Ok(_))) => return Some(unsafe { load.read_volatile() } as *mut Node),
-            Some((_, Err(_))) => return None,
-            None => {}
-        }
-    }
+/// None is an empty list.
+#[inline(always)]
+fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View) -> Option<NonNull<Node>> {
+    let mut popped = MaybeUninit::<usize>::uninit();
+    let load = popped.as_mut_ptr();
+    worker.retry(move |token, slot| {
+        // SAFETY: a head is 0 or the address of a node, whose link is at 8; `load` is a local; a slot number is not -1 or -2.
+        let result = unsafe { flavour.load_cbz_store_load_store(token, slot, heads.word(slot), load) };
+        result.map_err(|error| match error {
+            librseq::Error::Aborted => Stop::Aborted,
+            librseq::Error::CompareFailed => Stop::Exhausted,
+        })?;
+        // SAFETY: the section wrote the local: the address of a node.
+        Ok(unsafe { NonNull::new_unchecked(load.read_volatile() as *mut Node) })
+    })
 }
 
-fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View, node: *mut Node) {
-    worker.retry(|worker, slot| {
-        let Some(head) = heads.word(slot) else { return Err(librseq::Error::Aborted) };
+#[inline(always)]
+fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View, node: *mut Node) -> Option<()> {
+    worker.retry(move |token, slot| {
+        let head = heads.word(slot);
         // SAFETY: the head is the slot's, the node this thread's alone until the section commits; a slot number is not -1
         // or -2.
         unsafe {
             let first = head.read_volatile();
             (&raw mut (*node).next).write_volatile(first);
-            flavour.load_cbne_store(worker.token, slot, head, first, node as usize)
+            flavour.load_cbne_store(token, slot, head, first, node as usize)?;
         }
-    });
+        Ok(())
+    })
 }
 
 /// Empties the lists, and returns the sum of the data found.
@@ -96,7 +98,7 @@ fn drain(heads: &Slots) -> usize {
         unsafe {
             let mut node = head.read_volatile() as *const Node;
             while !node.is_null() {
-                sum += (*node).data;
+                sum += (*node).data as usize;
                 node = (*node).next as *const Node;
             }
         }

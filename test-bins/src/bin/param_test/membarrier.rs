@@ -67,14 +67,15 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     let worked = rseq_rt::thread::scope(|scope| {
         let manager = Manager { lists: &lists, active: &active, stop: &stop, patience };
         let manager = scope.spawn(move || manager.run::<C>()).or_fail("starting the manager")?;
-        let worked = workers::run::<F, C>(params, totals, |worker| {
-            worker.retry(|worker, slot| {
+        let active = &active;
+        let worked = workers::run::<F, C>(params, totals, move |worker| {
+            let done = worker.retry(move |token, slot| {
                 let (array, offset) = (active.as_ptr(), slot * STRIDE);
                 // SAFETY: `array` holds the address of one of the lists, where `offset` leads to the slot; heads hold
                 // the address of a counter; a slot number is not -1 or -2.
-                unsafe { flavour.load_add_load_load_increment(worker.token, slot, array, offset) }
+                Ok(unsafe { flavour.load_add_load_load_increment(token, slot, array, offset) }?)
             });
-            true
+            done.is_some()
         });
         stop.store(true, Ordering::Release);
         managed = manager.join();

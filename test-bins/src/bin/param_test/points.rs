@@ -9,9 +9,9 @@ mod librseq {
     use rseq_core::{Aborted, Committed, CompareFailed};
     rseq_core::__librseq_sections!(#![model]);
 }
-mod of_one {
-    use rseq_core::{Aborted, Committed};
-    crate::flavour::sections_of_one!(#![model]);
+mod of_literals {
+    use rseq_core::{Aborted, Committed, CompareFailed};
+    crate::flavour::sections_of_literals!(#![model]);
 }
 
 /// Right before the section is armed, and armed before its first step: every section has both.
@@ -23,7 +23,7 @@ const LAST: usize = 6;
 const fn steps(names: &[&str]) -> usize {
     let (mut most, mut i) = (0, 0);
     while i < names.len() {
-        let length = length(librseq::SECTIONS, names[i]) + length(of_one::SECTIONS, names[i]);
+        let length = length(librseq::SECTIONS, names[i]) + length(of_literals::SECTIONS, names[i]);
         assert!(length > 0, "no section is called like this");
         let steps = length - 1;
         if steps > most {
@@ -60,7 +60,7 @@ impl Test {
     const fn steps(self) -> usize {
         match self {
             Self::Spinlock => const { steps(&["load_cbne_store"]) },
-            Self::List => const { steps(&["load_cbeq_store_add_load_store", "load_cbne_store"]) },
+            Self::List => const { steps(&["load_cbz_store_load_store", "load_cbne_store"]) },
             Self::Buffer => const { steps(&["load_cbne_load_cbne_store", "load_cbne_store_store"]) },
             Self::Memcpy => const { steps(&["load_cbne_memcpy_store"]) },
             Self::Increment => const { steps(&["increment"]) },

@@ -6,7 +6,7 @@ use crate::options::Params;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use rseq_core::ops::librseq;
-use rseq_core::{Committed, Index, OwnArea, Registration, Relaxed, Release};
+use rseq_core::{Aborted, Index, OwnArea, Registration, Relaxed, Release};
 use test_bins::index::{Choice, Here};
 use test_bins::ktap::{Unmet, Verdict};
 use test_bins::{fail, note, registration};
@@ -30,25 +30,85 @@ pub struct Totals {
 
 /// One thread of a run.
 pub struct Worker<'p, F: Flavour, C: Choice> {
-    pub token: Here<C>,
+    token: Here<C>,
     injector: Injector<'p>,
     aborts: usize,
     mismatches: usize,
     flavour: PhantomData<F>,
 }
 
+/// Why an attempt did not commit.
+#[derive(Clone, Copy)]
+pub enum Stop {
+    Aborted,
+    CompareFailed,
+    /// There was nothing to take, or no room: there is no next attempt.
+    Exhausted,
+}
+
+impl From<Aborted> for Stop {
+    fn from(Aborted: Aborted) -> Self {
+        Self::Aborted
+    }
+}
+
+impl From<librseq::Error> for Stop {
+    fn from(error: librseq::Error) -> Self {
+        match error {
+            librseq::Error::Aborted => Self::Aborted,
+            librseq::Error::CompareFailed => Self::CompareFailed,
+        }
+    }
+}
+
 impl<F: Flavour, C: Choice> Worker<'_, F, C> {
-    /// Runs `attempt` on the slot of the moment, again and again, until it commits; returns the slot.
+    /// Runs `attempt` on the slot of the moment, again and again, until it commits. None where it is exhausted.
     #[inline(always)]
-    pub fn retry<E: Into<librseq::Error>>(
-        &mut self,
-        mut attempt: impl FnMut(&Self, usize) -> Result<Committed, E>,
-    ) -> usize {
+    pub fn retry<T>(&mut self, attempt: impl Fn(Here<C>, usize) -> Result<T, Stop> + Copy) -> Option<T> {
+        if F::INJECTS {
+            return self.until_done(attempt);
+        }
+        match self.once(attempt) {
+            Ok(done) => Some(done),
+            Err(stop) => self.again(stop, attempt),
+        }
+    }
+
+    // Out of line, as are its attempts: a loop would lie between what commits and what follows it.
+    #[cold]
+    #[inline(never)]
+    fn again<T>(&mut self, stop: Stop, attempt: impl Fn(Here<C>, usize) -> Result<T, Stop> + Copy) -> Option<T> {
+        self.goes_on(stop).then(|| self.until_done(attempt)).flatten()
+    }
+
+    fn until_done<T>(&mut self, attempt: impl Fn(Here<C>, usize) -> Result<T, Stop> + Copy) -> Option<T> {
         loop {
-            if let Some((slot, Ok(Committed))) = self.once(|worker, slot| attempt(worker, slot).map_err(E::into)) {
-                return slot;
+            match self.once(attempt) {
+                Ok(done) => return Some(done),
+                Err(stop) if self.goes_on(stop) => {}
+                Err(_) => return None,
             }
         }
+    }
+
+    /// Counts an attempt that did not commit. Whether there is a next one.
+    fn goes_on(&mut self, stop: Stop) -> bool {
+        match stop {
+            Stop::Aborted => self.aborts += 1,
+            Stop::CompareFailed | Stop::Exhausted => self.mismatches += 1,
+        }
+        !matches!(stop, Stop::Exhausted)
+    }
+
+    /// One attempt on the slot of the moment.
+    #[inline(always)]
+    fn once<T>(&mut self, attempt: impl Fn(Here<C>, usize) -> Result<T, Stop>) -> Result<T, Stop> {
+        self.inject(Point::Before);
+        let slot = self.token.slot() as usize;
+        self.inject(Point::Between);
+        let result = attempt(self.token, slot);
+        self.inject(Point::After);
+        result
     }
 
     #[inline(always)]
@@ -56,41 +116,6 @@ impl<F: Flavour, C: Choice> Worker<'_, F, C> {
         if F::INJECTS {
             self.injector.at(point);
         }
-    }
-
-    /// One attempt on the slot of the moment; None if it was aborted.
-    #[inline(always)]
-    pub fn once(
-        &mut self,
-        attempt: impl FnOnce(&Self, usize) -> Result<Committed, librseq::Error>,
-    ) -> Option<(usize, Result<Committed, librseq::Error>)> {
-        self.inject(Point::Before);
-        let slot = self.token.slot() as usize;
-        self.inject(Point::Between);
-        let result = attempt(self, slot);
-        self.inject(Point::After);
-        match result {
-            Ok(Committed) => {}
-            Err(librseq::Error::CompareFailed) => self.mismatched(),
-            Err(librseq::Error::Aborted) => {
-                self.aborted();
-                return None;
-            }
-        }
-        Some((slot, result))
-    }
-
-    // Out of line, so that the loops around attempts hold no counts that they rarely need.
-    #[cold]
-    #[inline(never)]
-    fn mismatched(&mut self) {
-        self.mismatches += 1;
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn aborted(&mut self) {
-        self.aborts += 1;
     }
 }
 
@@ -174,22 +199,24 @@ struct Untouched {
     /// The address of itself, so that what it leads to is a word too.
     v: usize,
     v2: usize,
+    /// Where a link is, 8 bytes behind `v`, if a word is less.
+    link: usize,
 }
 
 fn refused_at<I: Index>(token: Here<I>, slot: usize) -> Option<()> {
-    let mut memory = Untouched { v: 0, v2: 2 };
+    let mut memory = Untouched { v: 0, v2: 2, link: 0 };
     let v = (&raw mut memory).cast::<usize>();
     let v2 = v.wrapping_add(1);
     // SAFETY: both words are the local's.
     unsafe { v.write(v as usize) };
-    let (before, expect) = (Untouched { v: v as usize, v2: 2 }, v as usize);
+    let (before, expect) = (Untouched { v: v as usize, v2: 2, link: 0 }, v as usize);
     // SAFETY: `v` and `v2` are words of the local, and so is what `v` leads to; bytes are copied from the one to the other; a
     // slot number is not -1 or -2.
     let all = unsafe {
         [
             Plain.load_cbne_store(token, slot, v, expect, 1),
             Plain.increment(token, slot, v2).map_err(librseq::Error::from),
-            Plain.load_cbeq_store_add_load_store(token, slot, v, 0, 0, v2),
+            Plain.load_cbz_store_load_store(token, slot, v, v2),
             Plain.load_add_load_load_increment(token, slot, v, 0).map_err(librseq::Error::from),
             Plain.load_cbne_load_cbne_store(token, slot, v, expect, v2, 2, 1),
             Plain.load_cbne_store_store::<Relaxed, _>(token, slot, v, expect, v2, 1, 1),

@@ -1,0 +1,52 @@
+//! Sizes of items: powers of two.
+
+use core::alloc::Layout;
+
+/// Addresses of items have three low bits that are 0.
+const SMALLEST: usize = 3;
+
+/// As many as there are powers of two.
+pub(super) const CLASSES: usize = usize::BITS as usize;
+
+/// Items that move between a CPU's stack and the lists that all CPUs share at a time.
+pub(super) const MOST_AT_A_TIME: usize = 63;
+
+/// Of these, items that are cut from memory that no item was in before: other CPUs' items follow them closely.
+pub(super) const MOST_CUT: usize = 15;
+
+/// The logarithm of the size of items for `layout`; None if none is so large.
+#[inline]
+pub(super) fn class(layout: Layout, stride: usize) -> Option<usize> {
+    let size = layout.size().max(layout.align()).max(1 << SMALLEST);
+    (size <= stride).then(|| (usize::BITS - (size - 1).leading_zeros()) as usize)
+}
+
+/// Items of `class` that move at a time: few of large ones, as those that a CPU keeps are lost to the others.
+#[inline]
+pub(super) const fn at_a_time(class: usize, stride: usize) -> usize {
+    match (stride / 8) >> class {
+        0 => 1,
+        few if few < MOST_AT_A_TIME => few,
+        _ => MOST_AT_A_TIME,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_up_to_powers_of_two() {
+        let of = |size, align| class(Layout::from_size_align(size, align).unwrap(), 4096);
+        let expected = [(0, 1, 3), (1, 1, 3), (8, 8, 3), (9, 1, 4), (48, 8, 6), (8, 64, 6), (64, 64, 6), (4096, 1, 12)];
+        for (size, align, class) in expected {
+            assert_eq!(of(size, align), Some(class), "{size} bytes aligned to {align}");
+        }
+        assert_eq!((of(4097, 1), of(1, 8192)), (None, None));
+    }
+
+    #[test]
+    fn a_cpu_keeps_few_large_items() {
+        assert_eq!([3, 7, 8, 9, 10, 13, 16].map(|class| at_a_time(class, 1 << 16)), [63, 63, 32, 16, 8, 1, 1]);
+    }
+}

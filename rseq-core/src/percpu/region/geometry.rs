@@ -1,0 +1,108 @@
+//! Where things are in a range: the copies of each CPU, the template if there is one, and the region's own shadow.
+
+use super::options::{Populate, RegionOptions};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::AtomicUsize;
+
+/// Bytes at the end of a range, in which is the address of the range before it.
+const HEADER: usize = 64;
+
+/// The largest pages that Linux has as its smallest ones.
+const LARGEST_PAGE: usize = 1 << 16;
+
+/// In the address of an item: all of its copies are as they were mapped.
+pub(super) const FRESH: usize = 4;
+
+/// The bits of an item's address that say something else.
+pub(super) const TAGS: usize = 7;
+
+/// Of a region, once the number of CPUs is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    pub(super) stride: usize,
+    /// Copies of an item.
+    pub(super) slots: usize,
+    populate: Populate,
+    is_given: bool,
+}
+
+impl Geometry {
+    pub(super) fn new(options: &RegionOptions, stride: usize, slots: usize) -> Self {
+        Self { stride, slots, populate: options.populate, is_given: !options.given.start.is_null() }
+    }
+
+    /// Bytes of all copies.
+    pub(super) const fn copies(self) -> usize {
+        self.slots * self.stride
+    }
+
+    const fn has_template(self) -> bool {
+        matches!(self.populate, Populate::CopyOnWrite)
+    }
+
+    /// From a range's start, or from the copy of CPU 0, to the shadow: a copy of the region's own, with the links of items.
+    const fn shadow(self) -> usize {
+        self.copies() + if self.has_template() { self.stride } else { 0 }
+    }
+
+    /// Bytes of a range.
+    pub(super) const fn size(self) -> usize {
+        let size = self.shadow() + self.stride + HEADER;
+        size.next_multiple_of(if self.is_given { self.stride } else { LARGEST_PAGE })
+    }
+
+    /// What the items of a new range are tagged with.
+    pub(super) const fn fresh(self) -> usize {
+        if self.is_given { 0 } else { FRESH }
+    }
+
+    /// The region's word for the item at an address of a range.
+    ///
+    /// # Safety
+    ///
+    /// `item` is an address in the copy of CPU 0 in a range of this geometry, a multiple of 8, and the range is there as
+    /// long as the reference is used.
+    pub(super) unsafe fn word<'a>(self, item: usize) -> &'a AtomicUsize {
+        // SAFETY: the shadow is as large as a copy, and only ever accessed by these words.
+        unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(item + self.shadow()) }
+    }
+
+    /// The address of the range before the one at `range`; 0 if there is none.
+    ///
+    /// # Safety
+    ///
+    /// `range` is a range of this geometry.
+    pub(super) unsafe fn before<'a>(self, range: usize) -> &'a AtomicUsize {
+        // SAFETY: HEADER bytes follow the shadow.
+        unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(range + self.shadow() + self.stride) }
+    }
+
+    /// The copies of an item.
+    pub(super) fn copies_of(self, item: NonNull<u8>) -> impl Iterator<Item = NonNull<u8>> {
+        // SAFETY: the copies lie in the item's range.
+        (0..self.slots).map(move |slot| unsafe { item.byte_add(slot * self.stride) })
+    }
+
+    /// Where untouched copies of the item come from, if there is such a place.
+    pub(super) fn template_of(self, item: NonNull<u8>) -> Option<NonNull<u8>> {
+        // SAFETY: the template follows the copies.
+        self.has_template().then(|| unsafe { item.byte_add(self.copies()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other() {
+        let plain = Geometry::new(&RegionOptions::new(), 4096, 32);
+        assert_eq!((plain.copies(), plain.shadow(), plain.size()), (32 * 4096, 32 * 4096, 3 * LARGEST_PAGE));
+        let template = Geometry::new(&RegionOptions::new().copy_on_write(), 4096, 32);
+        assert_eq!((template.copies(), template.shadow()), (32 * 4096, 33 * 4096));
+        // SAFETY: the memory is not used.
+        let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
+        let given = Geometry::new(&given, 4096, 32);
+        assert_eq!((given.size(), given.fresh()), (34 * 4096, 0));
+    }
+}

@@ -1,0 +1,171 @@
+//! What all CPUs share, under the region's lock: ranges, and free items by size.
+//!
+//! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in which an
+//! item is on one list at most.
+
+use super::RegionError;
+use super::class::{CLASSES, MOST_CUT};
+use super::geometry::{Geometry, TAGS};
+use super::options::RegionOptions;
+use super::range;
+use super::robust::FREE;
+use super::stacks::{Stack, Stacks};
+use crate::percpu::fence::fence;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
+
+/// Items are their addresses in the copy of CPU 0, tagged if they are fresh.
+#[derive(Debug)]
+pub(super) struct Lists {
+    /// The newest range, or 0.
+    pub(super) range: AtomicUsize,
+    /// Bytes of the newest range's copies that are taken.
+    used: AtomicUsize,
+    /// Bytes of the program's memory that are taken.
+    given: AtomicUsize,
+    /// The first free item of each class, or 0. Its word in the shadow has the next one's address, and its own tags.
+    free: [AtomicUsize; CLASSES],
+    /// The stack that is closed for the time being: the CPU and the class of it, or 0.
+    closed: AtomicUsize,
+}
+
+impl Lists {
+    pub(super) const fn new() -> Self {
+        Self {
+            range: AtomicUsize::new(0),
+            used: AtomicUsize::new(0),
+            given: AtomicUsize::new(0),
+            free: [const { AtomicUsize::new(0) }; CLASSES],
+            closed: AtomicUsize::new(0),
+        }
+    }
+
+    /// A free item of `class`, or one cut from the newest range.
+    pub(super) fn take(&self, class: usize, geometry: Geometry) -> Option<usize> {
+        self.pop(class, geometry).or_else(|| self.cut(class, geometry))
+    }
+
+    /// Takes up to `count` items of `class`, few of them from the newest range.
+    pub(super) fn take_some(&self, count: usize, class: usize, geometry: Geometry, mut give: impl FnMut(usize)) {
+        let freed = (0..count).map_while(|_| self.pop(class, geometry)).map(&mut give).count();
+        let cut = (count - freed).min(MOST_CUT);
+        (0..cut).map_while(|_| self.cut(class, geometry)).for_each(give);
+    }
+
+    fn pop(&self, class: usize, geometry: Geometry) -> Option<usize> {
+        let item = self.free[class].load(Relaxed);
+        if item == 0 {
+            return None;
+        }
+        // SAFETY: items on lists lie in ranges, which are there as long as the region.
+        let word = unsafe { geometry.word(item) }.load(Relaxed);
+        self.free[class].store(word & !TAGS, Release);
+        Some(item | (word & TAGS & !FREE))
+    }
+
+    /// Puts an item on its list.
+    pub(super) fn put(&self, item: usize, class: usize, geometry: Geometry) {
+        let (item, tags) = (item & !TAGS, item & TAGS);
+        // SAFETY: the item lies in a range, which is there as long as the region.
+        let word = unsafe { geometry.word(item) };
+        word.store(self.free[class].load(Relaxed) | FREE | tags, Relaxed);
+        self.free[class].store(item, Release);
+    }
+
+    /// The free items of a class.
+    pub(super) fn free(&self, class: usize, geometry: Geometry) -> impl Iterator<Item = usize> {
+        let address = |item: usize| (item != 0).then_some(item);
+        // SAFETY: items on lists lie in ranges, which are there as long as the region.
+        core::iter::successors(address(self.free[class].load(Relaxed)), move |&item| {
+            address(unsafe { geometry.word(item) }.load(Relaxed) & !TAGS)
+        })
+    }
+
+    fn cut(&self, class: usize, geometry: Geometry) -> Option<usize> {
+        let (range, used) = (self.range.load(Relaxed), self.used.load(Relaxed));
+        let start = used.next_multiple_of(1 << class);
+        if range == 0 || start + (1 << class) > geometry.stride {
+            return None;
+        }
+        self.used.store(start + (1 << class), Release);
+        self.spill(range, used, start, geometry);
+        Some((range + start) | geometry.fresh())
+    }
+
+    /// Makes items of a part of a range, as large ones as fit.
+    fn spill(&self, range: usize, mut start: usize, end: usize, geometry: Geometry) {
+        while start < end {
+            let class = start.trailing_zeros().min((end - start).ilog2()) as usize;
+            self.put((range + start) | geometry.fresh(), class, geometry);
+            start += 1 << class;
+        }
+    }
+
+    /// Adds a range.
+    pub(super) fn grow(&self, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
+        let new = if options.given.start.is_null() {
+            range::make(options, geometry)?
+        } else {
+            range::cut(options, &self.given, geometry)?
+        };
+        let (range, used) = (self.range.load(Relaxed), self.used.load(Relaxed));
+        // SAFETY: it was made just now.
+        unsafe { geometry.before(new) }.store(range, Relaxed);
+        // Of a range whose end counts as used, a child of `fork` uses nothing.
+        self.used.store(geometry.stride, Release);
+        if range != 0 {
+            self.spill(range, used, geometry.stride, geometry);
+        }
+        self.range.store(new, Release);
+        self.used.store(0, Release);
+        Ok(())
+    }
+
+    /// Takes the items of other CPUs' stacks of `class`. Whether there were any.
+    pub(super) fn drain(&self, stacks: Stacks, class: usize, geometry: Geometry) -> bool {
+        let mut found = false;
+        for cpu in 0..geometry.slots {
+            // SAFETY: each of so many CPUs has a stack.
+            let stack = unsafe { stacks.of(cpu) };
+            if !stack.is_empty() {
+                found |= self.drain_one(stack, cpu, class, geometry);
+            }
+        }
+        found
+    }
+
+    fn drain_one(&self, stack: Stack, cpu: usize, class: usize, geometry: Geometry) -> bool {
+        self.begin_drain(stack, cpu, class);
+        let mut found = false;
+        // After it, no section is in the stack that has found it open.
+        let is_ours = fence(cpu as u32).is_ok();
+        while let Some(item) = is_ours.then(|| stack.take()).flatten() {
+            self.put(item, class, geometry);
+            found = true;
+        }
+        self.open(stack, cpu, !found);
+        found
+    }
+
+    pub(super) fn begin_drain(&self, stack: Stack, cpu: usize, class: usize) {
+        self.closed.store(cpu * CLASSES + class + 1, Release);
+        stack.close();
+    }
+
+    /// Opens a stack that was closed. Where its CPU may not see what was taken from it, it stays closed for good.
+    pub(super) fn open(&self, stack: Stack, cpu: usize, is_unchanged: bool) {
+        if is_unchanged || fence(cpu as u32).is_ok() {
+            stack.open();
+        }
+        self.closed.store(0, Release);
+    }
+
+    /// Opens the stack that a thread of this process's parent had closed when this process was forked.
+    pub(super) fn reopen(&self, stacks: impl FnOnce(usize) -> Option<Stacks>) {
+        let Some(closed) = self.closed.load(Relaxed).checked_sub(1) else { return };
+        let (cpu, class) = (closed / CLASSES, closed % CLASSES);
+        if let Some(stacks) = stacks(class) {
+            // SAFETY: only CPUs that have a stack are closed.
+            self.open(unsafe { stacks.of(cpu) }, cpu, false);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Each CPU's copies on the CPU's NUMA node.
+
+use super::geometry::Geometry;
+use crate::percpu::CpuRanges;
+use crate::sys::{self, Errno, memory};
+use core::ffi::CStr;
+use core::ptr::NonNull;
+
+const NODES: &CStr = c"/sys/devices/system/node/has_cpu";
+
+/// Binds the copies in a range to the nodes of their CPUs. A kernel without NUMA has one node, to which all is bound.
+pub(super) fn bind(range: NonNull<u8>, geometry: Geometry) -> Result<(), Errno> {
+    let mut text = [0; 4096];
+    let nodes = match sys::read_file(NODES, &mut text) {
+        // Node 0 is there on every machine.
+        Err(Errno::ENOENT) if memory::bind(range, 0, 0) == Err(Errno::ENOSYS) => return Ok(()),
+        nodes => nodes?,
+    };
+    for nodes in CpuRanges::of(nodes) {
+        for node in nodes.map_err(|_| Errno::EINVAL)? {
+            bind_node(range, node, geometry)?;
+        }
+    }
+    Ok(())
+}
+
+fn bind_node(range: NonNull<u8>, node: u32, geometry: Geometry) -> Result<(), Errno> {
+    let (mut path, mut text) = ([0; 64], [0; 4096]);
+    for cpus in CpuRanges::of(sys::read_file(cpu_list(node, &mut path), &mut text)?) {
+        let cpus = cpus.map_err(|_| Errno::EINVAL)?;
+        let (first, end) = (*cpus.start() as usize, (*cpus.end() as usize + 1).min(geometry.slots));
+        if first < end {
+            // SAFETY: CPUs below `slots` have copies in the range.
+            let copies = unsafe { range.byte_add(first * geometry.stride) };
+            memory::bind(copies, (end - first) * geometry.stride, node)?;
+        }
+    }
+    Ok(())
+}
+
+/// The path of the list of a node's CPUs.
+fn cpu_list(node: u32, path: &mut [u8; 64]) -> &CStr {
+    const PARTS: (&[u8], &[u8]) = (b"/sys/devices/system/node/node", b"/cpulist\0");
+    let (mut digits, mut rest, mut count) = ([0; 10], node, 0);
+    while count == 0 || rest > 0 {
+        digits[count] = b'0' + (rest % 10) as u8;
+        (rest, count) = (rest / 10, count + 1);
+    }
+    let number = digits[..count].iter().rev();
+    let bytes = PARTS.0.iter().chain(number).chain(PARTS.1);
+    path.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = byte);
+    CStr::from_bytes_until_nul(path).unwrap_or(c"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_the_number_in_decimal() {
+        let path = |node, text: &CStr| assert_eq!(cpu_list(node, &mut [0; 64]), text);
+        path(0, c"/sys/devices/system/node/node0/cpulist");
+        path(10, c"/sys/devices/system/node/node10/cpulist");
+        path(u32::MAX, c"/sys/devices/system/node/node4294967295/cpulist");
+    }
+}

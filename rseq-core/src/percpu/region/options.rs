@@ -1,0 +1,110 @@
+//! What a region is made of.
+
+use super::Finding;
+use core::ptr::{self, NonNull};
+
+/// Options of a [`Region`](super::Region): [`Region::with`](super::Region::with) takes them.
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::{Region, RegionOptions};
+///
+/// static TABLES: Region = Region::with(RegionOptions::new().copy_on_write());
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "options do nothing before a region is made with them"]
+pub struct RegionOptions {
+    pub(super) populate: Populate,
+    pub(super) binds: bool,
+    pub(super) report: Option<fn(Finding)>,
+    pub(super) given: Given,
+}
+
+/// What the copies are before they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Populate {
+    Zero,
+    CopyOnWrite,
+    Shared,
+}
+
+/// Memory that the program gave; null where the region maps its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    pub(super) start: *mut u8,
+    pub(super) len: usize,
+}
+
+// SAFETY: an address and a length; who reaches the memory at it is the region's to see to.
+unsafe impl Send for Given {}
+// SAFETY: as above.
+unsafe impl Sync for Given {}
+
+impl RegionOptions {
+    /// Memory that the region maps itself, zero until it is written, with each page on the node of the CPU that first
+    /// touches it.
+    pub const fn new() -> Self {
+        let given = Given { start: ptr::null_mut(), len: 0 };
+        Self { populate: Populate::Zero, binds: false, report: None, given }
+    }
+
+    /// Copies show the pages of one template until they are written, so that items with an initial value
+    /// ([`Region::alloc_copied`](super::Region::alloc_copied)) cost the memory of one copy and of the pages that CPUs have
+    /// written. Each CPU number takes a mapping, of which a process has 65,530 (`vm.max_map_count`).
+    ///
+    /// It takes the place of [`shared`](Self::shared) and of [`memory`](Self::memory).
+    pub const fn copy_on_write(mut self) -> Self {
+        self.populate = Populate::CopyOnWrite;
+        self.given = Given { start: ptr::null_mut(), len: 0 };
+        self
+    }
+
+    /// Copies are shared with the children that this process forks after an item was allocated.
+    ///
+    /// # Safety
+    ///
+    /// After a fork, one of the processes at most allocates and frees items of the region: each has its own account of
+    /// what is free.
+    pub const unsafe fn shared(mut self) -> Self {
+        self.populate = Populate::Shared;
+        self.given = Given { start: ptr::null_mut(), len: 0 };
+        self
+    }
+
+    /// Ranges are cut from `len` bytes from `start` on, of any contents, instead of being mapped. Each takes
+    /// [`Region::range_size`](super::Region::range_size) bytes; the first one begins at a multiple of the stride.
+    ///
+    /// # Safety
+    ///
+    /// The memory is valid for reads and writes until the region is dropped and its items are used no more, and nothing
+    /// else reads or writes it.
+    pub const unsafe fn memory(mut self, start: NonNull<u8>, len: usize) -> Self {
+        self.populate = Populate::Zero;
+        self.given = Given { start: start.as_ptr(), len };
+        self
+    }
+
+    /// Takes the memory of each CPU's copies from the CPU's NUMA node, whoever touches it first. Of CPUs that are offline
+    /// when a range is mapped, the node is that of the first touch.
+    pub const fn bind(mut self) -> Self {
+        self.binds = true;
+        self
+    }
+
+    /// Looks for errors in how items are used, and hands each one to `report`: in the thread that frees or allocates the
+    /// item, or drops the region, without a lock. The operation that comes upon an error has no other effect, so `report`
+    /// may go on or abort.
+    ///
+    /// Every operation takes the lock, and freed items are filled with a pattern in each copy. This is for tests.
+    pub const fn robust(mut self, report: fn(Finding)) -> Self {
+        self.report = Some(report);
+        self
+    }
+}
+
+impl Default for RegionOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

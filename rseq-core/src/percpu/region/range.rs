@@ -1,0 +1,83 @@
+//! Making and unmaking ranges.
+
+use super::RegionError;
+use super::geometry::Geometry;
+use super::numa;
+use super::options::{Populate, RegionOptions};
+use super::robust::POISON;
+use crate::sys::Errno;
+use crate::sys::memory::{self, Contents, MemoryFile};
+use core::ffi::CStr;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+const NAME: &CStr = c"rseq-core region";
+
+/// Maps a range; its address.
+pub(super) fn make(options: &RegionOptions, geometry: Geometry) -> Result<usize, RegionError> {
+    let range = memory::map_aligned(geometry.size(), geometry.stride).map_err(RegionError::NoMemory)?;
+    if let Err(error) = set_up(range, options, geometry) {
+        // SAFETY: it was mapped above, and nobody has seen it.
+        unsafe { unmake(range.as_ptr().expose_provenance(), geometry) };
+        return Err(error);
+    }
+    Ok(range.as_ptr().expose_provenance())
+}
+
+fn set_up(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
+    memory::name(range, geometry.size(), NAME);
+    populate(range, options.populate, geometry).map_err(RegionError::NotMapped)?;
+    // A huge page would take the memory of many CPUs from the node of the first one that touches it.
+    memory::without_huge_pages(range, geometry.size());
+    if options.binds {
+        numa::bind(range, geometry).map_err(RegionError::NotBound)?;
+    }
+    Ok(())
+}
+
+fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Result<(), Errno> {
+    match populate {
+        Populate::Zero => Ok(()),
+        // SAFETY: the copies lie in the range, of which nothing is used yet.
+        Populate::Shared => unsafe { memory::remap(range, geometry.copies(), Contents::Shared) },
+        Populate::CopyOnWrite => {
+            let file = MemoryFile::new(NAME, geometry.stride)?;
+            // SAFETY: each copy and the template lie in the range, of which nothing is used yet.
+            let map = |copy, contents| unsafe { memory::remap(copy, geometry.stride, contents) };
+            geometry.copies_of(range).try_for_each(|copy| map(copy, Contents::CopyOf(&file)))?;
+            geometry.template_of(range).map_or(Ok(()), |template| map(template, Contents::File(&file)))
+        }
+    }
+}
+
+/// Unmaps a range.
+///
+/// # Safety
+///
+/// [`make`] returned it for this geometry, and it is used no more.
+pub(super) unsafe fn unmake(range: usize, geometry: Geometry) {
+    if let Some(range) = NonNull::new(core::ptr::with_exposed_provenance_mut(range)) {
+        // SAFETY: the caller gives up what `make` has mapped.
+        let _ = unsafe { memory::unmap(range, geometry.size()) };
+    }
+}
+
+/// Cuts a range from the program's memory, of which `taken` bytes are taken; its address.
+pub(super) fn cut(options: &RegionOptions, taken: &AtomicUsize, geometry: Geometry) -> Result<usize, RegionError> {
+    const NO_ROOM: RegionError = RegionError::NoMemory(Errno::ENOSPC);
+    let given = options.given;
+    let start = given.start.expose_provenance();
+    let aligned =
+        start.checked_add(taken.load(Ordering::Relaxed)).and_then(|at| at.checked_next_multiple_of(geometry.stride));
+    let range = aligned.ok_or(NO_ROOM)?;
+    let end = (range - start).checked_add(geometry.size()).filter(|&end| end <= given.len).ok_or(NO_ROOM)?;
+    taken.store(end, Ordering::Release);
+    let copies = core::ptr::with_exposed_provenance_mut::<u8>(range);
+    // SAFETY: the range lies in the program's memory, which nothing else uses; the rest of it follows the copies.
+    unsafe { copies.byte_add(geometry.copies()).write_bytes(0, geometry.size() - geometry.copies()) };
+    if options.report.is_some() {
+        // SAFETY: as above.
+        unsafe { copies.write_bytes(POISON, geometry.copies()) };
+    }
+    Ok(range)
+}

@@ -1,0 +1,447 @@
+//! What all stacks are made of: an item of per-CPU memory with an array for each class, and the shared slot.
+
+use super::batch::Batch;
+use super::error::{Full, StackError};
+use super::sections;
+use super::shared::Shared;
+use super::slot::{HEADER, Held, MakeFence, Slot, WORD, fence_of};
+use super::word::Word;
+use crate::ops::this_cpu::Error;
+use crate::percpu::copies::Copies;
+use crate::percpu::memory::STRIDE;
+use crate::{Ambient, Index, OutOfRange, Token};
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicUsize;
+
+/// Which array of a slot is meant: of numbers so small that it is passed in a register. An item has no more than
+/// [`STRIDE`] / 2 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    /// Bytes from the start of the item to this class's header.
+    offset: u16,
+    number: u16,
+    capacity: u16,
+}
+
+impl Class {
+    /// A class of `capacity`, after `number` others that have `first` words.
+    pub(super) const fn new(number: usize, first: usize, capacity: usize) -> Self {
+        let offset = HEADER * number + WORD * first;
+        assert!(offset + WORD * capacity <= STRIDE / 2, "a stack takes at most half a stride of a CPU");
+        Self { offset: offset as u16, number: number as u16, capacity: capacity as u16 }
+    }
+
+    pub(super) fn number(self) -> usize {
+        self.number as usize
+    }
+
+    pub(super) fn capacity(self) -> usize {
+        self.capacity as usize
+    }
+
+    /// Words of the classes before it.
+    pub(super) fn first(self) -> usize {
+        (self.offset as usize - HEADER * self.number()) / WORD
+    }
+}
+
+/// The size of an item: a header for each class, followed by its words.
+#[repr(C)]
+struct Slab<const CLASSES: usize, const ITEMS: usize> {
+    headers: [[AtomicUsize; HEADER / WORD]; CLASSES],
+    items: [AtomicUsize; ITEMS],
+}
+
+/// Arrays of `CLASSES` classes with `ITEMS` words together, for each index by `K`.
+pub(super) struct Arrays<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> {
+    copies: Copies<Slab<CLASSES, ITEMS>, K>,
+    shared: Shared<CLASSES, ITEMS>,
+    kind: PhantomData<Cell<T>>,
+}
+
+// SAFETY: the arrays hold words, and threads use them by sections, atomics and under locks; an item is made of its word in
+// the one thread that gets it, which a `Word` is fit for.
+unsafe impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Sync for Arrays<T, CLASSES, ITEMS, K> {}
+// SAFETY: as above.
+unsafe impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Send for Arrays<T, CLASSES, ITEMS, K> {}
+
+type Pointer = *mut usize;
+
+impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLASSES, ITEMS, K> {
+    pub(super) const fn new() -> Self {
+        const {
+            assert!(size_of::<Slab<CLASSES, ITEMS>>() <= STRIDE / 2, "a stack takes at most half a stride of a CPU");
+        }
+        Self { copies: Copies::new(), shared: Shared::new(), kind: PhantomData }
+    }
+
+    /// Runs a section on the slots of a class. None if this thread's sections are off; None inside if the section left
+    /// because the slot is full, empty or closed.
+    #[inline]
+    fn run<R>(
+        &self,
+        class: Class,
+        mut section: impl FnMut(Token<'static, Ambient, K>, Pointer, usize) -> Result<R, Error>,
+    ) -> Option<Option<R>> {
+        self.copies.run(move |token, base, len| {
+            match section(token, base.cast::<usize>().wrapping_byte_add(class.offset as usize), len) {
+                Ok(done) => Ok(Some(done)),
+                Err(Error::CompareFailed) => Ok(None),
+                Err(Error::OutOfRange) => Err(OutOfRange),
+            }
+        })
+    }
+
+    #[inline]
+    pub(super) fn push(&self, class: Class, item: T) -> Result<(), Full<T>> {
+        let word = item.into_word();
+        if self.push_here(class, word) == Some(Some(())) || self.push_elsewhere(class, word) {
+            return Ok(());
+        }
+        // SAFETY: the word is of this item, and nobody has taken it.
+        Err(Full(unsafe { T::from_word(word) }))
+    }
+
+    #[inline]
+    fn push_here(&self, class: Class, word: usize) -> Option<Option<()>> {
+        self.run(class, move |token, base, len| {
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, each the header of
+            // `class` and its words.
+            unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }.map(|_| ())
+        })
+    }
+
+    /// After a section that did not push.
+    #[cold]
+    #[inline(never)]
+    fn push_elsewhere(&self, class: Class, word: usize) -> bool {
+        loop {
+            match self.open_here(class, false) {
+                Opened::Now => {}
+                Opened::Before => return false,
+                Opened::Not => return self.shared.push(class, word),
+            }
+            if let Some(Some(())) = self.push_here(class, word) {
+                return true;
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn pop(&self, class: Class) -> Option<T> {
+        let mut word = MaybeUninit::uninit();
+        let word = if self.pop_here(class, word.as_mut_ptr()) == Some(Some(())) {
+            // SAFETY: the section has committed, and so written the word.
+            unsafe { word.assume_init() }
+        } else {
+            self.pop_elsewhere(class)?
+        };
+        // SAFETY: sections and the shared slot return each word once that an item was pushed as.
+        Some(unsafe { T::from_word(word) })
+    }
+
+    /// `to` is a word that the section may write.
+    #[inline]
+    fn pop_here(&self, class: Class, to: Pointer) -> Option<Option<()>> {
+        self.run(class, move |token, base, len| {
+            // SAFETY: as in `push_here`; `to` is a local of `pop` or `pop_elsewhere`.
+            unsafe { sections::pop::<STRIDE, _, _>(token, base, len, to) }.map(|_| ())
+        })
+    }
+
+    /// After a section that did not pop.
+    #[cold]
+    #[inline(never)]
+    fn pop_elsewhere(&self, class: Class) -> Option<usize> {
+        while let Opened::Now = self.open_here(class, true) {
+            let mut word = MaybeUninit::uninit();
+            if self.pop_here(class, word.as_mut_ptr()) == Some(Some(())) {
+                // SAFETY: the section has committed, and so written the word.
+                return Some(unsafe { word.assume_init() });
+            }
+        }
+        self.shared.pop(class)
+    }
+
+    #[inline]
+    pub(super) fn push_batch<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
+        if batch.is_empty() {
+            return 0;
+        }
+        let pushed = match self.push_batch_here(class, batch) {
+            Some(Some(pushed)) => pushed,
+            _ => self.push_batch_elsewhere(class, batch),
+        };
+        // SAFETY: so many of the first items are in a slot now.
+        unsafe { batch.removed(pushed) };
+        pushed
+    }
+
+    #[inline]
+    fn push_batch_here<const N: usize>(&self, class: Class, batch: &Batch<T, N>) -> Option<Option<usize>> {
+        let (from, bytes) = (batch.words(), batch.len() * WORD);
+        self.run(class, move |token, base, len| {
+            let mut state = State::new();
+            // SAFETY: as in `push_here`; the batch has so many bytes of words, and the state is as large as the section
+            // wants it.
+            unsafe { sections::push_batch::<STRIDE, _, _>(token, base, len, from, bytes, state.pointer()) }?;
+            Ok(state.items())
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_batch_elsewhere<const N: usize>(&self, class: Class, batch: &Batch<T, N>) -> usize {
+        loop {
+            match self.open_here(class, false) {
+                Opened::Now => {}
+                Opened::Before => return 0,
+                Opened::Not => break,
+            }
+            if let Some(Some(pushed)) = self.push_batch_here(class, batch) {
+                return pushed;
+            }
+        }
+        // SAFETY: so many words of the batch are initialised.
+        let words = unsafe { core::slice::from_raw_parts(batch.words(), batch.len()) };
+        words.iter().take_while(|&&word| self.shared.push(class, word)).count()
+    }
+
+    #[inline]
+    pub(super) fn pop_batch<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
+        if batch.is_full() {
+            return 0;
+        }
+        let popped = match self.pop_batch_here(class, batch) {
+            Some(Some(popped)) => popped,
+            _ => self.pop_batch_elsewhere(class, batch),
+        };
+        // SAFETY: so many words are where there was room, of items that are in no slot any more.
+        unsafe { batch.added(popped) };
+        popped
+    }
+
+    #[inline]
+    fn pop_batch_here<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> Option<Option<usize>> {
+        let (to, room) = batch.room();
+        self.run(class, move |token, base, len| {
+            let mut state = State::new();
+            // SAFETY: as in `push_here`; there is room for so many bytes of words, and the state is as large as the
+            // section wants it.
+            unsafe { sections::pop_batch::<STRIDE, _, _>(token, base, len, to, room * WORD, state.pointer()) }?;
+            Ok(state.items())
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_batch_elsewhere<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
+        while let Opened::Now = self.open_here(class, true) {
+            if let Some(Some(popped)) = self.pop_batch_here(class, batch) {
+                return popped;
+            }
+        }
+        let (to, room) = batch.room();
+        let words = (0..room).map_while(|_| self.shared.pop(class)).enumerate();
+        // SAFETY: there is room for `room` words, and each is below it.
+        words.map(|(at, word)| unsafe { to.add(at).write(word) }).count()
+    }
+
+    /// Opens the slot of this thread's index, which its memory or a drain has left closed. With `for_pop` it stays closed
+    /// while it is empty.
+    fn open_here(&self, class: Class, for_pop: bool) -> Opened {
+        loop {
+            let index = Ambient::token().with_index::<K>().slot();
+            let Some(slot) = self.slot(class, index) else { return Opened::Not };
+            if slot.is_open() {
+                // The thread may have moved since its section left.
+                let is_done = if for_pop { slot.len() == 0 } else { slot.len() >= slot.capacity() };
+                return if is_done { Opened::Before } else { Opened::Now };
+            }
+            if for_pop && slot.len() == 0 {
+                return Opened::Not;
+            }
+            let Some(mut held) = slot.hold() else { return Opened::Not };
+            if held.is_open() {
+                return Opened::Now;
+            }
+            let set = self.run(class, |token, base, len| {
+                // SAFETY: as in `push_here`; the slot `index` is closed, and held by this thread.
+                unsafe { sections::set_top::<STRIDE, _, _>(token, base, len, index as usize, held.top()) }
+            });
+            match set {
+                Some(Some(_)) => {
+                    held.open();
+                    return Opened::Now;
+                }
+                // The thread has moved.
+                Some(None) => {}
+                None => return Opened::Not,
+            }
+        }
+    }
+
+    /// The slot of an index, if there is one.
+    fn slot(&self, class: Class, index: u32) -> Option<Slot<'_>> {
+        let slab = self.copies.iter().nth(index as usize)?;
+        Some(Self::slot_in(class, slab))
+    }
+
+    fn slot_in(class: Class, slab: &Slab<CLASSES, ITEMS>) -> Slot<'_> {
+        let header = NonNull::from(slab).cast::<u8>();
+        // SAFETY: the headers and words of all classes are the slab, in this order, so those of `class` are within it; they
+        // live as long as it does.
+        unsafe { Slot::new(header.byte_add(class.offset as usize), class.capacity()) }
+    }
+
+    /// Takes all items out of the slot of an index, and gives them to `each`.
+    pub(super) fn evict(&self, class: Class, index: u32, each: impl FnMut(T)) -> Result<usize, StackError> {
+        self.evict_by(fence_of::<K>(), class, index, each)
+    }
+
+    /// The same by a fence that is given.
+    pub(super) fn evict_by(
+        &self,
+        fence: MakeFence,
+        class: Class,
+        index: u32,
+        each: impl FnMut(T),
+    ) -> Result<usize, StackError> {
+        let Some(slot) = self.slot(class, index) else { return Ok(0) };
+        if slot.len() == 0 && !slot.is_open() {
+            return Ok(0);
+        }
+        let mut held = slot.hold().ok_or(StackError::Busy)?;
+        held.close(index, fence)?;
+        Ok(Self::take(&mut held, 0, each))
+    }
+
+    /// Takes items out of a closed slot while it has more than `left`.
+    fn take(held: &mut Held<'_>, left: usize, mut each: impl FnMut(T)) -> usize {
+        let words = core::iter::from_fn(|| held.take(left));
+        // SAFETY: the slot is closed, so nobody else takes the word, which an item was pushed as.
+        words.map(|word| each(unsafe { T::from_word(word) })).count()
+    }
+
+    /// Evicts all items of a class, those of the shared slot too.
+    pub(super) fn evict_all(&self, class: Class, mut each: impl FnMut(T)) -> Result<usize, StackError> {
+        let mut count = 0;
+        for (index, _) in self.copies.iter().enumerate() {
+            count += self.evict(class, index as u32, &mut each)?;
+        }
+        let shared = core::iter::from_fn(|| self.shared.pop(class));
+        // SAFETY: the shared slot returns each word once that an item was pushed as.
+        count += shared.map(|word| each(unsafe { T::from_word(word) })).count();
+        Ok(count)
+    }
+
+    /// Changes the capacity of the slot of an index, and gives the items that it has more to `each`.
+    pub(super) fn resize(
+        &self,
+        class: Class,
+        index: u32,
+        capacity: usize,
+        each: impl FnMut(T),
+    ) -> Result<usize, StackError> {
+        self.resize_by(fence_of::<K>(), class, index, capacity, each)
+    }
+
+    /// The same by a fence that is given.
+    pub(super) fn resize_by(
+        &self,
+        fence: MakeFence,
+        class: Class,
+        index: u32,
+        capacity: usize,
+        each: impl FnMut(T),
+    ) -> Result<usize, StackError> {
+        if capacity > class.capacity() {
+            return Err(StackError::TooLarge);
+        }
+        let slot = self.slot(class, index).or_else(|| {
+            // Makes the memory, if it is not there.
+            self.copies.run(|_, _, _| Ok(()))?;
+            self.slot(class, index)
+        });
+        let mut held = slot.ok_or(StackError::NoSlot)?.hold().ok_or(StackError::Busy)?;
+        if capacity >= held.capacity() {
+            held.grow(capacity);
+            return Ok(0);
+        }
+        held.close(index, fence)?;
+        held.set_capacity(capacity);
+        Ok(Self::take(&mut held, capacity, each))
+    }
+
+    /// Items in the slot of an index at some moment.
+    pub(super) fn len_of(&self, class: Class, index: u32) -> usize {
+        self.slot(class, index).map_or(0, Slot::len)
+    }
+
+    /// Items in all slots.
+    pub(super) fn len(&self, class: Class) -> usize {
+        self.copies.iter().map(|slab| Self::slot_in(class, slab).len()).sum::<usize>() + self.shared.len(class)
+    }
+
+    /// The capacity of the slot of an index, open or not.
+    pub(super) fn capacity_of(&self, class: Class, index: u32) -> usize {
+        self.slot(class, index).map_or(class.capacity(), Slot::capacity)
+    }
+
+    /// Drops the items of a class, which no thread uses any more.
+    pub(super) fn clear(&mut self, class: Class) {
+        if core::mem::needs_drop::<T>() {
+            // No thread is in a section, so this takes no fence that could be refused; none holds a slot.
+            for (index, _) in self.copies.iter().enumerate() {
+                let _ = self.evict_by(|_| Ok(()), class, index as u32, drop);
+            }
+            while let Some(word) = self.shared.pop(class) {
+                // SAFETY: as in `evict_all`.
+                drop(unsafe { T::from_word(word) });
+            }
+        }
+    }
+}
+
+impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> fmt::Debug for Arrays<T, CLASSES, ITEMS, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrays").field("copies", &self.copies).finish_non_exhaustive()
+    }
+}
+
+/// Whether the slot of a thread is open.
+enum Opened {
+    /// It was before: the section that left found it full or empty.
+    Before,
+    /// It is now: the section is worth another try.
+    Now,
+    /// It is not.
+    Not,
+}
+
+/// Where a section of a batch puts its state, and how much it has moved.
+#[repr(C, align(8))]
+struct State([MaybeUninit<u64>; 3]);
+
+impl State {
+    #[inline]
+    fn new() -> Self {
+        Self([MaybeUninit::uninit(); 3])
+    }
+
+    #[inline]
+    fn pointer(&mut self) -> Pointer {
+        self.0.as_mut_ptr().cast()
+    }
+
+    /// The items that a section has moved, which has committed.
+    #[inline]
+    fn items(&mut self) -> usize {
+        // SAFETY: the section has written a word 16 bytes from the start.
+        unsafe { self.pointer().byte_add(16).read() / WORD }
+    }
+}

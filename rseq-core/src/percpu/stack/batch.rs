@@ -1,0 +1,133 @@
+//! Items on their way between a stack and a program.
+
+use super::error::Full;
+use super::word::Word;
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+
+/// Up to `N` items, which [`Stack::push_batch`](super::Stack::push_batch) and
+/// [`Stack::pop_batch`](super::Stack::pop_batch) move at once. It drops those that it is left with.
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::Batch;
+///
+/// let mut batch = Batch::<usize, 32>::new();
+/// batch.push(1)?;
+/// batch.push(2)?;
+/// assert_eq!(batch.pop(), Some(2));
+/// assert_eq!(batch.len(), 1);
+/// # Ok::<(), rseq_core::percpu::Full<usize>>(())
+/// ```
+pub struct Batch<T: Word, const N: usize> {
+    words: [MaybeUninit<usize>; N],
+    len: usize,
+    kind: PhantomData<Cell<T>>,
+}
+
+impl<T: Word, const N: usize> Batch<T, N> {
+    /// A batch without items.
+    #[inline]
+    pub const fn new() -> Self {
+        Self { words: [MaybeUninit::uninit(); N], len: 0, kind: PhantomData }
+    }
+
+    /// Items in it.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has none.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether it has `N`.
+    #[inline]
+    pub const fn is_full(&self) -> bool {
+        self.len == N
+    }
+
+    /// Adds an item.
+    ///
+    /// # Errors
+    ///
+    /// The item, if it has `N` already.
+    #[inline]
+    pub fn push(&mut self, item: T) -> Result<(), Full<T>> {
+        let Some(word) = self.words.get_mut(self.len) else { return Err(Full(item)) };
+        word.write(item.into_word());
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Takes the item that was added last.
+    #[inline]
+    pub fn pop(&mut self) -> Option<T> {
+        self.len = self.len.checked_sub(1)?;
+        let word = self.words.get(self.len)?;
+        // SAFETY: words below the old length are initialised, are of `into_word`, and are of no item once they are not
+        // below the length.
+        Some(unsafe { T::from_word(word.assume_init()) })
+    }
+
+    /// The words of its items.
+    #[inline]
+    pub(super) fn words(&self) -> *const usize {
+        self.words.as_ptr().cast()
+    }
+
+    /// Where more words go, and for how many there is room.
+    #[inline]
+    pub(super) fn room(&mut self) -> (*mut usize, usize) {
+        let room = self.words.get_mut(self.len..).unwrap_or_default();
+        (room.as_mut_ptr().cast(), room.len())
+    }
+
+    /// # Safety
+    ///
+    /// `count` more words, of items that belong to the batch from now on, are where [`room`](Self::room) said.
+    #[inline]
+    pub(super) unsafe fn added(&mut self, count: usize) {
+        self.len += count;
+    }
+
+    /// Gives up the first `count` items, or all; the others move up.
+    ///
+    /// # Safety
+    ///
+    /// They belong to somebody else.
+    #[inline]
+    pub(super) unsafe fn removed(&mut self, count: usize) {
+        if count < self.len {
+            self.words.copy_within(count..self.len, 0);
+        }
+        self.len = self.len.saturating_sub(count);
+    }
+}
+
+impl<T: Word, const N: usize> Default for Batch<T, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Word, const N: usize> Drop for Batch<T, N> {
+    #[inline]
+    fn drop(&mut self) {
+        if core::mem::needs_drop::<T>() {
+            while self.pop().is_some() {}
+        }
+    }
+}
+
+impl<T: Word, const N: usize> fmt::Debug for Batch<T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("len", &self.len).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! The slot that no section touches, under a lock.
+
+use super::arrays::Class;
+use crate::percpu::lock::SpinLock;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// The items of threads without sections, and those that find their slot closed: as many of each class as a slot has.
+#[derive(Debug)]
+pub(super) struct Shared<const CLASSES: usize, const ITEMS: usize> {
+    /// Written under the lock; read without it, to find out whether it is worth taking.
+    lens: [AtomicUsize; CLASSES],
+    items: SpinLock<[usize; ITEMS]>,
+}
+
+impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
+    pub(super) const fn new() -> Self {
+        Self { lens: [const { AtomicUsize::new(0) }; CLASSES], items: SpinLock::new([0; ITEMS]) }
+    }
+
+    /// Items of a class at some moment.
+    pub(super) fn len(&self, class: Class) -> usize {
+        self.lens.get(class.number()).map_or(0, |len| len.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn push(&self, class: Class, word: usize) -> bool {
+        self.with(class, |items, len| {
+            let room = items.get_mut(len);
+            let is_pushed = room.is_some();
+            if let Some(room) = room {
+                *room = word;
+            }
+            (len + usize::from(is_pushed), is_pushed)
+        })
+        .unwrap_or(false)
+    }
+
+    pub(super) fn pop(&self, class: Class) -> Option<usize> {
+        if self.len(class) == 0 {
+            return None;
+        }
+        self.with(class, |items, len| match len.checked_sub(1) {
+            Some(last) => (last, items.get(last).copied()),
+            None => (0, None),
+        })?
+    }
+
+    /// Runs `work` with the items of a class and their number, and takes the new number from it.
+    fn with<R>(&self, class: Class, work: impl FnOnce(&mut [usize], usize) -> (usize, R)) -> Option<R> {
+        self.items.with(|all| {
+            let len = self.lens.get(class.number())?;
+            let items = all.get_mut(class.first()..class.first() + class.capacity())?;
+            let (new_len, result) = work(items, len.load(Ordering::Relaxed));
+            len.store(new_len, Ordering::Relaxed);
+            Some(result)
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! The stacks of all size classes of an allocator.
+
+use super::arrays::{Arrays, Class};
+use super::{Batch, Full, StackError, Word};
+use crate::{ByCpu, Index};
+
+/// A [`Stack`](super::Stack) for each of `CLASSES` size classes, with one block of memory for each CPU: the arrays lie
+/// packed one after the other, each behind its header of 32 bytes, and have room for `ITEMS` items together.
+///
+/// Operations take the number of a class, and do otherwise what those of a [`Stack`](super::Stack) do. A class that
+/// there is not is one without capacity.
+///
+/// # Examples
+///
+/// ```
+/// use core::ptr::NonNull;
+/// use rseq_core::percpu::Stacks;
+///
+/// /// Free objects of 16, 32, 64 and 128 bytes: many of the small ones, few of the large ones.
+/// static FREE: Stacks<NonNull<u8>, 4, 480> = Stacks::new([256, 128, 64, 32]);
+///
+/// # let mut memory = [0u8; 32];
+/// # let object = NonNull::from(&mut memory).cast::<u8>();
+/// FREE.push(1, object)?;
+/// assert!(FREE.pop(0).is_none());
+/// # FREE.pop(1);
+/// # Ok::<(), rseq_core::percpu::Full<NonNull<u8>>>(())
+/// ```
+#[derive(Debug)]
+pub struct Stacks<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index = ByCpu> {
+    arrays: Arrays<T, CLASSES, ITEMS, K>,
+    classes: [Class; CLASSES],
+}
+
+/// Of classes that there are not.
+const NONE: Class = Class::new(0, 0, 0);
+
+impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLASSES, ITEMS, K> {
+    /// Empty stacks, whose classes have these capacities. They have no memory before they are first used.
+    ///
+    /// # Panics
+    ///
+    /// If the capacities are more than `ITEMS` together: at build time, in a static.
+    pub const fn new(capacities: [usize; CLASSES]) -> Self {
+        let mut classes = [NONE; CLASSES];
+        let (mut number, mut first) = (0, 0);
+        while number < CLASSES {
+            let capacity = capacities[number];
+            assert!(capacity <= ITEMS - first, "the classes have more capacity than there is room for");
+            classes[number] = Class::new(number, first, capacity);
+            first += capacity;
+            number += 1;
+        }
+        Self { arrays: Arrays::new(), classes }
+    }
+
+    #[inline]
+    fn class(&self, class: usize) -> Option<Class> {
+        self.classes.get(class).copied()
+    }
+
+    /// Pushes an item: see [`Stack::push`](super::Stack::push).
+    ///
+    /// # Errors
+    ///
+    /// The item, if the array is full.
+    #[inline]
+    pub fn push(&self, class: usize, item: T) -> Result<(), Full<T>> {
+        match self.class(class) {
+            Some(class) => self.arrays.push(class, item),
+            None => Err(Full(item)),
+        }
+    }
+
+    /// Pops an item: see [`Stack::pop`](super::Stack::pop).
+    #[inline]
+    pub fn pop(&self, class: usize) -> Option<T> {
+        self.arrays.pop(self.class(class)?)
+    }
+
+    /// Pushes items of a batch: see [`Stack::push_batch`](super::Stack::push_batch).
+    #[inline]
+    pub fn push_batch<const M: usize>(&self, class: usize, batch: &mut Batch<T, M>) -> usize {
+        self.class(class).map_or(0, |class| self.arrays.push_batch(class, batch))
+    }
+
+    /// Pops items to a batch: see [`Stack::pop_batch`](super::Stack::pop_batch).
+    #[inline]
+    pub fn pop_batch<const M: usize>(&self, class: usize, batch: &mut Batch<T, M>) -> usize {
+        self.class(class).map_or(0, |class| self.arrays.pop_batch(class, batch))
+    }
+
+    /// Takes all items of a class out of the array of one CPU: see [`Stack::drain`](super::Stack::drain).
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::Busy`] and [`StackError::Fence`]; the array is as it was.
+    pub fn drain(&self, class: usize, index: u32, each: impl FnMut(T)) -> Result<usize, StackError> {
+        self.class(class).map_or(Ok(0), |class| self.arrays.evict(class, index, each))
+    }
+
+    /// Drains the arrays of all CPUs, and the shared one: see [`Stack::drain_all`](super::Stack::drain_all).
+    ///
+    /// # Errors
+    ///
+    /// As for [`drain`](Self::drain), at the first array that cannot be drained.
+    pub fn drain_all(&self, class: usize, each: impl FnMut(T)) -> Result<usize, StackError> {
+        self.class(class).map_or(Ok(0), |class| self.arrays.evict_all(class, each))
+    }
+
+    /// Changes how many items of a class one CPU's array takes, at most what the class has: see
+    /// [`Stack::resize`](super::Stack::resize).
+    ///
+    /// # Errors
+    ///
+    /// [`StackError`]; the array is as it was.
+    pub fn resize(&self, class: usize, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, StackError> {
+        self.class(class).map_or(Err(StackError::TooLarge), |class| self.arrays.resize(class, index, capacity, each))
+    }
+
+    /// Items of a class in the array of one CPU at some moment.
+    pub fn len_of(&self, class: usize, index: u32) -> usize {
+        self.class(class).map_or(0, |class| self.arrays.len_of(class, index))
+    }
+
+    /// Items of a class that the array of one CPU takes.
+    pub fn capacity_of(&self, class: usize, index: u32) -> usize {
+        self.class(class).map_or(0, |class| self.arrays.capacity_of(class, index))
+    }
+
+    /// Items of a class in all arrays, the shared one too.
+    pub fn len(&self, class: usize) -> usize {
+        self.class(class).map_or(0, |class| self.arrays.len(class))
+    }
+
+    /// Whether [`len`](Self::len) is 0.
+    pub fn is_empty(&self, class: usize) -> bool {
+        self.len(class) == 0
+    }
+}
+
+impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Drop for Stacks<T, CLASSES, ITEMS, K> {
+    fn drop(&mut self) {
+        for class in self.classes {
+            self.arrays.clear(class);
+        }
+    }
+}
