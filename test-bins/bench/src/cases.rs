@@ -1,13 +1,15 @@
 //! What is measured, a file each.
 
 mod counter;
+mod drain;
 mod pool;
 mod region;
+mod stack;
 
 use crate::Case;
 
 /// Every case, in the order in which they run.
-pub const ALL: &[Case] = &[counter::CASE, pool::CASE, region::CASE];
+pub const ALL: &[Case] = &[counter::CASE, pool::CASE, stack::CASE, stack::BATCH, region::CASE, drain::CASE];
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ fn no_contender_loses_anything() {
                 continue;
             }
             for &threads in case.threads.unwrap_or(&[1, 2, 4]) {
-                let exact = exercise(contender, threads, 5000);
+                let exact = exercise(contender, threads, 2000);
                 assert_eq!(exact, Ok(()), "{}, {}, {threads} threads", case.name, contender.label);
             }
         }
