@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use rseq_check::CheckArgs;
 
+use crate::bench::BenchArgs;
 use crate::boot::{BootArgs, FetchArgs, KernelArgs};
 use crate::compare::CompareArgs;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Measure param_test side by side with another one, such as the kernel's
     Compare(CompareArgs),
+    /// Measure the per-CPU types beside their peers in Rust
+    Bench(BenchArgs),
 }
 
 /// What to run here, and how.

@@ -1,4 +1,4 @@
-//! Building the static binaries, and where each one is.
+//! Building binaries of the workspace, and where each one is.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -14,27 +14,24 @@ pub type Binaries = BTreeMap<String, PathBuf>;
 
 /// Builds all static binaries with `cargo build --profile suite`; cargo's own output goes to stderr.
 pub fn build(root: &Path) -> Result<Binaries, String> {
-    let mut child = start(root)?;
+    build_package(root, TEST_BINS, "suite")
+}
+
+/// Builds the binaries of a package of the workspace in a profile; cargo's own output goes to stderr.
+pub fn build_package(root: &Path, package: &str, profile: &str) -> Result<Binaries, String> {
+    let mut child = start(root, package, profile)?;
     let stdout = child.stdout.take().ok_or("cargo's output is closed")?;
     let binaries = executables(stdout);
     let status = child.wait().map_err(|error| format!("cargo build: {error}"))?;
     if !status.success() {
-        return Err(format!("cargo build -p {TEST_BINS} failed ({status}); its messages are above"));
+        return Err(format!("cargo build -p {package} failed ({status}); its messages are above"));
     }
     Ok(binaries)
 }
 
-fn start(root: &Path) -> Result<Child, String> {
+fn start(root: &Path, package: &str, profile: &str) -> Result<Child, String> {
     let mut command = workspace::cargo();
-    command.args([
-        "build",
-        "--profile",
-        "suite",
-        "--bins",
-        "--message-format=json-render-diagnostics",
-        "-p",
-        TEST_BINS,
-    ]);
+    command.args(["build", "--profile", profile, "--bins", "--message-format=json-render-diagnostics", "-p", package]);
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().map_err(|error| workspace::missing_cargo(&error))
 }

@@ -1,6 +1,8 @@
 //! Builds the static rseq suite, runs it on this machine's kernel and reports; boots it on others.
 
 #[cfg(target_os = "linux")]
+mod bench;
+#[cfg(target_os = "linux")]
 mod boot;
 #[cfg(target_os = "linux")]
 mod cli;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Boot(args)) => boot::run(args),
         Some(cli::Command::Check(args)) => rseq_check::main(args),
         Some(cli::Command::Compare(args)) => compare::main(args),
+        Some(cli::Command::Bench(args)) => bench::main(args),
         None => run::main(&cli.native),
     }
 }

@@ -35,7 +35,12 @@ fn is_root(directory: &Path) -> bool {
 
 /// The directory in which `cargo build --profile suite` leaves binaries.
 pub fn release_dir(root: &Path) -> Result<PathBuf, String> {
-    Ok(metadata(&root.join("Cargo.toml"))?.target_directory.join("suite"))
+    Ok(target_dir(root)?.join("suite"))
+}
+
+/// The directory in which cargo leaves everything.
+pub fn target_dir(root: &Path) -> Result<PathBuf, String> {
+    Ok(metadata(&root.join("Cargo.toml"))?.target_directory)
 }
 
 /// The names of the binaries that [`TEST_BINS`] builds, by its manifest.
