@@ -24,24 +24,24 @@ pub struct Mode {
     pub name: String,
     /// Ours.
     pub ours: Program,
-    /// The other one.
-    pub peer: Program,
+    /// The others, at least one.
+    pub peers: Vec<(String, Program)>,
 }
 
 /// All modes that there are peers for.
 pub fn all(args: &CompareArgs, ours: &PathBuf) -> Vec<Mode> {
-    let peers = [("cpu_id", Some(&args.peer), None), ("mm_cid", args.peer_mm_cid.as_ref(), Some("--mm-cid"))];
+    let indexes = [("cpu_id", &args.peer, None), ("mm_cid", &args.peer_mm_cid, Some("--mm-cid"))];
     let mut modes = Vec::new();
-    for (index, peer, option) in peers {
-        let Some(peer) = peer else { continue };
+    for (index, peers, option) in indexes.into_iter().filter(|(_, peers, _)| !peers.is_empty()) {
         for (test, options) in TESTS {
             let threads = args.threads.to_string();
             let options = options.iter().copied().chain(["-t", &threads]).map(str::to_owned);
             let options: Vec<_> = options.chain(args.options.iter().cloned()).collect();
             let program = |path: &PathBuf| Program { path: path.clone(), options: options.clone() };
-            let (mut ours, peer) = (program(ours), program(peer));
+            let peers = peers.iter().map(|peer| (peer.name.clone(), program(&peer.path))).collect();
+            let mut ours = program(ours);
             ours.options.extend(option.map(str::to_owned));
-            modes.push(Mode { name: format!("{test} by {index}"), ours, peer });
+            modes.push(Mode { name: format!("{test} by {index}"), ours, peers });
         }
     }
     modes

@@ -77,6 +77,29 @@ fn a_comparison_tells_the_faster_of_two_programs() {
 }
 
 #[test]
+fn a_comparison_with_several_goes_by_the_fastest() {
+    // Each counts a part of its repetitions.
+    let count =
+        |step: u32| format!("while [ $# -gt 1 ]; do shift; done; i=0; while [ $i -lt $1 ]; do i=$((i+{step})); done");
+    let fakes = Fakes::new("several").with("fast", &count(40)).with("slow", &count(20)).with("slower", &count(5));
+    let path = |name: &str| fakes.path().join(name).display().to_string();
+    let compare = |peers: [&str; 2]| {
+        let [first, second] = peers.map(|name| format!("{name}={}", path(name)));
+        let (ours, least) = (path("slow"), "0.75");
+        let args =
+            ["compare", "--peer", &first, "--peer", &second, "--ours", &ours, "--pairs", "3", "--milliseconds", "1"];
+        Run::of(runner(&args).args(["--json", "--at-least", least]))
+    };
+    let behind = compare(["slower", "fast"]);
+    assert_eq!(behind.code, Some(1), "{behind:#?}");
+    let root: serde_json::Value = serde_json::from_str(&behind.stdout).unwrap();
+    let mode = &root["modes"][0];
+    assert_eq!((&mode["peers"][0]["name"], &mode["peers"][1]["name"]), (&"slower".into(), &"fast".into()));
+    assert_eq!(mode["fastest"], 1);
+    assert!(mode["peers"][0]["cpu_ratio"].as_f64().unwrap() > mode["peers"][1]["cpu_ratio"].as_f64().unwrap());
+}
+
+#[test]
 fn a_comparison_asks_for_no_more_repetitions_than_there_are() {
     let fakes = Fakes::new("most").with("idle", "while [ $# -gt 1 ]; do shift; done; [ $1 -le 4294967295 ]");
     let idle = fakes.path().join("idle").display().to_string();
