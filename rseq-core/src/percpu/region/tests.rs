@@ -135,7 +135,7 @@ fn items_are_aligned_and_those_that_do_not_fit_are_refused() {
     let region = Region::<{ 1 << 16 }>::new();
     for align in (0..=16).map(|power| 1usize << power) {
         let item = region.alloc(layout(1, align)).unwrap();
-        assert!((0..3).all(|cpu| region.copy_of(item, cpu).addr().get() % align == 0), "{align}");
+        assert!((0..3).all(|cpu| region.copy_of(item, cpu).addr().get().is_multiple_of(align)), "{align}");
     }
     assert_eq!(region.alloc(layout(1, 1 << 17)), Err(RegionError::TooLarge));
     assert_eq!(region.alloc(layout((1 << 16) + 1, 1)), Err(RegionError::TooLarge));
