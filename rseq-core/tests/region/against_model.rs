@@ -59,8 +59,9 @@ impl Model<'_> {
     fn free(&mut self, choice: usize) {
         let Some(&key) = self.held.keys().nth(choice % self.held.len().max(1)) else { return };
         let mut held = self.held.remove(&key).expect("a key");
+        let value = held.value;
         for cpu in CPUS {
-            assert!(self.copy(&mut held, cpu).iter().all(|&byte| byte == held.value ^ cpu as u8), "written by another");
+            assert!(self.copy(&mut held, cpu).iter().all(|&byte| byte == value ^ cpu as u8), "written by another");
         }
         // SAFETY: it was allocated for this layout, and is held no more.
         unsafe { self.region.free(held.item, held.layout) };
