@@ -137,6 +137,13 @@ fn items_are_aligned_and_those_that_do_not_fit_are_refused() {
         let item = region.alloc(layout(1, align)).unwrap();
         assert!((0..3).all(|cpu| region.copy_of(item, cpu).addr().get().is_multiple_of(align)), "{align}");
     }
+    // Larger than the boundaries that kernels place large mappings at by themselves.
+    #[cfg(target_pointer_width = "64")]
+    {
+        let regions = [const { Region::<{ 1 << 23 }>::new() }; 3];
+        let addresses = regions.each_ref().map(|region| region.alloc(layout(1, 1 << 23)).unwrap().addr().get());
+        assert!(addresses.iter().all(|address| address.is_multiple_of(1 << 23)), "{addresses:x?}");
+    }
     assert_eq!(region.alloc(layout(1, 1 << 17)), Err(RegionError::TooLarge));
     assert_eq!(region.alloc(layout((1 << 16) + 1, 1)), Err(RegionError::TooLarge));
 }
