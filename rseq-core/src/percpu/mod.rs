@@ -7,6 +7,7 @@
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
 //! | [`Ring`] | records of any length, for one consumer |
+//! | [`Region`] | memory with a copy for each CPU, allocated in items of any size |
 //! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |
 //!
 //! # The index

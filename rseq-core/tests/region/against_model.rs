@@ -14,7 +14,6 @@ const STRIDE: usize = 4096;
 /// CPUs whose copies are looked at.
 const CPUS: [usize; 3] = [0, 1, 31];
 
-#[derive(Clone, Copy)]
 struct Held {
     item: NonNull<u8>,
     layout: Layout,
@@ -27,9 +26,10 @@ struct Model<'r> {
 }
 
 impl Model<'_> {
-    fn copy(&self, held: &Held, cpu: usize) -> &mut [u8] {
+    /// The copy of a CPU.
+    fn copy<'h>(&self, held: &'h mut Held, cpu: usize) -> &'h mut [u8] {
         let copy = self.region.copy_of(held.item, cpu);
-        // SAFETY: the item is held, and one slice of it is made at a time.
+        // SAFETY: the item is held, by this one alone.
         unsafe { slice::from_raw_parts_mut(copy.as_ptr(), held.layout.size()) }
     }
 
@@ -41,13 +41,13 @@ impl Model<'_> {
             _ => self.region.alloc_copied(layout, &initial),
         };
         let item = item.expect("memory");
-        let held = Held { item, layout, value };
+        let mut held = Held { item, layout, value };
         let (start, end) = (item.addr().get(), item.addr().get() + layout.size());
         assert_eq!(start % layout.align(), 0);
         let before = self.held.range(..end).next_back();
         assert!(before.is_none_or(|(&at, other)| at + other.layout.size().max(1) <= start), "items overlap");
         for cpu in CPUS {
-            let copy = self.copy(&held, cpu);
+            let copy = self.copy(&mut held, cpu);
             let begins = if how > 1 { initial.len() } else { 0 };
             assert!(copy[..begins].iter().all(|&byte| byte == value));
             assert!(how == 0 || copy[begins..].iter().all(|&byte| byte == 0));
@@ -58,9 +58,10 @@ impl Model<'_> {
 
     fn free(&mut self, choice: usize) {
         let Some(&key) = self.held.keys().nth(choice % self.held.len().max(1)) else { return };
-        let held = self.held.remove(&key).expect("a key");
+        let mut held = self.held.remove(&key).expect("a key");
+        let value = held.value;
         for cpu in CPUS {
-            assert!(self.copy(&held, cpu).iter().all(|&byte| byte == held.value ^ cpu as u8), "written by another");
+            assert!(self.copy(&mut held, cpu).iter().all(|&byte| byte == value ^ cpu as u8), "written by another");
         }
         // SAFETY: it was allocated for this layout, and is held no more.
         unsafe { self.region.free(held.item, held.layout) };

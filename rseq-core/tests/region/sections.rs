@@ -93,7 +93,8 @@ fn storm(pop: Pop, push: Push, enough: impl Fn(usize, usize) -> bool) -> Option<
     DOUBLED.store(0, Relaxed);
     // SAFETY: there are `cpus` stacks.
     (1..=ITEMS).for_each(|item| assert!(unsafe { push(base, cpus, item) }.is_ok(), "room for {item}"));
-    (STACKS.store(base, Relaxed), LEN.store(cpus, Relaxed));
+    STACKS.store(base, Relaxed);
+    LEN.store(cpus, Relaxed);
     handle(SIGUSR1, change);
     // SAFETY: the stack of the CPU that this thread is pinned to.
     let stack = unsafe { base.byte_add(pinned * STRIDE) };

@@ -74,8 +74,8 @@ impl Lists {
     /// The free items of a class.
     pub(super) fn free(&self, class: usize, geometry: Geometry) -> impl Iterator<Item = usize> {
         let address = |item: usize| (item != 0).then_some(item);
-        // SAFETY: items on lists lie in ranges, which are there as long as the region.
         core::iter::successors(address(self.free[class].load(Relaxed)), move |&item| {
+            // SAFETY: items on lists lie in ranges, which are there as long as the region.
             address(unsafe { geometry.word(item) }.load(Relaxed) & !TAGS)
         })
     }

@@ -94,7 +94,8 @@ pub(super) fn begin_use(item: NonNull<u8>, size: usize, class: usize, geometry: 
 
 /// Marks what is to be freed as free, if it is in use with this size. Under the lock.
 pub(super) fn end_use(lists: &Lists, item: usize, size: usize, geometry: Geometry) -> Result<(), Finding> {
-    if item % 8 != 0 || !ranges(lists, geometry).any(|range| (range..range + geometry.stride).contains(&item)) {
+    if !item.is_multiple_of(8) || !ranges(lists, geometry).any(|range| (range..range + geometry.stride).contains(&item))
+    {
         return Err(Finding::Foreign { address: item });
     }
     // SAFETY: it lies in a range, in the copy of CPU 0, and is a multiple of 8.
@@ -114,8 +115,8 @@ pub(super) fn end_use(lists: &Lists, item: usize, size: usize, geometry: Geometr
 /// The region's ranges.
 pub(super) fn ranges(lists: &Lists, geometry: Geometry) -> impl Iterator<Item = usize> {
     let address = |range: usize| (range != 0).then_some(range);
-    // SAFETY: ranges are there as long as the region.
     core::iter::successors(address(lists.range.load(Relaxed)), move |&range| {
+        // SAFETY: ranges are there as long as the region.
         address(unsafe { geometry.before(range) }.load(Relaxed))
     })
 }
