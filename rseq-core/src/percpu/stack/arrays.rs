@@ -28,10 +28,10 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// A class of `capacity`, after `number` others that have `first` words.
+    /// A class of `capacity`, after `number` others that have `first` words: all of it in half a stride.
     pub(super) const fn new(number: usize, first: usize, capacity: usize) -> Self {
         let offset = HEADER * number + WORD * first;
-        assert!(offset + WORD * capacity <= STRIDE / 2, "a stack takes at most half a stride of a CPU");
+        debug_assert!(offset + WORD * capacity <= STRIDE / 2);
         Self { offset: offset as u16, number: number as u16, capacity: capacity as u16 }
     }
 
