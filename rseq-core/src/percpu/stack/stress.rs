@@ -6,7 +6,7 @@ extern crate std;
 use super::arrays::{Arrays, Class};
 use super::slot::{MakeFence, fence_of};
 use super::{Batch, StackError};
-use crate::{Ambient, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
+use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
 use linux_raw_sys::general::{__NR_getpid, __NR_gettid, __NR_sched_getaffinity, __NR_sched_setaffinity, __NR_tgkill};
 use std::io::{Write, stderr};
 use std::sync::Mutex;
