@@ -6,6 +6,7 @@
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
+//! | [`Stack`], [`Stacks`] | bounded stacks of words, for the caches of allocators; [`Batch`] moves many at once |
 //! | [`Ring`] | records of any length, for one consumer |
 //! | [`Region`] | memory with a copy for each CPU, allocated in items of any size |
 //! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |

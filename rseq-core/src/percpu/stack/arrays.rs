@@ -28,10 +28,10 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// A class of `capacity`, after `number` others that have `first` words.
+    /// A class of `capacity`, after `number` others that have `first` words: all of it in half a stride.
     pub(super) const fn new(number: usize, first: usize, capacity: usize) -> Self {
         let offset = HEADER * number + WORD * first;
-        assert!(offset + WORD * capacity <= STRIDE / 2, "a stack takes at most half a stride of a CPU");
+        debug_assert!(offset + WORD * capacity <= STRIDE / 2);
         Self { offset: offset as u16, number: number as u16, capacity: capacity as u16 }
     }
 
@@ -125,8 +125,10 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
                 Opened::Before => return false,
                 Opened::Not => return self.shared.push(class, word),
             }
-            if let Some(Some(())) = self.push_here(class, word) {
-                return true;
+            match self.push_here(class, word) {
+                Some(Some(())) => return true,
+                Some(None) => {}
+                None => return self.shared.push(class, word),
             }
         }
     }
@@ -159,9 +161,11 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     fn pop_elsewhere(&self, class: Class) -> Option<usize> {
         while let Opened::Now = self.open_here(class, true) {
             let mut word = MaybeUninit::uninit();
-            if self.pop_here(class, word.as_mut_ptr()) == Some(Some(())) {
+            match self.pop_here(class, word.as_mut_ptr()) {
                 // SAFETY: the section has committed, and so written the word.
-                return Some(unsafe { word.assume_init() });
+                Some(Some(())) => return Some(unsafe { word.assume_init() }),
+                Some(None) => {}
+                None => break,
             }
         }
         self.shared.pop(class)
@@ -202,8 +206,10 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
                 Opened::Before => return 0,
                 Opened::Not => break,
             }
-            if let Some(Some(pushed)) = self.push_batch_here(class, batch) {
-                return pushed;
+            match self.push_batch_here(class, batch) {
+                Some(Some(pushed)) => return pushed,
+                Some(None) => {}
+                None => break,
             }
         }
         // SAFETY: so many words of the batch are initialised.
@@ -241,8 +247,10 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     #[inline(never)]
     fn pop_batch_elsewhere<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
         while let Opened::Now = self.open_here(class, true) {
-            if let Some(Some(popped)) = self.pop_batch_here(class, batch) {
-                return popped;
+            match self.pop_batch_here(class, batch) {
+                Some(Some(popped)) => return popped,
+                Some(None) => {}
+                None => break,
             }
         }
         let (to, room) = batch.room();
@@ -255,7 +263,12 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     /// while it is empty.
     fn open_here(&self, class: Class, for_pop: bool) -> Opened {
         loop {
-            let index = Ambient::token().with_index::<K>().slot();
+            // A thread whose registration has ended keeps a concurrency ID of 0, which is a slot of others.
+            let token = Ambient::token().with_index::<K>();
+            if !token.is_registered() {
+                return Opened::Not;
+            }
+            let index = token.slot();
             let Some(slot) = self.slot(class, index) else { return Opened::Not };
             if slot.is_open() {
                 // The thread may have moved since its section left.

@@ -104,10 +104,12 @@ impl<T: Word, const N: usize> Batch<T, N> {
     /// They belong to somebody else.
     #[inline]
     pub(super) unsafe fn removed(&mut self, count: usize) {
-        if count < self.len {
-            self.words.copy_within(count..self.len, 0);
-        }
         self.len = self.len.saturating_sub(count);
+        if self.len > 0 {
+            let words = self.words.as_mut_ptr();
+            // SAFETY: there are `count` and `len` words after each other, which is at most `N`.
+            unsafe { words.copy_from(words.add(count), self.len) };
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! Threads that push, pop and move between CPUs under signals, while another one drains and resizes their arrays.
+//! Threads that push, pop and move between CPUs under signals, one of them without rseq, while another one drains and
+//! resizes their arrays.
 
 extern crate std;
 
 use super::arrays::{Arrays, Class};
 use super::slot::{MakeFence, fence_of};
 use super::{Batch, StackError};
-use crate::{ByCpu, ByMmCid, Index, Status, status, sys};
+use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
 use linux_raw_sys::general::{__NR_getpid, __NR_gettid, __NR_sched_getaffinity, __NR_sched_setaffinity, __NR_tgkill};
 use std::io::{Write, stderr};
 use std::sync::Mutex;
@@ -82,6 +83,9 @@ fn storm<K: Index>(arrays: &'static TestArrays<K>, fence: MakeFence, time: Durat
 /// Pushes and pops at random what it has, alone and in batches, and returns what it has at the end.
 fn use_arrays<K: Index>(arrays: &TestArrays<K>, number: usize, tid: &AtomicUsize, done: &AtomicBool) -> Vec<usize> {
     tid.store(call(__NR_gettid), Relaxed);
+    if number == 0 {
+        unregister();
+    }
     let mut mine: Vec<_> = (0..TOKENS / THREADS).map(|token| token * THREADS + number).collect();
     let (mut random, cpus) = (Random(number as u64 + 1), allowed());
     while !done.load(Relaxed) {
@@ -158,6 +162,17 @@ fn interrupt(tids: &[AtomicUsize], done: &AtomicBool) {
 fn call(number: u32) -> usize {
     // SAFETY: gettid and getpid, which touch no memory.
     unsafe { sys::syscall(number, [0; 6]) }.unwrap()
+}
+
+/// Ends the registration of this thread, whose operations use the shared array from now on.
+fn unregister() {
+    let Ok(registration) = Registration::adopt() else { return };
+    let area = registration.token().area().pointer().as_ptr();
+    let lengths = [abi::ORIGINAL_SIZE, 33, 64, 40];
+    // SAFETY: this thread is in no section, and its libc has none.
+    let is_released =
+        lengths.into_iter().any(|len| unsafe { sys::rseq(area, len, abi::FLAG_UNREGISTER, arch::SIGNATURE) }.is_ok());
+    assert!(is_released && !Ambient::token().is_registered(), "no length releases the libc's registration");
 }
 
 /// As large as the largest of a kernel.
