@@ -63,12 +63,12 @@ fn storm<K: Index + Sync>(ring: &'static Ring<K>, ways: Ways, times: usize) -> (
             });
         }
         let pest = &pest;
+        let _end = pest.until_dropped();
         scope.spawn(move || pest.run());
         let mut consumer = ring.consumer().expect("the only one");
         while running.load(Relaxed) != 0 {
             consumer.read(|record| seen.check(record));
         }
-        pest.end();
     });
     ring.consumer().expect("the only one").read(|record| seen.check(record));
     (check_totals(ring.totals(), writers, &seen), seen)
