@@ -63,12 +63,12 @@ fn storm<K: Index + Sync>(ring: &'static Ring<K>, ways: Ways, times: usize) -> (
             });
         }
         let pest = &pest;
+        let _end = pest.until_dropped();
         scope.spawn(move || pest.run());
         let mut consumer = ring.consumer().expect("the only one");
         while running.load(Relaxed) != 0 {
             consumer.read(|record| seen.check(record));
         }
-        pest.end();
     });
     ring.consumer().expect("the only one").read(|record| seen.check(record));
     (check_totals(ring.totals(), writers, &seen), seen)
@@ -92,27 +92,27 @@ fn check_totals(totals: RingTotals, writers: &[Writer], seen: &Seen) -> RingTota
 #[test]
 fn a_ring_that_drops_counts_every_record() {
     static RING: Ring = Ring::new(64 << 10);
-    let (totals, _) = storm(&RING, Ways::All, 20_000);
+    let (totals, _) = storm(&RING, Ways::All, 10_000);
     assert!(totals.overwritten == 0 && totals.abandoned > 0, "{totals:?}");
 }
 
 #[test]
 fn a_tiny_ring_that_drops_counts_every_record() {
     static RING: Ring<ByMmCid> = Ring::new(0);
-    let (totals, _) = storm(&RING, Ways::All, 20_000);
+    let (totals, _) = storm(&RING, Ways::All, 10_000);
     assert!(totals.overwritten == 0 && totals.dropped > 0, "{totals:?}");
 }
 
 #[test]
 fn a_ring_that_overwrites_counts_every_record() {
     static RING: Ring = Ring::overwriting(4096);
-    let (totals, _) = storm(&RING, Ways::All, 20_000);
+    let (totals, _) = storm(&RING, Ways::All, 10_000);
     assert!(totals.overwritten > 0, "{totals:?}");
 }
 
 #[test]
 fn a_tiny_ring_that_overwrites_drops_nothing() {
     static RING: Ring<ByCpu> = Ring::overwriting(0);
-    let (totals, _) = storm(&RING, Ways::Pushes, 20_000);
+    let (totals, _) = storm(&RING, Ways::Pushes, 10_000);
     assert!(totals.overwritten > 0 && totals.dropped == 0, "{totals:?}");
 }

@@ -46,7 +46,7 @@ impl Pest {
         self.threads[number].store(0, Relaxed);
     }
 
-    /// Sends signals until [`end`](Self::end).
+    /// Sends signals until it is to end.
     pub fn run(&self) {
         let process = call(nr::__NR_getpid, [0; 3]);
         while !self.is_over.load(Relaxed) {
@@ -61,8 +61,15 @@ impl Pest {
         }
     }
 
-    pub fn end(&self) {
-        self.is_over.store(true, Relaxed);
+    /// Ends [`run`](Self::run) when it is dropped, by a panic too.
+    pub fn until_dropped(&self) -> impl Drop {
+        struct End<'p>(&'p Pest);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.is_over.store(true, Relaxed);
+            }
+        }
+        End(self)
     }
 }
 

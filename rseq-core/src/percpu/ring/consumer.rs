@@ -2,14 +2,11 @@
 
 use super::header::{Header, State, UNIT};
 use super::slot::Slot;
-use super::{ConsumerError, Ring};
+use super::{ConsumerError, Ring, WORD};
 use crate::percpu::Counter;
 use crate::{ByCpu, Index, sys};
-use core::mem::size_of;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
-
-const WORD: usize = size_of::<usize>();
 
 /// Bytes that the consumer of a ring that overwrites copies at a time, if a record is not longer.
 const CHUNK: usize = 4096;
@@ -94,18 +91,36 @@ impl<'a, K: Index> Consumer<'a, K> {
         with: &mut impl FnMut(Record<'_>),
     ) -> usize {
         let (mask, tail) = (self.ring.mask, slot.tail.load(Ordering::Acquire));
-        let head = slot.head().load(Ordering::Relaxed);
-        let mut progress = Progress { slot, at: head, published: head, count: 0, read: &self.ring.read };
-        while progress.at != tail {
-            let end = (progress.at | mask).wrapping_add(1);
-            let end = if tail.wrapping_sub(progress.at) > mask - (progress.at & mask) { end } else { tail };
-            // From positions to addresses up to the end of the buffer.
-            let base = (buffer + (progress.at & mask)).wrapping_sub(progress.at);
-            if !progress.read_until(end, base, mask / 4, index, with) {
-                break;
+        let mut at = slot.head().load(Ordering::Relaxed);
+        let mut progress = Progress { slot, at, count: 0, read: &self.ring.read };
+        let (mut published, mut count) = (at, 0);
+        while at != tail {
+            // Up to the end of the buffer, addresses are positions plus a distance.
+            let place = at & mask;
+            let (end, distance) = (at.wrapping_add(mask + 1 - place), (buffer + place).wrapping_sub(at));
+            let end = if tail.wrapping_sub(at) > mask - place { end } else { tail };
+            while at != end {
+                let start = distance.wrapping_add(at);
+                // SAFETY: the beginning of a record, in a buffer of the ring.
+                let header = Header(unsafe { Slot::word(start, 0, 0) }.load(Ordering::Acquire));
+                if header.is(State::Reserved) {
+                    return count;
+                }
+                at = at.wrapping_add(header.size());
+                progress.at = at;
+                if header.is(State::Committed) {
+                    count += 1;
+                    progress.count = count;
+                    // SAFETY: a committed record at the head, which nobody writes before the head is advanced.
+                    with(unsafe { record(start, header, index) });
+                }
+                if at.wrapping_sub(published) > mask / 4 {
+                    slot.head().store(at, Ordering::Release);
+                    published = at;
+                }
             }
         }
-        progress.count
+        count
     }
 
     fn read_copies(&self, slot: &Slot, buffer: usize, index: Option<u32>, with: &mut impl FnMut(Record<'_>)) -> usize {
@@ -118,7 +133,7 @@ impl<'a, K: Index> Consumer<'a, K> {
             while at < len {
                 // SAFETY: the copy of a chunk, which begins with a record, and ends with one.
                 let header = Header(unsafe { ptr::with_exposed_provenance::<usize>(copied + at).read() });
-                if header.state() == State::Committed {
+                if header.is(State::Committed) {
                     chunk.read += 1;
                     // SAFETY: a record of that copy, which this consumer alone uses.
                     with(unsafe { record(copied + at, header, index) });
@@ -165,10 +180,10 @@ impl<'a, K: Index> Consumer<'a, K> {
             let header = Header(word(head.wrapping_add(len)).load(Ordering::Acquire));
             let longer = len + header.size();
             let most = if len == 0 { self.ring.capacity() / 2 } else { CHUNK.min(self.ring.capacity() / 2) };
-            if header.state() == State::Reserved || longer > most {
+            if header.is(State::Reserved) || longer > most {
                 break;
             }
-            count += u64::from(header.state() == State::Committed);
+            count += u64::from(header.is(State::Committed));
             len = longer;
         }
         (len, count)
@@ -185,53 +200,13 @@ impl<K: Index> Drop for Consumer<'_, K> {
 struct Progress<'a> {
     slot: &'a Slot,
     at: usize,
-    published: usize,
     count: usize,
     read: &'a Counter,
 }
 
-impl Progress<'_> {
-    /// Reads up to the position `end`; false if a record is reserved.
-    #[inline]
-    fn read_until(
-        &mut self,
-        end: usize,
-        base: usize,
-        quarter: usize,
-        index: Option<u32>,
-        with: &mut impl FnMut(Record<'_>),
-    ) -> bool {
-        while self.at != end {
-            let at = base.wrapping_add(self.at);
-            // SAFETY: the beginning of a record, in a buffer of the ring.
-            let header = Header(unsafe { Slot::word(at, 0, 0) }.load(Ordering::Acquire));
-            if header.state() == State::Reserved {
-                return false;
-            }
-            self.at = self.at.wrapping_add(header.size());
-            if header.state() == State::Committed {
-                self.count += 1;
-                // SAFETY: a committed record at the head, which nobody writes before the head is advanced.
-                with(unsafe { record(at, header, index) });
-            }
-            if self.at.wrapping_sub(self.published) > quarter {
-                self.publish();
-            }
-        }
-        true
-    }
-
-    fn publish(&mut self) {
-        self.slot.head().store(self.at, Ordering::Release);
-        self.published = self.at;
-    }
-}
-
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if self.at != self.published {
-            self.publish();
-        }
+        self.slot.head().store(self.at, Ordering::Release);
         if self.count != 0 {
             self.read.add(self.count as u64);
         }

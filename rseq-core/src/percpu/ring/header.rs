@@ -31,13 +31,8 @@ impl Header {
     }
 
     #[inline]
-    pub(super) const fn state(self) -> State {
-        match self.0 & 3 {
-            0 => State::Reserved,
-            1 => State::Committed,
-            2 => State::Abandoned,
-            _ => State::Padding,
-        }
+    pub(super) const fn is(self, state: State) -> bool {
+        self.0 & 3 == state as usize
     }
 
     /// Bytes of the payload.

@@ -23,10 +23,15 @@ use header::{Header, State, size};
 pub use reservation::Reservation;
 use slot::{Plan, Slot};
 
+const WORD: usize = size_of::<usize>();
+
 type IndexToken<K> = Token<'static, Ambient, K>;
 
 /// The smallest capacity in bytes, so that eight words are never too long.
 const SMALLEST: usize = 256;
+
+/// More than any capacity, and far from all words.
+const MOST: usize = 1 << (usize::BITS - 2);
 
 /// The largest one.
 const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
@@ -165,8 +170,7 @@ impl<K: Index> Ring<K> {
         pushed.map_or_else(|| self.push_slowly(record), Ok)
     }
 
-    /// Writes a record of words. Up to eight are written without a loop, and without a branch if their number is known when
-    /// the program is compiled.
+    /// Writes a record of words, up to eight of them without a loop.
     ///
     /// # Errors
     ///
@@ -184,8 +188,8 @@ impl<K: Index> Ring<K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn push_words(&self, record: &[usize]) -> Result<(), RingError> {
-        let push = match record.len() {
+    pub fn push_words<const N: usize>(&self, record: &[usize; N]) -> Result<(), RingError> {
+        let push = match N {
             1 => sections::push_1::<Release, STRIDE, _, _>,
             2 => sections::push_2::<Release, STRIDE, _, _>,
             3 => sections::push_3::<Release, STRIDE, _, _>,
@@ -196,13 +200,12 @@ impl<K: Index> Ring<K> {
             8 => sections::push_8::<Release, STRIDE, _, _>,
             _ => return self.push(bytes_of(record)),
         };
-        let bytes = size_of_val(record);
-        let (size, header) = (size(bytes), Header::new(bytes, State::Committed).0);
-        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says, whose buffers have `mask` + 1
-        // bytes; the section for so many words gets so many, and the size of a record of them.
-        let pushed = self.slots.run_if_made(|token, base, len| unsafe {
-            push(token, base.cast(), len, self.mask, size, header, record.as_ptr())
-        });
+        let header = const { Header::new(N * WORD, State::Committed).0 };
+        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says; capacities are below `MOST`. The
+        // section for so many words gets so many, and the header of a record of them.
+        let pushed = self
+            .slots
+            .run_if_made(|token, base, len| unsafe { push(token, base.cast(), len, MOST, header, record.as_ptr()) });
         pushed.map_or_else(|| self.push_slowly(bytes_of(record)), |_| Ok(()))
     }
 
@@ -267,10 +270,10 @@ impl<K: Index> Ring<K> {
     fn push_by_section(&self, record: &[u8], token: IndexToken<K>, base: *mut Slot, len: usize) -> Result<(), Error> {
         let (src, bytes) = (record.as_ptr(), record.len());
         let (size, header) = (size(bytes), Header::new(bytes, State::Committed).0);
-        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says, whose buffers have `mask` + 1
-        // bytes; the record is so many valid bytes, isize::MAX at most, and this is the size of a record of them.
+        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says; capacities are below `MOST`. The
+        // record is so many valid bytes, this is the size of a record of them, and it fits into half of a ring.
         unsafe {
-            sections::push::<Release, STRIDE, _, _>(token, base.cast(), len, self.mask, size, header, src, bytes)?;
+            sections::push::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header, src, bytes)?;
         }
         Ok(())
     }
@@ -285,7 +288,7 @@ impl<K: Index> Ring<K> {
     ) -> Result<usize, Error> {
         let (size, header) = (size(len), Header::new(len, State::Reserved).0);
         // SAFETY: as above; the caller has compared `len` with the longest record.
-        unsafe { sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), slots, self.mask, size, header) }
+        unsafe { sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), slots, MOST, size, header) }
     }
 
     #[cold]
@@ -383,9 +386,10 @@ impl<K: Index> Ring<K> {
 
     /// Sets the limit of this thread's slot, if it has this buffer and this tail: the caller looks again in any case.
     fn set_limit(&self, buffer: usize, tail: usize, limit: usize) {
+        let place = buffer.wrapping_sub(tail & !self.mask);
         let _ = self.run(|token, base, len| {
             // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says.
-            unsafe { sections::set_limit::<STRIDE, _, _>(token, base.cast(), len, buffer, tail, limit) }
+            unsafe { sections::set_limit::<STRIDE, _, _>(token, base.cast(), len, buffer, tail, place, limit) }
         });
     }
 

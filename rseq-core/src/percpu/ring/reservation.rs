@@ -1,12 +1,10 @@
 //! A record that is filled in place.
 
+use super::WORD;
 use super::header::{Header, State, UNIT};
 use crate::percpu::Counter;
-use core::mem::size_of;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
-
-const WORD: usize = size_of::<usize>();
 
 /// Room for a record, which the consumer gets once it is [committed](Self::commit). Until then the record is memory that
 /// nobody else touches, and it may be filled, and committed, on any CPU and in any thread.

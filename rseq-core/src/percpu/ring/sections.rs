@@ -1,7 +1,8 @@
 //! The sections of rings: each works on the slot of this thread's index.
 //!
-//! A slot begins with three fields, 8 bytes apart: the position of the tail, the limit up to which it may be advanced
-//! without a look at the head, and the address of the buffer (see [`Slot`](super::slot::Slot)).
+//! A slot begins with four fields, 8 bytes apart: the position of the tail, the limit up to which it may be advanced
+//! without a look at the head, the distance from the tail's position to its place in memory, and the address of the buffer
+//! (see [`Slot`](super::slot::Slot)).
 
 use crate::section::{CompareFailed, OutOfRange};
 
@@ -21,11 +22,11 @@ macro_rules! __ring_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart, whose buffers have `mask` + 1 bytes. `src` is
-            /// `bytes` valid bytes, and `size` is 8 plus `bytes`, rounded up to a multiple of 8; it is below 2^(N - 1) + 16, where
-            /// N is the bits of a word.
+            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart. `src` is `bytes` valid bytes, and `size` is 8 plus
+            /// `bytes`, rounded up to a multiple of 8. `most` is more than the capacity of the rings, and 2 to the power of the
+            /// word's bits, less `size`, is more than `most`.
             pub unsafe fn push(
-                base: *mut usize, len: usize, mask: usize, size: usize, header: usize, src: *const u8, bytes: usize
+                base: *mut usize, len: usize, most: usize, size: usize, header: usize, src: *const u8, bytes: usize
             ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(slot, to, t) abort(restart) stride(STRIDE) order(O);
                 load_index(slot);
@@ -36,8 +37,7 @@ macro_rules! __ring_sections {
                 load(to, [slot + 8]);
                 sub(to, t);
                 sub(to, size);
-                bound(to, mask) else CompareFailed; // what stays free is a multiple of 8 below it, or negative
-                and(t, mask);
+                bound(to, most) else CompareFailed; // what stays free, if it is not negative
                 load(to, [slot + 16]);
                 add(to, t);
                 repeatable store([to], header);
@@ -56,7 +56,7 @@ macro_rules! __ring_sections {
             ///
             /// As for [`push`].
             pub unsafe fn reserve(
-                base: *mut usize, len: usize, mask: usize, size: usize, header: usize
+                base: *mut usize, len: usize, most: usize, size: usize, header: usize
             ) -> Result<usize, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(slot, to, t) abort(restart) stride(STRIDE) order(O) output(at);
                 load_index(slot);
@@ -67,8 +67,7 @@ macro_rules! __ring_sections {
                 load(to, [slot + 8]);
                 sub(to, t);
                 sub(to, size);
-                bound(to, mask) else CompareFailed;
-                and(t, mask);
+                bound(to, most) else CompareFailed;
                 load(to, [slot + 16]);
                 add(to, t);
                 repeatable store([to], header);
@@ -93,13 +92,14 @@ macro_rules! __ring_sections {
                 bound(slot, len) else OutOfRange;
                 scale(slot, STRIDE);
                 add(slot, base);
-                cbne([slot + 16], buffer) else CompareFailed;
+                cbne([slot + 24], buffer) else CompareFailed;
                 cbne([slot], tail) else CompareFailed;
                 repeatable store([to], header);
                 commit store([slot], new);
             }
 
-            /// Sets the limit, if the slot has this buffer and this tail.
+            /// Sets the place of the tail and the limit, if the slot has this buffer and this tail. The place changes only where the
+            /// tail has reached the limit, so that no record is written between the two.
             ///
             /// # Errors
             ///
@@ -109,15 +109,16 @@ macro_rules! __ring_sections {
             ///
             /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart.
             pub unsafe fn set_limit(
-                base: *mut usize, len: usize, buffer: usize, tail: usize, limit: usize
+                base: *mut usize, len: usize, buffer: usize, tail: usize, place: usize, limit: usize
             ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(slot) abort(restart) stride(STRIDE);
                 load_index(slot);
                 bound(slot, len) else OutOfRange;
                 scale(slot, STRIDE);
                 add(slot, base);
-                cbne([slot + 16], buffer) else CompareFailed;
+                cbne([slot + 24], buffer) else CompareFailed;
                 cbne([slot], tail) else CompareFailed;
+                repeatable store([slot + 16], place);
                 commit store([slot + 8], limit);
             }
         }
@@ -128,7 +129,7 @@ macro_rules! __ring_sections {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __ring_word_sections {
-    ($($name:ident: $([$from:literal to $to:literal])+;)+) => {
+    ($($name:ident: $size:literal $([$from:literal to $to:literal])+;)+) => {
         $crate::critical_section! {
             $(
                 /// Writes a whole record of words at the tail.
@@ -141,7 +142,7 @@ macro_rules! __ring_word_sections {
                 ///
                 /// As for [`push`]; `src` is as many valid words as the section's name says.
                 pub unsafe fn $name(
-                    base: *mut usize, len: usize, mask: usize, size: usize, header: usize, src: *const usize
+                    base: *mut usize, len: usize, most: usize, header: usize, src: *const usize
                 ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
                     exits(OutOfRange, CompareFailed) scratch(slot, at, t) abort(restart) stride(STRIDE) order(O);
                     load_index(slot);
@@ -151,9 +152,8 @@ macro_rules! __ring_word_sections {
                     load(t, [slot]);
                     load(at, [slot + 8]);
                     sub(at, t);
-                    sub(at, size);
-                    bound(at, mask) else CompareFailed;
-                    and(t, mask);
+                    sub(at, $size);
+                    bound(at, most) else CompareFailed;
                     load(at, [slot + 16]);
                     add(at, t);
                     repeatable store([at], header);
@@ -161,7 +161,7 @@ macro_rules! __ring_word_sections {
                         load(t, [src + $from]);
                         repeatable store([at + $to], t);
                     )+
-                    commit add([slot], size);
+                    commit add([slot], $size);
                 }
             )+
         }
@@ -172,24 +172,24 @@ __ring_sections!();
 
 #[cfg(target_pointer_width = "64")]
 __ring_word_sections! {
-    push_1: [0 to 8];
-    push_2: [0 to 8] [8 to 16];
-    push_3: [0 to 8] [8 to 16] [16 to 24];
-    push_4: [0 to 8] [8 to 16] [16 to 24] [24 to 32];
-    push_5: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40];
-    push_6: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48];
-    push_7: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56];
-    push_8: [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56] [56 to 64];
+    push_1: 16 [0 to 8];
+    push_2: 24 [0 to 8] [8 to 16];
+    push_3: 32 [0 to 8] [8 to 16] [16 to 24];
+    push_4: 40 [0 to 8] [8 to 16] [16 to 24] [24 to 32];
+    push_5: 48 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40];
+    push_6: 56 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48];
+    push_7: 64 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56];
+    push_8: 72 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56] [56 to 64];
 }
 
 #[cfg(target_pointer_width = "32")]
 __ring_word_sections! {
-    push_1: [0 to 8];
-    push_2: [0 to 8] [4 to 12];
-    push_3: [0 to 8] [4 to 12] [8 to 16];
-    push_4: [0 to 8] [4 to 12] [8 to 16] [12 to 20];
-    push_5: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24];
-    push_6: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28];
-    push_7: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32];
-    push_8: [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32] [28 to 36];
+    push_1: 16 [0 to 8];
+    push_2: 16 [0 to 8] [4 to 12];
+    push_3: 24 [0 to 8] [4 to 12] [8 to 16];
+    push_4: 24 [0 to 8] [4 to 12] [8 to 16] [12 to 20];
+    push_5: 32 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24];
+    push_6: 32 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28];
+    push_7: 40 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32];
+    push_8: 40 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32] [28 to 36];
 }

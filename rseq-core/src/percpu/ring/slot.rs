@@ -32,6 +32,9 @@ pub(super) struct Slot {
     pub(super) tail: Field,
     /// Where the next record has to end at the latest.
     pub(super) limit: Field,
+    /// The address of the tail's place, less the tail. It changes where the tail comes to the beginning of the buffer again,
+    /// before the limit does, which is the tail then.
+    pub(super) place: Field,
     /// The buffer's address; 0 before the first record. It never changes afterwards.
     pub(super) buffer: Field,
     pub(super) consumers: Consumers,
@@ -50,7 +53,8 @@ pub(super) struct Consumers {
 }
 
 const _: () = {
-    assert!(offset_of!(Slot, tail) == 0 && offset_of!(Slot, limit) == 8 && offset_of!(Slot, buffer) == 16);
+    assert!(offset_of!(Slot, tail) == 0 && offset_of!(Slot, limit) == 8 && offset_of!(Slot, place) == 16);
+    assert!(offset_of!(Slot, buffer) == 24);
 };
 
 /// What has to be done before a record fits.
@@ -73,7 +77,7 @@ impl Slot {
         }
         let (head, index) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let next = AtomicPtr::new(ptr::null_mut());
-        Self { tail: zero(), limit: zero(), buffer: zero(), consumers: Consumers { head, index, next } }
+        Self { tail: zero(), limit: zero(), place: zero(), buffer: zero(), consumers: Consumers { head, index, next } }
     }
 
     /// Where the oldest record begins.
@@ -159,10 +163,10 @@ impl Slot {
             while at != tail && free(at) < aim {
                 let header = record(at);
                 // What was overwritten meanwhile may read as anything; the exchange below fails then.
-                if header.state() == State::Reserved || header.size() > tail.wrapping_sub(at) {
+                if header.is(State::Reserved) || header.size() > tail.wrapping_sub(at) {
                     break;
                 }
-                count += u64::from(header.state() == State::Committed);
+                count += u64::from(header.is(State::Committed));
                 at = at.wrapping_add(header.size());
             }
             if free(at) < wanted {

@@ -5,7 +5,7 @@ extern crate std;
 use super::super::STRIDE;
 use super::super::header::State;
 use super::super::slot::Slot;
-use super::super::{IndexToken, Ring, RingError, reservation, sections};
+use super::super::{IndexToken, MOST, Ring, RingError, reservation, sections};
 use super::{has_sections, size, stay_on_this_cpu};
 use crate::ops::this_cpu::Error;
 use crate::percpu::ring::header::Header;
@@ -42,7 +42,7 @@ fn push(ring: &Ring, section: Section, record: &[u8]) -> Result<(), RingError> {
     let by_section = |token, base: *mut Slot, len| {
         let size = size(record.len());
         // SAFETY: as in `Ring::push`.
-        unsafe { section(token, base.cast(), len, ring.mask, size, header, record.as_ptr(), record.len()) }.map(|_| ())
+        unsafe { section(token, base.cast(), len, MOST, size, header, record.as_ptr(), record.len()) }.map(|_| ())
     };
     // SAFETY: room for this record that nobody else writes.
     ring.write_slowly(record.len(), State::Committed, by_section, |at| unsafe { reservation::fill(at, record) })
@@ -82,7 +82,7 @@ fn push_early(ring: &Ring, record: &[u8]) -> Result<(), RingError> {
     let (size, header) = (size(record.len()), Header::new(record.len(), State::Committed).0);
     let by_section = |token, base: *mut Slot, len| {
         // SAFETY: as in `Ring::reserve`.
-        unsafe { sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), len, ring.mask, size, header) }
+        unsafe { sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header) }
     };
     let at = ring.write_slowly(record.len(), State::Committed, by_section, |at| at)?;
     // SAFETY: room for this record; readers may be looking at it, word by word.

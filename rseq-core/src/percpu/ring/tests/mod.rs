@@ -47,7 +47,7 @@ fn headers_keep_length_and_state() {
     for len in (0..100).chain([4096 - 8, (1 << 20) - 1, 1 << 27]) {
         for state in [State::Reserved, State::Committed, State::Abandoned, State::Padding] {
             let header = Header::new(len, state);
-            assert_eq!((header.len(), header.state(), header.size()), (len, state, size(len)));
+            assert_eq!((header.len(), header.is(state), header.size()), (len, true, size(len)));
             assert!(size(len).is_multiple_of(8) && (8..16).contains(&(size(len) - len)), "{len}");
         }
     }

@@ -2,7 +2,7 @@
 
 extern crate std;
 
-use super::super::{Record, Reservation, Ring, RingError, RingTotals};
+use super::super::{Record, Reservation, Ring, RingError, RingTotals, WORD};
 use super::{has_sections, size, stay_on_this_cpu};
 use crate::ByCpu;
 use proptest::prelude::*;
@@ -139,6 +139,17 @@ fn content(number: usize, len: usize) -> Vec<u8> {
     (0..len).map(|at| (number.wrapping_mul(31).wrapping_add(at)) as u8).collect()
 }
 
+/// Pushes `len` words, up to nine.
+fn push_words(ring: &Ring, len: usize, bytes: &[u8]) -> Result<(), RingError> {
+    fn push<const N: usize>(ring: &Ring, bytes: &[u8]) -> Result<(), RingError> {
+        let word = |at: usize| bytes[at * WORD..(at + 1) * WORD].try_into().unwrap();
+        ring.push_words(&core::array::from_fn::<_, N, _>(|at| usize::from_ne_bytes(word(at))))
+    }
+    let lengths =
+        [push::<0>, push::<1>, push::<2>, push::<3>, push::<4>, push::<5>, push::<6>, push::<7>, push::<8>, push::<9>];
+    lengths[len](ring, bytes)
+}
+
 /// The number of a record that has this length and content, if it is whole.
 fn number_of(record: Record<'_>, expected: usize) -> Option<usize> {
     (*record == *content(expected, record.len())).then_some(expected)
@@ -162,10 +173,8 @@ impl<'r> Run<'r> {
                 assert_eq!(self.ring.push(&content(number, len)), expected);
             }
             Operation::PushWords(len) => {
-                let expected = self.models[0].write(number, len * size_of::<usize>(), State::Committed);
-                let bytes = content(number, len * size_of::<usize>());
-                let words = bytes.chunks(size_of::<usize>()).map(|word| usize::from_ne_bytes(word.try_into().unwrap()));
-                assert_eq!(self.ring.push_words(&words.collect::<Vec<_>>()), expected);
+                let expected = self.models[0].write(number, len * WORD, State::Committed);
+                assert_eq!(push_words(self.ring, len, &content(number, len * WORD)), expected);
             }
             Operation::PushByLock(len) => {
                 let expected = self.models[1].write(number, len, State::Committed);
