@@ -37,9 +37,9 @@
 mod copies;
 mod counter;
 mod cpu_list;
+mod cpu_lock;
 mod cpu_set;
 mod error;
-#[allow(dead_code, reason = "the types that use it follow")]
 mod fence;
 mod lock;
 mod memory;
@@ -57,6 +57,7 @@ pub use counter::{Counter, CounterMember};
 #[doc(hidden)]
 pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
+pub use cpu_lock::{Lock, LockCpuError, LockGuard};
 pub use error::IndexError;
 pub(crate) use memory::off_cause;
 pub use possible::PossibleCpus;
