@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use rseq_core::percpu::{Lock, LockCpuError};
+use rseq_core::percpu::{Lock, RemoteError};
 use rseq_core::{ByCpu, ByMmCid, Index, Status, status};
 use stress::Random;
 
@@ -70,7 +70,7 @@ fn counts_are_exact_with_remote_lockers() {
                         remote.fetch_add(1, Relaxed);
                         continue;
                     }
-                    Err(LockCpuError::NoLock(_)) => {}
+                    Err(RemoteError::NoSlot(_)) => {}
                     Err(error) => panic!("{error}"),
                 },
                 _ => {}
@@ -132,7 +132,7 @@ fn a_lock_that_is_held_is_not_taken() {
 #[test]
 fn a_cpu_that_cannot_be_has_no_lock() {
     let lock: Lock<u64> = Lock::new(|| 7);
-    assert_eq!(lock.lock_cpu(u32::MAX).map(|_| ()), Err(LockCpuError::NoLock(u32::MAX)));
+    assert_eq!(lock.lock_cpu(u32::MAX).map(|_| ()), Err(RemoteError::NoSlot(u32::MAX)));
     assert_eq!(lock.iter().count(), 0);
 }
 

@@ -34,6 +34,7 @@
 //! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
 //! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other.
 
+mod chain;
 mod copies;
 mod counter;
 mod cpu_list;
@@ -41,10 +42,14 @@ mod cpu_lock;
 mod cpu_set;
 mod error;
 mod fence;
+mod list;
 mod lock;
 mod memory;
+mod node;
+mod pool;
 mod possible;
 mod region;
+mod remote_error;
 mod ring;
 mod sharing;
 mod slot_counter;
@@ -57,15 +62,19 @@ pub use counter::{Counter, CounterMember};
 #[doc(hidden)]
 pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
-pub use cpu_lock::{Lock, LockCpuError, LockGuard};
+pub use cpu_lock::{Lock, LockGuard};
 pub use error::IndexError;
+pub use list::{List, Nodes};
 pub(crate) use memory::off_cause;
+pub use node::Node;
+pub use pool::{Pool, PoolItem};
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
+pub use remote_error::RemoteError;
 pub use ring::{Consumer, ConsumerError, Record, Reservation, Ring, RingError, RingTotals};
 pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
-pub use slot_pool::{Item, Node, PushError, SlotPool};
+pub use slot_pool::{Item, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
 pub use stack::{Batch, Full, Stack, StackError, Stacks, Word};
 pub use storage::SlotStorage;

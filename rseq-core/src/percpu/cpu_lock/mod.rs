@@ -1,6 +1,5 @@
 //! A lock for each CPU, and the value that it protects.
 
-mod error;
 mod guard;
 mod remote;
 mod sections;
@@ -16,7 +15,6 @@ use core::hint::spin_loop;
 use core::sync::atomic::{Ordering, fence};
 use slot::{FREE, Slot, TAKEN, UNUSED};
 
-pub use error::LockCpuError;
 pub use guard::LockGuard;
 
 /// A value for each CPU, and a lock for each that is taken without an atomic instruction.
@@ -52,7 +50,7 @@ pub use guard::LockGuard;
 /// }
 /// all.sort();
 /// assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7]);
-/// # Ok::<(), rseq_core::percpu::LockCpuError>(())
+/// # Ok::<(), rseq_core::percpu::RemoteError>(())
 /// ```
 pub struct Lock<T, K: Index = ByCpu> {
     copies: Copies<Slot<T>, K>,

@@ -5,7 +5,8 @@
 //! whether the mark is still there: then no section can take the lock any more, for those that follow see the mark.
 
 use super::slot::{CLOSING, FREE, Slot, TAKEN, UNUSED};
-use super::{Lock, LockCpuError, LockGuard};
+use super::{Lock, LockGuard};
+use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
 use crate::{Index, sys};
 use core::hint::spin_loop;
@@ -17,22 +18,22 @@ impl<T> Lock<T> {
     ///
     /// # Errors
     ///
-    /// [`LockCpuError`]; the lock is as it was.
+    /// [`RemoteError`]; the lock is as it was.
     ///
     /// # Examples
     ///
     /// ```
-    /// use rseq_core::percpu::{Lock, LockCpuError};
+    /// use rseq_core::percpu::{Lock, RemoteError};
     ///
     /// static SIZES: Lock<usize> = Lock::new(|| 0);
     ///
     /// match SIZES.lock_cpu(0) {
     ///     Ok(mut size) => *size += 1,
-    ///     Err(LockCpuError::NoLock(cpu)) => println!("CPU {cpu} has none"),
+    ///     Err(RemoteError::NoSlot(cpu)) => println!("CPU {cpu} has none"),
     ///     Err(error) => println!("{error}"),
     /// }
     /// ```
-    pub fn lock_cpu(&self, cpu: u32) -> Result<LockGuard<'_, T>, LockCpuError> {
+    pub fn lock_cpu(&self, cpu: u32) -> Result<LockGuard<'_, T>, RemoteError> {
         self.lock_index(cpu)
     }
 }
@@ -43,8 +44,8 @@ impl<T, K: Index> Lock<T, K> {
     ///
     /// # Errors
     ///
-    /// Of each lock that is not taken: [`LockCpuError::NoFence`].
-    pub fn iter(&self) -> impl Iterator<Item = Result<LockGuard<'_, T>, LockCpuError>> {
+    /// Of each lock that is not taken: [`RemoteError::NoFence`].
+    pub fn iter(&self) -> impl Iterator<Item = Result<LockGuard<'_, T>, RemoteError>> {
         let is_used = |slot: &Slot<T>| slot.word.load(Ordering::Relaxed) != UNUSED;
         let own = (0..)
             .zip(self.copies.iter())
@@ -54,8 +55,8 @@ impl<T, K: Index> Lock<T, K> {
         own.chain(fallback)
     }
 
-    fn lock_index(&self, index: u32) -> Result<LockGuard<'_, T>, LockCpuError> {
-        let slot = self.copies.get(index).ok_or(LockCpuError::NoLock(index))?;
+    fn lock_index(&self, index: u32) -> Result<LockGuard<'_, T>, RemoteError> {
+        let slot = self.copies.get(index).ok_or(RemoteError::NoSlot(index))?;
         loop {
             if self.try_lock_slot(slot, index)? {
                 // SAFETY: the lock has just been taken for this guard, and there is a value.
@@ -77,7 +78,7 @@ impl<T, K: Index> Lock<T, K> {
     }
 
     /// Takes the lock of an index, if it is free, and makes the value that there may not be.
-    fn try_lock_slot(&self, slot: &Slot<T>, index: u32) -> Result<bool, LockCpuError> {
+    fn try_lock_slot(&self, slot: &Slot<T>, index: u32) -> Result<bool, RemoteError> {
         let taken = self.closing.with(|()| close::<T, K>(slot, index))?;
         if taken == Some(UNUSED) {
             // SAFETY: this thread has taken the lock, which was unused.
@@ -88,7 +89,7 @@ impl<T, K: Index> Lock<T, K> {
 }
 
 /// Takes a lock and returns its state before; None if it is not free. One thread at a time does this.
-fn close<T, K: Index>(slot: &Slot<T>, index: u32) -> Result<Option<usize>, LockCpuError> {
+fn close<T, K: Index>(slot: &Slot<T>, index: u32) -> Result<Option<usize>, RemoteError> {
     let Some(state) = [FREE, UNUSED].into_iter().find(|&state| slot.replace(state, CLOSING)) else {
         return Ok(None);
     };

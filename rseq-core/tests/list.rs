@@ -1,0 +1,131 @@
+//! Lists of nodes, under signals, migration, drains and threads without sections.
+
+mod stress;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rseq_core::percpu::{List, Node, RemoteError};
+use rseq_core::sys::{Commands, membarrier_query};
+use rseq_core::{ByMmCid, Index, Status, status};
+use stress::Random;
+
+const THREADS: usize = 8;
+const UNREGISTERED: usize = 2;
+const TIMES: usize = 10_000;
+
+static BY_CPU: List<usize> = List::new();
+static BY_MM_CID: List<usize, ByMmCid> = List::new();
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+
+/// A handler moves a node from the top to the top.
+fn handle<K: Index>(list: &List<'static, usize, K>) {
+    if let Some(node) = list.pop() {
+        HANDLED.fetch_add(1, Relaxed);
+        list.push(node);
+    }
+}
+
+extern "C" fn handler(_: i32) {
+    handle(&BY_CPU);
+    handle(&BY_MM_CID);
+}
+
+fn has_fence() -> bool {
+    membarrier_query().is_ok_and(Commands::has_rseq)
+}
+
+fn node(number: usize) -> &'static mut Node<usize> {
+    Box::leak(Box::new(Node::new(number)))
+}
+
+/// Each thread pushes its numbers, and takes others by every way there is. All are found once.
+fn stress<K: Index>(list: &List<'static, usize, K>, drain_cpu: impl Fn(u32) -> Vec<usize> + Sync) {
+    let (cpus, found, drained) = (stress::cpus(), Mutex::new(Vec::new()), AtomicUsize::new(0));
+    stress::storm(THREADS, UNREGISTERED, handler, |number| {
+        let (mut random, mut mine) = (Random(number as u64), Vec::new());
+        for time in 0..TIMES {
+            list.push(node(number * TIMES + time));
+            match random.below(256) {
+                0 => stress::move_to(cpus[random.below(cpus.len())]),
+                1 => mine.extend(list.pop_all().map(|node| *node.get_mut())),
+                2..6 if has_fence() => {
+                    let numbers = drain_cpu(cpus[random.below(cpus.len())]);
+                    drained.fetch_add(numbers.len(), Relaxed);
+                    mine.extend(numbers);
+                }
+                6 if has_fence() => mine.extend(list.drain().flat_map(Result::unwrap).map(|node| *node.get_mut())),
+                7..128 => mine.extend(list.pop().map(|node| *node.get_mut())),
+                _ => {}
+            }
+        }
+        found.lock().unwrap().append(&mut mine);
+    });
+    let mut found = found.into_inner().unwrap();
+    if !has_fence() {
+        return stress::skipped("no fence: nodes of other CPUs cannot be counted");
+    }
+    found.extend(list.drain().flat_map(Result::unwrap).map(|node| *node.get_mut()));
+    found.sort_unstable();
+    assert_eq!(found.len(), THREADS * TIMES);
+    assert!(found.into_iter().eq(0..THREADS * TIMES), "each node exactly once");
+    assert!(drained.into_inner() > 0 || matches!(status(), Status::Off(_)));
+}
+
+#[test]
+fn every_node_is_found_once() {
+    stress(&BY_CPU, |cpu| match BY_CPU.drain_cpu(cpu) {
+        Ok(nodes) => nodes.map(|node| *node.get_mut()).collect(),
+        Err(RemoteError::NoSlot(_)) => Vec::new(),
+        Err(error) => panic!("{error}"),
+    });
+    stress(&BY_MM_CID, |_| BY_MM_CID.drain().flat_map(Result::unwrap).map(|node| *node.get_mut()).collect());
+    assert!(HANDLED.load(Relaxed) > 0);
+}
+
+#[test]
+fn the_last_node_is_the_first() {
+    let (mut nodes, cpus) = ([1, 2, 3, 4].map(Node::new), stress::cpus());
+    let list: List<u32> = List::new();
+    stress::move_to(cpus[0]);
+    nodes.iter_mut().for_each(|node| list.push(node));
+    let mut numbers = vec![*list.pop().unwrap().get_mut()];
+    numbers.extend(list.pop_all().map(|node| *node.get_mut()));
+    assert_eq!(numbers, [4, 3, 2, 1]);
+    assert!(list.pop().is_none() && list.pop_all().next().is_none());
+}
+
+#[test]
+fn another_cpu_is_drained() {
+    let cpus = stress::cpus();
+    let ([first, .., last], true, Status::On(_)) = (&cpus[..], has_fence(), status()) else {
+        return stress::skipped("one CPU, no fence, or rseq is off");
+    };
+    let (mut one, mut two) = (Node::new(1), Node::new(2));
+    let list: List<u32> = List::new();
+    stress::move_to(*first);
+    list.push(&mut one);
+    list.push(&mut two);
+    stress::move_to(*last);
+    assert!(list.pop().is_none());
+    assert!(list.drain_cpu(*last).unwrap().next().is_none());
+    assert!(list.drain_cpu(*first).unwrap().map(|node| *node.get_mut()).eq([2, 1]));
+    assert!(list.drain_cpu(*first).unwrap().next().is_none());
+    assert_eq!(list.drain_cpu(u32::MAX).map(|_| ()), Err(RemoteError::NoSlot(u32::MAX)));
+}
+
+#[test]
+fn nodes_of_threads_without_sections_are_found() {
+    let mut node = Node::new(7);
+    let list: List<u32> = List::new();
+    std::thread::scope(|scope| {
+        let (list, node) = (&list, &mut node);
+        scope.spawn(move || {
+            stress::unregister();
+            list.push(node);
+            let node = list.pop_all().next().unwrap();
+            list.push(node);
+        });
+    });
+    assert_eq!(list.pop().map(|node| *node.get_mut()), Some(7));
+}
