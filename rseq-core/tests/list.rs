@@ -2,27 +2,29 @@
 
 mod stress;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use rseq_core::percpu::{List, Node, RemoteError};
+use rseq_core::percpu::{List, Node, Nodes, RemoteError};
 use rseq_core::sys::{Commands, membarrier_query};
 use rseq_core::{ByMmCid, Index, Status, status};
 use stress::Random;
 
 const THREADS: usize = 8;
 const UNREGISTERED: usize = 2;
-const TIMES: usize = 10_000;
+const TIMES: usize = 2_000;
+const NODES: usize = 8;
 
 static BY_CPU: List<usize> = List::new();
 static BY_MM_CID: List<usize, ByMmCid> = List::new();
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
-/// A handler moves a node from the top to the top.
+/// A handler changes the order of the first two nodes.
 fn handle<K: Index>(list: &List<'static, usize, K>) {
-    if let Some(node) = list.pop() {
+    if let Some(first) = list.pop() {
         HANDLED.fetch_add(1, Relaxed);
-        list.push(node);
+        let second = list.pop();
+        list.push(first);
+        second.into_iter().for_each(|node| list.push(node));
     }
 }
 
@@ -35,51 +37,58 @@ fn has_fence() -> bool {
     membarrier_query().is_ok_and(Commands::has_rseq)
 }
 
-fn node(number: usize) -> &'static mut Node<usize> {
+fn leaked(number: usize) -> &'static mut Node<usize> {
     Box::leak(Box::new(Node::new(number)))
 }
 
-/// Each thread pushes its numbers, and takes others by every way there is. All are found once.
-fn stress<K: Index>(list: &List<'static, usize, K>, drain_cpu: impl Fn(u32) -> Vec<usize> + Sync) {
-    let (cpus, found, drained) = (stress::cpus(), Mutex::new(Vec::new()), AtomicUsize::new(0));
-    stress::storm(THREADS, UNREGISTERED, handler, |number| {
-        let (mut random, mut mine) = (Random(number as u64), Vec::new());
-        for time in 0..TIMES {
-            list.push(node(number * TIMES + time));
-            match random.below(256) {
-                0 => stress::move_to(cpus[random.below(cpus.len())]),
-                1 => mine.extend(list.pop_all().map(|node| *node.get_mut())),
-                2..6 if has_fence() => {
-                    let numbers = drain_cpu(cpus[random.below(cpus.len())]);
-                    drained.fetch_add(numbers.len(), Relaxed);
-                    mine.extend(numbers);
-                }
-                6 if has_fence() => mine.extend(list.drain().flat_map(Result::unwrap).map(|node| *node.get_mut())),
-                7..128 => mine.extend(list.pop().map(|node| *node.get_mut())),
-                _ => {}
-            }
-        }
-        found.lock().unwrap().append(&mut mine);
-    });
-    let mut found = found.into_inner().unwrap();
+/// Each thread pushes nodes, takes any by every way there is, and pushes them again. All are found once.
+fn stress<K: Index>(list: &List<'static, usize, K>, drain_cpu: impl Fn(u32) -> Nodes<'static, usize> + Sync) {
     if !has_fence() {
         return stress::skipped("no fence: nodes of other CPUs cannot be counted");
     }
-    found.extend(list.drain().flat_map(Result::unwrap).map(|node| *node.get_mut()));
+    let (cpus, drained) = (stress::cpus(), AtomicUsize::new(0));
+    let push = |node| {
+        list.push(node);
+        1
+    };
+    stress::storm(THREADS, UNREGISTERED, handler, |number| {
+        let mut random = Random(number as u64);
+        (0..NODES).for_each(|node| list.push(leaked(number * NODES + node)));
+        for _ in 0..TIMES {
+            match random.below(64) {
+                0 => stress::move_to(cpus[random.below(cpus.len())]),
+                1 => all(list.pop_all()).for_each(|node| list.push(node)),
+                2 | 3 => {
+                    let count: usize = all(drain_cpu(cpus[random.below(cpus.len())])).map(push).sum();
+                    drained.fetch_add(count, Relaxed);
+                }
+                4 if number == 0 => list.drain().for_each(|nodes| all(nodes.unwrap()).for_each(|node| list.push(node))),
+                _ => (0..16).for_each(|_| list.pop().into_iter().for_each(|node| list.push(node))),
+            }
+        }
+    });
+    let mut found: Vec<_> = all(list.drain().flat_map(Result::unwrap)).map(|node| *node.get_mut()).collect();
     found.sort_unstable();
-    assert_eq!(found.len(), THREADS * TIMES);
-    assert!(found.into_iter().eq(0..THREADS * TIMES), "each node exactly once");
+    assert!(found.iter().copied().eq(0..THREADS * NODES), "not each node exactly once: {found:?}");
     assert!(drained.into_inner() > 0 || matches!(status(), Status::Off(_)));
+}
+
+/// Nodes that are linked in a circle do not end.
+fn all<'a>(nodes: impl Iterator<Item = &'a mut Node<usize>>) -> impl Iterator<Item = &'a mut Node<usize>> {
+    nodes.enumerate().map(|(count, node)| {
+        assert!(count < THREADS * NODES, "a node is in a list twice");
+        node
+    })
 }
 
 #[test]
 fn every_node_is_found_once() {
     stress(&BY_CPU, |cpu| match BY_CPU.drain_cpu(cpu) {
-        Ok(nodes) => nodes.map(|node| *node.get_mut()).collect(),
-        Err(RemoteError::NoSlot(_)) => Vec::new(),
+        Ok(nodes) => nodes,
+        Err(RemoteError::NoSlot(_)) => BY_CPU.pop_all(),
         Err(error) => panic!("{error}"),
     });
-    stress(&BY_MM_CID, |_| BY_MM_CID.drain().flat_map(Result::unwrap).map(|node| *node.get_mut()).collect());
+    stress(&BY_MM_CID, |_| BY_MM_CID.drain().next().unwrap().unwrap());
     assert!(HANDLED.load(Relaxed) > 0);
 }
 

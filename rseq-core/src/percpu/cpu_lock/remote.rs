@@ -4,7 +4,7 @@
 //! thread that takes the lock of another CPU therefore marks it, restarts the sections of that CPU by a fence, and looks
 //! whether the mark is still there: then no section can take the lock any more, for those that follow see the mark.
 
-use super::slot::{CLOSING, FREE, Slot, TAKEN, UNUSED};
+use super::slot::{Slot, UNUSED};
 use super::{Lock, LockGuard};
 use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
@@ -79,24 +79,11 @@ impl<T, K: Index> Lock<T, K> {
 
     /// Takes the lock of an index, if it is free, and makes the value that there may not be.
     fn try_lock_slot(&self, slot: &Slot<T>, index: u32) -> Result<bool, RemoteError> {
-        let taken = self.closing.with(|()| close::<T, K>(slot, index))?;
+        let taken = self.closing.with(|()| slot.close(|| fence_index::<K>(index)))?;
         if taken == Some(UNUSED) {
             // SAFETY: this thread has taken the lock, which was unused.
             unsafe { slot.make(self.init) };
         }
         Ok(taken.is_some())
     }
-}
-
-/// Takes a lock and returns its state before; None if it is not free. One thread at a time does this.
-fn close<T, K: Index>(slot: &Slot<T>, index: u32) -> Result<Option<usize>, RemoteError> {
-    let Some(state) = [FREE, UNUSED].into_iter().find(|&state| slot.replace(state, CLOSING)) else {
-        return Ok(None);
-    };
-    if let Err(error) = fence_index::<K>(index) {
-        // A section may have taken the lock over the mark, or is about to: it is its lock then, as it was before.
-        slot.replace(CLOSING, state);
-        return Err(error.into());
-    }
-    Ok(slot.replace(CLOSING, TAKEN).then_some(state))
 }

@@ -1,5 +1,6 @@
 //! The lock word of a CPU, and its value.
 
+use crate::sys::MembarrierError;
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, forget};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +57,23 @@ impl<T> Slot<T> {
         self.word.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// Takes a lock and returns its state before; None if it is not free. One thread at a time does this, and
+    /// `fence` restarts the sections that may take the lock.
+    pub(super) fn close(
+        &self,
+        fence: impl FnOnce() -> Result<(), MembarrierError>,
+    ) -> Result<Option<usize>, MembarrierError> {
+        let Some(state) = [FREE, UNUSED].into_iter().find(|&state| self.replace(state, CLOSING)) else {
+            return Ok(None);
+        };
+        if let Err(error) = fence() {
+            // A section may have taken the lock over the mark, or is about to: it is its lock then, as it was before.
+            self.replace(CLOSING, state);
+            return Err(error);
+        }
+        Ok(self.replace(CLOSING, TAKEN).then_some(state))
+    }
+
     /// Where the value is. There is one in every state but [`UNUSED`].
     pub(super) fn value(&self) -> *mut T {
         self.value.get().cast()
@@ -71,5 +89,51 @@ impl<T> Slot<T> {
             // SAFETY: by the state there is a value, and by the caller's contract it is used by this thread only.
             unsafe { self.value().drop_in_place() };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(state: usize) -> Slot<()> {
+        let slot = Slot::new();
+        slot.word.store(state, Ordering::Relaxed);
+        slot
+    }
+
+    /// What comes of a lock in a state if sections leave another one in it before the fence.
+    fn closed(
+        state: usize,
+        stored: Option<usize>,
+        made: Result<(), MembarrierError>,
+    ) -> (Result<Option<usize>, ()>, usize) {
+        let slot = slot(state);
+        let closed = slot.close(|| {
+            assert_eq!(slot.word.load(Ordering::Relaxed), CLOSING);
+            stored.into_iter().for_each(|stored| slot.word.store(stored, Ordering::Relaxed));
+            made
+        });
+        (closed.map_err(drop), slot.word.into_inner())
+    }
+
+    #[test]
+    fn a_lock_is_taken_if_no_section_takes_it() {
+        assert_eq!(closed(FREE, None, Ok(())), (Ok(Some(FREE)), TAKEN));
+        assert_eq!(closed(UNUSED, None, Ok(())), (Ok(Some(UNUSED)), TAKEN));
+        for state in [FREE, UNUSED] {
+            assert_eq!(closed(state, Some(TAKEN), Ok(())), (Ok(None), TAKEN));
+            assert_eq!(closed(state, Some(FREE), Ok(())), (Ok(None), FREE));
+        }
+        let taken = slot(TAKEN);
+        assert_eq!((taken.close(|| unreachable!()), taken.word.into_inner()), (Ok(None), TAKEN));
+    }
+
+    #[test]
+    fn a_refused_fence_changes_nothing() {
+        let refused = Err(MembarrierError::NoCommand);
+        assert_eq!(closed(FREE, None, refused), (Err(()), FREE));
+        assert_eq!(closed(UNUSED, None, refused), (Err(()), UNUSED));
+        assert_eq!(closed(FREE, Some(TAKEN), refused), (Err(()), TAKEN));
     }
 }

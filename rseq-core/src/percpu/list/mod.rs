@@ -6,6 +6,7 @@ mod slot;
 
 use super::chain::{Chain, SharedChain};
 use super::copies::Copies;
+use super::fence::fence_index;
 use super::lock::SpinLock;
 use super::memory::STRIDE;
 use super::node::Invariant;
@@ -117,7 +118,7 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
     }
 
     fn drain_index(&self, index: u32, slot: &Slot) -> Result<Nodes<'a, T>, MembarrierError> {
-        let first = self.closing.with(|()| slot.drain::<K>(index))?;
+        let first = self.closing.with(|()| slot.drain(|| fence_index::<K>(index)))?;
         // SAFETY: the list was closed and has been emptied; its nodes were borrowed for 'a.
         Ok(Nodes::new(unsafe { Chain::from_raw(first) }))
     }

@@ -6,6 +6,7 @@ use crate::ops::this_cpu::Error;
 use crate::percpu::Node;
 use crate::percpu::chain::{Chain, SharedChain};
 use crate::percpu::copies::Copies;
+use crate::percpu::fence::fence_index;
 use crate::percpu::lock::SpinLock;
 use crate::percpu::memory::STRIDE;
 use crate::sys::MembarrierError;
@@ -144,7 +145,7 @@ impl<T, K: Index> Lists<T, K> {
     fn drain(&self, index: u32, slot: &Slot) -> Result<usize, MembarrierError> {
         let mut chain = Chain::new();
         // SAFETY: nodes that are drained are in no list any more.
-        let drained = slot.drain::<K>(index, |node| unsafe { chain.push(node) })?;
+        let drained = slot.drain(|| fence_index::<K>(index), |node| unsafe { chain.push(node) })?;
         if drained > 0 {
             self.shared.give(chain);
         }
