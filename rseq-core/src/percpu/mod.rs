@@ -7,6 +7,9 @@
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
 //! | [`Ring`] | records of any length, for one consumer |
+//! | [`Lock`] | a value for each CPU, which one thread changes at a time |
+//! | [`Pool`] | values that any thread pops and pushes, from lists for each CPU and one that all share |
+//! | [`List`] | an intrusive list for each CPU |
 //! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |
 //!
 //! # The index
