@@ -100,14 +100,32 @@ impl<T, K: Index> Copies<T, K> {
         }
     }
 
+    /// The copy of an index, made if there are none. None if the index has no copy.
+    pub(super) fn get(&self, index: u32) -> Option<&T> {
+        let (base, slots) = self.make()?;
+        // SAFETY: `base` is that of `slots` copies.
+        ((index as usize) < slots).then(|| unsafe { copy_of(base, index) })
+    }
+
+    /// The copy of an index.
+    ///
+    /// # Safety
+    ///
+    /// There is one: a section of this item has committed on it.
+    #[inline]
+    pub(super) unsafe fn get_unchecked(&self, index: u32) -> &T {
+        let base = self.base.load(Ordering::Relaxed);
+        // SAFETY: the item has been made, as there is a copy of this index.
+        unsafe { copy_of(NonNull::new_unchecked(base), index) }
+    }
+
     /// The copies that there are: none before the first use.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         let base = NonNull::new(self.base.load(Ordering::Acquire));
         let slots = if base.is_some() { memory::slots() } else { 0 };
         let base = base.unwrap_or(NonNull::dangling());
-        // SAFETY: `base` is that of an item with so many copies of a `T`, STRIDE bytes apart: zeroes at first, which the
-        // types that use items are valid for. It lives as long as `self`.
-        (0..slots).map(move |slot| unsafe { base.byte_add(slot * STRIDE).as_ref() })
+        // SAFETY: `base` is that of an item with so many copies. It lives as long as `self`.
+        (0..slots as u32).map(move |index| unsafe { copy_of(base, index) })
     }
 }
 
@@ -125,6 +143,16 @@ impl<T, K> fmt::Debug for Copies<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Copies").field("base", &self.base).finish()
     }
+}
+
+/// # Safety
+///
+/// `base` is the first of more than `index` copies of a `T` that lie STRIDE bytes apart, zeroes at first, which the types
+/// that use items are valid for. They live for 'a.
+#[inline]
+unsafe fn copy_of<'a, T>(base: NonNull<T>, index: u32) -> &'a T {
+    // SAFETY: the caller's contract.
+    unsafe { base.byte_add(index as usize * STRIDE).as_ref() }
 }
 
 const fn is_by_cpu<K: Index>() -> bool {

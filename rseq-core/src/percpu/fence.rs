@@ -1,6 +1,7 @@
 //! The fence by which a thread gets at the data of another CPU.
 
 use crate::sys::{Fence, MembarrierError, membarrier_rseq, register_membarrier_rseq};
+use crate::{ByCpu, Index};
 
 /// Restarts the sections that threads of this process are in on `cpu`, and orders memory with them: a section that
 /// commits there afterwards has seen all that this thread wrote before, and this thread sees what those before wrote.
@@ -9,8 +10,30 @@ use crate::sys::{Fence, MembarrierError, membarrier_rseq, register_membarrier_rs
 ///
 /// [`MembarrierError`]: before Linux 5.10, or where a filter refuses membarrier(2).
 pub(super) fn fence(cpu: u32) -> Result<(), MembarrierError> {
+    make(Fence::Cpu(cpu))
+}
+
+/// The same on every CPU: sections by concurrency ID may be on any.
+///
+/// # Errors
+///
+/// As [`fence`].
+pub(super) fn fence_all() -> Result<(), MembarrierError> {
+    make(Fence::All)
+}
+
+/// Restarts the sections that may be on the slot of an index.
+///
+/// # Errors
+///
+/// As [`fence`].
+pub(super) fn fence_index<K: Index>(index: u32) -> Result<(), MembarrierError> {
+    if K::OFFSET == ByCpu::OFFSET { fence(index) } else { fence_all() }
+}
+
+fn make(which: Fence) -> Result<(), MembarrierError> {
     let made = loop {
-        match membarrier_rseq(Fence::Cpu(cpu)) {
+        match membarrier_rseq(which) {
             Err(MembarrierError::TryAgain) => {}
             made => break made,
         }
@@ -19,7 +42,7 @@ pub(super) fn fence(cpu: u32) -> Result<(), MembarrierError> {
         // Once a process; a child of `fork` may have to do it again.
         Err(MembarrierError::NotRegistered) => {
             register_membarrier_rseq()?;
-            membarrier_rseq(Fence::Cpu(cpu))
+            membarrier_rseq(which)
         }
         made => made,
     }

@@ -9,6 +9,9 @@
 //! | [`Stack`], [`Stacks`] | bounded stacks of words, for the caches of allocators; [`Batch`] moves many at once |
 //! | [`Ring`] | records of any length, for one consumer |
 //! | [`Region`] | memory with a copy for each CPU, allocated in items of any size |
+//! | [`Lock`] | a value for each CPU, which one thread changes at a time |
+//! | [`Pool`] | values that any thread pops and pushes, from lists for each CPU and one that all share |
+//! | [`List`] | an intrusive list for each CPU |
 //! | [`PossibleCpus`] | the CPUs there can be, and so how many slots are needed |
 //!
 //! # The index
@@ -36,17 +39,22 @@
 //! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
 //! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other.
 
+mod chain;
 mod copies;
 mod counter;
 mod cpu_list;
+mod cpu_lock;
 mod cpu_set;
 mod error;
-#[allow(dead_code, reason = "the types that use it follow")]
 mod fence;
+mod list;
 mod lock;
 mod memory;
+mod node;
+mod pool;
 mod possible;
 mod region;
+mod remote_error;
 mod ring;
 mod sharing;
 mod slot_counter;
@@ -59,14 +67,19 @@ pub use counter::{Counter, CounterMember};
 #[doc(hidden)]
 pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
+pub use cpu_lock::{Lock, LockGuard};
 pub use error::IndexError;
+pub use list::{List, Nodes};
 pub(crate) use memory::off_cause;
+pub use node::Node;
+pub use pool::{Pool, PoolItem};
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
+pub use remote_error::RemoteError;
 pub use ring::{Consumer, ConsumerError, Record, Reservation, Ring, RingError, RingTotals};
 pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
-pub use slot_pool::{Item, Node, PushError, SlotPool};
+pub use slot_pool::{Item, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
 pub use stack::{Batch, Full, Stack, StackError, Stacks, Word};
 pub use storage::SlotStorage;

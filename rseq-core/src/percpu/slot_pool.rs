@@ -1,34 +1,14 @@
 //! A free list for each CPU, over nodes that the caller gives.
 
 use super::error::{IndexError, in_slot};
-use super::{PossibleCpus, SlotStorage, Slots, SlotsError};
+use super::{Node, PossibleCpus, SlotStorage, Slots, SlotsError};
 use crate::ops::this_cpu;
 use crate::{Area, ByCpu, Index, OutOfRange, Token};
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
-
-/// Memory for one value of a [`SlotPool`], and its link.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Node<T> {
-    link: AtomicUsize,
-    value: UnsafeCell<T>,
-}
-
-impl<T> Node<T> {
-    /// A node that holds `value`.
-    pub const fn new(value: T) -> Self {
-        Self { link: AtomicUsize::new(0), value: UnsafeCell::new(value) }
-    }
-}
-
-// SAFETY: the link is atomic, and the value is reached only through the one `Item` that holds the node, which passes it
-// from thread to thread like a `&mut T`.
-unsafe impl<T: Send> Sync for Node<T> {}
 
 /// Values in a free list for each CPU.
 ///

@@ -1,0 +1,118 @@
+//! Nodes that are linked to each other, and those that all CPUs share.
+
+use super::Node;
+use super::lock::SpinLock;
+use core::marker::PhantomData;
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Nodes that are linked to each other, all of which this owns: the address of the first one, or 0.
+#[derive(Debug)]
+pub(super) struct Chain<T> {
+    first: usize,
+    nodes: PhantomData<*mut Node<T>>,
+}
+
+// SAFETY: it owns its nodes, whose values then go to other threads like a `&mut T`.
+unsafe impl<T: Send> Send for Chain<T> {}
+
+impl<T> Chain<T> {
+    pub(super) const fn new() -> Self {
+        Self { first: 0, nodes: PhantomData }
+    }
+
+    /// # Safety
+    ///
+    /// `first` is 0 or the address of a node, with its provenance exposed, whose link is the same. Nobody else owns one of
+    /// these nodes, and they live for as long as this and whoever gets them.
+    pub(super) const unsafe fn from_raw(first: usize) -> Self {
+        Self { first, nodes: PhantomData }
+    }
+
+    /// Puts a node before the others.
+    ///
+    /// # Safety
+    ///
+    /// As [`from_raw`](Self::from_raw), of one node with any link.
+    pub(super) unsafe fn push(&mut self, node: usize) {
+        // SAFETY: by the caller's contract it is a node.
+        unsafe { link::<T>(node) }.store(self.first, Ordering::Relaxed);
+        self.first = node;
+    }
+
+    /// The address of the first node, which the caller owns then; None if there are none.
+    pub(super) fn pop(&mut self) -> Option<usize> {
+        let first = self.first;
+        if first == 0 {
+            return None;
+        }
+        // SAFETY: it is one of the nodes of this chain.
+        self.first = unsafe { link::<T>(first) }.load(Ordering::Relaxed);
+        Some(first)
+    }
+}
+
+/// The link of a node.
+///
+/// # Safety
+///
+/// It is the address of a node, with its provenance exposed, which lives for 'a.
+unsafe fn link<'a, T>(node: usize) -> &'a AtomicUsize {
+    // SAFETY: the caller's contract. A shared reference to an atomic conflicts with no use of the value.
+    unsafe { &(*ptr::with_exposed_provenance::<Node<T>>(node)).link }
+}
+
+/// Nodes that all CPUs share.
+#[derive(Debug)]
+pub(super) struct SharedChain<T> {
+    chain: SpinLock<Chain<T>>,
+    count: AtomicUsize,
+}
+
+impl<T> SharedChain<T> {
+    pub(super) const fn new() -> Self {
+        Self { chain: SpinLock::new(Chain::new()), count: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Adds nodes.
+    pub(super) fn give(&self, mut more: Chain<T>) {
+        self.chain.with(|chain| {
+            while let Some(node) = more.pop() {
+                // SAFETY: the nodes were those of `more`.
+                unsafe { chain.push(node) };
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Adds a node.
+    ///
+    /// # Safety
+    ///
+    /// As [`Chain::push`].
+    pub(super) unsafe fn give_one(&self, node: usize) {
+        let mut chain = Chain::new();
+        // SAFETY: the caller's contract.
+        unsafe { chain.push(node) };
+        self.give(chain);
+    }
+
+    /// Takes so many nodes, or as many as there are.
+    pub(super) fn take(&self, count: usize) -> Chain<T> {
+        let mut taken = Chain::new();
+        if self.len() > 0 {
+            self.chain.with(|chain| {
+                for node in core::iter::from_fn(|| chain.pop()).take(count) {
+                    // SAFETY: the node was one of `chain`.
+                    unsafe { taken.push(node) };
+                    self.count.fetch_sub(1, Ordering::Relaxed);
+                }
+            });
+        }
+        taken
+    }
+}

@@ -1,0 +1,203 @@
+//! A lock for each CPU, and the value that it protects.
+
+mod guard;
+mod remote;
+mod sections;
+mod slot;
+
+use super::copies::Copies;
+use super::lock::SpinLock;
+use super::memory::STRIDE;
+use crate::ops::librseq;
+use crate::{Ambient, ByCpu, Committed, Index, OutOfRange, Token, sys};
+use core::fmt;
+use core::hint::spin_loop;
+use core::sync::atomic::{Ordering, fence};
+use slot::{FREE, Slot, TAKEN, UNUSED};
+
+pub use guard::LockGuard;
+
+/// A value for each CPU, and a lock for each that is taken without an atomic instruction.
+///
+/// [`lock`](Self::lock) takes the lock of this thread's CPU, and [`lock_cpu`](Self::lock_cpu) that of another one. The
+/// holder may be migrated or preempted, so locks are contended, though seldom: a value that takes several steps to
+/// change, such as a cache or a buffer, is changed by one thread at a time.
+///
+/// Threads without sections ([`status`](crate::status) says why) share one more lock, which has a value of its own and is
+/// taken by an atomic instruction.
+///
+/// `K` is the index that locks go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads has
+/// few values.
+///
+/// As with any lock that spins, a signal handler that takes the lock that its own thread holds waits for ever: handlers
+/// use [`try_lock`](Self::try_lock).
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::Lock;
+///
+/// static RECENT: Lock<Vec<u64>> = Lock::new(Vec::new);
+///
+/// std::thread::scope(|scope| {
+///     for id in 0..8 {
+///         scope.spawn(move || RECENT.lock().push(id));
+///     }
+/// });
+/// let mut all = Vec::new();
+/// for recent in RECENT.iter() {
+///     all.append(&mut *recent?);
+/// }
+/// all.sort();
+/// assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7]);
+/// # Ok::<(), rseq_core::percpu::RemoteError>(())
+/// ```
+pub struct Lock<T, K: Index = ByCpu> {
+    copies: Copies<Slot<T>, K>,
+    fallback: Slot<T>,
+    /// Held while the lock of another CPU is being taken.
+    closing: SpinLock<()>,
+    init: fn() -> T,
+}
+
+/// What came of an attempt at the lock of this thread's index.
+enum Attempt {
+    Taken(u32),
+    /// Taken by somebody else, or never used before.
+    NotFree(u32),
+}
+
+impl<T, K: Index> Lock<T, K> {
+    /// Locks that are free. `init` makes the value of a CPU when its lock is first taken.
+    pub const fn new(init: fn() -> T) -> Self {
+        Self { copies: Copies::new(), fallback: Slot::new(), closing: SpinLock::new(()), init }
+    }
+
+    /// Takes the lock of the CPU that this thread runs on. While it is not free, other threads get to run, and the thread
+    /// may move to a CPU whose lock is.
+    #[inline]
+    pub fn lock(&self) -> LockGuard<'_, T> {
+        loop {
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+            spin_loop();
+            sys::yield_now();
+        }
+    }
+
+    /// Takes the lock of the CPU that this thread runs on, if it is free.
+    #[inline]
+    pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+        match self.attempt() {
+            Some(Attempt::Taken(index)) => {
+                // SAFETY: a section has taken the lock of this index, so there is such a copy, and from a state with a value.
+                Some(unsafe { self.guard(index) })
+            }
+            Some(Attempt::NotFree(index)) => self.try_unused(index),
+            None => self.try_fallback(),
+        }
+    }
+
+    #[inline]
+    fn attempt(&self) -> Option<Attempt> {
+        let taken = self.copies.run(|token, base, len| {
+            on_slot(token, base, len, |token, index, word| {
+                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor -2.
+                unsafe { sections::take(token, index, word) }
+            })
+        });
+        fence(Ordering::Acquire);
+        taken.map(|(index, is_taken)| if is_taken { Attempt::Taken(index) } else { Attempt::NotFree(index) })
+    }
+
+    /// The guard of a lock that is taken.
+    ///
+    /// # Safety
+    ///
+    /// There is a copy of this index. Its lock is taken and has no guard, and there is a value.
+    #[inline]
+    unsafe fn guard(&self, index: u32) -> LockGuard<'_, T> {
+        // SAFETY: by the caller's contract there is this copy.
+        let slot = unsafe { self.copies.get_unchecked(index) };
+        // SAFETY: the caller's contract.
+        unsafe { LockGuard::new(slot, Some(index)) }
+    }
+
+    /// Takes the lock of this index if it was never used.
+    #[cold]
+    #[inline(never)]
+    fn try_unused(&self, index: u32) -> Option<LockGuard<'_, T>> {
+        let slot = self.copies.get(index)?;
+        if slot.word.load(Ordering::Relaxed) != UNUSED {
+            return None;
+        }
+        let (index, is_taken) = self.copies.run(|token, base, len| {
+            on_slot(token, base, len, |token, index, word| {
+                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor -2.
+                unsafe { librseq::load_cbne_store(token, index, word, UNUSED, TAKEN) }
+            })
+        })?;
+        fence(Ordering::Acquire);
+        if !is_taken {
+            return None;
+        }
+        let slot = self.copies.get(index)?;
+        // SAFETY: the section above has taken this lock, which was unused.
+        unsafe { slot.make(self.init) };
+        // SAFETY: it is taken for this guard, and the value has been made.
+        Some(unsafe { LockGuard::new(slot, Some(index)) })
+    }
+
+    /// Takes the lock of threads without sections.
+    #[cold]
+    #[inline(never)]
+    fn try_fallback(&self) -> Option<LockGuard<'_, T>> {
+        let slot = &self.fallback;
+        if slot.replace(UNUSED, TAKEN) {
+            // SAFETY: the lock has just been taken, and was unused.
+            unsafe { slot.make(self.init) };
+        } else if !slot.replace(FREE, TAKEN) {
+            return None;
+        }
+        // SAFETY: the lock has just been taken for this guard, and there is a value.
+        Some(unsafe { LockGuard::new(slot, None) })
+    }
+}
+
+/// Runs a section on the lock word of this thread's index: the index, and whether the section committed.
+#[inline]
+fn on_slot<T, K: Index>(
+    token: Token<'static, Ambient, K>,
+    base: *mut Slot<T>,
+    len: usize,
+    section: impl Fn(Token<'static, Ambient, K>, usize, *mut usize) -> Result<Committed, librseq::Error>,
+) -> Result<(u32, bool), OutOfRange> {
+    loop {
+        let index = token.slot();
+        if index as usize >= len {
+            return Err(OutOfRange);
+        }
+        let word = base.wrapping_byte_add(index as usize * STRIDE).cast();
+        match section(token, index as usize, word) {
+            Ok(Committed) => return Ok((index, true)),
+            Err(librseq::Error::CompareFailed) => return Ok((index, false)),
+            Err(librseq::Error::Aborted) => {}
+        }
+    }
+}
+
+impl<T, K: Index> Drop for Lock<T, K> {
+    fn drop(&mut self) {
+        for slot in self.copies.iter().chain([&self.fallback]) {
+            // SAFETY: `&mut self` keeps all users away, and the memory goes next.
+            unsafe { slot.clear() };
+        }
+    }
+}
+
+impl<T, K: Index> fmt::Debug for Lock<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock").field("copies", &self.copies).finish_non_exhaustive()
+    }
+}

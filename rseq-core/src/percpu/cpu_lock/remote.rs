@@ -1,0 +1,89 @@
+//! Locks of other CPUs.
+//!
+//! A section that takes a lock has compared the word before it stores, so what another CPU writes in between is lost. A
+//! thread that takes the lock of another CPU therefore marks it, restarts the sections of that CPU by a fence, and looks
+//! whether the mark is still there: then no section can take the lock any more, for those that follow see the mark.
+
+use super::slot::{Slot, UNUSED};
+use super::{Lock, LockGuard};
+use crate::percpu::RemoteError;
+use crate::percpu::fence::fence_index;
+use crate::{Index, sys};
+use core::hint::spin_loop;
+use core::sync::atomic::Ordering;
+
+impl<T> Lock<T> {
+    /// Takes the lock of a CPU, which need not be this thread's. It costs a system call for a fence, which interrupts the
+    /// CPU if this process runs there (Linux 5.10).
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`]; the lock is as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::{Lock, RemoteError};
+    ///
+    /// static SIZES: Lock<usize> = Lock::new(|| 0);
+    ///
+    /// match SIZES.lock_cpu(0) {
+    ///     Ok(mut size) => *size += 1,
+    ///     Err(RemoteError::NoSlot(cpu)) => println!("CPU {cpu} has none"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// ```
+    pub fn lock_cpu(&self, cpu: u32) -> Result<LockGuard<'_, T>, RemoteError> {
+        self.lock_index(cpu)
+    }
+}
+
+impl<T, K: Index> Lock<T, K> {
+    /// Takes the locks whose values are in use, one after another: those of CPUs or
+    /// concurrency IDs, then that of threads without sections.
+    ///
+    /// # Errors
+    ///
+    /// Of each lock that is not taken: [`RemoteError::NoFence`].
+    pub fn iter(&self) -> impl Iterator<Item = Result<LockGuard<'_, T>, RemoteError>> {
+        let is_used = |slot: &Slot<T>| slot.word.load(Ordering::Relaxed) != UNUSED;
+        let own = (0..)
+            .zip(self.copies.iter())
+            .filter(move |&(_, slot)| is_used(slot))
+            .map(|(index, _)| self.lock_index(index));
+        let fallback = [&self.fallback].into_iter().filter(move |slot| is_used(slot)).map(|_| Ok(self.lock_fallback()));
+        own.chain(fallback)
+    }
+
+    fn lock_index(&self, index: u32) -> Result<LockGuard<'_, T>, RemoteError> {
+        let slot = self.copies.get(index).ok_or(RemoteError::NoSlot(index))?;
+        loop {
+            if self.try_lock_slot(slot, index)? {
+                // SAFETY: the lock has just been taken for this guard, and there is a value.
+                return Ok(unsafe { LockGuard::new(slot, Some(index)) });
+            }
+            spin_loop();
+            sys::yield_now();
+        }
+    }
+
+    fn lock_fallback(&self) -> LockGuard<'_, T> {
+        loop {
+            if let Some(guard) = self.try_fallback() {
+                return guard;
+            }
+            spin_loop();
+            sys::yield_now();
+        }
+    }
+
+    /// Takes the lock of an index, if it is free, and makes the value that there may not be.
+    fn try_lock_slot(&self, slot: &Slot<T>, index: u32) -> Result<bool, RemoteError> {
+        let taken = self.closing.with(|()| slot.close(|| fence_index::<K>(index)))?;
+        if taken == Some(UNUSED) {
+            // SAFETY: this thread has taken the lock, which was unused.
+            unsafe { slot.make(self.init) };
+        }
+        Ok(taken.is_some())
+    }
+}

@@ -1,0 +1,139 @@
+//! The lock word of a CPU, and its value.
+
+use crate::sys::MembarrierError;
+use core::cell::UnsafeCell;
+use core::mem::{MaybeUninit, forget};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Free, and there is no value yet. Fresh per-CPU memory is in this state.
+pub(super) const UNUSED: usize = 0;
+/// Free. Sections name this state and the next one by their numbers.
+pub(super) const FREE: usize = 1;
+/// Taken.
+pub(super) const TAKEN: usize = 2;
+/// A thread on another CPU is taking the lock: sections leave it alone, but one that had begun may still take it.
+pub(super) const CLOSING: usize = 3;
+
+#[repr(C)]
+pub(super) struct Slot<T> {
+    pub(super) word: AtomicUsize,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+// SAFETY: the value is reached only by the thread that has taken the lock, which passes it on like a `&mut T`.
+unsafe impl<T: Send> Sync for Slot<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Slot<T> {}
+
+/// The lock of a value that is being made: it is unused again if that panics.
+struct Making<'a>(&'a AtomicUsize);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.0.store(UNUSED, Ordering::Release);
+    }
+}
+
+impl<T> Slot<T> {
+    pub(super) const fn new() -> Self {
+        Self { word: AtomicUsize::new(UNUSED), value: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+
+    /// Makes the value.
+    ///
+    /// # Safety
+    ///
+    /// This thread has taken the lock, which was unused.
+    pub(super) unsafe fn make(&self, init: fn() -> T) {
+        let making = Making(&self.word);
+        let value = init();
+        // SAFETY: by the caller's contract no other thread reaches the value, and there is none to drop.
+        unsafe { (*self.value.get()).write(value) };
+        forget(making);
+    }
+
+    /// Replaces `from` by `to`, for threads that do it by atomic instructions.
+    pub(super) fn replace(&self, from: usize, to: usize) -> bool {
+        self.word.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes a lock and returns its state before; None if it is not free. One thread at a time does this, and
+    /// `fence` restarts the sections that may take the lock.
+    pub(super) fn close(
+        &self,
+        fence: impl FnOnce() -> Result<(), MembarrierError>,
+    ) -> Result<Option<usize>, MembarrierError> {
+        let Some(state) = [FREE, UNUSED].into_iter().find(|&state| self.replace(state, CLOSING)) else {
+            return Ok(None);
+        };
+        if let Err(error) = fence() {
+            // A section may have taken the lock over the mark, or is about to: it is its lock then, as it was before.
+            self.replace(CLOSING, state);
+            return Err(error);
+        }
+        Ok(self.replace(CLOSING, TAKEN).then_some(state))
+    }
+
+    /// Where the value is. There is one in every state but [`UNUSED`].
+    pub(super) fn value(&self) -> *mut T {
+        self.value.get().cast()
+    }
+
+    /// Drops the value, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the slot, and nobody will read the value again.
+    pub(super) unsafe fn clear(&self) {
+        if self.word.load(Ordering::Acquire) != UNUSED {
+            // SAFETY: by the state there is a value, and by the caller's contract it is used by this thread only.
+            unsafe { self.value().drop_in_place() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(state: usize) -> Slot<()> {
+        let slot = Slot::new();
+        slot.word.store(state, Ordering::Relaxed);
+        slot
+    }
+
+    /// What comes of a lock in a state if sections leave another one in it before the fence.
+    fn closed(
+        state: usize,
+        stored: Option<usize>,
+        made: Result<(), MembarrierError>,
+    ) -> (Result<Option<usize>, ()>, usize) {
+        let slot = slot(state);
+        let closed = slot.close(|| {
+            assert_eq!(slot.word.load(Ordering::Relaxed), CLOSING);
+            stored.into_iter().for_each(|stored| slot.word.store(stored, Ordering::Relaxed));
+            made
+        });
+        (closed.map_err(drop), slot.word.into_inner())
+    }
+
+    #[test]
+    fn a_lock_is_taken_if_no_section_takes_it() {
+        assert_eq!(closed(FREE, None, Ok(())), (Ok(Some(FREE)), TAKEN));
+        assert_eq!(closed(UNUSED, None, Ok(())), (Ok(Some(UNUSED)), TAKEN));
+        for state in [FREE, UNUSED] {
+            assert_eq!(closed(state, Some(TAKEN), Ok(())), (Ok(None), TAKEN));
+            assert_eq!(closed(state, Some(FREE), Ok(())), (Ok(None), FREE));
+        }
+        let taken = slot(TAKEN);
+        assert_eq!((taken.close(|| unreachable!()), taken.word.into_inner()), (Ok(None), TAKEN));
+    }
+
+    #[test]
+    fn a_refused_fence_changes_nothing() {
+        let refused = Err(MembarrierError::NoCommand);
+        assert_eq!(closed(FREE, None, refused), (Err(()), FREE));
+        assert_eq!(closed(UNUSED, None, refused), (Err(()), UNUSED));
+        assert_eq!(closed(FREE, Some(TAKEN), refused), (Err(()), TAKEN));
+    }
+}

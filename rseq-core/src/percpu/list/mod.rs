@@ -1,0 +1,154 @@
+//! Lists of nodes that the program owns, one for each CPU.
+
+mod nodes;
+mod sections;
+mod slot;
+
+use super::chain::{Chain, SharedChain};
+use super::copies::Copies;
+use super::fence::fence_index;
+use super::lock::SpinLock;
+use super::memory::STRIDE;
+use super::node::Invariant;
+use super::{Node, RemoteError};
+use crate::ops::this_cpu::Error;
+use crate::sys::MembarrierError;
+use crate::{ByCpu, Committed, Index, OutOfRange};
+use core::marker::PhantomData;
+use core::ptr;
+use slot::Slot;
+
+pub use nodes::Nodes;
+
+/// An intrusive list for each CPU: nodes are linked in place, and the list owns them while they are in.
+///
+/// [`push`](Self::push) and [`pop`](Self::pop) are a few plain instructions, on the list of the CPU that the thread runs on.
+/// Lists have no bound. Another CPU's nodes are taken all at once, by [`drain_cpu`](Self::drain_cpu).
+///
+/// Threads without sections ([`status`](crate::status) says why) push on a list of their own, under a lock, and so does a
+/// thread whose CPU's list is being drained.
+///
+/// `K` is the index that lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::{List, Node};
+///
+/// static FREED: List<String> = List::new();
+///
+/// let node = Box::leak(Box::new(Node::new(String::from("kept"))));
+/// FREED.push(node);
+/// for nodes in FREED.drain() {
+///     for node in nodes? {
+///         assert_eq!(node.get_mut(), "kept");
+///     }
+/// }
+/// # Ok::<(), rseq_core::sys::MembarrierError>(())
+/// ```
+#[derive(Debug)]
+pub struct List<'a, T, K: Index = ByCpu> {
+    copies: Copies<Slot, K>,
+    fallback: SharedChain<T>,
+    /// Held while the list of another CPU is drained.
+    closing: SpinLock<()>,
+    /// Neither longer nor shorter than what was pushed.
+    nodes: Invariant<'a>,
+}
+
+impl<'a, T: 'a, K: Index> List<'a, T, K> {
+    /// Empty lists.
+    pub const fn new() -> Self {
+        Self { copies: Copies::new(), fallback: SharedChain::new(), closing: SpinLock::new(()), nodes: PhantomData }
+    }
+
+    /// Pushes a node on the list of this CPU.
+    #[inline]
+    pub fn push(&self, node: &'a mut Node<T>) {
+        let node = ptr::from_mut(node).expose_provenance();
+        let link = ptr::with_exposed_provenance_mut(node);
+        let pushed = self.copies.run(move |token, base, len| {
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, and each a word: 0, 1,
+            // or the address of a node that was pushed. The node is in no list, for it was borrowed exclusively.
+            committed(unsafe { sections::push::<STRIDE, _, _>(token, base.cast(), len, link) })
+        });
+        if !matches!(pushed, Some(Some(Committed))) {
+            // SAFETY: it was borrowed exclusively for 'a, and no list has it.
+            unsafe { self.fallback.give_one(node) };
+        }
+    }
+
+    /// Pops the node that was pushed last on this CPU, or one of threads without sections if there is none.
+    #[inline]
+    pub fn pop(&self) -> Option<&'a mut Node<T>> {
+        let popped = self.copies.run(|token, base, len| {
+            // SAFETY: as in `push`; nodes live for 'a and begin with their links.
+            committed(unsafe { sections::pop::<STRIDE, _, _>(token, base.cast(), len) })
+        });
+        let node = match popped {
+            Some(Some(node)) => node,
+            _ => self.fallback.take(1).pop()?,
+        };
+        // SAFETY: lists hold nodes that were borrowed for 'a, and this one is in none any more.
+        Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) })
+    }
+
+    /// Takes all nodes of this CPU's list, the last one first; of threads without sections, the nodes of theirs.
+    pub fn pop_all(&self) -> Nodes<'a, T> {
+        let taken = self.copies.run(|token, base, len| {
+            // SAFETY: as in `push`.
+            committed(unsafe { sections::pop_all::<STRIDE, _, _>(token, base.cast(), len) })
+        });
+        match taken {
+            // SAFETY: the section has taken the list, whose nodes were borrowed for 'a.
+            Some(Some(first)) => Nodes::new(unsafe { Chain::from_raw(first) }),
+            Some(None) => Nodes::new(Chain::new()),
+            None => Nodes::new(self.fallback.take(usize::MAX)),
+        }
+    }
+
+    /// Takes the nodes of every list, one list after another, and at last those of threads without sections.
+    ///
+    /// # Errors
+    ///
+    /// Of each list that has nodes: [`MembarrierError`] if the kernel refuses the fence; the list is as it was.
+    pub fn drain(&self) -> impl Iterator<Item = Result<Nodes<'a, T>, MembarrierError>> {
+        let own = (0..).zip(self.copies.iter()).map(|(index, slot)| self.drain_index(index, slot));
+        own.chain(core::iter::once_with(|| Ok(Nodes::new(self.fallback.take(usize::MAX)))))
+    }
+
+    fn drain_index(&self, index: u32, slot: &Slot) -> Result<Nodes<'a, T>, MembarrierError> {
+        let first = self.closing.with(|()| slot.drain(|| fence_index::<K>(index)))?;
+        // SAFETY: the list was closed and has been emptied; its nodes were borrowed for 'a.
+        Ok(Nodes::new(unsafe { Chain::from_raw(first) }))
+    }
+}
+
+impl<'a, T> List<'a, T> {
+    /// Takes all nodes of a CPU's list, which need not be this thread's. It costs a system call for a fence, which
+    /// interrupts the CPU if this process runs there (Linux 5.10).
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`]; the list is as it was.
+    pub fn drain_cpu(&self, cpu: u32) -> Result<Nodes<'a, T>, RemoteError> {
+        let slot = self.copies.get(cpu).ok_or(RemoteError::NoSlot(cpu))?;
+        Ok(self.drain_index(cpu, slot)?)
+    }
+}
+
+impl<'a, T: 'a, K: Index> Default for List<'a, T, K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Some(None) for `Copies` of a list that is closed, or has no node.
+#[inline]
+fn committed<R>(done: Result<R, Error>) -> Result<Option<R>, OutOfRange> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::CompareFailed) => Ok(None),
+        Err(Error::OutOfRange) => Err(OutOfRange),
+    }
+}

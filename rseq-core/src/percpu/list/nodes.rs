@@ -1,0 +1,31 @@
+//! Nodes that were taken out of a list.
+
+use crate::percpu::Node;
+use crate::percpu::chain::Chain;
+use core::marker::PhantomData;
+use core::ptr;
+
+/// Nodes taken out of a [`List`](super::List), the one that was pushed last first. Those that are left when this is dropped
+/// are in no list any more.
+#[derive(Debug)]
+#[must_use = "nodes that are dropped are in no list any more"]
+pub struct Nodes<'a, T> {
+    chain: Chain<T>,
+    nodes: PhantomData<&'a mut Node<T>>,
+}
+
+impl<T> Nodes<'_, T> {
+    pub(super) const fn new(chain: Chain<T>) -> Self {
+        Self { chain, nodes: PhantomData }
+    }
+}
+
+impl<'a, T> Iterator for Nodes<'a, T> {
+    type Item = &'a mut Node<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let node = self.chain.pop()?;
+        // SAFETY: the chain owned the node, which was borrowed exclusively for 'a, and gave it away.
+        Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) })
+    }
+}

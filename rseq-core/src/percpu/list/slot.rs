@@ -1,0 +1,76 @@
+//! The list of a CPU.
+
+use crate::sys::MembarrierError;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Sections leave a list alone that is closed. They name this value by its number.
+const CLOSED: usize = 1;
+
+/// The address of the first node; 0 if there is none.
+#[repr(transparent)]
+#[derive(Debug)]
+pub(super) struct Slot(AtomicUsize);
+
+impl Slot {
+    /// Closes the list, unless it is empty, and opens it as an empty one: the address of its first node, or 0. One thread at
+    /// a time does this, and `fence` restarts the sections that may be on the list.
+    ///
+    /// A section that has read the word before stores over the mark, so it is looked for after a fence: those that follow
+    /// the fence see it.
+    pub(super) fn drain(
+        &self,
+        mut fence: impl FnMut() -> Result<(), MembarrierError>,
+    ) -> Result<usize, MembarrierError> {
+        loop {
+            let first = self.0.load(Ordering::Relaxed);
+            if first == 0 {
+                return Ok(0);
+            }
+            if !self.replace(first, CLOSED) {
+                continue;
+            }
+            if let Err(error) = fence() {
+                // A section may have stored over the mark, or is about to: the list is whole then too.
+                self.replace(CLOSED, first);
+                return Err(error);
+            }
+            if self.replace(CLOSED, 0) {
+                return Ok(first);
+            }
+        }
+    }
+
+    fn replace(&self, from: usize, to: usize) -> bool {
+        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_that_stores_over_the_mark_is_seen() {
+        let (slot, mut fences) = (Slot(AtomicUsize::new(64)), 0);
+        let drained = slot.drain(|| {
+            fences += 1;
+            if fences == 1 {
+                slot.0.store(128, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+        assert_eq!((drained, fences, slot.0.into_inner()), (Ok(128), 2, 0));
+    }
+
+    #[test]
+    fn a_refused_fence_changes_nothing() {
+        let slot = Slot(AtomicUsize::new(64));
+        assert_eq!(slot.drain(|| Err(MembarrierError::NoCommand)), Err(MembarrierError::NoCommand));
+        assert_eq!(slot.0.load(Ordering::Relaxed), 64);
+        let refused = slot.drain(|| {
+            slot.0.store(128, Ordering::Relaxed);
+            Err(MembarrierError::NoCommand)
+        });
+        assert_eq!((refused, slot.0.into_inner()), (Err(MembarrierError::NoCommand), 128));
+    }
+}

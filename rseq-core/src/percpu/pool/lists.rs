@@ -1,0 +1,154 @@
+//! The lists of a pool.
+
+use super::slot::Slot;
+use super::{CAPACITY, PoolItem, sections};
+use crate::ops::this_cpu::Error;
+use crate::percpu::Node;
+use crate::percpu::chain::{Chain, SharedChain};
+use crate::percpu::copies::Copies;
+use crate::percpu::fence::fence_index;
+use crate::percpu::lock::SpinLock;
+use crate::percpu::memory::STRIDE;
+use crate::sys::MembarrierError;
+use crate::{Committed, Index, OutOfRange};
+use core::ptr;
+
+/// Nodes by their addresses. Each one is in one list, or in one item.
+#[derive(Debug)]
+pub(in crate::percpu) struct Lists<T, K: Index> {
+    copies: Copies<Slot, K>,
+    shared: SharedChain<T>,
+    /// Held while the list of another CPU is drained.
+    closing: SpinLock<()>,
+    /// How many nodes a CPU's list has at most.
+    limit: usize,
+}
+
+impl<T, K: Index> Lists<T, K> {
+    pub(super) const fn new(limit: usize) -> Self {
+        assert!(limit <= CAPACITY);
+        Self { copies: Copies::new(), shared: SharedChain::new(), closing: SpinLock::new(()), limit }
+    }
+
+    /// # Safety
+    ///
+    /// The nodes are used by these lists only, for as long as these and their items are used.
+    pub(super) unsafe fn add(&self, nodes: &mut [Node<T>]) {
+        let mut chain = Chain::new();
+        for node in nodes {
+            // SAFETY: it is a node, which by the caller's contract is given to these lists.
+            unsafe { chain.push(ptr::from_mut(node).expose_provenance()) };
+        }
+        self.shared.give(chain);
+    }
+
+    #[inline]
+    pub(super) fn pop(&self) -> Option<PoolItem<'_, T, K>> {
+        let node = match self.pop_own() {
+            Some(Some(node)) => node,
+            Some(None) => self.refill()?,
+            None => self.shared.take(1).pop()?,
+        };
+        // SAFETY: what lists hold are addresses of nodes, and this one was taken out of its list.
+        unsafe { Some(PoolItem::new(self, &*ptr::with_exposed_provenance(node))) }
+    }
+
+    /// # Safety
+    ///
+    /// The node is one of these lists and in none of them, and the caller does not use it any more.
+    #[inline]
+    pub(super) unsafe fn push(&self, node: &Node<T>) {
+        let node = ptr::from_ref(node).expose_provenance();
+        match self.push_own(node) {
+            Some(true) => {}
+            Some(false) => self.flush(node),
+            // SAFETY: the caller's contract, and no list has it.
+            None => unsafe { self.shared.give_one(node) },
+        }
+    }
+
+    /// A node of this index's list. None without sections, and Some(None) of a list that is empty or closed.
+    #[inline]
+    fn pop_own(&self) -> Option<Option<usize>> {
+        self.copies.run(|token, base, len| {
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says. Each is a `Slot`, which
+            // has a count and 63 words, and is only closed by a count that is larger.
+            match unsafe { sections::pop::<STRIDE, _, _>(token, base.cast(), len) } {
+                Ok(node) => Ok(Some(node)),
+                Err(Error::CompareFailed) => Ok(None),
+                Err(Error::OutOfRange) => Err(OutOfRange),
+            }
+        })
+    }
+
+    /// Whether this index's list has taken the node. None without sections, and false of a list that is full or closed.
+    #[inline]
+    fn push_own(&self, node: usize) -> Option<bool> {
+        let limit = self.limit;
+        self.copies.run(move |token, base, len| {
+            // SAFETY: as in `pop_own`; `limit` is 63 at most.
+            match unsafe { sections::push::<STRIDE, _, _>(token, base.cast(), len, limit, node) } {
+                Ok(Committed) => Ok(true),
+                Err(Error::CompareFailed) => Ok(false),
+                Err(Error::OutOfRange) => Err(OutOfRange),
+            }
+        })
+    }
+
+    /// Nodes that are moved at a time.
+    fn batch(&self) -> usize {
+        self.limit.div_ceil(2)
+    }
+
+    /// A node of the shared list, and more of them for this CPU's list.
+    #[cold]
+    #[inline(never)]
+    fn refill(&self) -> Option<usize> {
+        let mut chain = self.shared.take(self.batch().max(1));
+        let first = chain.pop();
+        while let Some(node) = chain.pop() {
+            if self.push_own(node) != Some(true) {
+                // SAFETY: the node was in the chain, and now in no list.
+                unsafe { chain.push(node) };
+                self.shared.give(chain);
+                break;
+            }
+        }
+        first
+    }
+
+    /// Gives a node, which this CPU's list has not taken, and nodes of that list to the shared one.
+    #[cold]
+    #[inline(never)]
+    fn flush(&self, node: usize) {
+        let mut chain = Chain::new();
+        // SAFETY: the node is in no list.
+        unsafe { chain.push(node) };
+        for _ in 0..self.batch() {
+            let Some(Some(node)) = self.pop_own() else { break };
+            // SAFETY: the node was taken out of its list.
+            unsafe { chain.push(node) };
+        }
+        self.shared.give(chain);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.copies.iter().map(Slot::len).sum::<usize>() + self.shared.len()
+    }
+
+    pub(super) fn reclaim(&self) -> Result<usize, MembarrierError> {
+        self.closing.with(|()| {
+            (0..).zip(self.copies.iter()).try_fold(0, |sum, (index, slot)| Ok(sum + self.drain(index, slot)?))
+        })
+    }
+
+    fn drain(&self, index: u32, slot: &Slot) -> Result<usize, MembarrierError> {
+        let mut chain = Chain::new();
+        // SAFETY: nodes that are drained are in no list any more.
+        let drained = slot.drain(|| fence_index::<K>(index), |node| unsafe { chain.push(node) })?;
+        if drained > 0 {
+            self.shared.give(chain);
+        }
+        Ok(drained)
+    }
+}

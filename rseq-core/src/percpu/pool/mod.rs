@@ -1,0 +1,129 @@
+//! A pool of values, with a list for each CPU and one that all share.
+
+mod item;
+mod lists;
+mod sections;
+mod slot;
+
+use crate::percpu::Node;
+use crate::percpu::node::Invariant;
+use crate::sys::MembarrierError;
+use crate::{ByCpu, Index};
+use core::marker::PhantomData;
+use lists::Lists;
+
+pub use item::PoolItem;
+
+/// The most nodes that a CPU's list has, so that a list takes 512 bytes.
+const CAPACITY: usize = 63;
+
+/// Values that any thread pops, and pushes by dropping them, at the cost of a few plain instructions.
+///
+/// Each CPU has a list of values in memory of its own. From an empty one, [`pop`](Self::pop) refills it from a list that
+/// all CPUs share, and a full one is flushed to it, in batches, under a lock. A value that was pushed on one CPU can so be
+/// popped on another, unless it is among the last of an idle CPU: [`reclaim`](Self::reclaim) moves these.
+///
+/// Threads without sections ([`status`](crate::status) says why) use the shared list.
+///
+/// `K` is the index that lists go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads keeps
+/// few values in lists that it does not use.
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::{Node, Pool};
+///
+/// static BUFFERS: Pool<[u8; 256]> = Pool::new();
+///
+/// BUFFERS.add((0..64).map(|_| Node::new([0; 256])).collect::<Vec<_>>().leak());
+/// std::thread::scope(|scope| {
+///     for byte in 1..9 {
+///         scope.spawn(move || {
+///             let mut buffer = BUFFERS.pop().expect("more buffers than threads");
+///             buffer.fill(byte);
+///         });
+///     }
+/// });
+/// assert_eq!(BUFFERS.len(), 64);
+/// ```
+///
+/// Over nodes that live as long as the pool:
+///
+/// ```
+/// # use rseq_core::percpu::{Node, Pool};
+/// let mut nodes = [const { Node::new(String::new()) }; 8];
+/// let pool: Pool<String> = Pool::new();
+/// pool.add(&mut nodes);
+/// pool.pop().unwrap().push_str("kept");
+/// ```
+///
+/// They have to:
+///
+/// ```compile_fail,E0597
+/// # use rseq_core::percpu::{Node, Pool};
+/// let pool: Pool<u8> = Pool::new();
+/// {
+///     let mut nodes = [Node::new(1u8)];
+///     pool.add(&mut nodes);
+/// }
+/// drop(pool.pop());
+/// ```
+#[derive(Debug)]
+pub struct Pool<'a, T, K: Index = ByCpu> {
+    lists: Lists<T, K>,
+    /// Neither longer nor shorter: nodes live for 'a, and items for less.
+    nodes: Invariant<'a>,
+}
+
+impl<'a, T, K: Index> Pool<'a, T, K> {
+    /// An empty pool, whose CPUs keep 32 values each.
+    pub const fn new() -> Self {
+        Self::with_limit(32)
+    }
+
+    /// An empty pool, whose CPUs keep so many values each, 63 at most. Half of them are moved at a time.
+    pub const fn with_limit(limit: usize) -> Self {
+        let limit = if limit < CAPACITY { limit } else { CAPACITY };
+        Self { lists: Lists::new(limit), nodes: PhantomData }
+    }
+
+    /// Adds nodes, at any time.
+    pub fn add(&self, nodes: &'a mut [Node<T>]) {
+        // SAFETY: the nodes are borrowed for 'a, and so by this pool only. It is borrowed by its items, and so does not
+        // outlive 'a with them, as `nodes` keeps the lifetime from being made shorter.
+        unsafe { self.lists.add(nodes) };
+    }
+
+    /// Pops a value, the one that was pushed last on this CPU if there is one. None if both this CPU's list and the shared
+    /// one are empty.
+    #[inline]
+    pub fn pop(&self) -> Option<PoolItem<'_, T, K>> {
+        self.lists.pop()
+    }
+
+    /// How many values are in lists. Exact while no other thread pops or pushes.
+    pub fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Whether no value is in a list, as far as [`len`](Self::len) can say it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Moves the values that CPUs keep to the shared list, where every thread finds them, and returns how many. It costs a
+    /// system call for each CPU that keeps some, which interrupts that CPU if this process runs there (Linux 5.10).
+    ///
+    /// # Errors
+    ///
+    /// [`MembarrierError`] if the kernel refuses the fence; the lists that follow are as they were.
+    pub fn reclaim(&self) -> Result<usize, MembarrierError> {
+        self.lists.reclaim()
+    }
+}
+
+impl<T, K: Index> Default for Pool<'_, T, K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

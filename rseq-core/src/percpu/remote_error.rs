@@ -1,0 +1,32 @@
+//! Why the data of another CPU was not reached.
+
+use crate::sys::MembarrierError;
+use core::fmt;
+
+/// Why an operation did not reach the data of another CPU. The data is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names: all threads
+    /// then use the data of threads without sections.
+    NoSlot(u32),
+    /// The kernel refused the fence: before Linux 5.10, or behind a filter.
+    NoFence(MembarrierError),
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSlot(cpu) => write!(f, "CPU {cpu} has no data of its own"),
+            Self::NoFence(error) => write!(f, "membarrier(2) failed with {}", error.errno()),
+        }
+    }
+}
+
+impl core::error::Error for RemoteError {}
+
+impl From<MembarrierError> for RemoteError {
+    fn from(error: MembarrierError) -> Self {
+        Self::NoFence(error)
+    }
+}
