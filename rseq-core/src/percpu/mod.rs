@@ -3,6 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Counter`], [`percpu_counters!`](crate::percpu_counters) | counts of 64 bits, and groups of them |
+//! | [`Gauge`], [`Max`], [`Min`] | a signed value; the highest and the lowest value that was recorded |
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
@@ -41,6 +42,7 @@ mod cpu_set;
 mod error;
 #[allow(dead_code, reason = "the types that use it follow")]
 mod fence;
+mod gauge;
 mod lock;
 mod memory;
 mod possible;
@@ -52,12 +54,14 @@ mod slot_pool;
 mod slots;
 mod stack;
 mod storage;
+mod watermark;
 
 pub use counter::{Counter, CounterMember};
 #[doc(hidden)]
 pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
 pub use error::IndexError;
+pub use gauge::Gauge;
 pub(crate) use memory::off_cause;
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
@@ -68,3 +72,4 @@ pub use slot_pool::{Item, Node, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
 pub use stack::{Batch, Full, Stack, StackError, Stacks, Word};
 pub use storage::SlotStorage;
+pub use watermark::{Max, Min};
