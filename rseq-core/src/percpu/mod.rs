@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Counter`], [`percpu_counters!`](crate::percpu_counters) | counts of 64 bits, and groups of them |
 //! | [`Gauge`], [`Max`], [`Min`] | a signed value; the highest and the lowest value that was recorded |
+//! | [`Histogram`] | how often which values were recorded, in buckets |
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
@@ -43,6 +44,7 @@ mod error;
 #[allow(dead_code, reason = "the types that use it follow")]
 mod fence;
 mod gauge;
+mod histogram;
 mod lock;
 mod memory;
 mod possible;
@@ -62,6 +64,7 @@ pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
 pub use error::IndexError;
 pub use gauge::Gauge;
+pub use histogram::{Histogram, Snapshot};
 pub(crate) use memory::off_cause;
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
