@@ -80,6 +80,20 @@ impl<T, K: Index> Copies<T, K> {
     /// The first copy and the number of copies; made, if there are none. None without memory, and by an index that the
     /// kernel does not maintain.
     fn make(&self) -> Option<(NonNull<T>, usize)> {
+        self.make_of(None)
+    }
+
+    /// Makes the copies, of what `init` returns, if there are none. None as of `make`.
+    #[inline]
+    pub(super) fn init(&self, init: fn() -> T) -> Option<()> {
+        if !self.base.load(Ordering::Relaxed).is_null() {
+            return Some(());
+        }
+        self.make_of(Some(init)).map(|_| ())
+    }
+
+    #[cold]
+    fn make_of(&self, init: Option<fn() -> T>) -> Option<(NonNull<T>, usize)> {
         let (region, slots) = memory::region()?;
         if let Some(base) = NonNull::new(self.base.load(Ordering::Acquire)) {
             return Some((base, slots));
@@ -89,6 +103,11 @@ impl<T, K: Index> Copies<T, K> {
         }
         let made = region.alloc_zeroed(Layout::new::<T>()).ok()?;
         let base = made.cast::<T>();
+        if let Some(init) = init {
+            // SAFETY: the item was allocated for the layout of `T`, with so many copies, STRIDE bytes apart, and nobody
+            // else has seen it yet.
+            (0..slots).for_each(|slot| unsafe { base.byte_add(slot * STRIDE).write(init()) });
+        }
         let (null, order) = (core::ptr::null_mut(), Ordering::AcqRel);
         match self.base.compare_exchange(null, base.as_ptr(), order, Ordering::Acquire) {
             Ok(_) => Some((base, slots)),

@@ -5,6 +5,7 @@
 //! | [`Counter`], [`percpu_counters!`](crate::percpu_counters) | counts of 64 bits, and groups of them |
 //! | [`Gauge`], [`Max`], [`Min`] | a signed value; the highest and the lowest value that was recorded |
 //! | [`Histogram`] | how often which values were recorded, in buckets |
+//! | [`PerCpu`] | a value of any type for each CPU, changed by sections of the program's own |
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
@@ -47,6 +48,7 @@ mod gauge;
 mod histogram;
 mod lock;
 mod memory;
+mod per_cpu;
 mod possible;
 mod region;
 mod ring;
@@ -66,6 +68,7 @@ pub use error::IndexError;
 pub use gauge::Gauge;
 pub use histogram::{Histogram, Snapshot};
 pub(crate) use memory::off_cause;
+pub use per_cpu::PerCpu;
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
 pub use ring::{Consumer, ConsumerError, Record, Reservation, Ring, RingError, RingTotals};
