@@ -79,20 +79,25 @@ impl<T, K: Index> Copies<T, K> {
 
     /// The first copy and the number of copies; made, if there are none. None without memory, and by an index that the
     /// kernel does not maintain.
+    #[inline]
     fn make(&self) -> Option<(NonNull<T>, usize)> {
         self.make_of(None)
     }
 
-    /// Makes the copies, of what `init` returns, if there are none. None as of `make`.
+    /// Makes the copies, of what `init` returns, if there are none. None as of `make`, and in a thread that is not
+    /// registered.
     #[inline]
     pub(super) fn init(&self, init: fn() -> T) -> Option<()> {
-        if !self.base.load(Ordering::Relaxed).is_null() {
-            return Some(());
-        }
-        self.make_of(Some(init)).map(|_| ())
+        if self.base.load(Ordering::Relaxed).is_null() { self.init_first(init) } else { Some(()) }
     }
 
     #[cold]
+    #[inline(never)]
+    fn init_first(&self, init: fn() -> T) -> Option<()> {
+        register().ok()?;
+        self.make_of(Some(init)).map(|_| ())
+    }
+
     fn make_of(&self, init: Option<fn() -> T>) -> Option<(NonNull<T>, usize)> {
         let (region, slots) = memory::region()?;
         if let Some(base) = NonNull::new(self.base.load(Ordering::Acquire)) {
@@ -125,7 +130,7 @@ impl<T, K: Index> Copies<T, K> {
         let slots = if base.is_some() { memory::slots() } else { 0 };
         let base = base.unwrap_or(NonNull::dangling());
         // SAFETY: `base` is that of an item with so many copies of a `T`, STRIDE bytes apart: zeroes at first, which the
-        // types that use items are valid for. It lives as long as `self`.
+        // types that use items are valid for, or made by `init`. It lives as long as `self`.
         (0..slots).map(move |slot| unsafe { base.byte_add(slot * STRIDE).as_ref() })
     }
 }
