@@ -101,6 +101,16 @@ fn a_lower_value_overwrites_none() {
                 assert_eq!((INTERRUPTED.value(), INTERRUPTED_BY_MM_CID.value()), (HIGH, HIGH));
             }
         }
+        // What is recorded while a reset takes a lower value is not forgotten.
+        for _ in 0..TIMES * 10 {
+            INTERRUPTED.reset();
+            let before = SIGNALS.load(Ordering::Relaxed);
+            INTERRUPTED.record(1);
+            let taken = INTERRUPTED.reset();
+            if SIGNALS.load(Ordering::Relaxed) != before {
+                assert_eq!(taken.max(INTERRUPTED.value()), HIGH);
+            }
+        }
     });
     let signals = SIGNALS.load(Ordering::Relaxed);
     assert!(signals > 10, "{signals} signals");
