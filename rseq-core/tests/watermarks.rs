@@ -102,7 +102,7 @@ fn a_lower_value_overwrites_none() {
             }
         }
         // What is recorded while a reset takes a lower value is not forgotten.
-        for _ in 0..TIMES * 10 {
+        for _ in 0..TIMES * 5 {
             INTERRUPTED.reset();
             let before = SIGNALS.load(Ordering::Relaxed);
             INTERRUPTED.record(1);
