@@ -62,7 +62,8 @@ fn pairs_stay_pairs<K: Index>() {
         for _ in 0..TIMES {
             pairs.with(
                 |token, base, len| {
-                    // SAFETY: the copies are pairs of words, STRIDE bytes apart; the second word is one word further on.
+                    // SAFETY: the copies are pairs of words, STRIDE bytes apart; the second word is one word further
+                    // on.
                     unsafe { sections::step::<{ PerCpu::<Pair>::STRIDE }, _, _>(token, base, len, size_of::<usize>()) }
                         .map(drop)
                 },

@@ -27,8 +27,9 @@ impl<T, K: Index> Copies<T, K> {
         Self { base: AtomicPtr::new(core::ptr::null_mut()), kind: PhantomData }
     }
 
-    /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes apart,
-    /// and their number. None if this thread's sections are off, or it has no slot: the section had no effect then.
+    /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes
+    /// apart, and their number. None if this thread's sections are off, or it has no slot: the section had no effect
+    /// then.
     #[inline]
     pub(super) fn run<R>(
         &self,
@@ -129,8 +130,8 @@ impl<T, K: Index> Copies<T, K> {
         let base = NonNull::new(self.base.load(Ordering::Acquire));
         let slots = if base.is_some() { memory::slots() } else { 0 };
         let base = base.unwrap_or(NonNull::dangling());
-        // SAFETY: `base` is that of an item with so many copies of a `T`, STRIDE bytes apart: zeroes at first, which the
-        // types that use items are valid for, or made by `init`. It lives as long as `self`.
+        // SAFETY: `base` is that of an item with so many copies of a `T`, STRIDE bytes apart: zeroes at first, which
+        // the types that use items are valid for, or made by `init`. It lives as long as `self`.
         (0..slots).map(move |slot| unsafe { base.byte_add(slot * STRIDE).as_ref() })
     }
 }
@@ -160,8 +161,8 @@ fn token<K: Index>() -> Token<'static, Ambient, K> {
     Ambient::token().with_index()
 }
 
-/// Whether the length of an item is a check that the thread is registered. It is not by concurrency ID: an area that was
-/// registered once keeps a concurrency ID of 0.
+/// Whether the length of an item is a check that the thread is registered. It is not by concurrency ID: an area that
+/// was registered once keeps a concurrency ID of 0.
 #[inline]
 fn is_bound<K: Index>() -> bool {
     is_by_cpu::<K>() || Ambient::token().is_registered()

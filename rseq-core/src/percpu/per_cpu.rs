@@ -94,8 +94,8 @@ impl<T: Sync, K: Index> PerCpu<T, K> {
         Self { copies: Copies::new(), fallback, init }
     }
 
-    /// Runs `section` on this thread's copy; or `fallback`, with a copy that no section is given, where sections are off
-    /// ([`status`](crate::status) tells why).
+    /// Runs `section` on this thread's copy; or `fallback`, with a copy that no section is given, where sections are
+    /// off ([`status`](crate::status) tells why).
     ///
     /// `section` gets a token of this thread, the address of a first slot and a number of slots. It passes them, with
     /// [`STRIDE`](Self::STRIDE), to a critical section that leaves by [`OutOfRange`] if its index has no slot, and
@@ -106,19 +106,19 @@ impl<T: Sync, K: Index> PerCpu<T, K> {
     ///
     /// What a critical section may rely on:
     ///
-    /// * For every index that it can load and that is below the number of slots, there is a `T` at the first address plus
-    ///   the index times `STRIDE`. It is initialised, and lives as long as `self` is borrowed. Slots of other indices
-    ///   need not be there: no other code may use the address and the number.
+    /// * For every index that it can load and that is below the number of slots, there is a `T` at the first address
+    ///   plus the index times `STRIDE`. It is initialised, and lives as long as `self` is borrowed. Slots of other
+    ///   indices need not be there: no other code may use the address and the number.
     /// * No other code than sections, and what this program does by the references of [`iter`](Self::iter), changes it.
-    /// * A section that commits has had this index from its first step to its commit, and no other section with it has run
-    ///   meanwhile.
+    /// * A section that commits has had this index from its first step to its commit, and no other section with it has
+    ///   run meanwhile.
     ///
     /// What it must keep:
     ///
     /// * It changes only what shared references may change: atomics, and what is in an `UnsafeCell`.
     /// * Other threads read at any time. So whatever a repeatable store leaves when the section is aborted there, and
-    ///   what is there between any two stores, is a valid `T`, and its stores are of the size of the atomics. What is in an
-    ///   `UnsafeCell` that is no atomic must be nothing that a shared reference reads.
+    ///   what is there between any two stores, is a valid `T`, and its stores are of the size of the atomics. What is
+    ///   in an `UnsafeCell` that is no atomic must be nothing that a shared reference reads.
     /// * Sections of one index follow on each other in memory too. For readers, a commit is a relaxed store, unless the
     ///   section has the order [`Release`](crate::Release).
     #[inline]
@@ -133,7 +133,8 @@ impl<T: Sync, K: Index> PerCpu<T, K> {
         }
     }
 
-    /// The copy for threads whose sections are off, and then that of each index; only the first one before the first use.
+    /// The copy for threads whose sections are off, and then that of each index; only the first one before the first
+    /// use.
     pub fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         core::iter::once(&self.fallback).chain(self.copies.iter())
     }

@@ -12,8 +12,8 @@ pub use snapshot::Snapshot;
 ///
 /// Values below 16 have a bucket each. Above, there are eight buckets for each power of two, as in an HDR histogram, so
 /// a bucket is at most an eighth of its lowest value wide. [`ALL`](Histogram::ALL) buckets, 496, are those for every
-/// value. With fewer, the last one also takes what is higher: 160 buckets reach to 4 million, so that microseconds reach
-/// to four seconds.
+/// value. With fewer, the last one also takes what is higher: 160 buckets reach to 4 million, so that microseconds
+/// reach to four seconds.
 ///
 /// The buckets of a CPU lie packed: 4 KiB for 496.
 ///

@@ -49,8 +49,8 @@ impl<K: Index> Max<K> {
         }
     }
 
-    /// The highest value since the last [`reset`](Self::reset); 0 if there is none. A value that is recorded at the same
-    /// time may or may not be in it.
+    /// The highest value since the last [`reset`](Self::reset); 0 if there is none. A value that is recorded at the
+    /// same time may or may not be in it.
     pub fn value(&self) -> u64 {
         highest(self.highest.get())
     }
