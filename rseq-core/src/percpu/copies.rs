@@ -27,8 +27,9 @@ impl<T, K: Index> Copies<T, K> {
         Self { base: AtomicPtr::new(core::ptr::null_mut()), kind: PhantomData }
     }
 
-    /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes apart,
-    /// and their number. None if this thread's sections are off, or it has no slot: the section had no effect then.
+    /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes
+    /// apart, and their number. None if this thread's sections are off, or it has no slot: the section had no effect
+    /// then.
     #[inline]
     pub(super) fn run<R>(
         &self,
@@ -79,7 +80,26 @@ impl<T, K: Index> Copies<T, K> {
 
     /// The first copy and the number of copies; made, if there are none. None without memory, and by an index that the
     /// kernel does not maintain.
+    #[inline]
     fn make(&self) -> Option<(NonNull<T>, usize)> {
+        self.make_of(None)
+    }
+
+    /// Makes the copies, of what `init` returns, if there are none. None as of `make`, and in a thread that is not
+    /// registered.
+    #[inline]
+    pub(super) fn init(&self, init: fn() -> T) -> Option<()> {
+        if self.base.load(Ordering::Relaxed).is_null() { self.init_first(init) } else { Some(()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn init_first(&self, init: fn() -> T) -> Option<()> {
+        register().ok()?;
+        self.make_of(Some(init)).map(|_| ())
+    }
+
+    fn make_of(&self, init: Option<fn() -> T>) -> Option<(NonNull<T>, usize)> {
         let (region, slots) = memory::region()?;
         if let Some(base) = NonNull::new(self.base.load(Ordering::Acquire)) {
             return Some((base, slots));
@@ -89,6 +109,11 @@ impl<T, K: Index> Copies<T, K> {
         }
         let made = region.alloc_zeroed(Layout::new::<T>()).ok()?;
         let base = made.cast::<T>();
+        if let Some(init) = init {
+            // SAFETY: the item was allocated for the layout of `T`, with so many copies, STRIDE bytes apart, and nobody
+            // else has seen it yet.
+            (0..slots).for_each(|slot| unsafe { base.byte_add(slot * STRIDE).write(init()) });
+        }
         let (null, order) = (core::ptr::null_mut(), Ordering::AcqRel);
         match self.base.compare_exchange(null, base.as_ptr(), order, Ordering::Acquire) {
             Ok(_) => Some((base, slots)),
@@ -164,8 +189,8 @@ fn token<K: Index>() -> Token<'static, Ambient, K> {
     Ambient::token().with_index()
 }
 
-/// Whether the length of an item is a check that the thread is registered. It is not by concurrency ID: an area that was
-/// registered once keeps a concurrency ID of 0.
+/// Whether the length of an item is a check that the thread is registered. It is not by concurrency ID: an area that
+/// was registered once keeps a concurrency ID of 0.
 #[inline]
 fn is_bound<K: Index>() -> bool {
     is_by_cpu::<K>() || Ambient::token().is_registered()

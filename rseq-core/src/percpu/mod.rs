@@ -3,6 +3,9 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Counter`], [`percpu_counters!`](crate::percpu_counters) | counts of 64 bits, and groups of them |
+//! | [`Gauge`], [`Max`], [`Min`] | a signed value; the highest and the lowest value that was recorded |
+//! | [`Histogram`] | how often which values were recorded, in buckets |
+//! | [`PerCpu`] | a value of any type for each CPU, changed by sections of the program's own |
 //! | [`SlotStorage`], [`Slots`] | memory with one slot for each index that a thread can have |
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
@@ -47,10 +50,13 @@ mod cpu_lock;
 mod cpu_set;
 mod error;
 mod fence;
+mod gauge;
+mod histogram;
 mod list;
 mod lock;
 mod memory;
 mod node;
+mod per_cpu;
 mod pool;
 mod possible;
 mod region;
@@ -62,6 +68,7 @@ mod slot_pool;
 mod slots;
 mod stack;
 mod storage;
+mod watermark;
 
 pub use counter::{Counter, CounterMember};
 #[doc(hidden)]
@@ -69,9 +76,12 @@ pub use counter::{CounterGroup, Counters, named_resets, named_sums};
 pub use cpu_list::{CpuRanges, ParseError};
 pub use cpu_lock::{Lock, LockGuard};
 pub use error::IndexError;
+pub use gauge::Gauge;
+pub use histogram::{Histogram, Snapshot};
 pub use list::{List, Nodes};
 pub(crate) use memory::off_cause;
 pub use node::Node;
+pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolItem};
 pub use possible::PossibleCpus;
 pub use region::{Finding, Region, RegionError, RegionOptions};
@@ -83,3 +93,4 @@ pub use slot_pool::{Item, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
 pub use stack::{Batch, Full, Stack, StackError, Stacks, Word};
 pub use storage::SlotStorage;
+pub use watermark::{Max, Min};

@@ -13,8 +13,8 @@ use core::marker::PhantomData;
 /// [`CounterMember`](crate::percpu::CounterMember). The group has
 ///
 /// * `iter()`: the name and the sum of each member, in the order of the declaration;
-/// * `reset()`: begins all counts anew, and returns the name of each member and the count that has ended. No addition is
-///   lost or counted twice.
+/// * `reset()`: begins all counts anew, and returns the name of each member and the count that has ended. No addition
+///   is lost or counted twice.
 ///
 /// Slots go by CPU. With `by_mm_cid` before the brace they go by concurrency ID, see
 /// [`Counter`](crate::percpu::Counter).

@@ -18,6 +18,7 @@ mod tests;
 use crate::{ByCpu, Index};
 pub use counters::Counters;
 pub use group::{CounterGroup, CounterMember, named_resets, named_sums};
+pub(super) use shared::Shared;
 
 /// A count that any thread adds to at the cost of a plain addition, and that is exact.
 ///

@@ -86,8 +86,8 @@ impl<const N: usize, K: Index> Cells<N, K> {
         done == Some(true)
     }
 
-    /// Moves what this index's word has to the shared bits, unless another thread is moving one: the word stays as it is
-    /// then, and is moved by one of the next additions.
+    /// Moves what this index's word has to the shared bits, unless another thread is moving one: the word stays as it
+    /// is then, and is moved by one of the next additions.
     #[cold]
     #[inline(never)]
     fn move_word(&self, cell: usize) {
@@ -116,8 +116,8 @@ impl<const N: usize, K: Index> Cells<N, K> {
         });
     }
 
-    /// Whether the thread that moves a word was one of the parent of this process, a child of `fork`: the word that it had
-    /// taken is lost to the child.
+    /// Whether the thread that moves a word was one of the parent of this process, a child of `fork`: the word that it
+    /// had taken is lost to the child.
     #[cold]
     fn mover_is_gone(&self) -> bool {
         self.mover.load(Ordering::Relaxed) != sys::generation()

@@ -22,6 +22,16 @@ impl Shared {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Raises the value to `value` if it is lower.
+    pub(in crate::percpu) fn raise(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+
+    /// Takes the value, which is 0 afterwards.
+    pub(in crate::percpu) fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+
     /// Replaces the value if it is `old`.
     pub(in crate::percpu) fn replace(&self, old: u64, new: u64) -> bool {
         self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -45,6 +55,14 @@ impl Shared {
 
     pub(in crate::percpu) fn add(&self, count: u64) {
         self.0.with(|value| *value = value.wrapping_add(count));
+    }
+
+    pub(in crate::percpu) fn raise(&self, value: u64) {
+        self.0.with(|highest| *highest = value.max(*highest));
+    }
+
+    pub(in crate::percpu) fn take(&self) -> u64 {
+        self.0.with(core::mem::take)
     }
 
     /// Replaces the value if it is `old`.
