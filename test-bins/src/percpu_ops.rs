@@ -12,6 +12,7 @@ use crate::sections::{DELAY, Delay, delayed_add_here};
 use crate::slots::{STRIDE, Slots};
 use crate::witness::{Absence, Witness};
 
+pub mod ambient;
 pub mod counter;
 pub mod list;
 pub mod spinlock;

@@ -1,4 +1,4 @@
-//! Per-CPU data over memory that the caller gives, built on sections only, and safe to use.
+//! Per-CPU data, safe to use.
 //!
 //! | type | what it is |
 //! |---|---|
@@ -19,7 +19,8 @@
 //!
 //! # The index
 //!
-//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). By CPU, storage has
+//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). [`Counter`] makes its
+//! slots itself, and needs no token. For the other types storage is given: by CPU, it has
 //! one slot more than the highest possible CPU number. By concurrency ID it has as many as there are possible CPUs, and
 //! a process uses no more of them than it has threads that run at once. The type of a storage says which, and
 //! operations take a [`Token`](crate::Token) by the same index: [`Registration::token`](crate::Registration::token)
@@ -31,11 +32,14 @@
 //! # Which kernels
 //!
 //! By CPU, everything works from Linux 4.18 on, by concurrency ID from 6.3 on. **Linux 6.19 and 7.0 on arm64 restart no
-//! section** unless the thread changes its CPU (measured on Debian's 6.19.14 and 7.0.13; 7.1 does restart them). All
-//! types of this module rely on restarts, so a thread that is preempted there, or a signal handler, can undo another
-//! one's change: counters lose counts, and a pool can hand out one value twice, which safe code must not see. A program
-//! that may run on such a kernel calls [`self_test`](crate::self_test) once, before it makes the first of these types,
-//! and does without them if the answer is [`SelfTestError::NotRestarted`](crate::SelfTestError::NotRestarted).
+//! section** unless the thread changes its CPU (measured on Debian's 6.19.14 and 7.0.13; 7.1 does restart them), so a
+//! thread that is preempted there, or a signal handler, can undo another one's change.
+//!
+//! [`Counter`] knows these kernels, and uses its fallback there: [`status`](crate::status) is
+//! [`Cause::NotRestarted`](crate::Cause::NotRestarted). [`SlotCounter`] loses counts there, and [`SlotPool`] can hand out
+//! one value twice, which safe code must not see. A program that may run on such a kernel calls
+//! [`self_test`](crate::self_test) once, before it makes the first of these two, and does without them if the answer is
+//! [`SelfTestError::NotRestarted`](crate::SelfTestError::NotRestarted).
 //!
 //! # Memory that processes share
 //!

@@ -135,6 +135,14 @@ pub const SUITE: &[Entry] = &[
         timeout: 240,
         ..TEST
     },
+    Entry {
+        name: "percpu_test",
+        about: "per-CPU data without a token, registered or not",
+        native: &[&[], &["--short", "--off"]],
+        guest: &[&["--short"], &["--short", "--off"]],
+        timeout: 240,
+        ..TEST
+    },
     Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
     Entry { name: "no_syscall_test", about: "a kernel without rseq, or one that hides it", legacy: NONE, ..TEST },
     Entry { name: "unregistered_test", about: "operations in threads that are not registered", ..TEST },

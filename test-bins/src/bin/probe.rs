@@ -5,7 +5,7 @@
 use core::fmt;
 
 use rseq_core::sys::{SliceError, SliceState, membarrier_query, slice_extension};
-use rseq_core::{Owner, Registration, ThreadArea, abi, arch};
+use rseq_core::{Owner, Registration, Status, ThreadArea, abi, arch};
 use rseq_rt::process::ExitCode;
 use rseq_rt::{print, println};
 use test_bins::args::Args;
@@ -29,10 +29,10 @@ fn main() -> ExitCode {
 /// One fact's value.
 enum Value {
     Number(u64),
-    Word(Text<100>),
+    Word(Text<160>),
     Yes(bool),
     /// Not known, with the reason.
-    Unknown(Text<100>),
+    Unknown(Text<160>),
 }
 
 fn word(arguments: fmt::Arguments<'_>) -> Value {
@@ -102,6 +102,11 @@ fn registration(report: &mut Report) {
         Ok(other) => report.fact("owner", "owner", unknown(format_args!("{other:?}"))),
         Err(error) => report.fact("owner", "owner", unknown(format_args!("{error}"))),
     }
+    match rseq_core::status() {
+        Status::On(owner) => report.fact("status", "per-CPU data", word(format_args!("on: {owner} registers threads"))),
+        Status::Off(cause) => report.fact("status", "per-CPU data", unknown(format_args!("off: {cause}"))),
+        other => report.fact("status", "per-CPU data", unknown(format_args!("{other}"))),
+    }
     let length = test_bins::registration::Registered::by_runtime().map(|registered| registered.length);
     if let Ok(length) = length {
         report.fact("length", "registered bytes", Value::Number(length.into()));
@@ -163,7 +168,7 @@ impl Report {
 
     fn fact(&mut self, name: &str, label: &str, value: Value) {
         if !self.json {
-            let mut line = Text::<80>::of(format_args!("{label:<23}"));
+            let mut line = Text::<200>::of(format_args!("{label:<23}"));
             match value {
                 Value::Number(number) => line.push(format_args!("{number}")),
                 Value::Word(text) => line.push(format_args!("{text}")),

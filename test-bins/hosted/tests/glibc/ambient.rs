@@ -241,3 +241,52 @@ fn a_plugin_with_its_own_copy_counts() {
         }
     }
 }
+
+/// The user's package on musl, whose threads nobody but the core registers. Debian's compiler builds std for it from source.
+#[test]
+#[ignore = "builds std for musl, which takes minutes"]
+fn on_musl_threads_are_registered_and_released() {
+    for part in ["/usr/bin/rustc", "/usr/lib/rustlib/src/rust/library/std", "/usr/bin/musl-gcc"] {
+        if !Path::new(part).exists() {
+            return crate::skipped(format_args!("no {part}: install rustc-web, rust-web-src and musl-tools"));
+        }
+    }
+    let program = musl();
+    let status = output(command(&program, &["count"], ON));
+    if !status.starts_with("status: on: this program") {
+        return crate::skipped(status);
+    }
+    let modes = ["detached", "destructors", "fork", "vfork", "storm", "first-in-handler", "released"];
+    for args in modes.map(|mode| vec![mode]).into_iter().chain(["1", "13", "0"].map(|errno| vec!["late-filter", errno]))
+    {
+        println!("{args:?}: {}", output(command(&program, &args, ON)));
+    }
+    for errno in ERRNOS {
+        let text = output(refused(command(&program, &["count"], ON), errno));
+        assert!(text.contains(name_of(errno)) || !kernel_says_that_it_has_rseq(), "{text}");
+    }
+}
+
+/// The modes, built for musl.
+fn musl() -> PathBuf {
+    const TARGET: &str = "x86_64-unknown-linux-musl";
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("musl");
+    std::fs::create_dir_all(&target).expect("the target directory is writable");
+    // Rust's own start-up files and libunwind come with rustup's target only: musl-gcc has the former, and gcc's library the
+    // functions of the latter. Nothing unwinds.
+    let library = Command::new("gcc").arg("-print-file-name=libgcc_eh.a").output().expect("gcc is there").stdout;
+    let unwind = target.join("libunwind.a");
+    let _ = std::fs::remove_file(&unwind);
+    std::os::unix::fs::symlink(String::from_utf8_lossy(&library).trim(), &unwind).expect("a link");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["rustc", "--quiet", "--release", "--bin", "ambient", "-Zbuild-std=std,panic_abort"]);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
+    cargo.args(["--", "-Clink-arg=-Wl,--defsym=_dl_find_object=abort"]);
+    cargo.env("RUSTFLAGS", format!("-Clink-self-contained=no -Cpanic=abort -L{}", target.display()));
+    cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", "musl-gcc");
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("user"));
+    let output = cargo.output().expect("cargo starts");
+    assert!(output.status.success(), "{cargo:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    target.join(TARGET).join("release/ambient")
+}

@@ -35,7 +35,7 @@ pub fn storm() -> Outcome {
     let work = || {
         let _ = ensure_registered();
         // SAFETY: the call has no preconditions.
-        threads.lock().unwrap().push(unsafe { libc::pthread_self() });
+        threads.lock().unwrap().push(unsafe { libc::pthread_self() } as usize);
         while !stop.load(SeqCst) {
             add(1000);
             added.fetch_add(1000, SeqCst);
@@ -47,7 +47,7 @@ pub fn storm() -> Outcome {
         while start.elapsed() < Duration::from_secs(1) {
             for &thread in threads.lock().unwrap().iter() {
                 // SAFETY: the thread runs until `stop` is set below.
-                unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+                unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) };
             }
             thread::sleep(Duration::from_micros(50));
         }
