@@ -4,12 +4,13 @@ mod counter;
 mod drain;
 mod pool;
 mod region;
+mod ring;
 mod stack;
 
 use crate::Case;
 
 /// Every case, in the order in which they run.
-pub const ALL: &[Case] = &[counter::CASE, pool::CASE, stack::CASE, stack::BATCH, region::CASE, drain::CASE];
+pub const ALL: &[Case] = &[counter::CASE, pool::CASE, stack::CASE, stack::BATCH, ring::CASE, region::CASE, drain::CASE];
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ pub const CASE: Case = Case {
     contenders: &[
         Contender::ours("Counter", counter),
         Contender::ours("Counter by mm_cid", counter_by_mm_cid),
+        Contender::ours("percpu_counters!", member),
         Contender::ours("SlotCounter, token", slot_counter),
         Contender::ours("section in registers", section),
         Contender::peer("AtomicU64, shared", atomic),
@@ -48,6 +49,15 @@ fn counter_by_mm_cid() -> Made {
     let registration = Registration::adopt().map_err(|error| error.to_string())?;
     registration.token().by_mm_cid().ok_or("this kernel has no concurrency IDs (6.3)")?;
     from_zero(&COUNT, |operations| repeat(operations, || COUNT.inc()))
+}
+
+fn member() -> Made {
+    rseq_core::percpu_counters! {
+        static GROUP: { first, second, third }
+    }
+    by_sections()?;
+    let run = |_: &u64, operations| repeat(operations, || GROUP.second.inc());
+    workload(GROUP.second.sum(), run, |before, done| expect(GROUP.second.sum() - before, done))
 }
 
 /// A workload that counts on from where `count` is.

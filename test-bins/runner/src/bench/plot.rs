@@ -63,7 +63,7 @@ pub fn svg(case: &Case, style: Style) -> Option<String> {
 pub fn hues(case: &Case) -> Vec<(&Contender, String)> {
     let (mut ours, mut peers) = (0, 0);
     let mut hue = |contender: &Contender| {
-        let (kind, count, of) = if contender.ours { ("o", &mut ours, 4) } else { ("p", &mut peers, 8) };
+        let (kind, count, of) = if contender.ours { ("o", &mut ours, 5) } else { ("p", &mut peers, 8) };
         *count += 1;
         format!("--{kind}{}", (*count - 1) % of)
     };
