@@ -1,22 +1,43 @@
 //! One item of the process's per-CPU memory, made when it is first used.
 
-use super::memory::{self, LIMIT, STRIDE};
+use super::memory::{self, STRIDE};
 use crate::ambient::register;
 use crate::{Ambient, ByCpu, Index, OutOfRange, Token};
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A `T` for each index by `K`, of zeroes at first.
 pub(super) struct Copies<T, K> {
-    /// The copy of CPU 0, or null before the first use.
-    base: AtomicPtr<T>,
-    kind: PhantomData<K>,
+    /// The first copy and how many there are, [packed](pack) so that a section takes one load; 0 before the first use.
+    made: AtomicUsize,
+    kind: PhantomData<(*mut T, K)>,
 }
 
-// SAFETY: an `Copies` lends shared references to its `T`s only, which several threads use at the same time.
+/// Bits of an address, where a word has room for a number of copies beside it. Linux gives no address with more unless
+/// it is asked for one.
+const ADDRESS_BITS: u32 = if usize::BITS == 64 { 48 } else { usize::BITS };
+
+/// None for an address that leaves no room.
+fn pack<T>(base: NonNull<T>, slots: usize) -> Option<usize> {
+    let address = base.as_ptr().expose_provenance();
+    let number = slots.checked_shl(ADDRESS_BITS).unwrap_or(0);
+    (address.checked_shr(ADDRESS_BITS).unwrap_or(0) == 0).then_some(address | number)
+}
+
+/// The first copy and how many there are; None before the first use.
+#[inline]
+fn unpack<T>(made: usize) -> Option<(NonNull<T>, usize)> {
+    let (address, slots) = match usize::MAX.checked_shl(ADDRESS_BITS) {
+        Some(number) => (made & !number, made >> (ADDRESS_BITS % usize::BITS)),
+        None => (made, memory::slots()),
+    };
+    NonNull::new(ptr::with_exposed_provenance_mut(address)).map(|base| (base, slots))
+}
+
+// SAFETY: a `Copies` lends shared references to its `T`s only, which several threads use at the same time.
 unsafe impl<T: Sync, K> Sync for Copies<T, K> {}
 // SAFETY: as above; dropping it in another thread drops no `T`, as copies are zeroes without a destructor.
 unsafe impl<T: Sync, K> Send for Copies<T, K> {}
@@ -24,7 +45,7 @@ unsafe impl<T: Sync, K> Send for Copies<T, K> {}
 impl<T, K: Index> Copies<T, K> {
     pub(super) const fn new() -> Self {
         const { assert!(!core::mem::needs_drop::<T>()) };
-        Self { base: AtomicPtr::new(core::ptr::null_mut()), kind: PhantomData }
+        Self { made: AtomicUsize::new(0), kind: PhantomData }
     }
 
     /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes
@@ -35,10 +56,11 @@ impl<T, K: Index> Copies<T, K> {
         &self,
         mut section: impl FnMut(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, OutOfRange>,
     ) -> Option<R> {
-        let base = self.base.load(Ordering::Relaxed);
-        if !base.is_null() && is_bound::<K>() {
-            if let Ok(done) = section(token(), base, LIMIT) {
-                return Some(done);
+        if let Some((base, slots)) = unpack::<T>(self.made.load(Ordering::Relaxed)) {
+            if is_bound::<K>() {
+                if let Ok(done) = section(token(), base.as_ptr(), slots) {
+                    return Some(done);
+                }
             }
         }
         self.run_first(section)
@@ -51,11 +73,8 @@ impl<T, K: Index> Copies<T, K> {
         &self,
         section: impl FnOnce(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, E>,
     ) -> Option<R> {
-        let base = self.base.load(Ordering::Relaxed);
-        if base.is_null() || !is_bound::<K>() {
-            return None;
-        }
-        section(token(), base, LIMIT).ok()
+        let (base, slots) = unpack::<T>(self.made.load(Ordering::Relaxed))?;
+        if is_bound::<K>() { section(token(), base.as_ptr(), slots).ok() } else { None }
     }
 
     /// For the first use of an item or in a thread, and for threads that are not registered.
@@ -89,7 +108,7 @@ impl<T, K: Index> Copies<T, K> {
     /// registered.
     #[inline]
     pub(super) fn init(&self, init: fn() -> T) -> Option<()> {
-        if self.base.load(Ordering::Relaxed).is_null() { self.init_first(init) } else { Some(()) }
+        if self.made.load(Ordering::Relaxed) == 0 { self.init_first(init) } else { Some(()) }
     }
 
     #[cold]
@@ -101,8 +120,8 @@ impl<T, K: Index> Copies<T, K> {
 
     fn make_of(&self, init: Option<fn() -> T>) -> Option<(NonNull<T>, usize)> {
         let (region, slots) = memory::region()?;
-        if let Some(base) = NonNull::new(self.base.load(Ordering::Acquire)) {
-            return Some((base, slots));
+        if let Some(made) = unpack(self.made.load(Ordering::Acquire)) {
+            return Some(made);
         }
         if !is_by_cpu::<K>() && Ambient::token().mm_cid().is_none() {
             return None;
@@ -114,15 +133,18 @@ impl<T, K: Index> Copies<T, K> {
             // else has seen it yet.
             (0..slots).for_each(|slot| unsafe { base.byte_add(slot * STRIDE).write(init()) });
         }
-        let (null, order) = (core::ptr::null_mut(), Ordering::AcqRel);
-        match self.base.compare_exchange(null, base.as_ptr(), order, Ordering::Acquire) {
-            Ok(_) => Some((base, slots)),
-            Err(theirs) => {
-                // SAFETY: it was allocated above for this layout, and nobody has seen it.
-                unsafe { region.free(made, Layout::new::<T>()) };
-                NonNull::new(theirs).map(|base| (base, slots))
+        let published = pack(base, slots).and_then(|packed| {
+            let (order, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            match self.made.compare_exchange(0, packed, order, failure) {
+                Ok(_) => Some((base, slots)),
+                Err(theirs) => unpack(theirs),
             }
+        });
+        if published.is_none_or(|(theirs, _)| theirs != base) {
+            // SAFETY: it was allocated above for this layout, and nobody has seen it.
+            unsafe { region.free(made, Layout::new::<T>()) };
         }
+        published
     }
 
     /// The copy of an index, made if there are none. None if the index has no copy.
@@ -139,16 +161,14 @@ impl<T, K: Index> Copies<T, K> {
     /// There is one: a section of this item has committed on it.
     #[inline]
     pub(super) unsafe fn get_unchecked(&self, index: u32) -> &T {
-        let base = self.base.load(Ordering::Relaxed);
-        // SAFETY: the item has been made, as there is a copy of this index.
-        unsafe { copy_of(NonNull::new_unchecked(base), index) }
+        let made = unpack(self.made.load(Ordering::Relaxed));
+        // SAFETY: the item has been made, as there is a copy of this index, which is that of one of its copies.
+        unsafe { copy_of(made.unwrap_unchecked().0, index) }
     }
 
     /// The copies that there are: none before the first use.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        let base = NonNull::new(self.base.load(Ordering::Acquire));
-        let slots = if base.is_some() { memory::slots() } else { 0 };
-        let base = base.unwrap_or(NonNull::dangling());
+        let (base, slots) = unpack(self.made.load(Ordering::Acquire)).unwrap_or((NonNull::dangling(), 0));
         // SAFETY: `base` is that of an item with so many copies. It lives as long as `self`.
         (0..slots as u32).map(move |index| unsafe { copy_of(base, index) })
     }
@@ -156,7 +176,7 @@ impl<T, K: Index> Copies<T, K> {
 
 impl<T, K> Drop for Copies<T, K> {
     fn drop(&mut self) {
-        let Some(base) = NonNull::new(*self.base.get_mut()) else { return };
+        let Some((base, _)) = unpack::<T>(*self.made.get_mut()) else { return };
         if let Some((region, _)) = memory::region() {
             // SAFETY: `make` allocated it for this layout; with the item go all who could use it.
             unsafe { region.free(base.cast(), Layout::new::<T>()) };
@@ -166,7 +186,7 @@ impl<T, K> Drop for Copies<T, K> {
 
 impl<T, K> fmt::Debug for Copies<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copies").field("base", &self.base).finish()
+        f.debug_struct("Copies").field("made", &format_args!("{:#x}", self.made.load(Ordering::Relaxed))).finish()
     }
 }
 

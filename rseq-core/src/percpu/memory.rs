@@ -1,8 +1,8 @@
 //! The per-CPU memory of this process, in which the types of this module have their slots.
 
-use super::Region;
 use super::cpu_set::CpuSet;
-use crate::{Cause, sys};
+use super::{PossibleCpus, Region};
+use crate::Cause;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes between an item's copies of two CPUs. Pages are their CPU's own up to this size.
@@ -17,10 +17,11 @@ static IS_OFF: AtomicBool = AtomicBool::new(false);
 /// Where items are.
 static REGION: Region<STRIDE> = Region::new();
 
-/// The most slots that an item can have. Indices below it that have no slot are none that the kernel gives.
-pub(super) const LIMIT: usize = CpuSet::LIMIT as usize;
+/// The most slots that an item can have.
+const LIMIT: usize = CpuSet::LIMIT as usize;
 
 /// Slots of an item; 0 before [`region`] or [`slot_count`].
+#[inline]
 pub(super) fn slots() -> usize {
     SLOTS.load(Ordering::Relaxed)
 }
@@ -52,10 +53,10 @@ fn prepare() -> usize {
     slots
 }
 
-/// So many CPU numbers that no CPU has a higher one, whatever a container shows: the kernel's own masks are so large.
-/// Where a filter refuses the call, as many as any kernel has.
+/// As many slots as there are possible CPUs, by what the kernel shows, or a container: a thread on a CPU with a higher number
+/// finds that it has no slot. Where nothing is shown, as many as any kernel has CPUs.
 fn most_cpus() -> usize {
-    sys::affinity_mask_size().map_or(LIMIT, |size| (size * 8).clamp(1, LIMIT))
+    PossibleCpus::read().map_or(LIMIT, |cpus| cpus.slots_by_cpu().min(LIMIT))
 }
 
 /// Why there are no slots, if there are none.

@@ -22,7 +22,7 @@ use time::Seconds;
 pub fn main(args: &CompareArgs) -> ExitCode {
     match compare(args) {
         Ok(compared)
-            if args.at_least.is_some_and(|least| compared.iter().any(|one| !(one.fastest().cpu_ratio >= least))) =>
+            if args.at_least.is_some_and(|least| !compared.iter().all(|one| one.fastest().cpu_ratio >= least)) =>
         {
             ExitCode::from(1)
         }

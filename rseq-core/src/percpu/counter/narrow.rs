@@ -127,7 +127,7 @@ impl<const N: usize, K: Index> Cells<N, K> {
     pub(super) fn sums<const M: usize>(&self, first: usize) -> [u64; M] {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
-            if moves % 2 == 0 || self.mover_is_gone() {
+            if moves.is_multiple_of(2) || self.mover_is_gone() {
                 let sums = self.add_up(first);
                 fence(Ordering::SeqCst);
                 if self.moves.load(Ordering::Relaxed) == moves {

@@ -26,7 +26,7 @@ fn is_on() -> bool {
 fn grows<K: Index>(times: u64) {
     let (cells, done) = (Cells::<3, K>::new(), AtomicBool::new(false));
     let (begun, ended) = (AtomicU64::new(0), AtomicU64::new(0));
-    let step = |time: u64| if time % 64 == 0 { HALF as u64 * 3 } else { time % (HALF as u64 / 2) };
+    let step = |time: u64| if time.is_multiple_of(64) { HALF as u64 * 3 } else { time % (HALF as u64 / 2) };
     thread::scope(|scope| {
         let read = || {
             let mut last = 0;

@@ -160,7 +160,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     #[inline]
     fn stacks(&self, class: usize) -> Option<Stacks> {
         // SAFETY: what is not null was mapped for all CPU numbers that the kernel gives, and is only used by stacks.
-        unsafe { Stacks::new(self.stacks.load(Ordering::Acquire), memory::LIMIT, class) }
+        unsafe { Stacks::new(self.stacks.load(Ordering::Acquire), memory::slots(), class) }
     }
 }
 
