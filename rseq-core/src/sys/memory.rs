@@ -71,10 +71,15 @@ pub(crate) fn map(len: usize) -> Result<NonNull<u8>, Errno> {
     unsafe { mmap(0, len, Contents::Private) }
 }
 
+/// The next multiple of `align`, a power of two.
+pub(crate) const fn align_up(address: usize, align: usize) -> usize {
+    address.wrapping_add(align.wrapping_sub(1)) & !align.wrapping_sub(1)
+}
+
 /// [`map`], aligned to `align`, a power of two. Where that is less than a page, it is aligned to a page.
 pub(crate) fn map_aligned(len: usize, align: usize) -> Result<NonNull<u8>, Errno> {
     let whole = map(len.checked_add(align).ok_or(Errno::ENOMEM)?)?;
-    let before = whole.addr().get().next_multiple_of(align) - whole.addr().get();
+    let before = align_up(whole.addr().get(), align) - whole.addr().get();
     // SAFETY: the parts before and after the aligned `len` bytes lie in the mapping made above, and nobody has them.
     // Where `align` is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
     unsafe {

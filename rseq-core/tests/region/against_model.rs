@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use std::slice;
 
 const STRIDE: usize = 4096;
-/// CPUs whose copies are looked at.
+/// CPUs whose copies are looked at, of those that there are.
 const CPUS: [usize; 3] = [0, 1, 31];
 
 struct Held {
@@ -26,6 +26,11 @@ struct Model<'r> {
 }
 
 impl Model<'_> {
+    fn cpus(&self) -> impl Iterator<Item = usize> + use<> {
+        let copies = self.region.copies();
+        CPUS.into_iter().filter(move |&cpu| cpu < copies)
+    }
+
     /// The copy of a CPU.
     fn copy<'h>(&self, held: &'h mut Held, cpu: usize) -> &'h mut [u8] {
         let copy = self.region.copy_of(held.item, cpu);
@@ -46,7 +51,7 @@ impl Model<'_> {
         assert_eq!(start % layout.align(), 0);
         let before = self.held.range(..end).next_back();
         assert!(before.is_none_or(|(&at, other)| at + other.layout.size().max(1) <= start), "items overlap");
-        for cpu in CPUS {
+        for cpu in self.cpus() {
             let copy = self.copy(&mut held, cpu);
             let begins = if how > 1 { initial.len() } else { 0 };
             assert!(copy[..begins].iter().all(|&byte| byte == value));
@@ -60,7 +65,7 @@ impl Model<'_> {
         let Some(&key) = self.held.keys().nth(choice % self.held.len().max(1)) else { return };
         let mut held = self.held.remove(&key).expect("a key");
         let value = held.value;
-        for cpu in CPUS {
+        for cpu in self.cpus() {
             assert!(self.copy(&mut held, cpu).iter().all(|&byte| byte == value ^ cpu as u8), "written by another");
         }
         // SAFETY: it was allocated for this layout, and is held no more.

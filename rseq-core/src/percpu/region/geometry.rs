@@ -1,6 +1,7 @@
 //! Where things are in a range: the copies of each CPU, the template if there is one, and the region's own shadow.
 
 use super::options::{Populate, RegionOptions};
+use crate::sys::memory::align_up;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicUsize;
 
@@ -48,7 +49,7 @@ impl Geometry {
     /// Bytes of a range.
     pub(super) const fn size(self) -> usize {
         let size = self.shadow() + self.stride + HEADER;
-        size.next_multiple_of(if self.is_given { self.stride } else { LARGEST_PAGE })
+        align_up(size, if self.is_given { self.stride } else { LARGEST_PAGE })
     }
 
     /// What the items of a new range are tagged with.

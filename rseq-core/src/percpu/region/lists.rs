@@ -39,6 +39,11 @@ impl Lists {
         }
     }
 
+    /// Where the list of free items of a class begins; the remainder is what the compiler cannot see of a class.
+    fn list(&self, class: usize) -> &AtomicUsize {
+        &self.free[class % CLASSES]
+    }
+
     /// A free item of `class`, or one cut from the newest range.
     pub(super) fn take(&self, class: usize, geometry: Geometry) -> Option<usize> {
         self.pop(class, geometry).or_else(|| self.cut(class, geometry))
@@ -52,13 +57,13 @@ impl Lists {
     }
 
     fn pop(&self, class: usize, geometry: Geometry) -> Option<usize> {
-        let item = self.free[class].load(Relaxed);
+        let item = self.list(class).load(Relaxed);
         if item == 0 {
             return None;
         }
         // SAFETY: items on lists lie in ranges, which are there as long as the region.
         let word = unsafe { geometry.word(item) }.load(Relaxed);
-        self.free[class].store(word & !TAGS, Release);
+        self.list(class).store(word & !TAGS, Release);
         Some(item | (word & TAGS & !FREE))
     }
 
@@ -67,14 +72,14 @@ impl Lists {
         let (item, tags) = (item & !TAGS, item & TAGS);
         // SAFETY: the item lies in a range, which is there as long as the region.
         let word = unsafe { geometry.word(item) };
-        word.store(self.free[class].load(Relaxed) | FREE | tags, Relaxed);
-        self.free[class].store(item, Release);
+        word.store(self.list(class).load(Relaxed) | FREE | tags, Relaxed);
+        self.list(class).store(item, Release);
     }
 
     /// The free items of a class.
     pub(super) fn free(&self, class: usize, geometry: Geometry) -> impl Iterator<Item = usize> {
         let address = |item: usize| (item != 0).then_some(item);
-        core::iter::successors(address(self.free[class].load(Relaxed)), move |&item| {
+        core::iter::successors(address(self.list(class).load(Relaxed)), move |&item| {
             // SAFETY: items on lists lie in ranges, which are there as long as the region.
             address(unsafe { geometry.word(item) }.load(Relaxed) & !TAGS)
         })

@@ -67,10 +67,10 @@ pub(super) fn cut(options: &RegionOptions, taken: &AtomicUsize, geometry: Geomet
     const NO_ROOM: RegionError = RegionError::NoMemory(Errno::ENOSPC);
     let given = options.given;
     let start = given.start.expose_provenance();
-    let aligned =
-        start.checked_add(taken.load(Ordering::Relaxed)).and_then(|at| at.checked_next_multiple_of(geometry.stride));
-    let range = aligned.ok_or(NO_ROOM)?;
-    let end = (range - start).checked_add(geometry.size()).filter(|&end| end <= given.len).ok_or(NO_ROOM)?;
+    let free = start.checked_add(taken.load(Ordering::Relaxed)).ok_or(NO_ROOM)?;
+    let range = memory::align_up(free, geometry.stride);
+    let before = range.checked_sub(start).ok_or(NO_ROOM)?; // it wraps around where no multiple follows
+    let end = before.checked_add(geometry.size()).filter(|&end| end <= given.len).ok_or(NO_ROOM)?;
     taken.store(end, Ordering::Release);
     let copies = core::ptr::with_exposed_provenance_mut::<u8>(range);
     // SAFETY: the range lies in the program's memory, which nothing else uses; the rest of it follows the copies.
