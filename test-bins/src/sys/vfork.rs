@@ -21,12 +21,49 @@ pub unsafe fn vfork(body: extern "C" fn() -> u8) -> Option<Result<u32, Errno>> {
         return None;
     }
     let args = process::clone_args(CLONE_VM | CLONE_VFORK);
-    let raw = [&raw const args as usize, size_of::<clone_args>(), 0, 0, 0, 0];
     // SAFETY: the child goes on in this frame, below which it builds its own frames, and never returns from it; the parent
     // sleeps until then and uses nothing but the call's result.
-    match unsafe { rseq_core::arch::syscall(__NR_clone3, raw) } {
+    match unsafe { clone3(&args) } {
         0 => process::exit(body()),
         pid @ 1.. => Some(Ok(pid as u32)),
         error => Some(Err(Errno(-error as i32))),
     }
+}
+
+/// `clone3()`, with nothing on the stack: the child would overwrite it.
+///
+/// # Safety
+///
+/// The caller answers for what the child does.
+#[inline(always)]
+#[cfg(not(target_arch = "x86"))]
+unsafe fn clone3(args: &clone_args) -> isize {
+    let raw = [core::ptr::from_ref(args) as usize, size_of::<clone_args>(), 0, 0, 0, 0];
+    // SAFETY: the kernel reads one `clone_args`; the rest is the caller's contract.
+    unsafe { rseq_core::arch::syscall(__NR_clone3, raw) }
+}
+
+/// The same where the system calls of the core save registers on the stack: the compiler keeps ebx to itself.
+///
+/// # Safety
+///
+/// The caller answers for what the child does.
+#[inline(always)]
+#[cfg(target_arch = "x86")]
+unsafe fn clone3(args: &clone_args) -> isize {
+    let value;
+    // SAFETY: the kernel's convention: number in eax, arguments in ebx and ecx; it keeps all other registers. The kernel
+    // reads one `clone_args`; the rest is the caller's contract.
+    unsafe {
+        core::arch::asm!(
+            "xchg edi, ebx",
+            "int 0x80",
+            "xchg edi, ebx",
+            inlateout("eax") __NR_clone3 as isize => value,
+            inout("edi") core::ptr::from_ref(args) => _,
+            in("ecx") size_of::<clone_args>(),
+            options(nostack)
+        );
+    }
+    value
 }

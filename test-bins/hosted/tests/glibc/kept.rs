@@ -62,7 +62,9 @@ fn with_it_they_are_there_and_read_only() {
 fn dead_sections_stay_with_it() {
     for (without, with) in VARIANTS[..2].iter().zip(&KEPT[..2]) {
         let [dropped, kept] = [without, with].map(|variant| Loaded::of(["--example", "dead"], *variant));
-        assert_eq!((dropped.sections, kept.sections), (0, 30), "{}", with.name);
+        assert_eq!(dropped.sections, 0, "{}", with.name);
+        // The core's own memory has some too, which stay with these.
+        assert!((30..60).contains(&kept.sections), "{}: {}", with.name, kept.sections);
         println!("{}: {} bytes for each section", with.name, (kept.bytes - dropped.bytes) / kept.sections);
     }
 }
