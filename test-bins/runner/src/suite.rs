@@ -144,7 +144,13 @@ pub const SUITE: &[Entry] = &[
         ..TEST
     },
     Entry { name: "syscall_errors_test", about: "what each wrong call of rseq(2) returns", ..TEST },
-    Entry { name: "no_syscall_test", about: "a kernel without rseq, or one that hides it", legacy: NONE, ..TEST },
+    Entry {
+        name: "no_syscall_test",
+        about: "a kernel without rseq, or one that hides it",
+        legacy: NONE,
+        timeout: 240, // it executes a hundred programs
+        ..TEST
+    },
     Entry { name: "unregistered_test", about: "operations in threads that are not registered", ..TEST },
     Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", timeout: 240, ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
@@ -173,7 +179,7 @@ pub const SUITE: &[Entry] = &[
     },
     Entry { name: "membarrier_test", about: "fences that restart sections on other CPUs", timeout: 120, ..TEST },
     Entry { name: "signal_test", about: "sections and signal handlers in each other's way", timeout: 240, ..TEST },
-    Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", ..TEST },
+    Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", timeout: 180, ..TEST },
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
     Entry { name: "step_test", about: "what each step of a section does", ..TEST },
     Entry { name: "self_test", about: "whether this kernel restarts sections at all", ..TEST },
