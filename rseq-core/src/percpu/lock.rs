@@ -26,9 +26,6 @@ impl<T> SpinLock<T> {
     }
 
     /// Runs `work` with the value, which no other thread has meanwhile.
-    ///
-    /// It never ends in a child of `fork` if another thread of the parent had the lock: see [`try_with`](Self::try_with).
-    #[cfg_attr(target_has_atomic = "64", allow(dead_code, reason = "counters of 64 bits use it elsewhere"))]
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         sys::with_signals_blocked(|| {
             self.acquire(sys::generation());

@@ -4,10 +4,11 @@ use super::batch::Batch;
 use super::error::{Full, StackError};
 use super::sections;
 use super::shared::Shared;
-use super::slot::{HEADER, Held, MakeFence, Slot, WORD, fence_of};
+use super::slot::{HEADER, Held, MakeFence, Slot, WORD};
 use super::word::Word;
 use crate::ops::this_cpu::Error;
 use crate::percpu::copies::Copies;
+use crate::percpu::fence::fence_index;
 use crate::percpu::memory::STRIDE;
 use crate::{Ambient, Index, OutOfRange, Token};
 use core::cell::Cell;
@@ -313,7 +314,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
 
     /// Takes all items out of the slot of an index, and gives them to `each`.
     pub(super) fn evict(&self, class: Class, index: u32, each: impl FnMut(T)) -> Result<usize, StackError> {
-        self.evict_by(fence_of::<K>(), class, index, each)
+        self.evict_by(fence_index::<K>, class, index, each)
     }
 
     /// The same by a fence that is given.
@@ -360,7 +361,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         capacity: usize,
         each: impl FnMut(T),
     ) -> Result<usize, StackError> {
-        self.resize_by(fence_of::<K>(), class, index, capacity, each)
+        self.resize_by(fence_index::<K>, class, index, capacity, each)
     }
 
     /// The same by a fence that is given.

@@ -1,9 +1,7 @@
 //! A slot seen from outside of its sections: who holds it, and whether it is open.
 
 use super::error::StackError;
-use crate::percpu::fence::fence;
-use crate::sys::{Fence, MembarrierError, membarrier_rseq};
-use crate::{ByCpu, Index};
+use crate::sys::MembarrierError;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -155,22 +153,5 @@ impl Drop for Held<'_> {
     /// Lets go of the slot, which whoever holds it next sees as it is now.
     fn drop(&mut self) {
         self.slot.word(HOLD).store(self.end << 1, Ordering::Release);
-    }
-}
-
-/// The fence for slots by `K`.
-pub(super) fn fence_of<K: Index>() -> MakeFence {
-    if K::OFFSET == ByCpu::OFFSET { fence as MakeFence } else { fence_everywhere }
-}
-
-/// A concurrency ID may be on any CPU.
-fn fence_everywhere(_mm_cid: u32) -> Result<(), MembarrierError> {
-    // Registers the process, if it is not.
-    fence(0)?;
-    loop {
-        match membarrier_rseq(Fence::All) {
-            Err(MembarrierError::TryAgain) => {}
-            made => return made,
-        }
     }
 }

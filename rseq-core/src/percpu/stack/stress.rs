@@ -4,8 +4,9 @@
 extern crate std;
 
 use super::arrays::{Arrays, Class};
-use super::slot::{MakeFence, fence_of};
+use super::slot::MakeFence;
 use super::{Batch, StackError};
+use crate::percpu::fence::fence_index;
 use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
 use linux_raw_sys::general::{__NR_getpid, __NR_gettid, __NR_sched_getaffinity, __NR_sched_setaffinity, __NR_tgkill};
 use std::io::{Write, stderr};
@@ -208,7 +209,7 @@ impl Random {
 
 /// Whether threads have sections and the kernel has the fence; reported, if not.
 fn can_drain() -> bool {
-    let why = match (status(), fence_of::<ByCpu>()(0)) {
+    let why = match (status(), fence_index::<ByCpu>(0)) {
         (Status::On(_), Ok(())) => return true,
         (status, fence) => format!("skipped: {status}; the fence: {fence:?}\n"),
     };
@@ -220,7 +221,7 @@ fn can_drain() -> bool {
 fn each_is_there_once<K: Index>(arrays: &'static TestArrays<K>) {
     if can_drain() {
         let before = SIGNALS.load(Relaxed);
-        let (tokens, drained) = storm(arrays, fence_of::<K>(), Duration::from_millis(1000));
+        let (tokens, drained) = storm(arrays, fence_index::<K>, Duration::from_millis(1000));
         assert_eq!(tokens, (0..TOKENS).collect::<Vec<_>>());
         assert!(drained > TOKENS, "only {drained} tokens were drained");
         assert!(SIGNALS.load(Relaxed) > before + 100, "hardly a signal came");
