@@ -12,6 +12,7 @@
 //! | [`alone`] | one thread under its own timer signal |
 //! | [`load`] | threads under timer signals and forced migration |
 //! | [`percpu_ops`] | spinlock, list and counter under load |
+//! | [`exact`] | counts that must add up |
 //! | [`trial`] | delayed counters under load: what was added, what is there, what was aborted |
 //! | [`witness`] | the aborts that the kernel counted |
 //! | [`mode`] | starting again with another registration |
@@ -28,6 +29,7 @@ pub mod alone;
 pub mod args;
 pub mod company;
 pub mod debug;
+pub mod exact;
 pub mod index;
 pub mod ktap;
 pub mod kvm;

@@ -7,6 +7,7 @@
 
 use rseq_rt::process::ExitCode;
 use test_bins::args::Args;
+use test_bins::exact::after_system_calls;
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
 use test_bins::kvm::machine::{self, Machine};
@@ -31,8 +32,6 @@ exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 us
 /// The control ends with so many mismatches, or, should they not come, after so many migrations. That is many more than it
 /// takes on average, as the threads can keep step for a while, and then most KVM_RUNs end where they began.
 const CONTROL: Limits = Limits { mismatches: 10, migrations: 20_000 };
-/// Migrations in which a kernel that is late after KVM_RUN has to be late after other system calls too.
-const WITHOUT_KVM: u32 = 20_000;
 /// Fewer moves than one in so many migrations, or none, and nothing was tested.
 const MIGRATIONS_A_MOVE: u32 = 1000;
 
@@ -87,16 +86,6 @@ impl Bench {
 
     fn trial(&mut self, source: Source, limits: Limits) -> Result<Outcome, Unmet> {
         trial::run(&mut || self.machine.run(), self.token, source, &self.cpus, limits)
-    }
-
-    /// The same with the plainest of system calls in place of KVM_RUN, until cpu_id is late once.
-    fn without_kvm(&self) -> Result<Outcome, Unmet> {
-        let limits = Limits { migrations: WITHOUT_KVM, mismatches: 1 };
-        let mut call = || {
-            process::id();
-            Ok(())
-        };
-        trial::run(&mut call, self.token, Source::Registered, &self.cpus, limits)
     }
 }
 
@@ -173,8 +162,7 @@ fn first(outcome: &Outcome) -> Reason {
     })
 }
 
-/// powerpc alone looks for work before its way back to user space is over, and takes one more interrupt, which moves the
-/// thread, behind that (`syscall_exit_prepare`, since 7.2). cpu_id is late then, whatever the call was.
+/// A kernel that is late after other system calls too is so whatever KVM does.
 fn is_prompt(bench: &Bench, outcome: &Result<Outcome, Unmet>) -> Verdict {
     let outcome = found(outcome)?;
     if outcome.late == 0 {
@@ -184,7 +172,7 @@ fn is_prompt(bench: &Bench, outcome: &Result<Outcome, Unmet>) -> Verdict {
     if !cfg!(target_arch = "powerpc64") {
         return Err(late());
     }
-    let without = bench.without_kvm().inspect(|outcome| report("without KVM", outcome))?;
+    let without = after_system_calls(bench.token, &bench.cpus).inspect(|outcome| report("without KVM", outcome))?;
     if without.late == 0 {
         return Err(late());
     }

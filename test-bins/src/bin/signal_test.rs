@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
 use rseq_rt::process::ExitCode;
+use test_bins::exact::exact;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::load::pace;
@@ -177,7 +178,7 @@ fn judge(added: usize, aborts: usize, slots: &Slots) -> Verdict {
     let (handled, inner, deepest) = (HANDLED.load(Relaxed), HANDLER_ABORTS.load(Relaxed), DEEPEST.load(Relaxed));
     let (total, found) = (added + ADDED.load(Relaxed), slots.sum());
     note!("{total} added, {found} found, {aborts} aborts, {inner} in {handled} handlers, {deepest} deep");
-    ensure!(found == total, "{total} added but {found} found");
+    exact(total, found)?;
     ensure!(DEPTH.load(Relaxed) == 0, "a handler did not come back");
     in_time!(handled > 0, "no signal was handled");
     in_time!(aborts > 0, "no section was aborted before the deadline");

@@ -4,6 +4,7 @@
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, Registration, abi, arch};
 use rseq_rt::thread::{Builder, JoinHandle};
+use test_bins::exact::exact;
 use test_bins::index::ByCpu;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::Slots;
@@ -77,7 +78,7 @@ pub fn counter(short: bool) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
     let Totals { added, aborts } = until_aborted(|| count_together(&slots, short))?;
     note!("{PROCESSES} processes with one memory: {added} added, {} found, {aborts} aborts", slots.sum());
-    ensure!(slots.sum() == added, "{added} added but {} found", slots.sum());
+    exact(added, slots.sum())?;
     in_time!(aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use linux_raw_sys::general::SIGUSR1;
 use rseq_core::percpu::{self, PossibleCpus, SlotCounter};
+use test_bins::exact::exact;
 use test_bins::index::{ByCpu, ByMmCid, Choice, Here};
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::load::{self, pace};
@@ -57,7 +58,7 @@ pub fn by_cpu_id(short: bool) -> Verdict {
     let totals = until_aborted(|| in_processes(short, &|token, time| count::<ByCpu>(token, &slots, time)))?;
     let found = slots.sum();
     note!("{} added, {found} found, {} aborts", totals.added, totals.aborts);
-    ensure!(found == totals.added, "{} added but {found} found", totals.added);
+    exact(totals.added, found)?;
     in_time!(totals.aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }
@@ -75,7 +76,7 @@ pub fn by_the_core(short: bool) -> Verdict {
     let counter = SlotCounter::new(slots);
     let totals = in_processes(short, &|token, time| add_by_core(&counter, token, time))?;
     note!("{} added, {} found", totals.added, counter.sum());
-    ensure!(counter.sum() == totals.added, "{} added but {} found", totals.added, counter.sum());
+    exact(totals.added, counter.sum())?;
     Ok(())
 }
 

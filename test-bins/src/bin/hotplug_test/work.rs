@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rseq_core::{Aborted, Committed};
-use test_bins::ensure;
+use test_bins::exact::exact;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::load::{Load, MAX_THREADS, Record, Worker};
@@ -42,8 +42,7 @@ impl Work {
         load.migration = migration;
         let work = |worker: &Worker<'_>| self.tally.add(self.add::<C>(worker));
         let record = load.run_until(2 * PATIENCE, done, &work).or_fail("the load")?;
-        let (added, found) = (self.tally.done(), self.slots.sum());
-        ensure!(added == found, "{added} added but {found} found");
+        exact(self.tally.done(), self.slots.sum())?;
         self.tally.judge(name, false, &record, witness.aborts())
     }
 

@@ -6,6 +6,7 @@ use crate::workers::{self, Totals};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rseq_core::sys::{Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_core::{ByCpu, Index};
+use test_bins::exact::exact;
 use test_bins::index::Choice;
 use test_bins::ktap::{OrFail, Unmet, Verdict};
 use test_bins::slots::{SECOND, STRIDE, Slots};
@@ -85,7 +86,7 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     let Swaps { all, busy } = managed?;
     note!("{all} swaps, {busy} of them with a look at a counter in use");
     let (done, found) = (totals.done.load(Ordering::Relaxed), lists.iter().map(|list| list.0.sum_of_seconds()).sum());
-    workers::same("the sum of the counters", done, found)?;
+    exact(done, found)?;
     let can_look = F::INJECTS && done >= MANY_SECTIONS && cpu::affinity(0).is_ok_and(|allowed| allowed.count() > 1);
     in_time!(busy > 0 || !can_look, "no counter was looked at while workers used it");
     Ok(())
