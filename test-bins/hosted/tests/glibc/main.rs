@@ -4,6 +4,7 @@
 mod ambient;
 mod build;
 mod edges;
+mod fuzz;
 mod kept;
 mod linking;
 mod recorder;

@@ -110,7 +110,7 @@ pub trait Subject: Sized + Sync {
 }
 
 /// Operations of a round at most.
-const OPERATIONS: u64 = 100_000;
+const OPERATIONS: u64 = 20_000;
 
 /// A round to be played.
 #[derive(Debug)]

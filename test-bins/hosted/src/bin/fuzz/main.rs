@@ -2,7 +2,7 @@
 //! `fuzz [--type NAME] [--seed N] [--operations N] [--control NAME]`.
 //!
 //! A run consists of rounds. A round makes a new object and some threads, each with a signal handler that also uses the
-//! object. Timers interrupt the threads every 50 us; the threads change their CPUs, and are moved to others at any
+//! object. Timers interrupt the threads every 20 us; the threads change their CPUs, and are moved to others at any
 //! moment. Some rounds have a thread without a registration. Every item has a tag, so that one that is lost, doubled
 //! or out of order is named; at the end of a round all totals are exact. In every fourth round a single thread works on
 //! CPUs that it chooses, interrupted by signals only, and each result is that of a sequential model.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Between two signals to a thread.
-const PERIOD: Duration = Duration::from_micros(50);
+const PERIOD: Duration = Duration::from_micros(20);
 
 /// Signals that were handled.
 pub static SIGNALS: AtomicU64 = AtomicU64::new(0);

@@ -79,7 +79,8 @@ impl Items {
     }
 
     fn alloc(&mut self, region: &Regions, random: &mut Random) -> Outcome {
-        let most = 1 << random.below(12);
+        // A handler is not to be at work when the next signal comes.
+        let most = 1 << random.below(if self.seat.is_handler { 6 } else { 12 });
         let (size, align) = (1 + random.below(most), 1 << random.below(8));
         let Ok(layout) = Layout::from_size_align(size, align) else { return Ok(()) };
         // Whole copies are written by the others, which takes long.
