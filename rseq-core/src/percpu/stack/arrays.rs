@@ -83,7 +83,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     /// Runs a section on the slots of a class. None if this thread's sections are off; None inside if the section left
     /// because the slot is full, empty or closed.
     #[inline]
-    fn run<R>(
+    pub(super) fn run<R>(
         &self,
         class: Class,
         mut section: impl FnMut(Token<'static, Ambient, K>, Pointer, usize) -> Result<R, Error>,
@@ -300,7 +300,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     }
 
     /// The slot of an index, if there is one.
-    fn slot(&self, class: Class, index: u32) -> Option<Slot<'_>> {
+    pub(super) fn slot(&self, class: Class, index: u32) -> Option<Slot<'_>> {
         let slab = self.copies.iter().nth(index as usize)?;
         Some(Self::slot_in(class, slab))
     }
