@@ -7,6 +7,7 @@ mod edges;
 mod fuzz;
 mod kept;
 mod linking;
+mod plugin;
 mod recorder;
 mod registrations;
 mod unloading;
