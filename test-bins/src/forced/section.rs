@@ -1,12 +1,12 @@
 //! The critical sections of this very file: their descriptors as the linker laid them out, and where they lie in the text.
 
+use crate::ktap::{OrFail, Unmet, Verdict};
+use crate::sys::memory;
+use crate::{ensure, fail};
 use linux_raw_sys::general as raw;
 use rseq_core::abi::RseqCs;
-use test_bins::ktap::{OrFail, Unmet, Verdict};
-use test_bins::sys::memory;
-use test_bins::{ensure, fail};
 
-use crate::arch;
+use super::arch;
 
 unsafe extern "C" {
     static __start___rseq_cs: RseqCs;

@@ -1,7 +1,7 @@
 //! ARM in ARM state: the undefined instruction that Linux takes for a breakpoint.
 
+use crate::sys;
 use linux_raw_sys::general::SIGTRAP;
-use test_bins::sys;
 
 use super::{LONGEST, words_before};
 

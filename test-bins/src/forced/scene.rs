@@ -1,19 +1,39 @@
 //! The memory that operations work on, and how it looks before and after one.
 
+use crate::ktap::{OrFail, Unmet};
+use crate::skip;
+use crate::sys::cpu::{self, Set};
+use crate::sys::memory::Mapping;
 use rseq_core::sys::Errno;
 use rseq_core::{Area, Index, Token, arch as core_arch};
-use test_bins::ktap::{OrFail, Unmet};
-use test_bins::skip;
-use test_bins::sys::cpu::{self, Set};
-use test_bins::sys::memory::Mapping;
 
-use crate::breakpoint::{INPUTS, Published};
+use super::breakpoint::{INPUTS, Published};
 
 /// Bytes from one slot to the next.
 pub const STRIDE: usize = 64;
 const WORDS: usize = STRIDE / size_of::<usize>();
-/// The number of the word 8 bytes after a slot's first.
-const SECOND_WORD: usize = 8 / size_of::<usize>();
+
+/// What a slot holds.
+pub type Words = [usize; WORDS];
+
+/// A slot that holds these words, each at so many bytes from its first, and 0 elsewhere.
+pub fn words(held: &[(usize, usize)]) -> Words {
+    let mut words = [0; WORDS];
+    held.iter().for_each(|(at, word)| words[at / size_of::<usize>()] = *word);
+    words
+}
+
+/// A slot that holds two words, 8 bytes apart, and 0 elsewhere.
+pub fn pair([first, second]: [usize; 2]) -> Words {
+    words(&[(0, first), (8, second)])
+}
+
+/// The same with another word at `at` bytes.
+pub fn with(held: [usize; 2], at: usize, word: usize) -> Words {
+    let mut words = pair(held);
+    words[at / size_of::<usize>()] = word;
+    words
+}
 
 /// What slots hold at first, where they hold no address.
 pub const START: usize = 0x5ea7_0001;
@@ -28,6 +48,9 @@ pub const NEW_SECOND: usize = 0x2bad_5eed;
 /// Bytes to copy: two words at once, one more and single bytes on every architecture.
 pub const LENGTH: usize = 27;
 
+/// Bytes of a ring's buffer.
+pub const RING: usize = 96;
+
 /// What an operation may take, in the order of [`Scene::inputs`].
 pub mod takes {
     pub const WORD: u32 = 1 << 0;
@@ -41,6 +64,11 @@ pub mod takes {
     pub const SECOND: u32 = 1 << 8;
     pub const ARRAY: u32 = 1 << 9;
     pub const FREE: u32 = 1 << 10;
+    pub const FROM: u32 = 1 << 11;
+    pub const TO: u32 = 1 << 12;
+    pub const STATE: u32 = 1 << 13;
+    pub const RING: u32 = 1 << 14;
+    pub const SOURCE: u32 = 1 << 15;
 }
 
 /// What belongs to the thread, and what only its own operations reach.
@@ -62,6 +90,12 @@ pub struct Own {
     pub pieces: [u64; 2],
     pub from: [u8; 32],
     pub to: [u8; 32],
+    /// Three words of a section's own, 8 bytes apart.
+    pub state: [u64; 3],
+    /// What records are written to.
+    pub ring: [u8; RING],
+    /// Words of a record.
+    pub source: [usize; 8],
 }
 
 /// What the comparisons of an operation find, and where it takes place.
@@ -110,13 +144,16 @@ impl<A: Area, I: Index> Scene<'_, A, I> {
                 &raw const (*own).second,
                 &raw const (*own).array,
                 (&raw const (*own).free).cast(),
+                (&raw const (*own).from).cast(),
+                (&raw const (*own).to).cast(),
+                (&raw const (*own).state).cast(),
+                (&raw const (*own).ring).cast(),
+                (&raw const (*own).source).cast(),
             ]
         };
-        let [popped, second, array, free] = fields.map(|field| field as usize);
-        let word = self.word as usize;
-        let base = self.base as usize;
-        let all = [word, base, self.expect, self.expect_second, NEW, COUNT, NEW_SECOND, popped, second, array, free];
-        core::array::from_fn(|i| if takes >> i & 1 == 1 { all[i] } else { 0 })
+        let words = [self.word as usize, self.base as usize, self.expect, self.expect_second, NEW, COUNT, NEW_SECOND];
+        let mut all = words.into_iter().chain(fields.map(|field| field as usize)).enumerate();
+        core::array::from_fn(|_| all.next().map_or(0, |(i, input)| if takes >> i & 1 == 1 { input } else { 0 }))
     }
 }
 
@@ -176,12 +213,18 @@ impl Stage {
         self.base().wrapping_byte_add(slot * STRIDE)
     }
 
-    pub fn published(&self) -> Published {
-        Published { words: self.base(), before: self.before.address() as *const usize, count: self.count * WORDS }
+    /// All slots, but for the bytes from `private[0]` up to `private[1]` of each, which nobody reads before a commit.
+    pub fn published(&self, private: [usize; 2]) -> Published {
+        let private = private.map(|bytes| bytes / size_of::<usize>());
+        Published { words: self.base(), before: self.copy(), count: self.count * WORDS, slot: WORDS, private }
     }
 
-    /// Everything as before the operation; each slot holds `start`, the second word 8 bytes after the first.
-    pub fn reset(&self, start: impl Fn(&Own) -> [usize; 2]) {
+    fn copy(&self) -> *mut usize {
+        self.before.address() as *mut usize
+    }
+
+    /// Everything as before the operation; each slot holds `start`.
+    pub fn reset(&self, start: impl Fn(&Own) -> Words) {
         let own = self.own();
         // SAFETY: the mapping is that large, page-aligned and nobody else's; all-zero is valid for integers.
         let own = unsafe {
@@ -193,32 +236,29 @@ impl Stage {
         own.second = SECOND;
         own.array = &raw const own.table as usize;
         own.from = *b"restartable sequences in a scene";
-        let [first, second] = start(own);
+        own.source = core::array::from_fn(|i| NEW_SECOND + i);
+        let start = start(own);
         for i in 0..self.count * WORDS {
-            let value = match i % WORDS {
-                0 => first,
-                SECOND_WORD => second,
-                _ => 0,
-            };
             // SAFETY: both mappings have this many words.
             unsafe {
-                self.base().add(i).write_volatile(value);
-                (self.before.address() as *mut usize).add(i).write_volatile(value);
+                self.base().add(i).write_volatile(start[i % WORDS]);
+                self.copy().add(i).write_volatile(start[i % WORDS]);
             }
         }
     }
 
-    /// Whether slot `slot` holds `value` at `at` bytes, and everything else is as before.
-    pub fn changed_only(&self, slot: usize, at: usize, value: usize) -> bool {
-        // SAFETY: `slot` is one of the stage's, and `at` that of a word of it; both mappings have it.
-        let (holds, before) = unsafe {
-            let before = (self.before.address() as *mut usize).byte_add(slot * STRIDE + at);
-            (self.word(slot).byte_add(at).read_volatile() == value, before.replace(value))
-        };
-        let rest = self.published().is_untouched();
+    /// Whether slot `slot` holds `end`, and every other is as before, but for what is private.
+    pub fn changed_only(&self, slot: usize, end: &Words, private: [usize; 2]) -> bool {
+        let slot_words = |of: *mut usize| of.wrapping_add(slot * WORDS).cast::<Words>();
+        let (now, copy) = (slot_words(self.base()), slot_words(self.copy()));
+        // SAFETY: `slot` is one of the stage's; both mappings have it. Sections write it behind the compiler's back.
+        let (holds, before) = unsafe { (now.read_volatile(), copy.read()) };
         // SAFETY: as above.
-        unsafe { (self.before.address() as *mut usize).byte_add(slot * STRIDE + at).write(before) };
-        holds && rest
+        unsafe { copy.write(holds) };
+        let rest = self.published(private).is_untouched();
+        // SAFETY: as above.
+        unsafe { copy.write(before) };
+        holds == *end && rest
     }
 }
 

@@ -1,7 +1,7 @@
 //! riscv64: `c.ebreak`, two bytes long as the shortest instructions.
 
+use crate::sys;
 use linux_raw_sys::general::{__NR_riscv_flush_icache, SIGTRAP};
-use test_bins::sys;
 
 use super::{LONGEST, code};
 

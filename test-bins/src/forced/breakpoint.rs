@@ -2,14 +2,14 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use crate::sys::cpu::{self, Set};
+use crate::sys::process;
+use crate::sys::signal::{self, Action};
 use rseq_core::abi::Rseq;
 use rseq_core::arch as core_arch;
 use rseq_core::sys::Errno;
-use test_bins::sys::cpu::{self, Set};
-use test_bins::sys::process;
-use test_bins::sys::signal::{self, Action};
 
-use crate::arch;
+use super::arch;
 
 /// What to do at a point.
 #[derive(Clone, Copy)]
@@ -34,13 +34,18 @@ pub struct Published {
     pub words: *const usize,
     pub before: *const usize,
     pub count: usize,
+    /// Words of a slot, and from where on and up to where those are that anything may change.
+    pub slot: usize,
+    pub private: [usize; 2],
 }
 
 impl Published {
     /// Whether nothing changed.
     pub fn is_untouched(&self) -> bool {
+        let is_private = |i: usize| (self.private[0]..self.private[1]).contains(&(i % self.slot));
         // SAFETY: both are `count` words of the scene's memory. Volatile, because sections write it behind the compiler's back.
-        (0..self.count).all(|i| unsafe { self.words.add(i).read_volatile() == self.before.add(i).read_volatile() })
+        let is_same = |i| unsafe { self.words.add(i).read_volatile() == self.before.add(i).read_volatile() };
+        (0..self.count).all(|i| is_private(i) || is_same(i))
     }
 }
 
@@ -121,7 +126,7 @@ static SITES: [Site; 3] = [const { Site::unset() }; 3];
 
 static ABORT: AtomicUsize = AtomicUsize::new(0);
 static MOVES_TO: AtomicU32 = AtomicU32::new(u32::MAX);
-static PUBLISHED: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
+static PUBLISHED: [AtomicUsize; 6] = [const { AtomicUsize::new(0) }; 6];
 static COUNTS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
 /// The index of `aborted_behind` among them.
 const BEHIND: usize = 4;
@@ -129,7 +134,7 @@ const BEHIND: usize = 4;
 static SWITCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// The most values to look for in registers.
-pub const INPUTS: usize = 11;
+pub const INPUTS: usize = 16;
 
 const REGISTERS: usize = arch::REGISTERS.1;
 /// Registers are noted; not before the first instruction, and not after an abort that ended the call.
@@ -152,7 +157,8 @@ pub fn set(plan: &Plan, published: &Published, inputs: &[usize; INPUTS]) {
     COUNTS.iter().for_each(|count| count.store(0, Relaxed));
     ABORT.store(plan.abort, Relaxed);
     MOVES_TO.store(plan.moves_to.unwrap_or(u32::MAX), Relaxed);
-    let words = [published.words as usize, published.before as usize, published.count];
+    let &Published { words, before, count, slot, private: [from, to] } = published;
+    let words = [words as usize, before as usize, count, slot, from, to];
     PUBLISHED.iter().zip(words).for_each(|(cell, word)| cell.store(word, Relaxed));
     VALUES.iter().zip(inputs).for_each(|(cell, value)| cell.store(*value, Relaxed));
     WATCHED.store(false, Relaxed);
@@ -234,8 +240,8 @@ extern "C" fn trapped(_signal: i32, _info: *mut u8, context: *mut u8) {
             return;
         }
         None => {
-            test_bins::note!("stopped at {pc:#x}, where no breakpoint is");
-            process::exit(test_bins::ktap::FAIL);
+            crate::note!("stopped at {pc:#x}, where no breakpoint is");
+            process::exit(crate::ktap::FAIL);
         }
     }
     watch(context, site);
@@ -258,8 +264,9 @@ fn go_to(cpu: u32) {
 }
 
 fn record(aborted: bool) {
-    let [words, before, length] = [0, 1, 2].map(|i: usize| PUBLISHED[i].load(Relaxed));
-    let published = Published { words: words as *const usize, before: before as *const usize, count: length };
+    let [words, before, length, slot, from, to] = PUBLISHED.each_ref().map(|cell| cell.load(Relaxed));
+    let (words, before) = (words as *const usize, before as *const usize);
+    let published = Published { words, before, count: length, slot, private: [from, to] };
     let facts = [aborted, !aborted, aborted && rseq_cs() != 0, !published.is_untouched()];
     (0..facts.len()).filter(|fact| facts[*fact]).for_each(count);
 }

@@ -1,7 +1,7 @@
 //! mips64: `break`. In a delay slot, the saved program counter is that of the branch.
 
+use crate::sys;
 use linux_raw_sys::general::{__NR_cacheflush, SIGTRAP};
-use test_bins::sys;
 
 use super::{LONGEST, words_before};
 

@@ -2,14 +2,14 @@
 
 use core::fmt;
 
+use crate::fail;
+use crate::ktap::{OrFail, Unmet};
 use rseq_core::{Area, ByCpu, Index, Token};
-use test_bins::fail;
-use test_bins::ktap::{OrFail, Unmet};
 
-use crate::breakpoint::{self, Plan, Registers, Seen};
-use crate::cases::{Case, Ended, Family};
-use crate::scene::{self, Scene, Stage, State};
-use crate::sections::Section;
+use super::breakpoint::{self, Plan, Published, Registers, Seen};
+use super::case::{Case, Ended, Family};
+use super::scene::{self, Scene, Stage, State};
+use super::section::Section;
 
 /// What is wrong with a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,9 +135,9 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
 
     fn registers(&self, section: &Section) -> Result<(), Fault> {
         let registers = breakpoint::registers();
-        let declared = self.case.scratch + crate::arch::TEMPORARIES;
+        let declared = self.case.scratch + super::arch::TEMPORARIES;
         let wrong = match () {
-            () if crate::arch::INPUTS_IN_REGISTERS && registers.lost != 0 => Wrong::Input(registers.lost),
+            () if super::arch::INPUTS_IN_REGISTERS && registers.lost != 0 => Wrong::Input(registers.lost),
             () if registers.changed() > declared => Wrong::Registers(registers.changed()),
             () if registers.has_flags() => Wrong::Flags,
             () => return Ok(()),
@@ -185,7 +185,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         let abort_ends = self.case.family == Family::Caller;
         let plan = Plan { point, hits, abort: section.abort, moves_to, watched, abort_ends };
         let inputs = self.scene(state, false).inputs(self.case.takes);
-        breakpoint::set(&plan, &self.stage.published(), &inputs);
+        breakpoint::set(&plan, &self.published(), &inputs);
         let before = scene::index_now::<I>();
         let called = self.until_ended(section, point, state);
         let seen = breakpoint::clear();
@@ -197,14 +197,18 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         Ok(checked.map(|()| seen))
     }
 
+    fn published(&self) -> Published {
+        self.stage.published(self.case.private)
+    }
+
     fn scene(&self, state: State, is_retry: bool) -> Scene<'r, A, I> {
         let (stage, is_elsewhere) = (self.stage, state == State::Elsewhere && !is_retry);
         let at = scene::index_now::<I>() + usize::from(is_elsewhere);
         let word = stage.word(at);
         // SAFETY: the stage's own memory, which lives as long as the stage; no reference to it is held.
-        let [slot, _] = unsafe {
+        let slot = unsafe {
             (*stage.own()).table[2] = word as usize;
-            (self.case.start)(&*stage.own(), state.fails())
+            (self.case.start)(&*stage.own(), state.fails())[0]
         };
         let fails = state.fails();
         let [expect, expect_second] = self.case.expect(slot, fails);
@@ -230,7 +234,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             let has_moved = point < section.start && scene::index_now::<I>() != slot;
             if (aborted || is_elsewhere || has_moved) != (ended == Ended::Aborted) {
                 // A section that leaves by a wrong exit stays in `rseq_cs`, one that commits has published.
-                let was_aborted = breakpoint::rseq_cs() == 0 && self.stage.published().is_untouched();
+                let was_aborted = breakpoint::rseq_cs() == 0 && self.published().is_untouched();
                 return Err(match ended {
                     Ended::Aborted if was_aborted => Wrong::Interrupted,
                     Ended::Aborted => Wrong::Ending(ended),
@@ -256,10 +260,13 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         before: usize,
     ) -> Result<(), Wrong> {
         let (inside, behind) = (section.contains(point), point >= section.end);
-        let refused = state == State::Elsewhere && self.case.family == Family::Here;
+        let refuses = matches!(self.case.family, Family::Here | Family::Pinned);
+        // The thread is at another index before the section compares.
+        let is_unpinned = self.case.family == Family::Pinned && !behind && scene::index_now::<I>() != before;
         let expected = match state {
             State::Fails(_) => Ended::CompareFailed,
-            _ if refused => Ended::OutOfRange,
+            State::Elsewhere if refuses => Ended::OutOfRange,
+            _ if is_unpinned => Ended::CompareFailed,
             _ => Ended::Committed,
         };
         let commits = expected == Ended::Committed;
@@ -289,9 +296,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         // SAFETY: the stage's own memory; nobody writes it now.
         let own = unsafe { &*self.stage.own() };
         let result = if commits {
-            right_cpu && self.stage.changed_only(slot, self.case.at, (self.case.end)(own)) && (self.case.own)(own)
+            let end = (self.case.end)(own);
+            right_cpu && self.stage.changed_only(slot, &end, self.case.private) && (self.case.own)(own)
         } else {
-            self.stage.published().is_untouched()
+            self.published().is_untouched()
         };
         if result { Ok(()) } else { Err(Wrong::Result) }
     }
