@@ -50,6 +50,8 @@
 mod alloc;
 mod backend;
 mod before_main;
+mod canary;
+mod constructors;
 pub mod env;
 mod headers;
 pub mod io;
@@ -59,6 +61,7 @@ pub mod process;
 mod registration;
 mod relro;
 mod start;
+pub mod sync;
 mod sys;
 pub mod thread;
 mod tls;

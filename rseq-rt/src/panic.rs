@@ -25,7 +25,7 @@ extern "C" fn rust_eh_personality() -> ! {
 }
 
 /// As [`rust_eh_personality`].
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+#[cfg(not(rseq_rt_origin))]
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Resume() -> ! {
     exit_now(PANICKED)

@@ -2,7 +2,7 @@
 
 use crate::env::{self, InitialStack};
 use crate::process::{ExitCode, PANICKED, exit, exit_now};
-use crate::{backend, eprintln, registration, relro, thread, tls};
+use crate::{backend, constructors, eprintln, registration, relro, thread, tls};
 use rseq_core::arch;
 
 unsafe extern "Rust" {
@@ -28,16 +28,20 @@ unsafe extern "C" fn __rseq_rt_entry(stack: *mut usize) -> ! {
 /// As for [`__rseq_rt_entry`], and the thread pointer is set.
 pub unsafe fn run(stack: *const usize) -> ! {
     // SAFETY: `stack` is the kernel's, there is one thread, and nobody has read these cells yet.
-    unsafe {
+    let initial = unsafe {
         let initial = InitialStack::new(stack);
         env::remember(initial);
         tls::remember(tls::Image::of_program(&initial));
         thread::remember_page_size();
         relro::protect(&initial, thread::page_size());
-    }
+        initial
+    };
     check_thread_pointer();
-    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread.
-    unsafe { registration::before_main() };
+    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread. Constructors come last.
+    unsafe {
+        registration::before_main();
+        constructors::run(&initial);
+    }
     exit(__rseq_rt_main())
 }
 

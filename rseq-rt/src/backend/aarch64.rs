@@ -1,11 +1,15 @@
 //! aarch64: `tpidr_el0` is the thread pointer.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with two words at the thread pointer that belong to the ABI (ELF for the Arm 64-bit Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 16, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///

@@ -1,5 +1,6 @@
 //! 32-bit arm, EABI: the thread pointer is in a coprocessor register that only the kernel writes.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__ARM_NR_set_tls, __NR_clone, __NR_exit, __NR_munmap};
@@ -7,6 +8,9 @@ use rseq_core::sys::syscall;
 
 /// Variant I, with two words at the thread pointer that belong to the ABI (Addenda to the ABI for the Arm Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 8, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///

@@ -1,11 +1,15 @@
 //! LoongArch, 64 bits: `$tp` is the thread pointer, an ordinary register.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with the block right at the thread pointer (ELF psABI for the LoongArch Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///

@@ -1,5 +1,6 @@
 //! mips64, n64 ABI: the kernel keeps the thread pointer, and `rdhwr` reads it. Inline assembly for MIPS is unstable Rust.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap, __NR_set_thread_area};
@@ -7,6 +8,9 @@ use rseq_core::sys::syscall;
 
 /// Variant I, with the block 0x7000 bytes below the thread pointer (the MIPS chapter of glibc's TLS ABI).
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0x7000 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///

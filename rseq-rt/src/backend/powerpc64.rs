@@ -1,11 +1,15 @@
 //! powerpc64, ELFv2 ABI (all little-endian systems): `r13` is the thread pointer, an ordinary register.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with the block 0x7000 bytes below the thread pointer (64-bit ELF V2 ABI, "TLS").
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0x7000 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(-0x7010);
 
 /// Sets this thread's thread pointer.
 ///

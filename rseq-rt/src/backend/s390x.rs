@@ -1,11 +1,15 @@
 //! s390x: the thread pointer is in access registers 0 (high half) and 1 (low half).
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant II (zSeries ELF ABI supplement, "Thread-local storage").
 pub const TLS: Variant = Variant::Below;
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(0x28);
 
 /// Sets this thread's thread pointer.
 ///

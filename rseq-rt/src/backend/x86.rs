@@ -1,12 +1,16 @@
 //! i686: `gs` is the thread pointer, by way of a descriptor that the kernel changes with the thread. origin allocates the
 //! descriptor; threads use the same one.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant II (ELF Handling for Thread-Local Storage, section 3.4.2).
 pub const TLS: Variant = Variant::Below;
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(0x14);
 
 /// seg_32bit, limit_in_pages and useable of the kernel's `struct user_desc`.
 const FLAT: u32 = 0x51;

@@ -1,11 +1,15 @@
 //! x86-64: `fs` is the thread pointer, set by `arch_prctl` or by `clone`.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant II (x86-64 psABI, "Thread-Local Storage").
 pub const TLS: Variant = Variant::Below;
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(0x28);
 
 global_asm!(
     ".pushsection .text.__rseq_rt, \"ax\", @progbits",

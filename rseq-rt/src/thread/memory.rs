@@ -1,7 +1,7 @@
 //! One mapping a thread: guard page, stack, packet, TLS block, from low addresses to high ones.
 
 use super::MIN_STACK_SIZE;
-use crate::backend::{CALLER_FRAME, TLS};
+use crate::backend::{CALLER_FRAME, CANARY, TLS};
 use crate::before_main::BeforeMain;
 use crate::{env, sys, tls};
 use core::alloc::Layout;
@@ -71,10 +71,12 @@ impl Memory {
         }
         // SAFETY: the three parts are consecutive and end before `len`; `reserve` bytes are left for the TLS block.
         let parts = unsafe {
+            let thread_pointer = image.place(start.add(tls_start).as_ptr(), TLS);
+            CANARY.copy_to(thread_pointer);
             Parts {
                 packet: start.add(packet_start),
                 stack: start.add((packet_start - CALLER_FRAME) & !15).as_ptr().cast(),
-                thread_pointer: image.place(start.add(tls_start).as_ptr(), TLS),
+                thread_pointer,
             }
         };
         Ok((memory, parts))
