@@ -1,5 +1,6 @@
 //! The system calls of this runtime, typed.
 
+use core::ffi::CStr;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 use linux_raw_sys::general as nr;
@@ -23,6 +24,11 @@ const NR_FUTEX: u32 = nr::__NR_futex;
 #[cfg(target_arch = "riscv32")]
 const NR_FUTEX: u32 = nr::__NR_futex_time64;
 
+#[cfg(not(target_arch = "riscv32"))]
+const NR_FCNTL: u32 = nr::__NR_fcntl;
+#[cfg(target_arch = "riscv32")]
+const NR_FCNTL: u32 = nr::__NR_fcntl64;
+
 /// Offsets of `mmap2` count 4096-byte units; all of ours are 0.
 #[cfg(target_pointer_width = "64")]
 const NR_MMAP: u32 = nr::__NR_mmap;
@@ -43,6 +49,28 @@ pub fn wait_writable(fd: i32) -> Result<(), Errno> {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno),
     }
+}
+
+/// The flags of a descriptor; EBADF if it is closed.
+pub fn descriptor_flags(descriptor: i32) -> Result<usize, Errno> {
+    // SAFETY: the call takes numbers and changes nothing.
+    unsafe { syscall(NR_FCNTL, [descriptor as usize, nr::F_GETFD as usize, 0, 0, 0, 0]) }
+}
+
+/// Opens `/dev/null` for reading and writing.
+pub fn open_null() -> Result<usize, Errno> {
+    open(c"/dev/null", nr::O_RDWR)
+}
+
+/// Opens the root directory as a place only: neither to read nor to write.
+pub fn open_root() -> Result<usize, Errno> {
+    open(c"/", nr::O_PATH)
+}
+
+fn open(path: &CStr, flags: u32) -> Result<usize, Errno> {
+    let args = [nr::AT_FDCWD as usize, path.as_ptr() as usize, flags as usize, 0, 0, 0];
+    // SAFETY: the path is a C string that lives across the call.
+    unsafe { syscall(nr::__NR_openat, args) }
 }
 
 /// Ends the process.
@@ -164,10 +192,11 @@ pub fn gettid() -> u32 {
     unsafe { syscall(nr::__NR_gettid, [0; 6]) }.unwrap_or(0) as u32
 }
 
-/// Makes the kernel forget the word that it would clear at the end of this thread.
-pub fn forget_child_tid() {
+/// Makes the kernel forget the word that it would clear at the end of this thread. Where a filter refuses the call, the
+/// kernel still clears it.
+pub fn forget_child_tid() -> Result<(), Errno> {
     // SAFETY: a null pointer is documented as "none".
-    let _ = unsafe { syscall(nr::__NR_set_tid_address, [0; 6]) };
+    unsafe { syscall(nr::__NR_set_tid_address, [0; 6]) }.map(drop)
 }
 
 /// Blocks every signal in this thread.

@@ -13,7 +13,7 @@ use crate::{canary, eprintln, start, sys, tls};
 pub unsafe fn start(stack: *mut usize) -> ! {
     // SAFETY: the stack is as the kernel left it.
     let initial = unsafe { InitialStack::new(stack) };
-    let image = tls::Image::of_program(&initial);
+    let image = tls::Image::of_program(start::headers(&initial));
     let memory = sys::map(image.reserve(), 0).unwrap_or_else(|errno| {
         eprintln!("rseq-rt: no memory for thread-local storage: {errno}");
         exit_now(PANICKED)

@@ -27,6 +27,8 @@ global_asm!(
     ".globl _start",
     ".type _start, @function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 65", // nobody called it
     "addis 2, 12, .TOC. - _start@ha", // the kernel starts a program with its address in r12
     "addi 2, 2, .TOC. - _start@l",
     "mr 3, 1",
@@ -37,6 +39,8 @@ global_asm!(
     "bl __rseq_rt_entry",
     "nop",
     "trap",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -54,16 +58,23 @@ global_asm!(
     "neg 3, 3",
     "blr",
     "3: cmpdi 3, 0",
-    "beq 2f",
+    "beq __rseq_rt_child",
     "blr",
-    "2: ld 3, 0(1)", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 65", // it has no caller
+    "ld 3, 0(1)",
     "li 0, 0",
     "std 0, 0(1)",
     "mtlr 0",
     "bl __rseq_rt_thread",
     "nop",
     "trap",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

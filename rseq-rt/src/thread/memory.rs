@@ -92,15 +92,15 @@ impl Memory {
         unsafe { sys::unmap(self.start, self.len) };
     }
 
-    /// Gives the memory of the running thread back, and ends the thread.
+    /// Gives the memory of the running thread back, and ends the thread. The kernel must have forgotten the thread's tid word,
+    /// by [`sys::forget_child_tid`].
     ///
     /// # Safety
     ///
-    /// This is the thread's own memory, and no other thread uses it.
+    /// This is the thread's own memory, no other thread uses it, and the kernel has no word in it to clear.
     pub unsafe fn unmap_and_exit(self) -> ! {
-        sys::forget_child_tid();
         sys::block_signals();
-        // SAFETY: from here on no handler runs on this stack, and the kernel has no word to clear in it.
+        // SAFETY: from here on no handler runs on this stack; the rest is the caller's promise.
         unsafe { crate::backend::unmap_and_exit(self.start, self.len) }
     }
 }

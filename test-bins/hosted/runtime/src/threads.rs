@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::hint::black_box;
 
 use rseq_rt::thread;
@@ -13,15 +14,20 @@ extern "C" fn stop_here(number: u32) -> u32 {
     black_box(number)
 }
 
-/// One thread after the other.
+/// Threads that start while others are stopped, or go on.
 pub fn many() -> Result<(), String> {
-    for number in 0..20 {
-        let thread = thread::spawn(move || stop_here(number)).map_err(|errno| format!("spawn {number}: {errno}"))?;
-        if thread.join() != number {
-            return Err(format!("thread {number} returned something else"));
-        }
+    let mut threads = Vec::new();
+    for number in 0..60 {
+        threads.push(thread::spawn(move || stop_here(number)).map_err(|errno| format!("spawn {number}: {errno}"))?);
     }
-    Ok(())
+    match threads
+        .into_iter()
+        .enumerate()
+        .find_map(|(number, thread)| (thread.join() != number as u32).then_some(number))
+    {
+        None => Ok(()),
+        Some(number) => Err(format!("thread {number} returned something else")),
+    }
 }
 
 /// Where the program is.

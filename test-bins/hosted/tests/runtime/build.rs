@@ -23,8 +23,15 @@ pub const DEBUG: Variant = Variant { name: "debug", release: false, link: FIXED 
 /// With optimization, at a fixed address.
 pub const RELEASE: Variant = Variant { name: "release", release: true, link: FIXED };
 
+/// Without optimization, at an address of the kernel's choice.
+pub const DEBUG_PIE: Variant = Variant { name: "debug-pie", release: false, link: "-static-pie" };
+/// With optimization, at an address of the kernel's choice.
+pub const RELEASE_PIE: Variant = Variant { name: "release-pie", release: true, link: "-static-pie" };
+/// As [`RELEASE_PIE`], linked by GNU ld.
+pub const BFD_PIE: Variant = Variant { name: "bfd-pie", release: true, link: "-static-pie -fuse-ld=bfd" };
+
 /// The ways in which every part of the program is run.
-pub const VARIANTS: &[Variant] = &[DEBUG, RELEASE];
+pub const VARIANTS: &[Variant] = &[DEBUG, RELEASE, DEBUG_PIE, RELEASE_PIE, BFD_PIE];
 
 /// Runs a part of the program.
 pub fn run(variant: Variant, part: &str) -> Output {

@@ -2,6 +2,10 @@
 //! ways, under a debugger.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64"))]
 
+mod auxiliary;
 mod build;
 mod c;
+mod debugger;
 mod heap;
+mod links;
+mod panics;
