@@ -1,4 +1,4 @@
-//! One mapping a thread: guard page, stack, packet, TLS block, from low addresses to high ones.
+//! One mapping a thread: guard pages, stack, packet, TLS block, from low addresses to high ones.
 
 use super::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
@@ -11,6 +11,23 @@ use linux_raw_sys::general::{MAP_STACK, PROT_NONE};
 use rseq_core::sys::Errno;
 
 static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
+
+/// Bytes below a stack that cannot be accessed, at least: more than one page where compiled code does not touch each page of
+/// a large frame in turn (stack probes), so that such a frame does not reach what is below.
+const GUARD: usize = match () {
+    () if cfg!(target_arch = "arm") => 256 << 10,
+    () if cfg!(any(
+        target_arch = "riscv64",
+        target_arch = "riscv32",
+        target_arch = "loongarch64",
+        target_arch = "mips64",
+        target_arch = "mips64r6"
+    )) =>
+    {
+        1 << 20
+    }
+    () => 1,
+};
 
 /// Remembers the page size for threads to come.
 ///
@@ -57,14 +74,15 @@ impl Memory {
             return Err(Errno::EINVAL);
         }
         let image = tls::image();
-        let stack_end = add(page, stack_size)?;
+        let guard = GUARD.next_multiple_of(page);
+        let stack_end = add(guard, stack_size)?;
         let packet_start = round_up(add(stack_end, CALLER_FRAME)?, packet.align().max(16))?;
         let tls_start = add(packet_start, packet.size())?;
         let len = round_up(add(tls_start, image.reserve())?, page)?;
         let start = sys::map(len, MAP_STACK)?;
         let memory = Self { start, len };
-        // SAFETY: the guard page is the lowest page of the new mapping, and nobody knows it yet.
-        if let Err(errno) = unsafe { sys::protect(start, page, PROT_NONE) } {
+        // SAFETY: the guard is the lowest part of the new mapping, and nobody knows it yet.
+        if let Err(errno) = unsafe { sys::protect(start, guard, PROT_NONE) } {
             // SAFETY: the same.
             unsafe { memory.unmap() };
             return Err(errno);
