@@ -1,11 +1,16 @@
-//! One clear error for targets that this runtime has no start-up code for.
+//! Which start-up code this target has, and one clear error where there is none.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(rseq_rt_origin)");
     let variable = |name: &str| env::var(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let width = match variable("CARGO_CFG_TARGET_ARCH").as_str() {
+    let arch = variable("CARGO_CFG_TARGET_ARCH");
+    if env::var_os("CARGO_FEATURE_ORIGIN").is_some() && ["x86_64", "x86", "riscv64"].contains(&arch.as_str()) {
+        println!("cargo::rustc-cfg=rseq_rt_origin");
+    }
+    let width = match arch.as_str() {
         "aarch64" | "loongarch64" | "mips64" | "mips64r6" | "powerpc64" | "riscv64" | "s390x" | "x86_64" => "64",
         "arm" | "riscv32" | "x86" => "32",
         _ => "none",

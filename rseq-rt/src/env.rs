@@ -1,7 +1,7 @@
 //! Arguments, environment and auxiliary vector, as the kernel left them on the initial stack.
 
 use crate::before_main::BeforeMain;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use linux_raw_sys::auxvec::AT_NULL;
 
 /// What stands for an argument that is not UTF-8 in [`args`]: a string that is the name of nothing.
@@ -37,6 +37,17 @@ impl InitialStack {
         }
     }
 
+    /// What C's `main` gets: argc, argv, envp.
+    pub(crate) fn main_arguments(&self) -> (usize, *const *const c_char, *const *const c_char) {
+        (self.args.count(), self.args.0, self.variables.0)
+    }
+
+    /// The address of the first vector.
+    #[cfg(not(rseq_rt_origin))]
+    pub(crate) fn address(&self) -> usize {
+        self.args.0 as usize
+    }
+
     /// The value of an auxiliary-vector entry.
     pub(crate) fn auxv(&self, key: usize) -> Option<usize> {
         let mut entry = self.auxiliary;
@@ -57,7 +68,7 @@ impl InitialStack {
 
 /// A NULL-terminated array of C strings, and an iterator over the rest of it.
 #[derive(Clone, Copy)]
-struct Vector(*const *const core::ffi::c_char);
+struct Vector(*const *const c_char);
 
 impl Iterator for Vector {
     type Item = &'static CStr;

@@ -2,22 +2,50 @@
 
 use crate::env::InitialStack;
 use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
-use linux_raw_sys::elf::{Elf_Phdr, PT_PHDR};
+use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_LOAD, PT_PHDR};
 
-/// The header of this type, and what to add to its addresses.
-pub fn find(initial: &InitialStack, wanted: u32) -> Option<(&'static Elf_Phdr, usize)> {
-    let entry = |key: u32| initial.auxv(key as usize).unwrap_or(0);
-    let (first, each, count) = (entry(AT_PHDR), entry(AT_PHENT), entry(AT_PHNUM));
-    let (mut found, mut bias) = (None, 0);
-    for index in 0..count {
-        // SAFETY: the kernel says that there are `count` headers of `each` bytes, mapped with the executable.
-        let header = unsafe { &*((first + index * each) as *const Elf_Phdr) };
-        if header.p_type == PT_PHDR {
-            bias = first.wrapping_sub(header.p_vaddr);
-        }
-        if header.p_type == wanted {
-            found = Some(header);
-        }
+/// The headers, where the kernel says that they are.
+#[derive(Clone, Copy)]
+pub struct Headers {
+    first: usize,
+    each: usize,
+    count: usize,
+}
+
+impl Headers {
+    /// `None` where the kernel does not say.
+    pub fn of(initial: &InitialStack) -> Option<Self> {
+        let entry = |key: u32| initial.auxv(key as usize).filter(|&value| value != 0);
+        Some(Self { first: entry(AT_PHDR)?, each: entry(AT_PHENT)?, count: entry(AT_PHNUM)? })
     }
-    found.map(|header| (header, bias))
+
+    /// The last header of this type.
+    pub fn find(self, wanted: u32) -> Option<&'static Elf_Phdr> {
+        self.find_last(|header| header.p_type == wanted)
+    }
+
+    /// What to add to the addresses in the headers: 0 unless the program is position-independent.
+    pub fn bias(self) -> usize {
+        if let Some(own) = self.find(PT_PHDR) {
+            return self.first.wrapping_sub(own.p_vaddr);
+        }
+        // GNU ld leaves that one out where no dynamic linker is asked for. The headers follow the ELF header, which begins
+        // the file.
+        let begin = self.find_last(|header| header.p_type == PT_LOAD && header.p_offset == 0);
+        begin.map_or(0, |load| self.first.wrapping_sub(size_of::<Elf_Ehdr>()).wrapping_sub(load.p_vaddr))
+    }
+
+    fn find_last(self, is_wanted: impl Fn(&Elf_Phdr) -> bool) -> Option<&'static Elf_Phdr> {
+        let (mut found, mut index) = (None, 0);
+        while index < self.count {
+            let address = self.first.wrapping_add(index.wrapping_mul(self.each));
+            // SAFETY: the kernel says that there are `count` headers of `each` bytes, mapped with the executable.
+            let header = unsafe { &*(address as *const Elf_Phdr) };
+            if is_wanted(header) {
+                found = Some(header);
+            }
+            index = index.wrapping_add(1);
+        }
+        found
+    }
 }

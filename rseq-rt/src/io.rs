@@ -17,7 +17,7 @@ pub const ATOMIC_BYTES: usize = 2048;
 
 static LOST: AtomicI32 = AtomicI32::new(0);
 
-/// The first error that printing to standard output met. A closed descriptor (EBADF) does not count.
+/// The first error that printing to standard output met.
 pub(crate) fn lost_output() -> Option<Errno> {
     match LOST.load(Ordering::Relaxed) {
         0 => None,
@@ -96,7 +96,7 @@ pub fn write_fmt(fd: i32, text: fmt::Arguments<'_>) -> Result<(), Errno> {
 #[doc(hidden)]
 pub fn print(fd: i32, text: fmt::Arguments<'_>) {
     match write_fmt(fd, text) {
-        Err(errno) if fd == STDOUT && errno != Errno::EBADF => {
+        Err(errno) if fd == STDOUT => {
             let _ = LOST.compare_exchange(0, errno.0, Ordering::Relaxed, Ordering::Relaxed);
         }
         _ => {}

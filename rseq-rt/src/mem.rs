@@ -1,7 +1,7 @@
 //! The memory functions that compiled Rust code calls, where origin, which has its own, does not run.
 //!
 //! Every access is volatile: the compiler would otherwise see through these loops and replace them by calls of themselves.
-#![cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+#![cfg(not(rseq_rt_origin))]
 
 use core::ffi::c_int;
 

@@ -2,22 +2,42 @@
 
 use crate::io::{STDERR, write_fmt};
 use crate::process::{PANICKED, exit_now};
+use crate::sys;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-static PANICKING: AtomicBool = AtomicBool::new(false);
+/// The number of the thread that panicked first, or 0.
+static PANICKING: AtomicU32 = AtomicU32::new(0);
+
+/// How long another thread's panic waits for the first one's message, in hundredths of a second.
+const PATIENCE: u32 = 100;
 
 /// Prints file, line and message, and ends the process with [`PANICKED`]. It uses no thread-local storage, so that it
 /// works before there is any.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // A message that panics itself must not recurse.
-    if !PANICKING.swap(true, Ordering::Relaxed) {
-        let _ = write_fmt(STDERR, format_args!("{info}\n"));
+    let this = sys::gettid();
+    match PANICKING.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => say(format_args!("{info}\n")),
+        // The message panics.
+        Err(first) if first == this => match info.location() {
+            Some(place) => say(format_args!("panicked at {place}, in the message of a panic\n")),
+            None => say(format_args!("panicked in the message of a panic\n")),
+        },
+        // The first thread ends the process when it has said why. A child process has no such thread.
+        Err(_) => {
+            for _ in 0..PATIENCE {
+                let _ = sys::sleep(&mut [0, 10_000_000]);
+            }
+            say(format_args!("{info}\n"));
+        }
     }
     exit_now(PANICKED)
 }
 
+fn say(text: core::fmt::Arguments<'_>) {
+    let _ = write_fmt(STDERR, text);
+}
 /// Nothing unwinds here: with `panic = "abort"` no caller is left, but unoptimised code still names this function.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() -> ! {
@@ -25,7 +45,7 @@ extern "C" fn rust_eh_personality() -> ! {
 }
 
 /// As [`rust_eh_personality`].
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+#[cfg(not(rseq_rt_origin))]
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Resume() -> ! {
     exit_now(PANICKED)

@@ -45,7 +45,7 @@ impl Termination for ExitCode {
 
 /// Ends the process, with all its threads.
 ///
-/// Where printing to standard output failed, such as on a full disk, success becomes [`ExitCode::FAILURE`], with a line on
+/// Where printing to standard output failed, such as on a full disk or a descriptor that is open for reading only, success becomes [`ExitCode::FAILURE`], with a line on
 /// standard error: lost output is no success.
 pub fn exit(code: ExitCode) -> ! {
     match io::lost_output() {

@@ -5,6 +5,7 @@ use crate::process::{USAGE, exit_now};
 use crate::{env, eprintln};
 use core::fmt;
 use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
+use linux_raw_sys::auxvec::AT_SECURE;
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, Token};
 
 // The four symbols that others find the registration by. They are weak, as rseq-core's references to them are:
@@ -91,8 +92,12 @@ pub fn current() -> Option<Token<'static, OwnArea>> {
     OwnArea::current()
 }
 
-/// The mode that `RSEQ_RT` asks for; `None` is `off`. Ends the program on any other value.
+/// The mode that `RSEQ_RT` asks for; `None` is `off`. Ends the program on any other value. A program that runs with more
+/// rights than its caller has (`AT_SECURE`) takes no wishes.
 fn wanted() -> Option<Mode> {
+    if env::auxv(AT_SECURE as usize).is_some_and(|secure| secure != 0) {
+        return Some(Mode::Extended);
+    }
     match env::var_bytes("RSEQ_RT") {
         None | Some(b"" | b"extended") => Some(Mode::Extended),
         Some(b"legacy") => Some(Mode::Legacy),

@@ -1,8 +1,11 @@
 //! From the kernel's initial stack to `main`.
 
 use crate::env::{self, InitialStack};
+use crate::headers::Headers;
+use crate::io::STDERR;
 use crate::process::{ExitCode, PANICKED, exit, exit_now};
-use crate::{backend, eprintln, registration, relro, thread, tls};
+use crate::{backend, constructors, descriptors, eprintln, registration, relocate, relro, sys, thread, tls};
+use linux_raw_sys::elf::PT_INTERP;
 use rseq_core::arch;
 
 unsafe extern "Rust" {
@@ -17,8 +20,41 @@ unsafe extern "Rust" {
 /// `stack` is the stack pointer with which the kernel started the program.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_entry(stack: *mut usize) -> ! {
-    // SAFETY: the kernel's initial stack is untouched, and this is the only thread.
+    // SAFETY: the stack is the kernel's, and nothing was relocated yet but by a dynamic linker.
+    let known = unsafe { relocate::relocate(stack as usize) };
+    // SAFETY: the same stack.
+    unsafe { relocated(stack, known) }
+}
+
+/// Starts the program, whose addresses are right from here on, unless `known` is false: then there are others.
+///
+/// # Safety
+///
+/// As [`__rseq_rt_entry`].
+#[inline(never)]
+unsafe fn relocated(stack: *mut usize, known: bool) -> ! {
+    // SAFETY: the kernel's initial stack is untouched.
+    let initial = unsafe { InitialStack::new(stack) };
+    if headers(&initial).find(PT_INTERP).is_some() {
+        refuse("rseq-rt: the program was linked for a dynamic linker: link with -static or -static-pie\n");
+    }
+    if !known {
+        refuse("rseq-rt: the program has relocations that need a dynamic linker\n");
+    }
+    // SAFETY: the stack is the kernel's.
     unsafe { backend::start(stack) }
+}
+
+/// The program's headers. Ends a program without.
+pub fn headers(initial: &InitialStack) -> Headers {
+    Headers::of(initial).unwrap_or_else(|| refuse("rseq-rt: the kernel does not say where the program is (AT_PHDR)\n"))
+}
+
+/// Ends the program before it has begun. Nothing of it needs to be in place.
+#[cold]
+pub fn refuse(why: &str) -> ! {
+    let _ = sys::write(STDERR, why.as_bytes());
+    exit_now(PANICKED)
 }
 
 /// Runs the program once the main thread has its thread-local storage.
@@ -28,16 +64,22 @@ unsafe extern "C" fn __rseq_rt_entry(stack: *mut usize) -> ! {
 /// As for [`__rseq_rt_entry`], and the thread pointer is set.
 pub unsafe fn run(stack: *const usize) -> ! {
     // SAFETY: `stack` is the kernel's, there is one thread, and nobody has read these cells yet.
-    unsafe {
+    let initial = unsafe {
         let initial = InitialStack::new(stack);
+        let headers = headers(&initial);
         env::remember(initial);
-        tls::remember(tls::Image::of_program(&initial));
+        tls::remember(tls::Image::of_program(headers));
         thread::remember_page_size();
-        relro::protect(&initial, thread::page_size());
-    }
+        relro::protect(headers, thread::page_size());
+        initial
+    };
+    descriptors::open_standard();
     check_thread_pointer();
-    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread.
-    unsafe { registration::before_main() };
+    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread. Constructors come last.
+    unsafe {
+        registration::before_main();
+        constructors::run(&initial);
+    }
     exit(__rseq_rt_main())
 }
 

@@ -1,5 +1,6 @@
 //! The system calls of this runtime, typed.
 
+use core::ffi::CStr;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 use linux_raw_sys::general as nr;
@@ -23,6 +24,11 @@ const NR_FUTEX: u32 = nr::__NR_futex;
 #[cfg(target_arch = "riscv32")]
 const NR_FUTEX: u32 = nr::__NR_futex_time64;
 
+#[cfg(not(target_arch = "riscv32"))]
+const NR_FCNTL: u32 = nr::__NR_fcntl;
+#[cfg(target_arch = "riscv32")]
+const NR_FCNTL: u32 = nr::__NR_fcntl64;
+
 /// Offsets of `mmap2` count 4096-byte units; all of ours are 0.
 #[cfg(target_pointer_width = "64")]
 const NR_MMAP: u32 = nr::__NR_mmap;
@@ -43,6 +49,28 @@ pub fn wait_writable(fd: i32) -> Result<(), Errno> {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno),
     }
+}
+
+/// The flags of a descriptor; EBADF if it is closed.
+pub fn descriptor_flags(descriptor: i32) -> Result<usize, Errno> {
+    // SAFETY: the call takes numbers and changes nothing.
+    unsafe { syscall(NR_FCNTL, [descriptor as usize, nr::F_GETFD as usize, 0, 0, 0, 0]) }
+}
+
+/// Opens `/dev/null` for reading and writing.
+pub fn open_null() -> Result<usize, Errno> {
+    open(c"/dev/null", nr::O_RDWR)
+}
+
+/// Opens the root directory as a place only: neither to read nor to write.
+pub fn open_root() -> Result<usize, Errno> {
+    open(c"/", nr::O_PATH)
+}
+
+fn open(path: &CStr, flags: u32) -> Result<usize, Errno> {
+    let args = [nr::AT_FDCWD as usize, path.as_ptr() as usize, flags as usize, 0, 0, 0];
+    // SAFETY: the path is a C string that lives across the call.
+    unsafe { syscall(nr::__NR_openat, args) }
 }
 
 /// Ends the process.
@@ -93,6 +121,34 @@ pub unsafe fn unmap(address: NonNull<u8>, len: usize) {
     let _ = unsafe { syscall(nr::__NR_munmap, [address.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
+/// Gives a mapping another length, and perhaps another address.
+///
+/// # Errors
+///
+/// Those of `mremap(2)`; the mapping is as it was then.
+///
+/// # Safety
+///
+/// The `old` bytes are one mapping of the caller's, who uses the result instead from here on.
+#[cfg(feature = "alloc")]
+pub unsafe fn remap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Errno> {
+    let args = [address.as_ptr() as usize, old, new, nr::MREMAP_MAYMOVE as usize, 0, 0];
+    // SAFETY: the caller owns the pages.
+    let address = unsafe { syscall(nr::__NR_mremap, args) }?;
+    NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
+}
+
+/// `madvise(2)`.
+///
+/// # Safety
+///
+/// The pages are the caller's, who answers for what the advice does to them.
+#[cfg(feature = "alloc")]
+pub unsafe fn advise(address: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
+    // SAFETY: the caller's promise.
+    unsafe { syscall(nr::__NR_madvise, [address.as_ptr() as usize, len, advice as usize, 0, 0, 0]) }.map(drop)
+}
+
 /// Who waits for a futex, and so which kind of key the kernel looks it up by.
 #[derive(Clone, Copy)]
 pub enum FutexKey {
@@ -136,10 +192,11 @@ pub fn gettid() -> u32 {
     unsafe { syscall(nr::__NR_gettid, [0; 6]) }.unwrap_or(0) as u32
 }
 
-/// Makes the kernel forget the word that it would clear at the end of this thread.
-pub fn forget_child_tid() {
+/// Makes the kernel forget the word that it would clear at the end of this thread. Where a filter refuses the call, the
+/// kernel still clears it.
+pub fn forget_child_tid() -> Result<(), Errno> {
     // SAFETY: a null pointer is documented as "none".
-    let _ = unsafe { syscall(nr::__NR_set_tid_address, [0; 6]) };
+    unsafe { syscall(nr::__NR_set_tid_address, [0; 6]) }.map(drop)
 }
 
 /// Blocks every signal in this thread.
@@ -151,7 +208,7 @@ pub fn block_signals() {
 }
 
 /// Sets the soft limit of the stack's size in bytes, and returns the limits (soft, hard) from before.
-#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64"))]
+#[cfg(rseq_rt_origin)]
 pub fn stack_limit(new: Option<[u64; 2]>) -> Result<[u64; 2], Errno> {
     let mut old = [0_u64; 2];
     let new = new.as_ref().map_or(0, |limits| limits.as_ptr() as usize);

@@ -1,8 +1,7 @@
 //! Where the TLS block and the thread pointer go, computed as linkers compute local-exec offsets.
 
 use crate::before_main::BeforeMain;
-use crate::env::InitialStack;
-use crate::headers;
+use crate::headers::Headers;
 use core::fmt;
 use core::ptr::{copy_nonoverlapping, null};
 use linux_raw_sys::elf::{Elf_Phdr, PT_TLS};
@@ -47,8 +46,8 @@ const EMPTY: Image = Image { start: null(), file_size: 0, size: 0, align: 1, ske
 
 impl Image {
     /// Reads the executable's program headers.
-    pub fn of_program(initial: &InitialStack) -> Self {
-        headers::find(initial, PT_TLS).map_or(EMPTY, |(header, bias)| Self::from_header(header, bias))
+    pub fn of_program(headers: Headers) -> Self {
+        headers.find(PT_TLS).map_or(EMPTY, |header| Self::from_header(header, headers.bias()))
     }
 
     fn from_header(header: &Elf_Phdr, bias: usize) -> Self {

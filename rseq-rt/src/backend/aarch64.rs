@@ -1,11 +1,15 @@
 //! aarch64: `tpidr_el0` is the thread pointer.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with two words at the thread pointer that belong to the ABI (ELF for the Arm 64-bit Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 16, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///
@@ -23,6 +27,8 @@ global_asm!(
     ".globl _start",
     ".type _start, %function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 30", // nobody called it
     "mov x29, #0", // backtraces end here
     "mov x30, #0",
     "mov x0, sp",
@@ -30,6 +36,8 @@ global_asm!(
     "mov sp, x1",
     "bl __rseq_rt_entry",
     "brk #1",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -42,14 +50,21 @@ global_asm!(
     "ldr x3, [x5, #32]",  // tls
     "mov x8, #{clone}",
     "svc #0",
-    "cbz x0, 2f",
+    "cbz x0, __rseq_rt_child",
     "ret",
-    "2: mov x29, #0", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, %function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 30", // it has no caller
+    "mov x29, #0",
     "mov x30, #0",
     "ldr x0, [sp]",
     "bl __rseq_rt_thread",
     "brk #1",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, %function",

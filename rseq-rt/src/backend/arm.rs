@@ -1,5 +1,6 @@
 //! 32-bit arm, EABI: the thread pointer is in a coprocessor register that only the kernel writes.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__ARM_NR_set_tls, __NR_clone, __NR_exit, __NR_munmap};
@@ -7,6 +8,9 @@ use rseq_core::sys::syscall;
 
 /// Variant I, with two words at the thread pointer that belong to the ABI (Addenda to the ABI for the Arm Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 8, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///
@@ -24,6 +28,8 @@ global_asm!(
     ".globl _start",
     ".type _start, %function",
     "_start:",
+    ".fnstart",
+    ".cantunwind", // nobody called it
     "mov r11, #0", // backtraces end here
     "mov lr, #0",
     "mov r0, sp",
@@ -31,6 +37,8 @@ global_asm!(
     "mov sp, r1",
     "bl __rseq_rt_entry",
     "udf #0",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".fnend",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -46,15 +54,22 @@ global_asm!(
     "mov r7, #{clone}",
     "svc #0",
     "cmp r0, #0",
-    "beq 2f",
+    "beq __rseq_rt_child",
     "pop {{r4, r7}}",
     "bx lr",
-    "2: mov r11, #0", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, %function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".fnstart",
+    ".cantunwind", // it has no caller
+    "mov r11, #0",
     "mov lr, #0",
     "ldr r0, [sp]",
     "bl __rseq_rt_thread",
     "udf #0",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".fnend",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, %function",

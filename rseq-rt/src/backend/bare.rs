@@ -3,7 +3,7 @@
 use super::arch;
 use crate::env::InitialStack;
 use crate::process::{PANICKED, exit_now};
-use crate::{eprintln, start, sys, tls};
+use crate::{canary, eprintln, start, sys, tls};
 
 /// Starts the program.
 ///
@@ -12,7 +12,8 @@ use crate::{eprintln, start, sys, tls};
 /// `stack` is the stack pointer with which the kernel started the program.
 pub unsafe fn start(stack: *mut usize) -> ! {
     // SAFETY: the stack is as the kernel left it.
-    let image = tls::Image::of_program(&unsafe { InitialStack::new(stack) });
+    let initial = unsafe { InitialStack::new(stack) };
+    let image = tls::Image::of_program(start::headers(&initial));
     let memory = sys::map(image.reserve(), 0).unwrap_or_else(|errno| {
         eprintln!("rseq-rt: no memory for thread-local storage: {errno}");
         exit_now(PANICKED)
@@ -20,7 +21,9 @@ pub unsafe fn start(stack: *mut usize) -> ! {
     // SAFETY: the mapping is fresh and has the size that the image asks for; it is never given back, so the thread pointer
     // stays valid. Nothing in this crate uses thread-local storage before this line.
     unsafe {
-        arch::set_thread_pointer(image.place(memory.as_ptr(), arch::TLS));
+        let pointer = image.place(memory.as_ptr(), arch::TLS);
+        canary::set(&initial, pointer);
+        arch::set_thread_pointer(pointer);
         start::run(stack)
     }
 }

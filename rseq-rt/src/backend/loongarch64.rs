@@ -1,11 +1,15 @@
 //! LoongArch, 64 bits: `$tp` is the thread pointer, an ordinary register.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with the block right at the thread pointer (ELF psABI for the LoongArch Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///
@@ -23,12 +27,16 @@ global_asm!(
     ".globl _start",
     ".type _start, @function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 1", // nobody called it
     "move $fp, $zero", // backtraces end here
     "move $ra, $zero",
     "move $a0, $sp",
     "bstrins.d $sp, $zero, 3, 0", // a multiple of 16
     "bl __rseq_rt_entry",
     "break 0",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -42,14 +50,21 @@ global_asm!(
     "ld.d $a4, $t0, 32",  // tls
     "li.w $a7, {clone}",
     "syscall 0",
-    "beqz $a0, 2f",
+    "beqz $a0, __rseq_rt_child",
     "ret",
-    "2: move $fp, $zero", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 1", // it has no caller
+    "move $fp, $zero",
     "move $ra, $zero",
     "ld.d $a0, $sp, 0",
     "bl __rseq_rt_thread",
     "break 0",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

@@ -1,5 +1,6 @@
 //! mips64, n64 ABI: the kernel keeps the thread pointer, and `rdhwr` reads it. Inline assembly for MIPS is unstable Rust.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap, __NR_set_thread_area};
@@ -7,6 +8,9 @@ use rseq_core::sys::syscall;
 
 /// Variant I, with the block 0x7000 bytes below the thread pointer (the MIPS chapter of glibc's TLS ABI).
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0x7000 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 /// Sets this thread's thread pointer.
 ///
@@ -53,6 +57,8 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     "__start:",
+    ".cfi_startproc",
+    ".cfi_undefined 31", // nobody called it
     "move $30, $0", // backtraces end here
     "move $31, $0",
     "move $4, $29",
@@ -60,6 +66,8 @@ global_asm!(
     "and $29, $29, $2",
     call!("__rseq_rt_entry"),
     "break",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -75,18 +83,25 @@ global_asm!(
     "syscall",
     "bnez $7, 3f", // then $2 is an error number
     "nop",
-    "beqz $2, 2f",
+    "beqz $2, __rseq_rt_child",
     "nop",
     "jr $31",
     "nop",
     "3: jr $31",
     "dnegu $2, $2", // in the branch's delay slot
-    "2: move $30, $0", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 31", // it has no caller
+    "move $30, $0",
     "move $31, $0",
     "ld $4, 0($29)",
     call!("__rseq_rt_thread"),
     "break",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

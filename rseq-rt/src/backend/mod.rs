@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `_start` | passes the initial stack pointer to `__rseq_rt_entry`, on an aligned stack, with a frame that ends backtraces |
 //! | `TLS: Variant` | where the ABI puts the TLS block |
+//! | `CANARY: Canary` | where the ABI has the stack canary |
 //! | `set_thread_pointer(pointer)` | only where [`bare`] starts the program |
 //! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; in the child, calls `__rseq_rt_thread` with the word at the top of the stack |
 //! | `__rseq_rt_unmap_and_exit(address, len) -> !` | `munmap(2)`, then `exit(2)`, without touching the stack |
@@ -28,15 +29,15 @@
 #[cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), path = "mips64.rs")]
 mod arch;
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+#[cfg(not(rseq_rt_origin))]
 mod bare;
-#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64"))]
+#[cfg(rseq_rt_origin)]
 mod origin;
 
-pub use arch::TLS;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64")))]
+pub use arch::{CANARY, TLS};
+#[cfg(not(rseq_rt_origin))]
 pub use bare::start;
-#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "riscv64"))]
+#[cfg(rseq_rt_origin)]
 pub use origin::start;
 
 use core::ptr::NonNull;

@@ -2,7 +2,9 @@
 //! pointer.
 
 use crate::before_main::BeforeMain;
+use crate::env::InitialStack;
 use crate::{start, sys};
+use linux_raw_sys::auxvec::{AT_EXECFN, AT_PAGESZ, AT_RANDOM};
 
 /// origin 0.26.2 takes the soft limit of the stack, in bytes, for its size: it panics on `RLIM_INFINITY`, and subtracts
 /// any other number from an address. While it starts, the limit is at most this.
@@ -17,6 +19,12 @@ static UNTAMED: BeforeMain<[u64; 2]> = BeforeMain::new();
 ///
 /// `stack` is the stack pointer with which the kernel started the program.
 pub unsafe fn start(stack: *mut usize) -> ! {
+    // SAFETY: the stack is as the kernel left it.
+    let initial = unsafe { InitialStack::new(stack) };
+    // origin uses these without a look at them.
+    if [AT_RANDOM, AT_EXECFN, AT_PAGESZ].iter().any(|&key| initial.auxv(key as usize).unwrap_or(0) == 0) {
+        start::refuse("rseq-rt: the kernel left out one of AT_RANDOM, AT_EXECFN and AT_PAGESZ\n");
+    }
     // SAFETY: this is the only thread.
     unsafe { tame_stack_limit() };
     // SAFETY: the stack is as the kernel left it.

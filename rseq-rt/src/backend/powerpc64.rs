@@ -1,11 +1,15 @@
 //! powerpc64, ELFv2 ABI (all little-endian systems): `r13` is the thread pointer, an ordinary register.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with the block 0x7000 bytes below the thread pointer (64-bit ELF V2 ABI, "TLS").
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0x7000 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(-0x7010);
 
 /// Sets this thread's thread pointer.
 ///
@@ -23,6 +27,8 @@ global_asm!(
     ".globl _start",
     ".type _start, @function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 65", // nobody called it
     "addis 2, 12, .TOC. - _start@ha", // the kernel starts a program with its address in r12
     "addi 2, 2, .TOC. - _start@l",
     "mr 3, 1",
@@ -33,6 +39,8 @@ global_asm!(
     "bl __rseq_rt_entry",
     "nop",
     "trap",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -50,16 +58,23 @@ global_asm!(
     "neg 3, 3",
     "blr",
     "3: cmpdi 3, 0",
-    "beq 2f",
+    "beq __rseq_rt_child",
     "blr",
-    "2: ld 3, 0(1)", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 65", // it has no caller
+    "ld 3, 0(1)",
     "li 0, 0",
     "std 0, 0(1)",
     "mtlr 0",
     "bl __rseq_rt_thread",
     "nop",
     "trap",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

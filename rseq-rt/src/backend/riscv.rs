@@ -1,11 +1,15 @@
 //! RISC-V, 64 and 32 bits: `tp` is the thread pointer, an ordinary register.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant I, with the block right at the thread pointer (RISC-V ELF psABI).
 pub const TLS: Variant = Variant::Above { reserved: 0, bias: 0 };
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::Global;
 
 const WORD: usize = size_of::<usize>();
 
@@ -28,7 +32,7 @@ macro_rules! load {
 /// # Safety
 ///
 /// `pointer` belongs to a filled TLS block that lives as long as the thread, which uses no other.
-#[cfg(target_arch = "riscv32")]
+#[cfg(not(rseq_rt_origin))]
 pub unsafe fn set_thread_pointer(pointer: usize) {
     // SAFETY: compiled code never uses this register for anything else; the caller answers for what it points to.
     unsafe { core::arch::asm!("mv tp, {}", in(reg) pointer, options(nostack, preserves_flags)) };
@@ -40,6 +44,8 @@ global_asm!(
     ".globl _start",
     ".type _start, @function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 1", // nobody called it
     ".option push",
     ".option norelax", // relaxed, this would be gp = gp
     "lla gp, __global_pointer$",
@@ -50,6 +56,8 @@ global_asm!(
     "andi sp, sp, -16",
     "call __rseq_rt_entry",
     "unimp",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -63,14 +71,21 @@ global_asm!(
     load!("a3, 4*{word}(t0)"),    // tls
     "li a7, {clone}",
     "ecall",
-    "beqz a0, 2f",
+    "beqz a0, __rseq_rt_child",
     "ret",
-    "2: li s0, 0", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 1", // it has no caller
+    "li s0, 0",
     "li ra, 0",
     load!("a0, 0(sp)"),
     "call __rseq_rt_thread",
     "unimp",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

@@ -1,11 +1,15 @@
 //! s390x: the thread pointer is in access registers 0 (high half) and 1 (low half).
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::{asm, global_asm};
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 
 /// Variant II (zSeries ELF ABI supplement, "Thread-local storage").
 pub const TLS: Variant = Variant::Below;
+
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(0x28);
 
 /// Sets this thread's thread pointer.
 ///
@@ -31,11 +35,15 @@ global_asm!(
     ".globl _start",
     ".type _start, @function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 14", // nobody called it
     "lgr %r2, %r15",
     "aghi %r15, -160", // the frame in which the callee saves registers
     "xc 0(8, %r15), 0(%r15)", // backtraces end here
     "brasl %r14, __rseq_rt_entry",
     ".short 0", // an illegal instruction
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     // This call, alone of all architectures', takes the stack first.
@@ -52,14 +60,21 @@ global_asm!(
     "lghi %r1, {clone}",
     "svc 0",
     "ltgr %r2, %r2",
-    "je 2f",
+    "je __rseq_rt_child",
     "lg %r6, 48(%r15)",
     "br %r14",
-    "2: lg %r2, 0(%r15)", // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 14", // it has no caller
+    "lg %r2, 0(%r15)",
     "xc 0(8, %r15), 0(%r15)",
     "brasl %r14, __rseq_rt_thread",
     ".short 0",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

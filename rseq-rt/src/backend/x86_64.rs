@@ -1,5 +1,6 @@
 //! x86-64: `fs` is the thread pointer, set by `arch_prctl` or by `clone`.
 
+use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
 use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
@@ -7,16 +8,37 @@ use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
 /// Variant II (x86-64 psABI, "Thread-Local Storage").
 pub const TLS: Variant = Variant::Below;
 
+/// As GCC and LLVM have it.
+pub const CANARY: Canary = Canary::InThread(0x28);
+
+/// Sets this thread's thread pointer.
+///
+/// # Safety
+///
+/// `pointer` belongs to a filled TLS block that lives as long as the thread, which uses no other.
+#[cfg(not(rseq_rt_origin))]
+pub unsafe fn set_thread_pointer(pointer: usize) {
+    use linux_raw_sys::general::__NR_arch_prctl;
+    /// `<asm/prctl.h>`.
+    const ARCH_SET_FS: usize = 0x1002;
+    // SAFETY: the call stores a number; the caller answers for what it points to. It has no error for user addresses.
+    let _ = unsafe { rseq_core::sys::syscall(__NR_arch_prctl, [ARCH_SET_FS, pointer, 0, 0, 0, 0]) };
+}
+
 global_asm!(
     ".pushsection .text.__rseq_rt, \"ax\", @progbits",
     ".globl _start",
     ".type _start, @function",
     "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined 16", // nobody called it
     "xor ebp, ebp",         // backtraces end here
     "mov rdi, rsp",
     "and rsp, -16",
     "call __rseq_rt_entry",
     "ud2",
+    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".cfi_endproc",
     ".size _start, . - _start",
     "",
     ".globl __rseq_rt_clone",
@@ -30,13 +52,20 @@ global_asm!(
     "mov rdi, [rdi]",       // flags
     "syscall",
     "test rax, rax",
-    "jz 2f",
+    "jz __rseq_rt_child",
     "ret",
-    "2: xor ebp, ebp",      // the child, on its own stack
+    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    "",
+    ".type __rseq_rt_child, @function",
+    "__rseq_rt_child:", // a new thread, on its own stack
+    ".cfi_startproc",
+    ".cfi_undefined 16", // it has no caller
+    "xor ebp, ebp",
     "mov rdi, [rsp]",
     "call __rseq_rt_thread",
     "ud2",
-    ".size __rseq_rt_clone, . - __rseq_rt_clone",
+    ".cfi_endproc",
+    ".size __rseq_rt_child, . - __rseq_rt_child",
     "",
     ".globl __rseq_rt_unmap_and_exit",
     ".type __rseq_rt_unmap_and_exit, @function",

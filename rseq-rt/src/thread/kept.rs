@@ -1,5 +1,5 @@
-//! The memory of detached threads that could not release their rseq registration, kept until the kernel has seen them
-//! end.
+//! The memory of detached threads whose rseq registration, or tid word, the kernel did not let go of, kept until it has
+//! seen them end.
 
 use super::packet::Control;
 use core::ptr::{self, NonNull};

@@ -1,7 +1,7 @@
-//! One mapping a thread: guard page, stack, packet, TLS block, from low addresses to high ones.
+//! One mapping a thread: guard pages, stack, packet, TLS block, from low addresses to high ones.
 
 use super::MIN_STACK_SIZE;
-use crate::backend::{CALLER_FRAME, TLS};
+use crate::backend::{CALLER_FRAME, CANARY, TLS};
 use crate::before_main::BeforeMain;
 use crate::{env, sys, tls};
 use core::alloc::Layout;
@@ -11,6 +11,23 @@ use linux_raw_sys::general::{MAP_STACK, PROT_NONE};
 use rseq_core::sys::Errno;
 
 static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
+
+/// Bytes below a stack that cannot be accessed, at least: more than one page where compiled code does not touch each page of
+/// a large frame in turn (stack probes), so that such a frame does not reach what is below.
+const GUARD: usize = match () {
+    () if cfg!(target_arch = "arm") => 256 << 10,
+    () if cfg!(any(
+        target_arch = "riscv64",
+        target_arch = "riscv32",
+        target_arch = "loongarch64",
+        target_arch = "mips64",
+        target_arch = "mips64r6"
+    )) =>
+    {
+        1 << 20
+    }
+    () => 1,
+};
 
 /// Remembers the page size for threads to come.
 ///
@@ -57,24 +74,27 @@ impl Memory {
             return Err(Errno::EINVAL);
         }
         let image = tls::image();
-        let stack_end = add(page, stack_size)?;
+        let guard = GUARD.next_multiple_of(page);
+        let stack_end = add(guard, stack_size)?;
         let packet_start = round_up(add(stack_end, CALLER_FRAME)?, packet.align().max(16))?;
         let tls_start = add(packet_start, packet.size())?;
         let len = round_up(add(tls_start, image.reserve())?, page)?;
         let start = sys::map(len, MAP_STACK)?;
         let memory = Self { start, len };
-        // SAFETY: the guard page is the lowest page of the new mapping, and nobody knows it yet.
-        if let Err(errno) = unsafe { sys::protect(start, page, PROT_NONE) } {
+        // SAFETY: the guard is the lowest part of the new mapping, and nobody knows it yet.
+        if let Err(errno) = unsafe { sys::protect(start, guard, PROT_NONE) } {
             // SAFETY: the same.
             unsafe { memory.unmap() };
             return Err(errno);
         }
         // SAFETY: the three parts are consecutive and end before `len`; `reserve` bytes are left for the TLS block.
         let parts = unsafe {
+            let thread_pointer = image.place(start.add(tls_start).as_ptr(), TLS);
+            CANARY.copy_to(thread_pointer);
             Parts {
                 packet: start.add(packet_start),
                 stack: start.add((packet_start - CALLER_FRAME) & !15).as_ptr().cast(),
-                thread_pointer: image.place(start.add(tls_start).as_ptr(), TLS),
+                thread_pointer,
             }
         };
         Ok((memory, parts))
@@ -90,15 +110,15 @@ impl Memory {
         unsafe { sys::unmap(self.start, self.len) };
     }
 
-    /// Gives the memory of the running thread back, and ends the thread.
+    /// Gives the memory of the running thread back, and ends the thread. The kernel must have forgotten the thread's tid word,
+    /// by [`sys::forget_child_tid`].
     ///
     /// # Safety
     ///
-    /// This is the thread's own memory, and no other thread uses it.
+    /// This is the thread's own memory, no other thread uses it, and the kernel has no word in it to clear.
     pub unsafe fn unmap_and_exit(self) -> ! {
-        sys::forget_child_tid();
         sys::block_signals();
-        // SAFETY: from here on no handler runs on this stack, and the kernel has no word to clear in it.
+        // SAFETY: from here on no handler runs on this stack; the rest is the caller's promise.
         unsafe { crate::backend::unmap_and_exit(self.start, self.len) }
     }
 }

@@ -186,8 +186,8 @@ unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
         (memory, detached)
     };
     let released = registration.leave();
-    if detached && released {
-        // SAFETY: the handle is gone, so that nobody else knows the memory.
+    if detached && released && sys::forget_child_tid().is_ok() {
+        // SAFETY: the handle is gone, so that nobody else knows the memory, and the kernel has forgotten the tid word.
         unsafe { memory.unmap_and_exit() }
     }
     if detached {

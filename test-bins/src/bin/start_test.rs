@@ -40,16 +40,20 @@ fn body() -> u8 {
     while let Some(option) = args.next_option() {
         args.unknown(option);
     }
-    let mut suite = Suite::new(11);
+    let mut suite = Suite::new(15);
     suite.test("arguments and environment arrive byte for byte", &mut arguments);
     suite.test("the exit code is main's", &mut exit_codes);
     suite.test("a panic names file, line and message, and fails", &mut panics);
+    suite.test("a panic whose message panics is heard", &mut panics_twice);
     suite.test("lines are written whole, long output too", &mut long_output);
     suite.test("a full pipe that does not block is waited for", &mut full_pipe);
     suite.test("lost output is no success", &mut lost_output);
+    suite.test("output to a descriptor that cannot be written is no success", &mut unwritable_output);
     suite.test("a closed standard output is none's fault", &mut closed_output);
+    suite.test("closed standard descriptors are open before main", &mut closed_descriptors);
     suite.test("RSEQ_RT chooses the registration", &mut modes);
     suite.test("a wrong RSEQ_RT is an error", &mut wrong_mode);
+    suite.test("a program with more rights than its caller ignores RSEQ_RT", &mut secure_mode);
     suite.test("an unlimited stack starts, and stays unlimited", &mut || stack_limit(raw::RLIM64_INFINITY as u64));
     suite.test("a stack limit beyond the address space starts", &mut || stack_limit(u64::MAX - 4096));
     suite.finish()
@@ -61,6 +65,8 @@ fn play(role: &str) -> u8 {
         "arguments" => expect_arguments(),
         "exit" => argument().map_or(99, |code| code as u8),
         "panic" => panic!("the message is {}", 6 * 7),
+        "panic-twice" => panic!("the message is {Broken}"),
+        "descriptors" => first_free_descriptor(),
         "long" => {
             for _ in 0..LINES {
                 print!("{:>width$}\n", "#", width = LINE - 1);
@@ -72,10 +78,24 @@ fn play(role: &str) -> u8 {
             println!("a line");
             0
         }
+        "secure" => u8::from(env::auxv(linux_raw_sys::auxvec::AT_SECURE as usize) != Some(1)) * 4,
         "registration" => report_registration(),
         "limit" => u8::from(!has_stack_limit()),
         _ => 97,
     }
+}
+
+/// What panics while it is printed.
+struct Broken;
+
+impl core::fmt::Display for Broken {
+    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        panic!("the message panics")
+    }
+}
+
+fn first_free_descriptor() -> u8 {
+    File::open_at(raw::AT_FDCWD, c"/", raw::O_PATH).map_or(93, |file| file.descriptor() as u8)
 }
 
 /// Whether the soft limit is the one that the argument names. A 32-bit kernel takes what it cannot hold for no limit.
@@ -253,6 +273,13 @@ fn panics() -> Verdict {
     Ok(())
 }
 
+fn panics_twice() -> Verdict {
+    let copy = Start::new(c"START_TEST_ROLE=panic-twice").run()?;
+    copy.expect(Ending::Exited(101))?;
+    ensure!(copy.output().contains("start_test.rs:"), "the panic's text is: {}", copy.output());
+    Ok(())
+}
+
 fn long_output() -> Verdict {
     let copy = Start::new(c"START_TEST_ROLE=long").run()?;
     copy.expect(Ending::Exited(0))?;
@@ -284,11 +311,40 @@ fn lost_output() -> Verdict {
     Ok(())
 }
 
+fn unwritable_output() -> Verdict {
+    let prepare = || duplicate_to(File::open_at(raw::AT_FDCWD, c"/", raw::O_RDONLY)?.descriptor(), 1);
+    let copy = Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=print") }.run()?;
+    copy.expect(Ending::Exited(1))?;
+    ensure!(copy.output().contains("EBADF"), "the error is not named: {}", copy.output());
+    Ok(())
+}
+
+fn close(descriptor: usize) -> Result<(), Errno> {
+    // SAFETY: nothing in the child uses this descriptor but the program that it becomes.
+    unsafe { call(raw::__NR_close, [descriptor]) }.map(drop)
+}
+
+/// Whatever is closed, the first file that the program opens has another number than 0, 1 and 2.
+fn closed_descriptors() -> Verdict {
+    for closed in 1..8_usize {
+        // Whichever of them are open at all, from here on.
+        let prepare = || {
+            let pipe = 1;
+            duplicate_to(pipe, 0)?;
+            (0..3).filter(|descriptor| closed >> descriptor & 1 == 1).try_for_each(close)
+        };
+        let copy = Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=descriptors") }.run()?;
+        match copy.ending {
+            Ending::Exited(3..90) => {}
+            other => return Err(fail!("with {closed:#b} closed, the program ended with {other}: {}", copy.output())),
+        }
+    }
+    Ok(())
+}
+
 fn closed_output() -> Verdict {
-    let prepare = || {
-        // SAFETY: nothing in the child uses this descriptor but the program that it becomes.
-        unsafe { call(raw::__NR_close, [1]) }.map(drop)
-    };
+    File::open(c"/dev/null").map_err(|errno| skip!("/dev/null: {errno}"))?;
+    let prepare = || close(1);
     Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=print") }.run()?.expect(Ending::Exited(0))
 }
 
@@ -313,6 +369,22 @@ fn wrong_mode() -> Verdict {
     let output = copy.output();
     ensure!(output.contains("RSEQ_RT=maybe") && !output.contains("a line"), "its text is: {output}");
     Ok(())
+}
+
+/// A real user that is not the effective one is what a setuid program has.
+fn secure_mode() -> Verdict {
+    const NOBODY: usize = 65534;
+    let prepare = || {
+        // SAFETY: the call takes numbers and changes the child's credentials only.
+        unsafe { call(raw::__NR_setresuid, [NOBODY, 0, 0]) }.map(drop)
+    };
+    let role = c"START_TEST_ROLE=secure";
+    let copy = Start { variables: &[c"RSEQ_RT=maybe"], prepare: &prepare, ..Start::new(role) }.run()?;
+    match copy.ending {
+        Ending::Exited(96) => Err(skip!("only root can run a program for another user: {}", copy.output())),
+        Ending::Exited(4) => Err(skip!("the kernel does not set AT_SECURE")),
+        _ => copy.expect(Ending::Exited(0)),
+    }
 }
 
 /// The stack's limits (soft, hard), and new ones.

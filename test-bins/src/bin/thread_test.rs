@@ -3,6 +3,7 @@
 #![no_main]
 
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use linux_raw_sys::general as raw;
@@ -67,7 +68,7 @@ fn body() -> u8 {
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(15);
+    let mut suite = Suite::new(17);
     suite.test("the main thread was registered before main", &mut || kernel_knows_this_thread().map(drop));
     suite.test("a created thread is registered at an area of its own", &mut own_area);
     suite.test("cpu_id follows a created thread", &mut || in_thread(follows));
@@ -75,9 +76,12 @@ fn body() -> u8 {
     suite.test("closures and results of any size and alignment arrive", &mut sizes);
     suite.test("a scope waits for its threads", &mut scoped);
     suite.test("a result that nobody wants is dropped once", &mut dropped);
-    suite.test("a stack can be used up", &mut || in_child(|| use_stack(1 << 20, 900 << 10), Ending::Exited(0)));
+    suite.test("a stack can be used up", &mut || in_child(|| use_stack::<512>(1 << 20, 900 << 10), Ending::Exited(0)));
     suite.test("a stack ends in a guard page", &mut || {
-        in_child(|| use_stack(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
+        in_child(|| use_stack::<512>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
+    });
+    suite.test("a frame of many pages does not pass the guard", &mut || {
+        in_child(|| use_stack::<{ 150 << 10 }>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
     });
     suite.test("hostile stack sizes are errors", &mut hostile_sizes);
     suite.test("a thread without memory is an error", &mut no_memory);
@@ -86,9 +90,12 @@ fn body() -> u8 {
         suite.test("detached", &mut || counted(options.detached, detached));
         suite.test("joined", &mut || counted(options.joined, joined));
     });
+    suite.test("the memory of a detached thread outlives it where the kernel keeps its tid word", &mut || {
+        in_child(|| kept_behind_a_filter(refuse_set_tid_address), Ending::Exited(0))
+    });
     suite.group("a filter refuses to release the area", 3, &mut |suite| {
         suite.test("the memory of a detached thread outlives it", &mut || {
-            in_child(kept_behind_a_filter, Ending::Exited(0))
+            in_child(|| kept_behind_a_filter(|| refuse_release(0)), Ending::Exited(0))
         });
         suite.test("detached threads end, and keep their memory until they are gone", &mut || {
             in_child(detached_behind_a_filter, Ending::Exited(0))
@@ -143,14 +150,19 @@ fn areas_of_many() -> Verdict {
     thread::scope(|scope| {
         for slot in &areas {
             let arrived = &arrived;
-            scope.spawn(move || {
+            let spawned = scope.spawn(move || {
                 let same = OwnArea.offset() == offset && rseq_rt::current().is_some();
                 slot.store(if same { arch::own_area().as_ptr() as usize } else { 1 }, Ordering::Relaxed);
                 arrived.fetch_add(1, Ordering::Release);
                 while arrived.load(Ordering::Acquire) < MANY {
                     time::yield_now();
                 }
-            })?;
+            });
+            if let Err(errno) = spawned {
+                // Those that wait for it must not wait for ever.
+                arrived.store(MANY, Ordering::Release);
+                return Err(errno);
+            }
         }
         Ok(())
     })
@@ -274,22 +286,25 @@ fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     Ok(())
 }
 
-/// Writes to `depth` bytes of a stack of `size` bytes, with a larger one mapped in the meantime, which the kernel puts
+/// Writes to `depth` bytes of a stack of `size` bytes in frames of `FRAME` bytes, from their lowest up, with a larger one mapped in the meantime, which the kernel puts
 /// right below.
-fn use_stack(size: usize, depth: usize) -> u8 {
+fn use_stack<const FRAME: usize>(size: usize, depth: usize) -> u8 {
     static NEIGHBOUR: AtomicU32 = AtomicU32::new(0);
     #[inline(never)]
-    fn descend(top: usize, depth: usize) -> usize {
-        let here = black_box([1_u8; 512]);
-        let used = top - here.as_ptr() as usize;
-        if used < depth { black_box(descend(top, depth)) } else { used }
+    fn descend<const FRAME: usize>(top: usize, depth: usize) -> usize {
+        let mut here = MaybeUninit::<[u8; FRAME]>::uninit();
+        let lowest = black_box(here.as_mut_ptr().cast::<u8>());
+        // SAFETY: the array begins there.
+        unsafe { lowest.write_volatile(1) };
+        let used = top - lowest as usize;
+        if used < depth { black_box(descend::<FRAME>(top, depth)) } else { used }
     }
     let thread = Builder::new().stack_size(size).spawn(move || {
         while NEIGHBOUR.load(Ordering::Relaxed) == 0 {
             time::yield_now();
         }
         let top = 0_u8;
-        let used = descend(black_box(&raw const top) as usize, depth);
+        let used = descend::<FRAME>(black_box(&raw const top) as usize, depth);
         // The neighbour may be overwritten by now.
         process::exit(u8::from(used < depth))
     });
@@ -299,7 +314,7 @@ fn use_stack(size: usize, depth: usize) -> u8 {
     });
     match (thread, neighbour) {
         (Ok(thread), Ok(_neighbour)) => thread.join(),
-        _ => 2,
+        _ => process::exit(2),
     }
 }
 
@@ -315,9 +330,14 @@ fn refuse_release(round: usize) -> bool {
     rseq_rt::current().is_some() && seccomp::refuse(raw::__NR_rseq, refusal).is_ok()
 }
 
-/// The kernel writes the area of a thread until it is gone: unmapped before, it kills where it gets to write, by
+/// Whether the kernel will clear this thread's tid word at its end, whatever the thread asks for.
+fn refuse_set_tid_address() -> bool {
+    seccomp::refuse(raw::__NR_set_tid_address, Refusal::Error(Errno::EPERM)).is_ok()
+}
+
+/// The kernel writes the area of a thread, and its tid word, until it is gone: unmapped before, it kills where it gets to write, by
 /// chance. So the test looks at the memory itself.
-fn kept_behind_a_filter() -> u8 {
+fn kept_behind_a_filter(refuse: fn() -> bool) -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);
     static DETACHED: AtomicBool = AtomicBool::new(false);
@@ -328,7 +348,7 @@ fn kept_behind_a_filter() -> u8 {
         while !DETACHED.load(Ordering::Acquire) && !deadline.is_past() {
             time::yield_now();
         }
-        let filtered = refuse_release(0);
+        let filtered = refuse();
         PAGE.store(arch::own_area().as_ptr() as usize & !(page_size - 1), Ordering::Relaxed);
         TID.store(if filtered { thread::tid() } else { u32::MAX }, Ordering::Release);
     });

@@ -1,0 +1,212 @@
+//! Relocation of a position-independent static program (static-pie) by itself: the kernel has chosen its address, and the
+//! addresses in its data are still those that the linker gave it.
+//!
+//! Compiled code calls functions through such addresses, at least without optimization. So nothing here calls a function that
+//! is not inlined always: there are loads, stores, arithmetic and loops only, and whatever may have to be said is left to
+//! what comes after.
+
+use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
+use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_PHDR};
+
+/// The one kind of relocation that such a program has: the bias, added to an address. None on MIPS, which has tables of its
+/// own for this, and start-up code that linkers refuse to put into such a program.
+const RELATIVE: Option<usize> = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+    Some(8)
+} else if cfg!(target_arch = "aarch64") {
+    Some(1027)
+} else if cfg!(target_arch = "arm") {
+    Some(23)
+} else if cfg!(target_arch = "s390x") {
+    Some(12)
+} else if cfg!(target_arch = "powerpc64") {
+    Some(22)
+} else if cfg!(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")) {
+    Some(3)
+} else {
+    None
+};
+
+/// The part of a relocation's word `info` that is its kind.
+const KIND: usize = if cfg!(target_pointer_width = "64") { 0xffff_ffff } else { 0xff };
+
+const DT_RELA: usize = 7;
+const DT_RELASZ: usize = 8;
+const DT_REL: usize = 17;
+const DT_RELSZ: usize = 18;
+const DT_RELRSZ: usize = 35;
+const DT_RELR: usize = 36;
+
+const WORD: usize = size_of::<usize>();
+
+/// A word that may lie anywhere.
+#[derive(Clone, Copy)]
+#[repr(Rust, packed)]
+struct Word(usize);
+
+/// # Safety
+///
+/// A word is at this address.
+#[inline(always)]
+unsafe fn load(address: usize) -> usize {
+    // SAFETY: the caller's promise; the type has no alignment.
+    unsafe { (*(address as *const Word)).0 }
+}
+
+/// Adds `bias` to the address at `place`.
+///
+/// # Safety
+///
+/// A word is at `place`, which is this program's to write.
+#[inline(always)]
+unsafe fn shift(place: usize, bias: usize) {
+    // SAFETY: the caller's promise; the type has no alignment.
+    unsafe { (*(place as *mut Word)).0 = load(place) + bias };
+}
+
+/// Adds the bias wherever the linker says that it is missing. Returns whether it says nothing else, which would need a dynamic
+/// linker. Where there was one, nothing is done.
+///
+/// # Safety
+///
+/// `stack` is the kernel's initial stack; the program was not relocated before.
+#[inline(always)]
+pub unsafe fn relocate(stack: usize) -> bool {
+    // SAFETY: the kernel lays out argc, argv, NULL, envp, NULL, and pairs of words up to AT_NULL, and its headers are those
+    // of this program. Whatever the linker put into the dynamic section is in the program, and what it wants relocated is
+    // writable: RELRO is protected later. Without headers there is nothing to do.
+    unsafe {
+        let mut at = stack + WORD * (load(stack) + 2);
+        while load(at) != 0 {
+            at += WORD;
+        }
+        at += WORD;
+        let (mut first, mut each, mut count) = (0, 0, 0);
+        while load(at) != 0 {
+            let value = load(at + WORD);
+            if load(at) == AT_PHDR as usize {
+                first = value;
+            } else if load(at) == AT_PHENT as usize {
+                each = value;
+            } else if load(at) == AT_PHNUM as usize {
+                count = value;
+            }
+            at += 2 * WORD;
+        }
+        if first == 0 || each == 0 {
+            return true;
+        }
+        // As `Headers::bias`.
+        let (mut dynamic, mut bias, mut known) = (0, 0, false);
+        while count != 0 {
+            count -= 1;
+            let header = (first + count * each) as *const Elf_Phdr;
+            if (*header).p_type == PT_INTERP {
+                return true; // a dynamic linker has done it, and has protected what it wrote
+            }
+            if (*header).p_type == PT_DYNAMIC {
+                dynamic = (*header).p_vaddr;
+            } else if (*header).p_type == PT_PHDR {
+                bias = first - (*header).p_vaddr;
+                known = true;
+            } else if (*header).p_type == PT_LOAD && (*header).p_offset == 0 && !known {
+                bias = first - size_of::<Elf_Ehdr>() - (*header).p_vaddr;
+            }
+        }
+        dynamic == 0 || apply(dynamic + bias, bias)
+    }
+}
+
+/// Applies the tables of the dynamic section.
+///
+/// # Safety
+///
+/// As [`relocate`]; the section, pairs of a tag and a value ended by tag 0, is at `dynamic`.
+#[inline(always)]
+unsafe fn apply(dynamic: usize, bias: usize) -> bool {
+    // SAFETY: see `relocate`.
+    unsafe {
+        let (mut rela, mut rela_size, mut rel, mut rel_size, mut relr, mut relr_size) = (0, 0, 0, 0, 0, 0);
+        let mut at = dynamic;
+        while load(at) != 0 {
+            let (tag, value) = (load(at), load(at + WORD));
+            if tag == DT_RELA {
+                rela = value + bias;
+            } else if tag == DT_RELASZ {
+                rela_size = value;
+            } else if tag == DT_REL {
+                rel = value + bias;
+            } else if tag == DT_RELSZ {
+                rel_size = value;
+            } else if tag == DT_RELR {
+                relr = value + bias;
+            } else if tag == DT_RELRSZ {
+                relr_size = value;
+            }
+            at += 2 * WORD;
+        }
+        let with_addends = apply_table(rela, rela_size, bias, true);
+        let without = apply_table(rel, rel_size, bias, false);
+        apply_compact(relr, relr_size, bias);
+        with_addends && without
+    }
+}
+
+/// Applies a table whose entries have two words, or three if the addend is in them. Returns whether all were known.
+///
+/// # Safety
+///
+/// As [`relocate`].
+#[inline(always)]
+unsafe fn apply_table(table: usize, size: usize, bias: usize, has_addend: bool) -> bool {
+    let (mut at, mut known) = (table, true);
+    while at < table + size {
+        // SAFETY: the table has `size` bytes; the linker chose each place.
+        unsafe {
+            let (place, kind) = (load(at) + bias, load(at + WORD) & KIND);
+            let Some(relative) = RELATIVE else { return false };
+            if kind == relative {
+                if has_addend {
+                    (*(place as *mut Word)).0 = load(at + 2 * WORD);
+                }
+                shift(place, bias);
+            } else if kind != 0 {
+                known = false;
+            }
+        }
+        at += if has_addend { 3 * WORD } else { 2 * WORD };
+    }
+    known
+}
+
+/// Applies the compact table: an even word is a place, an odd one says for each of the words that follow, by its bits from 1
+/// up, whether it is a place too.
+///
+/// # Safety
+///
+/// As [`relocate`].
+#[inline(always)]
+unsafe fn apply_compact(table: usize, size: usize, bias: usize) {
+    let (mut at, mut next) = (table, 0);
+    while at < table + size {
+        // SAFETY: the table has `size` bytes; the linker chose each place.
+        unsafe {
+            let entry = load(at);
+            if entry & 1 == 0 {
+                next = bias + entry;
+                shift(next, bias);
+                next += WORD;
+            } else {
+                let (mut bits, mut place) = (entry >> 1, next);
+                while bits != 0 {
+                    if bits & 1 != 0 {
+                        shift(place, bias);
+                    }
+                    bits >>= 1;
+                    place += WORD;
+                }
+                next += (8 * WORD - 1) * WORD;
+            }
+        }
+        at += WORD;
+    }
+}

@@ -1,0 +1,79 @@
+//! What becomes of freed memory, and of blocks of any size.
+
+use alloc::alloc::{alloc_zeroed, dealloc, realloc};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use core::alloc::Layout;
+use core::hint::black_box;
+
+const MIB: usize = 1 << 20;
+
+/// Bytes in memory, from `/proc/self/statm`.
+fn resident() -> Result<usize, String> {
+    use linux_raw_sys::general as raw;
+    use rseq_core::sys::syscall;
+    let mut text = [0_u8; 128];
+    let path = c"/proc/self/statm".as_ptr() as usize;
+    // SAFETY: the path is a C string; the kernel writes at most the array's bytes, and the descriptor is this function's.
+    let read = unsafe {
+        syscall(raw::__NR_openat, [raw::AT_FDCWD as usize, path, 0, 0, 0, 0]).and_then(|file| {
+            let read = syscall(raw::__NR_read, [file, text.as_mut_ptr() as usize, text.len(), 0, 0, 0]);
+            syscall(raw::__NR_close, [file, 0, 0, 0, 0, 0]).and(read)
+        })
+    };
+    let read = read.map_err(|errno| format!("/proc/self/statm: {errno}"))?;
+    let text = core::str::from_utf8(&text[..read]).map_err(|error| format!("{error}"))?;
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.map(|pages| pages * 4096).ok_or_else(|| format!("/proc/self/statm: {text}"))
+}
+
+/// Large blocks go back to the kernel, whole or in part.
+pub fn returned() -> Result<(), String> {
+    let before = resident()?;
+    let mut bytes = vec![1_u8; 256 * MIB];
+    let full = resident()?;
+    bytes.truncate(64 * MIB);
+    bytes.shrink_to_fit();
+    let shrunk = resident()?;
+    let intact = black_box(&bytes).iter().all(|byte| *byte == 1);
+    drop(bytes);
+    let after = resident()?;
+    let told = format!("{} MiB, full {}, shrunk {}, freed {}", before / MIB, full / MIB, shrunk / MIB, after / MIB);
+    let ok = intact && full >= 256 * MIB && shrunk < 80 * MIB && after < before + 4 * MIB;
+    if ok { Ok(()) } else { Err(told) }
+}
+
+/// Blocks keep their alignment and what is in them, from a size to the next.
+pub fn blocks() -> Result<(), String> {
+    let sizes = [1, 40, 4000, 100_000, 131_072, 131_073, 300_000, 3 * MIB, 200_000, 60_000, 100];
+    for align in [1, 16, 64, 4096, 65536, MIB] {
+        let layout = |size| Layout::from_size_align(size, align).map_err(|error| format!("{error}"));
+        // SAFETY: the size is not 0.
+        let mut block = unsafe { alloc_zeroed(layout(sizes[0])?) };
+        let mut old = sizes[0];
+        for size in sizes {
+            // SAFETY: the block has this layout, and the size is not 0.
+            block = unsafe { realloc(block, layout(old)?, size) };
+            if block.is_null() || block as usize % align != 0 {
+                return Err(format!("{size} bytes, aligned to {align}: {block:?}"));
+            }
+            if size > old {
+                // SAFETY: the block has `size` bytes.
+                unsafe { block.add(old).write_bytes(old as u8, size - old) };
+            }
+            // SAFETY: the block has `size` bytes, all written but the first one, which was zeroed.
+            let bytes = unsafe { core::slice::from_raw_parts(block, size) };
+            if bytes[0] != 0 {
+                return Err(format!("{size} bytes, aligned to {align}: the first is {}", bytes[0]));
+            }
+            if size > old && (bytes[old] != old as u8 || bytes[size - 1] != old as u8) {
+                return Err(format!("{size} bytes, aligned to {align}: what was written is lost"));
+            }
+            old = size;
+        }
+        // SAFETY: the block has this layout.
+        unsafe { dealloc(block, layout(old)?) };
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Panics that meet another one.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use rseq_rt::thread;
+
+/// Two threads panic at the same moment.
+pub fn two() -> Result<(), String> {
+    static READY: AtomicU32 = AtomicU32::new(0);
+    let panics = || -> () {
+        READY.fetch_add(1, Ordering::AcqRel);
+        while READY.load(Ordering::Acquire) < 2 {
+            core::hint::spin_loop();
+        }
+        panic!("one of two")
+    };
+    let thread = thread::spawn(panics).map_err(|errno| format!("spawn: {errno}"))?;
+    panics();
+    thread.join();
+    Ok(())
+}
+
+struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("the message itself")
+    }
+}
+
+/// A message that cannot be formatted.
+pub fn in_display() -> Result<(), String> {
+    panic!("a value: {Broken}")
+}

@@ -1,0 +1,73 @@
+//! Building the package `runtime/`, and running it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+/// How the program is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Variant {
+    /// Names the built file.
+    pub name: &'static str,
+    /// Whether it is optimized.
+    pub release: bool,
+    /// Link arguments besides `-nostdlib`.
+    pub link: &'static str,
+}
+
+const FIXED: &str = "-static -no-pie";
+
+/// Without optimization, at a fixed address.
+pub const DEBUG: Variant = Variant { name: "debug", release: false, link: FIXED };
+/// With optimization, at a fixed address.
+pub const RELEASE: Variant = Variant { name: "release", release: true, link: FIXED };
+
+/// Without optimization, at an address of the kernel's choice.
+pub const DEBUG_PIE: Variant = Variant { name: "debug-pie", release: false, link: "-static-pie" };
+/// With optimization, at an address of the kernel's choice.
+pub const RELEASE_PIE: Variant = Variant { name: "release-pie", release: true, link: "-static-pie" };
+/// As [`RELEASE_PIE`], linked by GNU ld.
+pub const BFD_PIE: Variant = Variant { name: "bfd-pie", release: true, link: "-static-pie -fuse-ld=bfd" };
+
+/// The ways in which every part of the program is run.
+pub const VARIANTS: &[Variant] = &[DEBUG, RELEASE, DEBUG_PIE, RELEASE_PIE, BFD_PIE];
+
+/// Runs a part of the program.
+pub fn run(variant: Variant, part: &str) -> Output {
+    let program = program(variant);
+    Command::new(&program).arg(part).output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+}
+
+/// Runs a part of the program in each way, and expects success.
+#[track_caller]
+pub fn expect_success(part: &str) {
+    for variant in VARIANTS {
+        let output = run(*variant, part);
+        assert!(output.status.success(), "{part}, {}: {output:#?}", variant.name);
+    }
+}
+
+/// The program, built once.
+#[track_caller]
+pub fn program(variant: Variant) -> PathBuf {
+    // All come out at two paths, from which a copy is taken before the next one is built.
+    static BUILT: Mutex<BTreeMap<Variant, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(variant).or_insert_with(|| build(variant)).clone()
+}
+
+fn build(variant: Variant) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--target-dir"]).arg(&directory).args(variant.release.then_some("--release"));
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime"));
+    let output = cargo.env_remove("RUSTFLAGS").env("RUNTIME_LINK", variant.link).output().expect("cargo starts");
+    assert!(output.status.success(), "{cargo:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    let built = directory.join(if variant.release { "release/runtime" } else { "debug/runtime" });
+    let copy = directory.join(variant.name).with_extension("program");
+    // Not by this process, whose children may still have the file open for writing when it is started.
+    let copied = Command::new("cp").args([&built, &copy]).status().expect("cp starts");
+    assert!(copied.success(), "cp {}: {copied}", built.display());
+    copy
+}

@@ -1,0 +1,30 @@
+//! Ways of linking.
+
+use std::fs;
+
+use crate::build::{BFD_PIE, DEBUG_PIE, RELEASE_PIE, Variant, program, run};
+
+const PIES: [Variant; 3] = [DEBUG_PIE, RELEASE_PIE, BFD_PIE];
+
+#[test]
+fn the_kernel_chooses_where_a_static_pie_goes() {
+    for variant in PIES {
+        let data = fs::read(program(variant)).expect("it was built");
+        let file = object::read::elf::ElfFile64::<object::Endianness>::parse(&*data).expect("it is an ELF file");
+        let interpreter =
+            file.elf_program_headers().iter().any(|header| header.p_type.get(file.endian()) == object::elf::PT_INTERP);
+        assert!(!interpreter && file.elf_header().e_type.get(file.endian()) == object::elf::ET_DYN, "{}", variant.name);
+        let addresses = [(); 3].map(|()| String::from_utf8_lossy(&run(variant, "address").stdout).into_owned());
+        assert!(addresses.iter().all(|address| !address.is_empty()), "{}: {addresses:?}", variant.name);
+        assert!(addresses.iter().any(|address| *address != addresses[0]), "{}: always {addresses:?}", variant.name);
+    }
+}
+
+#[test]
+fn a_forgotten_static_is_named() {
+    for (name, release) in [("debug-dynamic", false), ("release-dynamic", true)] {
+        let output = run(Variant { name, release, link: "-pie" }, "address");
+        let says = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(101) && says.contains("link with -static"), "{name}: {output:#?}");
+    }
+}
