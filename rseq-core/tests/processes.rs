@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use rseq_core::percpu::{Region, RegionOptions};
-use rseq_core::{Ambient, Index, OutOfRange, Token};
+use rseq_core::{Ambient, Index, Token};
 use std::alloc::Layout;
 use std::ffi::{c_int, c_void};
 use std::io::{Write, stderr};
