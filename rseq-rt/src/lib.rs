@@ -16,16 +16,17 @@
 //! }
 //! ```
 //!
-//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie` to the linker, by a `build.rs` that prints
-//! `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`. With the linker scripts of `linker/`, by `-T`,
+//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie` (or `-nostdlib` and `-static-pie`) to the linker, by a
+//! `build.rs` that prints `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`. With the linker scripts of `linker/`, by `-T`,
 //! tools find its critical sections, and it is smaller.
 //!
 //! # What happens before `main`
 //!
-//! `_start` -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64, `backend::bare` elsewhere) -> its
-//! placement is checked -> the area is registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's
-//! meaning -> `main`. The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as
-//! many bytes as the kernel knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2.
+//! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64,
+//! `backend::bare` elsewhere) -> its placement is checked -> closed standard descriptors are opened -> the area is registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's
+//! meaning -> C's constructors -> `main`. The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as
+//! many bytes as the kernel knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A
+//! setuid program does not read it.
 //!
 //! # Map
 //!
@@ -34,14 +35,23 @@
 //! | [`env`](mod@env) | arguments, environment, auxiliary vector |
 //! | [`process`] | exit codes |
 //! | [`thread`] | spawn, join, detach, scope, sleep |
+//! | [`sync`] | mutex, readers-writer lock, condition variable, once, barrier, park |
 //! | [`io`] | standard output and error, [`print!`] and its kin |
 //! | `registration` | the only place that talks to rseq-core's registration |
 //! | `tls` | where the TLS block and the thread pointer go |
+//! | `relocate` | what a static-pie does first |
 //! | `relro` | what is read-only from `main` on: the sections' descriptors, for one |
 //! | `headers` | the executable's program headers |
 //! | `backend` | one file an architecture, and origin |
 //!
-//! The feature `alloc` adds a global allocator.
+//! # Features
+//!
+//! | feature | purpose |
+//! |---|---|
+//! | `alloc` | a global allocator: small blocks by talc, large ones as mappings; fork-safe |
+//! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
+//! | `panic-handler` (default) | the panic handler; without it, the program has its own, or std's in unit tests |
+//! | `small` | memory functions of fewer bytes |
 #![no_std]
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
@@ -57,6 +67,7 @@ pub mod env;
 mod headers;
 pub mod io;
 mod mem;
+#[cfg(feature = "panic-handler")]
 mod panic;
 pub mod process;
 mod registration;
@@ -70,7 +81,8 @@ mod tls;
 
 pub use registration::{NotRegistered, current, kernel, registration};
 
-/// Names the program's main function: `fn main()` or `fn main() -> ExitCode`.
+/// Names the program's main function: `fn main()`, or one that returns [`ExitCode`](process::ExitCode), `Result<(), E>` or
+/// another [`Termination`](process::Termination).
 ///
 /// It runs in the main thread with rseq registered, as far as the kernel allows.
 #[macro_export]

@@ -1,6 +1,8 @@
 //! The end of the program.
 
 use crate::{io, sys};
+use core::convert::Infallible;
+use core::fmt::Debug;
 
 /// The exit code of a panic, and of a start-up that could not be completed.
 pub const PANICKED: ExitCode = ExitCode(101);
@@ -34,6 +36,25 @@ pub trait Termination {
 impl Termination for () {
     fn report(self) -> ExitCode {
         ExitCode::SUCCESS
+    }
+}
+
+/// An error is printed as `Error:` and its `Debug`, on standard error, and is [`ExitCode::FAILURE`].
+impl<T: Termination, E: Debug> Termination for Result<T, E> {
+    fn report(self) -> ExitCode {
+        match self {
+            Ok(value) => value.report(),
+            Err(error) => {
+                crate::eprintln!("Error: {error:?}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl Termination for Infallible {
+    fn report(self) -> ExitCode {
+        match self {}
     }
 }
 

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
+use core::time::Duration;
 use linux_raw_sys::general as nr;
 use rseq_core::sys::{Errno, syscall};
 
@@ -171,6 +172,29 @@ pub fn futex_wake_one(address: *const AtomicU32) {
     let operation = nr::FUTEX_WAKE as usize | FutexKey::Private as usize;
     // SAFETY: a private wake uses the address as a key and reads no memory.
     let _ = unsafe { syscall(NR_FUTEX, [address as usize, operation, 1, 0, 0, 0]) };
+}
+
+/// As [`futex_wait`] with a private key, for at most `timeout`. Returns whether that has passed.
+pub fn futex_wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
+    /// Half of the kernel's timespec for this call number.
+    #[cfg(not(target_arch = "riscv32"))]
+    type Word = isize;
+    #[cfg(target_arch = "riscv32")]
+    type Word = i64;
+    let seconds = Word::try_from(timeout.as_secs()).unwrap_or(Word::MAX);
+    let timeout = [seconds, timeout.subsec_nanos() as Word];
+    let operation = nr::FUTEX_WAIT as usize | FutexKey::Private as usize;
+    let args = [word.as_ptr() as usize, operation, expected as usize, timeout.as_ptr() as usize, 0, 0];
+    // SAFETY: the kernel reads one live word and one timespec.
+    let result = unsafe { syscall(NR_FUTEX, args) };
+    result == Err(Errno::ETIMEDOUT)
+}
+
+/// Wakes all threads that wait, with the private key, for the word at `address`, which is not touched.
+pub fn futex_wake_all(address: *const AtomicU32) {
+    let operation = nr::FUTEX_WAKE as usize | FutexKey::Private as usize;
+    // SAFETY: a private wake uses the address as a key and reads no memory.
+    let _ = unsafe { syscall(NR_FUTEX, [address as usize, operation, i32::MAX as usize, 0, 0, 0]) };
 }
 
 /// `sched_yield(2)`.
