@@ -42,9 +42,8 @@ pub fn install() {
 
 extern "C" fn on_signal(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     SIGNALS.fetch_add(1, Relaxed);
-    let handlers = &raw const __start___rseq_failure as usize..&raw const __stop___rseq_failure as usize;
     // SAFETY: the kernel hands a ucontext_t to a handler with SA_SIGINFO.
-    if handlers.contains(&unsafe { program_counter(context) }) {
+    if is_abort_handler(unsafe { program_counter(context) }) {
         ABORTS.fetch_add(1, Relaxed);
     }
     if let Some(work) = ON_SIGNAL.get() {
@@ -52,6 +51,16 @@ extern "C" fn on_signal(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c
         // the signal is blocked in its handler, so this is the only use.
         unsafe { (*work)() };
     }
+}
+
+/// Whether an abort handler begins there: after the signature that the kernel looks for. Sections that leave by themselves
+/// have code beside these handlers, too.
+fn is_abort_handler(address: usize) -> bool {
+    let handlers = &raw const __start___rseq_failure as usize..&raw const __stop___rseq_failure as usize;
+    let before = address.wrapping_sub(size_of::<u32>());
+    // SAFETY: four bytes of this program's code.
+    handlers.contains(&before)
+        && unsafe { std::ptr::with_exposed_provenance::<u32>(before).read_unaligned() } == arch::SIGNATURE
 }
 
 /// # Safety
