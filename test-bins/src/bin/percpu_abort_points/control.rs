@@ -58,10 +58,10 @@ fn empty_or_full(_: &Own, fails: u8) -> Words {
 pub fn run(suite: &mut Suite, stage: &Stage, claim: &mut dyn FnMut(&Section)) {
     let wrong: [Case<'static, Ambient, ByCpu>; 2] = [
         case!("pool push, count first", Here compares 1 scratch 2 takes 0,
-            slot [empty_or_full] private [8 to 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
+            slot [empty_or_full] private [8, 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
             |s| push_count_first::<STRIDE, _, _>(s.token, s.base, s.len, 5, NEW)),
         case!("pool push, unarmed", Here compares 1 scratch 2 takes 0,
-            slot [empty_or_full] private [8 to 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
+            slot [empty_or_full] private [8, 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
             |s| unarmed::push::<STRIDE, _, _>(s.token, s.base, s.len, 5, NEW)),
     ];
     let [early, unarmed] = wrong.each_ref().map(|case| Trial { case, stage, token: Ambient::token() });
