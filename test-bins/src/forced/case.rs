@@ -119,13 +119,13 @@ macro_rules! forced_case {
         $crate::forced_case! {
             $name, $family compares $compares scratch $scratch takes $takes,
             slot [|own, fails| $crate::forced::scene::pair($start(own, fails))]
-            private [0 to 0]
+            private [0, 0]
             => [|own| $crate::forced::scene::with($start(own, 0), 0 $(+ $at)?, $end(own))]
             [$own] |$s| $operation
         }
     };
     ($name:expr, $family:ident compares $compares:literal scratch $scratch:literal takes $takes:expr,
-     slot [$start:expr] $(private [$from:literal to $to:literal])? => [$end:expr] [$own:expr]
+     slot [$start:expr] $(private [$from:expr, $to:expr])? => [$end:expr] [$own:expr]
      |$s:ident| $operation:expr) => {
         $crate::forced::case::Case {
             name: $name,
