@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 use core::slice;
 use rseq_core::Status;
 
-/// `bool rseq_status(char *text, size_t size)` - whether the calling thread is registered for rseq, and in words why, or what would
-/// have to change. The text is cut to `size` bytes with its final 0; it may be `NULL` if `size` is 0.
+/// `bool rseq_status(char *text, size_t size)` - whether the calling thread is registered for rseq, and in words why,
+/// or what would have to change. The text is cut to `size` bytes with its final 0; it may be `NULL` if `size` is 0.
 ///
 /// # Safety
 ///
