@@ -130,7 +130,7 @@ fn work(number: usize, stop: &AtomicBool) -> Done {
         }
         let _ = RING.push_words(&[number, item]);
         done.records += 1;
-        done.spoiled += usize::from(!kept.is_some_and(|kept| freed(&REGION, kept) == item));
+        done.spoiled += usize::from(kept.is_none_or(|kept| freed(&REGION, kept) != item));
     }
     done
 }

@@ -77,7 +77,8 @@ fn unarmed_section(trial: &Trial<'_, 'static, Ambient, ByCpu>) -> Result<Section
     // SAFETY: descriptors are this program's own.
     let start = |descriptor: &*mut RseqCs| unsafe { (**descriptor).start_ip as usize };
     let descriptor = descriptors().filter(|descriptor| start(descriptor) > function).min_by_key(start);
-    Section::read(descriptor.or_fail("the unarmed section")?, false)
+    // SAFETY: the linker lists this program's descriptors.
+    unsafe { Section::read(descriptor.or_fail("the unarmed section")?, false) }
 }
 
 /// The section must fail, and for the expected reason.
