@@ -12,6 +12,8 @@
 //! | [`arch`] | what it takes on each architecture |
 
 #![allow(missing_docs, reason = "shared by two programs, not published; what names do not say is documented")]
+#![allow(clippy::not_unsafe_ptr_arg_deref, reason = "pointers are those of a scene and of this program's descriptors")]
+#![allow(clippy::macro_metavars_in_unsafe, reason = "a case is a call of an unsafe function, justified once for all")]
 
 pub mod arch;
 pub mod breakpoint;

@@ -212,7 +212,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         };
         let fails = state.fails();
         let [expect, expect_second] = self.case.expect(slot, fails);
-        let len = if is_elsewhere { 0 } else { stage.len() };
+        let len = if is_elsewhere { 0 } else { stage.count() };
         Scene { token: self.token, at, word, base: stage.base(), len, expect, expect_second, fails, own: stage.own() }
     }
 

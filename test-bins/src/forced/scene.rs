@@ -205,7 +205,7 @@ impl Stage {
         self.slots.address() as *mut usize
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.count
     }
 
