@@ -41,11 +41,10 @@ impl Text<'_> {
 
 impl Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            if self.len + 1 < self.bytes.len() {
-                self.bytes[self.len] = byte;
-                self.len += 1;
-            }
+        let room = self.bytes.len().saturating_sub(1);
+        for (place, byte) in self.bytes.iter_mut().take(room).skip(self.len).zip(text.bytes()) {
+            *place = byte;
+            self.len += 1;
         }
         Ok(())
     }
