@@ -13,6 +13,9 @@ extern crate self as rseq_core;
 pub mod abi;
 pub mod arch;
 pub mod linker;
+// For readers and their examples only.
+#[cfg(any(doc, doctest))]
+pub mod manual;
 pub mod ops;
 pub mod percpu;
 pub mod section;

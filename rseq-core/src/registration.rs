@@ -139,6 +139,32 @@ impl Registration<ThreadArea> {
     }
 }
 
+impl Registration<ThreadArea> {
+    /// The registration that [`into_raw`](Registration::into_raw) gave up, to be released from another frame of the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::{Mode, OwnArea, Registration};
+    ///
+    /// // SAFETY: the thread is registered until it is released below.
+    /// if let Ok(registration) = unsafe { Registration::<OwnArea>::own(Mode::Extended) } {
+    ///     let (area, len) = registration.into_raw();
+    ///     // SAFETY: both are what `into_raw` returned in this thread, once.
+    ///     unsafe { Registration::from_raw(area, len) }.release()?;
+    /// }
+    /// # Ok::<(), rseq_core::ReleaseError>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// `into_raw` returned these values in this thread, and no other object was made of them.
+    pub unsafe fn from_raw(area: NonNull<Rseq>, len: u32) -> Self {
+        let area = ThreadArea::new(area, KernelRseq::read().active_size().min(len));
+        Self { area, len, owner: Owner::Own, fallback: None, thread: PhantomData }
+    }
+}
+
 impl ThreadArea {
     /// A token, if the libc or the runtime has registered this thread and it is registered at this moment.
     #[inline]
@@ -172,6 +198,14 @@ impl<A: Area> Registration<A> {
     /// Whether this object made the registration, and so releases it.
     fn is_ours(&self) -> bool {
         self.len != 0
+    }
+
+    /// Gives the registration up without releasing it: the area, and the bytes registered, 0 for an adopted one. The thread stays
+    /// registered until [`from_raw`](Registration::from_raw) has made a registration of them again, for C code, which keeps no
+    /// Rust object.
+    pub fn into_raw(self) -> (NonNull<Rseq>, u32) {
+        let this = core::mem::ManuallyDrop::new(self);
+        (this.area.pointer(), this.len)
     }
 
     /// Releases the registration; an adopted one stays its owner's.

@@ -138,3 +138,19 @@ fn nodes_of_threads_without_sections_are_found() {
     });
     assert_eq!(list.pop().map(|node| *node.get_mut()), Some(7));
 }
+
+#[test]
+fn the_last_node_of_threads_without_sections_is_the_first() {
+    let mut nodes = [1, 2, 3, 4].map(Node::new);
+    let list: List<u32> = List::new();
+    std::thread::scope(|scope| {
+        let (list, nodes) = (&list, &mut nodes);
+        scope.spawn(move || {
+            stress::unregister();
+            nodes.iter_mut().for_each(|node| list.push(node));
+            assert!(list.pop().map(|node| *node.get_mut()) == Some(4), "another one is popped");
+            let numbers: Vec<_> = list.pop_all().map(|node| *node.get_mut()).collect();
+            assert_eq!(numbers, [3, 2, 1]);
+        });
+    });
+}

@@ -203,7 +203,7 @@ impl Model {
             return Some(node);
         }
         let from = self.shared.len().saturating_sub(self.batch().max(1));
-        let mut taken = self.shared.split_off(from).into_iter();
+        let mut taken = self.shared.split_off(from).into_iter().rev();
         let first = taken.next();
         self.lists[cpu].extend(taken);
         first

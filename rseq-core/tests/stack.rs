@@ -7,6 +7,7 @@ use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 mod affinity;
+mod stress;
 
 /// Reports a skip outside of the harness, which shows the output of failed tests only.
 fn skipped(why: &str) {
@@ -163,6 +164,23 @@ fn classes_are_apart() {
     }
     assert_eq!((STACKS.push(3, 7), STACKS.pop(3), STACKS.drain(3, 0, drop)), (Err(Full(7)), None, Ok(0)));
     assert_eq!(STACKS.resize(1, cpu, 2, drop), Err(StackError::TooLarge));
+}
+
+#[test]
+fn batches_of_threads_without_sections_are_in_order() {
+    let stack = Stack::<usize, 8>::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            stress::unregister();
+            (1..=6).for_each(|item| stack.push(item).unwrap());
+            let mut batch = Batch::<usize, 4>::new();
+            batch.push(7).unwrap();
+            assert_eq!((stack.pop_batch(&mut batch), stack.len()), (3, 3));
+            let popped: Vec<_> = std::iter::from_fn(|| batch.pop()).collect();
+            assert_eq!(popped, [6, 5, 4, 7]);
+            assert_eq!((stack.pop_batch(&mut batch), stack.pop()), (3, None));
+        });
+    });
 }
 
 /// Counts how many there are.

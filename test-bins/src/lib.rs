@@ -13,6 +13,7 @@
 //! | [`load`] | threads under timer signals and forced migration |
 //! | [`percpu_ops`] | spinlock, list and counter under load |
 //! | [`exact`] | counts that must add up |
+//! | [`forced`] | aborts forced at every instruction of sections |
 //! | [`trial`] | delayed counters under load: what was added, what is there, what was aborted |
 //! | [`witness`] | the aborts that the kernel counted |
 //! | [`mode`] | starting again with another registration |
@@ -30,6 +31,7 @@ pub mod args;
 pub mod company;
 pub mod debug;
 pub mod exact;
+pub mod forced;
 pub mod index;
 pub mod ktap;
 pub mod kvm;

@@ -50,6 +50,22 @@ impl<T> Chain<T> {
         self.first = unsafe { link::<T>(first) }.load(Ordering::Relaxed);
         Some(first)
     }
+
+    /// Takes the first nodes, `most` of them or all, in their order; and how many these are.
+    fn split(&mut self, most: usize) -> (Self, usize) {
+        let (first, mut last, mut count) = (self.first, None, 0);
+        while self.first != 0 && count < most {
+            // SAFETY: it is one of the nodes of this chain.
+            let link = unsafe { link::<T>(self.first) };
+            self.first = link.load(Ordering::Relaxed);
+            (last, count) = (Some(link), count + 1);
+        }
+        match last {
+            Some(link) => link.store(0, Ordering::Relaxed),
+            None => return (Self::new(), 0),
+        }
+        (Self { first, nodes: PhantomData }, count)
+    }
 }
 
 /// The link of a node.
@@ -101,18 +117,15 @@ impl<T> SharedChain<T> {
         self.give(chain);
     }
 
-    /// Takes so many nodes, or as many as there are.
-    pub(super) fn take(&self, count: usize) -> Chain<T> {
-        let mut taken = Chain::new();
-        if self.len() > 0 {
-            self.chain.with(|chain| {
-                for node in core::iter::from_fn(|| chain.pop()).take(count) {
-                    // SAFETY: the node was one of `chain`.
-                    unsafe { taken.push(node) };
-                    self.count.fetch_sub(1, Ordering::Relaxed);
-                }
-            });
+    /// Takes so many nodes, or as many as there are, the one that was given last first.
+    pub(super) fn take(&self, most: usize) -> Chain<T> {
+        if self.len() == 0 {
+            return Chain::new();
         }
-        taken
+        self.chain.with(|chain| {
+            let (taken, count) = chain.split(most);
+            self.count.fetch_sub(count, Ordering::Relaxed);
+            taken
+        })
     }
 }

@@ -19,15 +19,16 @@
 //!
 //! # The index
 //!
-//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). [`Counter`] makes its
-//! slots itself, and needs no token. For the other types storage is given: by CPU, it has
-//! one slot more than the highest possible CPU number. By concurrency ID it has as many as there are possible CPUs, and
-//! a process uses no more of them than it has threads that run at once. The type of a storage says which, and
-//! operations take a [`Token`](crate::Token) by the same index: [`Registration::token`](crate::Registration::token)
-//! goes by CPU, and [`Token::by_mm_cid`](crate::Token::by_mm_cid) makes one by concurrency ID of it, where the kernel
-//! maintains it (Linux 6.3).
+//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). The types make their
+//! slots themselves when they are first used, and need no token; a last type parameter says what these go by. Only
+//! [`SlotCounter`] and [`SlotPool`] are given storage: by CPU, it has one slot more than the highest possible CPU number.
+//! By concurrency ID it has as many as there are possible CPUs, and a process uses no more of them than it has threads
+//! that run at once. The type of a storage says which, and operations take a [`Token`](crate::Token) by the same index:
+//! [`Registration::token`](crate::Registration::token) goes by CPU, and [`Token::by_mm_cid`](crate::Token::by_mm_cid)
+//! makes one by concurrency ID of it, where the kernel maintains it (Linux 6.3).
 //!
-//! An index without a slot is an [`IndexError`] of the operation, found inside its section.
+//! An index without a slot is an [`IndexError`] of an operation with a token, found inside its section. The other types use
+//! their fallback then.
 //!
 //! # Which kernels
 //!
@@ -35,7 +36,7 @@
 //! section** unless the thread changes its CPU (measured on Debian's 6.19.14 and 7.0.13; 7.1 does restart them), so a
 //! thread that is preempted there, or a signal handler, can undo another one's change.
 //!
-//! [`Counter`] knows these kernels, and uses its fallback there: [`status`](crate::status) is
+//! The types without a token know these kernels, and use their fallback there: [`status`](crate::status) is
 //! [`Cause::NotRestarted`](crate::Cause::NotRestarted). [`SlotCounter`] loses counts there, and [`SlotPool`] can hand out
 //! one value twice, which safe code must not see. A program that may run on such a kernel calls
 //! [`self_test`](crate::self_test) once, before it makes the first of these two, and does without them if the answer is
@@ -44,7 +45,9 @@
 //! # Memory that processes share
 //!
 //! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
-//! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other.
+//! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other. The items of a [`Region`] can be
+//! shared too ([`RegionOptions::shared`], or memory that the program maps): sections of the program's own reach them by
+//! address, so that going by CPU is part of their safety contract. All other types are for the threads of one process.
 
 mod chain;
 mod copies;

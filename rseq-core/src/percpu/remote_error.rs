@@ -18,7 +18,7 @@ impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSlot(cpu) => write!(f, "CPU {cpu} has no data of its own"),
-            Self::NoFence(error) => write!(f, "membarrier(2) failed with {}", error.errno()),
+            Self::NoFence(error) => error.fmt(f),
         }
     }
 }

@@ -35,6 +35,28 @@ impl RegisterError {
     pub const fn is_unavailable(self) -> bool {
         matches!(self, Self::NoSyscall | Self::Blocked(_))
     }
+
+    /// The error as `rseq(2)` returns it, for interfaces that report by `errno`: the kernel's where the call was made, and
+    /// where it was not, the one that the kernel gives for the same reason. A filter that fakes success counts as ENOSYS.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::{Owner, RegisterError, sys::Errno};
+    ///
+    /// assert_eq!(RegisterError::OtherOwner(Some(Owner::Libc)).errno(), Errno::EBUSY);
+    /// ```
+    pub const fn errno(self) -> Errno {
+        match self {
+            Self::NoSyscall | Self::Blocked(Errno(0)) => Errno::ENOSYS,
+            Self::Blocked(errno) => errno,
+            Self::OtherOwner(_) => Errno::EBUSY,
+            Self::SignatureDiffers => Errno::EPERM,
+            Self::Misaligned(_) | Self::TooSmall(_) => Errno::EINVAL,
+            Self::Fault => Errno::EFAULT,
+            Self::NothingToAdopt => Errno::ESRCH,
+        }
+    }
 }
 
 impl fmt::Display for RegisterError {
@@ -70,6 +92,18 @@ pub enum ReleaseError {
     Blocked(Errno),
 }
 
+impl ReleaseError {
+    /// The error as `rseq(2)` returns it. A filter that fakes success counts as ENOSYS.
+    pub const fn errno(self) -> Errno {
+        match self {
+            Self::NotRegistered => Errno::EINVAL,
+            Self::Refused => Errno::EPERM,
+            Self::Blocked(Errno(0)) => Errno::ENOSYS,
+            Self::Blocked(errno) => errno,
+        }
+    }
+}
+
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,3 +117,31 @@ impl fmt::Display for ReleaseError {
 }
 
 impl core::error::Error for ReleaseError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_the_errno_of_the_call() {
+        let register = [
+            (RegisterError::NoSyscall, Errno::ENOSYS),
+            (RegisterError::Blocked(Errno(0)), Errno::ENOSYS),
+            (RegisterError::Blocked(Errno::EACCES), Errno::EACCES),
+            (RegisterError::OtherOwner(None), Errno::EBUSY),
+            (RegisterError::SignatureDiffers, Errno::EPERM),
+            (RegisterError::Misaligned(32), Errno::EINVAL),
+            (RegisterError::TooSmall(20), Errno::EINVAL),
+            (RegisterError::Fault, Errno::EFAULT),
+            (RegisterError::NothingToAdopt, Errno::ESRCH),
+        ];
+        register.iter().for_each(|(error, errno)| assert_eq!(error.errno(), *errno, "{error}"));
+        let release = [
+            (ReleaseError::NotRegistered, Errno::EINVAL),
+            (ReleaseError::Refused, Errno::EPERM),
+            (ReleaseError::Blocked(Errno(0)), Errno::ENOSYS),
+            (ReleaseError::Blocked(Errno::EACCES), Errno::EACCES),
+        ];
+        release.iter().for_each(|(error, errno)| assert_eq!(error.errno(), *errno, "{error}"));
+    }
+}

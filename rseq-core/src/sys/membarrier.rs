@@ -1,6 +1,7 @@
 //! `membarrier(2)`, as far as rseq uses it: the fence that restarts other threads' running sections.
 
 use super::{Errno, syscall};
+use core::fmt;
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 
 const QUERY: u32 = membarrier_cmd::MEMBARRIER_CMD_QUERY as u32;
@@ -50,6 +51,22 @@ impl MembarrierError {
         }
     }
 }
+
+impl fmt::Display for MembarrierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self {
+            Self::NoSyscall => "the kernel is built without it, or a filter hides it",
+            Self::NoCommand => "the kernel has no fence for rseq (Linux 5.10)",
+            Self::NotRegistered => "the process has not registered for the fence",
+            Self::NoMemory => "no memory for a set of CPUs",
+            Self::TryAgain => "given up; try again",
+            Self::Other(errno) => return write!(f, "membarrier(2): {errno}"),
+        };
+        write!(f, "membarrier(2): {why}: {}", self.errno())
+    }
+}
+
+impl core::error::Error for MembarrierError {}
 
 impl From<Errno> for MembarrierError {
     fn from(errno: Errno) -> Self {
@@ -112,4 +129,19 @@ pub fn membarrier_rseq(fence: Fence) -> Result<(), MembarrierError> {
         Fence::Cpu(cpu) => membarrier(RSEQ, FLAG_CPU, cpu),
     }
     .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn an_error_names_the_call_the_cause_and_the_number() {
+        let [known, other] = [Errno::EINVAL, Errno(1000)].map(|errno| MembarrierError::from(errno).to_string());
+        assert_eq!(known, "membarrier(2): the kernel has no fence for rseq (Linux 5.10): EINVAL (22)");
+        assert_eq!(other, "membarrier(2): errno 1000");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Errno;
 use crate::abi::Rseq;
+use core::fmt;
 use linux_raw_sys::general::__NR_rseq;
 
 /// The documented errors of `rseq(2)`, as `kernel/rseq.c` returns them. Which condition each stands for depends on the
@@ -36,6 +37,22 @@ impl CallError {
         }
     }
 }
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self {
+            Self::NoSyscall => "the kernel is built without it, or a filter hides it",
+            Self::Invalid => "a flag, length or alignment is refused, or another registration is there",
+            Self::Permission => "another signature than the registration has, or a filter",
+            Self::Busy => "this very registration is there",
+            Self::Fault => "the area is not writable memory",
+            Self::Other(errno) => return write!(f, "rseq(2): {errno}"),
+        };
+        write!(f, "rseq(2): {why}: {}", self.errno())
+    }
+}
+
+impl core::error::Error for CallError {}
 
 impl From<Errno> for CallError {
     fn from(errno: Errno) -> Self {

@@ -1,6 +1,7 @@
 //! The time slice extension's system calls (Linux 7.0).
 
 use super::{Errno, syscall};
+use core::fmt;
 use linux_raw_sys::general::__NR_prctl;
 
 /// `PR_RSEQ_SLICE_EXTENSION`, newer than the headers that linux-raw-sys was made from.
@@ -56,6 +57,20 @@ impl SliceError {
         }
     }
 }
+
+impl fmt::Display for SliceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self {
+            Self::NoExtension => "the kernel has no time slice extension (Linux 7.0)",
+            Self::NotSupported => "built without it, switched off at boot, or the registration has 32 bytes",
+            Self::NotRegistered => "this thread has no registration",
+            Self::Other(errno) => return write!(f, "prctl(PR_RSEQ_SLICE_EXTENSION): {errno}"),
+        };
+        write!(f, "prctl(PR_RSEQ_SLICE_EXTENSION): {why}: {}", self.errno())
+    }
+}
+
+impl core::error::Error for SliceError {}
 
 impl From<Errno> for SliceError {
     fn from(errno: Errno) -> Self {

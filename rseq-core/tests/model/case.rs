@@ -2,6 +2,7 @@
 
 use crate::machine::Call;
 use crate::memory::{ACTORS, Memory, REGION, WORD};
+use crate::types::{self, Scene};
 use core::fmt;
 use rseq_core::testing::{Address, Ending, Fault, Memory as _, Operand, Parameter, SectionIr, Step};
 
@@ -127,10 +128,13 @@ fn is_by_caller(ir: &SectionIr) -> bool {
     ir.steps.first().is_some_and(|step| step.name == "check_index")
 }
 
-/// Memory, and what each of the actors calls the section with on each of the two CPUs.
+/// Memory, the section that each of the actors calls, and what it is called with on each of the two CPUs.
 #[derive(Clone)]
 pub struct Case {
     pub ir: &'static SectionIr,
+    /// Whether memory and parameters are as the section's contract says, so that it reaches no address outside.
+    pub is_laid_out: bool,
+    sections: [&'static SectionIr; ACTORS],
     /// The numbers of the two CPUs, which follow each other.
     pub cpus: [i32; 2],
     pub memory: Memory,
@@ -141,11 +145,16 @@ impl Case {
     /// A case with memory at `base`, on the CPUs `first` and `first + 1`, that copies no more than `longest` bytes.
     pub fn new(ir: &'static SectionIr, base: usize, first: i32, longest: usize, choices: &mut Choices<'_>) -> Self {
         assert!(longest <= LONGEST_COPY);
+        let cpus = [first, first + 1];
+        if let Some(of) = types::of(ir) {
+            let Scene { sections, memory, parameters } = of.scene(ir, base, first, longest, choices);
+            return Self { ir, is_laid_out: true, sections, cpus, memory, parameters };
+        }
         let roles: Vec<Role> = ir.parameters.iter().map(|parameter| role(ir, parameter)).collect();
         let plan = Plan { ir, base, first, longest, places: place(ir, &roles, choices), roles };
         let memory = plan.memory(choices);
         let parameters = std::array::from_fn(|actor| plan.parameters(actor, &memory, choices));
-        Self { ir, cpus: [first, first + 1], memory, parameters }
+        Self { ir, is_laid_out: false, sections: [ir; ACTORS], cpus, memory, parameters }
     }
 
     pub fn parameters(&self, actor: usize, cpu: usize) -> &[usize] {
@@ -153,7 +162,7 @@ impl Case {
     }
 
     pub fn call(&self, actor: usize, cpu: usize) -> Call {
-        Call::new(self.ir, self.parameters(actor, cpu))
+        Call::new(self.sections[actor], self.parameters(actor, cpu))
     }
 
     /// The whole section of an actor without an interruption, on one of the two CPUs.
@@ -164,10 +173,9 @@ impl Case {
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.ir.parameters.iter().map(|parameter| parameter.name).collect();
-        writeln!(f, "{} {names:?}", self.ir.name)?;
-        for (actor, parameters) in self.parameters.iter().enumerate() {
-            writeln!(f, "thread {actor}, on CPU {:?}: {parameters:x?}", self.cpus)?;
+        for (actor, (ir, parameters)) in self.sections.iter().zip(&self.parameters).enumerate() {
+            let names: Vec<&str> = ir.parameters.iter().map(|parameter| parameter.name).collect();
+            writeln!(f, "thread {actor}, {} {names:?} on CPU {:?}: {parameters:x?}", ir.name, self.cpus)?;
         }
         write!(f, "{:?}", self.memory)
     }

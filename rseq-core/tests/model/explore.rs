@@ -6,8 +6,13 @@ use crate::memory::{ACTORS, Memory};
 use rseq_core::testing::{Ending, Fault, SectionIr};
 use std::collections::HashMap;
 
-/// Interruptions of one call.
-pub const DEPTH: usize = 2;
+/// Interruptions of one call, of those with as many steps as most sections have.
+const DEPTH: usize = 2;
+
+/// The schedules of a call grow with the square of the steps if it is interrupted twice: types' sections of more steps, which
+/// are the batches of stacks, are interrupted once. So are all sections of types where the kernel is wrong, which one
+/// interruption shows.
+const MOST_STEPS: usize = 24;
 
 /// What the kernel does to a section that it interrupts: right, or as if the descriptor were wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,7 @@ struct World {
 pub struct Explorer<'a> {
     case: &'a Case,
     kernel: Kernel,
+    depth: usize,
     orders: HashMap<Vec<usize>, Vec<Outcome>>,
     /// Calls that were run to their end.
     pub paths: usize,
@@ -91,12 +97,14 @@ impl<'a> Explorer<'a> {
         for others in [vec![], vec![0], vec![1], vec![0, 0], vec![0, 1], vec![1, 0], vec![1, 1]] {
             let outcomes = match orders_of(case, &others) {
                 Ok(outcomes) => outcomes,
-                Err(Fault::Outside(_) | Fault::Misaligned(_)) => return Ok(None),
+                Err(Fault::Outside(_) | Fault::Misaligned(_)) if !case.is_laid_out => return Ok(None),
                 Err(fault) => return Err(Failure { violation: fault.into(), events: Vec::new() }),
             };
             orders.insert(others, outcomes);
         }
-        Ok(Some(Self { case, kernel, orders, paths: 0, endings: Vec::new() }))
+        let is_once = kernel != Kernel::Right || case.ir.steps.len() > MOST_STEPS;
+        let depth = if case.is_laid_out && is_once { 1 } else { DEPTH };
+        Ok(Some(Self { case, kernel, depth, orders, paths: 0, endings: Vec::new() }))
     }
 
     /// Tries every schedule: from each CPU, with a guess of each CPU.
@@ -110,7 +118,7 @@ impl<'a> Explorer<'a> {
 
     fn explore(&mut self, mut world: World) -> Result<(), Failure> {
         loop {
-            if world.events.len() < DEPTH {
+            if world.events.len() < self.depth {
                 self.branch(&world, &Self::events(&world))?;
             }
             let committing = (self.kernel == Kernel::Late && world.call.is_at_commit()).then(|| world.call.clone());
@@ -149,7 +157,7 @@ impl<'a> Explorer<'a> {
 
     /// The interruptions just behind the commit, which a wrong kernel takes for ones of the section.
     fn late(&mut self, committing: Option<Call>, after: &World) -> Result<(), Failure> {
-        let Some(call) = committing.filter(|_| after.events.len() < DEPTH) else { return Ok(()) };
+        let Some(call) = committing.filter(|_| after.events.len() < self.depth) else { return Ok(()) };
         let world = World { call, ..after.clone() };
         self.branch(&world, &[Event::Interrupted { meanwhile: None, then: world.cpu }])
     }

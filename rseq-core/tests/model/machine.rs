@@ -68,7 +68,10 @@ impl rseq_core::testing::Memory for Recorded<'_> {
     }
 
     fn store(&mut self, address: usize, bytes: usize, value: usize) -> Result<(), Fault> {
-        self.stored.push((address, bytes));
+        // A store of what is there already changes nothing, whether or not its attempt commits.
+        if self.memory.load(address, bytes) != Ok(value) {
+            self.stored.push((address, bytes));
+        }
         self.memory.store(address, bytes, value)
     }
 }

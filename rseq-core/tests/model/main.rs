@@ -9,6 +9,7 @@ mod memory;
 mod native;
 mod random;
 mod sections;
+mod types;
 
 use case::{Case, Choices};
 use explore::{Explorer, Kernel};
@@ -28,7 +29,7 @@ const CHOICES: usize = 128;
 /// The most bytes that an explored section copies: an interruption is possible at each.
 const COPY: usize = 4;
 
-/// Random cases of a section that are explored; one of those with more than [`LONG`] steps.
+/// Random cases of a section that are explored, of a type's a quarter as many; one of those with more than [`LONG`] steps.
 const CASES: u32 = 8;
 
 /// The schedules of a case grow with the square of the steps.
@@ -117,12 +118,22 @@ fn failure(ir: &'static SectionIr, kernel: Kernel, cases: u32) -> Option<String>
 
 #[test]
 fn every_interruption_gives_an_order_of_whole_sections() {
+    explore_all(sections::general(), CASES);
+}
+
+#[test]
+fn every_interruption_of_a_type_gives_an_order_of_whole_sections() {
+    explore_all(types::all(), CASES / 4);
+}
+
+/// Explores sections until each has ended in each of its ways.
+fn explore_all(sections: impl Iterator<Item = &'static SectionIr>, cases: u32) {
     let mut paths = 0;
-    for ir in sections::all() {
+    for ir in sections {
         let mut seen = Seen::default();
         let all = |seen: &Seen| explore::endings(ir).iter().all(|ending| seen.endings.contains(ending));
         for _ in 0..100 {
-            explore(ir, if ir.steps.len() <= LONG { CASES } else { 1 }, &mut seen)
+            explore(ir, if ir.steps.len() <= LONG { cases } else { 1 }, &mut seen)
                 .unwrap_or_else(|failure| panic!("{failure}"));
             if all(&seen) {
                 break;

@@ -1,6 +1,7 @@
-//! What is tried: the standard operations, sections of users and sections of every step, each as the assembly is made
-//! from it.
+//! What is tried: the standard operations, sections of users, sections of every step and those of the per-CPU types, each as
+//! the assembly is made from it.
 
+use crate::types;
 use rseq_core::testing::SectionIr;
 
 mod librseq_ops {
@@ -172,9 +173,15 @@ mod wrong {
 }
 
 pub fn wrong() -> impl Iterator<Item = &'static SectionIr> {
-    wrong::SECTIONS.iter()
+    wrong::SECTIONS.iter().chain(types::wrong())
 }
 
-pub fn all() -> impl Iterator<Item = &'static SectionIr> {
+/// Those that are tried in any memory.
+pub fn general() -> impl Iterator<Item = &'static SectionIr> {
     librseq_ops::SECTIONS.iter().chain(this_cpu_ops::SECTIONS).chain(user::SECTIONS).chain(every_step::SECTIONS)
+}
+
+/// All that are right.
+pub fn all() -> impl Iterator<Item = &'static SectionIr> {
+    general().chain(types::all())
 }

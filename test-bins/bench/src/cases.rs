@@ -2,6 +2,7 @@
 
 mod counter;
 mod drain;
+mod lock;
 mod pool;
 mod region;
 mod ring;
@@ -10,7 +11,8 @@ mod stack;
 use crate::Case;
 
 /// Every case, in the order in which they run.
-pub const ALL: &[Case] = &[counter::CASE, pool::CASE, stack::CASE, stack::BATCH, ring::CASE, region::CASE, drain::CASE];
+pub const ALL: &[Case] =
+    &[counter::CASE, lock::CASE, pool::CASE, stack::CASE, stack::BATCH, ring::CASE, region::CASE, drain::CASE];
 
 #[cfg(test)]
 mod tests {

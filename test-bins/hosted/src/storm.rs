@@ -9,11 +9,24 @@ pub const SIGNAL: libc::c_int = libc::SIGUSR1;
 
 /// Makes `handler` the whole process's answer to [`SIGNAL`].
 pub fn handle(handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+    install(handler as *const () as libc::sighandler_t, 0)
+}
+
+/// A handler that is given the context which the signal has interrupted.
+pub type InContext = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+/// The same by a handler that is given the interrupted context.
+pub fn handle_in_context(handler: InContext) -> io::Result<()> {
+    install(handler as *const () as libc::sighandler_t, libc::SA_SIGINFO)
+}
+
+/// `handler` is a function that lives as long as the process, of the kind that `flags` say.
+fn install(handler: libc::sighandler_t, flags: libc::c_int) -> io::Result<()> {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: all zeros is a valid sigaction; the field is set to a function that lives as long as the process.
+    // SAFETY: all zeros is a valid sigaction; the fields are set to a function, as the caller says, and flags.
     let action = unsafe {
-        (*action.as_mut_ptr()).sa_sigaction = handler as *const () as libc::sighandler_t;
-        (*action.as_mut_ptr()).sa_flags = libc::SA_RESTART;
+        (*action.as_mut_ptr()).sa_sigaction = handler;
+        (*action.as_mut_ptr()).sa_flags = libc::SA_RESTART | flags;
         action.assume_init()
     };
     // SAFETY: `action` is a valid sigaction, and the old one is not asked for.

@@ -7,6 +7,7 @@ use rseq_check::CheckArgs;
 
 use crate::bench::BenchArgs;
 use crate::boot::{BootArgs, FetchArgs, KernelArgs};
+use crate::c::{InstallArgs, SuitesArgs};
 use crate::compare::CompareArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
@@ -40,6 +41,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Measure param_test side by side with another one, such as the kernel's
     Compare(CompareArgs),
+    /// Write the generated headers of the C library anew
+    Headers,
+    /// Install the C library, its headers and its pkg-config file
+    Install(InstallArgs),
+    /// Run the C programs of the kernel's selftests, or others, on the C library
+    Suites(SuitesArgs),
     /// Measure the per-CPU types beside their peers in Rust
     Bench(BenchArgs),
 }

@@ -5,6 +5,8 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod boot;
 #[cfg(target_os = "linux")]
+mod c;
+#[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]
 mod compare;
@@ -44,6 +46,9 @@ fn main() -> ExitCode {
         Some(cli::Command::Boot(args)) => boot::run(args),
         Some(cli::Command::Check(args)) => rseq_check::main(args),
         Some(cli::Command::Compare(args)) => compare::main(args),
+        Some(cli::Command::Headers) => c::headers(),
+        Some(cli::Command::Install(args)) => c::install(args),
+        Some(cli::Command::Suites(args)) => c::suites(args),
         Some(cli::Command::Bench(args)) => bench::main(args),
         None => run::main(&cli.native),
     }

@@ -203,6 +203,15 @@ pub const SUITE: &[Entry] = &[
         ..TEST
     },
     Entry {
+        name: "percpu_abort_points",
+        about: "the same for the sections of per-CPU types",
+        guest: PLAIN,
+        legacy: &[&["--legacy"]],
+        timeout: 420,
+        wrong_sections: &[UNARMED],
+        ..TEST
+    },
+    Entry {
         name: "hotplug_test",
         about: "sections on CPUs that come and go",
         native: &[&[], &["--short", "--legacy"]],

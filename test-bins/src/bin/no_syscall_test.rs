@@ -30,7 +30,7 @@ const NO_FILTER: u8 = 98;
 
 /// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those that are not
 /// installed are skipped. The others report what there is (probe), test the start without rseq too (start_test), or are this one.
-const PROGRAMS: [(&str, &CStr); 23] = [
+const PROGRAMS: [(&str, &CStr); 24] = [
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),
     ("syscall_errors_test", SHORT),
@@ -49,6 +49,7 @@ const PROGRAMS: [(&str, &CStr); 23] = [
     ("slice_test", SHORT),
     ("arch_memory_order", SHORT),
     ("abort_points", c"--legacy"),
+    ("percpu_abort_points", c"--legacy"),
     ("hotplug_test", SHORT),
     ("bad_descriptors", SHORT),
     ("readonly_test", SHORT),

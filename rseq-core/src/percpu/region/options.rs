@@ -64,8 +64,10 @@ impl RegionOptions {
     ///
     /// # Safety
     ///
-    /// After a fork, one of the processes at most allocates and frees items of the region: each has its own account of
-    /// what is free.
+    /// * After a fork, one of the processes at most allocates and frees items of the region: each has its own account of
+    ///   what is free.
+    /// * Sections that change an item go by CPU, in all processes: two of them have the same concurrency ID at the same
+    ///   time.
     pub const unsafe fn shared(mut self) -> Self {
         self.populate = Populate::Shared;
         self.given = Given { start: ptr::null_mut(), len: 0 };
@@ -75,10 +77,40 @@ impl RegionOptions {
     /// Ranges are cut from `len` bytes from `start` on, of any contents, instead of being mapped. Each takes
     /// [`Region::range_size`](super::Region::range_size) bytes; the first one begins at a multiple of the stride.
     ///
+    /// The memory may be mapped shared (`MAP_SHARED`): children of `fork` then use the items that were allocated before.
+    ///
     /// # Safety
     ///
-    /// The memory is valid for reads and writes until the region is dropped and its items are used no more, and nothing
-    /// else reads or writes it.
+    /// * The memory is valid for reads and writes until the region is dropped and its items are used no more, and nothing
+    ///   else reads or writes it, but for items that other processes use.
+    /// * Of memory that is mapped shared, the contract of [`shared`](Self::shared) holds: one of the processes allocates
+    ///   and frees, and sections go by CPU.
+    ///
+    /// # Examples
+    ///
+    /// Memory that is not shared:
+    ///
+    /// ```
+    /// use core::ptr::NonNull;
+    /// use rseq_core::percpu::{Region, RegionOptions};
+    /// use std::alloc::{Layout, alloc, dealloc};
+    ///
+    /// const STRIDE: usize = 4096;
+    ///
+    /// let memory = Layout::from_size_align(Region::<STRIDE>::range_size(), STRIDE)?;
+    /// // SAFETY: the size is not 0.
+    /// let start = NonNull::new(unsafe { alloc(memory) }).ok_or("no memory")?;
+    /// {
+    ///     // SAFETY: the memory is the region's until it is freed below, after the region is dropped.
+    ///     let options = unsafe { RegionOptions::new().memory(start, memory.size()) };
+    ///     let region: Region<STRIDE> = Region::with(options);
+    ///     let item = region.alloc_zeroed(Layout::new::<u64>())?;
+    ///     assert!(item >= start);
+    /// }
+    /// // SAFETY: it was allocated with this layout.
+    /// unsafe { dealloc(start.as_ptr(), memory) };
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const unsafe fn memory(mut self, start: NonNull<u8>, len: usize) -> Self {
         self.populate = Populate::Zero;
         self.given = Given { start: start.as_ptr(), len };

@@ -125,12 +125,55 @@ macro_rules! __ring_sections {
     };
 }
 
-/// States a push for each of these numbers of words: as `push`, but without a loop. `src` is so many valid words.
+/// States a push for each number of words from 1 to 8: as `push`, but without a loop. As they are, or changed for a test by
+/// an attribute of [`critical_section!`](crate::critical_section), but for `stretched` and `compare_twice`: most have more
+/// steps than these take. The model in `tests/model` interprets those of one to three words, and `percpu_abort_points`
+/// interrupts all at every instruction.
 #[doc(hidden)]
 #[macro_export]
+#[cfg(target_pointer_width = "64")]
 macro_rules! __ring_word_sections {
-    ($($name:ident: $size:literal $([$from:literal to $to:literal])+;)+) => {
+    ($($variant:tt)*) => {
+        $crate::__ring_sections_of_words! {
+            [$($variant)*]
+            push_1: 16 [0 to 8];
+            push_2: 24 [0 to 8] [8 to 16];
+            push_3: 32 [0 to 8] [8 to 16] [16 to 24];
+            push_4: 40 [0 to 8] [8 to 16] [16 to 24] [24 to 32];
+            push_5: 48 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40];
+            push_6: 56 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48];
+            push_7: 64 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56];
+            push_8: 72 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56] [56 to 64];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_pointer_width = "32")]
+macro_rules! __ring_word_sections {
+    ($($variant:tt)*) => {
+        $crate::__ring_sections_of_words! {
+            [$($variant)*]
+            push_1: 16 [0 to 8];
+            push_2: 16 [0 to 8] [4 to 12];
+            push_3: 24 [0 to 8] [4 to 12] [8 to 16];
+            push_4: 24 [0 to 8] [4 to 12] [8 to 16] [12 to 20];
+            push_5: 32 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24];
+            push_6: 32 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28];
+            push_7: 40 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32];
+            push_8: 40 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32] [28 to 36];
+        }
+    };
+}
+
+/// The sections, each with the bytes of its record, and from where to where each word goes.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __ring_sections_of_words {
+    ([$(#![$variant:ident])?] $($name:ident: $size:literal $([$from:literal to $to:literal])+;)+) => {
         $crate::critical_section! {
+            $(#![$variant])?
             $(
                 /// Writes a whole record of words at the tail.
                 ///
@@ -169,27 +212,4 @@ macro_rules! __ring_word_sections {
 }
 
 __ring_sections!();
-
-#[cfg(target_pointer_width = "64")]
-__ring_word_sections! {
-    push_1: 16 [0 to 8];
-    push_2: 24 [0 to 8] [8 to 16];
-    push_3: 32 [0 to 8] [8 to 16] [16 to 24];
-    push_4: 40 [0 to 8] [8 to 16] [16 to 24] [24 to 32];
-    push_5: 48 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40];
-    push_6: 56 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48];
-    push_7: 64 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56];
-    push_8: 72 [0 to 8] [8 to 16] [16 to 24] [24 to 32] [32 to 40] [40 to 48] [48 to 56] [56 to 64];
-}
-
-#[cfg(target_pointer_width = "32")]
-__ring_word_sections! {
-    push_1: 16 [0 to 8];
-    push_2: 16 [0 to 8] [4 to 12];
-    push_3: 24 [0 to 8] [4 to 12] [8 to 16];
-    push_4: 24 [0 to 8] [4 to 12] [8 to 16] [12 to 20];
-    push_5: 32 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24];
-    push_6: 32 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28];
-    push_7: 40 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32];
-    push_8: 40 [0 to 8] [4 to 12] [8 to 16] [12 to 20] [16 to 24] [20 to 28] [24 to 32] [28 to 36];
-}
+__ring_word_sections!();

@@ -83,7 +83,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     /// Runs a section on the slots of a class. None if this thread's sections are off; None inside if the section left
     /// because the slot is full, empty or closed.
     #[inline]
-    fn run<R>(
+    pub(super) fn run<R>(
         &self,
         class: Class,
         mut section: impl FnMut(Token<'static, Ambient, K>, Pointer, usize) -> Result<R, Error>,
@@ -255,9 +255,9 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             }
         }
         let (to, room) = batch.room();
-        let words = (0..room).map_while(|_| self.shared.pop(class)).enumerate();
-        // SAFETY: there is room for `room` words, and each is below it.
-        words.map(|(at, word)| unsafe { to.add(at).write(word) }).count()
+        // SAFETY: the batch has so many words after its items, which may be uninitialised, and is borrowed exclusively.
+        let room = unsafe { core::slice::from_raw_parts_mut(to.cast(), room) };
+        self.shared.pop_batch(class, room)
     }
 
     /// Opens the slot of this thread's index, which its memory or a drain has left closed. With `for_pop` it stays closed
@@ -300,7 +300,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     }
 
     /// The slot of an index, if there is one.
-    fn slot(&self, class: Class, index: u32) -> Option<Slot<'_>> {
+    pub(super) fn slot(&self, class: Class, index: u32) -> Option<Slot<'_>> {
         let slab = self.copies.iter().nth(index as usize)?;
         Some(Self::slot_in(class, slab))
     }

@@ -35,7 +35,7 @@ impl fmt::Display for StackError {
             Self::Busy => f.write_str("another thread holds the slot"),
             Self::NoSlot => f.write_str("there is no slot of this index"),
             Self::TooLarge => f.write_str("the capacity is more than the stack has memory for"),
-            Self::Fence(error) => write!(f, "the kernel refuses the fence, membarrier(2): {:?}", error.errno()),
+            Self::Fence(error) => error.fmt(f),
         }
     }
 }

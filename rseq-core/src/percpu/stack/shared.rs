@@ -2,6 +2,7 @@
 
 use super::arrays::Class;
 use crate::percpu::lock::SpinLock;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The items of threads without sections, and those that find their slot closed: as many of each class as a slot has.
@@ -42,6 +43,22 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
             Some(last) => (last, items.get(last).copied()),
             None => (0, None),
         })?
+    }
+
+    /// Pops as many items as `to` has room for, or as there are: the one that was pushed last is the last. Returns how many.
+    pub(super) fn pop_batch(&self, class: Class, to: &mut [MaybeUninit<usize>]) -> usize {
+        if self.len(class) == 0 {
+            return 0;
+        }
+        let popped = self.with(class, |items, len| {
+            let left = len.saturating_sub(to.len());
+            let popped = items.get(left..len).unwrap_or_default();
+            for (place, &word) in to.iter_mut().zip(popped) {
+                place.write(word);
+            }
+            (left, popped.len())
+        });
+        popped.unwrap_or(0)
     }
 
     /// Runs `work` with the items of a class and their number, and takes the new number from it.

@@ -23,7 +23,8 @@ const CLOSED: usize = usize::MAX;
 /// Restarts the sections that run on the slot of an index.
 pub(super) type MakeFence = fn(u32) -> Result<(), MembarrierError>;
 
-/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh.
+/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh, by an `end` of 0
+/// and a `top` that is no more than `begin`.
 ///
 /// The word at 24 says who may close and open it. Its lowest bit is whether a thread holds the slot; the others are `end`
 /// of the open slot, or 0 if nobody has chosen one.
@@ -81,6 +82,10 @@ impl<'a> Slot<'a> {
         let hold = self.word(HOLD);
         let free = hold.load(Ordering::Relaxed) & !1;
         hold.compare_exchange(free, free | 1, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // Zero in fresh memory. A pop between the first `set_top` and `open` would take the header for an item.
+        if self.word(BEGIN).load(Ordering::Relaxed) == 0 {
+            self.word(BEGIN).store(CLOSED, Ordering::Relaxed);
+        }
         Some(Held { slot: self, end: self.end_of(free) })
     }
 }

@@ -5,8 +5,9 @@ extern crate std;
 
 use super::arrays::{Arrays, Class};
 use super::slot::MakeFence;
-use super::{Batch, StackError};
+use super::{Batch, StackError, sections};
 use crate::percpu::fence::fence_index;
+use crate::percpu::memory::STRIDE;
 use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
 use linux_raw_sys::general::{__NR_getpid, __NR_gettid, __NR_sched_getaffinity, __NR_sched_setaffinity, __NR_tgkill};
 use std::io::{Write, stderr};
@@ -236,6 +237,30 @@ fn every_item_is_there_once() {
 #[test]
 fn every_item_is_there_once_by_mm_cid() {
     each_is_there_once(&BY_MM_CID);
+}
+
+/// What a thread finds that interrupts another one between the two steps by which that opens a fresh array.
+#[test]
+fn an_array_that_is_being_opened_has_no_items() {
+    let arrays = TestArrays::<ByCpu>::new();
+    let cpu = allowed()[0];
+    pin(cpu);
+    if !can_drain() {
+        return;
+    }
+    assert_eq!(arrays.pop(CLASS), None);
+    let slot = arrays.slot(CLASS, cpu).unwrap();
+    let mut held = slot.hold().unwrap();
+    let set = arrays.run(CLASS, |token, base, len| {
+        // SAFETY: an array of this CPU, which is closed, and held by this thread.
+        unsafe { sections::set_top::<STRIDE, _, _>(token, base, len, cpu as usize, held.top()) }
+    });
+    assert!(set.flatten().is_some());
+    let mut batch = Batch::<usize, 4>::new();
+    assert_eq!((arrays.pop(CLASS), arrays.pop_batch(CLASS, &mut batch), slot.len()), (None, 0, 0));
+    held.open();
+    drop(held);
+    assert_eq!((arrays.push(CLASS, 7), arrays.pop(CLASS), arrays.pop(CLASS)), (Ok(()), Some(7), None));
 }
 
 /// The control: the same without a fence.

@@ -5,14 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use rseq_core::Registration;
-use rseq_core::percpu::{Node, PossibleCpus, SlotPool, SlotStorage};
+use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotPool, SlotStorage};
 
-use crate::{Case, Contender, Made, barrier, complete, pin, try_repeat, workload};
+use crate::{Case, Contender, Made, barrier, by_sections, complete, pin, try_repeat, workload};
 
 pub const CASE: Case = Case {
     name: "pool",
     operation: "pops a buffer and pushes it back",
     contenders: &[
+        Contender::ours("Pool", pool),
         Contender::ours("SlotPool, token", slot_pool),
         Contender::peer("crossbeam ArrayQueue", array_queue),
         Contender::peer("crossbeam SegQueue", seg_queue),
@@ -58,6 +59,26 @@ fn total() -> Result<usize, String> {
 
 fn boxes() -> Result<impl Iterator<Item = Handle>, String> {
     Ok((0..total()?).map(|number| Box::new(Buffer::new(number))))
+}
+
+fn pool() -> Made {
+    by_sections()?;
+    let total = total()?;
+    let pool = Box::leak(Box::new(Pool::<Buffer>::new()));
+    pool.add((0..total).map(|number| Node::new(Buffer::new(number))).collect::<Vec<_>>().leak());
+    let run = |pool: &&'static Pool<'static, Buffer>, operations| {
+        try_repeat(operations, || {
+            let buffer = pool.pop().ok_or(EMPTY)?;
+            barrier();
+            drop(buffer);
+            Ok::<(), &str>(())
+        })
+    };
+    workload(&*pool, run, move |pool, _| {
+        pool.reclaim().map_err(|error| error.to_string())?;
+        let left: Vec<_> = std::iter::from_fn(|| pool.pop()).collect();
+        complete(left.iter().map(|buffer| buffer.number), total)
+    })
 }
 
 fn slot_pool() -> Made {

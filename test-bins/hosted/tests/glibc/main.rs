@@ -4,8 +4,10 @@
 mod ambient;
 mod build;
 mod edges;
+mod fuzz;
 mod kept;
 mod linking;
+mod plugin;
 mod recorder;
 mod registrations;
 mod unloading;

@@ -33,6 +33,7 @@ const SECTIONS: &[&str] = &[
     "signal_test",
     "mm_cid_test",
     "abort_points",
+    "percpu_abort_points",
     "bad_descriptors",
     "far_handler_test",
     "arch_memory_order",

@@ -3,17 +3,17 @@
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;
 use rseq_core::{Aborted, ByCpu, Committed, OutOfRange, OwnArea, critical_section};
+use test_bins::forced::case::{Case, case};
+use test_bins::forced::operations::operations;
+use test_bins::forced::run::{Trial, Wrong};
+use test_bins::forced::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
+use test_bins::forced::section::{Section, descriptors, make_writable};
+use test_bins::forced::{arch, breakpoint};
 use test_bins::index::Here;
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::sys::process::{self, Ending};
 use test_bins::sys::time::SECOND;
 use test_bins::{ensure, fail, skip};
-
-use crate::cases::{Case, Family, case, operations};
-use crate::run::{Trial, Wrong};
-use crate::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
-use crate::sections::{Section, descriptors, make_writable};
-use crate::{arch, breakpoint};
 
 /// How many there are.
 pub const CONTROLS: u32 = 8;

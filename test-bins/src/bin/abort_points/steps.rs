@@ -2,14 +2,26 @@
 
 use rseq_core::{Area, Index, Relaxed, Release};
 
-use crate::cases::{Case, Family, any, case, copied, own};
-use crate::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, takes};
+use test_bins::forced::case::{self, Case, case, own};
+use test_bins::forced::operations::{any, copied};
+use test_bins::forced::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, SECOND, START, STRIDE, takes};
 
 mod sections {
     use rseq_core::{Aborted, CompareFailed, OutOfRange};
     rseq_core::__every_step_sections!();
 }
 use sections::*;
+
+mod data {
+    use rseq_core::{Aborted, CompareFailed, OutOfRange};
+    rseq_core::__every_step_sections!(#![model]);
+}
+
+/// What they are called.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    const NAMES: [&str; data::SECTIONS.len()] = case::names(data::SECTIONS);
+    NAMES.into_iter()
+}
 
 const WORD: usize = size_of::<usize>();
 

@@ -5,6 +5,7 @@
 mod affinity;
 mod hotplug;
 mod switch;
+mod types;
 mod work;
 
 use rseq_rt::process::ExitCode;
@@ -45,7 +46,7 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(8);
+    let mut suite = Suite::new(9);
     suite.test("the kernel's lists of CPUs agree", &mut affinity::lists);
     suite.test("cpu_id stays in sets with gaps", &mut || affinity::followed(token));
     suite.test("one CPU for all threads", &mut || affinity::one_cpu(&options));
@@ -55,5 +56,6 @@ fn body() -> u8 {
     suite
         .test("offline and online under load, by mm_cid", &mut || hotplug::under_load::<ByMmCid>(&options, unplugging));
     suite.test("threads that may use the offline CPU only", &mut || hotplug::stranded(&options, unplugging));
+    suite.test("per-CPU types while a CPU comes and goes", &mut || types::come_and_go(unplugging));
     suite.finish()
 }

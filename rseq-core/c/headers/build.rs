@@ -1,0 +1,215 @@
+//! Makes the texts of all architectures available to one program: the macros of `rseq-core/src/arch`, of which a
+//! compiler sees those of its target only, under one name for each architecture, and each operation, stated once in
+//! `rseq-core/src/ops`, as their input.
+
+use rseq_core::testing::{Address, Operand, SectionIr, Step};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+mod librseq {
+    use rseq_core::{Aborted, Committed, CompareFailed};
+
+    rseq_core::__librseq_sections! { #![model] }
+}
+
+/// A file of `src/arch`, and the bits of a word there.
+const ARCHES: [(&str, &str, u32); 9] = [
+    ("x86_64", "x86_64", 64),
+    ("i686", "x86", 32),
+    ("aarch64", "aarch64", 64),
+    ("arm", "arm", 32),
+    ("riscv64", "riscv", 64),
+    ("s390x", "s390x", 64),
+    ("powerpc64", "powerpc", 64),
+    ("loongarch64", "loongarch64", 64),
+    ("mips64", "mips", 64),
+];
+
+/// Where an i686 section finds a word: in memory, which the compiler addresses; `rseq_t` and `rseq_u` are what it
+/// goes through.
+const WORD: &str = r#"
+macro_rules! word {
+    (fetch $x:ident $into:ident) => { concat!("movl ", word!(source $x), ", {", stringify!($into), "}\n") };
+    (fetch $k:literal $into:ident) => { "" };
+    (name $x:ident $into:ident) => { concat!("{", stringify!($into), "}") };
+    (name $k:literal $into:ident) => { word!(source $k) };
+    (source $x:ident) => { concat!("{", stringify!($x), "}") };
+    (source $k:literal) => { concat!("$", $k) };
+    (value $x:tt) => { word!(fetch $x rseq_u) };
+    (reach [$base:ident]) => { word!(fetch $base rseq_t) };
+    (reach [$base:ident + $distance:ident]) => {
+        concat!("movl ", word!(source $base), ", {rseq_t}\n", "addl ", word!(source $distance), ", {rseq_t}\n")
+    };
+    (at $place:tt) => { "({rseq_t})" };
+}
+"#;
+
+fn main() {
+    let core = PathBuf::from("../../src");
+    let function = source(&core.join("section/function.rs"));
+    let load_store = source(&core.join("section/load_store.rs"));
+    let docs = source(&core.join("ops/librseq.rs"));
+    let mut out = String::new();
+    let mut all = String::from("const ALL: &[(&str, u32, bool, &[text::Section])] = &[\n");
+    for (arch, file, bits) in ARCHES {
+        let own = source(&core.join(format!("arch/{file}.rs")));
+        let shared = if own.contains("macro_rules! __rseq_text ") { "" } else { &load_store };
+        writeln!(out, "#[allow(unused_macros)]\nmod {arch} {{\n    use crate::text::{{Section, Text}};").unwrap();
+        for (text, name) in [
+            (&*own, "__rseq_set"),
+            (&own, "__rseq_text"),
+            (shared, "__rseq_text"),
+            (&own, "__rseq_primitive"),
+            (&own, "__rseq_frame"),
+            (&function, "__rseq_log2"),
+        ] {
+            out.push_str(&macro_of(text, name, "").map_or_else(String::new, |found| rename(found, arch)));
+        }
+        let wide = macro_of(&function, "__rseq_wide", &format!("#[cfg(target_pointer_width = \"{bits}\")]\n"));
+        out.push_str(&rename(wide.expect("each width has its texts"), arch));
+        out.push_str(&capture(arch));
+        if arch == "i686" {
+            out.push_str(WORD);
+        }
+        out.push_str("    pub const SECTIONS: &[Section] = &[\n");
+        librseq::SECTIONS.iter().for_each(|ir| out.push_str(&section(arch, ir, &docs)));
+        out.push_str("    ];\n}\n");
+        let (signature, is_code) = signature(&own);
+        writeln!(all, "    (\"{arch}\", {signature}, {is_code}, {arch}::SECTIONS),").unwrap();
+    }
+    out.push_str(&all);
+    out.push_str("];\n");
+    fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("sections.rs"), out).unwrap();
+}
+
+fn source(path: &Path) -> String {
+    println!("cargo::rerun-if-changed={}", path.display());
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The signature before abort handlers, and whether it has the byte order of instructions where that of data differs.
+fn signature(own: &str) -> (&str, bool) {
+    let line = own.lines().find(|line| line.starts_with("pub const SIGNATURE")).expect("each architecture has one");
+    let number = &line[line.find("0x").expect("a number in base 16")..];
+    let end = number.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(number.len());
+    (&number[..end], line.contains("from_ne_bytes"))
+}
+
+/// A macro at the top level of a file, to the brace that closes it at the first column.
+fn macro_of<'s>(source: &'s str, name: &str, condition: &str) -> Option<&'s str> {
+    let head = format!("macro_rules! {name} {{\n");
+    let start = source.match_indices(&head).map(|(at, _)| at).find(|&at| source[..at].ends_with(condition))?;
+    let len = source[start..].find("\n}\n")? + "\n}\n".len();
+    Some(&source[start..start + len])
+}
+
+/// Macros of one architecture call those of the same one.
+fn rename(text: &str, arch: &str) -> String {
+    text.replace("$crate::__rseq_", &format!("{arch}__rseq_"))
+        .replace("macro_rules! __rseq_", &format!("macro_rules! {arch}__rseq_"))
+}
+
+/// In place of the `asm!` call of a section: the same pieces, as data.
+fn capture(arch: &str) -> String {
+    CAPTURE.replace("ARCH", arch)
+}
+
+const CAPTURE: &str = r#"
+macro_rules! ARCH__rseq_function {
+    (@asm $order:ident, $index:ty, $arming:tt, $abort:ident,
+     [$(([$($word:ident)+] [$($arg:tt)*] [$($to:ident)?]))+]
+     $scratch:tt $input:tt $stride:tt $exit:tt
+     registers $class:ident
+     operands [$($operands:tt)*]
+     failure [$failure:literal, $trap:literal, $end:literal]
+     handler [$($handler:literal),*]
+     descriptor [$($descriptor:expr),+]
+     arm $arm:expr,
+     index $field:tt
+     around [$($before:expr)?, $after:literal]
+     options $options:tt) => {
+        Text {
+            failure: $failure,
+            trap: $trap,
+            end: $end,
+            handler: &[$($handler),*],
+            descriptor: &[$($descriptor),+],
+            arm: $arm,
+            before: concat!($($before)?),
+            after: $after,
+            far: ARCH__rseq_text!(far "{rseq_far}"),
+            near: ARCH__rseq_text!(near "8{Aborted}f"),
+            steps: &[$(ARCH__rseq_text!($order $field $($word)+ ($($arg)*) $($to)?)),+],
+            again: &[$(ARCH__again!($order $field [$($word)+] ($($arg)*) $($to)?)),+],
+        }
+    };
+}
+macro_rules! ARCH__again {
+    ($order:ident $field:tt [$($word:ident)+] ($($arg:tt)*) $to:ident) => {
+        ARCH__rseq_text!($order $field $($word)+ ($($arg)*) Differed)
+    };
+    ($order:ident $field:tt [load] ($($arg:tt)*)) => { ARCH__rseq_text!($order $field load ($($arg)*)) };
+    ($order:ident $field:tt $word:tt $arg:tt) => { "" };
+}
+"#;
+
+/// A section, once for each order that it is generic over.
+fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
+    let orders: &[&str] = if ir.compiled.len() == 2 { &["relaxed", "release"] } else { &["relaxed"] };
+    let texts: Vec<_> = orders.iter().map(|order| format!("(\"{order}\", {})", frame(arch, ir, order))).collect();
+    let steps: Vec<_> = ir.steps.iter().map(|step| format!("(\"{}\", &{:?})", step.name, words(step))).collect();
+    let parameters: Vec<_> = ir.parameters.iter().map(|p| (p.name, p.pointer)).collect();
+    let exits = ir.steps.iter().filter_map(|step| step.exit);
+    format!(
+        "        Section {{ name: {:?}, about: {:?}, parameters: &{parameters:?}, scratch: &{:?}, compares: {}, \
+         steps: &[{}], texts: &[{}] }},\n",
+        ir.name,
+        about(ir.name, docs),
+        ir.scratch,
+        exits.into_iter().any(|exit| exit == "CompareFailed"),
+        steps.join(", "),
+        texts.join(", ")
+    )
+}
+
+/// What is said of an operation first.
+fn about(name: &str, docs: &str) -> String {
+    let end = docs.find(&format!("pub unsafe fn {name}(")).expect("the operation is stated there");
+    let lines = docs[..end].lines().rev().skip(1).map_while(|line| line.trim().strip_prefix("///"));
+    lines.last().unwrap_or_default().trim().to_owned()
+}
+
+fn frame(arch: &str, ir: &SectionIr, order: &str) -> String {
+    let steps: String = ir.steps.iter().map(tokens).collect();
+    let scratch = ir.scratch.join(" ");
+    let section = format!("{order}, Index, [\"\" \"\"], Aborted, [{steps}] [{scratch}] [] [] []");
+    match arch {
+        "x86_64" => format!("x86_64__rseq_frame!([offset area] {section})"),
+        "i686" => format!("i686__rseq_frame!(@placed word pointer [] [] {section})"),
+        _ => format!("{arch}__rseq_frame!([pointer area] {section})"),
+    }
+}
+
+/// A step as tokens of the grammar.
+fn tokens(step: &Step) -> String {
+    let arguments: Vec<_> = step.operands.iter().map(operand).collect();
+    format!("([{}] [{}] [{}])", step.name, arguments.join(", "), step.exit.unwrap_or_default())
+}
+
+fn words(step: &Step) -> Vec<String> {
+    step.operands.iter().map(operand).collect()
+}
+
+fn operand(operand: &Operand) -> String {
+    match *operand {
+        Operand::Name(name) => name.to_owned(),
+        Operand::Literal(value) => value.to_string(),
+        Operand::Address(Address { base, index: None, displacement: 0 }) => format!("[{base}]"),
+        Operand::Address(Address { base, index: None, displacement }) => format!("[{base} + {displacement}]"),
+        Operand::Address(Address { base, index: Some((index, 1)), .. }) => format!("[{base} + {index}]"),
+        Operand::Address(Address { base, index: Some((index, factor)), .. }) => {
+            format!("[{base} + {index} * {factor}]")
+        }
+    }
+}

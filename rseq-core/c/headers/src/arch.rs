@@ -1,0 +1,144 @@
+//! What the C compiler is to know of each architecture: registers and constraints.
+
+/// Registers and constraints of an architecture.
+pub struct Arch {
+    /// The name of rseq-core's.
+    pub name: &'static str,
+    /// When C code is for it.
+    pub condition: &'static str,
+    /// The registers that the texts name, as the assembler and as the compiler call them.
+    pub fixed: &'static [(&'static str, &'static str)],
+    /// Registers for the section's scratch values.
+    pub scratch: &'static [&'static str],
+    /// What stands before a register's name in the assembler, and before it in a list of clobbers.
+    pub sigil: (&'static str, &'static str),
+    /// What else changes.
+    pub clobbers: &'static [&'static str],
+    /// The constraint of inputs.
+    pub input: &'static str,
+    /// Whether the index and `rseq_cs` lie at an offset from the thread pointer.
+    pub by_offset: bool,
+    /// Bytes of a pointer.
+    pub pointer: usize,
+}
+
+const fn arch(name: &'static str, condition: &'static str) -> Arch {
+    Arch {
+        name,
+        condition,
+        fixed: &[],
+        scratch: &[],
+        sigil: ("", ""),
+        clobbers: &[],
+        input: "r",
+        by_offset: false,
+        pointer: 8,
+    }
+}
+
+/// All architectures. The temporary registers are none that the kernel's `param_test` has for itself.
+pub const ARCHES: [Arch; 9] = [
+    Arch {
+        fixed: &[("rseq_t", "rax")],
+        scratch: &["rcx", "rdx"],
+        sigil: ("%%", ""),
+        clobbers: &["r11"],
+        by_offset: true,
+        ..arch("x86_64", "defined(__x86_64__) && defined(__LP64__)")
+    },
+    Arch {
+        fixed: &[("rseq_t", "eax"), ("rseq_u", "edx")],
+        scratch: &["ecx"],
+        sigil: ("%%", ""),
+        input: "m",
+        pointer: 4,
+        ..arch("i686", "defined(__i386__)")
+    },
+    Arch {
+        fixed: &[("rseq_t", "x15"), ("rseq_u", "x14")],
+        scratch: &["x13", "x12"],
+        clobbers: &["x16", "x17"],
+        ..arch("aarch64", "defined(__aarch64__) && defined(__LP64__)")
+    },
+    Arch {
+        fixed: &[("rseq_u", "r3")],
+        scratch: &["r2"],
+        clobbers: &["r12"],
+        pointer: 4,
+        ..arch("arm", "defined(__arm__)")
+    },
+    Arch {
+        fixed: &[("rseq_t", "t3"), ("rseq_u", "t4")],
+        scratch: &["t5", "t6"],
+        clobbers: &["t1", "t2"],
+        ..arch("riscv64", "defined(__riscv) && __riscv_xlen == 64")
+    },
+    Arch {
+        fixed: &[("rseq_t", "r0"), ("rseq_u", "r2")], // no operation here has an address in rseq_t
+        scratch: &["r3", "r4"],
+        sigil: ("%%", ""),
+        clobbers: &["r1"],
+        input: "a",
+        ..arch("s390x", "defined(__s390x__)")
+    },
+    Arch {
+        fixed: &[("rseq_t", "9"), ("rseq_u", "10")],
+        scratch: &["8", "7"],
+        sigil: ("", "r"),
+        clobbers: &["r0", "r11", "r12", "cr0", "lr", "ctr"],
+        input: "b",
+        ..arch("powerpc64", "defined(__powerpc64__)")
+    },
+    Arch {
+        fixed: &[("rseq_t", "r13"), ("rseq_u", "r14")],
+        scratch: &["r15", "r16"],
+        sigil: ("$", "$"),
+        clobbers: &["$r12"],
+        ..arch("loongarch64", "defined(__loongarch64)")
+    },
+    Arch {
+        fixed: &[("rseq_t", "12"), ("rseq_u", "13"), ("rseq_ra", "15")],
+        scratch: &["24", "25"],
+        sigil: ("$", "$"),
+        clobbers: &["$14"],
+        ..arch("mips64", "defined(__mips64) && _MIPS_SIM == _ABI64")
+    },
+];
+
+impl Arch {
+    /// The register of a name that the texts use, if it is no input.
+    pub fn register(&self, name: &str, scratch: &[&str]) -> Option<&'static str> {
+        let fixed = self.fixed.iter().find(|(known, _)| *known == name).map(|(_, register)| *register);
+        fixed.or_else(|| Some(self.scratch[scratch.iter().position(|known| *known == name)?]))
+    }
+
+    /// A register in the assembler's text, in the width that the modifier names.
+    pub fn text(&self, register: &str, modifier: &str) -> String {
+        let name = match (self.name, modifier, register.strip_prefix('r').or(register.strip_prefix('e'))) {
+            ("aarch64", "w", _) => register.replacen('x', "w", 1),
+            ("x86_64", "e", Some(letters)) => format!("e{letters}"),
+            ("x86_64" | "i686", "x", Some(letters)) => letters.to_owned(),
+            ("x86_64" | "i686", "l", Some(letters)) => format!("{}l", &letters[..1]),
+            _ => register.to_owned(),
+        };
+        format!("{}{name}", self.sigil.0)
+    }
+
+    /// What the section changes, as the compiler calls it.
+    pub fn changed(&self, scratch: usize) -> Vec<String> {
+        let own = self.fixed.iter().map(|(_, register)| *register).chain(self.scratch[..scratch].iter().copied());
+        let own = own.map(|register| format!("{}{register}", self.sigil.1));
+        ["memory", "cc"].iter().chain(self.clobbers).map(|name| (*name).to_owned()).chain(own).collect()
+    }
+
+    /// GCC's modifier of an input's width.
+    pub fn modifier(&self, modifier: &str) -> &'static str {
+        match (self.name, modifier) {
+            ("x86_64" | "i686", "e") => "k",
+            ("x86_64" | "i686", "x") => "w",
+            ("x86_64" | "i686", "l") => "b",
+            ("aarch64", "w") => "w",
+            _ => "",
+        }
+    }
+}

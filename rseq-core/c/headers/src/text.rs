@@ -1,0 +1,47 @@
+//! A section as data: what `build.rs` makes of each operation and architecture.
+
+/// An operation on one architecture.
+pub struct Section {
+    /// The name in rseq-core.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Names, and whether it is a pointer; the first is the index that the section compares.
+    pub parameters: &'static [(&'static str, bool)],
+    /// Names of scratch registers.
+    pub scratch: &'static [&'static str],
+    /// Whether it may leave by a comparison.
+    pub compares: bool,
+    /// Names and operands of the steps, as they are stated.
+    pub steps: &'static [(&'static str, &'static [&'static str])],
+    /// The texts, for each memory order that there is of the operation.
+    pub texts: &'static [(&'static str, Text)],
+}
+
+/// The texts of a section, with operands in braces: see `__rseq_function!` in rseq-core, whose pieces these are.
+pub struct Text {
+    /// Opens the place of the abort handler.
+    pub failure: &'static str,
+    /// Stands before the signature.
+    pub trap: &'static str,
+    /// Closes the place of the abort handler.
+    pub end: &'static str,
+    /// What the handler begins with.
+    pub handler: &'static [&'static str],
+    /// Brings the descriptor's address into a register.
+    pub descriptor: &'static [&'static str],
+    /// Stores it in `rseq_cs`.
+    pub arm: &'static str,
+    /// Before all other texts.
+    pub before: &'static str,
+    /// After all other texts.
+    pub after: &'static str,
+    /// A jump to an exit.
+    pub far: &'static str,
+    /// A jump from the handler to an exit's stub.
+    pub near: &'static str,
+    /// The steps.
+    pub steps: &'static [&'static str],
+    /// The loads and comparisons once more, the latter with another exit; empty for other steps.
+    pub again: &'static [&'static str],
+}

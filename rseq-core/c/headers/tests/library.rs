@@ -1,0 +1,162 @@
+//! The headers and the library as C and C++ programs use them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::{env, fs};
+
+/// glibc's registration, on and off.
+const TUNABLES: [&str; 2] = ["glibc.pthread.rseq=1", "glibc.pthread.rseq=0"];
+
+/// Compilers for other machines, where Debian's packages of these names are installed.
+const CROSS: [&str; 7] = [
+    "i686-linux-gnu-gcc",
+    "aarch64-linux-gnu-gcc",
+    "arm-linux-gnueabihf-gcc",
+    "riscv64-linux-gnu-gcc",
+    "s390x-linux-gnu-gcc",
+    "powerpc64le-linux-gnu-gcc",
+    "mips64el-linux-gnuabi64-gcc",
+];
+
+fn package() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn is_there(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: there is no {program}");
+    }
+    found
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}: {text}", output.status);
+    output
+}
+
+/// The folder of the libraries, built once.
+fn libraries() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("library");
+        let manifest = package().join("Cargo.toml");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--release", "--package", "rseq-c", "--quiet", "--manifest-path"]).arg(manifest);
+        run(cargo.arg("--target-dir").arg(&target));
+        let folder = target.join("release");
+        fs::copy(folder.join("librseq.so"), folder.join("librseq.so.0")).unwrap();
+        folder
+    })
+}
+
+/// Runs a program with and without glibc's registration. Exit code 4 is a skip, with the reason in its output.
+#[track_caller]
+fn passes(program: &Path, arguments: [&[&str]; 2]) {
+    for (tunable, arguments) in TUNABLES.into_iter().zip(arguments) {
+        let mut command = Command::new(program);
+        command.args(arguments).env("GLIBC_TUNABLES", tunable).env("LD_LIBRARY_PATH", libraries());
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        match output.status.code() {
+            Some(0) => {}
+            Some(4) => println!("{}: {text}", program.display()),
+            _ => panic!("{} with {tunable}: {}: {text}", program.display(), output.status),
+        }
+    }
+}
+
+/// A program of a folder of this package, in a way of compiling and linking.
+fn compiled(source: &Path, compiler: &str, flags: &[&str], name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut command = Command::new(compiler);
+    command.args(["-Wall", "-Wextra", "-Werror"]).args(flags).arg("-I").arg(package().join("include"));
+    if compiler == "c++" {
+        command.args(["-x", "c++", "-std=c++17"]);
+    }
+    run(command.arg(source).arg("-o").arg(&program).arg("-L").arg(libraries()).args(["-lrseq", "-lpthread"]));
+    program
+}
+
+#[test]
+fn each_operation_does_in_c_and_in_cpp_what_it_says() {
+    let source = package().join("headers/tests/programs/operations.c");
+    for (compiler, flags, name) in [
+        ("cc", &["-O2"][..], "operations"),
+        ("cc", &["-O0"], "operations-O0"),
+        ("cc", &["-O2", "-DRSEQ_COMPARE_TWICE"], "operations-twice"),
+        ("cc", &["-O2", "-static"], "operations-static"),
+        ("c++", &["-O2"], "operations-cpp"),
+    ] {
+        if is_there(compiler) {
+            passes(&compiled(&source, compiler, flags, name), [&[], &[]]);
+        }
+    }
+}
+
+#[test]
+fn threads_are_registered_by_the_libc_or_by_the_library() {
+    let source = package().join("headers/tests/programs/registration.c");
+    for (flags, name) in [(&["-O2"][..], "registration"), (&["-O2", "-static"], "registration-static")] {
+        if is_there("cc") {
+            passes(&compiled(&source, "cc", flags, name), [&["libc"], &[]]);
+        }
+    }
+}
+
+#[test]
+fn the_examples_run() {
+    for (source, compiler) in [("counter.c", "cc"), ("stack.cpp", "c++")] {
+        if is_there(compiler) {
+            let source = package().join("examples").join(source);
+            passes(&compiled(&source, compiler, &["-O2"], &format!("example-{compiler}")), [&[], &[]]);
+        }
+    }
+}
+
+#[test]
+fn each_architecture_compiles_with_and_without_optimization() {
+    let source = package().join("headers/tests/programs/operations.c");
+    let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("operations.o");
+    for compiler in CROSS.into_iter().filter(|compiler| is_there(compiler)) {
+        for flags in [&["-O2"][..], &["-O2", "-fPIC"], &["-O2", "-DRSEQ_COMPARE_TWICE"], &["-O0"]] {
+            if !["-O2", "-fPIC"].contains(flags.last().expect("not empty")) && compiler.starts_with("arm-") {
+                continue; // too few registers, and literals out of GCC's reach: see the README
+            }
+            let mut command = Command::new(compiler);
+            command.args(["-Wall", "-Wextra", "-Werror", "-c"]).args(flags).arg("-I").arg(package().join("include"));
+            run(command.arg(&source).arg("-o").arg(&object));
+        }
+    }
+}
+
+#[test]
+fn the_library_has_the_documented_symbols_only() {
+    if !is_there("nm") {
+        return;
+    }
+    let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(libraries().join("librseq.so")));
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    let names: Vec<_> = symbols.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let expected = [
+        "__rseq_register_current_thread",
+        "rseq_available",
+        "rseq_fallback_current_cpu",
+        "rseq_fallback_current_node",
+        "rseq_flags",
+        "rseq_get_max_nr_cpus",
+        "rseq_offset",
+        "rseq_register_current_thread",
+        "rseq_size",
+        "rseq_slice_extension_enable",
+        "rseq_status",
+        "rseq_unregister_current_thread",
+    ];
+    assert_eq!(names, expected);
+    let header = fs::read_to_string(package().join("include/rseq/rseq.h")).unwrap();
+    expected.iter().for_each(|name| assert!(header.contains(name), "{name} is in no header"));
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Every operation by both indexes and in each order, alone in a thread: what it stores and returns when it commits, when a comparison
+ * fails, and when the thread runs elsewhere. It is C and C++.
+ */
+
+#include <rseq/rseq.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORD ((intptr_t) sizeof(intptr_t))
+
+static int failures;
+
+static void check(bool is_right, const char *what, int line)
+{
+	if (!is_right) {
+		printf("line %d: %s\n", line, what);
+		failures++;
+	}
+}
+
+#define CHECK(condition) check(condition, #condition, __LINE__)
+
+static bool by_mm_cid;
+
+static int here(void)
+{
+	return (int) (by_mm_cid ? rseq_current_mm_cid() : rseq_cpu_start());
+}
+
+#define MODE (by_mm_cid ? RSEQ_PERCPU_MM_CID : RSEQ_PERCPU_CPU_ID)
+
+/* What an operation returned the first time that it was not aborted, as it is when the thread moves. */
+#define SETTLED(result, call) do { result = call; } while (result == -1)
+
+/* A number that no CPU has. */
+#define ELSEWHERE 1000000
+
+static void words(void)
+{
+	intptr_t v = 5, w = 7;
+	int result;
+
+	SETTLED(result, rseq_load_add_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 3, here()));
+	CHECK(result == 0 && v == 8);
+	CHECK(rseq_load_add_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 3, ELSEWHERE) == -1 && v == 8);
+	CHECK(rseq_load_add_store__ptr(RSEQ_MO_RELEASE, MODE, &v, 3, here()) == -1 && v == 8);
+	SETTLED(result, rseq_load_cbne_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 8, 9, here()));
+	CHECK(result == 0 && v == 9);
+	SETTLED(result, rseq_load_cbne_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 8, 10, here()));
+	CHECK(result == 1 && v == 9);
+	CHECK(rseq_load_cbne_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 9, 10, ELSEWHERE) == -1 && v == 9);
+	SETTLED(result, rseq_load_cbne_load_cbne_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 9, &w, 7, 11, here()));
+	CHECK(result == 0 && v == 11 && w == 7);
+	SETTLED(result, rseq_load_cbne_load_cbne_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 11, &w, 8, 12, here()));
+	CHECK(result == 1 && v == 11);
+	SETTLED(result, rseq_load_cbne_load_cbne_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 12, &w, 7, 12, here()));
+	CHECK(result == 1 && v == 11);
+	SETTLED(result, rseq_load_cbne_store_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 11, &w, 13, 14, here()));
+	CHECK(result == 0 && v == 14 && w == 13);
+	SETTLED(result, rseq_load_cbne_store_store__ptr(RSEQ_MO_RELEASE, MODE, &v, 14, &w, 15, 16, here()));
+	CHECK(result == 0 && v == 16 && w == 15);
+	SETTLED(result, rseq_load_cbne_store_store__ptr(RSEQ_MO_RELEASE, MODE, &v, 14, &w, 17, 18, here()));
+	CHECK(result == 1 && v == 16 && w == 15);
+}
+
+static void pointers(void)
+{
+	intptr_t count = 0, node[2] = { 0, 55 }, head = (intptr_t) node, load = 0;
+	int result;
+
+	SETTLED(result, rseq_load_cbeq_store_add_load_store__ptr(RSEQ_MO_RELAXED, MODE, &head, 0, WORD, &load, here()));
+	CHECK(result == 0 && head == 55 && load == (intptr_t) node);
+	head = 0;
+	SETTLED(result, rseq_load_cbeq_store_add_load_store__ptr(RSEQ_MO_RELAXED, MODE, &head, 0, WORD, &load, here()));
+	CHECK(result == 1 && head == 0);
+	node[1] = (intptr_t) &count;
+	head = (intptr_t) node;
+	SETTLED(result, rseq_load_add_load_load_add_store__ptr(RSEQ_MO_RELAXED, MODE, &head, WORD, 4, here()));
+	CHECK(result == 0 && count == 4);
+}
+
+static void copies(void)
+{
+	char from[72], to[72];
+	intptr_t v = 0;
+	size_t len;
+	int i, result;
+
+	for (i = 0; i < (int) sizeof(from); i++)
+		from[i] = (char) (i + 1);
+	for (len = 0; len < 60; len++) {
+		memset(to, 0, sizeof(to));
+		SETTLED(result, rseq_load_cbne_memcpy_store__ptr(RSEQ_MO_RELAXED, MODE, &v, v, to, from, len, v + 1, here()));
+		CHECK(result == 0 && memcmp(to, from, len) == 0 && to[len] == 0);
+		memset(to, 0, sizeof(to));
+		SETTLED(result, rseq_load_cbne_memcpy_store__ptr(RSEQ_MO_RELEASE, MODE, &v, v, to, from, len, v + 1, here()));
+		CHECK(result == 0 && memcmp(to, from, len) == 0 && to[len] == 0);
+	}
+	CHECK(v == 120);
+	SETTLED(result, rseq_load_cbne_memcpy_store__ptr(RSEQ_MO_RELEASE, MODE, &v, 1, to, from, 3, 2, here()));
+	CHECK(result == 1 && v == 120);
+}
+
+/* The same by the kernel's names: they are the same functions. */
+static void kernel_names(void)
+{
+	intptr_t v = 1;
+	int result;
+
+	SETTLED(result, rseq_addv(RSEQ_MO_RELAXED, MODE, &v, 1, here()));
+	CHECK(result == 0 && v == 2);
+	SETTLED(result, rseq_cmpeqv_storev(RSEQ_MO_RELAXED, MODE, &v, 2, 3, here()));
+	CHECK(result == 0 && v == 3);
+}
+
+int main(void)
+{
+	if (rseq_register_current_thread()) {
+		char why[200];
+
+		rseq_status(why, sizeof(why));
+		printf("skipped: %s\n", why);
+		return 4;
+	}
+	CHECK(rseq_current_cpu_raw() >= 0);
+	CHECK((int) rseq_cpu_start() < rseq_get_max_nr_cpus());
+	do {
+		words();
+		pointers();
+		copies();
+		kernel_names();
+		by_mm_cid = !by_mm_cid;
+	} while (by_mm_cid && rseq_mm_cid_available());
+	rseq_prepare_unload();
+	CHECK(rseq_get_abi()->rseq_cs.arch.ptr == 0);
+	CHECK(rseq_unregister_current_thread() == 0);
+	return failures ? 1 : 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Registering and unregistering: by the libc with the argument "libc", else by the library. */
+
+#include <errno.h>
+#include <pthread.h>
+#include <rseq/rseq.h>
+#include <string.h>
+
+#define CHECK(condition) do { if (!(condition)) { printf("line %d: %s\n", __LINE__, #condition); return 1; } } while (0)
+
+static void *other(void *unused)
+{
+	intptr_t v = 0;
+
+	(void) unused;
+	if (rseq_current_cpu_raw() >= 0 || rseq_addv(RSEQ_MO_RELAXED, RSEQ_PERCPU_CPU_ID, &v, 1, (int) rseq_cpu_start()) != -1)
+		return (void *) "a thread that nobody registered has a CPU";
+	if (rseq_register_current_thread() || rseq_current_cpu_raw() < 0)
+		return (void *) "a second thread is not registered";
+	return rseq_unregister_current_thread() ? (void *) "the second thread stays registered" : NULL;
+}
+
+static int by_libc(void)
+{
+	CHECK(rseq_available(RSEQ_AVAILABLE_QUERY_LIBC));
+	CHECK(rseq_current_cpu_raw() >= 0 && rseq_size >= 20);
+	CHECK(rseq_register_current_thread() == 0);
+	CHECK(__rseq_register_current_thread(true, false) == -EBUSY);
+	CHECK(rseq_unregister_current_thread() == 0 && rseq_current_cpu_raw() >= 0);
+	return 0;
+}
+
+static int by_library(void)
+{
+	pthread_t thread;
+	void *error;
+
+	CHECK(!rseq_available(RSEQ_AVAILABLE_QUERY_LIBC));
+	CHECK(rseq_size == 0 && rseq_current_cpu_raw() == -1 && rseq_get_abi()->mm_cid == (uint32_t) -1);
+	CHECK(rseq_unregister_current_thread() == -1 && errno == EINVAL);
+	CHECK(rseq_register_current_thread() == 0 && rseq_size >= 20 && rseq_current_cpu_raw() >= 0);
+	CHECK(rseq_register_current_thread() == -1 && errno == EBUSY);
+	CHECK(pthread_create(&thread, NULL, other, NULL) == 0 && pthread_join(thread, &error) == 0);
+	if (error)
+		printf("%s\n", (const char *) error);
+	CHECK(!error);
+	CHECK(rseq_unregister_current_thread() == 0);
+	CHECK(rseq_current_cpu_raw() == -1 && rseq_get_abi()->mm_cid == (uint32_t) -1);
+	CHECK(__rseq_register_current_thread(true, true) == 0 && rseq_unregister_current_thread() == 0);
+	/* Each thread's own mode: the other one than the last thread's. */
+	CHECK(__rseq_register_current_thread(false, false) == 0 && rseq_unregister_current_thread() == 0);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char text[200];
+	bool is_on;
+
+	if (!rseq_available(RSEQ_AVAILABLE_QUERY_KERNEL)) {
+		printf("skipped: the kernel has no rseq\n");
+		return 4;
+	}
+	CHECK(!rseq_available(2));
+	CHECK(rseq_fallback_current_cpu() >= 0 && rseq_fallback_current_node() >= 0);
+	is_on = rseq_status(text, sizeof(text));
+	CHECK(is_on == (argc > 1) && strncmp(text, is_on ? "on: " : "off: ", 4) == 0);
+	rseq_status(text, 4);
+	CHECK(strlen(text) == 3);
+	CHECK(rseq_status(NULL, 0) == is_on);
+	return argc > 1 && strcmp(argv[1], "libc") == 0 ? by_libc() : by_library();
+}

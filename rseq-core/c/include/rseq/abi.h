@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What rseq(2) and its users agree on. */
+
+#ifndef _RSEQ_ABI_H
+#define _RSEQ_ABI_H
+
+#include <stdint.h>
+
+/* What cpu_id is in a thread that is not registered. */
+enum rseq_abi_cpu_id_state {
+	RSEQ_ABI_CPU_ID_UNINITIALIZED		= -1,
+	RSEQ_ABI_CPU_ID_REGISTRATION_FAILED	= -2,
+};
+
+/* Flags of rseq(2). */
+enum rseq_abi_flags {
+	RSEQ_ABI_FLAG_UNREGISTER	= 1 << 0,
+};
+
+/* Flags of the area and of descriptors. The kernel ignores them since Linux 6.1, apart from a warning. */
+enum rseq_abi_cs_flags_bit {
+	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_PREEMPT_BIT	= 0,
+	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_SIGNAL_BIT	= 1,
+	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_MIGRATE_BIT	= 2,
+};
+
+enum rseq_abi_cs_flags {
+	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_PREEMPT	= 1U << RSEQ_ABI_CS_FLAG_NO_RESTART_ON_PREEMPT_BIT,
+	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_SIGNAL	= 1U << RSEQ_ABI_CS_FLAG_NO_RESTART_ON_SIGNAL_BIT,
+	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_MIGRATE	= 1U << RSEQ_ABI_CS_FLAG_NO_RESTART_ON_MIGRATE_BIT,
+};
+
+/* The descriptor of a section. */
+struct rseq_abi_cs {
+	uint32_t version;		/* 0 */
+	uint32_t flags;			/* 0 */
+	uint64_t start_ip;		/* the first instruction */
+	uint64_t post_commit_offset;	/* bytes from there to the one after the commit */
+	uint64_t abort_ip;		/* the abort handler; RSEQ_SIG comes before it */
+} __attribute__((aligned(32)));
+
+/* How a thread asks for a time slice extension (Linux 7.0). */
+struct rseq_abi_slice_ctrl {
+	union {
+		uint32_t all;
+		struct {
+			uint8_t request;	/* set by the thread, cleared by either side */
+			uint8_t granted;	/* set and cleared by the kernel */
+			uint16_t __reserved;
+		};
+	};
+};
+
+/* The area of a thread. The kernel writes all but rseq_cs and slice_ctrl.request; only the thread itself reads it. */
+struct rseq_abi {
+	uint32_t cpu_id_start;		/* a possible CPU number, in every thread */
+	uint32_t cpu_id;		/* the CPU, or enum rseq_abi_cpu_id_state */
+	union {
+		uint64_t ptr64;
+		struct {
+#ifdef __LP64__
+			uint64_t ptr;
+#elif __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+			uint32_t padding;
+			uint32_t ptr;
+#else
+			uint32_t ptr;
+			uint32_t padding;
+#endif
+		} arch;
+	} rseq_cs;			/* the descriptor of the section that the thread armed, or 0 */
+	uint32_t flags;			/* since Linux 7.0 what the kernel offers, before that 0 */
+	uint32_t node_id;		/* the NUMA node (Linux 6.3) */
+	uint32_t mm_cid;		/* the concurrency ID (Linux 6.3) */
+	struct rseq_abi_slice_ctrl slice_ctrl;	/* Linux 7.0 */
+	uint8_t __reserved;
+	char end[];
+} __attribute__((aligned(256)));
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+#ifndef _RSEQ_THREAD_POINTER_H
+#define _RSEQ_THREAD_POINTER_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The thread pointer: what rseq_offset counts from. Not every compiler has __builtin_thread_pointer() for every target. */
+static inline __attribute__((always_inline))
+void *rseq_thread_pointer(void)
+{
+#if defined(__x86_64__)
+	void *pointer;
+
+	__asm__ ("movq %%fs:0, %0" : "=r" (pointer));
+	return pointer;
+#elif defined(__i386__)
+	void *pointer;
+
+	__asm__ ("movl %%gs:0, %0" : "=r" (pointer));
+	return pointer;
+#elif defined(__powerpc64__)
+	void *pointer;
+
+	__asm__ ("mr %0, 13" : "=r" (pointer));
+	return pointer;
+#elif defined(__riscv)
+	void *pointer;
+
+	__asm__ ("mv %0, tp" : "=r" (pointer));
+	return pointer;
+#elif defined(__loongarch__)
+	void *pointer;
+
+	__asm__ ("move %0, $r2" : "=r" (pointer));
+	return pointer;
+#else
+	return __builtin_thread_pointer();
+#endif
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+//! Whether sections are on in this thread, in words.
+
+use core::ffi::c_char;
+use core::fmt::{self, Write};
+use core::slice;
+use rseq_core::Status;
+
+/// `bool rseq_status(char *text, size_t size)` - whether the calling thread is registered for rseq, and in words why,
+/// or what would have to change. The text is cut to `size` bytes with its final 0; it may be `NULL` if `size` is 0.
+///
+/// # Safety
+///
+/// `text` is `size` bytes that may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rseq_status(text: *mut c_char, size: usize) -> bool {
+    let status = rseq_core::status();
+    let bytes = match (text.is_null(), size) {
+        (true, _) | (_, 0) => &mut [],
+        // SAFETY: the caller's contract; bytes of C are initialised for whoever only writes them.
+        _ => unsafe { slice::from_raw_parts_mut(text.cast::<u8>(), size) },
+    };
+    let mut text = Text { bytes, len: 0 };
+    let _ = write!(text, "{status}");
+    text.end();
+    matches!(status, Status::On(_))
+}
+
+/// A text cut to what there is room for, a byte for the final 0 left.
+struct Text<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl Text<'_> {
+    fn end(&mut self) {
+        if let Some(end) = self.bytes.get_mut(self.len) {
+            *end = 0;
+        }
+    }
+}
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if self.len + 1 < self.bytes.len() {
+                self.bytes[self.len] = byte;
+                self.len += 1;
+            }
+        }
+        Ok(())
+    }
+}

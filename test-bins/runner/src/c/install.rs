@@ -1,0 +1,63 @@
+//! `install --prefix DIR`: the library, its headers and its pkg-config file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::library::{self, Flavour};
+use super::{at, finish};
+use crate::workspace;
+
+/// Where to install.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// Install into DIR/lib and DIR/include
+    #[arg(long, value_name = "DIR")]
+    prefix: PathBuf,
+}
+
+/// Builds the library and installs it.
+pub fn install(args: &InstallArgs) -> ExitCode {
+    finish(workspace::root().and_then(|root| install_from(&root, &args.prefix)))
+}
+
+fn install_from(root: &Path, prefix: &Path) -> Result<(), String> {
+    at(prefix, fs::create_dir_all(prefix))?;
+    let prefix = at(prefix, prefix.canonicalize())?;
+    library::build(root, Flavour::Librseq, &prefix.join("lib"))?;
+    copy(&library::include(root).join("rseq"), &prefix.join("include/rseq"))?;
+    let pkgconfig = prefix.join("lib/pkgconfig");
+    at(&pkgconfig, fs::create_dir_all(&pkgconfig))?;
+    let file = pkgconfig.join("librseq.pc");
+    at(&file, fs::write(&file, pc(&prefix)))?;
+    println!("installed in {}: PKG_CONFIG_PATH={}", prefix.display(), pkgconfig.display());
+    Ok(())
+}
+
+/// Copies a folder of files and folders.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    at(to, fs::create_dir_all(to))?;
+    for entry in at(from, fs::read_dir(from))? {
+        let entry = at(from, entry)?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            at(&entry.path(), fs::copy(entry.path(), &target))?;
+        }
+    }
+    Ok(())
+}
+
+/// The pkg-config file, with librseq's name.
+fn pc(prefix: &Path) -> String {
+    format!(
+        "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: librseq\n\
+         Description: Restartable sequences, by rseq-core\nVersion: {}\nLibs: -L${{libdir}} -lrseq\n\
+         Cflags: -I${{includedir}}\n",
+        prefix.display(),
+        env!("CARGO_PKG_VERSION")
+    )
+}

@@ -1,0 +1,56 @@
+//! Building the library.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{at, succeed};
+use crate::workspace;
+
+/// The name that programs find the shared object by.
+const SONAME: &str = "librseq.so.0";
+
+/// Whose `rseq_available` the library has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// With a query.
+    Librseq,
+    /// Without a parameter, as in the kernel's selftests.
+    Kernel,
+}
+
+/// cargo for the package of the library, which is no member of the workspace.
+pub fn cargo(root: &Path, command: &str) -> Result<Command, String> {
+    let mut cargo = workspace::cargo();
+    cargo.arg(command).arg("--manifest-path").arg(root.join("rseq-core/c/Cargo.toml"));
+    cargo.arg("--target-dir").arg(workspace::target_dir(root)?.join("c"));
+    Ok(cargo)
+}
+
+/// Builds the library, and puts `librseq.a`, `librseq.so` and what programs find that by into a folder.
+pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String> {
+    let mut cargo = cargo(root, "build")?;
+    cargo.args(["--release", "--package", "rseq-c"]);
+    if flavour == Flavour::Kernel {
+        cargo.args(["--features", "kernel"]);
+    }
+    succeed(&mut cargo)?;
+    let built = workspace::target_dir(root)?.join("c/release");
+    at(folder, fs::create_dir_all(folder))?;
+    for (from, to) in [("librseq.a", "librseq.a"), ("librseq.so", "librseq.so.0.0.0")] {
+        at(&built.join(from), fs::copy(built.join(from), folder.join(to)))?;
+    }
+    link("librseq.so.0.0.0", &folder.join(SONAME))?;
+    link(SONAME, &folder.join("librseq.so"))
+}
+
+/// The headers that programs include.
+pub fn include(root: &Path) -> PathBuf {
+    root.join("rseq-core/c/include")
+}
+
+fn link(to: &str, from: &Path) -> Result<(), String> {
+    let _ = fs::remove_file(from);
+    at(from, symlink(to, from))
+}

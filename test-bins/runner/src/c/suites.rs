@@ -1,0 +1,216 @@
+//! `suites`: other projects' C programs, untouched, on our headers and library.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::library::{self, Flavour};
+use super::programs::{KVM, PROGRAMS, Program};
+use super::{at, kvm, source, succeed};
+use crate::workspace;
+
+/// Which programs, and how long each may take.
+#[derive(Debug, Args)]
+pub struct SuitesArgs {
+    /// Build the kernel's selftests of rseq and membarrier from a tree, or from an archive of Debian's package
+    /// linux-source; without DIR from the newest such archive in /usr/src
+    #[arg(long, value_name = "DIR", num_args = 0..=1, required_unless_present = "programs")]
+    kernel_source: Option<Option<PathBuf>>,
+
+    /// Run the programs in DIR, which were linked with librseq.so.0, on ours
+    #[arg(long, value_name = "DIR", conflicts_with = "kernel_source")]
+    programs: Option<PathBuf>,
+
+    /// Run only programs with this in their names
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Loops of each of param_test's tests
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    loops: u32,
+
+    /// End a program after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u64,
+}
+
+/// glibc's own registration: on, and off.
+const MODES: [(&str, &str); 2] =
+    [("glibc registers", "glibc.pthread.rseq=1"), ("glibc does not", "glibc.pthread.rseq=0")];
+
+/// What became of a program.
+enum Outcome {
+    Pass,
+    Skip(String),
+    Fail(String),
+}
+
+/// Builds, runs, and prints KTAP on stdout and a table on stderr.
+pub fn suites(args: &SuitesArgs) -> ExitCode {
+    match run_all(args) {
+        Ok(rows) => report(&rows),
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A line of the table: a program's name, and what became of it in each mode.
+type Row = (String, Vec<Outcome>);
+
+fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
+    let root = workspace::root()?;
+    let scratch = workspace::target_dir(&root)?.join("suites");
+    let libraries = scratch.join("lib");
+    if let Some(programs) = &args.programs {
+        library::build(&root, Flavour::Librseq, &libraries)?;
+        return given(programs, args, &libraries);
+    }
+    library::build(&root, Flavour::Kernel, &libraries)?;
+    let tree = source::tree(args.kernel_source.iter().flatten().next().map(PathBuf::as_path), &scratch.join("kernel"))?;
+    let wanted =
+        |program: &&Program| args.names.is_empty() || args.names.iter().any(|name| program.name.contains(name));
+    let mut rows = Vec::new();
+    for program in PROGRAMS.iter().filter(wanted) {
+        let outcomes = match build(program, &tree, &root, &scratch) {
+            Ok(path) => MODES.iter().map(|mode| judged(program, &path, mode, args, &libraries)).collect(),
+            Err(message) => MODES.iter().map(|_| Outcome::Fail(message.clone())).collect(),
+        };
+        rows.push(progress(rows.len(), (program.name.to_owned(), outcomes)));
+    }
+    Ok(rows)
+}
+
+/// Compiles a program as its Makefile does, with our headers before its own folder.
+fn build(program: &Program, tree: &Path, root: &Path, scratch: &Path) -> Result<PathBuf, String> {
+    if program.name == KVM {
+        return kvm::build(tree, root, scratch);
+    }
+    let include = library::include(root);
+    let selftests = tree.join("tools/testing/selftests");
+    let source = selftests.join(program.source);
+    let output = scratch.join(program.name);
+    let mut cc = Command::new("cc");
+    cc.arg("-I").arg(include.join("kernel")).arg("-I").arg(include).args(["-O2", "-Wall", "-g", "-w"]);
+    cc.arg("-I")
+        .arg(source.parent().unwrap_or(tree))
+        .arg("-I")
+        .arg(&selftests)
+        .arg("-I")
+        .arg(tree.join("tools/include"));
+    cc.args(program.define.split_whitespace()).arg(&source).arg("-o").arg(&output);
+    cc.arg("-L").arg(scratch.join("lib")).args(["-lrseq", "-lpthread", "-ldl"]);
+    succeed(&mut cc)?;
+    Ok(output)
+}
+
+/// Runs a program with all its arguments in a mode.
+fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs, libraries: &Path) -> Outcome {
+    if !program.with_libc && mode.1 == MODES[0].1 {
+        return Outcome::Skip("it registers threads itself, which glibc has done".into());
+    }
+    for arguments in program.arguments {
+        let mut command = Command::new(path);
+        command.args(*arguments);
+        if program.name.starts_with("param_test") {
+            command.args(["-t", "12", "-r", &args.loops.to_string()]);
+        }
+        match outcome(&mut command, mode.1, args.timeout, libraries) {
+            Outcome::Pass => {}
+            Outcome::Skip(reason) => return Outcome::Skip(reason),
+            Outcome::Fail(reason) => return Outcome::Fail(format!("{} {reason}", arguments.join(" "))),
+        }
+    }
+    Outcome::Pass
+}
+
+/// The programs of a folder, in both modes.
+fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> Result<Vec<Row>, String> {
+    let mut paths: Vec<_> = at(folder, fs::read_dir(folder))?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let mut rows = Vec::new();
+    for path in paths.iter().filter(|path| is_program(path)) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if args.names.is_empty() || args.names.iter().any(|part| name.contains(part)) {
+            let outcomes =
+                MODES.iter().map(|mode| outcome(&mut Command::new(path), mode.1, args.timeout, libraries)).collect();
+            rows.push(progress(rows.len(), (name, outcomes)));
+        }
+    }
+    if rows.is_empty() { Err(format!("{}: no programs", folder.display())) } else { Ok(rows) }
+}
+
+/// Whether it is a file that may be run, and no library.
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let may_run = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+    may_run && !path.to_string_lossy().contains(".so")
+}
+
+/// Runs a program: exit code 0 is a pass, 4 a skip.
+fn outcome(command: &mut Command, tunable: &str, timeout: u64, libraries: &Path) -> Outcome {
+    let output = libraries.join("../output");
+    command.env("GLIBC_TUNABLES", tunable).env("LD_LIBRARY_PATH", libraries).stdin(Stdio::null());
+    let (Ok(out), Ok(err)) = (File::create(&output), File::create(libraries.join("../errors"))) else {
+        return Outcome::Fail(format!("{}: cannot be written", output.display()));
+    };
+    let mut child = match command.stdout(out).stderr(err).spawn() {
+        Ok(child) => child,
+        Err(error) => return Outcome::Fail(error.to_string()),
+    };
+    let end = Instant::now() + Duration::from_secs(timeout);
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(5)),
+            Ok(None) => {
+                let _ = child.kill().and_then(|()| child.wait());
+                return Outcome::Fail(format!("timed out after {timeout} s"));
+            }
+            Err(error) => return Outcome::Fail(error.to_string()),
+        }
+    };
+    let text = fs::read_to_string(&output).unwrap_or_default();
+    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+    match status.code() {
+        Some(0) => Outcome::Pass,
+        Some(4) => Outcome::Skip(last),
+        _ => Outcome::Fail(format!("{status}: {last}")),
+    }
+}
+
+/// Prints a program's results.
+fn progress(rows: usize, row: Row) -> Row {
+    if rows == 0 {
+        println!("KTAP version 1");
+    }
+    for (index, (outcome, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
+        let number = rows * MODES.len() + index + 1;
+        match outcome {
+            Outcome::Pass => println!("ok {number} {}: {mode}", row.0),
+            Outcome::Skip(reason) => println!("ok {number} {}: {mode} # SKIP {reason}", row.0),
+            Outcome::Fail(reason) => println!("# {reason}\nnot ok {number} {}: {mode}", row.0),
+        }
+    }
+    row
+}
+
+fn report(rows: &[Row]) -> ExitCode {
+    println!("1..{}", rows.len() * MODES.len());
+    eprintln!("{:36} {:16} {:16}", "", MODES[0].0, MODES[1].0);
+    let word = |outcome: &Outcome| match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Skip(_) => "skip",
+        Outcome::Fail(_) => "FAIL",
+    };
+    for (name, outcomes) in rows {
+        eprintln!("{name:36} {:16} {:16}", word(&outcomes[0]), word(&outcomes[1]));
+    }
+    let failed = rows.iter().any(|(_, outcomes)| outcomes.iter().any(|outcome| matches!(outcome, Outcome::Fail(_))));
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
