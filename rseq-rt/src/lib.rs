@@ -16,17 +16,19 @@
 //! }
 //! ```
 //!
-//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie` (or `-nostdlib` and `-static-pie`) to the linker, by a
-//! `build.rs` that prints `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`. With the linker scripts of `linker/`, by `-T`,
-//! tools find its critical sections, and it is smaller.
+//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie`, or `-nostdlib` and `-static-pie`, to the linker,
+//! by a `build.rs` that prints `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`: `examples/hello` is
+//! one to copy. With the linker scripts of `linker/`, by `-T`, tools find its critical sections, and it is smaller.
 //!
 //! # What happens before `main`
 //!
 //! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64,
-//! `backend::bare` elsewhere) -> its placement is checked -> closed standard descriptors are opened -> the area is registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's
-//! meaning -> C's constructors -> `main`. The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as
-//! many bytes as the kernel knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A
-//! setuid program does not read it.
+//! `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the area is
+//! registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's meaning -> C's constructors -> `main`.
+//!
+//! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the kernel
+//! knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid program does not read
+//! it.
 //!
 //! # Map
 //!

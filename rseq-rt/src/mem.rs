@@ -18,7 +18,7 @@ unsafe fn copy_one<T: Copy>(to: *mut u8, from: *const u8, offset: usize) {
 
 /// Bytes before the first word boundary, where both addresses have the same distance to one; otherwise all `len`.
 fn head(to: usize, from: usize, len: usize) -> usize {
-    if (to ^ from) % WORD == 0 { (to.wrapping_neg() % WORD).min(len) } else { len }
+    if (to ^ from).is_multiple_of(WORD) { (to.wrapping_neg() % WORD).min(len) } else { len }
 }
 
 /// # Safety

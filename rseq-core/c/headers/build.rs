@@ -1,6 +1,6 @@
-//! Makes the texts of all architectures available to one program: the macros of `rseq-core/src/arch`, of which a compiler sees
-//! those of its target only, under one name for each architecture, and each operation, stated once in `rseq-core/src/ops`, as
-//! their input.
+//! Makes the texts of all architectures available to one program: the macros of `rseq-core/src/arch`, of which a
+//! compiler sees those of its target only, under one name for each architecture, and each operation, stated once in
+//! `rseq-core/src/ops`, as their input.
 
 use rseq_core::testing::{Address, Operand, SectionIr, Step};
 use std::fmt::Write as _;
@@ -26,7 +26,8 @@ const ARCHES: [(&str, &str, u32); 9] = [
     ("mips64", "mips", 64),
 ];
 
-/// Where an i686 section finds a word: in memory, which the compiler addresses; `rseq_t` and `rseq_u` are what it goes through.
+/// Where an i686 section finds a word: in memory, which the compiler addresses; `rseq_t` and `rseq_u` are what it
+/// goes through.
 const WORD: &str = r#"
 macro_rules! word {
     (fetch $x:ident $into:ident) => { concat!("movl ", word!(source $x), ", {", stringify!($into), "}\n") };
@@ -161,7 +162,8 @@ fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
     let parameters: Vec<_> = ir.parameters.iter().map(|p| (p.name, p.pointer)).collect();
     let exits = ir.steps.iter().filter_map(|step| step.exit);
     format!(
-        "        Section {{ name: {:?}, about: {:?}, parameters: &{parameters:?}, scratch: &{:?}, compares: {}, steps: &[{}], texts: &[{}] }},\n",
+        "        Section {{ name: {:?}, about: {:?}, parameters: &{parameters:?}, scratch: &{:?}, compares: {}, \
+         steps: &[{}], texts: &[{}] }},\n",
         ir.name,
         about(ir.name, docs),
         ir.scratch,

@@ -6,15 +6,15 @@ use core::ffi::c_int;
 use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys;
 
-/// `int32_t rseq_fallback_current_cpu(void)` - the CPU of this moment, by getcpu(2) (Linux 2.6.19). The process ends by abort(3)
-/// where a filter refuses the call.
+/// `int32_t rseq_fallback_current_cpu(void)` - the CPU of this moment, by getcpu(2) (Linux 2.6.19). The process ends
+/// by abort(3) where a filter refuses the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_fallback_current_cpu() -> i32 {
     sys::getcpu().map_or_else(|_| abort(), |here| here.cpu as i32)
 }
 
-/// `int32_t rseq_fallback_current_node(void)` - the NUMA node of this moment, by getcpu(2) (Linux 2.6.19); or -1 and `errno`, where
-/// a filter refuses the call.
+/// `int32_t rseq_fallback_current_node(void)` - the NUMA node of this moment, by getcpu(2) (Linux 2.6.19); or -1 and
+/// `errno`, where a filter refuses the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_fallback_current_node() -> i32 {
     sys::getcpu().map_or_else(fail, |here| here.node as i32)

@@ -1,8 +1,8 @@
-//! The functions and variables of `librseq.so` and `librseq.a`, on rseq-core. The sections themselves are inline, in the headers
-//! under `include`, which `cargo run --release -- headers` generates.
+//! The functions and variables of `librseq.so` and `librseq.a`, on rseq-core. The sections themselves are inline, in
+//! the headers under `include`, which `cargo run --release -- headers` generates.
 //!
-//! What is said of each function here is its manual page: units, the errors in `errno`, and the kernel it needs. `README.md` says
-//! how to build and to link.
+//! What is said of each function here is its manual page: units, the errors in `errno`, and the kernel it needs.
+//! `README.md` says how to build and to link.
 
 #![no_std]
 

@@ -12,8 +12,8 @@ static LEN: AtomicU32 = AtomicU32::new(abi::ORIGINAL_SIZE);
 
 /// `int rseq_register_current_thread(void)` - registers the calling thread for rseq (Linux 4.18).
 ///
-/// Each thread calls it before its first section, unless the libc registers threads (glibc 2.35): then there is nothing to do.
-/// Returns 0; or -1 and `errno`:
+/// Each thread calls it before its first section, unless the libc registers threads (glibc 2.35): then there is
+/// nothing to do. Returns 0; or -1 and `errno`:
 ///
 /// * `ENOSYS`: the kernel has no rseq, or a filter hides it.
 /// * `EBUSY`: the thread is registered already. librseq ends the process then.
@@ -30,8 +30,8 @@ pub extern "C" fn rseq_register_current_thread() -> c_int {
 
 /// `int __rseq_register_current_thread(bool nolibc, bool legacy)` - the same under the name in the kernel's selftests.
 ///
-/// With `legacy`, 32 bytes are registered whatever the kernel has. With `nolibc`, a registration that the libc made is an error:
-/// -`EBUSY` is returned, and `errno` left alone.
+/// With `legacy`, 32 bytes are registered whatever the kernel has. With `nolibc`, a registration that the libc made
+/// is an error: -`EBUSY` is returned, and `errno` left alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn __rseq_register_current_thread(nolibc: bool, legacy: bool) -> c_int {
     if !owns() {
@@ -43,9 +43,9 @@ pub extern "C" fn __rseq_register_current_thread(nolibc: bool, legacy: bool) -> 
 
 /// `int rseq_unregister_current_thread(void)` - ends the calling thread's registration (Linux 4.18).
 ///
-/// The area then shows no CPU and no concurrency ID, so that sections leave without an effect. Nothing is done where the libc
-/// registers threads. Returns 0; or -1 and `errno`: `EINVAL` if the thread is not registered, `EPERM` or another if a filter
-/// refuses the call.
+/// The area then shows no CPU and no concurrency ID, so that sections leave without an effect. Nothing is done where
+/// the libc registers threads. Returns 0; or -1 and `errno`: `EINVAL` if the thread is not registered, `EPERM` or
+/// another if a filter refuses the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_unregister_current_thread() -> c_int {
     if !owns() {
@@ -64,8 +64,8 @@ pub extern "C" fn rseq_unregister_current_thread() -> c_int {
 }
 
 fn register(mode: Mode) -> Result<(), RegisterError> {
-    // SAFETY: that the registration is released before the thread ends, and that the thread is no child of `vfork`, is for the C
-    // program to see to, as it is with librseq. The area is in this library's static TLS, which goes with the thread.
+    // SAFETY: that the registration is released before the thread ends, and that the thread is no child of `vfork`, is
+    // for the C program to see to, as it is with librseq. The kernel's facts are those that the core itself has read.
     let registration = unsafe { Registration::<OwnArea>::own(mode) }?;
     let (_, len) = registration.into_raw();
     LEN.store(len, Ordering::Relaxed);
@@ -75,7 +75,7 @@ fn register(mode: Mode) -> Result<(), RegisterError> {
 }
 
 fn release(len: u32) -> Result<(), ReleaseError> {
-    // SAFETY: the area and length that a registration of this thread gave up, if it made one; else the kernel knows none, and
-    // nothing is changed.
+    // SAFETY: the area and length that a registration of this thread gave up, if it made one; else the kernel knows none,
+    // and nothing is changed.
     unsafe { Registration::from_raw(arch::own_area(), len) }.release()
 }

@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 use core::slice;
 use rseq_core::Status;
 
-/// `bool rseq_status(char *text, size_t size)` - whether the calling thread is registered for rseq, and in words why, or what would
-/// have to change. The text is cut to `size` bytes with its final 0; it may be `NULL` if `size` is 0.
+/// `bool rseq_status(char *text, size_t size)` - whether the calling thread is registered for rseq, and in words why,
+/// or what would have to change. The text is cut to `size` bytes with its final 0; it may be `NULL` if `size` is 0.
 ///
 /// # Safety
 ///
@@ -41,11 +41,10 @@ impl Text<'_> {
 
 impl Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            if self.len + 1 < self.bytes.len() {
-                self.bytes[self.len] = byte;
-                self.len += 1;
-            }
+        let room = self.bytes.len().saturating_sub(1);
+        for (place, byte) in self.bytes.iter_mut().take(room).skip(self.len).zip(text.bytes()) {
+            *place = byte;
+            self.len += 1;
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use rseq_core::{Area, Registration, arch};
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 pub static rseq_offset: AtomicIsize = AtomicIsize::new(0);
 
-/// `unsigned int rseq_size`: bytes of the area that the kernel maintains. 0 until the first thread is registered by this library,
-/// `UINT_MAX` before the constructor has run and after the library was unloaded.
+/// `unsigned int rseq_size`: bytes of the area that the kernel maintains. 0 until the first thread is registered by
+/// this library, `UINT_MAX` before the constructor has run and after the library was unloaded.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 pub static rseq_size: AtomicU32 = AtomicU32::new(c_uint::MAX);

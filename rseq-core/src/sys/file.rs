@@ -16,7 +16,7 @@ pub(crate) fn read_file<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8
     let file = unsafe { syscall(__NR_openat, args) }?;
     let mut filled = 0;
     let result = loop {
-        let rest = &mut buffer[filled..];
+        let rest = buffer.get_mut(filled..).unwrap_or_default();
         let args = [file, rest.as_mut_ptr() as usize, rest.len(), 0, 0, 0];
         // SAFETY: writes at most `rest.len()` bytes to `rest`.
         match unsafe { syscall(__NR_read, args) } {
@@ -29,7 +29,7 @@ pub(crate) fn read_file<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8
     };
     // SAFETY: closes the descriptor opened above, which nobody else knows.
     let _ = unsafe { syscall(__NR_close, [file, 0, 0, 0, 0, 0]) };
-    result.map(|()| &buffer[..filled])
+    result.and_then(|()| buffer.get(..filled).ok_or(Errno::E2BIG))
 }
 
 #[cfg(test)]

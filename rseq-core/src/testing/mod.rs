@@ -12,7 +12,7 @@
 //! * `#![unchecked]` does not check the steps, and `#![model, unchecked]` is the same as data: for controls that are wrong on
 //!   purpose.
 //!
-//! Changed sections have sixteen steps at most.
+//! Sections that are stretched, or compare twice, have sixteen steps at most.
 
 mod interpret;
 mod ir;

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 /// Interruptions of one call, of those with as many steps as most sections have.
 const DEPTH: usize = 2;
 
-/// The schedules of a call grow with the square of the steps if it is interrupted twice: calls of more are interrupted once.
+/// The schedules of a call grow with the square of the steps if it is interrupted twice: types' sections of more steps, which
+/// are the batches of stacks, are interrupted once. So are all sections of types where the kernel is wrong, which one
+/// interruption shows.
 const MOST_STEPS: usize = 24;
 
 /// What the kernel does to a section that it interrupts: right, or as if the descriptor were wrong.
@@ -100,7 +102,8 @@ impl<'a> Explorer<'a> {
             };
             orders.insert(others, outcomes);
         }
-        let depth = if case.ir.steps.len() > MOST_STEPS && case.is_laid_out { 1 } else { DEPTH };
+        let is_once = kernel != Kernel::Right || case.ir.steps.len() > MOST_STEPS;
+        let depth = if case.is_laid_out && is_once { 1 } else { DEPTH };
         Ok(Some(Self { case, kernel, depth, orders, paths: 0, endings: Vec::new() }))
     }
 

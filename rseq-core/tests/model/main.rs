@@ -180,7 +180,9 @@ fn a_range_that_ends_before_the_commit_is_caught() {
 
 #[test]
 fn a_range_that_goes_beyond_the_commit_is_caught() {
-    assert_eq!(broken_by(Kernel::Late), names());
+    // A ring's limit may be set to the same again.
+    let names: Vec<_> = names().into_iter().filter(|name| *name != "set_limit").collect();
+    assert_eq!(broken_by(Kernel::Late), names);
 }
 
 #[test]

@@ -173,7 +173,7 @@ mod wrong {
 }
 
 pub fn wrong() -> impl Iterator<Item = &'static SectionIr> {
-    wrong::SECTIONS.iter()
+    wrong::SECTIONS.iter().chain(types::wrong())
 }
 
 /// Those that are tried in any memory.

@@ -36,6 +36,39 @@ types! {
     lock: Lock, __lock_sections;
 }
 
+/// Sections that are wrong, and what they would be right for.
+mod wrong {
+    use rseq_core::ops::this_cpu::Error;
+    use rseq_core::*;
+
+    critical_section! {
+        #![model, unchecked]
+
+        /// A pool's push, but the count is there before the word.
+        unsafe fn push_count_first(
+            base: *mut usize, len: usize, limit: usize, word: usize
+        ) -> Result<Committed, Error> {
+            exits(OutOfRange, CompareFailed) scratch(i, count) abort(restart) stride(S);
+            load_index(i);
+            bound(i, len) else OutOfRange;
+            scale(i, S);
+            add(i, base);
+            load(count, [i]);
+            bound(count, limit) else CompareFailed;
+            add(count, 1);
+            repeatable store([i], count);
+            commit store([i + count * 8], word);
+        }
+    }
+}
+
+static WRONG: &[(Kind, &[SectionIr])] = &[(Kind::Pool, wrong::SECTIONS)];
+
+/// Those that are wrong.
+pub fn wrong() -> impl Iterator<Item = &'static SectionIr> {
+    WRONG.iter().flat_map(|(_, sections)| *sections)
+}
+
 /// Whose slots they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -63,7 +96,7 @@ pub fn all() -> impl Iterator<Item = &'static SectionIr> {
 
 /// The type that has this section.
 pub fn of(ir: &'static SectionIr) -> Option<Type> {
-    let mut types = TYPES.iter().map(|&(kind, sections)| Type { kind, sections });
+    let mut types = TYPES.iter().chain(WRONG).map(|&(kind, sections)| Type { kind, sections });
     types.find(|found| found.sections.as_ptr_range().contains(&std::ptr::from_ref(ir)))
 }
 
@@ -227,7 +260,11 @@ impl Maker<'_, '_> {
             (Kind::Ring, "tail") => self.get(slot).wrapping_sub(self.one_of([0, 0, 0, 8])),
             (Kind::Ring, "to") => slot + HEADER + self.get(slot) % BUFFER,
             (Kind::Ring, "place") => (slot + HEADER).wrapping_sub(self.get(slot) / BUFFER * BUFFER),
-            (Kind::Ring, "new" | "limit") => (self.get(slot) / BUFFER + 1) * BUFFER,
+            (Kind::Ring, "new") => (self.get(slot) / BUFFER + 1) * BUFFER,
+            (Kind::Ring, "limit") => {
+                let (tail, room) = (self.get(slot), 8 + 8 * self.choices.below(4));
+                (tail + room).min((tail / BUFFER + 1) * BUFFER)
+            }
             (Kind::Region, "most") => 1 + self.choices.below(6),
             (Kind::Pool, "limit") => self.one_of([1, 2, 7, 7]),
             (Kind::List, "node") => self.own(actor),

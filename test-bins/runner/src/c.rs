@@ -1,6 +1,7 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
 mod install;
+mod kvm;
 mod library;
 mod programs;
 mod source;

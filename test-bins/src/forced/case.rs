@@ -93,14 +93,18 @@ pub struct Case<'r, A: Area, I: Index> {
 }
 
 /// How an operation ended; a word that it returned is noted.
-pub fn ended<T: Returned, E>(result: Result<T, E>, own: *mut Own) -> Ended
+///
+/// # Safety
+///
+/// `own` is valid for writes, and nobody holds a reference to it.
+pub unsafe fn ended<T: Returned, E>(result: Result<T, E>, own: *mut Own) -> Ended
 where
     Ended: From<E>,
 {
     match result {
         Ok(done) => {
             if let Some(word) = done.output() {
-                // SAFETY: the stage's own memory, to which nobody holds a reference now.
+                // SAFETY: the caller vouches for it.
                 unsafe { (*own).popped = word };
             }
             Ended::Committed
@@ -112,6 +116,7 @@ where
 /// Makes a case of one line; every call is of one kind.
 ///
 /// Operations change one word of a slot, `at` bytes from its first; of slots of types, the whole is stated.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! forced_case {
     ($name:expr, $family:ident compares $compares:literal scratch $scratch:literal
@@ -119,13 +124,13 @@ macro_rules! forced_case {
         $crate::forced_case! {
             $name, $family compares $compares scratch $scratch takes $takes,
             slot [|own, fails| $crate::forced::scene::pair($start(own, fails))]
-            private [0 to 0]
+            private [0, 0]
             => [|own| $crate::forced::scene::with($start(own, 0), 0 $(+ $at)?, $end(own))]
             [$own] |$s| $operation
         }
     };
     ($name:expr, $family:ident compares $compares:literal scratch $scratch:literal takes $takes:expr,
-     slot [$start:expr] $(private [$from:literal to $to:literal])? => [$end:expr] [$own:expr]
+     slot [$start:expr] $(private [$from:expr, $to:expr])? => [$end:expr] [$own:expr]
      |$s:ident| $operation:expr) => {
         $crate::forced::case::Case {
             name: $name,
@@ -140,7 +145,8 @@ macro_rules! forced_case {
             call: |$s| {
                 // SAFETY: the scene's pointers lead to mapped words that are as the operation wants them; its slot is no -1
                 // or -2; this thread stays registered; the base is that of slots for every CPU that this thread may run on.
-                $crate::forced::case::ended(unsafe { $operation }, $s.own)
+                // `own` is the stage's memory, to which nobody holds a reference during a call.
+                unsafe { $crate::forced::case::ended($operation, $s.own) }
             },
         }
     };

@@ -94,7 +94,8 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             self.call(State::Commits, false);
             let descriptor = breakpoint::rseq_cs();
             if descriptor != 0 {
-                return Section::read(descriptor as *mut _, true);
+                // SAFETY: the linker lists this program's descriptors.
+                return unsafe { Section::read(descriptor as *mut _, true) };
             }
         }
         Err(fail!("the operation leaves no descriptor in rseq_cs"))
@@ -212,7 +213,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         };
         let fails = state.fails();
         let [expect, expect_second] = self.case.expect(slot, fails);
-        let len = if is_elsewhere { 0 } else { stage.len() };
+        let len = if is_elsewhere { 0 } else { stage.slots() };
         Scene { token: self.token, at, word, base: stage.base(), len, expect, expect_second, fails, own: stage.own() }
     }
 

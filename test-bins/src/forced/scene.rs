@@ -205,7 +205,8 @@ impl Stage {
         self.slots.address() as *mut usize
     }
 
-    pub fn len(&self) -> usize {
+    /// How many slots there are.
+    pub fn slots(&self) -> usize {
         self.count
     }
 

@@ -39,8 +39,12 @@ pub struct Section {
 
 impl Section {
     /// What the descriptor says, checked against the instructions.
-    pub fn read(descriptor: *mut RseqCs, armed: bool) -> Result<Self, Unmet> {
-        // SAFETY: descriptors are this program's; volatile, because controls change them.
+    ///
+    /// # Safety
+    ///
+    /// `descriptor` is one of this program's.
+    pub unsafe fn read(descriptor: *mut RseqCs, armed: bool) -> Result<Self, Unmet> {
+        // SAFETY: the caller vouches for a descriptor of this program; volatile, because controls change them.
         let RseqCs { start_ip, post_commit_offset, abort_ip, .. } = unsafe { descriptor.read_volatile() };
         let start = start_ip as usize;
         let entry = if armed { arch::entry(start, descriptor as usize) } else { Some(start) };

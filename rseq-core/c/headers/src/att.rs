@@ -1,7 +1,7 @@
 //! x86-64 texts in the syntax that C compilers take: rseq-core's are in Intel's, GCC's operands in AT&T's.
 
-/// A line in AT&T syntax. Operands are GCC's, or registers with two percent signs. `memory` has the operands that are places in
-/// memory, which the compiler addresses.
+/// A line in AT&T syntax. Operands are GCC's, or registers with two percent signs. `memory` has the operands that are
+/// places in memory, which the compiler addresses.
 pub fn line(line: &str, memory: &[&str]) -> String {
     let (label, instruction) = match line.split_once(':') {
         Some((label, rest)) if label.bytes().all(|b| b.is_ascii_digit()) => (format!("{label}: "), rest.trim()),

@@ -103,8 +103,8 @@ fn common(arch: &Arch, section: &Section) -> String {
     .concat()
 }
 
-/// How the descriptor's address is found, and what the handler's place ends with. GNU as for arm has no sum of two distances, which
-/// LLVM's assembler takes: there one distance is added to its own place, through a second register.
+/// How the descriptor's address is found, and what the handler's place ends with. GNU as for arm has no sum of two
+/// distances, which LLVM's assembler takes: there one distance is added to its own place, through a second register.
 fn position(arch: &Arch, text: &Text) -> (&'static [&'static str], &'static str) {
     match arch.name {
         "arm" => (

@@ -1,4 +1,5 @@
-//! Writes the generated part of the C headers: `rseq-c-headers DIR`, where `DIR` is the folder `include` of the package.
+//! Writes the generated part of the C headers: `rseq-c-headers DIR`, where `DIR` is the folder `include` of the
+//! package.
 
 mod arch;
 mod att;

@@ -35,19 +35,25 @@ fn parameters(section: &Section) -> (String, String) {
 /// `rseq/operations.h`: librseq's functions, which take order and index as arguments.
 pub fn operations(sections: &[Section]) -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_OPERATIONS_H\n#define _RSEQ_OPERATIONS_H\n\n");
-    out.push_str("/*\n * Each returns 0 after its commit; -1 where it was aborted, where the thread runs elsewhere than cpu says, or where the\n");
-    out.push_str(" * operation has no such order; and 1 where a comparison failed.\n */\n\n");
+    out.push_str(
+        "/*\n * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the thread\n \
+         * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
+    );
     for section in sections {
         let (declared, names) = parameters(section);
         out.push_str(&format!(
-            "/* {} */\nstatic inline __attribute__((always_inline))\nint rseq_{}__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, {declared}, int cpu)\n{{\n",
-            section.about.replace('`', ""), section.name
+            "/* {} */\nstatic inline __attribute__((always_inline))\nint rseq_{}__ptr(enum rseq_mo rseq_mo, \
+             enum rseq_percpu_mode percpu_mode, {declared}, int cpu)\n{{\n",
+            section.about.replace('`', ""),
+            section.name
         ));
         for (order, _) in section.texts {
             for (mode, index) in [("RSEQ_PERCPU_CPU_ID", "cpu_id"), ("RSEQ_PERCPU_MM_CID", "mm_cid")] {
                 out.push_str(&format!(
-                    "\tif (rseq_mo == RSEQ_MO_{} && percpu_mode == {mode})\n\t\treturn rseq_{}__ptr_{order}_{index}({names}, cpu);\n",
-                    order.to_uppercase(), section.name
+                    "\tif (rseq_mo == RSEQ_MO_{} && percpu_mode == {mode})\n\
+                     \t\treturn rseq_{}__ptr_{order}_{index}({names}, cpu);\n",
+                    order.to_uppercase(),
+                    section.name
                 ));
             }
         }
@@ -88,6 +94,7 @@ pub fn kernel(sections: &[Section]) -> String {
 pub fn shim() -> String {
     format!(
         "{HEAD}/* In place of the header of this name in tools/testing/selftests/rseq, whose rseq.h includes it. */\n\
-         #ifndef RSEQ_H\n#error \"include rseq.h instead\"\n#endif\n\n#include <rseq/arch.h>\n#include <rseq/kernel-names.h>\n"
+         #ifndef RSEQ_H\n#error \"include rseq.h instead\"\n#endif\n\n\
+         #include <rseq/arch.h>\n#include <rseq/kernel-names.h>\n"
     )
 }

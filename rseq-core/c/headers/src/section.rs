@@ -4,7 +4,8 @@ use crate::arch::Arch;
 use crate::att;
 use crate::text::{Section, Text};
 
-/// The exits: the label of each in C, and its name in the section. A second comparison that fails, for tests, is the last.
+/// The exits: the label of each in C, and its name in the section. A second comparison that fails, for tests, is the
+/// last.
 const EXITS: [(&str, &str); 3] =
     [("aborted", "Aborted"), ("compare_failed", "CompareFailed"), ("differed", "Differed")];
 
@@ -26,7 +27,8 @@ impl<'a> Writer<'a> {
     /// The function, for one order and one index.
     pub fn function(&self, order: &str, index: &str) -> String {
         let mut out = format!(
-            "/* {}{} */\nstatic inline __attribute__((always_inline))\nint rseq_{}__ptr_{order}_{index}({}, int cpu)\n{{\n\
+            "/* {}{} */\nstatic inline __attribute__((always_inline))\n\
+             int rseq_{}__ptr_{order}_{index}({}, int cpu)\n{{\n\
              {}\tRSEQ_INJECT_C(9)\n\n\t__asm__ __volatile__ goto (\n",
             self.section.about.replace('`', ""),
             if order == "release" { " The commit is a store-release." } else { "" },
@@ -194,7 +196,8 @@ impl<'a> Writer<'a> {
         }
         let changed = self.arch.changed(self.section.scratch.len()).join("\", \"");
         format!(
-            "\t\t: /* no outputs: older compilers know none in asm goto */\n\t\t: {}\n\t\t  RSEQ_INJECT_INPUT\n\t\t: \"{changed}\"\n\
+            "\t\t: /* no outputs: older compilers know none in asm goto */\n\t\t: {}\n\
+             \t\t  RSEQ_INJECT_INPUT\n\t\t: \"{changed}\"\n\
              \t\t  RSEQ_INJECT_CLOBBER\n\t\t: aborted{}\n#ifdef RSEQ_COMPARE_TWICE\n\t\t  , differed\n#endif\n\t);\n",
             inputs.join(",\n\t\t  "),
             if self.section.compares { ", compare_failed" } else { "" },
@@ -205,7 +208,8 @@ impl<'a> Writer<'a> {
         let compare_failed =
             if self.section.compares { "compare_failed:\n\trseq_after_asm_goto();\n\treturn 1;\n" } else { "" };
         format!(
-            "\trseq_after_asm_goto();\n\treturn 0;\naborted:\n\trseq_after_asm_goto();\n\tRSEQ_INJECT_FAILED\n\treturn -1;\n\
+            "\trseq_after_asm_goto();\n\treturn 0;\n\
+             aborted:\n\trseq_after_asm_goto();\n\tRSEQ_INJECT_FAILED\n\treturn -1;\n\
              {compare_failed}#ifdef RSEQ_COMPARE_TWICE\ndiffered:\n\trseq_after_asm_goto();\n\
              \trseq_bug(\"a second comparison failed\");\n#endif\n}}\n\n"
         )

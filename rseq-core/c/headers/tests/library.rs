@@ -135,6 +135,18 @@ fn each_architecture_compiles_with_and_without_optimization() {
 }
 
 #[test]
+fn no_code_of_the_library_panics() {
+    if !is_there("nm") {
+        return;
+    }
+    let symbols = run(Command::new("nm").arg(libraries().join("librseq.so")));
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    assert!(symbols.contains("rseq_status"), "{symbols}");
+    let panics: Vec<_> = symbols.lines().filter(|line| line.contains("panic")).collect();
+    assert!(panics.is_empty(), "{panics:#?}");
+}
+
+#[test]
 fn the_library_has_the_documented_symbols_only() {
     if !is_there("nm") {
         return;

@@ -5,8 +5,8 @@
 #define _RSEQ_OPERATIONS_H
 
 /*
- * Each returns 0 after its commit; -1 where it was aborted, where the thread runs elsewhere than cpu says, or where the
- * operation has no such order; and 1 where a comparison failed.
+ * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the thread
+ * runs elsewhere than cpu says, or where the operation has no such order.
  */
 
 /* if *v == expect { *v = newv } */

@@ -10,10 +10,17 @@
 #ifndef _RSEQ_RSEQ_H
 #define _RSEQ_RSEQ_H
 
+/* Some of these are only here because programs that were written for librseq rely on them. */
 #include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <rseq/abi.h>
 #include <rseq/compiler.h>

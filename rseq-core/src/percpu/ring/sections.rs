@@ -126,7 +126,9 @@ macro_rules! __ring_sections {
 }
 
 /// States a push for each number of words from 1 to 8: as `push`, but without a loop. As they are, or changed for a test by
-/// an attribute of [`critical_section!`](crate::critical_section).
+/// an attribute of [`critical_section!`](crate::critical_section), but for `stretched` and `compare_twice`: most have more
+/// steps than these take. The model in `tests/model` interprets those of one to three words, and `percpu_abort_points`
+/// interrupts all at every instruction.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(target_pointer_width = "64")]

@@ -11,7 +11,7 @@ use linux_raw_sys::general as raw;
 use rseq_core::sys::syscall;
 use rseq_rt::thread;
 
-const CHILDREN: usize = 150;
+const CHILDREN: usize = 60;
 
 /// Failures after which there is no need for more.
 const ENOUGH: usize = 3;

@@ -55,7 +55,7 @@ pub fn blocks() -> Result<(), String> {
         for size in sizes {
             // SAFETY: the block has this layout, and the size is not 0.
             block = unsafe { realloc(block, layout(old)?, size) };
-            if block.is_null() || block as usize % align != 0 {
+            if block.is_null() || !(block as usize).is_multiple_of(align) {
                 return Err(format!("{size} bytes, aligned to {align}: {block:?}"));
             }
             if size > old {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-use crate::build::{DEBUG, RELEASE_PIE, Variant, program};
+use crate::build::{DEBUG, RELEASE_OWN, RELEASE_PIE, Variant, program};
 
 /// Starts the program with an entry of its auxiliary vector hidden.
 fn without(variant: Variant, key: u64) -> Output {
@@ -71,6 +71,14 @@ fn what_start_up_cannot_do_without_is_named() {
             let named = output.status.code() == Some(101) && says.contains(name);
             assert!(named, "{} without {name}: {output:#?}", variant.name);
         }
+    }
+}
+
+#[test]
+fn own_start_up_needs_its_headers_only() {
+    for key in [libc::AT_RANDOM, libc::AT_EXECFN, libc::AT_PAGESZ] {
+        let output = without(RELEASE_OWN, key);
+        assert!(output.status.success(), "without {key}: {output:#?}");
     }
 }
 

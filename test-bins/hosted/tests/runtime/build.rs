@@ -14,24 +14,31 @@ pub struct Variant {
     pub release: bool,
     /// Link arguments besides `-nostdlib`.
     pub link: &'static str,
+    /// Whether origin starts it.
+    pub origin: bool,
 }
 
 const FIXED: &str = "-static -no-pie";
 
 /// Without optimization, at a fixed address.
-pub const DEBUG: Variant = Variant { name: "debug", release: false, link: FIXED };
+pub const DEBUG: Variant = Variant { name: "debug", release: false, link: FIXED, origin: true };
 /// With optimization, at a fixed address.
-pub const RELEASE: Variant = Variant { name: "release", release: true, link: FIXED };
+pub const RELEASE: Variant = Variant { name: "release", release: true, link: FIXED, origin: true };
 
 /// Without optimization, at an address of the kernel's choice.
-pub const DEBUG_PIE: Variant = Variant { name: "debug-pie", release: false, link: "-static-pie" };
+pub const DEBUG_PIE: Variant = Variant { name: "debug-pie", release: false, link: "-static-pie", origin: true };
 /// With optimization, at an address of the kernel's choice.
-pub const RELEASE_PIE: Variant = Variant { name: "release-pie", release: true, link: "-static-pie" };
+pub const RELEASE_PIE: Variant = Variant { name: "release-pie", release: true, link: "-static-pie", origin: true };
 /// As [`RELEASE_PIE`], linked by GNU ld.
-pub const BFD_PIE: Variant = Variant { name: "bfd-pie", release: true, link: "-static-pie -fuse-ld=bfd" };
+pub const BFD_PIE: Variant = Variant { name: "bfd-pie", release: true, link: "-static-pie -fuse-ld=bfd", origin: true };
+
+/// As [`DEBUG_PIE`], started by rseq-rt alone.
+pub const DEBUG_OWN: Variant = Variant { name: "debug-own", origin: false, ..DEBUG_PIE };
+/// As [`RELEASE`], started by rseq-rt alone.
+pub const RELEASE_OWN: Variant = Variant { name: "release-own", origin: false, ..RELEASE };
 
 /// The ways in which every part of the program is run.
-pub const VARIANTS: &[Variant] = &[DEBUG, RELEASE, DEBUG_PIE, RELEASE_PIE, BFD_PIE];
+pub const VARIANTS: &[Variant] = &[DEBUG, RELEASE, DEBUG_PIE, RELEASE_PIE, BFD_PIE, DEBUG_OWN, RELEASE_OWN];
 
 /// Runs a part of the program.
 pub fn run(variant: Variant, part: &str) -> Output {
@@ -61,6 +68,7 @@ fn build(variant: Variant) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--target-dir"]).arg(&directory).args(variant.release.then_some("--release"));
+    cargo.args((!variant.origin).then_some("--no-default-features"));
     cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime"));
     let output = cargo.env_remove("RUSTFLAGS").env("RUNTIME_LINK", variant.link).output().expect("cargo starts");
     assert!(output.status.success(), "{cargo:?}:\n{}", String::from_utf8_lossy(&output.stderr));

@@ -23,7 +23,7 @@ fn the_kernel_chooses_where_a_static_pie_goes() {
 #[test]
 fn a_forgotten_static_is_named() {
     for (name, release) in [("debug-dynamic", false), ("release-dynamic", true)] {
-        let output = run(Variant { name, release, link: "-pie" }, "address");
+        let output = run(Variant { name, release, link: "-pie", origin: true }, "address");
         let says = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(101) && says.contains("link with -static"), "{name}: {output:#?}");
     }

@@ -9,3 +9,4 @@ mod debugger;
 mod heap;
 mod links;
 mod panics;
+mod stranger;

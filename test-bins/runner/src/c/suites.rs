@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::library::{self, Flavour};
-use super::programs::{PROGRAMS, Program};
-use super::{at, source, succeed};
+use super::programs::{KVM, PROGRAMS, Program};
+use super::{at, kvm, source, succeed};
 use crate::workspace;
 
 /// Which programs, and how long each may take.
 #[derive(Debug, Args)]
 pub struct SuitesArgs {
-    /// Build the kernel's selftests of rseq and membarrier from a tree, or from an archive of Debian's package linux-source;
-    /// without DIR from the newest such archive in /usr/src
+    /// Build the kernel's selftests of rseq and membarrier from a tree, or from an archive of Debian's package
+    /// linux-source; without DIR from the newest such archive in /usr/src
     #[arg(long, value_name = "DIR", num_args = 0..=1, required_unless_present = "programs")]
     kernel_source: Option<Option<PathBuf>>,
 
@@ -88,6 +88,9 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
 
 /// Compiles a program as its Makefile does, with our headers before its own folder.
 fn build(program: &Program, tree: &Path, root: &Path, scratch: &Path) -> Result<PathBuf, String> {
+    if program.name == KVM {
+        return kvm::build(tree, root, scratch);
+    }
     let include = library::include(root);
     let selftests = tree.join("tools/testing/selftests");
     let source = selftests.join(program.source);
@@ -114,7 +117,7 @@ fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs
     for arguments in program.arguments {
         let mut command = Command::new(path);
         command.args(*arguments);
-        if !arguments.is_empty() {
+        if program.name.starts_with("param_test") {
             command.args(["-t", "12", "-r", &args.loops.to_string()]);
         }
         match outcome(&mut command, mode.1, args.timeout, libraries) {

@@ -186,7 +186,8 @@ fn unarmed_control(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
     // SAFETY: descriptors are this program's own.
     let start = |descriptor: &*mut RseqCs| unsafe { (**descriptor).start_ip as usize };
     let descriptor = descriptors().filter(|descriptor| start(descriptor) > function).min_by_key(start);
-    let section = Section::read(descriptor.or_fail("the unarmed section")?, false)?;
+    // SAFETY: the linker lists this program's descriptors.
+    let section = unsafe { Section::read(descriptor.or_fail("the unarmed section")?, false) }?;
     claim(&section);
     caught(trial, &section, Wrong::NotAborted)
 }

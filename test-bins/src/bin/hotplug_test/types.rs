@@ -64,7 +64,7 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
     let stop = AtomicBool::new(false);
     let mut consumer = RING.consumer().map_err(|error| fail!("{error}"))?;
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
-    let (done, drained) = rseq_rt::thread::scope(|scope| {
+    let (mut done, cycled) = rseq_rt::thread::scope(|scope| {
         let mut workers = [const { None }; WORKERS];
         for (number, worker) in workers.iter_mut().enumerate() {
             let stop = &stop;
@@ -85,7 +85,8 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
         Ok::<_, Unmet>((sum, cycled?))
     })?;
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
-    is_exact(&done, drained, &mut consumer)
+    done.pushed = done.pushed.and(cycled.left);
+    is_exact(&done, cycled.drained, &mut consumer)
 }
 
 fn is_exact(done: &Done, drained: Items, consumer: &mut Consumer<'_>) -> Verdict {
@@ -129,7 +130,7 @@ fn work(number: usize, stop: &AtomicBool) -> Done {
         }
         let _ = RING.push_words(&[number, item]);
         done.records += 1;
-        done.spoiled += usize::from(!kept.is_some_and(|kept| freed(&REGION, kept) == item));
+        done.spoiled += usize::from(kept.is_none_or(|kept| freed(&REGION, kept) != item));
     }
     done
 }
@@ -154,23 +155,33 @@ fn freed(region: &Region, item: NonNull<usize>) -> usize {
     }
 }
 
-/// Takes the CPU offline and brings it back, and returns what was on the workers' stack of it.
-fn cycle(switch: &Switch, allowed: &Set, consumer: &mut Consumer<'_>) -> Result<Items, Unmet> {
-    let mut drained = Items::default();
+/// Items of the workers' stack of the CPU that comes and goes: those left there before, and those found there while it is offline.
+#[derive(Default)]
+struct Cycled {
+    left: Items,
+    drained: Items,
+}
+
+/// Takes the CPU offline and brings it back.
+fn cycle(switch: &Switch, allowed: &Set, consumer: &mut Consumer<'_>) -> Result<Cycled, Unmet> {
+    let mut cycled = Cycled::default();
     for _ in 0..ROUNDS {
-        time::sleep(10 * MILLISECOND);
-        leave(switch.cpu)?;
+        for _ in 0..10 {
+            time::sleep(MILLISECOND);
+            consumer.read(|_| ());
+        }
+        leave(switch.cpu, &mut cycled.left)?;
         cpu::set_affinity(0, allowed).or_fail("sched_setaffinity")?;
         switch.offline().or_fail("taking a CPU offline")?;
-        let emptied = empty(switch.cpu, consumer, &mut drained);
+        let emptied = empty(switch.cpu, consumer, &mut cycled.drained);
         switch.online().or_fail("bringing a CPU online")?;
         emptied?;
     }
-    Ok(drained)
+    Ok(cycled)
 }
 
 /// Leaves something of each type on the CPU that is about to go.
-fn leave(cpu: u32) -> Verdict {
+fn leave(cpu: u32, left: &mut Items) -> Verdict {
     cpu::set_affinity(0, &Set::only(cpu)).or_fail("sched_setaffinity")?;
     COUNTER.inc();
     for item in 1..=LEFT {
@@ -178,7 +189,10 @@ fn leave(cpu: u32) -> Verdict {
     }
     let item = QUIET_REGION.alloc(WORD).map_err(|error| fail!("the region: {error}"))?.cast::<usize>();
     freed(&QUIET_REGION, item);
-    // A worker's record may be in the way: it is dropped then.
+    // The workers' items and records may leave no room: there are some then.
+    if STACK.push(cpu as usize).is_ok() {
+        left.add(cpu as usize);
+    }
     let _ = RING.push_words(&[0, cpu as usize]);
     Ok(())
 }

@@ -6,12 +6,12 @@ use rseq_core::{Ambient, ByCpu, Committed, CompareFailed, OutOfRange, critical_s
 use test_bins::ensure;
 use test_bins::forced::case::{Case, case};
 use test_bins::forced::run::{Trial, Wrong};
-use test_bins::forced::scene::{NEW, STRIDE, Stage, words};
+use test_bins::forced::scene::{NEW, Own, STRIDE, Stage, Words, words};
 use test_bins::forced::section::{Section, descriptors};
 use test_bins::ktap::{OrFail, Suite, Verdict};
 use test_bins::{fail, note};
 
-use crate::layout::any;
+use crate::layout::{any, one};
 
 /// How many there are.
 pub const CONTROLS: u32 = 2;
@@ -48,15 +48,20 @@ critical_section! {
     }
 }
 
+/// A list without words, or a full one.
+fn empty_or_full(_: &Own, fails: u8) -> Words {
+    one(if fails == 1 { 5 } else { 0 })
+}
+
 /// Runs them; `claim` takes each section that one of them runs.
 #[rustfmt::skip]
 pub fn run(suite: &mut Suite, stage: &Stage, claim: &mut dyn FnMut(&Section)) {
     let wrong: [Case<'static, Ambient, ByCpu>; 2] = [
-        case!("pool push, count first", Here compares 0 scratch 2 takes 0,
-            slot [|_, _| words(&[])] private [8 to 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
+        case!("pool push, count first", Here compares 1 scratch 2 takes 0,
+            slot [empty_or_full] private [8, 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
             |s| push_count_first::<STRIDE, _, _>(s.token, s.base, s.len, 5, NEW)),
-        case!("pool push, unarmed", Here compares 0 scratch 2 takes 0,
-            slot [|_, _| words(&[])] private [8 to 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
+        case!("pool push, unarmed", Here compares 1 scratch 2 takes 0,
+            slot [empty_or_full] private [8, 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
             |s| unarmed::push::<STRIDE, _, _>(s.token, s.base, s.len, 5, NEW)),
     ];
     let [early, unarmed] = wrong.each_ref().map(|case| Trial { case, stage, token: Ambient::token() });
@@ -72,7 +77,8 @@ fn unarmed_section(trial: &Trial<'_, 'static, Ambient, ByCpu>) -> Result<Section
     // SAFETY: descriptors are this program's own.
     let start = |descriptor: &*mut RseqCs| unsafe { (**descriptor).start_ip as usize };
     let descriptor = descriptors().filter(|descriptor| start(descriptor) > function).min_by_key(start);
-    Section::read(descriptor.or_fail("the unarmed section")?, false)
+    // SAFETY: the linker lists this program's descriptors.
+    unsafe { Section::read(descriptor.or_fail("the unarmed section")?, false) }
 }
 
 /// The section must fail, and for the expected reason.

@@ -114,7 +114,7 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; SECTIONS] {
             slot [changed] => [|own| advanced(own, RING)] [has_header]
             |s| pad::<Release, STRIDE, A, I>(s.token, s.base, s.len, buffer(&*s.own), TAIL, own!(s ring as usize), NEW, TAIL + RING)),
         case!("ring set_limit", Here compares 2 scratch 1 takes takes::BASE | takes::NEW | takes::NEW_SECOND | takes::RING,
-            slot [changed] private [16 to 24] => [limited] [any]
+            slot [changed] private [16, 24] => [limited] [any]
             |s| set_limit::<STRIDE, A, I>(s.token, s.base, s.len, buffer(&*s.own), TAIL, NEW_SECOND, NEW)),
         of_words!(push_1 1),
         of_words!(push_2 2),

@@ -70,13 +70,13 @@ fn is_counted(own: &Own) -> bool {
 pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; SECTIONS] {
     [
         case!("stack push", Here compares 1 scratch 3 takes takes::BASE | takes::NEW,
-            slot [two_items] private [48 to 64] => [one_more] [any]
+            slot [two_items] private [TOP, STRIDE] => [one_more] [any]
             |s| push::<STRIDE, A, I>(s.token, s.base, s.len, NEW)),
         case!("stack pop", Here compares 1 scratch 3 takes takes::BASE | takes::POPPED,
             slot [two_items] => [|_| stack(TOP - WORD)] [|own| own.popped == SECOND]
             |s| pop::<STRIDE, A, I>(s.token, s.base, s.len, own!(s popped as usize))),
         case!("stack push_batch", Here compares 1 scratch 3 takes takes::BASE | takes::FROM | takes::STATE,
-            slot [|_, fails| empty(HEADER, if fails == 1 { 0 } else { STRIDE })] private [32 to 64] => [batch] [is_counted]
+            slot [|_, fails| empty(HEADER, if fails == 1 { 0 } else { STRIDE })] private [HEADER, STRIDE] => [batch] [is_counted]
             |s| push_batch::<STRIDE, A, I>(s.token, s.base, s.len, own!(s from as usize), LENGTH, own!(s state as usize))),
         case!("stack pop_batch", Here compares 1 scratch 3 takes takes::BASE | takes::TO | takes::STATE,
             slot [|own, fails| if fails == 1 { closed(HEADER + LENGTH) } else { batch(own) }]

@@ -87,11 +87,11 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; SECTIONS] {
             slot [|_, fails| region(fails, 0)] => [|_| region_stack(0, 2)] [|own| own.popped == SECOND]
             |s| region::pop_item::<STRIDE, A, I>(s.token, s.base, s.len)),
         case!("region push_item", Here compares 2 scratch 2 takes takes::BASE | takes::NEW,
-            slot [|_, fails| region(fails, 5)] private [40 to 48]
+            slot [|_, fails| region(fails, 5)] private [40, 48]
             => [|_| words(&[(8, 4), (16, START), (24, START), (32, SECOND), (40, NEW)])] [any]
             |s| region::push_item::<STRIDE, A, I>(s.token, s.base, s.len, 5, NEW)),
         case!("pool push", Here compares 1 scratch 2 takes takes::BASE | takes::NEW,
-            slot [|_, fails| pool_list(if fails == 1 { 5 } else { 3 })] private [32 to 40]
+            slot [|_, fails| pool_list(if fails == 1 { 5 } else { 3 })] private [32, 40]
             => [|_| words(&[(0, 4), (8, START), (16, START), (24, SECOND), (32, NEW)])] [any]
             |s| pool::push::<STRIDE, A, I>(s.token, s.base, s.len, 5, NEW)),
         case!("pool pop", Here compares 1 scratch 3 takes takes::BASE,
