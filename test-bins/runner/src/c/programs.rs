@@ -89,8 +89,8 @@ pub const PROGRAMS: [Program; 16] = [
     Program { with_libc: false, ..program("check_optimized", "rseq/check_optimized.c", "") },
     Program { with_libc: false, ..program("legacy_check", "rseq/legacy_check.c", "") },
     Program { with_libc: false, ..program("slice_test", "rseq/slice_test.c", "") },
-    program("membarrier_test_single_threaded", "membarrier/membarrier_test_single_threaded.c", ""),
-    program("membarrier_test_multi_threaded", "membarrier/membarrier_test_multi_threaded.c", ""),
+    program("membarrier_test_single_thread", "membarrier/membarrier_test_single_thread.c", ""),
+    program("membarrier_test_multi_thread", "membarrier/membarrier_test_multi_thread.c", ""),
     // Without the check that a machine which does nothing else would pass: how often the guest was entered.
     Program { arguments: &[&["-u"]], ..program(KVM, "kvm/rseq_test.c", "") },
 ];

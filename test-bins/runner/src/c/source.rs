@@ -7,7 +7,13 @@ use std::process::Command;
 use super::{at, succeed};
 
 /// What the suites need of a tree.
-const PARTS: [&str; 4] = ["*/tools/testing/selftests", "*/tools/include", "*/tools/arch", "*/tools/lib"];
+const PARTS: [&str; 5] = [
+    "*/tools/testing/selftests",
+    "*/tools/include",
+    "*/tools/arch",
+    "*/tools/lib",
+    "*/include/uapi/linux/membarrier.h",
+];
 
 /// The tree at `place`, or unpacked from it into `scratch`. Without a place, the newest archive in `/usr/src`.
 pub fn tree(place: Option<&Path>, scratch: &Path) -> Result<PathBuf, String> {

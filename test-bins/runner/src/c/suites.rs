@@ -103,6 +103,13 @@ fn build(program: &Program, tree: &Path, root: &Path, scratch: &Path) -> Result<
         .arg(&selftests)
         .arg("-I")
         .arg(tree.join("tools/include"));
+    // The system's header may be older than the test.
+    let membarrier = scratch.join("uapi/linux/membarrier.h");
+    let folder = scratch.join("uapi/linux");
+    at(&folder, fs::create_dir_all(&folder))?;
+    if fs::copy(tree.join("include/uapi/linux/membarrier.h"), &membarrier).is_ok() {
+        cc.arg("-I").arg(scratch.join("uapi"));
+    }
     cc.args(program.define.split_whitespace()).arg(&source).arg("-o").arg(&output);
     cc.arg("-L").arg(scratch.join("lib")).args(["-lrseq", "-lpthread", "-ldl"]);
     succeed(&mut cc)?;
