@@ -63,6 +63,7 @@ pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]
     // Examples are built with what tests need.
     way.apply(&mut command, "core,alloc");
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    let all = [&["--cfg=rseq_without_std"], all].concat();
     command.env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f")).env_remove("RUSTFLAGS");
     let output = command.arg("--").args(last).current_dir(root).output().expect("cargo starts");
     assert!(output.status.success(), "{}: {}", target.triple, String::from_utf8_lossy(&output.stderr));
