@@ -2,6 +2,8 @@
 //! operations of `rseq_core::ops`, some of which they use. `abort_points` does the same for the operations over other areas.
 #![no_std]
 #![no_main]
+// Assembly for MIPS is unstable Rust.
+#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
 mod control;
 mod layout;
