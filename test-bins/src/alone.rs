@@ -64,7 +64,7 @@ fn compare(handler: extern "C" fn(i32), count: &mut dyn FnMut(&Slots) -> Option<
     let (added, aborts) = counted.or_fail("the thread's slot is out of bounds")?;
     let (added, found) = (added + ADDED.load(Relaxed), slots.sum());
     crate::note!("{added} added, {found} found, {aborts} aborts");
-    crate::exact::exact(added, found)?;
+    crate::exact::exact(added as u64, found as u64)?;
     crate::in_time!(aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }

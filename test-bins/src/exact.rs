@@ -10,7 +10,7 @@ use crate::sys::process;
 /// Migrations in which a kernel that is late has to be late after a plain system call.
 const MIGRATIONS: u32 = 20_000;
 /// A late kernel loses one count in so many at most; a section that does not work loses more.
-const ONE_IN: usize = 100;
+const ONE_IN: u64 = 100;
 
 /// The verdict on `found` where `added` should be.
 ///
@@ -20,12 +20,12 @@ const ONE_IN: usize = 100;
 /// # Errors
 ///
 /// The failure, expected or not.
-pub fn exact(added: usize, found: usize) -> Verdict {
+pub fn exact(added: u64, found: u64) -> Verdict {
     if added == found {
         return Ok(());
     }
     let lost = added.checked_sub(found).is_some_and(|lost| lost <= added / ONE_IN);
-    if lost && is_late() {
+    if lost && is_late().unwrap_or(false) {
         return Err(crate::expected!("{added} added but {found} found: this kernel is late with cpu_id"));
     }
     Err(crate::fail!("{added} added but {found} found"))
@@ -33,15 +33,12 @@ pub fn exact(added: usize, found: usize) -> Verdict {
 
 /// powerpc alone looks for work before its way back to user space is over, and takes one more interrupt, which moves the
 /// thread, behind that (`syscall_exit_prepare`, since 7.2). cpu_id is late then, whatever the call was.
-fn is_late() -> bool {
+fn is_late() -> Result<bool, Unmet> {
     if !cfg!(target_arch = "powerpc64") {
-        return false;
+        return Ok(false);
     }
-    let seen = || -> Result<bool, Unmet> {
-        let cpus = cpu::affinity(0).or_fail("sched_getaffinity")?;
-        Ok(cpus.count() > 1 && after_system_calls(crate::registration::token()?, &cpus)?.late > 0)
-    };
-    seen().unwrap_or(false)
+    let cpus = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    Ok(cpus.count() > 1 && after_system_calls(crate::registration::token()?, &cpus)?.late > 0)
 }
 
 /// The plainest of system calls in a thread that is moved over `cpus`, until cpu_id is late once.

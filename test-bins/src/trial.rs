@@ -48,7 +48,7 @@ impl Trial {
     /// The verdict on armed sections: every count is there, and aborts were seen.
     pub fn is_exact(&self) -> crate::ktap::Verdict {
         crate::ensure!(self.added > 0, "no section committed");
-        crate::exact::exact(self.added, self.found)?;
+        crate::exact::exact(self.added as u64, self.found as u64)?;
         crate::in_time!(self.aborts > 0, "no section was aborted before the deadline: the load proves nothing");
         if matches!(self.kernel, Ok(0)) {
             crate::note!("the kernel's counter misses aborts, or all were moves; it is not relied on");

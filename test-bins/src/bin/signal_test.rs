@@ -178,7 +178,7 @@ fn judge(added: usize, aborts: usize, slots: &Slots) -> Verdict {
     let (handled, inner, deepest) = (HANDLED.load(Relaxed), HANDLER_ABORTS.load(Relaxed), DEEPEST.load(Relaxed));
     let (total, found) = (added + ADDED.load(Relaxed), slots.sum());
     note!("{total} added, {found} found, {aborts} aborts, {inner} in {handled} handlers, {deepest} deep");
-    exact(total, found)?;
+    exact(total as u64, found as u64)?;
     ensure!(DEPTH.load(Relaxed) == 0, "a handler did not come back");
     in_time!(handled > 0, "no signal was handled");
     in_time!(aborts > 0, "no section was aborted before the deadline");

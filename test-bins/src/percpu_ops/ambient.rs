@@ -143,7 +143,7 @@ fn count_all<C: Counted>(options: &Options, taken: &AtomicU64, round: Round) -> 
     let record = load.run_until(PATIENCE, &|record| proves(record.events), &work).or_fail("the load")?;
     let added = added.load(Relaxed).wrapping_add(HANDLED.load(Relaxed) - handled);
     let found = counter.sum().wrapping_add(taken.load(Relaxed)).wrapping_sub(before);
-    crate::exact::exact(added as usize, found as usize)?;
+    crate::exact::exact(added, found)?;
     if on {
         return tally.judge(C::NAME, true, &record, witness.aborts());
     }

@@ -24,7 +24,7 @@ pub fn test<C: Choice>(options: &Options, here: bool) -> Verdict {
     let work = if here { repeat::<C, true> } else { repeat::<C, false> };
     let (record, kernel) = under_load(options, here, &|worker| tally.add(work(worker, &slots)))?;
     let (done, found) = (tally.done(), slots.sum());
-    crate::exact::exact(done, found)?;
+    crate::exact::exact(done as u64, found as u64)?;
     tally.judge(C::NAME, here, &record, kernel)
 }
 

@@ -24,7 +24,7 @@ pub fn test<C: Choice>(options: &Options) -> Verdict {
     let tally = Tally::default();
     let (record, kernel) = under_load(options, false, &|worker| tally.add(work::<C>(worker, &locks, &counts)))?;
     let (done, found) = (tally.done(), counts.sum());
-    crate::exact::exact(done, found)?;
+    crate::exact::exact(done as u64, found as u64)?;
     crate::ensure!(locks.sum() == 0, "a lock is still held");
     tally.judge(C::NAME, false, &record, kernel)
 }

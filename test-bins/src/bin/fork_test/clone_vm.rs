@@ -78,7 +78,7 @@ pub fn counter(short: bool) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
     let Totals { added, aborts } = until_aborted(|| count_together(&slots, short))?;
     note!("{PROCESSES} processes with one memory: {added} added, {} found, {aborts} aborts", slots.sum());
-    exact(added, slots.sum())?;
+    exact(added as u64, slots.sum() as u64)?;
     in_time!(aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }

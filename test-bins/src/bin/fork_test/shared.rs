@@ -58,7 +58,7 @@ pub fn by_cpu_id(short: bool) -> Verdict {
     let totals = until_aborted(|| in_processes(short, &|token, time| count::<ByCpu>(token, &slots, time)))?;
     let found = slots.sum();
     note!("{} added, {found} found, {} aborts", totals.added, totals.aborts);
-    exact(totals.added, found)?;
+    exact(totals.added as u64, found as u64)?;
     in_time!(totals.aborts > 0, "no section was aborted before the deadline");
     Ok(())
 }
@@ -76,7 +76,7 @@ pub fn by_the_core(short: bool) -> Verdict {
     let counter = SlotCounter::new(slots);
     let totals = in_processes(short, &|token, time| add_by_core(&counter, token, time))?;
     note!("{} added, {} found", totals.added, counter.sum());
-    exact(totals.added, counter.sum())?;
+    exact(totals.added as u64, counter.sum() as u64)?;
     Ok(())
 }
 

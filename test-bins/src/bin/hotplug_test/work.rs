@@ -42,7 +42,7 @@ impl Work {
         load.migration = migration;
         let work = |worker: &Worker<'_>| self.tally.add(self.add::<C>(worker));
         let record = load.run_until(2 * PATIENCE, done, &work).or_fail("the load")?;
-        exact(self.tally.done(), self.slots.sum())?;
+        exact(self.tally.done() as u64, self.slots.sum() as u64)?;
         self.tally.judge(name, false, &record, witness.aborts())
     }
 

@@ -20,7 +20,7 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
         });
         done.is_some()
     })?;
-    exact(totals.done.load(Ordering::Relaxed), slots.sum())
+    exact(totals.done.load(Ordering::Relaxed) as u64, slots.sum() as u64)
 }
 
 /// Each thread takes its slot's lock, adds one to a plain counter beside it, and releases the lock, wherever it is by then.
@@ -47,5 +47,5 @@ pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Tot
         }
     })?;
     same("the locks still held", 0, slots.sum())?;
-    exact(totals.done.load(Ordering::Relaxed), slots.sum_of_seconds())
+    exact(totals.done.load(Ordering::Relaxed) as u64, slots.sum_of_seconds() as u64)
 }

@@ -85,8 +85,9 @@ pub fn run<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) 
     worked?;
     let Swaps { all, busy } = managed?;
     note!("{all} swaps, {busy} of them with a look at a counter in use");
-    let (done, found) = (totals.done.load(Ordering::Relaxed), lists.iter().map(|list| list.0.sum_of_seconds()).sum());
-    exact(done, found)?;
+    let (done, found) =
+        (totals.done.load(Ordering::Relaxed), lists.iter().map(|list| list.0.sum_of_seconds()).sum::<usize>());
+    exact(done as u64, found as u64)?;
     let can_look = F::INJECTS && done >= MANY_SECTIONS && cpu::affinity(0).is_ok_and(|allowed| allowed.count() > 1);
     in_time!(busy > 0 || !can_look, "no counter was looked at while workers used it");
     Ok(())
