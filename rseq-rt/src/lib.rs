@@ -38,6 +38,7 @@
 //! | [`process`] | exit codes |
 //! | [`thread`] | spawn, join, detach, scope, sleep |
 //! | [`sync`] | mutex, readers-writer lock, condition variable, once, barrier, park |
+//! | `heap` | the global allocator of the feature `alloc` |
 //! | [`io`] | standard output and error, [`print!`] and its kin |
 //! | `registration` | the only place that talks to rseq-core's registration |
 //! | `tls` | where the TLS block and the thread pointer go |
@@ -50,7 +51,7 @@
 //!
 //! | feature | purpose |
 //! |---|---|
-//! | `alloc` | a global allocator: small blocks by talc, large ones as mappings; fork-safe |
+//! | `alloc` | a global allocator with a cache of free blocks for each CPU; fork-safe |
 //! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
 //! | `panic-handler` (default) | the panic handler; without it, the program has its own, or std's in unit tests |
 //! | `small` | memory functions of fewer bytes |
@@ -58,8 +59,6 @@
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
-#[cfg(feature = "alloc")]
-mod alloc;
 mod backend;
 mod before_main;
 mod canary;
@@ -67,6 +66,8 @@ mod constructors;
 mod descriptors;
 pub mod env;
 mod headers;
+#[cfg(feature = "alloc")]
+pub mod heap;
 pub mod io;
 mod mem;
 #[cfg(feature = "panic-handler")]

@@ -155,6 +155,15 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", timeout: 240, ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
     Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
+    Entry {
+        name: "alloc_test",
+        about: "the heap and its caches for each CPU",
+        native: &[&[], &["--short", "--off"]],
+        guest: &[&["--short"], &["--short", "--off"]],
+        timeout: 240,
+        wrong_sections: &[UNARMED],
+        ..TEST
+    },
     Entry { name: "sync_test", about: "the runtime's locks, conditions and barriers", legacy: NONE, ..TEST },
     Entry {
         name: "param_test",
