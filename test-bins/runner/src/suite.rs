@@ -2,6 +2,10 @@
 //!
 //! Adding a test is one file in `test-bins/tests/src/bin/`, its `[[bin]]` entry and one [`Entry`] here.
 
+mod names;
+
+pub use names::select;
+
 use serde::Serialize;
 
 /// Argument lists; a binary runs once for each.

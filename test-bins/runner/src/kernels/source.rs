@@ -93,7 +93,7 @@ fn tar(archive: &Path, into: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::recipe::RECIPES;
+    use crate::kernels::recipe::RECIPES;
 
     #[test]
     fn only_a_whole_tree_is_gone_on_with() {

@@ -226,7 +226,7 @@ fn loader(file: &Path, address: u32) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::catalog::MACHINES;
+    use crate::kernels::catalog::MACHINES;
 
     fn machine(name: &str) -> &'static Machine {
         MACHINES.iter().find(|machine| machine.name == name).unwrap()

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::cell::Ran;
-use super::version::Version;
+use crate::guest::cell::Ran;
+use crate::kernels::version::Version;
 use crate::ktap::{Counts, Outcome};
 
 /// Prints the matrix, what failed, and why things were skipped.
@@ -139,8 +139,8 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::cell::Earlier;
-    use crate::boot::verdict::Verdict;
+    use crate::guest::cell::Earlier;
+    use crate::guest::verdict::Verdict;
 
     fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
         Ran { row: row.into(), line: line.into(), cpus: if row == "s390x" { 1 } else { 2 }, verdict, ..Ran::default() }

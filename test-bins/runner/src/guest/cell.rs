@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::cache::Slot;
 use super::faults::{self, Fault};
-use super::guest::{self, End, Finished, Limits};
-use super::install;
-use super::machine::{Files, Hardware};
 use super::payload::Payload;
+use super::qemu::{self, End, Finished, Limits};
 use super::retry;
-use super::select::Cell;
 use super::verdict::{Verdict, is_late, judge};
-use crate::compile::Binaries;
+use crate::build::Binaries;
 use crate::interrupt::Interrupt;
+use crate::kernels::cache::Slot;
+use crate::kernels::install;
+use crate::kernels::machine::{Files, Hardware};
+use crate::kernels::select::Cell;
 use crate::ktap::{Document, Outcome};
 use crate::report::text::{cut, printable};
 
@@ -130,7 +130,7 @@ impl Setting<'_> {
         if let Some(why) = install::refuses(machine.qemu, install::qemu_major(machine.qemu)) {
             return Some(format!("{why}: cargo run --release -- fetch --arch {}", machine.name));
         }
-        if let Err(message) = super::toolchain::find(&cell.target) {
+        if let Err(message) = crate::build::toolchain::find(&cell.target) {
             return Some(message);
         }
         if let Some(reason) = machine.refuses(self.hardware) {
@@ -195,7 +195,7 @@ impl Setting<'_> {
         let boot = BOOT.max(self.timeout.unwrap_or_default());
         let [total, boot, silent] = [limit, boot, self.silence(payload)].map(Duration::from_secs);
         let limits = Limits { total, boot, silent };
-        let finished = guest::run(command, &log, limits, self.interrupt)?;
+        let finished = qemu::run(command, &log, limits, self.interrupt)?;
         let ran = self.judged(cell, payload, finished, log, fault);
         if !ran.verdict.outcome.is_bad() {
             let _ = fs::remove_file(initramfs);

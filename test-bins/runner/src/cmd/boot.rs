@@ -9,16 +9,18 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::args::BootArgs;
-use super::builds::Builds;
-use super::cell::{Ran, Setting};
-use super::machine::Hardware;
-use super::payload::Payload;
-use super::select::{self, Cell};
-use super::verdict::Verdict;
-use super::{cache, elf, matrix, room, schedule, sections};
+use super::BootArgs;
+use crate::build::{Builds, elf, sections};
+use crate::guest::cell::{Ran, Setting};
+use crate::guest::payload::Payload;
+use crate::guest::verdict::Verdict;
+use crate::guest::{capacity, schedule};
 use crate::interrupt::Interrupt;
+use crate::kernels::cache;
+use crate::kernels::machine::Hardware;
+use crate::kernels::select::{self, Cell};
 use crate::ktap::Outcome;
+use crate::report::matrix;
 use crate::suite::{Entry, Need, SUITE};
 use crate::workspace;
 
@@ -33,7 +35,7 @@ type Stop = (u8, String);
 pub fn run(args: &BootArgs) -> ExitCode {
     match boot(args) {
         Ok(code) => ExitCode::from(code),
-        Err((code, message)) => super::stop(code, &message),
+        Err((code, message)) => crate::cmd::stop(code, &message),
     }
 }
 
@@ -46,7 +48,7 @@ fn failed(message: impl ToString) -> Stop {
 }
 
 fn boot(args: &BootArgs) -> Result<u8, Stop> {
-    let entries = crate::select::select(SUITE, &args.names).map_err(usage)?;
+    let entries = crate::suite::select(SUITE, &args.names).map_err(usage)?;
     args.kernel_image.as_deref().map_or(Ok(()), readable).map_err(usage)?;
     let (payload, built_for) = payload(args, &entries).map_err(usage)?;
     let cells = cells(args, built_for).map_err(usage)?;
@@ -121,7 +123,7 @@ fn cells(args: &BootArgs, built_for: Option<&'static str>) -> Result<Vec<Cell>, 
 
 fn hardware(args: &BootArgs, entries: &[&Entry]) -> Hardware {
     let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
-    Hardware { cpus: args.cpus, nodes: args.numa, cores: room::cores() as u32, kvm, append: args.append.clone() }
+    Hardware { cpus: args.cpus, nodes: args.numa, cores: capacity::cores() as u32, kvm, append: args.append.clone() }
 }
 
 fn directory(root: &Path) -> Result<PathBuf, String> {
@@ -161,7 +163,7 @@ fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) ->
     let builds = Builds::new(&ready);
     let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
     let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
-    let jobs = jobs.map_or_else(|| room::jobs(largest, threads, ready.len()), |jobs| jobs as usize);
+    let jobs = jobs.map_or_else(|| capacity::jobs(largest, threads, ready.len()), |jobs| jobs as usize);
     let done = AtomicUsize::new(0);
     let boot = |cell: &&Cell| match builds.of(cell) {
         _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),

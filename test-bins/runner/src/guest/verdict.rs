@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::guest::End;
+use super::qemu::End;
 use crate::ktap::{Counts, Document, Outcome};
 
 /// What became of a cell.

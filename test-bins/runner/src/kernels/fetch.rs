@@ -10,12 +10,12 @@ use std::thread;
 use std::time::Instant;
 
 use super::apt::Apt;
-use super::args::FetchArgs;
 use super::cache::{self, Slot, names};
 use super::resolve::{Packages, newest};
 use super::select::{self, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
+use crate::cmd::FetchArgs;
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
 const THREADS: usize = 6;
@@ -23,12 +23,14 @@ const THREADS: usize = 6;
 /// Gets what the options ask for and says what it could not get.
 pub fn run(args: &FetchArgs) -> ExitCode {
     let wanted = match select::kernels(&args.choice) {
-        Ok(wanted) if wanted.is_empty() => return super::stop(2, "no architecture of the table has such a kernel"),
+        Ok(wanted) if wanted.is_empty() => {
+            return crate::cmd::stop(2, "no architecture of the table has such a kernel");
+        }
         Ok(wanted) => wanted,
-        Err(message) => return super::stop(2, &message),
+        Err(message) => return crate::cmd::stop(2, &message),
     };
     if let Some(built) = wanted.iter().find(|wanted| wanted.is_built()) {
-        return super::stop(2, &format!("no suite has {}: {}", built.line, built.command()));
+        return crate::cmd::stop(2, &format!("no suite has {}: {}", built.line, built.command()));
     }
     let machines: Vec<_> = wanted.iter().map(|wanted| wanted.machine).collect();
     let installed = if args.no_install { Ok(()) } else { install::run(&machines) };
@@ -227,7 +229,7 @@ fn batches(missing: &[Wanted], round: usize) -> Vec<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::args::Choice;
+    use crate::cmd::Choice;
 
     #[test]
     fn kernels_of_one_suite_are_fetched_together() {

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::cli::NativeArgs;
-use crate::compile::{self, Binaries};
+use super::cli::NativeArgs;
+use super::list;
+use crate::build::{self, Binaries};
 use crate::interrupt::Interrupt;
-use crate::native::{Extent, Planned, Sink, Size, Tested, plan, test};
+use crate::native::{Extent, Planned, Sink, Size, Tested, check_supported, plan, test};
 use crate::report::{KtapSink, LiveSink, QuietSink, Summary, print_json, print_summary};
-use crate::select::select;
-use crate::suite::{Entry, SUITE};
-use crate::{list, machine, workspace};
+use crate::suite::{Entry, SUITE, select};
+use crate::workspace;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -56,7 +56,7 @@ fn run(args: &NativeArgs) -> Result<u8, Stop> {
         list::print(&mut io::stdout().lock(), &entries, args.json)?;
         return Ok(0);
     }
-    machine::check().map_err(Stop::Usage)?;
+    check_supported().map_err(Stop::Usage)?;
     let binaries = binaries(args, &entries)?;
     let interrupt = Interrupt::watch().map_err(|error| Stop::Failed(format!("cannot watch for Ctrl-C: {error}")))?;
     let extent = Extent { full: args.full, repeat: args.repeat, timeout: args.timeout, json: args.json };
@@ -75,7 +75,7 @@ fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
         None => {
             let root = workspace::root().map_err(Stop::Failed)?;
             if !args.no_build {
-                return compile::build(&root).map_err(Stop::Failed);
+                return build::build(&root).map_err(Stop::Failed);
             }
             Ok(present(&workspace::release_dir(&root).map_err(Stop::Failed)?, entries))
         }

@@ -109,8 +109,8 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::boot::guest::End;
-    use crate::boot::verdict::{is_late, judge};
+    use crate::guest::qemu::End;
+    use crate::guest::verdict::{is_late, judge};
     use crate::ktap::Parser;
     use crate::suite::SUITE;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::args::Choice;
 use super::catalog::MACHINES;
 use super::machine::{Machine, Target};
 use super::recipe::RECIPES;
+use crate::cmd::Choice;
 
 const NEWEST: &str = "newest";
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use super::cache;
 use super::machine::Machine;
 use super::mirror::{self, KEYRING};
-use super::toolchain;
+use crate::build::toolchain;
 
 /// The first QEMU whose machines are known to boot all of the table.
 const QEMU_MAJOR: u32 = 9;

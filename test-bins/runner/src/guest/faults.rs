@@ -4,7 +4,7 @@
 //! are kernels on which nothing is left to test.
 
 use super::payload::{Payload, Run};
-use super::select::Cell;
+use crate::kernels::select::Cell;
 use crate::ktap::{Case, Document, Outcome};
 
 /// A kernel of the table that is at fault.
@@ -105,7 +105,7 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::catalog::MACHINES;
+    use crate::kernels::catalog::MACHINES;
     use crate::ktap::Parser;
     use crate::suite::SUITE;
 

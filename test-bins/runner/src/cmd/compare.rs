@@ -13,7 +13,7 @@ pub use args::CompareArgs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::{compile, workspace};
+use crate::{build, workspace};
 use modes::Mode;
 use report::{Against, Compared};
 use time::Seconds;
@@ -54,7 +54,7 @@ fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
 }
 
 fn build() -> Result<PathBuf, String> {
-    let binaries = compile::build(&workspace::root()?)?;
+    let binaries = build::build(&workspace::root()?)?;
     binaries.get("param_test").cloned().ok_or_else(|| "param_test was not built".into())
 }
 

@@ -1,6 +1,6 @@
 //! Names given on the command line to entries of the suite.
 
-use crate::suite::Entry;
+use super::Entry;
 
 /// The entries that `names` mean, in the suite's order; all of them where there are no names.
 ///

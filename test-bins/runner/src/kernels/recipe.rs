@@ -56,7 +56,7 @@ fn is_met(wanted: &str, configuration: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::catalog::MACHINES;
+    use crate::kernels::catalog::MACHINES;
 
     #[test]
     fn built_kernels_are_told_from_the_distributions() {

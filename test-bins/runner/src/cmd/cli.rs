@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use rseq_check::CheckArgs;
 
+use super::compare::CompareArgs;
+use super::{BootArgs, FetchArgs, KernelArgs};
 use crate::bench::BenchArgs;
-use crate::boot::{BootArgs, FetchArgs, KernelArgs};
 use crate::c::{InstallArgs, SuitesArgs};
-use crate::compare::CompareArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]

@@ -6,10 +6,10 @@
 
 use std::fs;
 
-use super::cache::Slot;
 use super::cpio::Archive;
-use super::version::Version;
-use crate::compile::Binaries;
+use crate::build::Binaries;
+use crate::kernels::cache::Slot;
+use crate::kernels::version::Version;
 use crate::ktap::Document;
 use crate::suite::{Entry, GUEST_INIT, Kind, Need};
 

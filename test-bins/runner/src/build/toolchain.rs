@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::machine::Target;
-use crate::compile::{self, Binaries};
+use super::compile::{self, Binaries};
+use crate::kernels::machine::Target;
 use crate::workspace;
 
 /// What Debian's packages install as the system's compiler.
@@ -126,7 +126,7 @@ fn sysroot(rustc: &Path) -> Option<PathBuf> {
 
 fn has_target(sysroot: &Path, target: &Target) -> bool {
     let libraries = sysroot.join("lib/rustlib").join(target.triple).join("lib");
-    super::cache::names(&libraries).iter().any(|name| name.starts_with("libcore-"))
+    crate::kernels::cache::names(&libraries).iter().any(|name| name.starts_with("libcore-"))
 }
 
 fn has_source(sysroot: &Path) -> bool {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn this_machines_own_binaries_are_built_as_usual() {
-        let own = super::super::catalog::MACHINES.iter().find(|machine| machine.name == HOST);
+        let own = crate::kernels::catalog::MACHINES.iter().find(|machine| machine.name == HOST);
         if let Some(machine) = own {
             assert_eq!(find(&machine.targets[0]), Ok(Way::Native));
         }

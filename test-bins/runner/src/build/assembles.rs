@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::catalog::MACHINES;
-use super::machine::Target;
 use super::toolchain;
+use crate::kernels::catalog::MACHINES;
+use crate::kernels::machine::Target;
 use crate::workspace;
 
 /// Fewer registers than anywhere else, no optimization that would free one, and the frame pointer takes one away.

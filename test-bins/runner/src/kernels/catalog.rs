@@ -247,7 +247,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::boot::version::Version;
+    use crate::kernels::version::Version;
 
     #[test]
     fn names_are_unique_and_every_machine_is_whole() {

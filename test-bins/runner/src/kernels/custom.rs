@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::KernelArgs;
 use super::cache::{self, KERNEL, Slot};
 use super::make::Make;
 use super::recipe::{self, RECIPES, Recipe};
 use super::source::Source;
 use super::{install, mirror, tools};
+use crate::cmd::KernelArgs;
 
 /// Name of a kernel's configuration in the cache.
 const CONFIGURATION: &str = "config";
@@ -18,17 +18,17 @@ const CONFIGURATION: &str = "config";
 pub fn run(args: &KernelArgs) -> ExitCode {
     let Some(recipe) = recipe::find(&args.name) else {
         let names: Vec<_> = RECIPES.iter().map(|recipe| recipe.line).collect();
-        return super::stop(
+        return crate::cmd::stop(
             2,
             &format!("no kernel to build is called '{}': there are {}", args.name, names.join(", ")),
         );
     };
     if recipe.machine != std::env::consts::ARCH {
-        return super::stop(2, &format!("{} is built on {} only", recipe.line, recipe.machine));
+        return crate::cmd::stop(2, &format!("{} is built on {} only", recipe.line, recipe.machine));
     }
     match build(recipe, args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => super::stop(1, &message),
+        Err(message) => crate::cmd::stop(1, &message),
     }
 }
 

@@ -4,11 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::machine::Target;
-use super::select::Cell;
-use super::{sections, toolchain};
-use crate::compile::Binaries;
+use super::{Binaries, sections, toolchain};
 use crate::interrupt::Interrupt;
+use crate::kernels::machine::Target;
+use crate::kernels::select::Cell;
 
 /// Targets, in the order of their cells, and what their build came to.
 pub struct Builds(Vec<(Target, OnceLock<Result<Binaries, String>>)>);

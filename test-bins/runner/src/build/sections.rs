@@ -8,11 +8,9 @@ use std::path::Path;
 use object::{Object, ObjectSection};
 use rseq_check::Checked;
 
-use super::builds::Builds;
-use super::select::Cell;
-use super::toolchain;
-use crate::compile::Binaries;
+use super::{Binaries, Builds, toolchain};
 use crate::interrupt::Interrupt;
+use crate::kernels::select::Cell;
 use crate::suite::SUITE;
 
 const FAILED: u8 = 1;
