@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::sys::cpu::{self, Set};
 use harness::sys::time::{self, MILLISECOND};
+use harness::witness::Witness;
 use harness::{ensure, fail, note, skip};
 use rseq_core::percpu::{Consumer, Counter, Region, Ring, Stack};
 use rseq_core::{Status, status};
@@ -61,7 +62,7 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
     if let Status::Off(cause) = status() {
         return Err(skip!("{cause}"));
     }
-    let stop = AtomicBool::new(false);
+    let (stop, witness) = (AtomicBool::new(false), Witness::start());
     let mut consumer = RING.consumer().map_err(|error| fail!("{error}"))?;
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let (mut done, cycled) = rseq_rt::thread::scope(|scope| {
@@ -71,6 +72,7 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
             *worker = scope.spawn(move || work(number + 1, stop)).ok();
         }
         let cycled = cycle(&switch, &allowed, &mut consumer);
+        await_abort(&witness, &mut consumer);
         stop.store(true, Relaxed);
         let all = workers.map(|worker| worker.map(|worker| worker.join()));
         let mut sum = Done::default();
@@ -86,7 +88,19 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
     })?;
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
     done.pushed = done.pushed.and(cycled.left);
+    witness.report();
+    ensure!(witness.aborts().map_or(true, |aborts| aborts > 0), "no section was aborted");
     is_exact(&done, cycled.drained, &mut consumer)
+}
+
+/// Lets the workers go on until the kernel has counted an abort of theirs, if it counts.
+fn await_abort(witness: &Witness, consumer: &mut Consumer<'_>) {
+    let mut waited = 0;
+    while !witness.has_counted(waited) {
+        time::sleep(MILLISECOND);
+        waited += MILLISECOND;
+        consumer.read(|_| ());
+    }
 }
 
 fn is_exact(done: &Done, drained: Items, consumer: &mut Consumer<'_>) -> Verdict {
