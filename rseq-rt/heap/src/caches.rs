@@ -17,7 +17,7 @@ pub fn batch(class: usize) -> Moved {
 
 /// Stacks of free blocks for each CPU.
 pub struct Caches {
-    stacks: Stacks<NonNull<u8>, CACHED, CAPACITIES>,
+    pub stacks: Stacks<NonNull<u8>, CACHED, CAPACITIES>,
     /// One of the constants below.
     state: AtomicU8,
 }
@@ -44,22 +44,8 @@ impl Caches {
         Self { stacks: Stacks::new(capacities()), state: AtomicU8::new(UNKNOWN) }
     }
 
-    /// The stacks, if this thread can use those of its CPU: it is registered, and the kernel restarts sections.
-    #[inline]
-    pub fn of_thread(&self) -> Option<&Stacks<NonNull<u8>, CACHED, CAPACITIES>> {
-        let is_on = self.state.load(Ordering::Relaxed) == ON && Ambient::token().is_registered();
-        (is_on || self.begin()).then_some(&self.stacks)
-    }
-
-    /// The stacks, whoever may use them.
-    pub fn of_all(&self) -> &Stacks<NonNull<u8>, CACHED, CAPACITIES> {
-        &self.stacks
-    }
-
-    /// For the first use, and for threads that are not registered.
-    #[cold]
-    #[inline(never)]
-    fn begin(&self) -> bool {
+    /// Whether this thread can use the stack of its CPU: it is registered, and the kernel restarts sections.
+    pub fn are_on(&self) -> bool {
         // What is asked here may allocate, and finds the caches off.
         if self.state.load(Ordering::Relaxed) == UNKNOWN {
             let _ = self.state.compare_exchange(UNKNOWN, WAITING, Ordering::Relaxed, Ordering::Relaxed);

@@ -19,11 +19,10 @@ const _: () = assert!(size(CACHED - 1) == 8 << 10 && size(CLASSES - 1) == LARGES
 /// The class of blocks for this layout; none where a block is a mapping.
 #[inline]
 pub fn of(layout: Layout) -> Option<usize> {
-    let (size, align) = (layout.size(), layout.align());
-    if size > LARGEST || align > LARGEST {
-        return None;
+    if layout.align() > 16 {
+        return of_aligned(layout);
     }
-    Some(if align <= 16 { of_size(size) } else { of_aligned(size, align) })
+    (layout.size() <= LARGEST).then(|| of_size(layout.size()))
 }
 
 /// The class of the smallest blocks that have `size` bytes, at most [`LARGEST`].
@@ -37,15 +36,19 @@ fn of_size(size: usize) -> usize {
     LINEAR + 4 * (doubling - 7) + (last >> (doubling - 2) & 3)
 }
 
-/// The same for an alignment above 16.
+/// [`of`] for an alignment above 16.
 #[cold]
-fn of_aligned(size: usize, align: usize) -> usize {
+fn of_aligned(layout: Layout) -> Option<usize> {
+    let (size, align) = (layout.size(), layout.align());
+    if size > LARGEST || align > LARGEST {
+        return None;
+    }
     let mut class = of_size(size.max(align));
     // The last class of each doubling is a power of two, so this ends at `align` at the latest.
     while align_of(class) < align {
         class += 1;
     }
-    class
+    Some(class)
 }
 
 /// Bytes of the blocks of a class.

@@ -23,7 +23,7 @@
 //! single store, so a child finds it as it was before or after an operation. The lock is in a page that a child finds
 //! zeroed (`MADV_WIPEONFORK`, Linux 4.14), so that it is free there. Whether the spans were being changed at that moment
 //! is in ordinary memory: if they were, the child leaves them alone and begins others. Blocks of the old ones that it frees are
-//! cached, but go back to no span.
+//! cached, but go back to no span. A child of `vfork`, which shares its parent's thread pointer, must not use the heap.
 //!
 //! # Signal handlers
 //!
@@ -88,7 +88,7 @@ impl Heap {
     pub fn trim(&self) -> usize {
         for class in 0..CACHED {
             // An array that is not drained, because another thread does so or the kernel refuses, stays as it is.
-            let _ = self.caches.of_all().drain_all(class, |block| {
+            let _ = self.caches.stacks.drain_all(class, |block| {
                 // SAFETY: a block of this class's stacks is one of the class that nobody uses.
                 unsafe { self.put(block, class) };
             });
@@ -98,31 +98,34 @@ impl Heap {
 
     /// What the blocks of up to 128 KiB take. It is of one moment only if no other thread uses the heap.
     pub fn usage(&self) -> Usage {
-        let cached = (0..CACHED).map(|class| self.caches.of_all().len(class)).sum();
+        let cached = (0..CACHED).map(|class| self.caches.stacks.len(class)).sum();
         let (mapped, out) = self.central.lock().map_or((0, 0), |central| (central.mapped(), central.out()));
         Usage { mapped, allocated: out.saturating_sub(cached), cached }
     }
 
     #[inline]
     fn take(&self, class: usize) -> Option<NonNull<u8>> {
-        if class < CACHED
-            && let Some(stacks) = self.caches.of_thread()
-        {
-            return stacks.pop(class).or_else(|| self.refill(class));
+        // Nothing here for classes that are not cached, and for threads without sections.
+        self.caches.stacks.pop_local(class).or_else(|| self.take_elsewhere(class))
+    }
+
+    /// A block that is not at hand in the cache of this CPU.
+    #[cold]
+    #[inline(never)]
+    fn take_elsewhere(&self, class: usize) -> Option<NonNull<u8>> {
+        if class < CACHED && self.caches.are_on() {
+            return self.caches.stacks.pop(class).or_else(|| self.refill(class));
         }
         self.take_uncached(class)
     }
 
     /// A block of the spans.
-    #[cold]
     fn take_uncached(&self, class: usize) -> Option<NonNull<u8>> {
         let block = self.central.lock()?.take(class);
         block.or_else(|| self.reclaim(class))
     }
 
     /// A block of the spans, and more for the cache of this CPU.
-    #[cold]
-    #[inline(never)]
     fn refill(&self, class: usize) -> Option<NonNull<u8>> {
         let mut batch = caches::batch(class);
         {
@@ -133,7 +136,7 @@ impl Heap {
             }
         }
         let block = batch.pop();
-        self.caches.of_all().push_batch(class, &mut batch);
+        self.caches.stacks.push_batch(class, &mut batch);
         self.put_batch(class, batch);
         block.or_else(|| self.reclaim(class))
     }
@@ -150,17 +153,29 @@ impl Heap {
     /// The block is of this class, and nobody uses it any more.
     #[inline]
     unsafe fn give(&self, block: NonNull<u8>, class: usize) {
-        if class < CACHED
-            && let Some(stacks) = self.caches.of_thread()
-        {
-            if let Err(full) = stacks.push(class, block) {
-                // SAFETY: the caller's promise: the stack has not taken the block.
-                unsafe { self.flush(full.0, class) };
-            }
-            return;
+        if let Err(full) = self.caches.stacks.push_local(class, block) {
+            // SAFETY: the caller's promise: no stack has taken the block.
+            unsafe { self.give_elsewhere(full.0, class) };
         }
-        // SAFETY: the caller's promise.
-        unsafe { self.put(block, class) };
+    }
+
+    /// Gives a block back that the cache of this CPU has not taken at once.
+    ///
+    /// # Safety
+    ///
+    /// As for [`give`](Self::give).
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_elsewhere(&self, block: NonNull<u8>, class: usize) {
+        let is_cached = class < CACHED && self.caches.are_on();
+        let left = if is_cached { self.caches.stacks.push(class, block).err().map(|full| full.0) } else { Some(block) };
+        match left {
+            None => {}
+            // SAFETY: the caller's promise: no stack has taken the block.
+            Some(block) if is_cached => unsafe { self.flush(block, class) },
+            // SAFETY: as above.
+            Some(block) => unsafe { self.put(block, class) },
+        }
     }
 
     /// Puts a block back into its span, and others from the cache of this CPU.
@@ -168,11 +183,9 @@ impl Heap {
     /// # Safety
     ///
     /// As for [`give`](Self::give).
-    #[cold]
-    #[inline(never)]
     unsafe fn flush(&self, block: NonNull<u8>, class: usize) {
         let mut batch = caches::batch(class);
-        self.caches.of_all().pop_batch(class, &mut batch);
+        self.caches.stacks.pop_batch(class, &mut batch);
         self.put_batch(class, batch);
         // SAFETY: the caller's promise.
         unsafe { self.put(block, class) };
@@ -181,7 +194,6 @@ impl Heap {
     /// # Safety
     ///
     /// As for [`give`](Self::give).
-    #[cold]
     unsafe fn put(&self, block: NonNull<u8>, class: usize) {
         // There is a block, so the lock has its page.
         if let Some(mut central) = self.central.lock() {

@@ -37,7 +37,19 @@ impl<T: Word, const N: usize> Batch<T, N> {
         Self::with_room(N)
     }
 
-    /// A batch without items that takes at most `most`, or `N` if that is less: so many does a pop move at a time.
+    /// A batch without items that takes at most `most`, or `N` if that is less: for capacities that differ by class.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::{Batch, Full};
+    ///
+    /// let mut half = Batch::<usize, 64>::with_room(1);
+    /// half.push(1)?;
+    /// assert!(half.is_full());
+    /// assert_eq!(half.push(2), Err(Full(2)));
+    /// # Ok::<(), Full<usize>>(())
+    /// ```
     #[inline]
     pub const fn with_room(most: usize) -> Self {
         let most = if most < N { most } else { N };
