@@ -12,13 +12,15 @@ pub fn repository() -> PathBuf {
 
 /// The right to build: all packages' programs come out in one place, where they are run from.
 #[derive(Debug)]
-pub struct Builds(MutexGuard<'static, ()>);
+pub struct Builds {
+    _lock: MutexGuard<'static, ()>,
+}
 
 impl Builds {
     /// Waits for other tests.
     pub fn begin() -> Self {
         static LOCK: Mutex<()> = Mutex::new(());
-        Self(LOCK.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { _lock: LOCK.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// Where programs come out.

@@ -42,7 +42,9 @@ fn compile(file: &str, headers: Option<&Path>) -> PathBuf {
     let object = scratch().join(file).with_extension("o");
     let mut cc = Command::new("cc");
     cc.args(["-Wall", "-Wextra", "-Werror", "-O2", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-c"]);
-    headers.into_iter().for_each(|headers| drop(cc.arg("-I").arg(headers)));
+    if let Some(headers) = headers {
+        cc.arg("-I").arg(headers);
+    }
     run(cc.arg(source(file)).arg("-o").arg(&object));
     object
 }
