@@ -22,7 +22,7 @@ fn the_readme_leads_from_an_empty_directory_to_a_program() {
     symlink(repository(), directory.join("rseq")).expect("the directory is writable");
 
     let builds = Builds::begin();
-    let commands = block(&readme, "into an empty directory. There:");
+    let commands = block(&readme, "There:\n");
     let made = builds.command("sh", &directory).args(["-e", "-c", commands]).output().expect("sh starts");
     assert!(made.status.success(), "{commands}{}", String::from_utf8_lossy(&made.stderr));
     let package = directory.join("hello");
