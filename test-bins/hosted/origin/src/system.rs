@@ -10,9 +10,8 @@ unsafe extern "C" fn on_signal(_: c_int) {}
 
 /// Sends SIGALRM to the process every 50 microseconds.
 pub fn interrupt_often() {
-    let mut action = Sigaction::default();
-    action.sa_handler_kernel = Some(on_signal);
-    action.sa_flags = SigactionFlags::RESTART;
+    let action =
+        Sigaction { sa_handler_kernel: Some(on_signal), sa_flags: SigactionFlags::RESTART, ..Sigaction::default() };
     let often = [0_usize, 50, 0, 50];
     // SAFETY: the handler does nothing, and may run anywhere; the kernel reads one itimerval.
     unsafe {
