@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use crate::package::{Builds, repository};
 
@@ -13,12 +14,22 @@ fn block<'a>(readme: &'a str, before: &str) -> &'a str {
     code.split_once("```").expect("the block ends").0
 }
 
+/// A directory that goes with this.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 #[test]
 fn the_readme_leads_from_an_empty_directory_to_a_program() {
     let readme = fs::read_to_string(repository().join("rseq-rt/README.md")).expect("it is there");
     // Not in this repository, whose workspace cargo would make the package a member of.
     let directory = std::env::temp_dir().join(format!("rseq-rt-guide-{}", std::process::id()));
     fs::create_dir(&directory).expect("a directory that is not there yet");
+    let _temporary = Temporary(directory.clone());
     symlink(repository(), directory.join("rseq")).expect("the directory is writable");
 
     let builds = Builds::begin();
@@ -35,7 +46,6 @@ fn the_readme_leads_from_an_empty_directory_to_a_program() {
     let run = builds.cargo(&package, &["run", "--quiet"]);
     let expected = block(&readme, "`cargo run` builds it, starts it, and prints");
     assert!(run.status.success() && run.stdout == expected.as_bytes(), "{run:#?}");
-    fs::remove_dir_all(directory).expect("it is removed");
 }
 
 #[test]
