@@ -58,15 +58,15 @@ impl Central {
         block
     }
 
-    /// Puts a block back, and unmaps its span if that has all blocks and the class has another one with blocks to give. A
-    /// block of an earlier heap stays where it is.
+    /// Puts a block back, and unmaps its span if that has all blocks and the class has another one with blocks to give.
+    /// A block of an earlier heap stays where it is.
     ///
     /// # Safety
     ///
     /// The block is of this class, and nobody uses it any more.
     pub unsafe fn put(&mut self, block: NonNull<u8>, class: usize) {
-        // SAFETY: the block is of this class. Spans are not unmapped while they lack a block; those of earlier heaps, which
-        // nobody changes, never are.
+        // SAFETY: the block is of this class. Spans are not unmapped while they lack a block; those of earlier heaps,
+        // which nobody changes, never are.
         let (span, heap, was_empty) = unsafe {
             let span = Span::of(block, class);
             (span, span.as_ref().heap(), span.as_ref().is_empty(class))
@@ -123,7 +123,8 @@ impl Central {
         unsafe { large::unmap_span(span.cast(), class::span(class)) };
     }
 
-    /// Makes a span the first one of its class: the one with the fewest blocks to give, so that others may get theirs back.
+    /// Makes a span the first one of its class: the one with the fewest blocks to give, so that others may get theirs
+    /// back.
     fn link(&mut self, span: NonNull<Span>, class: usize) {
         let Some(head) = self.spans.get_mut(class) else { return };
         // SAFETY: spans in the list, and this one, are of this heap, which the caller has alone.

@@ -1,5 +1,5 @@
-//! Size classes: multiples of 16 bytes up to 128, then four sizes to each doubling. Above 128 bytes, less than a fifth of
-//! a block is unused.
+//! Size classes: multiples of 16 bytes up to 128, then four sizes to each doubling. Above 128 bytes, less than a fifth
+//! of a block is unused.
 
 use core::alloc::Layout;
 

@@ -10,7 +10,8 @@ const PAGE: usize = 4 << 10;
 /// The largest pages that Linux has as its smallest ones.
 const LARGEST_PAGE: usize = 64 << 10;
 
-/// Bytes that the mapping has, but for what the kernel adds to the last page; `None` where no address space could hold them.
+/// Bytes that the mapping has, but for what the kernel adds to the last page; `None` where no address space could hold
+/// them.
 fn length(layout: Layout) -> Option<usize> {
     layout.size().checked_next_multiple_of(if layout.align() > PAGE { LARGEST_PAGE } else { PAGE })
 }
@@ -30,8 +31,8 @@ pub fn aligned(len: usize, align: usize) -> Option<NonNull<u8>> {
     unsafe { sys::unmap(start, len) };
     let start = sys::map(len.checked_add(align)?).ok()?;
     let before = start.addr().get().wrapping_neg() & (align - 1);
-    // SAFETY: `before` is below `align`, so that the block and the rest behind it end within the fresh mapping; `before`, `len`
-    // and `align - before` are whole pages, and nobody knows them.
+    // SAFETY: `before` is below `align`, so that the block and the rest behind it end within the fresh mapping;
+    // `before`, `len` and `align - before` are whole pages, and nobody knows them.
     unsafe {
         let block = start.add(before);
         if before > 0 {

@@ -6,28 +6,30 @@
 //! | up to 128 KiB | spans, under one lock, as for the stacks that are empty or full |
 //! | more | a mapping of its own |
 //!
-//! The stacks are [`Stacks`](rseq_core::percpu::Stacks) of `rseq-core`. Threads that are not registered for rseq, and all
-//! threads on kernels without it, use the spans.
+//! The stacks are [`Stacks`](rseq_core::percpu::Stacks) of `rseq-core`. Threads that are not registered for rseq, and
+//! all threads on kernels without it, use the spans.
 //!
 //! # Memory
 //!
-//! A block has one of 48 sizes: multiples of 16 bytes up to 128, then four to each doubling. Blocks of a size are in spans of 64 KiB
-//! (1 MiB above 8 KiB), and a span whose blocks are all free goes back to the kernel, except for one of each size. A CPU
-//! caches at most 1.3 MiB, in 128 blocks of up to 128 bytes to 16 of 8 KiB; on 32-bit machines about half. These keep
-//! their spans until [`Heap::trim`], which also takes them from CPUs that are offline. The heap trims itself when the kernel has no
-//! more memory.
+//! A block has one of 48 sizes: multiples of 16 bytes up to 128, then four to each doubling. Blocks of a size are in
+//! spans of 64 KiB (1 MiB above 8 KiB), and a span whose blocks are all free goes back to the kernel, except for one of
+//! each size. A CPU caches at most 1.3 MiB, in 128 blocks of up to 128 bytes to 16 of 8 KiB; on 32-bit machines about
+//! half. These keep their spans until [`Heap::trim`], which also takes them from CPUs that are offline. The heap trims
+//! itself when the kernel has no more memory.
 //!
 //! # Forks
 //!
-//! A child process has one thread, which may need memory while another thread of its parent was in the heap. A stack changes by a
-//! single store, so a child finds it as it was before or after an operation. The lock is in a page that a child finds
-//! zeroed (`MADV_WIPEONFORK`, Linux 4.14), so that it is free there. Whether the spans were being changed at that moment
-//! is in ordinary memory: if they were, the child leaves them alone and begins others. Blocks of the old ones that it frees are
-//! cached, but go back to no span. A child of `vfork`, which shares its parent's thread pointer, must not use the heap.
+//! A child process has one thread, which may need memory while another thread of its parent was in the heap. A stack
+//! changes by a single store, so a child finds it as it was before or after an operation. The lock is in a page that a
+//! child finds zeroed (`MADV_WIPEONFORK`, Linux 4.14), so that it is free there. Whether the spans were being changed
+//! at that moment is in ordinary memory: if they were, the child leaves them alone and begins others. Blocks of the old
+//! ones that it frees are cached, but go back to no span. A child of `vfork`, which shares its parent's thread pointer,
+//! must not use the heap.
 //!
 //! # Signal handlers
 //!
-//! A handler must not allocate or free: where it has interrupted a thread that holds the lock, it would wait for itself.
+//! A handler must not allocate or free: where it has interrupted a thread that holds the lock, it would wait for
+//! itself.
 //!
 //! # Examples
 //!
@@ -80,11 +82,11 @@ impl Heap {
         Self { caches: Caches::new(), central: Locked::new() }
     }
 
-    /// Empties the caches of all CPUs, offline ones too, and gives the spans whose blocks are all free back to the kernel. Returns
-    /// the bytes of these.
+    /// Empties the caches of all CPUs, offline ones too, and gives the spans whose blocks are all free back to the
+    /// kernel. Returns the bytes of these.
     ///
-    /// It takes a fence (`membarrier`, Linux 5.10) for each size that a CPU has cached. Where the kernel refuses fences, the caches
-    /// stay as they are.
+    /// It takes a fence (`membarrier`, Linux 5.10) for each size that a CPU has cached. Where the kernel refuses
+    /// fences, the caches stay as they are.
     pub fn trim(&self) -> usize {
         for class in 0..CACHED {
             // An array that is not drained, because another thread does so or the kernel refuses, stays as it is.
@@ -240,9 +242,9 @@ impl fmt::Debug for Heap {
     }
 }
 
-// SAFETY: all parts return blocks of the layout that was asked for, which overlap no other block, or null: a class has blocks of at
-// least its size and alignment, and a mapping has its own. Which part a block belongs to depends on its layout alone, so that it is
-// freed by the one that has it. No function unwinds.
+// SAFETY: all parts return blocks of the layout that was asked for, which overlap no other block, or null: a class has
+// blocks of at least its size and alignment, and a mapping has its own. Which part a block belongs to depends on its
+// layout alone, so that it is freed by the one that has it. No function unwinds.
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -265,8 +267,8 @@ unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(block) = NonNull::new(block) else { return };
-        // SAFETY: GlobalAlloc's contract: the block was allocated for this layout, by which it has the same class, or is a
-        // mapping, and it is not used any more.
+        // SAFETY: GlobalAlloc's contract: the block was allocated for this layout, by which it has the same class, or
+        // is a mapping, and it is not used any more.
         unsafe {
             match class::of(layout) {
                 Some(class) => self.give(block, class),
@@ -288,7 +290,8 @@ unsafe impl GlobalAlloc for Heap {
         if let Some(resized) = resized {
             return resized.as_ptr();
         }
-        // SAFETY: the new layout is valid, see above; the old block has the smaller of both sizes, and so has the new one.
+        // SAFETY: the new layout is valid, see above; the old block has the smaller of both sizes, and so has the new
+        // one.
         unsafe {
             let fresh = self.alloc(new);
             if !fresh.is_null() {

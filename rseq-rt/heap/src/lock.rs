@@ -63,7 +63,8 @@ impl Locked {
     /// The page of the lock, mapped at first use.
     fn of_process(&self) -> Option<&OfProcess> {
         let found = NonNull::new(self.of_process.load(Ordering::Acquire));
-        // SAFETY: the page was zeroed, which is a valid value, it is unmapped with `self` only, and all in it is atomic.
+        // SAFETY: the page was zeroed, which is a valid value, it is unmapped with `self` only, and all in it is
+        // atomic.
         found.or_else(|| self.map_page()).map(|page| unsafe { page.as_ref() })
     }
 

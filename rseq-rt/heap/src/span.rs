@@ -101,7 +101,8 @@ impl Span {
     ///
     /// # Safety
     ///
-    /// [`take`](Self::take) returned the block for this span, nobody uses it any more, and the caller alone uses the span.
+    /// [`take`](Self::take) returned the block for this span, nobody uses it any more, and the caller alone uses the
+    /// span.
     pub unsafe fn put(span: NonNull<Self>, block: NonNull<u8>) {
         // SAFETY: the caller alone uses the header; the block has room for an address and is aligned to 16 bytes.
         unsafe {

@@ -66,8 +66,8 @@ impl<A: GlobalAlloc> Blocks<A> {
         &self.heap
     }
 
-    /// A block with a number from which its layout follows. Its first word is the number, the second says that it has an owner,
-    /// the others repeat the number.
+    /// A block with a number from which its layout follows. Its first word is the number, the second says that it has
+    /// an owner, the others repeat the number.
     pub fn allocate(&self, number: usize) -> Option<NonNull<u8>> {
         let layout = layout(number);
         // SAFETY: no layout has the size 0.
@@ -160,8 +160,8 @@ fn layout(number: usize) -> Layout {
 }
 
 fn word<'a>(block: NonNull<u8>, index: usize) -> &'a AtomicUsize {
-    // SAFETY: a block has two words at least, and `words` keeps to its size; it is aligned to a word. What is in it is words,
-    // also where a faulty heap has given it to two threads.
+    // SAFETY: a block has two words at least, and `words` keeps to its size; it is aligned to a word. What is in it is
+    // words, also where a faulty heap has given it to two threads.
     unsafe { block.cast::<AtomicUsize>().add(index).as_ref() }
 }
 
@@ -208,8 +208,8 @@ fn is_on() -> bool {
     matches!(status(), Status::On(_)) && rseq_rt::current().is_some()
 }
 
-/// Each block has one owner at a time, under signals and moves; with `releases` every second worker is not registered for half of
-/// the time. All are freed at the end, and all memory goes back.
+/// Each block has one owner at a time, under signals and moves; with `releases` every second worker is not registered
+/// for half of the time. All are freed at the end, and all memory goes back.
 pub fn exact(blocks: &Blocks<Heap>, options: &Options, releases: bool) -> Verdict {
     let (on, tally, witness) = (is_on(), Tally::default(), Witness::start());
     let load = Load::heavy(options.threads, options.nanoseconds, options.enough);

@@ -44,7 +44,8 @@ fn is_cached(layout: Layout) -> bool {
     layout.size() <= CACHED.size() && layout.align() <= CACHED.align()
 }
 
-// SAFETY: it is not one: a block can have two owners, who share its 512 bytes. Those of this test use them as atomic words.
+// SAFETY: it is not one: a block can have two owners, who share its 512 bytes. Those of this test use them as atomic
+// words.
 unsafe impl GlobalAlloc for Unarmed {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(token) = rseq_rt::current().filter(|_| is_cached(layout)) else {
