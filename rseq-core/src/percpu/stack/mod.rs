@@ -103,6 +103,19 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
     /// # Errors
     ///
     /// The item, if it was not pushed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::Stack;
+    ///
+    /// static STACK: Stack<usize, 60> = Stack::new();
+    ///
+    /// let mut elsewhere = Vec::new();
+    /// elsewhere.extend(STACK.push_local(7).err().map(|full| full.0));
+    /// let found = STACK.pop_local();
+    /// assert_eq!(usize::from(found.is_some()) + STACK.len() + elsewhere.len(), 1);
+    /// ```
     #[inline]
     pub fn push_local(&self, item: T) -> Result<(), Full<T>> {
         self.arrays.push_local(&Self::CLASS, item)
