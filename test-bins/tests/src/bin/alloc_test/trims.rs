@@ -82,7 +82,7 @@ pub fn returned() -> Verdict {
     ensure!(freed.allocated == 0 && freed.mapped <= full.mapped / 8, "{freed:?} after all was freed, {full:?} before");
     ensure!(bytes <= freed.mapped, "{bytes} bytes went back, of {freed:?}");
     if trimmed.cached > 0 {
-        return fence().map(|()| ()).and(Err(harness::fail!("{trimmed:?} after a trim")));
+        return fence().and(Err(harness::fail!("{trimmed:?} after a trim")));
     }
     ensure!(trimmed.mapped == 0 && !is_mapped(first), "{trimmed:?} after a trim");
     Ok(())
