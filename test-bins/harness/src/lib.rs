@@ -47,11 +47,11 @@ pub mod slices;
 pub mod slots;
 pub mod sys;
 pub mod taint;
-pub mod text;
 pub mod trial;
 pub mod v2;
 pub mod visit;
 pub mod witness;
 
+pub use protocol::text;
 #[doc(hidden)]
 pub use rseq_rt::println as __println;
