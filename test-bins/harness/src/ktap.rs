@@ -115,19 +115,59 @@ fn missing(what: &str) -> Unmet {
     crate::fail!("{what}")
 }
 
+/// The options that choose tests, which every program takes.
+pub const LIST: &str = "--list";
+/// The value is a part of a test's name.
+pub const ONLY: &str = "--only";
+
+/// Which tests run.
+#[derive(Clone, Copy)]
+struct Choice {
+    /// None: their names are printed.
+    list: bool,
+    /// Those whose names contain this; without it, all.
+    only: Option<&'static str>,
+}
+
+impl Choice {
+    /// What the command line says.
+    fn read() -> Self {
+        let mut choice = Self { list: false, only: None };
+        let mut args = rseq_rt::env::args().skip(1);
+        while let Some(option) = args.next() {
+            match option {
+                LIST => choice.list = true,
+                ONLY => choice.only = args.next(),
+                _ => {}
+            }
+        }
+        choice
+    }
+
+    fn all(self) -> Self {
+        Self { only: None, ..self }
+    }
+
+    /// Whether the test of this name is to run.
+    fn takes(self, name: &str) -> bool {
+        !self.list && self.only.is_none_or(|part| name.contains(part))
+    }
+}
+
 /// A plan of tests and the results so far.
 #[must_use]
 pub struct Suite {
     plan: u32,
     depth: usize,
     counts: Counts,
+    choice: Choice,
     finished: bool,
 }
 
 impl Suite {
     /// Prints the version line, the plan of `plan` results, and how this program is registered.
     pub fn new(plan: u32) -> Self {
-        let suite = Self::at(0, plan);
+        let suite = Self::at(0, plan, Choice::read());
         if let Ok(Registered { length, .. }) = Registered::by_runtime() {
             crate::note!("registered: {length} bytes");
         }
@@ -153,21 +193,32 @@ impl Suite {
         }
     }
 
-    fn at(depth: usize, plan: u32) -> Self {
+    fn at(depth: usize, plan: u32, choice: Choice) -> Self {
+        if choice.list {
+            return Self { plan, depth, counts: Counts::default(), choice, finished: false };
+        }
         println!("{:depth$}{VERSION}", "");
         println!("{:depth$}{}", "", Plan(plan.into()));
-        Self { plan, depth, counts: Counts::default(), finished: false }
+        Self { plan, depth, counts: Counts::default(), choice, finished: false }
     }
 
-    /// Runs one test and prints its result.
+    /// The suite itself, or the one that a reference leads to.
+    pub fn by_ref(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Runs one test, if it is chosen, and prints its result.
     pub fn test(&mut self, name: &str, run: &mut dyn FnMut() -> Verdict) {
-        let verdict = run();
+        let verdict = if self.choice.takes(name) { run() } else { Err(crate::skip!("not chosen by {ONLY}")) };
         self.report(format_args!("{name}"), verdict);
     }
 
     /// Prints the result of a test that has run already.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
         let depth = self.depth;
+        if self.choice.list {
+            return println!("{:depth$}{name}", "");
+        }
         let (outcome, directive, reason) = match &verdict {
             Ok(()) => (Outcome::Pass, None, ""),
             Err(Unmet::Fail(why)) => {
@@ -190,9 +241,16 @@ impl Suite {
 
     /// Runs `plan` nested tests; their worst result is the result of `name`.
     pub fn group(&mut self, name: &str, plan: u32, run: &mut dyn FnMut(&mut Suite)) {
-        let mut inner = Suite::at(self.depth + 2, plan);
+        let choice = if self.choice.takes(name) { self.choice.all() } else { self.choice };
+        if self.choice.list {
+            self.report(format_args!("{name}"), Ok(()));
+        }
+        let mut inner = Suite::at(self.depth + 2, plan, choice);
         run(&mut inner);
         inner.finished = true;
+        if self.choice.list {
+            return;
+        }
         let verdict = match inner.exit_code() {
             PASS => Ok(()),
             SKIP => Err(crate::skip!("all {plan} parts were skipped")),
@@ -206,6 +264,9 @@ impl Suite {
     /// Prints the totals and returns the exit code of the whole.
     pub fn finish(mut self) -> u8 {
         self.finished = true;
+        if self.choice.list {
+            return PASS;
+        }
         let total = self.counts.total();
         if total != u64::from(self.plan) {
             println!("# planned {} results but gave {total}", self.plan);

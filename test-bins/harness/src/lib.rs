@@ -4,6 +4,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`ktap`] | results, totals and exit codes |
+//! | [`tests!`], [`group!`] | tests as a table |
 //! | [`program`] | the frame around a test's `main` |
 //! | [`args`], [`options`], [`text`] | options and text without an allocator |
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
@@ -46,6 +47,7 @@ pub mod sections;
 pub mod slices;
 pub mod slots;
 pub mod sys;
+mod table;
 pub mod taint;
 pub mod trial;
 pub mod v2;
