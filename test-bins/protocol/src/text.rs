@@ -101,6 +101,7 @@ mod tests {
         assert_eq!((text.as_str(), text.is_cut()), ("abc4", false));
         text.push(format_args!("5é6"));
         assert_eq!((text.as_str(), text.is_cut()), ("abc45é~", true));
+        assert_eq!(Text::<7>::of(format_args!("abc45é6")).as_str(), "abc45~");
         text.push(format_args!("more"));
         assert_eq!(text.as_str(), "abc45é~");
     }

@@ -72,9 +72,9 @@ fn a_list_that_was_cut_anywhere_is_damaged() {
 
 #[test]
 fn variables_stand_before_the_path() {
-    let bytes = written(false, &[listed(Kind::Report, false, &["A=1", "B=/2", "/bin/c", "d=/e"])]).unwrap();
+    let bytes = written(false, &[listed(Kind::Report, false, &["A=1", "B=/2", "/bin/c=3", "d=/e"])]).unwrap();
     let run = List::parse(&bytes).unwrap().runs().next().unwrap();
     assert_eq!(run.assignments().collect::<Vec<_>>(), [c"A=1", c"B=/2"]);
-    assert_eq!(run.command().collect::<Vec<_>>(), [c"/bin/c", c"d=/e"]);
-    assert_eq!(run.path(), c"/bin/c");
+    assert_eq!(run.command().collect::<Vec<_>>(), [c"/bin/c=3", c"d=/e"]);
+    assert_eq!(run.path(), c"/bin/c=3");
 }
