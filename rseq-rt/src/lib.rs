@@ -24,7 +24,7 @@
 //!
 //! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64,
 //! `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the area is
-//! registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's meaning -> C's constructors -> `main`.
+//! registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's meaning -> C's constructors -> `main`.
 //!
 //! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the kernel
 //! knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid program does not read
@@ -36,13 +36,14 @@
 //! |---|---|
 //! | [`env`](mod@env) | arguments, environment, auxiliary vector |
 //! | [`process`] | exit codes |
-//! | [`thread`] | spawn, join, detach, scope, sleep |
+//! | [`thread`] | spawn, join, detach, scope, sleep; names, thread-locals |
 //! | [`sync`] | mutex, readers-writer lock, condition variable, once, barrier, park |
 //! | [`io`] | standard output and error, [`print!`] and its kin |
 //! | `registration` | the only place that talks to rseq-core's registration |
 //! | `tls` | where the TLS block and the thread pointer go |
 //! | `relocate` | what a static-pie does first |
 //! | `relro` | what is read-only from `main` on: the sections' descriptors, for one |
+//! | `overflow` | a line about a stack that is used up |
 //! | `headers` | the executable's program headers |
 //! | `backend` | one file an architecture, and origin |
 //!
@@ -69,6 +70,7 @@ pub mod env;
 mod headers;
 pub mod io;
 mod mem;
+mod overflow;
 #[cfg(feature = "panic-handler")]
 mod panic;
 pub mod process;
