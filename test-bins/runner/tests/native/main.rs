@@ -3,4 +3,5 @@
 mod cli;
 mod fakes;
 mod real;
+mod refused;
 mod verdicts;

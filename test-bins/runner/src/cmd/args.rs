@@ -1,0 +1,147 @@
+//! The options of `fetch` and `boot`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Which machines and kernels.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Choice {
+    /// Only this architecture (several times: these)
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Vec<String>,
+
+    /// Only this kernel, such as 6.12, or `newest` of each architecture (several times: these)
+    #[arg(long, value_name = "VERSION")]
+    pub kernel: Vec<String>,
+
+    /// This cell, as --list shows it, such as "s390x 7.2", beside what the other options choose (several times: these)
+    #[arg(long, value_name = "CELL")]
+    pub cell: Vec<String>,
+}
+
+/// Gets QEMU and kernels through the system's package manager.
+#[derive(Debug, Args)]
+#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice; \
+                        interrupted, it goes on where it was.\n\
+                        Exit codes: 0 all is there, 1 something is not, 2 usage error.")]
+pub struct FetchArgs {
+    /// What to get; without any, every kernel of the table
+    #[command(flatten)]
+    pub choice: Choice,
+
+    /// Take kernels from this Debian mirror, not from the one in the system's sources
+    #[arg(long, value_name = "URI")]
+    pub mirror: Option<String>,
+
+    /// Look for newer packages of kernels that are there
+    #[arg(long)]
+    pub refresh: bool,
+
+    /// Install nothing; only get kernels
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+/// Builds a small kernel with what distributions leave out, from their own source package.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It takes 2 GB while it builds and 3 MB afterwards, in $XDG_CACHE_HOME/rseq (else ~/.cache/rseq). \
+                        Interrupted, it goes on where it was.\n\
+                        Exit codes: 0 it is there, 1 it could not be built, 2 usage error."
+)]
+pub struct KernelArgs {
+    /// Its name, as `boot --kernel` takes it
+    #[arg(value_name = "KERNEL", default_value = "7.2-slice")]
+    pub name: String,
+
+    /// Commands at a time (default: one a CPU)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+
+    /// Take the source from this Debian mirror, not from the one in the system's sources
+    #[arg(long, value_name = "URI")]
+    pub mirror: Option<String>,
+
+    /// Build it again, from the newest source package
+    #[arg(long)]
+    pub refresh: bool,
+
+    /// Leave source and objects where they are
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
+                        Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
+                        one program on one kernel: its own."
+)]
+pub struct BootArgs {
+    /// Which cells of the matrix
+    #[command(flatten)]
+    pub choice: Choice,
+
+    /// Run only these tests (complete names, or parts of names)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// All architectures on all kernels
+    #[arg(long, conflicts_with_all = ["arch", "kernel", "cell"])]
+    pub all: bool,
+
+    /// Show the cells, and which could run, and boot none
+    #[arg(long)]
+    pub list: bool,
+
+    /// Build the cells' binaries and check their critical sections, and boot none
+    #[arg(long, conflicts_with_all = ["list", "program"])]
+    pub check: bool,
+
+    /// CPUs of each guest, up to 8 (a machine that takes fewer says so)
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub cpus: u32,
+
+    /// NUMA nodes of each guest
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub numa: u32,
+
+    /// Print one JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+
+    /// Guests at a time (default: what cores and memory allow)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub jobs: Option<u32>,
+
+    /// Boot a cell again for tests that missed a deadline and nothing else, up to so many times; what passes then is reported as
+    /// unsteady
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+
+    /// End each guest after so many seconds (default: what its tests may take, and 90 to boot)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
+
+    /// Boot this kernel image (with one --arch)
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["kernel", "cell", "all"])]
+    pub kernel_image: Option<PathBuf>,
+
+    /// More words for the kernel's command line
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    pub append: String,
+
+    /// Link the programs as static-pie, which the kernel puts where it likes (not on MIPS)
+    #[arg(long, conflicts_with = "program")]
+    pub static_pie: bool,
+
+    /// Start this test itself as the first process, not below `init`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "program"])]
+    pub as_init: Option<String>,
+
+    /// A static program and its arguments, to run in place of the suite
+    #[arg(last = true, value_name = "PROGRAM", conflicts_with = "names")]
+    pub program: Vec<String>,
+}
