@@ -30,6 +30,18 @@
 //! knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid program does not read
 //! it.
 //!
+//! # Faults
+//!
+//! A thread that uses up its stack is named on standard error before SIGSEGV ends the process. For that, a handler of SIGSEGV
+//! runs on an alternate stack that each thread has; where the kernel refuses one, the process ends without the line. Other
+//! faults, and signals that are sent, have their default action. A handler of the program's replaces this one, and finds 16 KiB
+//! of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
+//!
+//! # What is left to rustix
+//!
+//! Standard input, files, clocks, affinity, processes and signals: `docs/system.rs` of this package has an example of each, which
+//! is run with both ways to start.
+//!
 //! # Map
 //!
 //! | module | purpose |

@@ -1,5 +1,8 @@
-//! Hosts that refuse what the tests rest on: containers, sandboxes, limits, tracers.
+//! Hosts that refuse or hide what the tests rest on: containers, sandboxes, limits, tracers.
 
+use linux_raw_sys::general as raw;
+use linux_raw_sys::prctl::PR_GET_DUMPABLE;
+use linux_raw_sys::ptrace::PTRACE_CONT;
 use rseq_core::sys::Errno;
 
 use crate::ktap::Unmet;
@@ -8,23 +11,27 @@ use crate::sys::file::File;
 use crate::sys::process::{Child, Ending};
 use crate::sys::signal::{self, Action};
 use crate::sys::time::{SECOND, Ticker};
-use crate::sys::{cpu, process};
+use crate::sys::{cpu, harmless, process};
 use crate::text::Text;
 
 /// Names a call, and the error that it gives here.
 pub type Hindrance = Text<64>;
 
 /// What is tried: a name, and a harmless use. Nothing that this project makes: that may be what has failed.
-const TRIALS: [(&str, fn() -> Result<(), Errno>); 5] = [
+const TRIALS: [(&str, fn() -> Result<(), Errno>); 9] = [
     ("sched_getaffinity", || cpu::affinity(0).map(drop)),
     ("sched_setaffinity", || cpu::affinity(0).and_then(|allowed| cpu::set_affinity(0, &allowed))),
     ("fork", fork),
     ("timer_create", timer),
+    ("getcpu", || rseq_core::sys::getcpu().map(drop)),
+    ("prctl", || harmless(raw::__NR_prctl, [PR_GET_DUMPABLE as usize]).map(drop)),
+    ("sigaltstack", || harmless(raw::__NR_sigaltstack, [0, 0]).map(drop)),
+    ("ptrace", ptrace),
     ("tgkill", || signal::send(process::id(), process::thread_id(), 0)),
 ];
 
-/// Why a failure says nothing about rseq: a call that the host refuses, by a filter or a limit, or a tracer, which stops
-/// threads where no section is. `None` for what is no failure, and on a host that refuses nothing.
+/// Why a failure says nothing about rseq: a call that the host refuses, by a filter or a limit; a tracer, which stops
+/// threads where no section is; CPUs that are hidden. `None` for what is no failure, and on a host that refuses nothing.
 pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
     if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
         return None;
@@ -33,7 +40,7 @@ pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
         Ok(()) => None,
         Err(errno) => Some(Text::of(format_args!("{name} is refused here ({errno})"))),
     });
-    refused.or_else(tracer).or_else(emulator)
+    refused.or_else(tracer).or_else(emulator).or_else(faked_cpus)
 }
 
 fn fork() -> Result<(), Errno> {
@@ -43,10 +50,17 @@ fn fork() -> Result<(), Errno> {
     }
 }
 
+/// Asks for a thread that this one does not trace.
+fn ptrace() -> Result<(), Errno> {
+    match harmless(raw::__NR_ptrace, [PTRACE_CONT as usize, process::id() as usize, 0, 0]) {
+        Err(Errno::ESRCH) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 fn timer() -> Result<(), Errno> {
-    use linux_raw_sys::general::SIGURG;
-    signal::set(SIGURG, Action::Handler(load::count_signal))?;
-    Ticker::start(SIGURG, 3600 * SECOND).map(drop)
+    signal::set(raw::SIGURG, Action::Handler(load::count_signal))?;
+    Ticker::start(raw::SIGURG, 3600 * SECOND).map(drop)
 }
 
 /// The process that traces this one, by procfs.
@@ -56,6 +70,13 @@ fn tracer() -> Option<Hindrance> {
     let text = core::str::from_utf8(file.read(&mut text).ok()?).ok()?;
     let pid = text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim();
     (pid != "0").then(|| Text::of(format_args!("traced by process {pid}")))
+}
+
+/// A list of possible CPUs without one that this thread may use, such as lxcfs shows in a container.
+fn faked_cpus() -> Option<Hindrance> {
+    let possible = cpu::listed(c"/sys/devices/system/cpu/possible").ok()?;
+    let left_out = cpu::affinity(0).ok()?.iter().find(|cpu| !possible.contains(*cpu))?;
+    Some(Text::of(format_args!("CPU {left_out} is not among the possible ones")))
 }
 
 /// valgrind, by what it leaves in the environment.

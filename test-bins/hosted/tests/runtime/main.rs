@@ -10,3 +10,4 @@ mod heap;
 mod links;
 mod panics;
 mod stranger;
+mod system;

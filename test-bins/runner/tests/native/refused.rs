@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::real::{names, suite_path};
 
-/// What is refused, one at a time. `clone` takes `clone3` with it: there is no third way to make a thread.
+/// What is refused, one at a time.
 const CALLS: &[(&str, libc::c_long)] = &[
     ("clone3", libc::SYS_clone3),
     ("clone", libc::SYS_clone),
