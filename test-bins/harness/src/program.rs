@@ -4,8 +4,10 @@ use core::ffi::CStr;
 
 use linux_raw_sys::auxvec::AT_EXECFN;
 use linux_raw_sys::general as raw;
+use protocol::mark::OwnEnd;
 use rseq_core::sys::Errno;
 use rseq_core::{Mode, abi};
+use rseq_rt::println;
 use rseq_rt::process::ExitCode;
 
 use crate::ktap::Suite;
@@ -33,7 +35,7 @@ fn is_machine_init() -> bool {
 
 fn end(code: u8, is_init: bool) -> ExitCode {
     if is_init {
-        crate::note!("exit code {code}");
+        println!("{}", OwnEnd(code));
         power_off();
     }
     ExitCode::from(code)
