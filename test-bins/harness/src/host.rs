@@ -17,8 +17,11 @@ use crate::text::Text;
 /// Names a call, and the error that it gives here.
 pub type Hindrance = Text<64>;
 
+/// A harmless use of a call.
+type Trial = fn() -> Result<(), Errno>;
+
 /// What is tried: a name, and a harmless use. Nothing that this project makes: that may be what has failed.
-const TRIALS: [(&str, fn() -> Result<(), Errno>); 9] = [
+const TRIALS: [(&str, Trial); 9] = [
     ("sched_getaffinity", || cpu::affinity(0).map(drop)),
     ("sched_setaffinity", || cpu::affinity(0).and_then(|allowed| cpu::set_affinity(0, &allowed))),
     ("fork", fork),
