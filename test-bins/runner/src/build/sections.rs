@@ -8,7 +8,7 @@ use std::path::Path;
 use object::{Object, ObjectSection};
 use rseq_check::{Checked, Rule};
 
-use super::{Binaries, Builds, toolchain};
+use super::{Binaries, Builds, Linking, toolchain};
 use crate::interrupt::Interrupt;
 use crate::kernels::select::Cell;
 use crate::ktap::{Outcome, Plan, TestLine, VERSION};
@@ -113,14 +113,14 @@ fn table(data: &[u8]) -> Result<Vec<u64>, String> {
 }
 
 /// `boot --check`: builds for every target of the cells, and says of each what became of it.
-pub fn run(cells: &[Cell], root: &Path, names: &[&str], interrupt: &Interrupt) -> io::Result<u8> {
-    let builds = Builds::new(&cells.iter().collect::<Vec<_>>());
+pub fn run(cells: &[Cell], root: &Path, names: &[&str], linking: Linking, interrupt: &Interrupt) -> io::Result<u8> {
+    let builds = Builds::new(&cells.iter().collect::<Vec<_>>(), linking);
     let mut out = io::stdout().lock();
     writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
     let mut code = 0;
     for (number, target) in (1..).zip(builds.targets()) {
         let checked = || {
-            let binaries = super::builds::built(target, root, names, interrupt)?;
+            let binaries = super::builds::built(target, root, names, linking, interrupt)?;
             check(&binaries, names)
         };
         let (outcome, reason) = match toolchain::find(target).map(|_| checked()) {
