@@ -56,10 +56,15 @@ mod zboot;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub use args::{BootArgs, FetchArgs, KernelArgs};
+pub use args::{BootArgs, Choice, FetchArgs, KernelArgs};
+pub use builds::Programs;
 pub use fetch::run as fetch;
 pub use kernel::run as kernel;
-pub use run::run;
+pub use machine::Target;
+pub use payload::Run;
+pub use run::{run, run_programs};
+pub use sections::{Counts, check as check_sections};
+pub use toolchain::{Way, build as build_suite, find as way_to_build};
 
 /// Ends with a message for the user.
 fn stop(code: u8, message: &str) -> ExitCode {

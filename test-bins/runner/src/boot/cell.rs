@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::builds::Programs;
 use super::cache::Slot;
 use super::faults::{self, Fault};
 use super::guest::{self, End, Finished, Limits};
@@ -42,6 +43,8 @@ pub struct Setting<'a> {
     pub retries: u32,
     /// Ctrl-C.
     pub interrupt: &'a Interrupt,
+    /// Where its programs come from.
+    pub programs: &'a dyn Programs,
 }
 
 /// A cell that has run, or why it has not.
@@ -130,7 +133,7 @@ impl Setting<'_> {
         if let Some(why) = install::refuses(machine.qemu, install::qemu_major(machine.qemu)) {
             return Some(format!("{why}: cargo run --release -- fetch --arch {}", machine.name));
         }
-        if let Err(message) = super::toolchain::find(&cell.target) {
+        if let Some(message) = self.programs.lacks(&cell.target) {
             return Some(message);
         }
         if let Some(reason) = machine.refuses(self.hardware) {

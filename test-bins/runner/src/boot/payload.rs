@@ -2,7 +2,7 @@
 //!
 //! `/suite` tells the guest's `init` what to run: fields that end with a NUL byte. The first one is `1` if the whole is to
 //! run again with the kernel's rseq checks on; then for each run its kind, its limit in seconds, the number of words, and
-//! the words, of which the first is the program's path. `/modules` names modules in loading order, in the same way.
+//! the words: variables of its environment as `NAME=VALUE`, the program's path, its arguments. `/modules` names modules in loading order, in the same way.
 
 use std::fs;
 
@@ -23,14 +23,20 @@ pub struct Run {
     pub kind: &'static str,
     /// Seconds after which it is killed.
     pub timeout: u64,
-    /// Path and arguments.
+    /// Variables of its environment as `NAME=VALUE`, its path, and its arguments.
     pub words: Vec<String>,
 }
 
 impl Run {
+    /// Variables, and from the path on.
+    fn parts(&self) -> (&[String], &[String]) {
+        let path = self.words.iter().position(|word| word.starts_with('/'));
+        self.words.split_at(path.unwrap_or_default())
+    }
+
     /// The program's name.
     pub fn name(&self) -> &str {
-        let path = self.words.first().map_or("", String::as_str);
+        let path = self.parts().1.first().map_or("", String::as_str);
         path.rsplit('/').next().unwrap_or(path)
     }
 
@@ -41,8 +47,9 @@ impl Run {
 
     /// Whether a result is its own: `init` names it after the words, and after the pass in parentheses.
     fn is_called(&self, result: &str) -> bool {
-        let arguments = self.words.iter().skip(1).map(String::as_str);
-        let words: Vec<_> = [self.name()].into_iter().chain(arguments).collect();
+        let (variables, command) = self.parts();
+        let words = variables.iter().map(String::as_str).chain([self.name()]);
+        let words: Vec<_> = words.chain(command.iter().skip(1).map(String::as_str)).collect();
         let pass = result.strip_prefix(&words.join(" "));
         pass.is_some_and(|pass| pass.is_empty() || pass.starts_with(" ("))
     }
@@ -93,7 +100,7 @@ impl Payload {
     /// The binaries of `test-bins` that it needs.
     pub fn binaries(&self) -> Vec<&str> {
         let mut names = match self {
-            Self::Suite(runs) => runs.iter().filter_map(|run| run.words[0].strip_prefix("/bin/")).collect(),
+            Self::Suite(runs) => runs.iter().map(Run::name).collect(),
             Self::AsInit(name) => return vec![name],
             Self::Program(..) => Vec::new(),
         };
@@ -277,6 +284,14 @@ mod tests {
         assert_eq!(names(&only), ["/bin/node_test --short"]);
         assert_eq!(names(&only.with("node_test", &["-x"]).with("probe", &["-y"])), ["/bin/node_test --short -x"]);
         assert_eq!(names(&payload.only(&["nothing"])), names(&payload));
+    }
+
+    #[test]
+    fn variables_stand_before_the_path_and_in_the_name() {
+        let run = Run { kind: "report", timeout: 1, words: ["A=1", "/bin/b", "c=/d"].map(str::to_owned).to_vec() };
+        assert_eq!(run.name(), "b");
+        assert!(run.is_called("A=1 b c=/d (rseq debug on)") && !run.is_called("b c=/d"));
+        assert_eq!(Payload::Suite(vec![run]).binaries(), ["b", GUEST_INIT]);
     }
 
     #[test]

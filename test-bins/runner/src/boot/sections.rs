@@ -1,6 +1,7 @@
 //! The critical sections of built binaries: whether they are what the kernel, debuggers and each architecture's memory
 //! model want. Checked before anything boots, and by `boot --check` without booting.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,9 +9,8 @@ use std::path::Path;
 use object::{Object, ObjectSection};
 use rseq_check::Checked;
 
-use super::builds::Builds;
+use super::builds::{Builds, Programs, announced};
 use super::select::Cell;
-use super::toolchain;
 use crate::compile::Binaries;
 use crate::interrupt::Interrupt;
 use crate::suite::SUITE;
@@ -28,6 +28,16 @@ pub struct Counts {
     sections: usize,
     exit_points: usize,
     forms: usize,
+}
+
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { binaries, sections, exit_points, forms } = self;
+        write!(
+            f,
+            "{binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of commits"
+        )
+    }
 }
 
 /// Checks each of the binaries.
@@ -110,25 +120,21 @@ fn table(data: &[u8]) -> Result<Vec<u64>, String> {
     Ok(bytes.chunks_exact(width).map(word).collect())
 }
 
-/// `boot --check`: builds for every target of the cells, and says of each what became of it.
-pub fn run(cells: &[Cell], root: &Path, names: &[&str], interrupt: &Interrupt) -> io::Result<u8> {
+/// `--check`: builds for every target of the cells, and says of each what became of it.
+pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io::Result<u8> {
     let builds = Builds::new(&cells.iter().collect::<Vec<_>>());
     let mut out = io::stdout().lock();
     writeln!(out, "KTAP version 1\n1..{}", builds.targets().count())?;
     let mut code = 0;
     for (number, target) in builds.targets().enumerate() {
         let number = number + 1;
-        if let Err(lacks) = toolchain::find(target) {
+        if let Some(lacks) = programs.lacks(target) {
             writeln!(out, "ok {number} {} # SKIP {lacks}", target.name)?;
             continue;
         }
-        match super::builds::built(target, root, names, interrupt).and_then(|binaries| check(&binaries, names)) {
-            Ok(Counts { binaries, sections, exit_points, forms }) => writeln!(
-                out,
-                "# {binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of \
-                 commits\nok {number} {}",
-                target.name
-            )?,
+        let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+        match built.and_then(|binaries| programs.check(&binaries)) {
+            Ok(counts) => writeln!(out, "# {counts}\nok {number} {}", target.name)?,
             Err(message) => {
                 code = FAILED;
                 writeln!(out, "# {message}\nnot ok {number} {}", target.name)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{at, succeed};
+use crate::boot::{self, Target, Way};
 use crate::workspace;
 
 /// The name that programs find the shared object by.
@@ -43,6 +44,26 @@ pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String>
     }
     link("librseq.so.0.0.0", &folder.join(SONAME))?;
     link(SONAME, &folder.join("librseq.so"))
+}
+
+/// Builds the library of the kernel's flavour for another architecture, with a C compiler of it as the linker of the shared
+/// object; returns the folder of both.
+pub fn build_for(root: &Path, target: &Target, linker: &str) -> Result<PathBuf, String> {
+    let way = boot::way_to_build(target)?;
+    if way == Way::Native {
+        let folder = workspace::target_dir(root)?.join("suites/lib");
+        return build(root, Flavour::Kernel, &folder).map(|()| folder);
+    }
+    let directory = workspace::target_dir(root)?.join("c-cross");
+    let mut cargo = workspace::cargo();
+    cargo.args(["rustc", "--release", "--package", "rseq-c", "--features", "kernel"]);
+    cargo.args(["--crate-type", "staticlib", "--crate-type", "cdylib", "--target", target.triple]);
+    cargo.arg("--manifest-path").arg(root.join("rseq-core/c/Cargo.toml")).arg("--target-dir").arg(&directory);
+    way.apply(&mut cargo, "core");
+    let name = target.triple.replace('-', "_").to_uppercase();
+    cargo.env(format!("CARGO_TARGET_{name}_LINKER"), linker).env_remove("RUSTFLAGS");
+    succeed(&mut cargo)?;
+    Ok(directory.join(target.triple).join("release"))
 }
 
 /// The headers that programs include.

@@ -96,29 +96,41 @@ impl<'b> Iterator for Runs<'b> {
 }
 
 impl<'b> Run<'b> {
-    /// The path, then the arguments.
-    pub fn words(&self) -> impl Iterator<Item = &'b CStr> {
+    /// Assignments, then the path, then the arguments.
+    pub fn words(&self) -> impl Iterator<Item = &'b CStr> + Clone {
         self.words.clone().take(self.count)
+    }
+
+    /// Variables of the environment, as `NAME=VALUE`.
+    pub fn assignments(&self) -> impl Iterator<Item = &'b CStr> + Clone {
+        self.words().take_while(|word| is_assignment(word))
     }
 
     /// The path.
     pub fn path(&self) -> &'b CStr {
-        self.words().next().unwrap_or(c"")
+        self.command().next().unwrap_or(c"")
     }
 
-    /// The words as `execve` wants them.
-    pub fn pointers(&self) -> [*const u8; MAX_WORDS] {
-        let mut pointers = [core::ptr::null(); MAX_WORDS];
-        for (pointer, word) in pointers.iter_mut().zip(self.words()).take(MAX_WORDS - 1) {
-            *pointer = word.as_ptr().cast();
-        }
-        pointers
+    /// The path, then the arguments.
+    pub fn command(&self) -> impl Iterator<Item = &'b CStr> + Clone {
+        self.words().skip_while(|word| is_assignment(word))
     }
+}
 
-    /// How many entries of [`Run::pointers`] count, the null pointer included.
-    pub fn pointer_count(&self) -> usize {
-        self.count + 1
+/// Strings as `execve` wants them, and how many entries count, the null pointer at the end included.
+pub fn pointers<'b>(words: impl Iterator<Item = &'b CStr>) -> ([*const u8; MAX_WORDS], usize) {
+    let mut pointers = [core::ptr::null(); MAX_WORDS];
+    let mut count = 0;
+    for (pointer, word) in pointers.iter_mut().zip(words).take(MAX_WORDS - 1) {
+        *pointer = word.as_ptr().cast();
+        count += 1;
     }
+    (pointers, count + 1)
+}
+
+/// Whether a word before the path is a variable: a path is absolute.
+fn is_assignment(word: &CStr) -> bool {
+    !word.to_bytes().starts_with(b"/") && word.to_bytes().contains(&b'=')
 }
 
 fn number(field: &CStr) -> Option<u64> {

@@ -80,10 +80,14 @@ impl Report {
     }
 }
 
-/// The program's name with its arguments; of a user's program only the name, for its arguments may be anything.
+/// The program's name with its arguments, after the variables that are set for it; of a user's program only the name, for its
+/// arguments may be anything.
 fn name(run: &Run<'_>, pass: &str) -> Text<160> {
     let mut name = Text::new();
-    for (number, word) in run.words().enumerate() {
+    for word in run.assignments() {
+        name.push(format_args!("{} ", word.to_str().unwrap_or("?")));
+    }
+    for (number, word) in run.command().enumerate() {
         let word = word.to_str().unwrap_or("?");
         match number {
             0 => name.push(format_args!("{}", word.rsplit('/').next().unwrap_or(word))),
