@@ -5,7 +5,7 @@ use crate::area::{Area, OwnArea};
 use crate::libc_area::{Owner, Symbols};
 use crate::registration::probe;
 use crate::status::Cause;
-use crate::{ByMmCid, KernelRseq, Token, arch, facts};
+use crate::{ByMmCid, Index, KernelRseq, Token, arch, facts};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
 
@@ -114,6 +114,13 @@ impl Area for Ambient {
         // SAFETY: the own area, or, by the distance between the two, the area of the libc or the runtime: both are in the
         // thread's static TLS, and so not null.
         unsafe { NonNull::new_unchecked(area) }
+    }
+
+    #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
+    #[inline]
+    fn index<I: Index>(self) -> u32 {
+        // SAFETY: the area of this thread begins there, and is 32 bytes at least.
+        unsafe { arch::index_by_offset::<I>(self.offset()) }
     }
 
     #[inline]

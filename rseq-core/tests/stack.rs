@@ -1,7 +1,7 @@
 //! Stacks for each CPU, against a sequential model of them.
 
 use proptest::prelude::*;
-use rseq_core::percpu::{Batch, Full, Stack, StackError, Stacks, Word};
+use rseq_core::percpu::{Batch, Full, RemoteError, Stack, Stacks, Word};
 use rseq_core::{ByMmCid, Status, status};
 use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -129,7 +129,7 @@ fn does_what_its_model_does() {
     if cpus[0] == cpus[1] {
         return skipped("with one CPU, no array is another CPU's");
     }
-    if let Err(StackError::Fence(_)) = Stack::<usize, 1>::new().drain(0, drop) {
+    if let Err(RemoteError::NoFence(_)) = Stack::<usize, 1>::new().drain(0, drop) {
         return skipped("the kernel has no fence");
     }
     proptest!(ProptestConfig::with_cases(80), |(operations in prop::collection::vec(operation(), 1..200))| {
@@ -163,7 +163,7 @@ fn classes_are_apart() {
         assert_eq!(STACKS.pop(class), None);
     }
     assert_eq!((STACKS.push(3, 7), STACKS.pop(3), STACKS.drain(3, 0, drop)), (Err(Full(7)), None, Ok(0)));
-    assert_eq!(STACKS.resize(1, cpu, 2, drop), Err(StackError::TooLarge));
+    assert_eq!(STACKS.resize(1, cpu, 2, drop), Err(RemoteError::TooLarge));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_drain_may_push() {
     (0..8).for_each(|item| stack.push(item).unwrap());
     let mut pushed = 0;
     let drained = stack.drain(cpu, |item| {
-        let again = if stack.len_of(cpu) > 0 { Err(StackError::Busy) } else { Ok(0) };
+        let again = if stack.len_of(cpu) > 0 { Err(RemoteError::Busy) } else { Ok(0) };
         assert_eq!(stack.drain(cpu, drop), again);
         assert!(stack.push(item).is_ok());
         pushed += 1;

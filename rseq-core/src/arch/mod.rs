@@ -116,7 +116,7 @@ pub(crate) fn own_offset() -> isize {
 }
 
 #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
-pub(crate) use imp::ambient_offset;
+pub(crate) use imp::{ambient_offset, index_by_offset};
 
 /// The index field of this thread's copy of `__rseq_core_area`, as the kernel may change it at any instruction. Where
 /// [`DIRECT`], it links into executables only, as sections over an own area do.

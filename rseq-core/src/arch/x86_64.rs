@@ -80,6 +80,28 @@ pub(crate) fn ambient_offset() -> isize {
     offset
 }
 
+/// The index of the area that begins `area` bytes from the thread pointer, as the kernel may change it at any instruction.
+///
+/// # Safety
+///
+/// Its first 32 bytes are memory of this thread.
+#[inline]
+pub(crate) unsafe fn index_by_offset<I: Index>(area: isize) -> u32 {
+    let index;
+    // SAFETY: an aligned u32 of the caller's area: fs is the thread pointer. Not `pure`, as the kernel writes it behind the
+    // compiler's back.
+    unsafe {
+        asm!(
+            "mov {:e}, dword ptr fs:[{} + {}]",
+            out(reg) index,
+            in(reg) area,
+            const I::OFFSET,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    index
+}
+
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;

@@ -1,40 +1,23 @@
 //! One item of the process's per-CPU memory, made when it is first used.
 
 use super::memory::{self, STRIDE};
+use crate::abi::CPU_ID_REGISTRATION_FAILED;
 use crate::ambient::register;
 use crate::{Ambient, ByCpu, Index, OutOfRange, Token};
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// A `T` for each index by `K`, of zeroes at first.
 pub(super) struct Copies<T, K> {
-    /// The first copy and how many there are, [packed](pack) so that a section takes one load; 0 before the first use.
-    made: AtomicUsize,
-    kind: PhantomData<(*mut T, K)>,
-}
-
-/// Bits of an address, where a word has room for a number of copies beside it. Linux gives no address with more unless
-/// it is asked for one.
-const ADDRESS_BITS: u32 = if usize::BITS == 64 { 48 } else { usize::BITS };
-
-/// None for an address that leaves no room.
-fn pack<T>(base: NonNull<T>, slots: usize) -> Option<usize> {
-    let address = base.as_ptr().expose_provenance();
-    let number = slots.checked_shl(ADDRESS_BITS).unwrap_or(0);
-    (address.checked_shr(ADDRESS_BITS).unwrap_or(0) == 0).then_some(address | number)
-}
-
-/// The first copy and how many there are; None before the first use.
-#[inline]
-fn unpack<T>(made: usize) -> Option<(NonNull<T>, usize)> {
-    let (address, slots) = match usize::MAX.checked_shl(ADDRESS_BITS) {
-        Some(number) => (made & !number, made >> (ADDRESS_BITS % usize::BITS)),
-        None => (made, memory::slots()),
-    };
-    NonNull::new(ptr::with_exposed_provenance_mut(address)).map(|base| (base, slots))
+    /// The first copy; null before the first use.
+    made: AtomicPtr<T>,
+    /// How many copies there are, for sections: here and not in [`memory`], as that is further away. It may still be 0
+    /// where `made` is not null.
+    len: AtomicUsize,
+    kind: PhantomData<K>,
 }
 
 // SAFETY: a `Copies` lends shared references to its `T`s only, which several threads use at the same time.
@@ -45,7 +28,7 @@ unsafe impl<T: Sync, K> Send for Copies<T, K> {}
 impl<T, K: Index> Copies<T, K> {
     pub(super) const fn new() -> Self {
         const { assert!(!core::mem::needs_drop::<T>()) };
-        Self { made: AtomicUsize::new(0), kind: PhantomData }
+        Self { made: AtomicPtr::new(ptr::null_mut()), len: AtomicUsize::new(0), kind: PhantomData }
     }
 
     /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes
@@ -56,11 +39,10 @@ impl<T, K: Index> Copies<T, K> {
         &self,
         mut section: impl FnMut(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, OutOfRange>,
     ) -> Option<R> {
-        if let Some((base, slots)) = unpack::<T>(self.made.load(Ordering::Relaxed)) {
-            if is_bound::<K>() {
-                if let Ok(done) = section(token(), base.as_ptr(), slots) {
-                    return Some(done);
-                }
+        let base = self.made.load(Ordering::Relaxed);
+        if !base.is_null() && is_bound::<K>() {
+            if let Ok(done) = section(token(), base, self.len.load(Ordering::Relaxed)) {
+                return Some(done);
             }
         }
         self.run_first(section)
@@ -73,8 +55,12 @@ impl<T, K: Index> Copies<T, K> {
         &self,
         section: impl FnOnce(Token<'static, Ambient, K>, *mut T, usize) -> Result<R, E>,
     ) -> Option<R> {
-        let (base, slots) = unpack::<T>(self.made.load(Ordering::Relaxed))?;
-        if is_bound::<K>() { section(token(), base.as_ptr(), slots).ok() } else { None }
+        let base = self.made.load(Ordering::Relaxed);
+        if base.is_null() || !is_bound::<K>() {
+            None
+        } else {
+            section(token(), base, self.len.load(Ordering::Relaxed)).ok()
+        }
     }
 
     /// For the first use of an item or in a thread, and for threads that are not registered.
@@ -108,7 +94,7 @@ impl<T, K: Index> Copies<T, K> {
     /// registered.
     #[inline]
     pub(super) fn init(&self, init: fn() -> T) -> Option<()> {
-        if self.made.load(Ordering::Relaxed) == 0 { self.init_first(init) } else { Some(()) }
+        if self.made.load(Ordering::Relaxed).is_null() { self.init_first(init) } else { Some(()) }
     }
 
     #[cold]
@@ -120,8 +106,8 @@ impl<T, K: Index> Copies<T, K> {
 
     fn make_of(&self, init: Option<fn() -> T>) -> Option<(NonNull<T>, usize)> {
         let (region, slots) = memory::region()?;
-        if let Some(made) = unpack(self.made.load(Ordering::Acquire)) {
-            return Some(made);
+        if let Some(base) = NonNull::new(self.made.load(Ordering::Acquire)) {
+            return Some((base, slots));
         }
         if !is_by_cpu::<K>() && Ambient::token().mm_cid().is_none() {
             return None;
@@ -133,18 +119,16 @@ impl<T, K: Index> Copies<T, K> {
             // else has seen it yet.
             (0..slots).for_each(|slot| unsafe { base.byte_add(slot * STRIDE).write(init()) });
         }
-        let published = pack(base, slots).and_then(|packed| {
-            let (order, failure) = (Ordering::AcqRel, Ordering::Acquire);
-            match self.made.compare_exchange(0, packed, order, failure) {
-                Ok(_) => Some((base, slots)),
-                Err(theirs) => unpack(theirs),
+        self.len.store(slots, Ordering::Relaxed);
+        let (order, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        match self.made.compare_exchange(ptr::null_mut(), base.as_ptr(), order, failure) {
+            Ok(_) => Some((base, slots)),
+            Err(theirs) => {
+                // SAFETY: it was allocated above for this layout, and nobody has seen it.
+                unsafe { region.free(made, Layout::new::<T>()) };
+                NonNull::new(theirs).map(|theirs| (theirs, slots))
             }
-        });
-        if published.is_none_or(|(theirs, _)| theirs != base) {
-            // SAFETY: it was allocated above for this layout, and nobody has seen it.
-            unsafe { region.free(made, Layout::new::<T>()) };
         }
-        published
     }
 
     /// The copy of an index, made if there are none. None if the index has no copy.
@@ -161,14 +145,17 @@ impl<T, K: Index> Copies<T, K> {
     /// There is one: a section of this item has committed on it.
     #[inline]
     pub(super) unsafe fn get_unchecked(&self, index: u32) -> &T {
-        let made = unpack(self.made.load(Ordering::Relaxed));
+        let base = self.made.load(Ordering::Relaxed);
         // SAFETY: the item has been made, as there is a copy of this index, which is that of one of its copies.
-        unsafe { copy_of(made.unwrap_unchecked().0, index) }
+        unsafe { copy_of(NonNull::new_unchecked(base), index) }
     }
 
     /// The copies that there are: none before the first use.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        let (base, slots) = unpack(self.made.load(Ordering::Acquire)).unwrap_or((NonNull::dangling(), 0));
+        let (base, slots) = match NonNull::new(self.made.load(Ordering::Acquire)) {
+            Some(base) => (base, memory::slots()),
+            None => (NonNull::dangling(), 0),
+        };
         // SAFETY: `base` is that of an item with so many copies. It lives as long as `self`.
         (0..slots as u32).map(move |index| unsafe { copy_of(base, index) })
     }
@@ -176,7 +163,7 @@ impl<T, K: Index> Copies<T, K> {
 
 impl<T, K> Drop for Copies<T, K> {
     fn drop(&mut self) {
-        let Some((base, _)) = unpack::<T>(*self.made.get_mut()) else { return };
+        let Some(base) = NonNull::new(*self.made.get_mut()) else { return };
         if let Some((region, _)) = memory::region() {
             // SAFETY: `make` allocated it for this layout; with the item go all who could use it.
             unsafe { region.free(base.cast(), Layout::new::<T>()) };
@@ -186,7 +173,7 @@ impl<T, K> Drop for Copies<T, K> {
 
 impl<T, K> fmt::Debug for Copies<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copies").field("made", &format_args!("{:#x}", self.made.load(Ordering::Relaxed))).finish()
+        f.debug_struct("Copies").field("made", &self.made.load(Ordering::Relaxed)).finish()
     }
 }
 
@@ -213,5 +200,5 @@ fn token<K: Index>() -> Token<'static, Ambient, K> {
 /// was registered once keeps a concurrency ID of 0.
 #[inline]
 fn is_bound<K: Index>() -> bool {
-    is_by_cpu::<K>() || Ambient::token().is_registered()
+    is_by_cpu::<K>() || Ambient::token().cpu_id() < CPU_ID_REGISTRATION_FAILED
 }

@@ -98,6 +98,6 @@ pub use sharing::{Private, Shared, UniqueIn};
 pub use slot_counter::SlotCounter;
 pub use slot_pool::{Item, PushError, SlotPool};
 pub use slots::{Slots, SlotsError};
-pub use stack::{Batch, Full, Stack, StackError, Stacks, Word};
+pub use stack::{Batch, Full, Stack, Stacks, Word};
 pub use storage::SlotStorage;
 pub use watermark::{Max, Min};

@@ -10,6 +10,10 @@ pub enum RemoteError {
     /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names: all threads
     /// then use the data of threads without sections.
     NoSlot(u32),
+    /// Another thread drains or resizes this CPU's stack at this moment.
+    Busy,
+    /// The capacity is more than the stack has memory for.
+    TooLarge,
     /// The kernel refused the fence: before Linux 5.10, or behind a filter.
     NoFence(MembarrierError),
 }
@@ -18,6 +22,8 @@ impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSlot(cpu) => write!(f, "CPU {cpu} has no data of its own"),
+            Self::Busy => f.write_str("another thread drains or resizes this stack"),
+            Self::TooLarge => f.write_str("the capacity is more than the stack has memory for"),
             Self::NoFence(error) => error.fmt(f),
         }
     }

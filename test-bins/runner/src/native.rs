@@ -4,9 +4,11 @@ mod exec;
 mod judge;
 mod plan;
 mod size;
+mod supported;
 mod test;
 
 pub use exec::{End, Stream};
 pub use plan::{Extent, Planned, plan};
 pub use size::Size;
+pub use supported::check as check_supported;
 pub use test::{Sink, Tested, test};

@@ -3,6 +3,7 @@
 mod json;
 mod ktap;
 mod live;
+pub mod matrix;
 mod quiet;
 mod summary;
 mod table;

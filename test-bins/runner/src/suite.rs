@@ -1,6 +1,10 @@
 //! The one table of the suite: which binaries there are, with which arguments, for how long.
 //!
-//! Adding a test is one file in `test-bins/src/bin/`, its `[[bin]]` entry and one [`Entry`] here.
+//! Adding a test is one file in `test-bins/tests/src/bin/`, its `[[bin]]` entry and one [`Entry`] here.
+
+mod names;
+
+pub use names::select;
 
 use serde::Serialize;
 
@@ -243,7 +247,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn built() -> BTreeSet<String> {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/Cargo.toml");
         crate::workspace::binaries(manifest.as_ref()).expect("cargo metadata lists the binaries")
     }
 
@@ -251,7 +255,7 @@ mod tests {
     fn the_table_lists_what_test_bins_builds() {
         let built: BTreeSet<_> = built().into_iter().filter(|name| name != GUEST_INIT).collect();
         let listed: BTreeSet<_> = SUITE.iter().map(|entry| entry.name.to_owned()).collect();
-        assert_eq!(listed, built, "left: this table, right: [[bin]] in test-bins/Cargo.toml");
+        assert_eq!(listed, built, "left: this table, right: [[bin]] in test-bins/tests/Cargo.toml");
         assert_eq!(listed.len(), SUITE.len(), "a name stands twice in the table");
     }
 

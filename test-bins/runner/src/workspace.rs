@@ -30,7 +30,7 @@ pub fn root() -> Result<PathBuf, String> {
 }
 
 fn is_root(directory: &Path) -> bool {
-    directory.join("Cargo.toml").is_file() && directory.join(TEST_BINS).join("Cargo.toml").is_file()
+    directory.join("Cargo.toml").is_file() && directory.join("test-bins/tests/Cargo.toml").is_file()
 }
 
 /// The directory in which `cargo build --profile suite` leaves binaries.

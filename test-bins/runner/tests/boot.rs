@@ -2,12 +2,10 @@
 //! `-- --include-ignored` asks for it, the whole suite (`-- --ignored "s390x 7.2"`). A cell whose kernel or QEMU is not here
 //! is ignored with the reason, and so is one that ran and could test nothing.
 
-#[path = "../src/boot/room.rs"]
-mod room;
-
 use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use runner::capacity;
 use serde_json::Value;
 
 /// What runs in every cell.
@@ -28,7 +26,7 @@ struct Cell {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let cells = cells();
-    arguments.test_threads.get_or_insert_with(|| room::jobs(LARGEST, THREADS, cells.len()));
+    arguments.test_threads.get_or_insert_with(|| capacity::jobs(LARGEST, THREADS, cells.len()));
     // The whole suite has the quick tests, and two boots of one cell at a time would share their files.
     let quick = cells.iter().filter(|_| !arguments.include_ignored).map(|cell| trial(cell, QUICK));
     let whole = cells.iter().map(|cell| trial(cell, &[]).with_kind("whole suite").with_ignored_flag(true));

@@ -5,11 +5,14 @@ use super::slot::Slot;
 use super::{ConsumerError, Ring, WORD};
 use crate::percpu::Counter;
 use crate::{ByCpu, Index, sys};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that the consumer of a ring that overwrites copies at a time, if a record is not longer.
 const CHUNK: usize = 4096;
+
+/// [`Ring::readers`] while one consumer reads everything.
+const ALL: usize = usize::MAX;
 
 /// A record as the consumer gets it: its bytes, aligned to 8.
 #[derive(Clone, Copy, Debug)]
@@ -45,23 +48,33 @@ impl core::ops::Deref for Record<'_> {
     }
 }
 
-/// The one reader of a [`Ring`]. Another one can be had when it is dropped.
+/// The reader of a [`Ring`], or of one CPU's records in it. Another one can be had when it is dropped.
 #[derive(Debug)]
 pub struct Consumer<'a, K: Index = ByCpu> {
     ring: &'a Ring<K>,
+    /// None: it reads all slots.
+    only: Option<&'a Slot>,
+    copies: CopyBuffer,
 }
 
 impl<'a, K: Index> Consumer<'a, K> {
-    pub(super) fn new(ring: &'a Ring<K>) -> Result<Self, ConsumerError> {
-        if ring.is_read.swap(true, Ordering::Acquire) {
+    pub(super) fn of_all(ring: &'a Ring<K>) -> Result<Self, ConsumerError> {
+        let copies = CopyBuffer::new(ring)?;
+        let (order, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        ring.readers.compare_exchange(0, ALL, order, failure).map_err(|_| ConsumerError::Taken)?;
+        Ok(Self { ring, only: None, copies })
+    }
+
+    pub(super) fn of_one(ring: &'a Ring<K>, slot: &'a Slot) -> Result<Self, ConsumerError> {
+        let copies = CopyBuffer::new(ring)?;
+        let (order, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        let one_more = |readers| if readers == ALL { None } else { Some(readers + 1) };
+        ring.readers.fetch_update(order, failure, one_more).map_err(|_| ConsumerError::Taken)?;
+        if slot.consumers.is_read.swap(true, Ordering::Acquire) {
+            ring.readers.fetch_sub(1, Ordering::Release);
             return Err(ConsumerError::Taken);
         }
-        let consumer = Self { ring };
-        if ring.overwrites && ring.copied.load(Ordering::Relaxed) == 0 {
-            let copied = sys::memory::map(ring.capacity() / 2).map_err(|_| ConsumerError::NoMemory)?;
-            ring.copied.store(copied.as_ptr().expose_provenance(), Ordering::Relaxed);
-        }
-        Ok(consumer)
+        Ok(Self { ring, only: Some(slot), copies })
     }
 
     /// Gives `with` the records that are there, CPU by CPU, each CPU's in their order, and returns how many. It does not
@@ -71,7 +84,11 @@ impl<'a, K: Index> Consumer<'a, K> {
     /// copied from, up to 4 KiB at a time, so that records stay whole while `with` has them; if it panics, the rest of these
     /// counts as overwritten.
     pub fn read(&mut self, mut with: impl FnMut(Record<'_>)) -> usize {
-        self.ring.mapped().map(|slot| self.read_slot(slot, &mut with)).sum()
+        match self.only {
+            None => self.ring.mapped().map(|slot| self.read_slot(slot, &mut with)).sum(),
+            Some(slot) if slot.buffer.load(Ordering::Acquire) == 0 => 0,
+            Some(slot) => self.read_slot(slot, &mut with),
+        }
     }
 
     fn read_slot(&self, slot: &Slot, with: &mut impl FnMut(Record<'_>)) -> usize {
@@ -125,7 +142,7 @@ impl<'a, K: Index> Consumer<'a, K> {
 
     fn read_copies(&self, slot: &Slot, buffer: usize, index: Option<u32>, with: &mut impl FnMut(Record<'_>)) -> usize {
         let until = slot.tail.load(Ordering::Acquire);
-        let copied = self.ring.copied.load(Ordering::Relaxed);
+        let copied = self.copies.address();
         let mut total = 0;
         while let Some((len, count)) = self.copy_chunk(slot, buffer, copied, until) {
             let mut chunk = Chunk { ring: self.ring, read: 0, count };
@@ -192,7 +209,46 @@ impl<'a, K: Index> Consumer<'a, K> {
 
 impl<K: Index> Drop for Consumer<'_, K> {
     fn drop(&mut self) {
-        self.ring.is_read.store(false, Ordering::Release);
+        match self.only {
+            None => self.ring.readers.store(0, Ordering::Release),
+            Some(slot) => {
+                slot.consumers.is_read.store(false, Ordering::Release);
+                self.ring.readers.fetch_sub(1, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// The memory that the consumer of a ring that overwrites copies to; none for other rings.
+#[derive(Debug)]
+struct CopyBuffer {
+    memory: Option<NonNull<u8>>,
+    len: usize,
+}
+
+// SAFETY: the memory is the consumer's alone, which uses it in `read` only, through `&mut`.
+unsafe impl Send for CopyBuffer {}
+// SAFETY: as above.
+unsafe impl Sync for CopyBuffer {}
+
+impl CopyBuffer {
+    fn new<K: Index>(ring: &Ring<K>) -> Result<Self, ConsumerError> {
+        let len = ring.capacity() / 2;
+        let map = || sys::memory::map(len).map_err(|_| ConsumerError::NoMemory);
+        Ok(Self { memory: ring.overwrites.then(map).transpose()?, len })
+    }
+
+    fn address(&self) -> usize {
+        self.memory.map_or(0, |memory| memory.as_ptr().expose_provenance())
+    }
+}
+
+impl Drop for CopyBuffer {
+    fn drop(&mut self) {
+        if let Some(memory) = self.memory {
+            // SAFETY: `new` mapped so much here, for the consumer that is dropped.
+            let _ = unsafe { sys::memory::unmap(memory, self.len) };
+        }
     }
 }
 

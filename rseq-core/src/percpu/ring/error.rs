@@ -31,18 +31,21 @@ impl core::error::Error for RingError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConsumerError {
-    /// Another [`Consumer`](super::Consumer) of this ring exists.
+    /// Another [`Consumer`](super::Consumer) of these records exists.
     Taken,
+    /// There is no ring of this index: no CPU has it, or [`status`](crate::status) says why no CPU has one.
+    NoSlot(u32),
     /// The kernel has no memory for the copies that the consumer of a ring that overwrites makes.
     NoMemory,
 }
 
 impl fmt::Display for ConsumerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Taken => "the ring has a consumer",
-            Self::NoMemory => "no memory for the consumer",
-        })
+        match self {
+            Self::Taken => f.write_str("the ring has a consumer"),
+            Self::NoSlot(index) => write!(f, "the ring has no part for index {index}"),
+            Self::NoMemory => f.write_str("no memory for the consumer"),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rings of records: each CPU writes into a ring of its own, and one consumer reads them all.
+//! Rings of records: each CPU writes into a ring of its own, and one consumer reads them all, or one for each CPU.
 
 mod consumer;
 mod error;
@@ -17,7 +17,7 @@ use crate::ops::this_cpu::Error;
 use crate::{Ambient, ByCpu, Index, OutOfRange, Release, Token};
 pub use consumer::{Consumer, Record};
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 pub use error::{ConsumerError, RingError};
 use header::{Header, State, size};
 pub use reservation::Reservation;
@@ -37,7 +37,7 @@ const MOST: usize = 1 << (usize::BITS - 2);
 const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
 
 /// Records of any length, such as a tracer writes: any thread writes them, at the cost of a copy, and one [`Consumer`]
-/// reads them.
+/// reads them, or one of [each CPU's](Self::consumer_of).
 ///
 /// Each CPU has a ring of its own, in memory that is mapped when the CPU writes its first record. A record that
 /// [`push`](Self::push) writes is there as a whole or not at all, also where a signal handler comes between and pushes
@@ -80,10 +80,8 @@ pub struct Ring<K: Index = ByCpu> {
     /// Bytes of each buffer, less one.
     mask: usize,
     overwrites: bool,
-    /// Whether there is a consumer.
-    is_read: AtomicBool,
-    /// The address of the memory that the consumer of a ring that overwrites copies to.
-    copied: AtomicUsize,
+    /// How many consumers there are, each of one slot; the most there can be if there is one of all.
+    readers: AtomicUsize,
     read: Counter,
     dropped: Counter,
     overwritten: Counter,
@@ -134,8 +132,7 @@ impl<K: Index> Ring<K> {
             slots: Copies::new(),
             mask: capacity - 1,
             overwrites,
-            is_read: AtomicBool::new(false),
-            copied: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
             read: Counter::new(),
             dropped: Counter::new(),
             overwritten: Counter::new(),
@@ -251,9 +248,42 @@ impl<K: Index> Ring<K> {
     ///
     /// # Errors
     ///
-    /// [`ConsumerError`]: there is one already, or no memory for it.
+    /// [`ConsumerError`]: there is one already, of everything or of an index, or no memory for it.
     pub fn consumer(&self) -> Result<Consumer<'_, K>, ConsumerError> {
-        Consumer::new(self)
+        Consumer::of_all(self)
+    }
+
+    /// The consumer of the records of one index, a CPU or a concurrency ID; with None, of those that are written without
+    /// sections. It is what [`Record::index`] returns of them. Several threads can so read a ring, each the records of its
+    /// own CPU.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsumerError`]: there is one already, of this index or of everything, no ring of this index, or no memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::{PossibleCpus, Ring};
+    ///
+    /// static TRACE: Ring = Ring::new(4096);
+    ///
+    /// TRACE.push(b"somewhere")?;
+    /// let mut count = TRACE.consumer_of(None)?.read(|_| ());
+    /// if rseq_core::ensure_registered().is_ok() {
+    ///     for cpu in 0..PossibleCpus::read()?.slots_by_cpu() as u32 {
+    ///         count += TRACE.consumer_of(Some(cpu))?.read(|record| assert_eq!(record.index(), Some(cpu)));
+    ///     }
+    /// }
+    /// assert_eq!(count, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn consumer_of(&self, index: Option<u32>) -> Result<Consumer<'_, K>, ConsumerError> {
+        let slot = match index {
+            None => &self.fallback,
+            Some(index) => self.slots.get(index).ok_or(ConsumerError::NoSlot(index))?,
+        };
+        Consumer::of_one(self, slot)
     }
 
     /// What has become of the records so far.
@@ -438,10 +468,6 @@ impl<K: Index> Ring<K> {
 impl<K: Index> Drop for Ring<K> {
     fn drop(&mut self) {
         self.mapped().for_each(|slot| slot.unmap(self.mask));
-        if let Some(copied) = ptr::NonNull::new(ptr::with_exposed_provenance_mut(*self.copied.get_mut())) {
-            // SAFETY: the consumer mapped so much here, and borrowed the ring.
-            let _ = unsafe { crate::sys::memory::unmap(copied, self.capacity() / 2) };
-        }
     }
 }
 

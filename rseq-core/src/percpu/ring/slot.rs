@@ -5,7 +5,7 @@ use crate::percpu::Counter;
 use crate::sys;
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// A word in 8 bytes, on machines with 32-bit words too: sections name fields by their offset.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(super) struct Consumers {
     pub(super) index: AtomicUsize,
     /// The slot that got its buffer before this one.
     pub(super) next: AtomicPtr<Slot>,
+    /// Whether this slot has a consumer of its own.
+    pub(super) is_read: AtomicBool,
 }
 
 const _: () = {
@@ -77,7 +79,8 @@ impl Slot {
         }
         let (head, index) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let next = AtomicPtr::new(ptr::null_mut());
-        Self { tail: zero(), limit: zero(), place: zero(), buffer: zero(), consumers: Consumers { head, index, next } }
+        let consumers = Consumers { head, index, next, is_read: AtomicBool::new(false) };
+        Self { tail: zero(), limit: zero(), place: zero(), buffer: zero(), consumers }
     }
 
     /// Where the oldest record begins.

@@ -1,12 +1,13 @@
 //! What all stacks are made of: an item of per-CPU memory with an array for each class, and the shared slot.
 
 use super::batch::Batch;
-use super::error::{Full, StackError};
+use super::error::Full;
 use super::sections;
 use super::shared::Shared;
 use super::slot::{HEADER, Held, MakeFence, Slot, WORD};
 use super::word::Word;
 use crate::ops::this_cpu::Error;
+use crate::percpu::RemoteError;
 use crate::percpu::copies::Copies;
 use crate::percpu::fence::fence_index;
 use crate::percpu::memory::STRIDE;
@@ -313,7 +314,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     }
 
     /// Takes all items out of the slot of an index, and gives them to `each`.
-    pub(super) fn evict(&self, class: Class, index: u32, each: impl FnMut(T)) -> Result<usize, StackError> {
+    pub(super) fn evict(&self, class: Class, index: u32, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.evict_by(fence_index::<K>, class, index, each)
     }
 
@@ -324,12 +325,12 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         class: Class,
         index: u32,
         each: impl FnMut(T),
-    ) -> Result<usize, StackError> {
+    ) -> Result<usize, RemoteError> {
         let Some(slot) = self.slot(class, index) else { return Ok(0) };
         if slot.len() == 0 && !slot.is_open() {
             return Ok(0);
         }
-        let mut held = slot.hold().ok_or(StackError::Busy)?;
+        let mut held = slot.hold().ok_or(RemoteError::Busy)?;
         held.close(index, fence)?;
         Ok(Self::take(&mut held, 0, each))
     }
@@ -342,7 +343,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     }
 
     /// Evicts all items of a class, those of the shared slot too.
-    pub(super) fn evict_all(&self, class: Class, mut each: impl FnMut(T)) -> Result<usize, StackError> {
+    pub(super) fn evict_all(&self, class: Class, mut each: impl FnMut(T)) -> Result<usize, RemoteError> {
         let mut count = 0;
         for (index, _) in self.copies.iter().enumerate() {
             count += self.evict(class, index as u32, &mut each)?;
@@ -360,7 +361,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         index: u32,
         capacity: usize,
         each: impl FnMut(T),
-    ) -> Result<usize, StackError> {
+    ) -> Result<usize, RemoteError> {
         self.resize_by(fence_index::<K>, class, index, capacity, each)
     }
 
@@ -372,16 +373,16 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         index: u32,
         capacity: usize,
         each: impl FnMut(T),
-    ) -> Result<usize, StackError> {
+    ) -> Result<usize, RemoteError> {
         if capacity > class.capacity() {
-            return Err(StackError::TooLarge);
+            return Err(RemoteError::TooLarge);
         }
         let slot = self.slot(class, index).or_else(|| {
             // Makes the memory, if it is not there.
             self.copies.run(|_, _, _| Ok(()))?;
             self.slot(class, index)
         });
-        let mut held = slot.ok_or(StackError::NoSlot)?.hold().ok_or(StackError::Busy)?;
+        let mut held = slot.ok_or(RemoteError::NoSlot(index))?.hold().ok_or(RemoteError::Busy)?;
         if capacity >= held.capacity() {
             held.grow(capacity);
             return Ok(0);

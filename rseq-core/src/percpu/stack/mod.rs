@@ -12,10 +12,11 @@ mod stress;
 mod word;
 
 pub use batch::Batch;
-pub use error::{Full, StackError};
+pub use error::Full;
 pub use stacks::Stacks;
 pub use word::Word;
 
+use super::RemoteError;
 use crate::{ByCpu, Index};
 use arrays::{Arrays, Class};
 
@@ -116,12 +117,12 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
     ///
     /// # Errors
     ///
-    /// [`StackError::Busy`] and [`StackError::Fence`]; the array is as it was.
+    /// [`RemoteError::Busy`] and [`RemoteError::NoFence`]; the array is as it was.
     ///
     /// # Examples
     ///
     /// ```
-    /// use rseq_core::percpu::{Stack, StackError};
+    /// use rseq_core::percpu::{Stack, RemoteError};
     ///
     /// static STACK: Stack<usize, 60> = Stack::new();
     ///
@@ -132,7 +133,7 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
     ///     Err(error) => println!("the items stay where they are: {error}"),
     /// }
     /// ```
-    pub fn drain(&self, index: u32, each: impl FnMut(T)) -> Result<usize, StackError> {
+    pub fn drain(&self, index: u32, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.arrays.evict(Self::CLASS, index, each)
     }
 
@@ -141,7 +142,7 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
     /// # Errors
     ///
     /// As for [`drain`](Self::drain), at the first array that cannot be drained.
-    pub fn drain_all(&self, each: impl FnMut(T)) -> Result<usize, StackError> {
+    pub fn drain_all(&self, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.arrays.evict_all(Self::CLASS, each)
     }
 
@@ -150,8 +151,8 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
     ///
     /// # Errors
     ///
-    /// [`StackError`]; the array is as it was. [`StackError::Fence`] is for a smaller capacity only.
-    pub fn resize(&self, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, StackError> {
+    /// [`RemoteError`]; the array is as it was. [`RemoteError::NoFence`] is for a smaller capacity only.
+    pub fn resize(&self, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.arrays.resize(Self::CLASS, index, capacity, each)
     }
 

@@ -1,6 +1,6 @@
 //! A slot seen from outside of its sections: who holds it, and whether it is open.
 
-use super::error::StackError;
+use crate::percpu::RemoteError;
 use crate::sys::MembarrierError;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -117,8 +117,8 @@ impl Held<'_> {
     ///
     /// # Errors
     ///
-    /// [`StackError::Fence`]: the slot is as it was.
-    pub(super) fn close(&mut self, index: u32, fence: MakeFence) -> Result<(), StackError> {
+    /// [`RemoteError::NoFence`]: the slot is as it was.
+    pub(super) fn close(&mut self, index: u32, fence: MakeFence) -> Result<(), RemoteError> {
         if !self.is_open() {
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl Held<'_> {
         self.slot.word(END).store(0, Ordering::Relaxed);
         fence(index).map_err(|error| {
             self.open();
-            StackError::Fence(error)
+            RemoteError::NoFence(error)
         })
     }
 

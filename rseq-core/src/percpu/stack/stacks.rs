@@ -1,7 +1,8 @@
 //! The stacks of all size classes of an allocator.
 
 use super::arrays::{Arrays, Class};
-use super::{Batch, Full, StackError, Word};
+use super::{Batch, Full, Word};
+use crate::percpu::RemoteError;
 use crate::{ByCpu, Index};
 
 /// A [`Stack`](super::Stack) for each of `CLASSES` size classes, with one block of memory for each CPU: the arrays lie
@@ -94,8 +95,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
     ///
     /// # Errors
     ///
-    /// [`StackError::Busy`] and [`StackError::Fence`]; the array is as it was.
-    pub fn drain(&self, class: usize, index: u32, each: impl FnMut(T)) -> Result<usize, StackError> {
+    /// [`RemoteError::Busy`] and [`RemoteError::NoFence`]; the array is as it was.
+    pub fn drain(&self, class: usize, index: u32, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.class(class).map_or(Ok(0), |class| self.arrays.evict(class, index, each))
     }
 
@@ -104,7 +105,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
     /// # Errors
     ///
     /// As for [`drain`](Self::drain), at the first array that cannot be drained.
-    pub fn drain_all(&self, class: usize, each: impl FnMut(T)) -> Result<usize, StackError> {
+    pub fn drain_all(&self, class: usize, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.class(class).map_or(Ok(0), |class| self.arrays.evict_all(class, each))
     }
 
@@ -113,9 +114,9 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
     ///
     /// # Errors
     ///
-    /// [`StackError`]; the array is as it was.
-    pub fn resize(&self, class: usize, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, StackError> {
-        self.class(class).map_or(Err(StackError::TooLarge), |class| self.arrays.resize(class, index, capacity, each))
+    /// [`RemoteError`]; the array is as it was.
+    pub fn resize(&self, class: usize, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, RemoteError> {
+        self.class(class).map_or(Err(RemoteError::TooLarge), |class| self.arrays.resize(class, index, capacity, each))
     }
 
     /// Items of a class in the array of one CPU at some moment.

@@ -5,7 +5,8 @@ extern crate std;
 
 use super::arrays::{Arrays, Class};
 use super::slot::MakeFence;
-use super::{Batch, StackError, sections};
+use super::{Batch, sections};
+use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
 use crate::percpu::memory::STRIDE;
 use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
@@ -134,7 +135,7 @@ fn drain_and_resize<K: Index>(arrays: &TestArrays<K>, fence: MakeFence, end: Ins
             match result {
                 Ok(count) => drained += count,
                 // A thread that opens it, and is not running.
-                Err(StackError::Busy) => {}
+                Err(RemoteError::Busy) => {}
                 Err(error) => panic!("{error}"),
             }
             while let Some(token) = mine.pop() {

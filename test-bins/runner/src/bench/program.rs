@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::BenchArgs;
 use super::measured::Case;
-use crate::compile;
+use crate::build;
 
 /// The package and its binary.
 const NAME: &str = "bench";
@@ -25,7 +25,7 @@ enum Line {
 
 /// Builds it with cargo's own optimized profile, which is what users of the types have.
 pub fn build(root: &Path) -> Result<PathBuf, String> {
-    let binaries = compile::build_package(root, NAME, "release")?;
+    let binaries = build::build_package(root, NAME, "release")?;
     binaries.get(NAME).cloned().ok_or_else(|| format!("the package {NAME} has no binary of this name"))
 }
 

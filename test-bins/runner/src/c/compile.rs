@@ -7,7 +7,7 @@ use std::process::Command;
 use super::library;
 use super::programs::Program;
 use super::{at, succeed};
-use crate::boot::Target;
+use crate::kernels::machine::Target;
 
 /// What programs are compiled from.
 #[derive(Clone, Copy)]

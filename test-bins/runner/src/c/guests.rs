@@ -8,8 +8,11 @@ use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
 use super::suites::{GIVES_UP, MODES, SuitesArgs};
 use super::{at, library};
-use crate::boot::{self, BootArgs, Counts, Programs, Run, Target};
-use crate::compile::Binaries;
+use crate::build::sections::{self, Counts};
+use crate::build::{Binaries, Programs, toolchain};
+use crate::cmd::{self, BootArgs};
+use crate::guest::payload::Run;
+use crate::kernels::machine::Target;
 use crate::suite::GUEST_INIT;
 use crate::workspace;
 
@@ -22,7 +25,7 @@ const THREADS: &str = "4";
 /// Builds for the cells' architectures, and boots or checks what came of it.
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
-        Ok(built) => boot::run_programs(&boot_args(args), built.runs(args), &built),
+        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), &built),
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::from(2)
@@ -91,7 +94,7 @@ fn run(program: &Program, arguments: &[&str], tunable: &str, args: &SuitesArgs) 
 
 impl Programs for Built {
     fn lacks(&self, target: &Target) -> Option<String> {
-        if let Err(message) = boot::way_to_build(target) {
+        if let Err(message) = toolchain::find(target) {
             return Some(message);
         }
         let compiler = Compiler::name_for(target);
@@ -112,12 +115,12 @@ impl Programs for Built {
         for program in &self.programs {
             binaries.insert(program.name.to_owned(), compile::build(program, &sources, &compiler, &folder)?);
         }
-        let init = boot::build_suite(target, &self.root, &[GUEST_INIT])?;
+        let init = toolchain::build(target, &self.root, &[GUEST_INIT])?;
         binaries.extend(init.into_iter().filter(|(name, _)| name == GUEST_INIT));
         Ok(binaries)
     }
 
     fn check(&self, binaries: &Binaries) -> Result<Counts, String> {
-        boot::check_sections(binaries, &self.names())
+        sections::check(binaries, &self.names())
     }
 }

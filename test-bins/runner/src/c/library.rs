@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{at, succeed};
-use crate::boot::{self, Target, Way};
+use crate::build::toolchain::{self, Way};
+use crate::kernels::machine::Target;
 use crate::workspace;
 
 /// The name that programs find the shared object by.
@@ -49,7 +50,7 @@ pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String>
 /// Builds the library of the kernel's flavour for another architecture, with a C compiler of it as the linker of the shared
 /// object; returns the folder of both.
 pub fn build_for(root: &Path, target: &Target, linker: &str) -> Result<PathBuf, String> {
-    let way = boot::way_to_build(target)?;
+    let way = toolchain::find(target)?;
     if way == Way::Native {
         let folder = workspace::target_dir(root)?.join("suites/lib");
         return build(root, Flavour::Kernel, &folder).map(|()| folder);

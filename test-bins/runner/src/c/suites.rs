@@ -12,7 +12,7 @@ use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
 use super::programs::{KVM, PROGRAMS, Program};
 use super::{at, guests, kvm, source};
-use crate::boot::Choice;
+use crate::cmd::Choice;
 use crate::workspace;
 
 /// Which programs, and how long each may take.

@@ -8,6 +8,7 @@ mod model;
 use super::header::{Header, State, size};
 use super::{ConsumerError, Ring, RingError};
 use crate::{ByCpu, sys};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use linux_raw_sys::general::__NR_sched_setaffinity;
 
 /// Keeps this thread on the CPU that it is on.
@@ -80,6 +81,79 @@ fn there_is_one_consumer_at_a_time() {
         assert_eq!(ring.consumer().err(), Some(ConsumerError::Taken));
         drop(consumer);
         assert_eq!(ring.consumer().unwrap().read(|_| ()), 0);
+    }
+}
+
+#[test]
+fn an_index_has_one_consumer_and_none_beside_that_of_everything() {
+    for ring in [Ring::<ByCpu>::new(64), Ring::overwriting(64)] {
+        let one = ring.consumer_of(None).unwrap();
+        assert_eq!(ring.consumer_of(None).err(), Some(ConsumerError::Taken));
+        assert_eq!(ring.consumer().err(), Some(ConsumerError::Taken));
+        drop(one);
+        let all = ring.consumer().unwrap();
+        assert_eq!(ring.consumer_of(None).err(), Some(ConsumerError::Taken));
+        drop(all);
+        assert_eq!(ring.consumer_of(Some(u32::MAX)).err(), Some(ConsumerError::NoSlot(u32::MAX)));
+        if has_sections() {
+            let (zero, none) = (ring.consumer_of(Some(0)).unwrap(), ring.consumer_of(None).unwrap());
+            assert_eq!(ring.consumer_of(Some(0)).err(), Some(ConsumerError::Taken));
+            drop(none);
+            assert_eq!(ring.consumer().err(), Some(ConsumerError::Taken));
+            drop(zero);
+        }
+        assert!(ring.consumer().is_ok());
+    }
+}
+
+/// Writers on all CPUs, and a thread for each CPU that reads its records while they are written.
+#[test]
+fn a_consumer_of_each_cpu_gets_its_records_and_no_others() {
+    const WRITERS: usize = 4;
+    const RECORDS: usize = 20_000;
+    if !has_sections() {
+        return;
+    }
+    for ring in [Ring::<ByCpu>::new(4096), Ring::overwriting(4096)] {
+        let (ring, writing) = (&ring, &AtomicUsize::new(WRITERS));
+        let cpus = crate::percpu::PossibleCpus::read().unwrap().slots_by_cpu() as u32;
+        let read: u64 = std::thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                scope.spawn(move || {
+                    // Dropped records are counted.
+                    for record in 0..RECORDS {
+                        let _ = ring.push_words(&[writer, record]);
+                    }
+                    writing.fetch_sub(1, Ordering::Release);
+                });
+            }
+            let readers = (0..=cpus).map(|cpu| (cpu < cpus).then_some(cpu)).map(|index| {
+                scope.spawn(move || {
+                    let mut consumer = ring.consumer_of(index).unwrap();
+                    let (mut last, mut count) = ([None; WRITERS], 0);
+                    let mut read = |record: super::Record<'_>| {
+                        let &[writer, number] = record.words() else { panic!("{} words", record.words().len()) };
+                        assert_eq!(record.index(), index);
+                        assert!(last[writer] < Some(number), "{number} after {:?} of writer {writer}", last[writer]);
+                        last[writer] = Some(number);
+                    };
+                    loop {
+                        let is_last = writing.load(Ordering::Acquire) == 0;
+                        count += consumer.read(&mut read) as u64;
+                        if is_last {
+                            return count;
+                        }
+                        std::thread::yield_now();
+                    }
+                })
+            });
+            let readers: std::vec::Vec<_> = readers.collect();
+            readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+        });
+        let totals = ring.totals();
+        assert_eq!(totals.read, read);
+        assert!(read > 0);
+        assert_eq!(totals.read + totals.dropped + totals.overwritten, (WRITERS * RECORDS) as u64, "{totals:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::{Outcome, Seat, Subject, Turn, ensure};
 use crate::random::Random;
 use crate::unrest;
 use model::Model;
-use rseq_core::percpu::{Batch, StackError};
+use rseq_core::percpu::{Batch, RemoteError};
 use rseq_core::{ByCpu, Index, Status, status};
 use shelf::{CLASSES, Shelf};
 pub use shelf::{ManyStacks, OneStack};
@@ -158,8 +158,8 @@ impl Items {
         outcome?;
         match evicted {
             Ok(evicted) => ensure(evicted == count, "so many items were not drained", evicted, count)?,
-            Err(StackError::Busy) if self.model.is_none() => return Ok(()),
-            Err(StackError::NoSlot) if self.model.is_none() => return Ok(()),
+            Err(RemoteError::Busy) if self.model.is_none() => return Ok(()),
+            Err(RemoteError::NoSlot(_)) if self.model.is_none() => return Ok(()),
             Err(_) => return ensure(false, "an array was not drained", cpu, class),
         }
         let left = capacity.unwrap_or(0);

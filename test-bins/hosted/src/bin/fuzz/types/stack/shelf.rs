@@ -1,7 +1,7 @@
 //! What a stack and stacks of several classes have in common.
 
 use rseq_core::Index;
-use rseq_core::percpu::{Batch, Full, Stack, StackError, Stacks};
+use rseq_core::percpu::{Batch, Full, RemoteError, Stack, Stacks};
 
 /// Classes at most.
 pub const CLASSES: usize = 3;
@@ -25,9 +25,9 @@ pub trait Shelf: Sync {
     fn pop(&self, class: usize) -> Option<usize>;
     fn push_batch(&self, class: usize, batch: &mut Batch<usize, 16>) -> usize;
     fn pop_batch(&self, class: usize, batch: &mut Batch<usize, 16>) -> usize;
-    fn drain(&self, class: usize, cpu: u32, each: &mut dyn FnMut(usize)) -> Result<usize, StackError>;
-    fn drain_all(&self, class: usize, each: &mut dyn FnMut(usize)) -> Result<usize, StackError>;
-    fn resize(&self, class: usize, cpu: u32, to: usize, each: &mut dyn FnMut(usize)) -> Result<usize, StackError>;
+    fn drain(&self, class: usize, cpu: u32, each: &mut dyn FnMut(usize)) -> Result<usize, RemoteError>;
+    fn drain_all(&self, class: usize, each: &mut dyn FnMut(usize)) -> Result<usize, RemoteError>;
+    fn resize(&self, class: usize, cpu: u32, to: usize, each: &mut dyn FnMut(usize)) -> Result<usize, RemoteError>;
     fn len_of(&self, class: usize, cpu: u32) -> usize;
     fn capacity_of(&self, class: usize, cpu: u32) -> usize;
     fn len(&self, class: usize) -> usize;
@@ -62,17 +62,17 @@ macro_rules! shelf {
                 self.0.pop_batch($($class,)? batch)
             }
 
-            fn drain(&self, $_class: usize, cpu: u32, each: &mut dyn FnMut(usize)) -> Result<usize, StackError> {
+            fn drain(&self, $_class: usize, cpu: u32, each: &mut dyn FnMut(usize)) -> Result<usize, RemoteError> {
                 self.0.drain($($class,)? cpu, each)
             }
 
-            fn drain_all(&self, $_class: usize, each: &mut dyn FnMut(usize)) -> Result<usize, StackError> {
+            fn drain_all(&self, $_class: usize, each: &mut dyn FnMut(usize)) -> Result<usize, RemoteError> {
                 self.0.drain_all($($class,)? each)
             }
 
             fn resize(
                 &self, $_class: usize, cpu: u32, to: usize, each: &mut dyn FnMut(usize),
-            ) -> Result<usize, StackError> {
+            ) -> Result<usize, RemoteError> {
                 self.0.resize($($class,)? cpu, to, each)
             }
 

@@ -1,0 +1,14 @@
+//! Binaries of the workspace for this machine and others, and the check of their critical sections.
+
+#[cfg(test)]
+mod around_a_call;
+#[cfg(test)]
+mod assembles;
+mod builds;
+mod compile;
+pub mod elf;
+pub mod sections;
+pub mod toolchain;
+
+pub use builds::{Builds, Programs, Suite};
+pub use compile::{Binaries, build, build_package};

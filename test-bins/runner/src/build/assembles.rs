@@ -1,0 +1,149 @@
+//! Every operation of rseq-core is assembled for architectures and options that no machine of the matrix covers.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::toolchain;
+use crate::kernels::catalog::MACHINES;
+use crate::kernels::machine::Target;
+use crate::workspace;
+
+/// Fewer registers than anywhere else, no optimization that would free one, and the frame pointer takes one away.
+const WORST: &[&str] = &["-Copt-level=0", "-Cforce-frame-pointers=yes"];
+
+/// One file of rseq-core serves each of these beside its own architecture.
+const RELATIVES: [&str; 10] = [
+    "powerpc64-unknown-linux-gnu",
+    "powerpc-unknown-linux-gnu",
+    "riscv32gc-unknown-linux-gnu",
+    "mips64-unknown-linux-gnuabi64",
+    "mips-unknown-linux-gnu",
+    "mipsel-unknown-linux-gnu",
+    "mipsisa64r6-unknown-linux-gnuabi64",
+    "thumbv7neon-unknown-linux-gnueabihf",
+    "aarch64-linux-android",
+    "x86_64-linux-android",
+];
+
+/// No sections run on these, and yet portable crates build.
+const WITHOUT_SECTIONS: [&str; 5] = [
+    "x86_64-unknown-linux-gnux32",
+    "arm-unknown-linux-gnueabihf",
+    "sparc64-unknown-linux-gnu",
+    "x86_64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+];
+
+/// What became of a build.
+pub enum Built {
+    /// No compiler is here for the target; the reason is printed.
+    Skipped,
+    /// The directory that holds what cargo made of the example.
+    In(PathBuf),
+}
+
+/// Builds an example of rseq-core: `all` are flags for every crate, `last` those for the example alone.
+pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]) -> Built {
+    let way = match toolchain::find(target) {
+        Ok(way) => way,
+        Err(reason) => {
+            // Past the harness, which shows the output of failed tests only.
+            writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default();
+            return Built::Skipped;
+        }
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
+    let directory = workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles");
+    let profile = if last.is_empty() { "dev" } else { "release" };
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["rustc", "--quiet", "-p", "rseq-core", "--example", example, "--features", "testing"]);
+    command.args(["--profile", profile]);
+    command.args(["--target", target.triple, "--target-dir"]).arg(&directory);
+    // Examples are built with what tests need.
+    way.apply(&mut command, "core,alloc");
+    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    let all = [&["--cfg=rseq_without_std"], all].concat();
+    command.env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f")).env_remove("RUSTFLAGS");
+    let output = command.arg("--").args(last).current_dir(root).output().expect("cargo starts");
+    assert!(output.status.success(), "{}: {}", target.triple, String::from_utf8_lossy(&output.stderr));
+    let profile = if profile == "dev" { "debug" } else { profile };
+    Built::In(directory.join(target.triple).join(profile).join("examples"))
+}
+
+/// Builds the examples that call every operation, and that take every step in every form.
+fn assemble(target: &Target, flags: &[&str]) {
+    build_example(target, "every_operation", flags, &[]);
+    build_example(target, "every_step", flags, &[]);
+}
+
+/// The catalog's own target of this name.
+pub fn own(name: &str) -> &'static Target {
+    let mut targets = MACHINES.iter().flat_map(|machine| machine.targets);
+    targets.find(|target| target.name == name).expect("it is in the catalog")
+}
+
+#[test]
+fn i686_without_optimization_and_with_frame_pointers() {
+    assemble(own("i686"), WORST);
+}
+
+#[test]
+fn this_machine_without_optimization_and_with_frame_pointers() {
+    if let Some(machine) = MACHINES.iter().find(|machine| machine.name == std::env::consts::ARCH) {
+        assemble(&machine.targets[0], WORST);
+    }
+}
+
+/// What `cargo check` says of a package, and whether it builds; None without a compiler for the target.
+fn check(package: &str, triple: &'static str) -> Option<(bool, String)> {
+    let way = toolchain::find(&Target::new("portable", triple));
+    let way = way.map_err(|reason| writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default()).ok()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["check", "--quiet", "--color=never", "-p", package, "--lib", "--target", triple, "--target-dir"]);
+    command.arg(workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles"));
+    way.apply(&mut command, "core");
+    let output = command.env_remove("RUSTFLAGS").current_dir(root).output().expect("cargo starts");
+    Some((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+#[test]
+#[ignore = "builds core for five targets, which takes minutes"]
+fn targets_without_sections_have_all_that_portable_crates_name() {
+    for triple in WITHOUT_SECTIONS {
+        if let Some((taken, printed)) = check("rseq-core", triple) {
+            assert!(taken && printed.is_empty(), "{triple}: {printed}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "builds core for two other targets"]
+fn a_target_that_a_package_is_not_for_is_one_clear_error() {
+    for (package, triple, error) in [
+        ("rseq-core", "wasm32-unknown-unknown", "rseq-core does not build for wasm32"),
+        ("rseq-rt", "x86_64-unknown-linux-gnux32", "rseq-rt starts no programs on x86_64-unknown-linux-gnux32"),
+    ] {
+        let Some((taken, printed)) = check(package, triple) else { continue };
+        assert!(!taken, "{package} builds for {triple}");
+        assert!(printed.contains(&format!("error: {package}@0.1.0: {error}")), "{printed}");
+        assert!(!printed.contains("error[E"), "{printed}");
+    }
+}
+
+#[test]
+#[ignore = "builds core for ten targets, which takes minutes"]
+fn the_relatives_of_the_nine() {
+    for triple in RELATIVES {
+        assemble(&Target::new("relative", triple), WORST);
+    }
+}
+
+#[test]
+#[ignore = "builds core for ten targets, which takes minutes"]
+fn all_targets_without_optimization_and_with_frame_pointers() {
+    for machine in MACHINES {
+        assemble(&machine.targets[0], WORST);
+    }
+}

@@ -1,0 +1,217 @@
+//! The critical sections of built binaries: whether they are what the kernel, debuggers and each architecture's memory
+//! model want. Checked before anything boots, and by `boot --check` without booting.
+
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use object::{Object, ObjectSection};
+use rseq_check::Checked;
+
+use super::builds::{Programs, announced};
+use super::{Binaries, Builds};
+use crate::interrupt::Interrupt;
+use crate::kernels::select::Cell;
+use crate::suite::SUITE;
+
+const FAILED: u8 = 1;
+/// The table of functions whose commits are in turn a release and not; see `arch_memory_order`.
+const FORMS: &str = "rseq_forms";
+/// How many findings a message names.
+const NAMED: usize = 3;
+
+/// What there was to check.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counts {
+    binaries: usize,
+    sections: usize,
+    exit_points: usize,
+    forms: usize,
+}
+
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { binaries, sections, exit_points, forms } = self;
+        write!(
+            f,
+            "{binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of commits"
+        )
+    }
+}
+
+/// Checks each of the binaries.
+///
+/// # Errors
+///
+/// What is wrong with which of them.
+pub fn check(binaries: &Binaries, names: &[&str]) -> Result<Counts, String> {
+    let mut counts = Counts::default();
+    for (name, path) in binaries.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+        let error = |message: String| format!("{}: {message}", path.display());
+        let checked = rseq_check::check(path, false).map_err(error)?;
+        let entry = SUITE.iter().find(|entry| entry.name == name);
+        let checked = without(checked, entry.map_or(&[], |entry| entry.wrong_sections)).map_err(error)?;
+        if let Some(message) = findings(&checked) {
+            return Err(error(message));
+        }
+        counts.binaries += 1;
+        counts.sections += checked.sections.len();
+        counts.exit_points += checked.exit_points;
+        counts.forms += orders(path, &checked).map_err(error)?;
+    }
+    Ok(counts)
+}
+
+/// What is left of the findings without one for each of those that have to be there.
+fn without(mut checked: Checked, expected: &[&str]) -> Result<Checked, String> {
+    for fault in expected {
+        let found = checked.findings.iter().position(|finding| finding.contains(fault));
+        let found = found.ok_or_else(|| format!("no section {fault}, as one that is wrong on purpose does"))?;
+        checked.findings.remove(found);
+    }
+    Ok(checked)
+}
+
+fn findings(checked: &Checked) -> Option<String> {
+    let first = checked.findings.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more = if checked.findings.len() > NAMED { "; ..." } else { "" };
+    (!first.is_empty()).then(|| format!("{} faults in its critical sections: {first}{more}", checked.findings.len()))
+}
+
+/// Compares the order of each commit that the binary's table names with what the table says; returns how many.
+fn orders(path: &Path, checked: &Checked) -> Result<usize, String> {
+    let data = fs::read(path).map_err(|error| error.to_string())?;
+    let functions = table(&data)?;
+    compare(&functions, checked).map(|()| functions.len())
+}
+
+/// In turn, a function's commit is a release, and is not.
+fn compare(functions: &[u64], checked: &Checked) -> Result<(), String> {
+    for (number, function) in functions.iter().enumerate() {
+        let release = number % 2 == 0;
+        let behind = checked.sections.iter().filter(|section| section.start >= *function);
+        let section = behind.min_by_key(|section| section.start);
+        let section = section.ok_or_else(|| format!("no critical section behind {function:#x}"))?;
+        let commit = section.commit.as_deref().unwrap_or("nothing");
+        let at = format!("the commit of the section at {:#x}, `{commit}`,", section.start);
+        match (release, section.release) {
+            (true, false) => return Err(format!("{at} is to be a release, and nothing orders it")),
+            // What every store is anyway, the control is too.
+            (false, true) if !checked.strong => {
+                return Err(format!("{at} is ordered, but a control without the order"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The words of the table; none in most binaries.
+fn table(data: &[u8]) -> Result<Vec<u64>, String> {
+    let file = object::File::parse(data).map_err(|error| error.to_string())?;
+    let Some(section) = file.section_by_name(FORMS) else { return Ok(Vec::new()) };
+    let bytes = section.data().map_err(|error| error.to_string())?;
+    let width = if file.is_64() { 8 } else { 4 };
+    let word = |bytes: &[u8]| {
+        let from_high = |word, byte: &u8| word << 8 | u64::from(*byte);
+        if file.is_little_endian() { bytes.iter().rev().fold(0, from_high) } else { bytes.iter().fold(0, from_high) }
+    };
+    Ok(bytes.chunks_exact(width).map(word).collect())
+}
+
+/// `--check`: builds for every target of the cells, and says of each what became of it.
+pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io::Result<u8> {
+    let builds = Builds::new(&cells.iter().collect::<Vec<_>>());
+    let mut out = io::stdout().lock();
+    writeln!(out, "KTAP version 1\n1..{}", builds.targets().count())?;
+    let mut code = 0;
+    for (number, target) in builds.targets().enumerate() {
+        let number = number + 1;
+        if let Some(lacks) = programs.lacks(target) {
+            writeln!(out, "ok {number} {} # SKIP {lacks}", target.name)?;
+            continue;
+        }
+        let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+        match built.and_then(|binaries| programs.check(&binaries)) {
+            Ok(counts) => writeln!(out, "# {counts}\nok {number} {}", target.name)?,
+            Err(message) => {
+                code = FAILED;
+                writeln!(out, "# {message}\nnot ok {number} {}", target.name)?;
+            }
+        }
+        out.flush()?;
+    }
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use rseq_check::Described;
+
+    use super::*;
+
+    /// A file with sections at 0x100, 0x200 and so on, with these orders.
+    fn checked(strong: bool, releases: &[bool]) -> Checked {
+        let described = |(number, &release): (usize, &bool)| Described {
+            descriptor: 0,
+            start: 0x100 * (number as u64 + 1),
+            end: 0x100 * (number as u64 + 1) + 8,
+            abort: 0,
+            commit: Some("store".into()),
+            release,
+            repeated_stores: Vec::new(),
+        };
+        Checked {
+            file: "file".into(),
+            machine: "machine",
+            strong,
+            sections: releases.iter().enumerate().map(described).collect(),
+            exit_points: 0,
+            findings: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn releases_are_ordered_and_controls_are_not() {
+        assert_eq!(compare(&[0xf0, 0x1f0], &checked(false, &[true, false])), Ok(()));
+        let unordered = compare(&[0xf0, 0x1f0], &checked(false, &[false, false])).unwrap_err();
+        assert!(unordered.contains("0x100") && unordered.contains("nothing orders it"), "{unordered}");
+        let useless = compare(&[0xf0, 0x1f0], &checked(false, &[true, true])).unwrap_err();
+        assert!(useless.contains("0x200") && useless.contains("control"), "{useless}");
+        assert!(compare(&[0x300], &checked(false, &[true, false])).unwrap_err().contains("0x300"));
+    }
+
+    #[test]
+    fn where_every_store_is_a_release_controls_are_too() {
+        assert_eq!(compare(&[0xf0, 0xf0], &checked(true, &[true])), Ok(()));
+    }
+
+    #[test]
+    fn findings_are_told() {
+        assert_eq!(findings(&checked(false, &[])), None);
+        let faulty = Checked { findings: vec!["a".into(); 4], ..checked(false, &[]) };
+        assert_eq!(findings(&faulty).unwrap(), "4 faults in its critical sections: a; a; a; ...");
+    }
+
+    #[test]
+    fn what_is_wrong_on_purpose_is_found_once_and_nothing_else() {
+        let with = |faults: &[&str]| {
+            let findings = faults.iter().map(|fault| format!("the section at 0x1 {fault}")).collect();
+            without(Checked { findings, ..checked(false, &[]) }, &["stores early"]).map(|checked| checked.findings)
+        };
+        assert_eq!(with(&["stores early: `mov`"]).unwrap(), [""; 0]);
+        assert_eq!(with(&["stores early: `mov`", "calls"]).unwrap(), ["the section at 0x1 calls"]);
+        assert_eq!(with(&["stores early", "stores early"]).unwrap().len(), 1);
+        assert!(with(&["calls"]).unwrap_err().starts_with("no section stores early"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_program_fails_by_name() {
+        let binaries =
+            Binaries::from([("probe".to_owned(), concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into())]);
+        assert!(check(&binaries, &["probe"]).unwrap_err().contains("Cargo.toml: "));
+        assert_eq!(check(&binaries, &[]).unwrap().binaries, 0);
+    }
+}

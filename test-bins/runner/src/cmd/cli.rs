@@ -1,0 +1,88 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use rseq_check::CheckArgs;
+
+use super::compare::CompareArgs;
+use super::{BootArgs, FetchArgs, KernelArgs};
+use crate::bench::BenchArgs;
+use crate::c::{InstallArgs, SuitesArgs};
+
+/// Builds the static rseq suite, runs it on this machine's kernel and reports.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runner",
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 nothing failed, 1 something did (or could not be built), 2 usage error, 130 interrupted.\n\
+                  Piped, it prints KTAP; on a terminal, progress and a table."
+)]
+pub struct Cli {
+    /// Without one, a native run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Options of a native run.
+    #[command(flatten)]
+    pub native: NativeArgs,
+}
+
+/// What else there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Get QEMU and kernels through the system's package manager
+    Fetch(FetchArgs),
+    /// Build a small kernel with the time slice extension
+    Kernel(KernelArgs),
+    /// Boot kernels under QEMU and run the suite, or any static program, inside
+    Boot(BootArgs),
+    /// Verify the critical sections in linked ELF files
+    Check(CheckArgs),
+    /// Measure param_test side by side with another one, such as the kernel's
+    Compare(CompareArgs),
+    /// Write the generated headers of the C library anew
+    Headers,
+    /// Install the C library, its headers and its pkg-config file
+    Install(InstallArgs),
+    /// Run the C programs of the kernel's selftests, or others, on the C library
+    Suites(SuitesArgs),
+    /// Measure the per-CPU types beside their peers in Rust
+    Bench(BenchArgs),
+}
+
+/// What to run here, and how.
+#[derive(Debug, Args)]
+pub struct NativeArgs {
+    /// Run only these tests (complete names, or parts of names)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Show the tests and run none
+    #[arg(long)]
+    pub list: bool,
+
+    /// Print one JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+
+    /// End each test after so many seconds, instead of its own limit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
+
+    /// Run everything N times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: u32,
+
+    /// Run the long grids instead of the short default
+    #[arg(long)]
+    pub full: bool,
+
+    /// Run what was built before
+    #[arg(long)]
+    pub no_build: bool,
+
+    /// Run the binaries in DIR, and build nothing
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}

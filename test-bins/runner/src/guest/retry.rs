@@ -1,0 +1,217 @@
+//! Boots a cell again that missed deadlines and nothing else: busy hosts hold emulated machines up, and kernels hang there as they
+//! start their CPUs. What is late again is a failure; what passes then is good, and reported as unsteady. Whatever else was bad, such as a
+//! lost count, is a failure at once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::cell::{Earlier, Ran};
+use super::payload::Payload;
+use super::verdict::Verdict;
+use crate::interrupt::Interrupt;
+use crate::ktap::{Document, Outcome, UNFINISHED};
+
+/// Calls `boot`, and as long as all that is bad is late, at most `retries` times more, each time for what was late before.
+pub fn until_in_time(
+    retries: u32,
+    payload: &Payload,
+    interrupt: &Interrupt,
+    boot: &dyn Fn(&Payload) -> Result<Ran, String>,
+) -> Result<Ran, String> {
+    let mut ran = boot(payload)?;
+    for number in 1..=retries {
+        if !ran.late || interrupt.requested() {
+            break;
+        }
+        let console = ran.log.as_deref().map(|log| keep(log, number)).transpose()?;
+        match boot(&left(payload, &ran)) {
+            Ok(again) => ran = settle(ran, again, console),
+            Err(message) => {
+                ran.verdict.reasons.push(format!("it could not be booted again: {message}"));
+                break;
+            }
+        }
+    }
+    Ok(ran)
+}
+
+/// Moves a console aside, for the next boot writes another.
+fn keep(log: &Path, number: u32) -> Result<PathBuf, String> {
+    let kept = log.with_extension(format!("{number}.log"));
+    fs::rename(log, &kept).map_err(|error| format!("{}: {error}", kept.display())).map(|()| kept)
+}
+
+/// The results, where bad ones are all that speaks against the cell: the others of them stand.
+fn standing(ran: &Ran) -> Option<&Document> {
+    ran.ktap.as_ref().filter(|document| ran.verdict.reasons == document.failures())
+}
+
+fn left(payload: &Payload, ran: &Ran) -> Payload {
+    let Some(document) = standing(ran) else { return payload.clone() };
+    let bad = document.results.iter().filter(|case| case.outcome.is_bad());
+    payload.only(&bad.map(|case| case.name.as_str()).collect::<Vec<_>>())
+}
+
+/// What the two boots come to.
+fn settle(first: Ran, mut again: Ran, console: Option<PathBuf>) -> Ran {
+    if let (Some(stand), Some(new)) = (standing(&first), standing(&again)) {
+        let document = merged(stand, new);
+        let (counts, reasons) = (document.counts(), document.failures());
+        let outcome = if reasons.is_empty() { Outcome::Pass } else { Outcome::Fail };
+        again = Ran { verdict: Verdict { outcome, reasons, counts }, ktap: Some(document), ..again };
+    }
+    if let Some(untested) = untested(&first, &again) {
+        again.verdict.outcome = Outcome::Fail;
+        again.verdict.reasons.push(format!("booted again, it did not test {untested}"));
+        again.late = false;
+    }
+    let mut earlier = first.earlier;
+    earlier.push(Earlier { reasons: first.verdict.reasons, console });
+    Ran { earlier, seconds: first.seconds + again.seconds, ..again }
+}
+
+/// The results of `first`, with those of `again` in the place of their namesakes.
+fn merged(first: &Document, again: &Document) -> Document {
+    let mut document = first.clone();
+    for case in &again.results {
+        match document.results.iter_mut().find(|old| old.name == case.name) {
+            Some(old) => old.clone_from(case),
+            None => document.results.push(case.clone()),
+        }
+    }
+    document
+}
+
+/// What was bad at first and is neither good nor bad now: a skip undoes nothing.
+fn untested(first: &Ran, again: &Ran) -> Option<String> {
+    let mut tested = Vec::new();
+    again.ktap.as_ref()?.for_each(&mut |path, case| {
+        if case.outcome != Outcome::Skip {
+            tested.push(path.to_owned());
+        }
+    });
+    let is_tested = |path: &str| {
+        let part =
+            |other: &String| other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(" / "));
+        tested.iter().any(part)
+    };
+    let mut untested = None;
+    first.ktap.as_ref()?.for_each(&mut |path, case| {
+        if case.outcome.is_bad() && !path.starts_with(UNFINISHED) && !is_tested(path) {
+            untested.get_or_insert_with(|| path.to_owned());
+        }
+    });
+    untested
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::guest::qemu::End;
+    use crate::guest::verdict::{is_late, judge};
+    use crate::ktap::Parser;
+    use crate::suite::SUITE;
+
+    /// Boots of which each prints the next of these texts; how it came out, and how many runs each was given.
+    fn booted(retries: u32, ends: &[(End, &str)]) -> (Ran, Vec<usize>) {
+        let (ends, runs) = (RefCell::new(ends.iter()), RefCell::new(Vec::new()));
+        let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
+        let boot = |payload: &Payload| {
+            let Payload::Suite(given) = payload else { panic!() };
+            runs.borrow_mut().push(given.len());
+            let (end, text) = ends.borrow_mut().next().unwrap();
+            let mut parser = Parser::new();
+            text.lines().for_each(|line| parser.line(line));
+            let document = parser.finish();
+            let verdict = judge(end, &document, None);
+            let late = is_late(end, &document, &verdict);
+            Ok(Ran { verdict, late, seconds: 1.0, ktap: Some(document), ..Ran::default() })
+        };
+        let ran = until_in_time(retries, &payload, &Interrupt::default(), &boot).unwrap();
+        (ran, runs.into_inner())
+    }
+
+    const GOOD: &str = "KTAP version 1\n1..1\nok 1 probe\n";
+    const LATE: &str = "KTAP version 1\n1..3\nok 1 probe\nnot ok 2 node_test --short (rseq debug on) # TIMEOUT 15 s\nok 3 start_test\n";
+    const MENDED: &str = "KTAP version 1\n1..2\nok 1 node_test --short\nok 2 node_test --short (rseq debug on)\n";
+    const LATE_AGAIN: &str = "KTAP version 1\n1..1\nnot ok 1 node_test --short (rseq debug on) # TIMEOUT 15 s\n";
+    const WRONG: &str = "KTAP version 1\n1..1\n# x: 1 lost\nnot ok 1 node_test --short (rseq debug on)\n";
+
+    #[test]
+    fn what_is_good_is_booted_once() {
+        let (ran, runs) = booted(3, &[(End::Done, GOOD)]);
+        assert_eq!((ran.verdict.outcome, runs.len(), ran.earlier.len()), (Outcome::Pass, 1, 0));
+    }
+
+    #[test]
+    fn only_what_was_late_runs_again_and_the_rest_stands() {
+        let (ran, runs) = booted(3, &[(End::Done, LATE), (End::Done, MENDED)]);
+        assert_eq!((ran.verdict.outcome, ran.verdict.reasons.len()), (Outcome::Pass, 0));
+        assert_eq!((ran.verdict.counts.passed, ran.verdict.counts.failed), (4, 0));
+        assert_eq!(ran.earlier[0].reasons, ["1 of 3 results failed", "node_test --short (rseq debug on): 15 s"]);
+        assert_eq!((runs.len(), runs[1], ran.seconds), (2, 1, 2.0));
+    }
+
+    #[test]
+    fn what_stays_late_is_a_failure_and_so_is_the_first_without_retries() {
+        let (ran, runs) = booted(2, &[(End::Done, LATE), (End::Done, LATE_AGAIN), (End::Done, LATE_AGAIN)]);
+        assert_eq!((ran.verdict.outcome, ran.earlier.len(), runs[2]), (Outcome::Fail, 2, 1));
+        assert_eq!((ran.verdict.counts.passed, ran.verdict.counts.failed), (2, 1));
+        assert_eq!(booted(0, &[(End::Done, LATE)]).0.verdict.outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_booted_again() {
+        let both =
+            format!("KTAP version 1\n1..2\nnot ok 1 a\n{}", LATE_AGAIN.lines().last().unwrap().replace("ok 1", "ok 2"));
+        let missing = LATE_AGAIN.replace("1..1", "1..2");
+        for end in [
+            (End::Done, WRONG),
+            (End::Done, &*both),
+            (End::Done, &*missing),
+            (End::Panic("x".into()), GOOD),
+            (End::Gone("1".into()), GOOD),
+        ] {
+            let (ran, runs) = booted(3, &[end]);
+            assert_eq!((ran.verdict.outcome, runs.len()), (Outcome::Fail, 1));
+        }
+        let (ran, runs) = booted(3, &[(End::Done, LATE), (End::Done, WRONG)]);
+        assert_eq!((ran.verdict.outcome, runs.len()), (Outcome::Fail, 2));
+    }
+
+    #[test]
+    fn a_guest_that_was_cut_off_starts_over_unless_something_was_wrong() {
+        let hung = End::Silent(std::time::Duration::from_secs(90));
+        let (ran, runs) = booted(1, &[(hung.clone(), LATE), (End::Done, LATE_PASSED)]);
+        assert_eq!((ran.verdict.outcome, ran.verdict.counts.passed), (Outcome::Pass, 3));
+        assert!(runs[0] == runs[1] && ran.earlier[0].reasons[0].starts_with("silent for 90 s"));
+        assert_eq!(booted(1, &[(hung.clone(), ""), (hung.clone(), "")]).0.verdict.outcome, Outcome::Fail);
+        assert_eq!(booted(1, &[(hung.clone(), WRONG)]).1.len(), 1);
+        let part = "KTAP version 1\n1..2\nok 1 probe\n  KTAP version 1\n  1..2\n  ok 1 a\n";
+        assert_eq!(booted(1, &[(hung.clone(), part), (End::Done, GOOD)]).0.verdict.outcome, Outcome::Pass);
+        let wrong = format!("{part}  not ok 2 b\n");
+        assert_eq!(booted(1, &[(hung, &wrong)]).1.len(), 1);
+    }
+
+    const LATE_PASSED: &str =
+        "KTAP version 1\n1..3\nok 1 probe\nok 2 node_test --short (rseq debug on)\nok 3 start_test\n";
+
+    #[test]
+    fn a_skip_does_not_undo_a_failure() {
+        let skipped =
+            "KTAP version 1\n1..2\nok 1 node_test --short (rseq debug on) # SKIP none\nok 2 node_test --short\n";
+        let (ran, _) = booted(1, &[(End::Done, LATE), (End::Done, skipped)]);
+        assert_eq!(ran.verdict.outcome, Outcome::Fail, "{:?}", ran.verdict);
+        assert_eq!(ran.verdict.reasons, ["booted again, it did not test node_test --short (rseq debug on)"]);
+    }
+
+    #[test]
+    fn a_late_result_that_did_not_run_again_stays_bad() {
+        let other = LATE_AGAIN.replace("1..1", "1..2") + "not ok 2 a name that was cut # TIMEOUT 1 s\n";
+        let (ran, _) = booted(1, &[(End::Done, &other), (End::Done, MENDED)]);
+        assert_eq!((ran.verdict.outcome, ran.verdict.counts.failed), (Outcome::Fail, 1));
+        assert_eq!(ran.verdict.reasons, ["1 of 3 results failed", "a name that was cut: 1 s"]);
+    }
+}

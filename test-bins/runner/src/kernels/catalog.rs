@@ -1,0 +1,278 @@
+//! The one table of machines and kernels: what QEMU emulates, and which Debian suites hold kernels for it.
+//!
+//! A kernel is named by the first two numbers of its version; the newest package that carries them is taken at `fetch`.
+//! Adding a kernel is one line here, adding an architecture one [`Machine`].
+
+use super::machine::{Initramfs, Machine, Numa, Target};
+
+/// Kernel versions and the suites that hold them, tried in order.
+pub type Kernels = &'static [(&'static str, &'static [&'static str])];
+
+const BOOKWORM: &[&str] = &["bookworm"];
+const BOOKWORM_BACKPORTS: &[&str] = &["bookworm-backports"];
+const TRIXIE: &[&str] = &["trixie", "bookworm-backports"];
+const TRIXIE_BACKPORTS: &[&str] = &["trixie-backports"];
+const NEWEST: &[&str] = &["sid", "forky"];
+
+/// What Debian has for its two big architectures.
+const MANY: Kernels = &[
+    ("6.1", BOOKWORM),
+    ("6.12", TRIXIE),
+    ("6.16", TRIXIE_BACKPORTS),
+    ("6.17", TRIXIE_BACKPORTS),
+    ("6.18", TRIXIE_BACKPORTS),
+    ("6.19", TRIXIE_BACKPORTS),
+    ("7.0", TRIXIE_BACKPORTS),
+    ("7.1", TRIXIE_BACKPORTS),
+    ("7.2", &["trixie-backports", "sid", "forky"]),
+    ("7.3", &["trixie-backports", "sid", "forky"]),
+];
+/// One kernel of each Debian release.
+const STABLE: Kernels = &[("6.1", BOOKWORM), ("6.12", TRIXIE), ("7.2", NEWEST)];
+/// The last suites with these boards.
+const MIPS: Kernels = &[("6.1", BOOKWORM), ("6.12", BOOKWORM_BACKPORTS)];
+
+const X86_64: Target = Target::new("x86_64", "x86_64-unknown-linux-gnu");
+const I686: Target = Target::new("i686", "i686-unknown-linux-gnu");
+const AARCH64: Target = Target::new("aarch64", "aarch64-unknown-linux-gnu");
+const ARMV7: Target = Target::new("armv7", "armv7-unknown-linux-gnueabihf");
+const RISCV64: Target = Target::new("riscv64", "riscv64gc-unknown-linux-gnu");
+const S390X: Target = Target::new("s390x", "s390x-unknown-linux-gnu");
+const POWERPC64LE: Target = Target::new("powerpc64le", "powerpc64le-unknown-linux-gnu");
+const LOONGARCH64: Target = Target::new("loongarch64", "loongarch64-unknown-linux-gnu");
+const MIPS64EL: Target = Target::new("mips64el", "mips64el-unknown-linux-gnuabi64");
+const MIPS64R6EL: Target = Target::new("mips64r6el", "mipsisa64r6el-unknown-linux-gnuabi64");
+
+/// What most machines have; the table below states the differences.
+const MACHINE: Machine = Machine {
+    name: "",
+    debian: "",
+    flavour: "",
+    qemu: "",
+    package: "",
+    board: &[],
+    kvm_board: &[],
+    device_tree: "",
+    initramfs: Initramfs::Board,
+    console: "ttyS0",
+    append: "",
+    memory: 512,
+    max_cpus: 8,
+    gives_way: false,
+    numa: Numa::Cpus,
+    hotplug_threads: 8,
+    generic_entry: true,
+    modules: &[],
+    targets: &[],
+    kernels: STABLE,
+};
+
+/// Every machine; a machine's own target stands first, then the 32-bit ones that its kernels run too.
+pub const MACHINES: &[Machine] = &[
+    Machine {
+        name: "x86_64",
+        debian: "amd64",
+        flavour: "cloud-amd64",
+        qemu: "qemu-system-x86_64",
+        package: "qemu-system-x86",
+        board: &["-M", "q35", "-cpu", "max"],
+        modules: &["irqbypass", "kvm", "kvm-amd"],
+        gives_way: true,
+        targets: &[X86_64, I686],
+        kernels: MANY,
+        ..MACHINE
+    },
+    Machine {
+        name: "i686",
+        debian: "i386",
+        flavour: "686-pae",
+        qemu: "qemu-system-i386",
+        package: "qemu-system-x86",
+        board: &["-M", "q35", "-cpu", "max"],
+        modules: &["irqbypass", "kvm", "kvm-amd"],
+        numa: Numa::None,
+        gives_way: true,
+        targets: &[I686],
+        kernels: &[("6.1", BOOKWORM), ("6.5", BOOKWORM_BACKPORTS)],
+        ..MACHINE
+    },
+    Machine {
+        name: "aarch64",
+        debian: "arm64",
+        flavour: "cloud-arm64",
+        qemu: "qemu-system-aarch64",
+        package: "qemu-system-arm",
+        board: &["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
+        kvm_board: &["-M", "virt,gic-version=3,virtualization=on", "-cpu", "max,pauth-impdef=on"],
+        console: "ttyAMA0",
+        gives_way: true,
+        targets: &[AARCH64, ARMV7],
+        kernels: MANY,
+        ..MACHINE
+    },
+    Machine {
+        name: "armv7",
+        debian: "armhf",
+        flavour: "armmp-lpae",
+        qemu: "qemu-system-arm",
+        package: "qemu-system-arm",
+        board: &["-M", "virt", "-cpu", "cortex-a15"],
+        console: "ttyAMA0",
+        numa: Numa::None,
+        generic_entry: false,
+        targets: &[ARMV7],
+        ..MACHINE
+    },
+    Machine {
+        name: "riscv64",
+        debian: "riscv64",
+        flavour: "riscv64",
+        qemu: "qemu-system-riscv64",
+        package: "qemu-system-riscv",
+        board: &["-M", "virt", "-cpu", "rv64"],
+        modules: &["irqbypass", "kvm"],
+        targets: &[RISCV64],
+        kernels: &[("6.12", &["trixie"]), ("7.2", NEWEST)],
+        ..MACHINE
+    },
+    Machine {
+        name: "s390x",
+        debian: "s390x",
+        flavour: "s390x",
+        qemu: "qemu-system-s390x",
+        package: "qemu-system-s390x",
+        board: &["-M", "s390-ccw-virtio", "-cpu", "max"],
+        console: "ttysclp0",
+        numa: Numa::None,
+        // SIGP to a third CPU waits for one that waits for all of them.
+        hotplug_threads: 2,
+        gives_way: true,
+        targets: &[S390X],
+        ..MACHINE
+    },
+    Machine {
+        name: "powerpc64le",
+        debian: "ppc64el",
+        flavour: "powerpc64le",
+        qemu: "qemu-system-ppc64",
+        package: "qemu-system-ppc",
+        board: &["-M", "pseries", "-cpu", "power9"],
+        kvm_board: &["-M", "pseries,cap-nested-hv=on", "-cpu", "power9"],
+        console: "hvc0",
+        memory: 1024,
+        modules: &["kvm", "kvm-hv"],
+        gives_way: true,
+        targets: &[POWERPC64LE],
+        ..MACHINE
+    },
+    Machine {
+        name: "powerpc64le-64k",
+        debian: "ppc64el",
+        flavour: "powerpc64le-64k",
+        qemu: "qemu-system-ppc64",
+        package: "qemu-system-ppc",
+        board: &["-M", "pseries", "-cpu", "power9"],
+        console: "hvc0",
+        memory: 1024,
+        gives_way: true,
+        targets: &[POWERPC64LE],
+        kernels: &[("6.12", BOOKWORM_BACKPORTS), ("7.2", NEWEST)],
+        ..MACHINE
+    },
+    Machine {
+        name: "loongarch64",
+        debian: "loong64",
+        flavour: "loong64",
+        qemu: "qemu-system-loongarch64",
+        package: "qemu-system-misc",
+        board: &["-M", "virt", "-cpu", "max"],
+        append: "initcall_blacklist=i8042_init",
+        memory: 1024,
+        targets: &[LOONGARCH64],
+        kernels: &[("7.2", NEWEST)],
+        ..MACHINE
+    },
+    Machine {
+        name: "mips64el",
+        debian: "mips64el",
+        flavour: "5kc-malta",
+        qemu: "qemu-system-mips64el",
+        package: "qemu-system-mips",
+        board: &["-M", "malta", "-cpu", "MIPS64R2-generic"],
+        // Moved by KASLR, 6.12 oopses when a system call meets a bad address.
+        append: "nokaslr",
+        max_cpus: 1,
+        numa: Numa::None,
+        targets: &[MIPS64EL],
+        kernels: MIPS,
+        ..MACHINE
+    },
+    Machine {
+        name: "mips64el-loongson3",
+        debian: "mips64el",
+        flavour: "loongson-3",
+        qemu: "qemu-system-mips64el",
+        package: "qemu-system-mips",
+        board: &["-M", "loongson3-virt", "-cpu", "Loongson-3A4000"],
+        append: "nokaslr",
+        memory: 1024,
+        max_cpus: 1,
+        numa: Numa::None,
+        targets: &[MIPS64EL],
+        kernels: MIPS,
+        ..MACHINE
+    },
+    Machine {
+        name: "mips64r6el",
+        debian: "mips64el",
+        flavour: "mips64r6el",
+        qemu: "qemu-system-mips64el",
+        package: "qemu-system-mips",
+        board: &["-M", "boston", "-cpu", "I6500"],
+        device_tree: "boston.dtb",
+        initramfs: Initramfs::At(0x0800_0000),
+        append: "nokaslr",
+        memory: 1024,
+        numa: Numa::None,
+        // A timer that was masked after it had expired interrupts without end.
+        hotplug_threads: 1,
+        targets: &[MIPS64R6EL],
+        kernels: &[("6.12", BOOKWORM_BACKPORTS)],
+        ..MACHINE
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::kernels::version::Version;
+
+    #[test]
+    fn names_are_unique_and_every_machine_is_whole() {
+        let names: BTreeSet<_> = MACHINES.iter().map(|machine| machine.name).collect();
+        assert_eq!(names.len(), MACHINES.len());
+        for machine in MACHINES {
+            let texts = [machine.debian, machine.flavour, machine.qemu, machine.package, machine.console];
+            assert!(texts.iter().all(|text| !text.is_empty()), "{}", machine.name);
+            assert!(!machine.targets.is_empty() && !machine.kernels.is_empty(), "{}", machine.name);
+            assert!(machine.kernels.iter().all(|(_, suites)| !suites.is_empty()), "{}", machine.name);
+        }
+    }
+
+    #[test]
+    fn kernels_ascend_and_name_no_full_version() {
+        for machine in MACHINES {
+            let versions: Vec<_> = machine.kernels.iter().map(|(version, _)| Version::of(version)).collect();
+            assert!(versions.windows(2).all(|pair| pair[0] < pair[1]), "{}", machine.name);
+            assert!(machine.kernels.iter().all(|(version, _)| version.matches('.').count() == 1), "{}", machine.name);
+        }
+    }
+
+    #[test]
+    fn nine_architectures_are_there_and_a_second_mips() {
+        let rust: BTreeSet<_> = MACHINES.iter().map(|machine| machine.targets[0].triple).collect();
+        assert_eq!(rust.len(), 10);
+    }
+}

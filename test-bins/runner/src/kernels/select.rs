@@ -1,0 +1,197 @@
+//! From `--arch` and `--kernel` to machines, rows and kernels.
+
+use std::collections::BTreeSet;
+
+use super::catalog::MACHINES;
+use super::machine::{Machine, Target};
+use super::recipe::RECIPES;
+use crate::cmd::Choice;
+
+const NEWEST: &str = "newest";
+
+/// A kernel of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// What it boots on.
+    pub machine: &'static Machine,
+    /// The first two numbers of its version.
+    pub line: &'static str,
+    /// The suites to look in; none where it is built here.
+    pub suites: &'static [&'static str],
+}
+
+impl Wanted {
+    /// Whether no suite has it: such a kernel is chosen by its name alone.
+    pub fn is_built(&self) -> bool {
+        self.suites.is_empty()
+    }
+
+    /// The command that gets it.
+    pub fn command(&self) -> String {
+        match self.is_built() {
+            true => format!("cargo run --release -- kernel {}", self.line),
+            false => format!("cargo run --release -- fetch --arch {} --kernel {}", self.machine.name, self.line),
+        }
+    }
+}
+
+/// Binaries of one kind on one kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    /// The binaries' target.
+    pub target: Target,
+    /// The kernel.
+    pub on: Wanted,
+}
+
+impl Cell {
+    /// The name of its row.
+    pub fn row(&self) -> String {
+        match (self.target == self.on.machine.targets[0], self.target.name) {
+            (true, _) => self.on.machine.name.to_owned(),
+            (false, target) => format!("{target} on {}", self.on.machine.name),
+        }
+    }
+
+    /// Its name in lists.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.row(), self.on.line)
+    }
+
+    /// A name for its files.
+    pub fn slug(&self) -> String {
+        self.name().replace(' ', "-")
+    }
+}
+
+/// The kernels that the choice means, each once.
+pub fn kernels(choice: &Choice) -> Result<Vec<Wanted>, String> {
+    let mut seen = BTreeSet::new();
+    let cells = cells(choice)?;
+    Ok(cells.into_iter().map(|cell| cell.on).filter(|on| seen.insert((on.machine.name, on.line))).collect())
+}
+
+/// The cells that the choice means, in the table's order.
+pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
+    check(choice)?;
+    let all = MACHINES.iter().flat_map(of_machine);
+    let product = choice.cell.is_empty() || !choice.arch.is_empty() || !choice.kernel.is_empty();
+    let chosen = |cell: &Cell| product && is_arch(choice, cell) && is_kernel(choice, cell);
+    Ok(all.filter(|cell| chosen(cell) || is_named(choice, cell)).collect())
+}
+
+impl Choice {
+    /// Whether nothing was chosen, which means all.
+    pub fn is_empty(&self) -> bool {
+        self.arch.is_empty() && self.kernel.is_empty() && self.cell.is_empty()
+    }
+}
+
+fn of_machine(machine: &'static Machine) -> impl Iterator<Item = Cell> {
+    let fetched = machine.kernels.iter().map(|&(line, suites)| Wanted { machine, line, suites });
+    let built = RECIPES.iter().filter(|recipe| recipe.machine == machine.name);
+    let built = built.map(|recipe| Wanted { machine, line: recipe.line, suites: &[] });
+    let wanted: Vec<_> = fetched.chain(built).collect();
+    machine.targets.iter().flat_map(move |&target| wanted.clone().into_iter().map(move |on| Cell { target, on }))
+}
+
+fn is_arch(choice: &Choice, cell: &Cell) -> bool {
+    choice.arch.is_empty() || choice.arch.iter().any(|name| *name == cell.target.name || *name == cell.row())
+}
+
+fn is_kernel(choice: &Choice, cell: &Cell) -> bool {
+    let newest = cell.on.machine.kernels.last().is_some_and(|(line, _)| *line == cell.on.line);
+    let all = choice.kernel.is_empty() && !cell.on.is_built();
+    all || choice.kernel.iter().any(|name| name == cell.on.line || (newest && name == NEWEST))
+}
+
+fn is_named(choice: &Choice, cell: &Cell) -> bool {
+    choice.cell.contains(&cell.name())
+}
+
+fn check(choice: &Choice) -> Result<(), String> {
+    let rows: BTreeSet<_> =
+        MACHINES.iter().flat_map(of_machine).flat_map(|cell| [cell.row(), cell.target.name.into()]).collect();
+    if let Some(name) = choice.arch.iter().find(|name| !rows.contains(*name)) {
+        let names: Vec<_> = rows.iter().filter(|row| !row.contains(' ')).map(String::as_str).collect();
+        return Err(format!("no architecture is called '{name}': there are {}", names.join(", ")));
+    }
+    let lines: BTreeSet<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.on.line).collect();
+    if let Some(name) = choice.kernel.iter().find(|name| *name != NEWEST && !lines.contains(name.as_str())) {
+        let lines: Vec<_> = lines.iter().copied().collect();
+        return Err(format!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", ")));
+    }
+    let cells: Vec<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.name()).collect();
+    if let Some(name) = choice.cell.iter().find(|name| !cells.contains(name)) {
+        return Err(format!("no cell is called '{name}': `boot --all --list` shows all"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(arch: &[&str], kernel: &[&str]) -> Result<Vec<String>, String> {
+        let words = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let choice = Choice { arch: words(arch), kernel: words(kernel), cell: Vec::new() };
+        Ok(cells(&choice)?.iter().map(Cell::slug).collect())
+    }
+
+    #[test]
+    fn nothing_chosen_means_all_and_all_are_many() {
+        let all = chosen(&[], &[]).unwrap();
+        assert!(all.len() >= 50, "{}", all.len());
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn an_architecture_means_its_binaries_wherever_they_run() {
+        assert_eq!(chosen(&["i686"], &["6.1"]).unwrap(), ["i686-on-x86_64-6.1", "i686-6.1"]);
+        assert_eq!(chosen(&["x86_64"], &["6.1", "7.3"]).unwrap(), ["x86_64-6.1", "x86_64-7.3"]);
+        assert_eq!(chosen(&["armv7 on aarch64"], &["7.3"]).unwrap(), ["armv7-on-aarch64-7.3"]);
+    }
+
+    #[test]
+    fn newest_is_each_machines_own() {
+        assert_eq!(chosen(&["mips64el"], &["newest"]).unwrap(), ["mips64el-6.12", "mips64el-loongson3-6.12"]);
+        assert_eq!(chosen(&["s390x"], &["newest"]).unwrap(), ["s390x-7.2"]);
+    }
+
+    #[test]
+    fn named_cells_stand_alone_or_come_on_top() {
+        let named = |kernel: &[&str]| {
+            let cell = ["s390x 7.2", "i686 on x86_64 6.1"].map(str::to_owned).to_vec();
+            let kernel = kernel.iter().map(|&line| line.to_owned()).collect();
+            cells(&Choice { kernel, cell, ..Choice::default() }).unwrap().iter().map(Cell::name).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), ["i686 on x86_64 6.1", "s390x 7.2"]);
+        assert_eq!(named(&["6.5"]), ["i686 on x86_64 6.1", "i686 6.5", "s390x 7.2"]);
+        let unknown = Choice { cell: vec!["s390x 2.4".into()], ..Choice::default() };
+        assert!(cells(&unknown).unwrap_err().contains("'s390x 2.4'"));
+    }
+
+    #[test]
+    fn what_is_built_is_chosen_by_name_alone() {
+        assert_eq!(chosen(&["x86_64"], &["7.2-slice"]).unwrap(), ["x86_64-7.2-slice"]);
+        for kernels in [&[][..], &["newest"], &["7.2"]] {
+            assert!(chosen(&[], kernels).unwrap().iter().all(|cell| !cell.ends_with("slice")), "{kernels:?}");
+        }
+        let choice = Choice { kernel: vec!["7.2-slice".into()], arch: vec!["x86_64".into()], ..Choice::default() };
+        let built = kernels(&choice).unwrap();
+        assert_eq!(built[0].command(), "cargo run --release -- kernel 7.2-slice");
+    }
+
+    #[test]
+    fn kernels_are_listed_once() {
+        let choice =
+            Choice { arch: vec!["x86_64".into(), "i686".into()], kernel: vec!["7.3".into()], ..Choice::default() };
+        assert_eq!(kernels(&choice).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn unknown_names_get_the_list() {
+        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, armv7,"));
+        assert!(chosen(&[], &["2.4"]).unwrap_err().contains("6.12"));
+    }
+}

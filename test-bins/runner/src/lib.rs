@@ -1,0 +1,29 @@
+//! Builds the static rseq suite, runs it on this machine's kernel and reports; boots it on others.
+//!
+//! | room | for |
+//! |---|---|
+//! | `cmd` | the command line: one file a subcommand |
+//! | `suite` | the one table of tests |
+//! | `native` | runs on this machine |
+//! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
+//! | `build` | binaries for this machine and others, and the check of their critical sections |
+//! | `guest` | boots under QEMU, and what became of them |
+//! | `report`, `ktap` | what people and programs get to see, and what tests print |
+//! | `bench`, `c` | the benchmarks of the per-CPU types, and the C library |
+#![cfg(target_os = "linux")]
+
+mod bench;
+mod build;
+mod c;
+mod cmd;
+mod guest;
+mod interrupt;
+mod kernels;
+mod ktap;
+mod native;
+mod report;
+mod suite;
+mod workspace;
+
+pub use cmd::main;
+pub use guest::capacity;

@@ -1,0 +1,184 @@
+//! What is shown at the end: architectures down, kernels across.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::guest::cell::Ran;
+use crate::kernels::version::Version;
+use crate::ktap::{Counts, Outcome};
+
+/// Prints the matrix, what failed, and why things were skipped.
+pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    table(out, cells)?;
+    cpus(out, cells)?;
+    failures(out, cells)?;
+    unsteady(out, cells)?;
+    reasons(out, cells, "failed as expected", Outcome::Xfail)?;
+    reasons(out, cells, "skipped", Outcome::Skip)?;
+    let mut counts = Counts::default();
+    cells.iter().for_each(|ran| counts.merge(ran.verdict.counts));
+    let of = |outcome| cells.iter().filter(|ran| ran.verdict.outcome == outcome).count();
+    let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
+    let unsteady = match cells.iter().filter(|ran| ran.is_unsteady()).count() {
+        0 => String::new(),
+        count => format!(" ({count} unsteady)"),
+    };
+    writeln!(out, "\n{} cells: {passed} passed{unsteady}, {failed} failed, {skipped} skipped", cells.len())?;
+    let Counts { passed, failed, skipped, xfailed, xpassed } = counts;
+    writeln!(
+        out,
+        "results: {passed} passed, {} failed, {skipped} skipped, {xfailed} failed as expected",
+        failed + xpassed
+    )
+}
+
+fn table(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    let mut lines: Vec<_> = cells.iter().map(|ran| ran.line.as_str()).collect();
+    lines.sort_by_key(|line| (Version::of(line), *line));
+    lines.dedup();
+    let mut rows: Vec<&str> = Vec::new();
+    for ran in cells {
+        if !rows.contains(&ran.row.as_str()) {
+            rows.push(&ran.row);
+        }
+    }
+    let first = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+    let at = |row: &str, line: &str| {
+        cells.iter().find(|ran| ran.row == row && ran.line == line).map(mark).unwrap_or_default()
+    };
+    let wide = |line: &str| rows.iter().map(|row| at(row, line).len()).chain([line.len()]).max().unwrap_or_default();
+    let columns: Vec<_> = lines.iter().map(|line| (*line, wide(line))).collect();
+    writeln!(out, "passed/failed/skipped in each cell; 'skip': not run\n")?;
+    let heads = columns.iter().map(|(line, width)| format!("  {line:>width$}"));
+    writeln!(out, "{:first$}{}", "", heads.collect::<String>())?;
+    for row in rows {
+        let marks = columns.iter().map(|(line, width)| format!("  {:>width$}", at(row, line)));
+        writeln!(out, "{}", format!("{row:first$}{}", marks.collect::<String>()).trim_end())?;
+    }
+    Ok(())
+}
+
+fn mark(ran: &Ran) -> String {
+    let Counts { passed, failed, skipped, xfailed, xpassed } = ran.verdict.counts;
+    match ran.verdict.outcome {
+        Outcome::Skip if ran.verdict.counts.total() == 0 => "skip".into(),
+        Outcome::Fail if failed + xpassed == 0 => "FAIL".into(),
+        _ => format!("{}/{}/{skipped}", passed + xfailed, failed + xpassed),
+    }
+}
+
+/// How many CPUs the guests had, and which of them had fewer.
+fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    let mut rows: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+    for ran in cells {
+        let rows = rows.entry(ran.cpus).or_default();
+        if !rows.contains(&ran.row.as_str()) {
+            rows.push(&ran.row);
+        }
+    }
+    let Some((most, _)) = rows.pop_last() else { return Ok(()) };
+    let fewer = rows.iter().rev().map(|(count, rows)| format!("; {count} on {}", rows.join(", ")));
+    writeln!(out, "\nCPUs of each guest: {most}{}", fewer.collect::<String>())
+}
+
+fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    for ran in cells.iter().filter(|ran| ran.verdict.outcome.is_bad()) {
+        writeln!(out, "\n{} {} failed:", ran.row, ran.line)?;
+        told(out, &ran.verdict.reasons, ran.log.as_deref())?;
+        earlier(out, ran)?;
+    }
+    Ok(())
+}
+
+/// Which cells took more than one boot.
+fn unsteady(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+    for ran in cells.iter().filter(|ran| ran.is_unsteady()) {
+        writeln!(out, "\n{} {} is unsteady, it passed when booted again:", ran.row, ran.line)?;
+        earlier(out, ran)?;
+    }
+    Ok(())
+}
+
+fn earlier(out: &mut dyn Write, ran: &Ran) -> io::Result<()> {
+    for (number, boot) in ran.earlier.iter().enumerate() {
+        writeln!(out, "  boot {}:", number + 1)?;
+        told(out, &boot.reasons, boot.console.as_deref())?;
+    }
+    Ok(())
+}
+
+fn told(out: &mut dyn Write, reasons: &[String], console: Option<&Path>) -> io::Result<()> {
+    reasons.iter().try_for_each(|reason| writeln!(out, "  {reason}"))?;
+    console.map_or(Ok(()), |console| writeln!(out, "  console: {}", console.display()))
+}
+
+/// Groups the reasons of all results with this outcome, with where each applied.
+fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) -> io::Result<()> {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for ran in cells {
+        let place = format!("{} {}", ran.row, ran.line);
+        if ran.verdict.outcome == outcome && ran.verdict.counts.total() == 0 {
+            for reason in &ran.verdict.reasons {
+                reasons.entry(reason.clone()).or_default().push(place.clone());
+            }
+        }
+        for (reason, count) in ran.reasons(outcome) {
+            reasons.entry(reason).or_default().push(format!("{place} ({count})"));
+        }
+    }
+    if !reasons.is_empty() {
+        writeln!(out, "\n{title}:")?;
+    }
+    for (reason, places) in reasons {
+        writeln!(out, "  {reason}\n    {}", places.join(", "))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::cell::Earlier;
+    use crate::guest::verdict::Verdict;
+
+    fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
+        Ran { row: row.into(), line: line.into(), cpus: if row == "s390x" { 1 } else { 2 }, verdict, ..Ran::default() }
+    }
+
+    fn passed(passed: u64) -> Verdict {
+        Verdict { outcome: Outcome::Pass, reasons: vec![], counts: Counts { passed, skipped: 1, ..Counts::default() } }
+    }
+
+    #[test]
+    fn kernels_stand_across_in_order_and_every_skip_has_its_reason() {
+        let silent = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: Some("first.log".into()) };
+        let cells = [
+            ran("x86_64", "6.12", passed(40)),
+            ran("x86_64", "6.1", Verdict::skipped("not fetched")),
+            ran("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
+            ran("s390x", "6.1", Verdict::skipped("not fetched")),
+            Ran { earlier: vec![silent], ..ran("s390x", "6.12", passed(1)) },
+        ];
+        let mut text = Vec::new();
+        print(&mut text, &cells).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip   1/0/1\n";
+        assert!(text.contains(table), "{text}");
+        assert!(text.contains("\nCPUs of each guest: 2; 1 on s390x\n"), "{text}");
+        assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
+        assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
+        assert!(
+            text.contains(
+                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  console: first.log\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "5 cells: 2 passed (1 unsteady), 1 failed, 2 skipped\nresults: 41 passed, 0 failed, 2 skipped"
+            ),
+            "{text}"
+        );
+    }
+}

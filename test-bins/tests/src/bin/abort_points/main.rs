@@ -1,0 +1,72 @@
+//! Every abort point, forced: at each instruction of each critical section of `rseq-core`, from the first that arms it to the
+//! one behind the commit, a breakpoint makes the kernel look at the thread exactly there, once and twice in an operation.
+//!
+//! The sections are those of this file's own `__rseq_cs`. One that no case runs is a failure.
+#![no_std]
+#![no_main]
+// Assembly for MIPS is unstable Rust.
+#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
+
+mod controls;
+mod steps;
+
+use harness::args::Args;
+use harness::forced::claims::{By, Claims};
+use harness::forced::scene::Stage;
+use harness::forced::{self, operations};
+use harness::ktap::{Suite, Verdict};
+use harness::{ensure, fail, program};
+use rseq_core::{Area, ByCpu, OwnArea, Registration, Token};
+use rseq_rt::process::ExitCode;
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "abort_points: an abort forced at every instruction of every section\n\
+usage: abort_points [--legacy]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
+    if let Some(option) = args.next_option() {
+        args.unknown(option);
+    }
+    let (token, stage) = match forced::prepare() {
+        Ok(prepared) => prepared,
+        Err(unmet) => return Suite::cannot_start(unmet),
+    };
+    let mut suite = Suite::new((4 * operations::OPERATIONS + steps::STEPS) as u32 + controls::CONTROLS + 3);
+    let mut claims = Claims::default();
+    suite.report(format_args!("a thread that changes its CPU"), stage.needs_two_cpus());
+    suite.report(format_args!("every operation has a case"), have_cases());
+    by_index(&mut suite, &stage, &mut claims, token, "own area");
+    // The text of a step is one for both areas and indexes, which the operations have shown.
+    By { stage: &stage, name: "cpu_id", area: "own area" }.all(&mut suite, &mut claims, Some(token), steps::steps());
+    match Registration::adopt() {
+        Ok(adopted) => by_index(&mut suite, &stage, &mut claims, adopted.token(), "adopted area"),
+        Err(error) => suite.report(format_args!("adopted area"), Err(fail!("{error}"))),
+    }
+    controls::run(&mut suite, &stage, token, &mut |section| {
+        claims.take(section);
+    });
+    claims.note();
+    suite.report(format_args!("every section of this file has a case"), claims.are_all(token.by_mm_cid().is_some()));
+    suite.finish()
+}
+
+fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, token: Token<'r, A>, area: &str) {
+    By { stage, name: "cpu_id", area }.all(suite, claims, Some(token), operations::operations());
+    By { stage, name: "mm_cid", area }.all(suite, claims, token.by_mm_cid(), operations::operations());
+}
+
+/// The sections of an operation that nobody calls are in no binary, so that nobody would miss them there.
+fn have_cases() -> Verdict {
+    let cases = || operations::operations::<OwnArea, ByCpu>().into_iter().chain(steps::steps());
+    let has_none = |name: &&str| cases().all(|case| case.operation() != *name);
+    let orphan = operations::names().chain(steps::names()).find(has_none);
+    ensure!(orphan.is_none(), "none for {}", orphan.unwrap_or(""));
+    Ok(())
+}

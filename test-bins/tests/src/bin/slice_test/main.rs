@@ -1,0 +1,119 @@
+//! The time slice extension: its system calls, and requests, grants, yields and expiry on a CPU that is shared.
+//!
+//! The kernel has it since 7.0, if it is built with `CONFIG_RSEQ_SLICE_EXTENSION`. Where it is not there, what a kernel
+//! without it has to answer is tested, and the rest is skipped. The expectations are those of `kernel/rseq.c`.
+#![no_std]
+#![no_main]
+
+mod calls;
+mod grants;
+mod inside;
+mod share;
+mod tally;
+
+use harness::args::Args;
+use harness::index::Here;
+use harness::ktap::{Reason, Suite, Verdict};
+use harness::slices::{Counts, LONGEST, Length};
+use harness::sys::time::{MILLISECOND, SECOND};
+use harness::text::Text;
+use harness::{note, program, registration, skip};
+use rseq_core::sys::{SliceError, SliceState, set_slice_extension, slice_extension};
+use rseq_core::{Mode, sys::Errno};
+use rseq_rt::process::ExitCode;
+
+use share::{Share, on_shared_cpu};
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "slice_test: time slice extensions\n\
+usage: slice_test [--short] [--seconds N]\n\
+  --short      brief loops, for emulated machines\n\
+  --seconds N  the time of each of the three loops (default: 3; short: 0.7)\n\
+exit codes: 0 pass, 1 fail, 2 expected failure, 4 skip, 64 usage";
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    let (mut nanoseconds, mut args) = (3 * SECOND, Args::new(rseq_rt::env::args().skip(1), USAGE));
+    while let Some(option) = args.next_option() {
+        match option {
+            "--short" => nanoseconds = 700 * MILLISECOND,
+            "--seconds" => nanoseconds = u64::from(args.number(option, 1..=600)) * SECOND,
+            other => args.unknown(other),
+        }
+    }
+    let token = match registration::token() {
+        Ok(token) => token,
+        Err(unmet) => return Suite::cannot_start(unmet),
+    };
+    let mut suite = Suite::new(9);
+    let (lacking, length, before) = (lacking(), longest(), Counts::read());
+    suite.group("system calls", calls::COUNT, &mut |suite| calls::run(suite, token, lacking));
+    match lacking {
+        None => on_a_shared_cpu(&mut suite, token, nanoseconds, before),
+        Some(why) => {
+            NAMES.iter().for_each(|name| suite.report(format_args!("{name}"), Err(skip!("{why}"))));
+        }
+    }
+    drop(length);
+    suite.finish()
+}
+
+/// The tests that need the extension.
+const NAMES: [&str; 8] = [
+    "a grant keeps the CPU until it is yielded",
+    "dropping a guard yields",
+    "a grant runs out",
+    "another system call gives the grant up",
+    "an inner guard leaves the grant alone, in a signal handler too",
+    "a system call inside of a request, rseq debugging off",
+    "a system call inside of a request, rseq debugging on",
+    "requests without end",
+];
+
+fn on_a_shared_cpu(suite: &mut Suite, token: Here, nanoseconds: u64, before: Result<Counts, Errno>) {
+    let tests: [fn(&Share<'_>) -> Verdict; 7] = [
+        grants::yielded,
+        grants::dropped,
+        grants::expired,
+        grants::aborted,
+        inside::nested,
+        |share| inside::system_call(share, false),
+        |share| inside::system_call(share, true),
+    ];
+    for (name, test) in NAMES.iter().zip(tests) {
+        suite.test(name, &mut || on_shared_cpu(token, &mut |share| test(share)));
+    }
+    suite.test(NAMES[7], &mut || tally::loops(token, nanoseconds, before));
+}
+
+/// Why this thread cannot have the extension, if it cannot.
+fn lacking() -> Option<Reason> {
+    let there = slice_extension();
+    let set = set_slice_extension(SliceState::Enabled);
+    let error = there.err().or(set.err())?;
+    let legacy = rseq_rt::registration() == Ok(Mode::Legacy);
+    Some(match error {
+        SliceError::NoExtension => Text::of(format_args!("this kernel has no time slice extension (Linux 7.0)")),
+        SliceError::NotSupported if there.is_err() => {
+            Text::of(format_args!("this kernel is built without CONFIG_RSEQ_SLICE_EXTENSION"))
+        }
+        SliceError::NotSupported if legacy => Text::of(format_args!("this program is registered with 32 bytes")),
+        SliceError::NotSupported => Text::of(format_args!("switched off at boot (rseq_slice_ext=0)")),
+        other => Text::of(format_args!("prctl: {}", other.errno())),
+    })
+}
+
+/// Makes extensions as long as the kernel allows, for as long as the value lives: 5 microseconds run out before an emulated
+/// machine has come back from its interrupt.
+fn longest() -> Option<Length> {
+    let length = Length::open().map_err(|errno| note!("rseq/slice_ext_nsec stays as it is: {errno}")).ok()?;
+    match length.set(LONGEST).and_then(|()| length.get()) {
+        Ok(now) => note!("rseq/slice_ext_nsec is {now} instead of {}", length.before()),
+        Err(errno) => note!("rseq/slice_ext_nsec stays {}: {errno}", length.before()),
+    }
+    Some(length)
+}

@@ -1,0 +1,208 @@
+//! Sections in a thread that is not registered, or no longer: each says so, touches nothing, and ends.
+//!
+//! The runtime is told to register nothing (`RSEQ_RT=off`), for which the program executes itself.
+#![no_std]
+#![no_main]
+
+mod refusals;
+mod scene;
+
+use harness::args;
+use harness::index::{ByCpu, ByMmCid, Choice, Here};
+use harness::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use harness::slots::{self, STRIDE};
+use harness::sys::memory::Mapping;
+use harness::sys::process::{Ending, in_child};
+use harness::sys::time::SECOND;
+use harness::{ensure, fail, mode, note, program, registration};
+use rseq_core::ops::librseq;
+use rseq_core::ops::this_cpu;
+use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
+use rseq_core::{Index, OwnArea, RegisterError, Registration, Token, abi, arch};
+use rseq_rt::process::ExitCode;
+
+use scene::Scene;
+
+rseq_rt::entry!(main);
+
+const USAGE: &str = "unregistered_test: sections in threads without a registration\n\
+usage: unregistered_test [--short]\n\
+exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
+
+fn main() -> ExitCode {
+    program::run(body)
+}
+
+fn body() -> u8 {
+    args::only_short(USAGE);
+    if let Err(unmet) = mode::by_hand().and_then(|()| registers()) {
+        return Suite::cannot_start(unmet);
+    }
+    let mut suite = Suite::new(9);
+    note!("registering by hand: {:?}", mode::asked());
+    suite.test("a thread without a registration has no token", &mut no_token);
+    suite.test("nor has a new thread", &mut || in_new_thread(no_token));
+    suite.test("its area holds no CPU and no concurrency ID", &mut area_is_empty);
+    suite.test("nothing can be adopted", &mut nothing_to_adopt);
+    suite.test("by cpu_id, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByCpu>));
+    suite.test("by mm_cid, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByMmCid>));
+    suite.test("after a release nothing is left in the area", &mut || guarded(&mut released_is_empty));
+    suite.test("a thread registers, works and releases by itself", &mut || in_new_thread(by_itself));
+    suite.group("a refusal changes nothing", 8, &mut |suite| {
+        for (name, check) in REFUSALS {
+            suite.test(name, &mut || guarded(&mut || check()));
+        }
+    });
+    suite.finish()
+}
+
+type NamedCheck = (&'static str, fn() -> Verdict);
+
+const REFUSALS: [NamedCheck; 8] = [
+    ("where the program gave the area", refusals::after_at),
+    ("where the own area is registered", refusals::after_own),
+    ("where an unknown owner has registered", refusals::after_others),
+    ("behind a filter", refusals::behind_a_filter),
+    ("nor does another thread change the active size", refusals::active_size_stays),
+    ("a legacy registration first changes no active size", refusals::active_size_in_any_order),
+    ("a flag that the kernel does not know is told", refusals::slice_flag),
+    ("a fallback to 32 bytes is told", refusals::fallback_is_told),
+];
+
+/// Runs `check` in a child that is killed if it spins, and passes on what it says.
+fn guarded(check: &mut dyn FnMut() -> Verdict) -> Verdict {
+    const SKIPPED: u8 = 4;
+    const FAILED: u8 = 1;
+    let memory = Mapping::shared(size_of::<Reason>()).or_fail("shared memory")?;
+    let reason = memory.slot::<Reason>(0).or_fail("room for a reason")?;
+    let tell = |why: Reason, code| {
+        // SAFETY: the mapping has room for a reason, and the parent reads it only after the child's end.
+        unsafe { reason.write(why) };
+        code
+    };
+    let ending = in_child(20 * SECOND, &mut || match check() {
+        Ok(()) => 0,
+        Err(Unmet::Skip(why)) => tell(why, SKIPPED),
+        Err(Unmet::Fail(why) | Unmet::Late(why) | Unmet::Expected(why) | Unmet::Unexpected(why)) => tell(why, FAILED),
+    })
+    .or_fail("fork")?;
+    // SAFETY: a reason, as a child that ends with one of the two codes has left one there.
+    let why = || unsafe { reason.read() };
+    match ending {
+        Ending::Exited(0) => Ok(()),
+        Ending::Exited(SKIPPED) => Err(Unmet::Skip(why())),
+        Ending::Exited(FAILED) => Err(Unmet::Fail(why())),
+        other => Err(fail!("the child: {other}")),
+    }
+}
+
+fn in_new_thread(check: fn() -> Verdict) -> Verdict {
+    rseq_rt::thread::spawn(check).or_fail("a thread")?.join()
+}
+
+fn no_token() -> Verdict {
+    ensure!(rseq_rt::current().is_none(), "current() gives a token");
+    ensure!(OwnArea::current().is_none(), "OwnArea::current() gives a token");
+    Ok(())
+}
+
+/// cpu_id and mm_cid of this thread's own area.
+fn ids() -> (u32, u32) {
+    let area = arch::own_area().as_ptr();
+    // SAFETY: this thread's own area, static thread-local memory; volatile, as the kernel may write it.
+    unsafe { ((&raw const (*area).cpu_id).read_volatile(), (&raw const (*area).mm_cid).read_volatile()) }
+}
+
+fn area_is_empty() -> Verdict {
+    let (cpu_id, mm_cid) = ids();
+    ensure!(cpu_id == abi::CPU_ID_UNINITIALIZED, "cpu_id is {cpu_id}, not -1");
+    ensure!(mm_cid == u32::MAX, "mm_cid is {mm_cid}, not -1");
+    Ok(())
+}
+
+fn nothing_to_adopt() -> Verdict {
+    let adopted = Registration::adopt().map(|_| ());
+    ensure!(adopted == Err(RegisterError::NothingToAdopt), "adopting did not say that there is nothing to adopt");
+    Ok(())
+}
+
+/// Proofs of a registration that has ended, and what `work` did while it lasted.
+fn stale<C: Choice, T>(work: impl FnOnce(Here<C>) -> T) -> Result<(Here<C>, T), Unmet> {
+    // SAFETY: released below, in the same thread.
+    let registration = unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(registration::refused)?;
+    let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
+    let token = C::of(token);
+    let done = token.map(|token| (token, work(token)));
+    registration.release().map_err(|error| fail!("releasing: {error}"))?;
+    done
+}
+
+fn registers() -> Verdict {
+    stale::<ByCpu, _>(|_| ()).map(|_| ())
+}
+
+fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
+    let scene = Scene::new()?;
+    // SAFETY: the only calls.
+    let ((heads, nodes), words) = unsafe { (scene.for_a_pool(), scene.for_a_counter()) };
+    let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
+    let pool = SlotPool::<usize, C, STRIDE>::over(heads, &cpus, nodes).ok().or_fail("a pool")?;
+    let counter = SlotCounter::new(Slots::<C, STRIDE>::new(words, &cpus).ok().or_fail("a counter")?);
+    let (token, item) = stale::<C, _>(|token| pool.pop(token))?;
+    let item = item.ok().flatten().or_fail("a node of the pool")?;
+    let before = scene.fingerprint();
+    aimed(&scene, token)?;
+    below_no_length(&scene, token)?;
+    ensure!(counter.add(token, 1) == Err(IndexError::NotRegistered), "a counter counted");
+    ensure!(matches!(pool.pop(token), Err(IndexError::NotRegistered)), "a pool gave something");
+    let refused = pool.push(token, item).map_err(|(error, _)| error);
+    ensure!(refused == Err(PushError::Index(IndexError::NotRegistered)), "a pool took something");
+    ensure!(scene.fingerprint() == before, "memory was written");
+    Ok(())
+}
+
+/// In each slot: the one of the stale index is among them.
+fn aimed<I: Index>(scene: &Scene, token: Here<I>) -> Verdict {
+    for slot in 0..scene.slots.count() {
+        let word = scene.slots.word(slot).or_fail("a slot")?;
+        // SAFETY: the slot's word.
+        for (name, said) in unsafe { scene.aimed(token, slot, word) } {
+            ensure!(said == Err(librseq::Error::Aborted), "{name} in slot {slot}: {said:?}");
+        }
+    }
+    Ok(())
+}
+
+/// There is a slot before `base`: the -1 of an unregistered thread would be its number.
+fn below_no_length<I: Index>(scene: &Scene, token: Here<I>) -> Verdict {
+    let base = scene.slots.word(1).or_fail("a slot")?;
+    for length in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
+        // SAFETY: the second slot's word.
+        for (name, said) in unsafe { scene.here(token, base, length) } {
+            ensure!(said == Err(this_cpu::Error::OutOfRange), "{name} with a length of {length}: {said:?}");
+        }
+    }
+    Ok(())
+}
+
+fn released_is_empty() -> Verdict {
+    registers()?;
+    area_is_empty()?;
+    no_token()
+}
+
+fn by_itself() -> Verdict {
+    // SAFETY: released below, in the same thread.
+    let registration =
+        unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(|error| fail!("registering: {error}"))?;
+    let slots = slots::Slots::new().or_fail("memory for the slots")?;
+    let token = registration.token();
+    for _ in 0..1000 {
+        // SAFETY: base and count are the slots'.
+        let added = unsafe { this_cpu::add::<STRIDE, OwnArea, ByCpu>(token, slots.base(), slots.count(), 1) };
+        ensure!(added.is_ok(), "a section of a registered thread was turned away");
+    }
+    ensure!(slots.sum() == 1000, "1000 added but {} found", slots.sum());
+    registration.release().map_err(|error| fail!("releasing: {error}"))?;
+    area_is_empty()
+}
