@@ -71,7 +71,7 @@ impl Built {
                     eprintln!("skipped where {mode}: {}: {GIVES_UP}", program.name);
                     continue;
                 }
-                runs.extend(program.arguments.iter().map(|arguments| run(program, arguments, tunable, args)));
+                runs.extend(program.arguments.iter().map(|arguments| guest_run(program, arguments, tunable, args)));
             }
         }
         runs
@@ -82,7 +82,7 @@ impl Built {
     }
 }
 
-fn run(program: &Program, arguments: &[&str], tunable: &str, args: &SuitesArgs) -> Run {
+fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &SuitesArgs) -> Run {
     let mut words = vec![format!("GLIBC_TUNABLES={tunable}"), format!("/bin/{}", program.name)];
     words.extend(arguments.iter().map(|&word| word.to_owned()));
     if program.name.starts_with("param_test") {
@@ -106,7 +106,7 @@ impl Programs for Built {
     }
 
     fn build(&self, target: &Target) -> Result<Binaries, String> {
-        let libraries = library::build_for(&self.root, target, &Compiler::name_for(target))?;
+        let libraries = library::build_for(&self.root, target)?;
         let compiler = Compiler::of_static(target, libraries);
         let folder = self.scratch.join(target.name);
         at(&folder, fs::create_dir_all(&folder))?;

@@ -47,9 +47,8 @@ pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String>
     link(SONAME, &folder.join("librseq.so"))
 }
 
-/// Builds the library of the kernel's flavour for another architecture, with a C compiler of it as the linker of the shared
-/// object; returns the folder of both.
-pub fn build_for(root: &Path, target: &Target, linker: &str) -> Result<PathBuf, String> {
+/// Builds the static library of the kernel's flavour for an architecture; returns its folder.
+pub fn build_for(root: &Path, target: &Target) -> Result<PathBuf, String> {
     let way = toolchain::find(target)?;
     if way == Way::Native {
         let folder = workspace::target_dir(root)?.join("suites/lib");
@@ -58,11 +57,10 @@ pub fn build_for(root: &Path, target: &Target, linker: &str) -> Result<PathBuf, 
     let directory = workspace::target_dir(root)?.join("c-cross");
     let mut cargo = workspace::cargo();
     cargo.args(["rustc", "--release", "--package", "rseq-c", "--features", "kernel"]);
-    cargo.args(["--crate-type", "staticlib", "--crate-type", "cdylib", "--target", target.triple]);
+    cargo.args(["--crate-type", "staticlib", "--target", target.triple]);
     cargo.arg("--manifest-path").arg(root.join("rseq-core/c/Cargo.toml")).arg("--target-dir").arg(&directory);
     way.apply(&mut cargo, "core");
-    let name = target.triple.replace('-', "_").to_uppercase();
-    cargo.env(format!("CARGO_TARGET_{name}_LINKER"), linker).env_remove("RUSTFLAGS");
+    cargo.env_remove("RUSTFLAGS");
     succeed(&mut cargo)?;
     Ok(directory.join(target.triple).join("release"))
 }
