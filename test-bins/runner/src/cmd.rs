@@ -40,3 +40,13 @@ pub fn stop(code: u8, message: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {message}");
     ExitCode::from(code)
 }
+
+/// The arguments of `suites --kernel-source` with these words more.
+#[cfg(test)]
+pub fn suites_args(words: &[&str]) -> c::SuitesArgs {
+    let cli = cli::Cli::parse_from([&["runner", "suites"], words, &["--kernel-source"]].concat());
+    match cli.command {
+        Some(cli::Command::Suites(args)) => args,
+        other => panic!("{other:?}"),
+    }
+}

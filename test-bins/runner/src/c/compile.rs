@@ -87,3 +87,21 @@ pub fn build(program: &Program, sources: &Sources<'_>, compiler: &Compiler, fold
     succeed(&mut cc)?;
     Ok(output)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::catalog::MACHINES;
+
+    #[test]
+    fn compilers_are_called_as_in_debian() {
+        let name = |target: &str| {
+            let mut targets = MACHINES.iter().flat_map(|machine| machine.targets);
+            Compiler::name_for(targets.find(|known| known.name == target).unwrap())
+        };
+        assert_eq!(name("x86_64"), "x86_64-linux-gnu-gcc");
+        assert_eq!(name("armv7"), "arm-linux-gnueabihf-gcc");
+        assert_eq!(name("riscv64"), "riscv64-linux-gnu-gcc");
+        assert_eq!(name("mips64r6el"), "mipsisa64r6el-linux-gnuabi64-gcc");
+    }
+}

@@ -89,7 +89,7 @@ fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &Suites
         let loops = args.loops.unwrap_or(LOOPS).to_string();
         words.extend(["-t", THREADS, "-r", &loops].map(str::to_owned));
     }
-    Run { kind: "report", timeout: args.timeout, words }
+    Run { kind: if program.fails_checks { "report-once" } else { "report" }, timeout: args.timeout, words }
 }
 
 impl Programs for Built {
@@ -122,5 +122,36 @@ impl Programs for Built {
 
     fn check(&self, binaries: &Binaries) -> Result<Counts, String> {
         sections::check(binaries, &self.names())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::programs::PROGRAMS;
+    use super::*;
+    use crate::cmd::suites_args;
+
+    fn runs(words: &[&str]) -> Vec<String> {
+        let args = suites_args(words);
+        let programs = args.wanted().collect();
+        let built = Built { root: PathBuf::new(), scratch: PathBuf::new(), tree: PathBuf::new(), programs };
+        built.runs(&args).iter().map(|run| run.words.join(" ")).collect()
+    }
+
+    #[test]
+    fn each_program_runs_with_and_without_glibcs_registration_if_it_can() {
+        let both = runs(&["basic_test"]);
+        assert_eq!(both, MODES.map(|(_, tunable)| format!("GLIBC_TUNABLES={tunable} /bin/basic_test")));
+        let one = runs(&["syscall_errors_test"]);
+        assert_eq!(one, ["GLIBC_TUNABLES=glibc.pthread.rseq=0 /bin/syscall_errors_test"]);
+        let loops = runs(&["param_test_benchmark", "--loops", "7"]);
+        assert!(loops.iter().all(|words| words.ends_with(" -t 4 -r 7")), "{loops:?}");
+    }
+
+    #[test]
+    fn what_runs_by_name_runs_by_name_alone() {
+        let is_by_name = |words: &String| words.contains("membarrier_rseq_stress");
+        assert!(PROGRAMS.iter().any(|program| program.by_name) && !runs(&[]).iter().any(is_by_name));
+        assert!(runs(&["membarrier_rseq"]).iter().all(is_by_name));
     }
 }

@@ -19,7 +19,7 @@ pub const PROGRAM: &str = "program";
 /// One program of a guest's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// `test`, `once` (a test that is not run again), `report` or `program`.
+    /// `test`, `once` (a test that is not run again), `report`, `report-once` or `program`.
     pub kind: &'static str,
     /// Seconds after which it is killed.
     pub timeout: u64,
@@ -42,7 +42,7 @@ impl Run {
 
     /// Whether it is left out of the second pass.
     fn is_once(&self) -> bool {
-        self.kind == "once"
+        matches!(self.kind, "once" | "report-once")
     }
 
     /// Whether a result is its own: `init` names it after the words, and after the pass in parentheses.

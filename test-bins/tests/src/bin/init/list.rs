@@ -81,6 +81,7 @@ impl<'b> Iterator for Runs<'b> {
             b"test" => (Kind::Test, false),
             b"once" => (Kind::Test, true),
             b"report" => (Kind::Report, false),
+            b"report-once" => (Kind::Report, true),
             b"program" => (Kind::Program, false),
             _ => return None,
         };
