@@ -48,6 +48,59 @@ fn main() {
 }
 "#;
 
+/// Counts by both in threads that each of them registers, also where the threads end.
+const THREADS: &str = r#"
+static NEWER: newer::percpu::Counter = newer::percpu::Counter::new();
+static OLDER: older::percpu::Counter = older::percpu::Counter::new();
+
+/// Counts by the one that registers the thread, if it is the first, and by the other.
+fn count(newer_first: bool, count: u64) {
+    for newer in [newer_first, !newer_first] {
+        if newer { NEWER.add(count) } else { OLDER.add(count) }
+    }
+}
+
+struct AtEnd(bool);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        count(self.0, 1);
+    }
+}
+
+thread_local!(static AT_END: std::cell::Cell<Option<AtEnd>> = const { std::cell::Cell::new(None) });
+
+fn main() {
+    if let older::Status::Off(cause) = older::status() {
+        println!("{cause}");
+        std::process::exit(4)
+    }
+    for _ in 0..25 {
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn(move || {
+                    // Its destructor runs before those of the registrations in half of the threads, and after them in the others.
+                    if thread < 4 {
+                        AT_END.set(Some(AtEnd(thread % 2 == 0)));
+                    }
+                    (0..100).for_each(|_| count(thread % 2 == 0, 1));
+                    AT_END.set(Some(AtEnd(thread % 2 == 0)));
+                    assert!(newer::OwnArea::current().is_some(), "not registered");
+                });
+            }
+        });
+    }
+    // A scope waits for the threads' functions, not for their destructors.
+    let threads = |status: &str| status.lines().find_map(|line| line.strip_prefix("Threads:").map(|n| n.trim() == "1"));
+    while !threads(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap_or(true) {
+        std::thread::yield_now();
+    }
+    // Of the first four of each round, one value was replaced and dropped.
+    let expected = 25 * (8 * 101 + 4);
+    assert_eq!((NEWER.sum(), OLDER.sum()), (expected, expected));
+}
+"#;
+
 /// A package with both versions: this one, and a copy of it that calls itself older.
 fn write_package() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two_versions");
@@ -60,13 +113,13 @@ fn write_package() -> PathBuf {
     }
     let features = r#"["general", "errno", "auxvec", "prctl", "no_std"]"#;
     let older = format!(
-        "[package]\nname = \"rseq-core\"\nversion = \"0.0.1\"\nedition = \"2024\"\n\n[dependencies]\n\
+        "[package]\nname = \"rseq-core\"\nversion = \"0.0.1\"\nedition = \"2024\"\n\n[features]\nstd = []\n\n[dependencies]\n\
          linux-raw-sys = {{ version = \"0.12\", default-features = false, features = {features} }}\n"
     );
     let both = format!(
         "[package]\nname = \"two-versions\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-         newer = {{ package = \"rseq-core\", path = {CORE:?} }}\n\
-         older = {{ package = \"rseq-core\", path = \"older\" }}\n\n\
+         newer = {{ package = \"rseq-core\", path = {CORE:?}, features = [\"std\"] }}\n\
+         older = {{ package = \"rseq-core\", path = \"older\", features = [\"std\"] }}\n\n\
          [profile.release]\nlto = \"fat\"\ncodegen-units = 1\n"
     );
     fs::create_dir_all(dir.join("src/bin")).expect("the target directory is writable");
@@ -75,6 +128,7 @@ fn write_package() -> PathBuf {
         ("Cargo.toml", both.as_str()),
         ("src/bin/area.rs", PROGRAM),
         ("src/bin/facts.rs", FACTS),
+        ("src/bin/threads.rs", THREADS),
     ] {
         fs::write(dir.join(path), text).expect("the package is written");
     }
@@ -98,7 +152,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds both programs and runs them, without a registration of glibc's.
+/// Builds the programs and runs them, without a registration of glibc's.
 fn run(package: &Path, args: &[&str], flags: &str) {
     let target = package.join("target");
     let output = Command::new(env!("CARGO"))
@@ -112,7 +166,7 @@ fn run(package: &Path, args: &[&str], flags: &str) {
     let what = format!("{args:?} {flags:?}");
     assert!(output.status.success(), "{what} does not link:\n{}", String::from_utf8_lossy(&output.stderr));
     let profile = if args.contains(&"--release") { "release" } else { "debug" };
-    for name in ["facts", "area"] {
+    for name in ["facts", "area", "threads"] {
         let mut program = Command::new(target.join(profile).join(name));
         let output = program.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0").output().expect("it starts");
         if output.status.code() == Some(4) {

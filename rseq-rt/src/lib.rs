@@ -52,7 +52,7 @@
 //! |---|---|
 //! | `alloc` | a global allocator: small blocks by talc, large ones as mappings; fork-safe |
 //! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
-//! | `panic-handler` (default) | the panic handler; without it, the program has its own, or std's in unit tests |
+//! | `panic-handler` (default) | the panic handler; without it, the program has [`panic_handler!`], its own, or std's in unit tests |
 //! | `small` | memory functions of fewer bytes |
 #![no_std]
 // Assembly for MIPS is unstable Rust.
@@ -69,8 +69,8 @@ pub mod env;
 mod headers;
 pub mod io;
 mod mem;
-#[cfg(feature = "panic-handler")]
-mod panic;
+#[doc(hidden)]
+pub mod panic;
 pub mod process;
 mod registration;
 mod relocate;

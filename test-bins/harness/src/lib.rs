@@ -4,6 +4,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`ktap`] | results, totals and exit codes |
+//! | [`tests!`], [`group!`] | tests as a table |
 //! | [`program`] | the frame around a test's `main` |
 //! | [`args`], [`options`], [`text`] | options and text without an allocator |
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
@@ -46,12 +47,13 @@ pub mod sections;
 pub mod slices;
 pub mod slots;
 pub mod sys;
+mod table;
 pub mod taint;
-pub mod text;
 pub mod trial;
 pub mod v2;
 pub mod visit;
 pub mod witness;
 
+pub use protocol::text;
 #[doc(hidden)]
 pub use rseq_rt::println as __println;

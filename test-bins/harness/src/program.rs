@@ -4,7 +4,9 @@ use core::ffi::CStr;
 
 use linux_raw_sys::auxvec::AT_EXECFN;
 use linux_raw_sys::general as raw;
+use protocol::mark::OwnEnd;
 use rseq_core::{Mode, abi};
+use rseq_rt::println;
 use rseq_rt::process::ExitCode;
 
 use crate::ktap::Suite;
@@ -24,7 +26,7 @@ pub fn run_as_is(body: fn() -> u8) -> ExitCode {
 
 fn end(code: u8) -> ExitCode {
     if process::id() == 1 {
-        crate::note!("exit code {code}");
+        println!("{}", OwnEnd(code));
         power_off();
     }
     ExitCode::from(code)

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use protocol::list;
+
 use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
 use super::suites::{GIVES_UP, MODES, SuitesArgs};
@@ -89,7 +91,7 @@ fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &Suites
         let loops = args.loops.unwrap_or(LOOPS).to_string();
         words.extend(["-t", THREADS, "-r", &loops].map(str::to_owned));
     }
-    Run { kind: if program.fails_checks { "report-once" } else { "report" }, timeout: args.timeout, words }
+    Run { kind: list::Kind::Report, once: program.fails_checks, timeout: args.timeout, words }
 }
 
 impl Programs for Built {

@@ -5,10 +5,10 @@ use harness::sys::file::{self, File};
 use harness::sys::process::{self, Child};
 use harness::sys::time::{self, Deadline, MILLISECOND, SECOND};
 use linux_raw_sys::general as raw;
+use protocol::list::{Run, pointers};
 use rseq_core::sys::Errno;
 use rseq_rt::eprintln;
 
-use crate::list::{Run, pointers};
 use crate::relay::Relay;
 
 /// `F_SETFL` of fcntl.h.
