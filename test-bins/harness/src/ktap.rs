@@ -12,6 +12,7 @@ pub use protocol::outcome::{FAIL, PASS, SKIP, XFAIL, XPASS};
 use rseq_core::sys::Errno;
 use rseq_rt::println;
 
+use crate::host;
 use crate::registration::Registered;
 use crate::sys::process;
 use crate::text::Text;
@@ -214,7 +215,13 @@ impl Suite {
     }
 
     /// Prints the result of a test that has run already.
+    ///
+    /// A failure is a skip where the host refuses what the tests rest on, see [`host::hindrance`]: the reason names both.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
+        let verdict = verdict.map_err(|unmet| match (host::hindrance(&unmet), unmet) {
+            (Some(host), Unmet::Fail(why) | Unmet::Late(why)) => crate::skip!("{host}: {why}"),
+            (_, unmet) => unmet,
+        });
         let depth = self.depth;
         if self.choice.list {
             return println!("{:depth$}{name}", "");

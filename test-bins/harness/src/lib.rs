@@ -22,6 +22,7 @@
 //! | [`slices`] | the kernel's counts of time slice extensions, and their length |
 //! | [`debug`] | the kernel's own checks of rseq users, on and off |
 //! | [`v2`] | how this kernel treats short and long registrations |
+//! | [`host`] | what a container, a limit or a tracer keeps from the tests |
 //! | [`sys`] | system calls, CPUs |
 
 // Assembly for MIPS is unstable Rust.
@@ -33,6 +34,7 @@ pub mod company;
 pub mod debug;
 pub mod exact;
 pub mod forced;
+pub mod host;
 pub mod index;
 pub mod ktap;
 pub mod kvm;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{Binaries, sections, toolchain};
+use super::{Binaries, Linking, sections, toolchain};
 use crate::interrupt::Interrupt;
 use crate::kernels::machine::Target;
 use crate::kernels::select::Cell;
@@ -71,6 +71,8 @@ pub struct Suite<'a> {
     pub root: &'a Path,
     /// Which of its binaries.
     pub names: Vec<&'a str>,
+    /// How they are linked.
+    pub linking: Linking,
 }
 
 impl Programs for Suite<'_> {
@@ -79,7 +81,7 @@ impl Programs for Suite<'_> {
     }
 
     fn build(&self, target: &Target) -> Result<Binaries, String> {
-        toolchain::build(target, self.root, &self.names)
+        toolchain::build(target, self.root, &self.names, self.linking)
     }
 
     fn check(&self, binaries: &Binaries) -> Result<sections::Counts, String> {

@@ -11,7 +11,7 @@ use super::programs::{KVM, Program};
 use super::suites::{GIVES_UP, MODES, SuitesArgs};
 use super::{at, library};
 use crate::build::sections::{self, Counts};
-use crate::build::{Binaries, Programs, toolchain};
+use crate::build::{Binaries, Linking, Programs, toolchain};
 use crate::cmd::{self, BootArgs};
 use crate::guest::payload::Run;
 use crate::kernels::machine::Target;
@@ -117,7 +117,7 @@ impl Programs for Built {
         for program in &self.programs {
             binaries.insert(program.name.to_owned(), compile::build(program, &sources, &compiler, &folder)?);
         }
-        let init = toolchain::build(target, &self.root, &[GUEST_INIT])?;
+        let init = toolchain::build(target, &self.root, &[GUEST_INIT], Linking::Fixed)?;
         binaries.extend(init.into_iter().filter(|(name, _)| name == GUEST_INIT));
         Ok(binaries)
     }

@@ -10,7 +10,7 @@ use std::thread;
 use serde::Serialize;
 
 use super::BootArgs;
-use crate::build::{Builds, Programs, Suite, elf, sections};
+use crate::build::{Builds, Linking, Programs, Suite, elf, sections};
 use crate::guest::cell::{Ran, Setting};
 use crate::guest::payload::{Payload, Run};
 use crate::guest::verdict::Verdict;
@@ -52,7 +52,7 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
     args.kernel_image.as_deref().map_or(Ok(()), readable).map_err(usage)?;
     let (payload, built_for) = payload(args, &entries).map_err(usage)?;
     let root = workspace::root().map_err(failed)?;
-    let programs = Suite { root: &root, names: payload.binaries() };
+    let programs = Suite { root: &root, names: payload.binaries(), linking: Linking::of(args.static_pie) };
     let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
     boot_programs(args, &payload, built_for, kvm, &programs)
 }
