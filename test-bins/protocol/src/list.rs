@@ -108,12 +108,13 @@ pub fn write<'w, W: AsRef<str> + 'w>(
     Ok(())
 }
 
-/// The kinds' words; only tests run again.
+/// The kinds' words; a user's program runs once anyway.
 const fn word(kind: Kind, once: bool) -> &'static str {
     match (kind, once) {
         (Kind::Test, false) => "test",
         (Kind::Test, true) => "once",
-        (Kind::Report, _) => "report",
+        (Kind::Report, false) => "report",
+        (Kind::Report, true) => "report-once",
         (Kind::Program, _) => "program",
     }
 }
@@ -123,6 +124,7 @@ fn kind(word: &[u8]) -> Option<(Kind, bool)> {
         b"test" => Some((Kind::Test, false)),
         b"once" => Some((Kind::Test, true)),
         b"report" => Some((Kind::Report, false)),
+        b"report-once" => Some((Kind::Report, true)),
         b"program" => Some((Kind::Program, false)),
         _ => None,
     }

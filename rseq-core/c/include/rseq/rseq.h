@@ -93,7 +93,7 @@ int __rseq_register_current_thread(bool nolibc, bool legacy);
  */
 int rseq_unregister_current_thread(void);
 
-/* The CPU by getcpu(2), for threads that are not registered. */
+/* The CPU by sched_getcpu(3), for threads that are not registered. */
 int32_t rseq_fallback_current_cpu(void);
 
 /* The NUMA node by getcpu(2); or -1 and errno. */
@@ -130,7 +130,7 @@ uint32_t rseq_cpu_start(void)
 	return RSEQ_READ_ONCE(rseq_get_abi()->cpu_id_start);
 }
 
-/* The CPU of this moment, by a system call in a thread that is not registered. */
+/* The CPU of this moment, by rseq_fallback_current_cpu() in a thread that is not registered. */
 static inline __attribute__((always_inline))
 uint32_t rseq_current_cpu(void)
 {

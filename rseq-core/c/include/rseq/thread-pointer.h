@@ -22,14 +22,10 @@ void *rseq_thread_pointer(void)
 	__asm__ ("movl %%gs:0, %0" : "=r" (pointer));
 	return pointer;
 #elif defined(__powerpc64__)
-	void *pointer;
+	/* The register itself: a copy would be an instruction more. */
+	register void *pointer __asm__ ("r13");
 
-	__asm__ ("mr %0, 13" : "=r" (pointer));
-	return pointer;
-#elif defined(__riscv)
-	void *pointer;
-
-	__asm__ ("mv %0, tp" : "=r" (pointer));
+	__asm__ ("" : "=r" (pointer));
 	return pointer;
 #elif defined(__loongarch__)
 	void *pointer;

@@ -1,6 +1,7 @@
 //! The critical sections of built binaries: whether they are what the kernel, debuggers and each architecture's memory
 //! model want. Checked before anything boots, and by `boot --check` without booting.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,7 +9,8 @@ use std::path::Path;
 use object::{Object, ObjectSection};
 use rseq_check::{Checked, Rule};
 
-use super::{Binaries, Builds, Linking, toolchain};
+use super::builds::{Programs, announced};
+use super::{Binaries, Builds};
 use crate::interrupt::Interrupt;
 use crate::kernels::select::Cell;
 use crate::ktap::{Outcome, Plan, TestLine, VERSION};
@@ -29,6 +31,16 @@ pub struct Counts {
     sections: usize,
     exit_points: usize,
     forms: usize,
+}
+
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { binaries, sections, exit_points, forms } = self;
+        write!(
+            f,
+            "{binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of commits"
+        )
+    }
 }
 
 /// Checks each of the binaries.
@@ -112,25 +124,21 @@ fn table(data: &[u8]) -> Result<Vec<u64>, String> {
     Ok(bytes.chunks_exact(width).map(word).collect())
 }
 
-/// `boot --check`: builds for every target of the cells, and says of each what became of it.
-pub fn run(cells: &[Cell], root: &Path, names: &[&str], linking: Linking, interrupt: &Interrupt) -> io::Result<u8> {
-    let builds = Builds::new(&cells.iter().collect::<Vec<_>>(), linking);
+/// `--check`: builds for every target of the cells, and says of each what became of it.
+pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io::Result<u8> {
+    let builds = Builds::new(&cells.iter().collect::<Vec<_>>());
     let mut out = io::stdout().lock();
     writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
     let mut code = 0;
     for (number, target) in (1..).zip(builds.targets()) {
         let checked = || {
-            let binaries = super::builds::built(target, root, names, linking, interrupt)?;
-            check(&binaries, names)
+            let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+            built.and_then(|binaries| programs.check(&binaries))
         };
-        let (outcome, reason) = match toolchain::find(target).map(|_| checked()) {
+        let (outcome, reason) = match programs.lacks(target).map_or_else(|| Ok(checked()), Err) {
             Err(lacks) => (Outcome::Skip, lacks),
-            Ok(Ok(Counts { binaries, sections, exit_points, forms })) => {
-                writeln!(
-                    out,
-                    "# {binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of \
-                     commits"
-                )?;
+            Ok(Ok(counts)) => {
+                writeln!(out, "# {counts}")?;
                 (Outcome::Pass, String::new())
             }
             Ok(Err(message)) => {

@@ -73,7 +73,7 @@ pub struct KernelArgs {
 }
 
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
                         Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
@@ -144,4 +144,28 @@ pub struct BootArgs {
     /// A static program and its arguments, to run in place of the suite
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "names")]
     pub program: Vec<String>,
+}
+
+impl Default for BootArgs {
+    /// What the command line gives where no option says otherwise.
+    fn default() -> Self {
+        Self {
+            choice: Choice::default(),
+            names: Vec::new(),
+            all: false,
+            list: false,
+            check: false,
+            static_pie: false,
+            cpus: 2,
+            numa: 1,
+            json: false,
+            jobs: None,
+            retries: 0,
+            timeout: None,
+            kernel_image: None,
+            append: String::new(),
+            as_init: None,
+            program: Vec::new(),
+        }
+    }
 }
