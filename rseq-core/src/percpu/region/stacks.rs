@@ -127,6 +127,11 @@ impl Stacks {
         }
     }
 
+    /// CPUs that have a stack.
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
     /// The stack of one CPU.
     ///
     /// # Safety
