@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Allocates an item of a pool of 64-byte items and frees it, -r times in each of -t threads: with -T a by malloc, z by
- * zmalloc, i by malloc_init, and with s from a set of pools. With -T b, each thread keeps 32 items and frees the oldest.
+ * Allocates an item of a pool of 64-byte items and frees it, -r times in each of -t threads: with -T a by malloc, z
+ * by zmalloc, i by malloc_init, and with s from a set of pools. With -T b, each thread keeps 32 items and frees the
+ * oldest.
  *
- * The runner's `compare --mempool` measures it, linked with this library and with librseq.
+ * Linked with this library and with librseq, its processor times compare the two.
  */
 
 #include <pthread.h>

@@ -76,15 +76,15 @@ pub(crate) const fn align_up(address: usize, align: usize) -> usize {
     address.wrapping_add(align.wrapping_sub(1)) & !align.wrapping_sub(1)
 }
 
-/// [`map`], aligned to `align`, a power of two, with `lead` bytes more before that address: whole pages. Where `align` is
-/// less than a page, the address is aligned to a page.
+/// [`map`], aligned to `align`, a power of two, with `lead` bytes more before that address: whole pages. Where
+/// `align` is less than a page, the address is aligned to a page.
 pub(crate) fn map_aligned(lead: usize, len: usize, align: usize) -> Result<NonNull<u8>, Errno> {
     let size = lead.checked_add(len).ok_or(Errno::ENOMEM)?;
     let whole = map(size.checked_add(align).ok_or(Errno::ENOMEM)?)?;
     let first = whole.addr().get() + lead;
     let before = align_up(first, align) - first;
-    // SAFETY: the parts before and after the `size` bytes lie in the mapping made above, and nobody has them. Where `align`
-    // is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
+    // SAFETY: the parts before and after the `size` bytes lie in the mapping made above, and nobody has them. Where
+    // `align` is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
     unsafe {
         let _ = unmap(whole, before);
         let _ = unmap(whole.byte_add(before + size), align - before);
@@ -164,13 +164,13 @@ pub(crate) fn bind(start: NonNull<u8>, len: usize, node: u32) -> Result<(), Errn
     unsafe { syscall(nr::__NR_mbind, args) }.map(|_| ())
 }
 
-/// `move_pages()` - has the pages at `pages` move to `nodes` (since Linux 2.6.18). `states` becomes each page's node, or less
-/// than 0 where it was not moved.
+/// `move_pages()` - has the pages at `pages` move to `nodes` (since Linux 2.6.18). `states` becomes each page's node,
+/// or less than 0 where it was not moved.
 ///
 /// # Errors
 ///
-/// The kernel's: EINVAL for unknown flags, EPERM for `MPOL_MF_MOVE_ALL` without privilege, ENODEV for a node that there is
-/// not, ENOSYS without `CONFIG_MIGRATION`.
+/// The kernel's: EINVAL for unknown flags, EPERM for `MPOL_MF_MOVE_ALL` without privilege, ENODEV for a node that
+/// there is not, ENOSYS without `CONFIG_MIGRATION`.
 pub(crate) fn move_pages(pages: &[usize], nodes: &[i32], states: &mut [i32], flags: u32) -> Result<(), Errno> {
     let count = pages.len().min(nodes.len()).min(states.len());
     let (pages, nodes, states) = (pages.as_ptr() as usize, nodes.as_ptr() as usize, states.as_mut_ptr() as usize);

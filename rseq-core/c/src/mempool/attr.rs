@@ -60,9 +60,9 @@ unsafe fn set(attr: *mut Attr, change: impl FnOnce(&mut Attr)) -> c_int {
     }
 }
 
-/// `struct rseq_mempool_attr *rseq_mempool_attr_create(void)` - attributes of a per-CPU pool with the default stride, as
-/// many copies as there are CPU numbers, no limit of ranges, and the policy `RSEQ_MEMPOOL_POPULATE_COW_INIT`. Returns
-/// `NULL` and `ENOMEM` without memory.
+/// `struct rseq_mempool_attr *rseq_mempool_attr_create(void)` - attributes of a per-CPU pool with the default stride,
+/// as many copies as there are CPU numbers, no limit of ranges, and the policy `RSEQ_MEMPOOL_POPULATE_COW_INIT`.
+/// Returns `NULL` and `ENOMEM` without memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_mempool_attr_create() -> *mut Attr {
     object::make(Attr::DEFAULT).map_or_else(
@@ -89,9 +89,9 @@ pub unsafe extern "C" fn rseq_mempool_attr_destroy(attr: *mut Attr) {
 }
 
 /// `int rseq_mempool_attr_set_init(struct rseq_mempool_attr *attr, int (*init_func)(void *priv, void *addr, size_t len,
-/// int cpu), void *init_priv)` - has `init_func` called for each CPU's copies of a new range; with the CPU -1 for the one
-/// copy of a global pool. It also sets the policy `RSEQ_MEMPOOL_POPULATE_COW_INIT`, as librseq does. Returns 0; or -1 and
-/// `EINVAL` if `attr` or `init_func` is `NULL`.
+/// int cpu), void *init_priv)` - has `init_func` called for each CPU's copies of a new range; with the CPU -1 for the
+/// one copy of a global pool. It also sets the policy `RSEQ_MEMPOOL_POPULATE_COW_INIT`, as librseq does. Returns 0;
+/// or -1 and `EINVAL` if `attr` or `init_func` is `NULL`.
 ///
 /// # Safety
 ///
@@ -111,8 +111,8 @@ pub unsafe extern "C" fn rseq_mempool_attr_set_init(
     unsafe { set(attr, change) }
 }
 
-/// `int rseq_mempool_attr_set_robust(struct rseq_mempool_attr *attr)` - has the pool look for errors in how items are used.
-/// Returns 0; or -1 and `EINVAL` for `NULL`.
+/// `int rseq_mempool_attr_set_robust(struct rseq_mempool_attr *attr)` - has the pool look for errors in how items are
+/// used. Returns 0; or -1 and `EINVAL` for `NULL`.
 ///
 /// # Safety
 ///
@@ -125,7 +125,8 @@ pub unsafe extern "C" fn rseq_mempool_attr_set_robust(attr: *mut Attr) -> c_int 
 
 /// `int rseq_mempool_attr_set_percpu(struct rseq_mempool_attr *attr, size_t stride, int max_nr_cpus)` - for a pool of
 /// per-CPU memory: `stride` bytes a CPU and range, or 64 KiB if it is 0; and `max_nr_cpus` copies, or one for each CPU
-/// number if it is 0. Returns 0; or -1 and `EINVAL` for `NULL`. What is wrong with the numbers, `rseq_mempool_create` says.
+/// number if it is 0. Returns 0; or -1 and `EINVAL` for `NULL`. What is wrong with the numbers, `rseq_mempool_create`
+/// says.
 ///
 /// # Safety
 ///
@@ -137,8 +138,8 @@ pub unsafe extern "C" fn rseq_mempool_attr_set_percpu(attr: *mut Attr, stride: u
     unsafe { set(attr, change) }
 }
 
-/// `int rseq_mempool_attr_set_global(struct rseq_mempool_attr *attr, size_t stride)` - for a pool of memory with one copy:
-/// `stride` bytes a range, or 64 KiB if it is 0. Returns 0; or -1 and `EINVAL` for `NULL`.
+/// `int rseq_mempool_attr_set_global(struct rseq_mempool_attr *attr, size_t stride)` - for a pool of memory with one
+/// copy: `stride` bytes a range, or 64 KiB if it is 0. Returns 0; or -1 and `EINVAL` for `NULL`.
 ///
 /// # Safety
 ///
@@ -150,8 +151,8 @@ pub unsafe extern "C" fn rseq_mempool_attr_set_global(attr: *mut Attr, stride: u
     unsafe { set(attr, change) }
 }
 
-/// `int rseq_mempool_attr_set_max_nr_ranges(struct rseq_mempool_attr *attr, unsigned long max_nr_ranges)` - for a pool of
-/// so many ranges at most; 0 is no limit. Returns 0; or -1 and `EINVAL` for `NULL`.
+/// `int rseq_mempool_attr_set_max_nr_ranges(struct rseq_mempool_attr *attr, unsigned long max_nr_ranges)` - for a
+/// pool of so many ranges at most; 0 is no limit. Returns 0; or -1 and `EINVAL` for `NULL`.
 ///
 /// # Safety
 ///
@@ -174,9 +175,9 @@ pub unsafe extern "C" fn rseq_mempool_attr_set_poison(attr: *mut Attr, poison: u
     unsafe { set(attr, |attr| attr.poison = Some(poison)) }
 }
 
-/// `int rseq_mempool_attr_set_populate_policy(struct rseq_mempool_attr *attr, enum rseq_mempool_populate_policy policy)` -
-/// says what copies are before they are written. Returns 0; or -1 and `EINVAL` for `NULL`. What is not a policy,
-/// `rseq_mempool_create` refuses.
+/// `int rseq_mempool_attr_set_populate_policy(struct rseq_mempool_attr *attr, enum rseq_mempool_populate_policy
+/// policy)` - says what copies are before they are written. Returns 0; or -1 and `EINVAL` for `NULL`. What is not a
+/// policy, `rseq_mempool_create` refuses.
 ///
 /// # Safety
 ///

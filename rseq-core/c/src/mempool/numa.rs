@@ -7,8 +7,8 @@ use rseq_core::percpu::move_to_node_of;
 use rseq_core::sys::Errno;
 
 /// `int rseq_mempool_range_init_numa(void *addr, size_t len, int cpu, int numa_flags)` - moves the pages of `len` bytes
-/// from `addr` on to the NUMA node of `cpu`, as move_pages(2) does with these flags (Linux 2.6.18). Returns 0, also where
-/// pages stay where they are, such as those that were not touched yet; or -1 and `errno`:
+/// from `addr` on to the NUMA node of `cpu`, as move_pages(2) does with these flags (Linux 2.6.18). Returns 0, also
+/// where pages stay where they are, such as those that were not touched yet; or -1 and `errno`:
 ///
 /// * `EINVAL`: no flags, unknown ones, or no node has this CPU.
 /// * `EPERM`: `MPOL_MF_MOVE_ALL` without `CAP_SYS_NICE`.

@@ -4,11 +4,18 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use rseq_core::percpu::{DynRegion, RegionOptions, RegionShape};
 
-static OBJECTS: DynRegion = DynRegion::new(RegionShape::new(1 << 16, 1).unwrap(), RegionOptions::new());
+/// Large and aligned enough for each kind of them.
+const LAYOUT: Layout = match Layout::from_size_align(1 << 10, 1 << 10) {
+    Ok(layout) => layout,
+    Err(_) => unreachable!(),
+};
+
+static OBJECTS: DynRegion = DynRegion::new(RegionShape::new(1 << 16, 1, LAYOUT).unwrap(), RegionOptions::new());
 
 /// A new place for a `T`, which nothing was written to; None without memory.
 pub(super) fn place<T>() -> Option<NonNull<T>> {
-    OBJECTS.alloc(Layout::new::<T>()).ok().map(NonNull::cast)
+    const { assert!(size_of::<T>() <= LAYOUT.size() && align_of::<T>() <= LAYOUT.align()) };
+    OBJECTS.alloc().ok().map(NonNull::cast)
 }
 
 /// A new object; None without memory.
@@ -28,6 +35,6 @@ pub(super) unsafe fn unmake<T>(object: NonNull<T>) {
     // SAFETY: the caller's contract.
     unsafe {
         object.drop_in_place();
-        OBJECTS.free(object.cast(), Layout::new::<T>());
+        OBJECTS.free(object.cast());
     }
 }

@@ -14,8 +14,8 @@ use rseq_core::sys::{Errno, page_size};
 /// `RSEQ_MEMPOOL_STRIDE`
 const DEFAULT_STRIDE: usize = 1 << 16;
 
-/// The value that freed items of robust pools are filled with by default, where copies show a template: of the other ones it
-/// is 0, so that copies which nobody has written stay without memory.
+/// The value that freed items of robust pools are filled with by default, where copies show a template: of the other
+/// ones it is 0, so that copies which nobody has written stay without memory.
 const DEFAULT_POISON: usize = usize::from_ne_bytes([0x55; size_of::<usize>()]);
 
 /// The smallest size of items.
@@ -27,8 +27,6 @@ const NAME: usize = 64;
 /// A pool.
 pub struct Pool {
     region: DynRegion,
-    /// Of each item.
-    layout: Layout,
     attr: Attr,
     /// 0 from the end of the name on.
     pub(super) name: [u8; NAME],
@@ -37,7 +35,7 @@ pub struct Pool {
 impl Pool {
     /// The logarithm of the size of items.
     pub(super) fn order(&self) -> u32 {
-        self.layout.size().trailing_zeros()
+        self.region.shape().layout().size().trailing_zeros()
     }
 }
 
@@ -49,13 +47,14 @@ pub(super) enum Contents<'b> {
     Copy(&'b [u8]),
 }
 
-/// `struct rseq_mempool *rseq_mempool_create(const char *pool_name, size_t item_len, const struct rseq_mempool_attr *attr)` -
-/// makes a pool of items of `item_len` bytes, rounded up to a power of two from 8 on. Its name, of which 63 bytes are
-/// kept, is for messages. Returns `NULL` and `errno` on errors:
+/// `struct rseq_mempool *rseq_mempool_create(const char *pool_name, size_t item_len, const struct rseq_mempool_attr
+/// *attr)` - makes a pool of items of `item_len` bytes, rounded up to a power of two from 8 on. Its name, of which 63
+/// bytes are kept, is for messages. Returns `NULL` and `errno` on errors:
 ///
-/// * `EINVAL`: an item is larger than the stride; the stride is no power of two, or less than a page; the number of CPUs
-///   is negative; there is no such policy.
-/// * `ENOMEM`: there is no memory for the first range, it could not be mapped, or the function that initialises it failed.
+/// * `EINVAL`: an item is larger than the stride; the stride is no power of two, or less than a page; the number of
+///   CPUs is negative; there is no such policy.
+/// * `ENOMEM`: there is no memory for the first range, it could not be mapped, or the function that initialises it
+///   failed.
 ///
 /// # Safety
 ///
@@ -111,12 +110,12 @@ fn complete(attr: &Attr, item_len: usize) -> Result<(Attr, Layout), Errno> {
 }
 
 fn create(attr: Attr, layout: Layout, name: [u8; NAME]) -> Result<NonNull<Pool>, Errno> {
-    let shape = RegionShape::new(attr.stride, attr.max_nr_cpus as usize).ok_or(Errno::ENOMEM)?;
+    let shape = RegionShape::new(attr.stride, attr.max_nr_cpus as usize, layout).ok_or(Errno::ENOMEM)?;
     let place = object::place::<Pool>().ok_or(Errno::ENOMEM)?;
     let region = DynRegion::new(shape, options(&attr, place.as_ptr().expose_provenance()));
     // SAFETY: the place is one for a pool, which nobody else has.
     let pool = unsafe {
-        place.write(Pool { region, layout, attr, name });
+        place.write(Pool { region, attr, name });
         place.as_ref()
     };
     if pool.region.reserve().is_ok() {
@@ -152,9 +151,9 @@ fn init(owner: usize, start: NonNull<u8>, len: usize, cpu: usize) -> Result<(), 
     if ended == 0 { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
-/// `int rseq_mempool_destroy(struct rseq_mempool *pool)` - unmaps a pool. A robust pool first looks for errors, and ends the
-/// process by abort(3) if it finds any. In a child of fork(2), it frees what the child has of the pool. Returns 0. `NULL`
-/// is allowed.
+/// `int rseq_mempool_destroy(struct rseq_mempool *pool)` - unmaps a pool. A robust pool first looks for errors, and
+/// ends the process by abort(3) if it finds any. In a child of fork(2), it frees what the child has of the pool.
+/// Returns 0. `NULL` is allowed.
 ///
 /// # Safety
 ///
@@ -187,16 +186,15 @@ pub unsafe extern "C" fn rseq_mempool_get_max_nr_cpus(pool: *const Pool) -> c_in
 #[inline]
 pub(super) fn malloc(pool: &Pool, contents: Contents<'_>) -> Result<NonNull<u8>, Errno> {
     let item = match contents {
-        Contents::Any => pool.region.alloc(pool.layout),
-        Contents::Zeroes => pool.region.alloc_zeroed(pool.layout),
-        Contents::Copy(bytes) if bytes.len() > pool.layout.size() => return Err(Errno::EINVAL),
-        Contents::Copy(bytes) => pool.region.alloc_copied(pool.layout, bytes),
+        Contents::Any => pool.region.alloc(),
+        Contents::Zeroes => pool.region.alloc_zeroed(),
+        Contents::Copy(bytes) if bytes.len() > pool.region.shape().layout().size() => return Err(Errno::EINVAL),
+        Contents::Copy(bytes) => pool.region.alloc_copied(bytes),
     };
     item.map_err(|_| Errno::ENOMEM)
 }
 
 /// As C returns items.
-#[inline]
 pub(super) fn returned(item: Result<NonNull<u8>, Errno>) -> *mut c_void {
     match item {
         Ok(item) => item.as_ptr().cast(),
@@ -230,8 +228,8 @@ unsafe fn malloc_in(pool: *const Pool, contents: Contents<'_>) -> *mut c_void {
     returned(pool.and_then(|pool| malloc(pool, contents)))
 }
 
-/// `void __rseq_percpu *rseq_mempool_percpu_malloc(struct rseq_mempool *pool)` - allocates an item: of what, its copies may
-/// hold anything. Returns `NULL` and `ENOMEM` without memory, `EINVAL` if `pool` is `NULL`.
+/// `void __rseq_percpu *rseq_mempool_percpu_malloc(struct rseq_mempool *pool)` - allocates an item: of what, its
+/// copies may hold anything. Returns `NULL` and `ENOMEM` without memory, `EINVAL` if `pool` is `NULL`.
 ///
 /// # Safety
 ///
@@ -239,7 +237,11 @@ unsafe fn malloc_in(pool: *const Pool, contents: Contents<'_>) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rseq_mempool_percpu_malloc(pool: *const Pool) -> *mut c_void {
     // SAFETY: the caller's contract.
-    unsafe { malloc_in(pool, Contents::Any) }
+    match unsafe { pool.as_ref() }.map(|pool| pool.region.alloc()) {
+        Some(Ok(item)) => item.as_ptr().cast(),
+        Some(Err(_)) => returned(Err(Errno::ENOMEM)),
+        None => returned(Err(Errno::EINVAL)),
+    }
 }
 
 /// `void __rseq_percpu *rseq_mempool_percpu_zmalloc(struct rseq_mempool *pool)` - the same, with zeroes in each copy.
@@ -253,9 +255,9 @@ pub unsafe extern "C" fn rseq_mempool_percpu_zmalloc(pool: *const Pool) -> *mut 
     unsafe { malloc_in(pool, Contents::Zeroes) }
 }
 
-/// `void __rseq_percpu *rseq_mempool_percpu_malloc_init(struct rseq_mempool *pool, void *init_ptr, size_t init_len)` - the
-/// same, with `init_len` bytes from `init_ptr` on in each copy, and zeroes after them; with anything, if `init_ptr` is
-/// `NULL`. `EINVAL` if an item is smaller.
+/// `void __rseq_percpu *rseq_mempool_percpu_malloc_init(struct rseq_mempool *pool, void *init_ptr, size_t init_len)`
+/// - the same, with `init_len` bytes from `init_ptr` on in each copy, and zeroes after them; with anything, if
+/// `init_ptr` is `NULL`. `EINVAL` if an item is smaller.
 ///
 /// # Safety
 ///
@@ -279,10 +281,10 @@ pub unsafe extern "C" fn rseq_mempool_percpu_malloc_init(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn librseq_mempool_percpu_free(ptr: *mut c_void, stride: usize) {
     let Some(item) = NonNull::new(ptr.cast::<u8>()) else { return };
-    // SAFETY: the item of a pool, whose region has its pool as the owner, and this stride. The pool is there as long as its
-    // items are used. It allocates items with its one layout.
+    // SAFETY: the item of a pool, whose region has its pool as the owner, and this stride. The pool is there as long
+    // as its items are used.
     unsafe {
         let pool = &*ptr::with_exposed_provenance::<Pool>(DynRegion::owner_of(item, stride));
-        pool.region.free(item, pool.layout);
+        pool.region.free(item);
     }
 }

@@ -18,7 +18,8 @@ unsafe extern "C" {
 
 /// Says what is wrong, and ends the process by abort(3).
 pub(super) fn error(owner: usize, finding: Finding) {
-    // SAFETY: the address of a pool, which is there as long as its region; its name is not changed, and no part of the region.
+    // SAFETY: the address of a pool, which is there as long as its region; its name is not changed, and no part of
+    // the region.
     let name = unsafe { &(*ptr::with_exposed_provenance::<Pool>(owner)).name };
     let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
     let mut bytes = [0; 256];

@@ -60,8 +60,9 @@ pub unsafe extern "C" fn rseq_mempool_set_destroy(pool_set: *mut Set) -> c_int {
     0
 }
 
-/// `int rseq_mempool_set_add_pool(struct rseq_mempool_set *pool_set, struct rseq_mempool *pool)` - gives a set a pool, which
-/// the set destroys. Returns 0; or -1 and `errno`: `EBUSY` if it has a pool of this size of items, `EINVAL` for `NULL`.
+/// `int rseq_mempool_set_add_pool(struct rseq_mempool_set *pool_set, struct rseq_mempool *pool)` - gives a set a
+/// pool, which the set destroys. Returns 0; or -1 and `errno`: `EBUSY` if it has a pool of this size of items,
+/// `EINVAL` for `NULL`.
 ///
 /// # Safety
 ///
@@ -88,9 +89,9 @@ unsafe fn malloc_in(pool_set: *const Set, len: usize, contents: Contents<'_>) ->
     returned(set.and_then(|set| set.malloc(len, contents)))
 }
 
-/// `void __rseq_percpu *rseq_mempool_set_percpu_malloc(struct rseq_mempool_set *pool_set, size_t len)` - allocates an item of
-/// `len` bytes or more, of the pool with the smallest items that has one left. Returns `NULL` and `ENOMEM` if none has,
-/// `EINVAL` if `pool_set` is `NULL`.
+/// `void __rseq_percpu *rseq_mempool_set_percpu_malloc(struct rseq_mempool_set *pool_set, size_t len)` - allocates an
+/// item of `len` bytes or more, of the pool with the smallest items that has one left. Returns `NULL` and `ENOMEM` if
+/// none has, `EINVAL` if `pool_set` is `NULL`.
 ///
 /// # Safety
 ///
@@ -101,8 +102,8 @@ pub unsafe extern "C" fn rseq_mempool_set_percpu_malloc(pool_set: *const Set, le
     unsafe { malloc_in(pool_set, len, Contents::Any) }
 }
 
-/// `void __rseq_percpu *rseq_mempool_set_percpu_zmalloc(struct rseq_mempool_set *pool_set, size_t len)` - the same, with
-/// zeroes in each copy.
+/// `void __rseq_percpu *rseq_mempool_set_percpu_zmalloc(struct rseq_mempool_set *pool_set, size_t len)` - the same,
+/// with zeroes in each copy.
 ///
 /// # Safety
 ///
@@ -113,9 +114,9 @@ pub unsafe extern "C" fn rseq_mempool_set_percpu_zmalloc(pool_set: *const Set, l
     unsafe { malloc_in(pool_set, len, Contents::Zeroes) }
 }
 
-/// `void __rseq_percpu *rseq_mempool_set_percpu_malloc_init(struct rseq_mempool_set *pool_set, void *init_ptr, size_t len)` -
-/// the same, with `len` bytes from `init_ptr` on in each copy, and zeroes after them; with anything, if `init_ptr` is
-/// `NULL`. librseq has zeroes in the place of these bytes.
+/// `void __rseq_percpu *rseq_mempool_set_percpu_malloc_init(struct rseq_mempool_set *pool_set, void *init_ptr, size_t
+/// len)` - the same, with `len` bytes from `init_ptr` on in each copy, and zeroes after them; with anything, if
+/// `init_ptr` is `NULL`. librseq has zeroes in the place of these bytes.
 ///
 /// # Safety
 ///

@@ -1,14 +1,13 @@
-//! What [`Region`](super::Region) and [`DynRegion`](super::DynRegion) are made of: each passes its shape along, which is a
-//! constant of the one and a value of the other.
+//! What [`Region`](super::Region) and [`DynRegion`](super::DynRegion) are made of: each passes its shape along, which
+//! is a constant of the one and a value of the other.
 
-use super::class::class;
+use super::class::Size;
 use super::geometry::{self, Geometry, TAGS};
 use super::lists::Lists;
 use super::stacks::{self, Stacks};
 use super::{RegionError, RegionOptions, RegionShape, range, robust};
 use crate::percpu::lock::SpinLock;
 use crate::percpu::memory;
-use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -30,22 +29,18 @@ impl Arena {
     }
 
     #[inline]
-    pub(super) fn alloc(&self, layout: Layout, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
-        self.take(layout, shape).map(|(item, _)| item)
+    pub(super) fn alloc(&self, size: Size, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
+        self.take(size, shape).map(|(item, _)| item)
     }
 
     /// # Safety
     ///
-    /// The item is one that this arena allocated for a layout of the same size and alignment, and it is not used any more.
+    /// The item is one that this arena allocated for this size, and it is not used any more.
     #[inline]
-    pub(super) unsafe fn free(&self, item: NonNull<u8>, layout: Layout, shape: RegionShape) {
-        let class = class(layout, shape.stride);
-        let is_pushed = class.and_then(|class| {
-            let stacks = self.stacks(class)?;
-            stacks.push(item.as_ptr().expose_provenance(), stacks::most(class, shape.stride)).ok()
-        });
-        if is_pushed.is_none() {
-            self.release(item, layout, shape);
+    pub(super) unsafe fn free(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        let push = |stacks: Stacks| stacks.push(item.as_ptr().expose_provenance(), size.most).ok();
+        if self.stacks(size.class).and_then(push).is_none() {
+            self.release(item, size, shape);
         }
     }
 
@@ -55,22 +50,27 @@ impl Arena {
     ///
     /// As of [`free`](Self::free), which is to follow.
     #[inline]
-    pub(super) unsafe fn fill_freed(&self, item: NonNull<u8>, layout: Layout, shape: RegionShape) {
-        if self.options.fills
-            && self.options.reporter().is_none()
-            && let Some(class) = class(layout, shape.stride)
-        {
-            robust::poison(item, 0, class, self.geometry(shape));
+    pub(super) unsafe fn fill_freed(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        if self.options.fills {
+            self.fill(item, size, shape);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        // A robust one fills items itself, once it has looked at them.
+        if self.options.reporter().is_none() {
+            robust::poison(item, 0, size.class, self.geometry(shape));
         }
     }
 
     /// An item, and whether all its copies are as they were mapped.
     #[inline]
-    pub(super) fn take(&self, layout: Layout, shape: RegionShape) -> Result<(NonNull<u8>, bool), RegionError> {
-        let class = class(layout, shape.stride).ok_or(RegionError::TooLarge)?;
-        let item = match self.stacks(class).and_then(Stacks::pop) {
+    pub(super) fn take(&self, size: Size, shape: RegionShape) -> Result<(NonNull<u8>, bool), RegionError> {
+        let item = match self.stacks(size.class).and_then(Stacks::pop) {
             Some(item) => item,
-            None => self.refill(layout, class, shape)?,
+            None => self.refill(size, shape)?,
         };
         let address = ptr::with_exposed_provenance_mut(item & !TAGS);
         // SAFETY: stacks and lists hold addresses of items only.

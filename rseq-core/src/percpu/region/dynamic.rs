@@ -2,12 +2,11 @@
 
 use super::arena::Arena;
 use super::{RegionError, RegionOptions, RegionShape, geometry};
-use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-/// A [`Region`](super::Region) whose stride and number of copies are chosen when it is made.
+/// A [`Region`](super::Region) of items of one layout, whose stride and number of copies are chosen when it is made.
 ///
 /// It is as fast, and is meant for allocators that have these sizes from their own users, such as librseq's pools in C:
 /// with [`RegionOptions::owner`], an item's address and the stride are enough to find what it belongs to.
@@ -18,15 +17,15 @@ use core::sync::atomic::Ordering;
 /// use rseq_core::percpu::{DynRegion, RegionOptions, RegionShape};
 /// use std::alloc::Layout;
 ///
-/// let shape = RegionShape::new(1 << 13, 4).expect("a power of two");
+/// let shape = RegionShape::new(1 << 13, 4, Layout::new::<u64>()).expect("a power of two");
 /// let region = DynRegion::new(shape, RegionOptions::new().owner(0x1000));
-/// let item = region.alloc_copied(Layout::new::<u64>(), &7u64.to_ne_bytes())?;
+/// let item = region.alloc_copied(&7u64.to_ne_bytes())?;
 /// // SAFETY: the last copy of a u64, which nobody else has.
 /// assert_eq!(unsafe { region.copy_of(item, 3).cast::<u64>().read() }, 7);
 /// // SAFETY: an item of a region with this stride, which has an owner.
 /// assert_eq!(unsafe { DynRegion::owner_of(item, 1 << 13) }, 0x1000);
 /// // SAFETY: it was allocated above, and is not used any more.
-/// unsafe { region.free(item, Layout::new::<u64>()) };
+/// unsafe { region.free(item) };
 /// # Ok::<(), rseq_core::percpu::RegionError>(())
 /// ```
 pub struct DynRegion {
@@ -61,8 +60,8 @@ impl DynRegion {
     ///
     /// # Safety
     ///
-    /// `item` is the address of an item, or lies in its copy of CPU 0. The region has this stride, maps its own memory, and
-    /// has an owner.
+    /// `item` is the address of an item, or lies in its copy of CPU 0. The region has this stride, maps its own
+    /// memory, and has an owner.
     #[inline]
     pub unsafe fn owner_of(item: NonNull<u8>, stride: usize) -> usize {
         let range = item.as_ptr().expose_provenance() & !(stride - 1);
@@ -85,8 +84,8 @@ impl DynRegion {
     ///
     /// [`RegionError`].
     #[inline]
-    pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc(layout, self.shape)
+    pub fn alloc(&self) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc(self.shape.size, self.shape)
     }
 
     /// Allocates an item of zeroes. Copies that are zero already are not written.
@@ -94,8 +93,8 @@ impl DynRegion {
     /// # Errors
     ///
     /// [`RegionError`].
-    pub fn alloc_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc_zeroed(layout, self.shape)
+    pub fn alloc_zeroed(&self) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc_zeroed(self.shape.size, self.shape)
     }
 
     /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
@@ -103,22 +102,22 @@ impl DynRegion {
     ///
     /// # Errors
     ///
-    /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than the layout.
-    pub fn alloc_copied(&self, layout: Layout, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc_copied(layout, value, self.shape)
+    /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than an item.
+    pub fn alloc_copied(&self, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc_copied(self.shape.size, value, self.shape)
     }
 
     /// Frees an item.
     ///
     /// # Safety
     ///
-    /// It is one that this region allocated for a layout of the same size and alignment, and it is not used any more.
+    /// It is one that this region allocated, and it is not used any more.
     #[inline]
-    pub unsafe fn free(&self, item: NonNull<u8>, layout: Layout) {
+    pub unsafe fn free(&self, item: NonNull<u8>) {
         // SAFETY: the caller's contract.
         unsafe {
-            self.arena.fill_freed(item, layout, self.shape);
-            self.arena.free(item, layout, self.shape);
+            self.arena.fill_freed(item, self.shape.size, self.shape);
+            self.arena.free(item, self.shape.size, self.shape);
         }
     }
 }

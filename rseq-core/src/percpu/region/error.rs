@@ -18,7 +18,8 @@ pub enum RegionError {
     /// A range could not be bound to the CPUs' nodes: they are not known, as sysfs is not to be had, the stride is less
     /// than a page (EINVAL), or the process may not use a node (EINVAL, EPERM).
     NotBound(Errno),
-    /// What the program initialises ranges by ([`RegionOptions::init_ranges`](super::RegionOptions::init_ranges)) failed.
+    /// What the program initialises ranges by ([`RegionOptions::init_ranges`](super::RegionOptions::init_ranges))
+    /// failed.
     NotInitialized(Errno),
 }
 

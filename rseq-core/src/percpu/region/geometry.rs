@@ -5,8 +5,8 @@ use crate::sys::memory::align_up;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicUsize;
 
-/// Bytes of a range that hold words about it: the address of the range before it, and of some the region's owner and the
-/// process that made it. They follow the shadow, or, where the range has a lead, end where the copies begin.
+/// Bytes of a range that hold words about it: the address of the range before it, and of some the region's owner and
+/// the process that made it. They follow the shadow, or, where the range has a lead, end where the copies begin.
 const HEADER: usize = 64;
 
 /// The largest pages that Linux has as its smallest ones.
@@ -47,7 +47,8 @@ impl Geometry {
         matches!(self.populate, Populate::CopyOnWrite)
     }
 
-    /// From a range's start, or from the copy of CPU 0, to the shadow: a copy of the region's own, with the links of items.
+    /// From a range's start, or from the copy of CPU 0, to the shadow: a copy of the region's own, with the links of
+    /// items.
     const fn shadow(self) -> usize {
         self.copies() + if self.has_template() { self.stride } else { 0 }
     }
@@ -72,8 +73,8 @@ impl Geometry {
     ///
     /// # Safety
     ///
-    /// `item` is an address in the copy of CPU 0 in a range of this geometry, a multiple of 8, and the range is there as
-    /// long as the reference is used.
+    /// `item` is an address in the copy of CPU 0 in a range of this geometry, a multiple of 8, and the range is there
+    /// as long as the reference is used.
     pub(super) unsafe fn word<'a>(self, item: usize) -> &'a AtomicUsize {
         // SAFETY: the shadow is as large as a copy, and only ever accessed by these words.
         unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(item + self.shadow()) }

@@ -1,31 +1,31 @@
 //! Items that begin with a value.
 
 use super::arena::Arena;
+use super::class::Size;
 use super::geometry::Geometry;
 use super::{RegionError, RegionShape};
-use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
 impl Arena {
-    pub(super) fn alloc_zeroed(&self, layout: Layout, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
-        self.alloc_copied(layout, &[], shape)
+    pub(super) fn alloc_zeroed(&self, size: Size, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
+        self.alloc_copied(size, &[], shape)
     }
 
     pub(super) fn alloc_copied(
         &self,
-        layout: Layout,
+        size: Size,
         value: &[u8],
         shape: RegionShape,
     ) -> Result<NonNull<u8>, RegionError> {
-        if value.len() > layout.size() {
+        if value.len() > size.layout.size() {
             return Err(RegionError::TooLarge);
         }
-        let (item, is_fresh) = self.take(layout, shape)?;
+        let (item, is_fresh) = self.take(size, shape)?;
         let geometry = self.geometry(shape);
         if !is_fresh || self.options.init.is_some() {
-            fill(item, value.len()..layout.size(), geometry, zero);
+            fill(item, value.len()..size.layout.size(), geometry, zero);
         }
         fill(item, 0..value.len(), geometry, |copy| {
             if copy != value {
@@ -36,14 +36,15 @@ impl Arena {
     }
 }
 
-/// Sets bytes of each copy of an item that nobody uses; first those of the template, which untouched copies then have too.
+/// Sets bytes of each copy of an item that nobody uses; first those of the template, which untouched copies then have
+/// too.
 fn fill(item: NonNull<u8>, bytes: Range<usize>, geometry: Geometry, mut set: impl FnMut(&mut [u8])) {
     if bytes.is_empty() {
         return;
     }
     for copy in geometry.template_of(item).into_iter().chain(geometry.copies_of(item)) {
-        // SAFETY: bytes of an item's copy, which are initialised, as all memory of a range is, and which nobody else uses
-        // yet.
+        // SAFETY: bytes of an item's copy, which are initialised, as all memory of a range is, and which nobody else
+        // uses yet.
         set(unsafe { slice::from_raw_parts_mut(copy.as_ptr().byte_add(bytes.start), bytes.len()) });
     }
 }

@@ -1,7 +1,7 @@
 //! What all CPUs share, under the region's lock: ranges, and free items by size.
 //!
-//! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in which an
-//! item is on one list at most.
+//! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in
+//! which an item is on one list at most.
 
 use super::RegionError;
 use super::class::{CLASSES, MOST_CUT};

@@ -21,6 +21,7 @@ mod tests;
 
 use super::memory;
 use arena::Arena;
+use class::Size;
 use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
@@ -39,22 +40,23 @@ pub use shape::RegionShape;
 /// copies, one for each CPU number that the kernel can give.
 ///
 /// Memory comes in ranges, which are mapped when items do not fit in those that there are. Only a copy's pages that are
-/// touched take memory, and from the node of the CPU that touches them first. A region that is dropped unmaps its ranges.
+/// touched take memory, and from the node of the CPU that touches them first. A region that is dropped unmaps its
+/// ranges.
 ///
 /// # Speed
 ///
-/// Freed items are kept on a stack for each CPU and size, which sections push on and pop from: [`alloc`](Self::alloc) and
-/// [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with lists that
-/// all CPUs share. Threads that are not registered work on those lists. When memory runs out, what the stacks of other
-/// CPUs hold is used first (Linux 5.10).
+/// Freed items are kept on a stack for each CPU and size, which sections push on and pop from: [`alloc`](Self::alloc)
+/// and [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with
+/// lists that all CPUs share. Threads that are not registered work on those lists. When memory runs out, what the
+/// stacks of other CPUs hold is used first (Linux 5.10).
 ///
 /// Sizes are rounded up to powers of two, and addresses are multiples of the rounded size.
 ///
 /// # Signals and processes
 ///
-/// Signal handlers may allocate and free items, in threads that [`ensure_registered`](crate::ensure_registered) was called
-/// in. A child of `fork` goes on with its copy of the region, even if another thread held the lock at the fork: such an
-/// operation may have cost the child up to 64 items (before Linux 4.14 it may have to wait for ever).
+/// Signal handlers may allocate and free items, in threads that [`ensure_registered`](crate::ensure_registered) was
+/// called in. A child of `fork` goes on with its copy of the region, even if another thread held the lock at the
+/// fork: such an operation may have cost the child up to 64 items (before Linux 4.14 it may have to wait for ever).
 ///
 /// # Examples
 ///
@@ -103,16 +105,16 @@ impl<const STRIDE: usize> Region<STRIDE> {
         memory::slot_count()
     }
 
-    /// Bytes of the program's memory that a range takes; see [`RegionOptions::memory`]. The memory must have as many after
-    /// the first multiple of `STRIDE`.
+    /// Bytes of the program's memory that a range takes; see [`RegionOptions::memory`]. The memory must have as many
+    /// after the first multiple of `STRIDE`.
     pub fn range_size() -> usize {
         // SAFETY: no memory is used.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         Geometry::new(&given, STRIDE, memory::slot_count()).size()
     }
 
-    /// The copy of a CPU. Only pointer arithmetic: whether `cpu` is below [`copies`](Self::copies) and `item` an item is
-    /// for whoever uses the result.
+    /// The copy of a CPU. Only pointer arithmetic: whether `cpu` is below [`copies`](Self::copies) and `item` an item
+    /// is for whoever uses the result.
     #[inline]
     pub fn copy_of(&self, item: NonNull<u8>, cpu: usize) -> NonNull<u8> {
         let copy = item.as_ptr().wrapping_byte_add(cpu.wrapping_mul(STRIDE));
@@ -143,7 +145,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// [`RegionError`].
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc(layout, Self::SHAPE)
+        self.arena.alloc(size_of(layout, STRIDE)?, Self::SHAPE)
     }
 
     /// Allocates an item of zeroes. Copies that are zero already are not written.
@@ -152,7 +154,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     ///
     /// [`RegionError`].
     pub fn alloc_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc_zeroed(layout, Self::SHAPE)
+        self.arena.alloc_zeroed(size_of(layout, STRIDE)?, Self::SHAPE)
     }
 
     /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
@@ -162,11 +164,11 @@ impl<const STRIDE: usize> Region<STRIDE> {
     ///
     /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than the layout.
     pub fn alloc_copied(&self, layout: Layout, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc_copied(layout, value, Self::SHAPE)
+        self.arena.alloc_copied(size_of(layout, STRIDE)?, value, Self::SHAPE)
     }
 
-    /// Allocates an item and has `init` called with each CPU number below [`copies`](Self::copies) and that CPU's copy, which
-    /// has the layout's size, and first holds anything, as with [`alloc`](Self::alloc).
+    /// Allocates an item and has `init` called with each CPU number below [`copies`](Self::copies) and that CPU's
+    /// copy, which has the layout's size, and first holds anything, as with [`alloc`](Self::alloc).
     ///
     /// # Errors
     ///
@@ -201,9 +203,17 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// It is one that this region allocated for a layout of the same size and alignment, and it is not used any more.
     #[inline]
     pub unsafe fn free(&self, item: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's contract.
-        unsafe { self.arena.free(item, layout, Self::SHAPE) };
+        match Size::of(layout, STRIDE) {
+            // SAFETY: the caller's contract.
+            Some(size) => unsafe { self.arena.free(item, size, Self::SHAPE) },
+            None => self.arena.report(Finding::Foreign { address: item.as_ptr().expose_provenance() }),
+        }
     }
+}
+
+#[inline]
+fn size_of(layout: Layout, stride: usize) -> Result<Size, RegionError> {
+    Size::of(layout, stride).ok_or(RegionError::TooLarge)
 }
 
 impl<const STRIDE: usize> Drop for Region<STRIDE> {

@@ -42,8 +42,9 @@ fn bind_node(range: NonNull<u8>, node: u32, geometry: Geometry) -> Result<(), Er
 /// Pages that are moved in one call.
 const PAGES: usize = 512;
 
-/// Moves the pages in `len` bytes from `start` on to the NUMA node of a CPU; `flags` are those of move_pages(2), such as
-/// `MPOL_MF_MOVE`. Pages that were not touched yet, and those that cannot be moved, stay as they are: no error says so.
+/// Moves the pages in `len` bytes from `start` on to the NUMA node of a CPU; `flags` are those of move_pages(2), such
+/// as `MPOL_MF_MOVE`. Pages that were not touched yet, and those that cannot be moved, stay as they are: no error
+/// says so.
 ///
 /// # Errors
 ///

@@ -100,8 +100,8 @@ impl RegionOptions {
     }
 
     /// Copies show the pages of one template until they are written, so that items with an initial value
-    /// ([`Region::alloc_copied`](super::Region::alloc_copied)) cost the memory of one copy and of the pages that CPUs have
-    /// written. Each CPU number takes a mapping, of which a process has 65,530 (`vm.max_map_count`).
+    /// ([`Region::alloc_copied`](super::Region::alloc_copied)) cost the memory of one copy and of the pages that CPUs
+    /// have written. Each CPU number takes a mapping, of which a process has 65,530 (`vm.max_map_count`).
     ///
     /// It takes the place of [`shared`](Self::shared) and of [`memory`](Self::memory).
     pub const fn copy_on_write(mut self) -> Self {
@@ -114,8 +114,8 @@ impl RegionOptions {
     ///
     /// # Safety
     ///
-    /// * After a fork, one of the processes at most allocates and frees items of the region: each has its own account of
-    ///   what is free.
+    /// * After a fork, one of the processes at most allocates and frees items of the region: each has its own account
+    ///   of what is free.
     /// * Sections that change an item go by CPU, in all processes: two of them have the same concurrency ID at the same
     ///   time.
     pub const unsafe fn shared(mut self) -> Self {
@@ -127,14 +127,15 @@ impl RegionOptions {
     /// Ranges are cut from `len` bytes from `start` on, of any contents, instead of being mapped. Each takes
     /// [`Region::range_size`](super::Region::range_size) bytes; the first one begins at a multiple of the stride.
     ///
-    /// The memory may be mapped shared (`MAP_SHARED`): children of `fork` then use the items that were allocated before.
+    /// The memory may be mapped shared (`MAP_SHARED`): children of `fork` then use the items that were allocated
+    /// before.
     ///
     /// # Safety
     ///
-    /// * The memory is valid for reads and writes until the region is dropped and its items are used no more, and nothing
-    ///   else reads or writes it, but for items that other processes use.
-    /// * Of memory that is mapped shared, the contract of [`shared`](Self::shared) holds: one of the processes allocates
-    ///   and frees, and sections go by CPU.
+    /// * The memory is valid for reads and writes until the region is dropped and its items are used no more, and
+    ///   nothing else reads or writes it, but for items that other processes use.
+    /// * Of memory that is mapped shared, the contract of [`shared`](Self::shared) holds: one of the processes
+    ///   allocates and frees, and sections go by CPU.
     ///
     /// # Examples
     ///
@@ -167,16 +168,16 @@ impl RegionOptions {
         self
     }
 
-    /// Takes the memory of each CPU's copies from the CPU's NUMA node, whoever touches it first. Of CPUs that are offline
-    /// when a range is mapped, the node is that of the first touch.
+    /// Takes the memory of each CPU's copies from the CPU's NUMA node, whoever touches it first. Of CPUs that are
+    /// offline when a range is mapped, the node is that of the first touch.
     pub const fn bind(mut self) -> Self {
         self.binds = true;
         self
     }
 
-    /// Looks for errors in how items are used, and hands each one to `report`: in the thread that frees or allocates the
-    /// item, or drops the region, without a lock. The operation that comes upon an error has no other effect, so `report`
-    /// may go on or abort.
+    /// Looks for errors in how items are used, and hands each one to `report`: in the thread that frees or allocates
+    /// the item, or drops the region, without a lock. The operation that comes upon an error has no other effect, so
+    /// `report` may go on or abort.
     ///
     /// Every operation takes the lock, and freed items are filled with a pattern in each copy. This is for tests.
     pub const fn robust(mut self, report: fn(Finding)) -> Self {
@@ -196,8 +197,8 @@ impl RegionOptions {
     }
 
     /// The pattern that [`robust`](Self::robust) fills freed items with, word by word; `0xa5` in each byte if none is
-    /// given. A [`DynRegion`](super::DynRegion) fills freed items with it where it is not robust, too. Copies that hold the
-    /// pattern already are not written.
+    /// given. A [`DynRegion`](super::DynRegion) fills freed items with it where it is not robust, too. Copies that
+    /// hold the pattern already are not written.
     pub const fn poison(mut self, pattern: usize) -> Self {
         (self.pattern, self.fills) = (pattern, true);
         self
@@ -210,8 +211,8 @@ impl RegionOptions {
         self
     }
 
-    /// Children of `fork` do not have the ranges: to touch an item there is an invalid access. A child may drop its copy of
-    /// the region (Linux 4.14).
+    /// Children of `fork` do not have the ranges: to touch an item there is an invalid access. A child may drop its
+    /// copy of the region (Linux 4.14).
     ///
     /// Where copies are mapped [on write](Self::copy_on_write), a child that allocated items would change its parent's
     /// template.
@@ -220,17 +221,17 @@ impl RegionOptions {
         self
     }
 
-    /// A word that names the region, such as the address of what it is a part of: functions of the program are called with
-    /// it, and [`DynRegion::owner_of`](super::DynRegion::owner_of) finds it by an item. 0 is none. Each range takes 64 KiB
-    /// of addresses more.
+    /// A word that names the region, such as the address of what it is a part of: functions of the program are called
+    /// with it, and [`DynRegion::owner_of`](super::DynRegion::owner_of) finds it by an item. 0 is none. Each range
+    /// takes 64 KiB of addresses more.
     pub const fn owner(mut self, owner: usize) -> Self {
         self.owner = owner;
         self
     }
 
-    /// Has `init` called for each CPU number's copies in a new range: with the [owner](Self::owner), the address where these
-    /// copies begin, their length, which is the stride, and the CPU number. If it fails, the range is unmapped again, and
-    /// the error is [`RegionError::NotInitialized`](super::RegionError::NotInitialized).
+    /// Has `init` called for each CPU number's copies in a new range: with the [owner](Self::owner), the address
+    /// where these copies begin, their length, which is the stride, and the CPU number. If it fails, the range is
+    /// unmapped again, and the error is [`RegionError::NotInitialized`](super::RegionError::NotInitialized).
     ///
     /// It is called with the region's lock held and signals blocked, and must not use the region.
     pub const fn init_ranges(mut self, init: fn(usize, NonNull<u8>, usize, usize) -> Result<(), Errno>) -> Self {

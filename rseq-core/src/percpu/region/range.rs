@@ -80,8 +80,8 @@ fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Resul
 ///
 /// # Safety
 ///
-/// [`make`] returned it for this geometry, and it is used no more. `has_copies` says whether this process has more of it
-/// than its lead.
+/// [`make`] returned it for this geometry, and it is used no more. `has_copies` says whether this process has more of
+/// it than its lead.
 pub(super) unsafe fn unmake(range: usize, has_copies: bool, geometry: Geometry) {
     let len = if has_copies { geometry.size() } else { 0 };
     if let Some(start) = NonNull::new(core::ptr::with_exposed_provenance_mut(range - geometry.lead())) {

@@ -52,8 +52,8 @@ pub enum Finding {
         /// The CPU whose copy was written.
         cpu: usize,
     },
-    /// An item was written after it was freed; found when it was to be allocated again, or when the region was dropped. It
-    /// is not used again.
+    /// An item was written after it was freed; found when it was to be allocated again, or when the region was
+    /// dropped. It is not used again.
     WriteAfterFree {
         /// The item.
         item: usize,
@@ -61,8 +61,8 @@ pub enum Finding {
         /// [copied on write](super::RegionOptions::copy_on_write).
         cpu: usize,
     },
-    /// The list of free items was overwritten; found when an item was to be allocated, or when the region was dropped. The
-    /// items on it are not used again.
+    /// The list of free items was overwritten; found when an item was to be allocated, or when the region was
+    /// dropped. The items on it are not used again.
     CorruptList {
         /// What was found in the place of a free item on the list.
         item: usize,
@@ -146,8 +146,8 @@ pub(super) fn ranges(lists: &Lists, geometry: Geometry) -> impl Iterator<Item = 
     })
 }
 
-/// Fills an item of `class` from byte `from` on: first in the template, which untouched copies then show, and then in each
-/// copy that is not filled already.
+/// Fills an item of `class` from byte `from` on: first in the template, which untouched copies then show, and then in
+/// each copy that is not filled already.
 pub(super) fn poison(item: NonNull<u8>, from: usize, class: usize, geometry: Geometry) {
     for copy in geometry.template_of(item).into_iter().chain(geometry.copies_of(item)) {
         if is_changed(copy, from, class, geometry) {

@@ -1,7 +1,7 @@
 //! What a region does under its lock, and for threads without stacks.
 
 use super::arena::Arena;
-use super::class::{MOST_AT_A_TIME, at_a_time, class};
+use super::class::{MOST_AT_A_TIME, Size, at_a_time};
 use super::geometry::{FRESH, Geometry, TAGS};
 use super::lists::Lists;
 use super::options::Reporter;
@@ -10,7 +10,6 @@ use super::stacks::{self, Stacks};
 use super::{RegionError, RegionShape};
 use crate::ambient::ensure_registered;
 use crate::percpu::memory;
-use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
@@ -38,9 +37,10 @@ impl Arena {
     /// An item for a thread whose CPU has none, tagged.
     #[cold]
     #[inline(never)]
-    pub(super) fn refill(&self, layout: Layout, class: usize, shape: RegionShape) -> Result<usize, RegionError> {
+    pub(super) fn refill(&self, size: Size, shape: RegionShape) -> Result<usize, RegionError> {
+        let class = size.class;
         if let Some(reporter) = self.options.reporter() {
-            return self.take_checked(layout, class, shape, reporter);
+            return self.take_checked(size, shape, reporter);
         }
         let stacks = self.stacks_of_thread(class);
         // In a thread that registers here, or that has come to a CPU with items meanwhile.
@@ -50,8 +50,7 @@ impl Arena {
         let batch =
             self.take_shared(class, if stacks.is_some() { at_a_time(class, shape.stride) } else { 1 }, shape)?;
         let [first, others @ ..] = batch.items() else { return Err(RegionError::TooLarge) };
-        let most = stacks::most(class, shape.stride);
-        let rest = others.iter().position(|&item| stacks.is_none_or(|stacks| stacks.push(item, most).is_err()));
+        let rest = others.iter().position(|&item| stacks.is_none_or(|stacks| stacks.push(item, size.most).is_err()));
         if let Some(rest) = rest {
             self.put_shared(others.get(rest..).unwrap_or_default(), class, shape);
         }
@@ -100,17 +99,15 @@ impl Arena {
     /// Frees an item for a thread whose CPU has no room for it.
     #[cold]
     #[inline(never)]
-    pub(super) fn release(&self, item: NonNull<u8>, layout: Layout, shape: RegionShape) {
-        let Some(class) = class(layout, shape.stride) else {
-            return self.report(Finding::Foreign { address: item.as_ptr().expose_provenance() });
-        };
+    pub(super) fn release(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        let class = size.class;
         if let Some(reporter) = self.options.reporter() {
-            return self.put_checked(item, layout, class, shape, reporter);
+            return self.put_checked(item, size, shape, reporter);
         }
         let mut batch = Batch::EMPTY;
         batch.push(item.as_ptr().expose_provenance());
         if let Some(stacks) = self.stacks_of_thread(class) {
-            if stacks.push(item.as_ptr().expose_provenance(), stacks::most(class, shape.stride)).is_ok() {
+            if stacks.push(item.as_ptr().expose_provenance(), size.most).is_ok() {
                 return;
             }
             (0..at_a_time(class, shape.stride)).map_while(|_| stacks.pop()).for_each(|item| batch.push(item));
@@ -135,13 +132,8 @@ impl Arena {
     }
 
     /// An item that was not written since it was freed, tagged if it is fresh.
-    fn take_checked(
-        &self,
-        layout: Layout,
-        class: usize,
-        shape: RegionShape,
-        reporter: Reporter,
-    ) -> Result<usize, RegionError> {
+    fn take_checked(&self, size: Size, shape: RegionShape, reporter: Reporter) -> Result<usize, RegionError> {
+        let class = size.class;
         let geometry = self.geometry(shape);
         loop {
             let taken = self.lists.with(|lists| {
@@ -160,26 +152,27 @@ impl Arena {
             match robust::changed(item, 0, class, geometry).filter(|_| !is_fresh) {
                 Some(cpu) => reporter.report(Finding::WriteAfterFree { item: taken & !TAGS, cpu }),
                 None => {
-                    robust::begin_use(item, layout.size(), class, geometry);
+                    robust::begin_use(item, size.layout.size(), class, geometry);
                     return Ok(taken);
                 }
             }
         }
     }
 
-    fn put_checked(&self, item: NonNull<u8>, layout: Layout, class: usize, shape: RegionShape, reporter: Reporter) {
+    fn put_checked(&self, item: NonNull<u8>, size: Size, shape: RegionShape, reporter: Reporter) {
+        let class = size.class;
         let (geometry, address) = (self.geometry(shape), item.as_ptr().expose_provenance());
-        if let Err(finding) = self.lists.with(|lists| robust::end_use(lists, address, layout.size(), geometry)) {
+        if let Err(finding) = self.lists.with(|lists| robust::end_use(lists, address, size.layout.size(), geometry)) {
             return reporter.report(finding);
         }
-        if let Some(cpu) = robust::changed(item, layout.size(), class, geometry) {
+        if let Some(cpu) = robust::changed(item, size.layout.size(), class, geometry) {
             return reporter.report(Finding::Overrun { item: address, cpu });
         }
         robust::poison(item, 0, class, geometry);
         self.put_shared(&[address], class, shape);
     }
 
-    fn report(&self, finding: Finding) {
+    pub(super) fn report(&self, finding: Finding) {
         if let Some(reporter) = self.options.reporter() {
             reporter.report(finding);
         }
