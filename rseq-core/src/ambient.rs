@@ -3,9 +3,9 @@
 use crate::abi::Rseq;
 use crate::area::{Area, OwnArea};
 use crate::libc_area::{Owner, Symbols};
-use crate::registration::probe;
+use crate::registration::{RegisterError, probe};
 use crate::status::Cause;
-use crate::{ByMmCid, Index, KernelRseq, Token, arch, facts};
+use crate::{ByMmCid, KernelRseq, Token, arch, facts};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
 
@@ -21,6 +21,9 @@ mod thread;
 /// A child of `vfork`, or of another clone that shares the thread pointer of a running thread, shares that thread's area
 /// too, and the kernel maintains it for one of the two only. Such a child must not run sections, and must not use the
 /// types in [`percpu`](crate::percpu): all it does is call `exec` or exit.
+///
+/// A thread without a thread pointer, as in a program on the kernel's nolibc that has not set one, has no such area:
+/// reading it faults. [`ensure_registered`] and [`status`](crate::status()) say so, if they are asked first.
 ///
 /// # Examples
 ///
@@ -118,7 +121,7 @@ impl Area for Ambient {
 
     #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
     #[inline]
-    fn index<I: Index>(self) -> u32 {
+    fn index<I: crate::Index>(self) -> u32 {
         // SAFETY: the area of this thread begins there, and is 32 bytes at least.
         unsafe { arch::index_by_offset::<I>(self.offset()) }
     }
@@ -165,7 +168,7 @@ pub fn ensure_registered() -> Result<Owner, Cause> {
 /// registered.
 pub(crate) fn register() -> Result<Owner, Cause> {
     if !IS_SETTLED.load(Ordering::Acquire) {
-        settle();
+        settle()?;
     }
     let symbols = Symbols::find();
     if Ambient::token().is_registered() {
@@ -177,15 +180,19 @@ pub(crate) fn register() -> Result<Owner, Cause> {
     }
 }
 
-/// Finds out whose areas the process's threads use. Threads that do so at the same time find the same.
+/// Finds out whose areas the process's threads use. Threads that do so at the same time find the same. It fails where
+/// there is no static TLS, and so no area.
 #[cold]
-fn settle() {
+fn settle() -> Result<(), Cause> {
     if let Some(symbols) = Symbols::find().filter(|symbols| symbols.registers()) {
         let bytes = symbols.area().addr().get().wrapping_sub(OwnArea.pointer().addr().get());
         ADOPTED_ACTIVE_SIZE.store(symbols.active_size(KernelRseq::read()), Ordering::Relaxed);
         __rseq_core_distance.store(bytes as isize, Ordering::Release);
+    } else if !arch::has_thread_pointer() {
+        return Err(Cause::Refused(RegisterError::NoThreadPointer));
     }
     IS_SETTLED.store(true, Ordering::Release);
+    Ok(())
 }
 
 /// Without `std` nothing would release a thread when it ends.

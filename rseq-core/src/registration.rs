@@ -15,7 +15,7 @@ use crate::area::{Area, OWN_SIZE, OwnArea, ThreadArea};
 use crate::kernel::KernelRseq;
 use crate::libc_area::{self, Owner, Symbols};
 use crate::token::Token;
-use crate::{facts, sys};
+use crate::{arch, facts, sys};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use request::Request;
@@ -36,7 +36,7 @@ impl Registration<OwnArea> {
     /// # Errors
     ///
     /// [`RegisterError`]; registration and area stay as they were. Where the libc or the runtime owns the registration,
-    /// no system call is made.
+    /// no system call is made. A thread without a thread pointer gets [`RegisterError::NoThreadPointer`].
     ///
     /// # Safety
     ///
@@ -48,8 +48,23 @@ impl Registration<OwnArea> {
     ///   kernel maintains `mm_cid`.
     pub unsafe fn own(options: impl Into<Options>) -> Result<Self, RegisterError> {
         libc_and_runtime_do_not_register()?;
+        if !arch::has_thread_pointer() {
+            return Err(RegisterError::NoThreadPointer);
+        }
         // SAFETY: the caller's contract.
         unsafe { Self::register_own(options.into(), Owner::Own) }
+    }
+
+    /// As [`own`](Self::own), where the thread is known to have a thread pointer, without a system call to find out.
+    ///
+    /// # Safety
+    ///
+    /// As [`own`](Self::own).
+    #[cfg(feature = "std")]
+    pub(crate) unsafe fn own_of_std() -> Result<Self, RegisterError> {
+        libc_and_runtime_do_not_register()?;
+        // SAFETY: the caller's contract.
+        unsafe { Self::register_own(Mode::Extended.into(), Owner::Own) }
     }
 
     /// Registers this thread's own area for a runtime: one that defines `__rseq_offset`, `__rseq_size`, `__rseq_flags`
@@ -100,6 +115,36 @@ impl Registration<ThreadArea> {
     pub fn adopt() -> Result<Self, RegisterError> {
         let (area, owner) = adoptable().ok_or(RegisterError::NothingToAdopt)?;
         Ok(Self { area, len: 0, owner, fallback: None, thread: PhantomData })
+    }
+
+    /// Adopts the registration that other code of this program, such as C that calls rseq(2) itself, has made for this
+    /// thread with `len` bytes at `area`. It stays that code's: neither [`release`](Self::release) nor a drop releases it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::NothingToAdopt`] where the area says that the thread is not registered.
+    ///
+    /// # Safety
+    ///
+    /// * `area` is `len` bytes of this thread's memory for as long as this object lives.
+    /// * It is registered with the signature [`arch::SIGNATURE`], or its `cpu_id` is -1 or -2. It is not released before the
+    ///   last section with a token of this object has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::ptr::NonNull;
+    /// use rseq_core::{Registration, abi::Rseq};
+    ///
+    /// let mut area = Rseq::new(); // as C declares it, and has not registered it
+    /// // SAFETY: an area on the stack, which lives longer than the registration; its `cpu_id` is -1.
+    /// let registration = unsafe { Registration::adopt_at(NonNull::from(&mut area), 32) };
+    /// assert!(registration.is_err());
+    /// ```
+    pub unsafe fn adopt_at(area: NonNull<Rseq>, len: u32) -> Result<Self, RegisterError> {
+        let area = ThreadArea::new(area, KernelRseq::read().active_size().min(len));
+        Token::of_registered(area).ok_or(RegisterError::NothingToAdopt)?;
+        Ok(Self { area, len: 0, owner: Owner::Own, fallback: None, thread: PhantomData })
     }
 
     /// Registers an area that the caller gives, of `size` bytes.

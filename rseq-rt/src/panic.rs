@@ -1,4 +1,7 @@
 //! Panics end the process, and the symbols that the precompiled `core` wants from an unwinder.
+//!
+//! Both are the program's to define, as a program on std has std's: [`panic_handler!`](crate::panic_handler) does it, and
+//! the feature `panic-handler` does it here.
 
 use crate::io::{STDERR, write_fmt};
 use crate::process::{PANICKED, exit_now};
@@ -14,8 +17,8 @@ const PATIENCE: u32 = 100;
 
 /// Prints file, line and message, and ends the process with [`PANICKED`]. It uses no thread-local storage, so that it
 /// works before there is any.
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
+#[doc(hidden)]
+pub fn end(info: &PanicInfo<'_>) -> ! {
     let this = sys::gettid();
     match PANICKING.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => say(format_args!("{info}\n")),
@@ -35,28 +38,80 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     exit_now(PANICKED)
 }
 
+/// Ends the process where code would unwind.
+#[doc(hidden)]
+pub fn unwind() -> ! {
+    exit_now(PANICKED)
+}
+
 fn say(text: core::fmt::Arguments<'_>) {
     let _ = write_fmt(STDERR, text);
 }
-/// Nothing unwinds here: with `panic = "abort"` no caller is left, but unoptimised code still names this function.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() -> ! {
-    exit_now(PANICKED)
+
+/// Defines the panic handler of a program: it prints file, line and message, and ends the process with 101.
+///
+/// The feature `panic-handler`, on by default, does the same. A package that switches it off has this, or a handler of its
+/// own, in each program:
+///
+/// ```ignore
+/// #[cfg(not(test))] // a test has std's
+/// rseq_rt::panic_handler!();
+/// ```
+#[macro_export]
+macro_rules! panic_handler {
+    () => {
+        #[panic_handler]
+        fn __rseq_rt_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::panic::end(info)
+        }
+
+        /// Nothing unwinds here: with `panic = "abort"` no caller is left, but unoptimised code still names this function.
+        #[unsafe(no_mangle)]
+        extern "C" fn rust_eh_personality() -> ! {
+            $crate::panic::unwind()
+        }
+
+        $crate::__unwinder!();
+    };
 }
 
-/// As [`rust_eh_personality`].
-#[cfg(not(rseq_rt_origin))]
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume() -> ! {
-    exit_now(PANICKED)
+/// What origin defines itself, and what the unwind tables of arm name.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(rseq_rt_origin)]
+macro_rules! __unwinder {
+    () => {};
 }
 
-/// As [`rust_eh_personality`]; the unwind tables of arm name these.
-#[cfg(target_arch = "arm")]
-mod arm {
-    #[unsafe(no_mangle)]
-    extern "C" fn __aeabi_unwind_cpp_pr0() {}
-
-    #[unsafe(no_mangle)]
-    extern "C" fn __aeabi_unwind_cpp_pr1() {}
+#[doc(hidden)]
+#[macro_export]
+#[cfg(all(not(rseq_rt_origin), not(target_arch = "arm")))]
+macro_rules! __unwinder {
+    () => {
+        #[unsafe(no_mangle)]
+        extern "C" fn _Unwind_Resume() -> ! {
+            $crate::panic::unwind()
+        }
+    };
 }
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(all(not(rseq_rt_origin), target_arch = "arm"))]
+macro_rules! __unwinder {
+    () => {
+        #[unsafe(no_mangle)]
+        extern "C" fn _Unwind_Resume() -> ! {
+            $crate::panic::unwind()
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn __aeabi_unwind_cpp_pr0() {}
+
+        #[unsafe(no_mangle)]
+        extern "C" fn __aeabi_unwind_cpp_pr1() {}
+    };
+}
+
+#[cfg(feature = "panic-handler")]
+crate::panic_handler!();

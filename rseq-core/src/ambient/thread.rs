@@ -5,7 +5,7 @@ extern crate std;
 
 use crate::registration::RegisterError;
 use crate::status::Cause;
-use crate::{Mode, OwnArea, Owner, Registration, sys};
+use crate::{OwnArea, Owner, Registration, sys};
 use core::cell::Cell;
 use std::thread_local;
 
@@ -54,7 +54,7 @@ impl ThisThread {
         // of the feature `std` has this case. The libc's own record says that the thread pointer is this thread's, so
         // this is no child of `vfork`, nor another clone that shares it with a running thread. The kernel's facts are
         // the kernel's own.
-        let registration = unsafe { Registration::<OwnArea>::own(Mode::Extended) }?;
+        let registration = unsafe { Registration::<OwnArea>::own_of_std() }?;
         self.0.set(Some(registration));
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `SIGNATURE: u32` | the four bytes before every abort handler, a rare trapping encoding |
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
+//! | `has_thread_pointer() -> bool` | only where `thread_pointer` reads memory that is not there without one |
 //! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by initial-exec relocations |
 //! | `own_index::<I>() -> u32` | only where sections reach `__rseq_core_area` directly: its index field, by one instruction |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
@@ -97,6 +98,15 @@ pub const DIRECT: bool = cfg!(all(not(rseq_stub), any(target_arch = "x86_64", ta
 #[inline]
 pub fn thread_pointer() -> usize {
     imp::thread_pointer()
+}
+
+/// Whether this thread has a thread pointer. The kernel starts a program with none: a libc or a runtime sets one, and
+/// programs on nolibc have none until they do so themselves.
+pub(crate) fn has_thread_pointer() -> bool {
+    #[cfg(all(not(rseq_stub), any(target_arch = "x86_64", target_arch = "x86")))]
+    return imp::has_thread_pointer();
+    #[cfg(not(all(not(rseq_stub), any(target_arch = "x86_64", target_arch = "x86"))))]
+    return cfg!(rseq_stub) || thread_pointer() != 0;
 }
 
 /// This thread's copy of `__rseq_core_area`.

@@ -18,6 +18,15 @@ pub(super) fn thread_pointer() -> usize {
     pointer
 }
 
+/// Without one, gs is the null segment, whose use faults.
+pub(super) fn has_thread_pointer() -> bool {
+    let selector: u32;
+    // SAFETY: copies a register. `readonly` keeps it behind whatever set it.
+    unsafe { asm!("mov {:e}, gs", out(reg) selector, options(pure, readonly, nostack, preserves_flags)) };
+    // The low two bits are a privilege level.
+    selector & 0xfffc != 0
+}
+
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;

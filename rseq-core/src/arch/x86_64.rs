@@ -3,6 +3,7 @@
 use crate::abi::Rseq;
 use crate::index::Index;
 use core::arch::asm;
+use linux_raw_sys::general::__NR_arch_prctl;
 
 /// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
 pub const SIGNATURE: u32 = 0x5305_3053;
@@ -13,6 +14,15 @@ pub(super) fn thread_pointer() -> usize {
     // SAFETY: reads the word at fs:0, which the psABI sets to its own address before any thread runs.
     unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
+}
+
+/// Without one, `fs:0` is address 0. A filter that refuses the question is a libc's program's, which has one.
+pub(super) fn has_thread_pointer() -> bool {
+    const ARCH_GET_FS: usize = 0x1003;
+    let mut base = 0_usize;
+    // SAFETY: the kernel writes one word to `base`.
+    let asked = unsafe { syscall(__NR_arch_prctl, [ARCH_GET_FS, &raw mut base as usize, 0, 0, 0, 0]) };
+    asked != 0 || base != 0
 }
 
 #[inline]

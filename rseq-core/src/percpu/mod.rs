@@ -10,7 +10,7 @@
 //! | [`SlotCounter`] | a count that each CPU adds to in its own slot |
 //! | [`SlotPool`] | values in a free list for each CPU |
 //! | [`Stack`], [`Stacks`] | bounded stacks of words, for the caches of allocators; [`Batch`] moves many at once |
-//! | [`Ring`] | records of any length, for one consumer |
+//! | [`Ring`] | records of any length, for one consumer, or one for each CPU |
 //! | [`Region`], [`DynRegion`] | memory with a copy for each CPU, allocated in items of any size |
 //! | [`Lock`] | a value for each CPU, which one thread changes at a time |
 //! | [`Pool`] | values that any thread pops and pushes, from lists for each CPU and one that all share |

@@ -28,6 +28,9 @@ pub enum RegisterError {
     Fault,
     /// Neither a libc nor a runtime registered this thread, so there is nothing to adopt.
     NothingToAdopt,
+    /// This thread has no thread pointer, and so no own area: no libc and no runtime has set up static TLS, as in
+    /// programs on the kernel's nolibc. [`Registration::at`](crate::Registration::at) takes an area of the program's.
+    NoThreadPointer,
 }
 
 impl RegisterError {
@@ -55,6 +58,7 @@ impl RegisterError {
             Self::Misaligned(_) | Self::TooSmall(_) => Errno::EINVAL,
             Self::Fault => Errno::EFAULT,
             Self::NothingToAdopt => Errno::ESRCH,
+            Self::NoThreadPointer => Errno::ENXIO,
         }
     }
 }
@@ -72,6 +76,9 @@ impl fmt::Display for RegisterError {
             Self::TooSmall(size) => write!(f, "an rseq area has at least 32 bytes, not {size}"),
             Self::Fault => write!(f, "the kernel cannot write the rseq area"),
             Self::NothingToAdopt => write!(f, "neither a libc nor a runtime has registered this thread for rseq"),
+            Self::NoThreadPointer => {
+                write!(f, "this thread has no thread pointer: set up static TLS, or register an area of the program's")
+            }
         }
     }
 }
@@ -134,6 +141,7 @@ mod tests {
             (RegisterError::TooSmall(20), Errno::EINVAL),
             (RegisterError::Fault, Errno::EFAULT),
             (RegisterError::NothingToAdopt, Errno::ESRCH),
+            (RegisterError::NoThreadPointer, Errno::ENXIO),
         ];
         register.iter().for_each(|(error, errno)| assert_eq!(error.errno(), *errno, "{error}"));
         let release = [

@@ -4,24 +4,24 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{Binaries, sections, toolchain};
+use super::{Binaries, Linking, sections, toolchain};
 use crate::interrupt::Interrupt;
 use crate::kernels::machine::Target;
 use crate::kernels::select::Cell;
 
 /// Targets, in the order of their cells, and what their build came to.
-pub struct Builds(Vec<(Target, OnceLock<Result<Binaries, String>>)>);
+pub struct Builds(Vec<(Target, OnceLock<Result<Binaries, String>>)>, Linking);
 
 impl Builds {
     /// The targets of these cells, each once.
-    pub fn new(cells: &[&Cell]) -> Self {
+    pub fn new(cells: &[&Cell], linking: Linking) -> Self {
         let mut targets: Vec<(Target, OnceLock<_>)> = Vec::new();
         for cell in cells {
             if !targets.iter().any(|(target, _)| *target == cell.target) {
                 targets.push((cell.target, OnceLock::new()));
             }
         }
-        Self(targets)
+        Self(targets, linking)
     }
 
     /// The targets.
@@ -32,7 +32,7 @@ impl Builds {
     /// Builds and checks all of them; must be called, else [`Builds::of`] waits for ever.
     pub fn run(&self, root: &Path, names: &[&str], interrupt: &Interrupt) {
         for (target, slot) in &self.0 {
-            let _ = slot.set(build(target, root, names, interrupt));
+            let _ = slot.set(build(target, root, names, self.1, interrupt));
         }
     }
 
@@ -44,17 +44,29 @@ impl Builds {
     }
 }
 
-fn build(target: &Target, root: &Path, names: &[&str], interrupt: &Interrupt) -> Result<Binaries, String> {
-    let binaries = built(target, root, names, interrupt)?;
+fn build(
+    target: &Target,
+    root: &Path,
+    names: &[&str],
+    linking: Linking,
+    interrupt: &Interrupt,
+) -> Result<Binaries, String> {
+    let binaries = built(target, root, names, linking, interrupt)?;
     sections::check(&binaries, names).map(|_| binaries)
 }
 
 /// The binaries for a target, as they come from the compiler.
-pub fn built(target: &Target, root: &Path, names: &[&str], interrupt: &Interrupt) -> Result<Binaries, String> {
+pub fn built(
+    target: &Target,
+    root: &Path,
+    names: &[&str],
+    linking: Linking,
+    interrupt: &Interrupt,
+) -> Result<Binaries, String> {
     if interrupt.requested() {
         return Err("interrupted".into());
     }
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "building for {}", target.triple);
-    toolchain::build(target, root, names)
+    toolchain::build(target, root, names, linking)
 }

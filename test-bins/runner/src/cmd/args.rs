@@ -133,6 +133,10 @@ pub struct BootArgs {
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     pub append: String,
 
+    /// Link the programs as static-pie, which the kernel puts where it likes (not on MIPS)
+    #[arg(long, conflicts_with = "program")]
+    pub static_pie: bool,
+
     /// Start this test itself as the first process, not below `init`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "program"])]
     pub as_init: Option<String>,

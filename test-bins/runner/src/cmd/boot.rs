@@ -10,7 +10,7 @@ use std::thread;
 use serde::Serialize;
 
 use super::BootArgs;
-use crate::build::{Builds, elf, sections};
+use crate::build::{Builds, Linking, elf, sections};
 use crate::guest::cell::{Ran, Setting};
 use crate::guest::payload::Payload;
 use crate::guest::verdict::Verdict;
@@ -56,6 +56,7 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
     let directory = directory(&root).map_err(failed)?;
     let interrupt = Interrupt::watch().map_err(failed)?;
     let hardware = hardware(args, &entries);
+    let linking = Linking::of(args.static_pie);
     let cache = cache::directory().map_err(failed)?;
     let setting = Setting {
         cache: &cache,
@@ -71,9 +72,9 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
         return list(&setting, &cells, args.json).map_err(failed);
     }
     if args.check {
-        return sections::run(&cells, &root, &payload.binaries(), &interrupt).map_err(failed);
+        return sections::run(&cells, &root, &payload.binaries(), linking, &interrupt).map_err(failed);
     }
-    let ran = run_all(&setting, &cells, &root, args.jobs);
+    let ran = run_all(&setting, &cells, &root, args.jobs, linking);
     report(&ran, args.json).map_err(failed)?;
     Ok(exit_code(&ran, &interrupt, &payload))
 }
@@ -156,11 +157,11 @@ fn list(setting: &Setting, cells: &[Cell], json: bool) -> io::Result<u8> {
 }
 
 /// Sorts out what cannot run, builds for the rest, and boots it.
-fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) -> Vec<Ran> {
+fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>, linking: Linking) -> Vec<Ran> {
     let lacking: Vec<_> = cells.iter().map(|cell| setting.lacks(cell)).collect();
     let ready = cells.iter().zip(&lacking).filter(|(_, lacks)| lacks.is_none()).map(|(cell, _)| cell);
     let ready: Vec<_> = ready.collect();
-    let builds = Builds::new(&ready);
+    let builds = Builds::new(&ready, linking);
     let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
     let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
     let jobs = jobs.map_or_else(|| capacity::jobs(largest, threads, ready.len()), |jobs| jobs as usize);

@@ -54,7 +54,7 @@ fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
 }
 
 fn build() -> Result<PathBuf, String> {
-    let binaries = build::build(&workspace::root()?)?;
+    let binaries = build::build(&workspace::root()?, build::Linking::Fixed)?;
     binaries.get("param_test").cloned().ok_or_else(|| "param_test was not built".into())
 }
 
