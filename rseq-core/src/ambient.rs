@@ -5,7 +5,7 @@ use crate::area::{Area, OwnArea};
 use crate::libc_area::{Owner, Symbols};
 use crate::registration::{RegisterError, probe};
 use crate::status::Cause;
-use crate::{ByMmCid, Index, KernelRseq, Token, arch, facts};
+use crate::{ByMmCid, KernelRseq, Token, arch, facts};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
 
@@ -121,7 +121,7 @@ impl Area for Ambient {
 
     #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
     #[inline]
-    fn index<I: Index>(self) -> u32 {
+    fn index<I: crate::Index>(self) -> u32 {
         // SAFETY: the area of this thread begins there, and is 32 bytes at least.
         unsafe { arch::index_by_offset::<I>(self.offset()) }
     }

@@ -21,5 +21,6 @@ pub const RSEQ: &str = include_str!("../linker/rseq.ld");
 /// `static.ld`: beside [`RSEQ`], for static programs on rseq-rt that abort on panic.
 pub const STATIC: &str = include_str!("../linker/static.ld");
 
-/// `sections.gdb`: a gdb script with the command `rseq-sections`, which lists the sections of a process.
+/// `sections.gdb`: a gdb script with the commands `rseq-sections`, `rseq-abort` and `rseq-next`. The manual's
+/// [`debugging`](crate::manual::debugging) has their use.
 pub const SECTIONS_GDB: &str = include_str!("../linker/sections.gdb");

@@ -43,7 +43,6 @@ impl InitialStack {
     }
 
     /// The address of the first vector.
-    #[cfg(not(rseq_rt_origin))]
     pub(crate) fn address(&self) -> usize {
         self.args.0 as usize
     }
@@ -95,6 +94,11 @@ impl Iterator for Vector {
 pub(crate) unsafe fn remember(initial: InitialStack) {
     // SAFETY: the caller's promise is the cell's.
     unsafe { INITIAL.set(initial) };
+}
+
+/// Where the main thread's stack began.
+pub(crate) fn initial_stack() -> Option<usize> {
+    INITIAL.get().map(InitialStack::address)
 }
 
 /// The arguments, the program's name first, byte for byte.

@@ -24,11 +24,23 @@
 //!
 //! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64,
 //! `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the area is
-//! registered -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's meaning -> C's constructors -> `main`.
+//! registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's meaning -> C's constructors -> `main`.
 //!
 //! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the kernel
 //! knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid program does not read
 //! it.
+//!
+//! # Faults
+//!
+//! A thread that uses up its stack is named on standard error before SIGSEGV ends the process. For that, a handler of SIGSEGV
+//! runs on an alternate stack that each thread has; where the kernel refuses one, the process ends without the line. Other
+//! faults, and signals that are sent, have their default action. A handler of the program's replaces this one, and finds 16 KiB
+//! of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
+//!
+//! # What is left to rustix
+//!
+//! Standard input, files, clocks, affinity, processes and signals: `docs/system.rs` of this package has an example of each, which
+//! is run with both ways to start.
 //!
 //! # Map
 //!
@@ -36,7 +48,7 @@
 //! |---|---|
 //! | [`env`](mod@env) | arguments, environment, auxiliary vector |
 //! | [`process`] | exit codes |
-//! | [`thread`] | spawn, join, detach, scope, sleep |
+//! | [`thread`] | spawn, join, detach, scope, sleep; names, thread-locals |
 //! | [`sync`] | mutex, readers-writer lock, condition variable, once, barrier, park |
 //! | `heap` | the global allocator of the feature `alloc` |
 //! | [`io`] | standard output and error, [`print!`] and its kin |
@@ -44,6 +56,7 @@
 //! | `tls` | where the TLS block and the thread pointer go |
 //! | `relocate` | what a static-pie does first |
 //! | `relro` | what is read-only from `main` on: the sections' descriptors, for one |
+//! | `overflow` | a line about a stack that is used up |
 //! | `headers` | the executable's program headers |
 //! | `backend` | one file an architecture, and origin |
 //!
@@ -70,6 +83,7 @@ mod headers;
 pub mod heap;
 pub mod io;
 mod mem;
+mod overflow;
 #[doc(hidden)]
 pub mod panic;
 pub mod process;

@@ -4,7 +4,7 @@ use crate::env::{self, InitialStack};
 use crate::headers::Headers;
 use crate::io::STDERR;
 use crate::process::{ExitCode, PANICKED, exit, exit_now};
-use crate::{backend, constructors, descriptors, eprintln, registration, relocate, relro, sys, thread, tls};
+use crate::{backend, constructors, descriptors, eprintln, overflow, registration, relocate, relro, sys, thread, tls};
 use linux_raw_sys::elf::PT_INTERP;
 use rseq_core::arch;
 
@@ -75,12 +75,16 @@ pub unsafe fn run(stack: *const usize) -> ! {
     };
     descriptors::open_standard();
     check_thread_pointer();
+    thread::remember_main();
+    overflow::watch_main();
     // SAFETY: the environment is known, the thread pointer is right, and this is the only thread. Constructors come last.
     unsafe {
         registration::before_main();
         constructors::run(&initial);
     }
-    exit(__rseq_rt_main())
+    let code = __rseq_rt_main();
+    thread::drop_locals();
+    exit(code)
 }
 
 /// Ends the program if the TLS block is not where its code expects it.

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 use core::time::Duration;
 use linux_raw_sys::general as nr;
+use linux_raw_sys::prctl::{PR_GET_NAME, PR_SET_NAME};
 use rseq_core::sys::{Errno, syscall};
 
 /// Bytes in the kernel's signal set.
@@ -203,8 +204,117 @@ pub fn block_signals() {
     let _ = unsafe { syscall(nr::__NR_rt_sigprocmask, args) };
 }
 
+/// What the kernel passes to a handler (`siginfo_t`), up to the address of a fault.
+#[repr(C)]
+pub struct SignalInfo {
+    signal: i32,
+    #[cfg(not(any(target_arch = "mips64", target_arch = "mips64r6")))]
+    errno: i32,
+    code: i32,
+    #[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
+    errno: i32,
+    address: usize,
+}
+
+impl SignalInfo {
+    /// The address at which an access has failed; `None` for a signal that was sent, or without an address.
+    pub fn fault_address(&self) -> Option<usize> {
+        /// `<asm-generic/siginfo.h>`: sent by the kernel.
+        const SI_KERNEL: i32 = 0x80;
+        (self.code > 0 && self.code != SI_KERNEL).then_some(self.address)
+    }
+}
+
+/// A handler of SIGSEGV.
+pub type FaultHandler = extern "C" fn(i32, *const SignalInfo, *mut u8);
+
+/// The kernel's `struct sigaction`.
+#[repr(C)]
+struct SignalAction {
+    #[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
+    flags: u32,
+    handler: usize,
+    #[cfg(not(any(target_arch = "mips64", target_arch = "mips64r6")))]
+    flags: usize,
+    #[cfg(not(any(
+        target_arch = "riscv64",
+        target_arch = "riscv32",
+        target_arch = "loongarch64",
+        target_arch = "mips64",
+        target_arch = "mips64r6"
+    )))]
+    restorer: usize,
+    mask: [u8; SIGSET_BYTES],
+}
+
+/// Sets what SIGSEGV does, once and on the alternate stack. EBUSY if something else than its default action was set.
+pub fn set_fault_handler(handler: FaultHandler) -> Result<(), Errno> {
+    let flags = nr::SA_SIGINFO | nr::SA_ONSTACK | nr::SA_RESETHAND;
+    // SAFETY: all-zero is valid for a struct of numbers.
+    let mut new: SignalAction = unsafe { core::mem::zeroed() };
+    new.handler = handler as usize;
+    new.flags = flags as _;
+    // The one architecture on which a handler has no way back of the kernel's.
+    #[cfg(target_arch = "x86_64")]
+    {
+        new.flags |= nr::SA_RESTORER as usize;
+        new.restorer = crate::backend::signal_return();
+    }
+    // SAFETY: the same.
+    let mut old: SignalAction = unsafe { core::mem::zeroed() };
+    let set = |new: *const SignalAction, old: *mut SignalAction| {
+        // SAFETY: the kernel reads and writes one sigaction each, or none. The handler is a function of this program.
+        unsafe {
+            syscall(nr::__NR_rt_sigaction, [nr::SIGSEGV as usize, new as usize, old as usize, SIGSET_BYTES, 0, 0])
+        }
+    };
+    set(&new, &mut old)?;
+    if old.handler != 0 {
+        set(&old, core::ptr::null_mut())?;
+        return Err(Errno::EBUSY);
+    }
+    Ok(())
+}
+
+/// Has signal handlers that ask for it (`SA_ONSTACK`) run on other memory than the calling thread's stack.
+///
+/// # Errors
+///
+/// Those of `sigaltstack(2)`.
+///
+/// # Safety
+///
+/// The `len` bytes are the calling thread's alone for as long as it runs handlers.
+pub unsafe fn set_alternate_stack(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    let stack = nr::stack_t { ss_sp: start.as_ptr().cast(), ss_flags: 0, ss_size: len as _ };
+    // SAFETY: the kernel reads one stack_t; the caller answers for the memory.
+    unsafe { syscall(nr::__NR_sigaltstack, [&raw const stack as usize, 0, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// Sends `signal` to the calling thread.
+pub fn signal_self(signal: u32) -> Result<(), Errno> {
+    // SAFETY: the calls take numbers and touch no memory.
+    unsafe {
+        let process = syscall(nr::__NR_getpid, [0; 6])?;
+        syscall(nr::__NR_tgkill, [process, gettid() as usize, signal as usize, 0, 0, 0]).map(drop)
+    }
+}
+
+/// Reads the calling thread's name, with a NUL after it.
+pub fn thread_name(name: &mut [u8; 16]) -> Result<(), Errno> {
+    let args = [PR_GET_NAME as usize, name.as_mut_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel writes 16 bytes (`TASK_COMM_LEN`).
+    unsafe { syscall(nr::__NR_prctl, args) }.map(drop)
+}
+
+/// Sets the calling thread's name, up to a NUL.
+pub fn set_thread_name(name: &[u8; 16]) -> Result<(), Errno> {
+    let args = [PR_SET_NAME as usize, name.as_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel reads at most 16 bytes (`TASK_COMM_LEN`).
+    unsafe { syscall(nr::__NR_prctl, args) }.map(drop)
+}
+
 /// Sets the soft limit of the stack's size in bytes, and returns the limits (soft, hard) from before.
-#[cfg(rseq_rt_origin)]
 pub fn stack_limit(new: Option<[u64; 2]>) -> Result<[u64; 2], Errno> {
     let mut old = [0_u64; 2];
     let new = new.as_ref().map_or(0, |limits| limits.as_ptr() as usize);

@@ -7,7 +7,7 @@ use core::ptr::{copy_nonoverlapping, null};
 use linux_raw_sys::elf::{Elf_Phdr, PT_TLS};
 
 /// Bytes kept free behind the thread pointer where the block is below it, and before the block where it is above: the
-/// thread control block, of which only the self pointer is used.
+/// thread control block, with the self pointer, the stack canary and [`own_word`].
 const CONTROL_BLOCK: usize = 128;
 
 static IMAGE: BeforeMain<Image> = BeforeMain::new();
@@ -26,6 +26,15 @@ pub enum Variant {
     /// The block ends at the thread pointer, at which the thread pointer itself is stored.
     #[allow(dead_code, reason = "every architecture has one of the two")]
     Below,
+}
+
+/// The address of a word in the control block around a thread pointer from [`Image::place`], of which neither the ABI nor the
+/// stack canary makes use.
+pub fn own_word(pointer: usize, variant: Variant) -> usize {
+    match variant {
+        Variant::Above { bias, .. } => pointer - bias - 16,
+        Variant::Below => pointer + 64,
+    }
 }
 
 /// The program's initial TLS block, from its `PT_TLS` header.

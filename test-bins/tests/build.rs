@@ -1,9 +1,12 @@
-//! Link arguments of the static binaries: no libc, no startup files, no interpreter, fixed addresses.
+//! Link arguments of the static binaries: no libc, no startup files, no interpreter; fixed addresses unless `TEST_BINS_LINK` says
+//! otherwise, as `cargo run --release -- --static-pie` has it.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=TEST_BINS_LINK");
     // `cc` and `ld.lld` both take these as they are.
-    for argument in ["-nostdlib", "-static", "-no-pie"] {
+    let link = std::env::var("TEST_BINS_LINK").unwrap_or_else(|_| "-static -no-pie".into());
+    for argument in link.split(' ').chain(["-nostdlib"]) {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
     for script in ["rseq.ld", "static.ld"] {

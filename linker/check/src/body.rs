@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::code::{Decoder, Flow, Instruction};
 use crate::image::Image;
+use crate::rule::Rule;
 use crate::sections::Descriptor;
 
 /// The most bytes of a section: none is nearly as long.
@@ -15,7 +16,7 @@ const DETOUR: usize = 16;
 #[derive(Debug, Default)]
 pub struct Body {
     /// What is wrong, as the end of a sentence that begins with the section.
-    pub faults: Vec<String>,
+    pub faults: Vec<(Rule, String)>,
     /// The stores before the commit.
     pub early: Vec<u64>,
     /// The text of the commit.
@@ -30,7 +31,8 @@ pub struct Body {
 pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: &BTreeSet<u64>) -> Body {
     let mut body = Body::default();
     if section.end - section.start > LONGEST {
-        body.faults.push(format!("is {} bytes long: too long to be looked at", section.end - section.start));
+        let length = section.end - section.start;
+        body.faults.push((Rule::TooLong, format!("is {length} bytes long: too long to be looked at")));
         return body;
     }
     let instructions = match instructions(image, decoder, section) {
@@ -45,15 +47,21 @@ pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: 
     body
 }
 
-fn instructions(image: &Image<'_>, decoder: &Decoder, section: &Descriptor) -> Result<Vec<Instruction>, String> {
+fn instructions(
+    image: &Image<'_>,
+    decoder: &Decoder,
+    section: &Descriptor,
+) -> Result<Vec<Instruction>, (Rule, String)> {
     let mut instructions = Vec::new();
     let mut at = section.start;
     while at < section.end {
         let bytes = image.from(at).unwrap_or(&[]);
-        let instruction = decoder.one(bytes, at).ok_or_else(|| format!("holds no instruction at {at:#x}"))?;
+        let instruction = decoder.one(bytes, at);
+        let instruction = instruction.ok_or_else(|| (Rule::Undecodable, format!("holds no instruction at {at:#x}")))?;
         at = at.saturating_add(instruction.len);
         if at > section.end {
-            return Err(format!("ends at {:#x}, in the midst of `{}`", section.end, instruction.text));
+            let fault = format!("ends at {:#x}, in the midst of `{}`", section.end, instruction.text);
+            return Err((Rule::CutInstruction, fault));
         }
         if let Some(end) = decoder.island(&instruction) {
             // Behind it, its delay slot, where there is one.
@@ -83,11 +91,11 @@ fn flows(
             Flow::Next => continue,
             Flow::Call(_) if decoder.island(instruction).is_some() => continue,
             Flow::Call(_) => {
-                body.faults.push(format!("calls: `{text}` at {address:#x}"));
+                body.faults.push((Rule::Calls, format!("calls: `{text}` at {address:#x}")));
                 continue;
             }
             Flow::System => {
-                body.faults.push(format!("makes a system call: `{text}` at {address:#x}"));
+                body.faults.push((Rule::SystemCall, format!("makes a system call: `{text}` at {address:#x}")));
                 continue;
             }
             Flow::Jump(target) | Flow::Branch(target) => {
@@ -95,12 +103,14 @@ fn flows(
             }
         };
         let Some(target) = target else {
-            body.faults.push(format!("leaves to where a register says: `{text}` at {address:#x}"));
+            let fault = format!("leaves to where a register says: `{text}` at {address:#x}");
+            body.faults.push((Rule::UnknownTarget, fault));
             continue;
         };
         if (section.start..section.end).contains(&target) {
             if !boundaries.contains(&target) {
-                body.faults.push(format!("branches into the midst of an instruction: `{text}` at {address:#x}"));
+                let fault = format!("branches into the midst of an instruction: `{text}` at {address:#x}");
+                body.faults.push((Rule::InnerBranch, fault));
             }
         } else if !leads_out(image, decoder, target, section.abort, exits) {
             body.unrecorded.push(format!("`{text}` at {address:#x}, to {target:#x}"));
@@ -140,11 +150,13 @@ fn stores(image: &Image<'_>, decoder: &Decoder, instructions: &[Instruction], bo
     let isa = image.machine.isa;
     let Some((last, before)) = instructions.split_last() else { return };
     if !last.meaning.stores {
-        body.faults.push(format!("does not end with a store: `{}` at {:#x}", last.text, last.address));
+        let fault = format!("does not end with a store: `{}` at {:#x}", last.text, last.address);
+        body.faults.push((Rule::NoCommit, fault));
         return;
     }
     if decoder.is_scratch(last.place(isa)) {
-        body.faults.push(format!("ends with a store to its own stack: `{}` at {:#x}", last.text, last.address));
+        let fault = format!("ends with a store to its own stack: `{}` at {:#x}", last.text, last.address);
+        body.faults.push((Rule::StackCommit, fault));
     }
     // The same operand is the same place, as long as no register of it gets another value on the way.
     let mut same = true;
@@ -157,7 +169,8 @@ fn stores(image: &Image<'_>, decoder: &Decoder, instructions: &[Instruction], bo
         } else if !decoder.is_scratch(instruction.place(isa)) {
             body.early.push(*address);
             if same && instruction.place(isa) == last.place(isa) {
-                body.faults.push(format!("stores where it commits to, before its commit: `{text}` at {address:#x}"));
+                let fault = format!("stores where it commits to, before its commit: `{text}` at {address:#x}");
+                body.faults.push((Rule::RepeatedCommit, fault));
             }
         }
     }

@@ -8,6 +8,7 @@ use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader, Sym};
 use object::{Endianness, elf};
 
 use crate::machine::Machine;
+use crate::packed;
 
 /// A part of memory that comes from the file.
 struct Segment<'d> {
@@ -57,6 +58,8 @@ pub struct Image<'d> {
     segments: Vec<Segment<'d>>,
     /// Words that the loader writes, by address, before the load bias is added: the bias of these images is 0.
     relocated: HashMap<u64, u64>,
+    /// Why packed relocations could not be read, if so.
+    pub unread: Option<String>,
 }
 
 /// The most bytes of a section's name that are looked at.
@@ -103,6 +106,7 @@ impl<'d> Image<'d> {
             endian,
             segments: segments::<H>(header, endian, data)?,
             relocated: HashMap::new(),
+            unread: None,
         };
         image.relocate::<H>(header, data)?;
         Ok(image)
@@ -169,7 +173,16 @@ impl<'d> Image<'d> {
         // One section may not be read again and again by other names.
         let mut left = data.len();
         for section in sections.iter() {
-            if let Ok(Some((entries, _))) = section.rela(endian, data) {
+            if section.sh_type(endian) == packed::SHT_ANDROID_RELA {
+                let bytes = section.data(endian, data).map_err(|error| error.to_string())?;
+                left = left.checked_sub(bytes.len()).ok_or("relocations overlap")?;
+                let each = &mut |entry: packed::Entry| {
+                    if Some(entry.kind(class)) == relative && self.matters(entry.offset) {
+                        self.relocated.insert(self.widened(entry.offset, class), entry.addend as u64);
+                    }
+                };
+                self.unread = packed::read(bytes, each).err().map(str::to_owned);
+            } else if let Ok(Some((entries, _))) = section.rela(endian, data) {
                 left = left.checked_sub(entries.len()).ok_or("relocations overlap")?;
                 for entry in entries {
                     let (address, addend): (u64, i64) = (entry.r_offset(endian).into(), entry.r_addend(endian).into());

@@ -13,7 +13,8 @@
 //!   (to a buffer that the commit publishes) cannot be told from one that may not: such stores are noted, or findings with
 //!   `--one-store`; one to the very place of the commit is always a finding.
 //!
-//! A finding is a fault; a note is something to know. Time and memory are bounded by a file's length.
+//! A finding is a fault; a note is something to know. Each has a code that stays the same, a [`Rule`]. Rules hold for each section by
+//! itself: a program may hold those of several libraries. Time and memory are bounded by a file's length.
 
 mod args;
 mod body;
@@ -21,9 +22,12 @@ mod code;
 mod entry;
 mod image;
 mod machine;
+mod packed;
+mod rule;
 mod sections;
 
 pub use args::CheckArgs;
+pub use rule::{Finding, Rule};
 pub use sections::Described;
 
 use std::fs;
@@ -49,17 +53,22 @@ pub struct Checked {
     /// How many branches out of sections it records.
     pub exit_points: usize,
     /// What is wrong with them.
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
     /// What is not wrong, but worth knowing.
-    pub notes: Vec<String>,
+    pub notes: Vec<Finding>,
 }
 
 /// Checks the files that the arguments name. Exit codes: 0 nothing found, 1 a finding, 2 a file that cannot be read.
 pub fn main(args: &CheckArgs) -> ExitCode {
+    if let Some(code) = &args.explain {
+        explain(*code);
+        return ExitCode::SUCCESS;
+    }
+    let deny = args.denied();
     let mut checked = Vec::new();
     let mut unreadable = false;
     for file in &args.files {
-        match check(file, args.one_store) {
+        match check(file, &deny) {
             Ok(result) => checked.push(result),
             Err(error) => {
                 eprintln!("error: {}: {error}", file.display());
@@ -75,12 +84,12 @@ pub fn main(args: &CheckArgs) -> ExitCode {
     }
 }
 
-/// Checks one file.
+/// Checks one file. What `deny` names is a fault where it would be noted.
 ///
 /// # Errors
 ///
 /// Why it cannot be read as a linked ELF file of a machine with rseq.
-pub fn check(file: &Path, one_store: bool) -> Result<Checked, String> {
+pub fn check(file: &Path, deny: &[Rule]) -> Result<Checked, String> {
     let metadata = fs::metadata(file).map_err(|error| error.to_string())?;
     // Reading from a pipe or a device might never end.
     if !metadata.is_file() {
@@ -90,7 +99,7 @@ pub fn check(file: &Path, one_store: bool) -> Result<Checked, String> {
         return Err(format!("{} bytes are too many", metadata.len()));
     }
     let data = fs::read(file).map_err(|error| error.to_string())?;
-    check_data(&file.display().to_string(), &data, one_store)
+    check_data(&file.display().to_string(), &data, deny)
 }
 
 /// Checks the bytes of a file.
@@ -98,9 +107,9 @@ pub fn check(file: &Path, one_store: bool) -> Result<Checked, String> {
 /// # Errors
 ///
 /// As for [`check`].
-pub fn check_data(name: &str, data: &[u8], one_store: bool) -> Result<Checked, String> {
+pub fn check_data(name: &str, data: &[u8], deny: &[Rule]) -> Result<Checked, String> {
     let image = image::Image::read(data)?;
-    let sections::Found { sections, exit_points, findings, notes } = sections::check(&image, one_store)?;
+    let sections::Found { sections, exit_points, findings, notes } = sections::check(&image, deny)?;
     let machine::Machine { name: machine, .. } = image.machine;
     Ok(Checked {
         file: name.to_owned(),
@@ -111,6 +120,15 @@ pub fn check_data(name: &str, data: &[u8], one_store: bool) -> Result<Checked, S
         findings,
         notes,
     })
+}
+
+/// Prints a row of the README's table for a rule, or all of them.
+fn explain(rule: Option<Rule>) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    for rule in Rule::ALL.iter().filter(|each| rule.is_none_or(|rule| rule == **each)) {
+        let _ = writeln!(out, "| {rule} | {} | {} | {} |", rule.title(), rule.cause(), rule.cure());
+    }
 }
 
 fn print(json: bool, checked: &[Checked]) {

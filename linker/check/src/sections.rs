@@ -8,6 +8,7 @@ use crate::body::{self, Body};
 use crate::code::Decoder;
 use crate::entry::{self, Sought};
 use crate::image::{Image, Section};
+use crate::rule::{Finding, Rule};
 
 const DESCRIPTOR: u64 = 32;
 
@@ -35,8 +36,14 @@ pub struct Described {
 pub struct Found {
     pub sections: Vec<Described>,
     pub exit_points: usize,
-    pub findings: Vec<String>,
-    pub notes: Vec<String>,
+    pub findings: Vec<Finding>,
+    pub notes: Vec<Finding>,
+}
+
+impl Found {
+    fn fault(&mut self, rule: Rule, message: String) {
+        self.findings.push(Finding::new(rule, message));
+    }
 }
 
 /// A descriptor that could be read.
@@ -52,18 +59,21 @@ pub struct Descriptor {
 
 impl Descriptor {
     /// A finding about its section.
-    fn finding(&self, fault: &str) -> String {
-        format!("the section at {:#x} (descriptor {:#x}) {fault}", self.start, self.address)
+    fn finding(&self, rule: Rule, fault: &str) -> Finding {
+        Finding::new(rule, format!("the section at {:#x} (descriptor {:#x}) {fault}", self.start, self.address))
     }
 }
 
-/// Checks an image; one without descriptors is clean. `one_store`: a store before a commit is a fault too.
+/// Checks an image; one without descriptors is clean. What `deny` names is a fault where it would be noted.
 ///
 /// # Errors
 ///
 /// If a section's bytes are not in the file, or sections lie in each other.
-pub fn check(image: &Image<'_>, one_store: bool) -> Result<Found, String> {
+pub fn check(image: &Image<'_>, deny: &[Rule]) -> Result<Found, String> {
     let mut found = Found::default();
+    if let Some(why) = &image.unread {
+        found.notes.push(Finding::new(Rule::PackedRelocations, why.clone()));
+    }
     let mut descriptors = BTreeMap::new();
     for section in named(image, "__rseq_cs") {
         for address in entries(image, section, DESCRIPTOR, &mut found)? {
@@ -74,8 +84,11 @@ pub fn check(image: &Image<'_>, one_store: bool) -> Result<Found, String> {
     pointers(image, &descriptors, &mut found)?;
     let exits = exits(image, &descriptors, &mut found)?;
     let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
-    bodies(image, &decoders, &descriptors, &exits, one_store, &mut found)?;
+    bodies(image, &decoders, &descriptors, &exits, deny, &mut found)?;
     surroundings(image, &decoders, &descriptors, &mut found)?;
+    let (denied, notes) = found.notes.into_iter().partition(|note| deny.contains(&note.rule));
+    found.notes = notes;
+    found.findings.extend::<Vec<_>>(denied);
     Ok(found)
 }
 
@@ -95,7 +108,7 @@ fn entries(
         return Err(format!("{name}: {bytes} bytes are more than the file has"));
     }
     if !bytes.is_multiple_of(size) {
-        found.findings.push(format!("{name}: {bytes} bytes are not a multiple of {size}"));
+        found.fault(Rule::PartialEntry, format!("{name}: {bytes} bytes are not a multiple of {size}"));
     }
     let (address, count) = (*address, bytes / size);
     Ok((0..count).map_while(move |entry| address.checked_add(entry * size)))
@@ -109,7 +122,7 @@ fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Desc
     let at = |offset| address.checked_add(offset).ok_or_else(|| missing(address));
     let word = |offset| image.u64(at(offset)?).ok_or_else(|| missing(address));
     let half = |offset| image.u32(at(offset)?).ok_or_else(|| missing(address));
-    let mut faults = Vec::new();
+    let mut faults: Vec<(Rule, String)> = Vec::new();
     let (version, flags) = (half(0)?, half(4)?);
     let mask = image.machine.mask;
     let (start, length, abort) = (word(8)?, word(16)?, word(24)? & !mask);
@@ -117,24 +130,27 @@ fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Desc
     let (bit, start) = (start & mask != 0, start & !mask);
     let thumb = bit || image.is_thumb(start);
     if !address.is_multiple_of(DESCRIPTOR) {
-        faults.push("is not aligned to 32 bytes".into());
+        faults.push((Rule::Misaligned, "is not aligned to 32 bytes".into()));
     }
     if (version, flags) != (0, 0) {
-        faults.push(format!("has version {version} and flags {flags:#x}, not 0 and 0"));
+        faults.push((Rule::Version, format!("has version {version} and flags {flags:#x}, not 0 and 0")));
     }
     let end = start.saturating_add(length);
     let covers_code = length != 0 && image.code(start, end).is_some();
     if !covers_code {
-        faults.push(format!("covers {start:#x} to {end:#x}, which is not within one executable section"));
+        let fault = format!("covers {start:#x} to {end:#x}, which is not within one executable section");
+        faults.push((Rule::NoCode, fault));
     }
     let aborts_to_code = image.code(abort, abort.saturating_add(1)).is_some();
     if !aborts_to_code {
-        faults.push(format!("aborts to {abort:#x}, where no code is"));
+        faults.push((Rule::AbortToNoCode, format!("aborts to {abort:#x}, where no code is")));
     } else if (start..end).contains(&abort) {
-        faults.push(format!("aborts to {abort:#x}, inside itself"));
+        faults.push((Rule::AbortInside, format!("aborts to {abort:#x}, inside itself")));
     }
-    faults.extend(signature(image, abort));
-    found.findings.extend(faults.into_iter().map(|fault| format!("the descriptor at {address:#x} {fault}")));
+    faults.extend(signature(image, abort).map(|fault| (Rule::Signature, fault)));
+    for (rule, fault) in faults {
+        found.fault(rule, format!("the descriptor at {address:#x} {fault}"));
+    }
     Ok(Descriptor { address, start, end, abort, thumb, sound: covers_code && aborts_to_code })
 }
 
@@ -159,16 +175,21 @@ fn pointers(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &
     }
     for (target, times) in &pointed {
         if !descriptors.contains_key(target) {
-            found.findings.push(format!("__rseq_cs_ptr_array points to {target:#x}, where no descriptor is"));
+            let fault = format!("__rseq_cs_ptr_array points to {target:#x}, where no descriptor is");
+            found.fault(Rule::StrayPointer, fault);
         } else if *times != 1 {
-            found.findings.push(format!("__rseq_cs_ptr_array points to {target:#x} {times} times"));
+            let fault = format!("__rseq_cs_ptr_array points to {target:#x} {times} times");
+            found.fault(Rule::RepeatedPointer, fault);
         }
     }
     if there {
         let lost = descriptors.keys().filter(|address| !pointed.contains_key(address));
-        found.findings.extend(lost.map(|address| format!("__rseq_cs_ptr_array does not point to {address:#x}")));
+        for address in lost {
+            found.fault(Rule::LostPointer, format!("__rseq_cs_ptr_array does not point to {address:#x}"));
+        }
     } else if !descriptors.is_empty() {
-        found.notes.push("no __rseq_cs_ptr_array: debuggers cannot list the sections".into());
+        let note = "no __rseq_cs_ptr_array: debuggers cannot list the sections";
+        found.notes.push(Finding::new(Rule::NoPointers, note));
     }
     Ok(())
 }
@@ -186,20 +207,20 @@ fn exits(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut
             let exit_at = address.checked_add(8).ok_or_else(|| missing(address))?;
             let word = |address| image.u64(address).ok_or_else(|| missing(address));
             let (start, exit) = (word(address)? & !image.machine.mask, word(exit_at)? & !image.machine.mask);
-            let fault = match by_start.get(&start) {
-                None => format!("belongs to no section: {start:#x}"),
+            let (rule, fault) = match by_start.get(&start) {
+                None => (Rule::StrayExit, format!("belongs to no section: {start:#x}")),
                 Some(section) if (start..section.end).contains(&exit) => {
-                    format!("leads to {exit:#x}, inside its section")
+                    (Rule::InnerExit, format!("leads to {exit:#x}, inside its section"))
                 }
                 Some(_) if image.code(exit, exit.saturating_add(1)).is_none() => {
-                    format!("leads to {exit:#x}, where no code is")
+                    (Rule::ExitToNoCode, format!("leads to {exit:#x}, where no code is"))
                 }
                 Some(_) => {
                     exits.entry(start).or_default().insert(exit);
                     continue;
                 }
             };
-            found.findings.push(format!("the exit point at {address:#x} {fault}"));
+            found.fault(rule, format!("the exit point at {address:#x} {fault}"));
         }
     }
     Ok(exits)
@@ -214,12 +235,13 @@ fn bodies(
     decoders: &Decoders,
     descriptors: &BTreeMap<u64, Descriptor>,
     exits: &Exits,
-    one_store: bool,
+    deny: &[Rule],
     found: &mut Found,
 ) -> Result<(), String> {
     let none = BTreeSet::new();
     let mut left = image.len;
-    let mut unrecorded = 0;
+    let (mut unrecorded, mut without) = (0, 0);
+    let [no_exits, one_store] = [Rule::UnrecordedExit, Rule::EarlyStore].map(|rule| deny.contains(&rule));
     for section in descriptors.values() {
         let Descriptor { address, start, end, abort, .. } = *section;
         let body = if section.sound {
@@ -230,15 +252,17 @@ fn bodies(
             Body::default()
         };
         let Body { faults, early, commit, ordered, unrecorded: out } = body;
-        found.findings.extend(faults.iter().map(|fault| section.finding(fault)));
-        if found.exit_points == 0 {
-            unrecorded += out.len();
-        } else {
-            let fault = |branch: &String| section.finding(&format!("leaves where no exit point is recorded: {branch}"));
-            found.findings.extend(out.iter().map(fault));
+        found.findings.extend(faults.iter().map(|(rule, fault)| section.finding(*rule, fault)));
+        // Some libraries record no exits at all: their sections are noted, whatever else is linked into the file.
+        if exits.contains_key(&start) || no_exits {
+            let fault = |branch| format!("leaves where no exit point is recorded: {branch}");
+            found.findings.extend(out.iter().map(|branch| section.finding(Rule::UnrecordedExit, &fault(branch))));
+        } else if !out.is_empty() {
+            (unrecorded, without) = (unrecorded + out.len(), without + 1);
         }
         if one_store && !early.is_empty() {
-            found.findings.push(section.finding(&format!("stores {} times before its commit", early.len())));
+            let fault = format!("stores {} times before its commit", early.len());
+            found.findings.push(section.finding(Rule::EarlyStore, &fault));
         }
         let release = ordered && commit.is_some();
         found.sections.push(Described {
@@ -252,13 +276,15 @@ fn bodies(
         });
     }
     if unrecorded > 0 {
-        found
-            .notes
-            .push(format!("{unrecorded} branches out of sections, and no exit points: debuggers cannot step over"));
+        let note = format!(
+            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step over"
+        );
+        found.notes.push(Finding::new(Rule::UnrecordedExit, note));
     }
     let early = found.sections.iter().filter(|section| !section.repeated_stores.is_empty()).count();
     if early > 0 && !one_store {
-        found.notes.push(format!("{early} sections store before their commit: each such store has to bear repetition"));
+        let note = format!("{early} sections store before their commit: each such store has to bear repetition");
+        found.notes.push(Finding::new(Rule::EarlyStore, note));
     }
     Ok(())
 }
@@ -283,9 +309,8 @@ fn surroundings(
     for Descriptor { address, start, abort, .. } in sound() {
         for (what, place) in [("begins at", start), ("aborts to", abort)] {
             if !swept.begins.contains(place) {
-                found
-                    .findings
-                    .push(format!("the descriptor at {address:#x} {what} {place:#x}, in the midst of an instruction"));
+                let fault = format!("the descriptor at {address:#x} {what} {place:#x}, in the midst of an instruction");
+                found.fault(Rule::NoBoundary, fault);
             }
         }
     }
@@ -293,16 +318,18 @@ fn surroundings(
         let (decoder, before) = (&decoders[usize::from(section.thumb)], swept.before.get(&section.start));
         found.findings.extend(before.and_then(|&before| unarmed(image, decoder, section, before)));
     }
-    found.findings.extend(swept.enters.into_iter().map(|(start, text, from)| {
-        format!("the section at {start:#x} is entered in its midst: `{text}` at {from:#x}")
-    }));
+    for (start, text, from) in swept.enters {
+        let fault = format!("the section at {start:#x} is entered in its midst: `{text}` at {from:#x}");
+        found.fault(Rule::Entered, fault);
+    }
     Ok(())
 }
 
 /// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right before
 /// their start; the descriptor's address may reach the area in any way, so that it is not looked at.
-fn unarmed(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, before: u64) -> Option<String> {
+fn unarmed(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, before: u64) -> Option<Finding> {
     let before = decoder.one(image.from(before)?, before)?;
     let arms = before.meaning.stores && !decoder.is_scratch(before.place(image.machine.isa));
-    (!arms).then(|| section.finding(&format!("is not armed: `{}` before it stores to no area", before.text)))
+    let fault = || format!("is not armed: `{}` before it stores to no area", before.text);
+    (!arms).then(|| section.finding(Rule::Unarmed, &fault()))
 }

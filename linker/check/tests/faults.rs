@@ -3,10 +3,10 @@
 mod elf;
 
 use elf::{ARCHES, Arch, Plan};
-use rseq_check::{Checked, check_data};
+use rseq_check::{Checked, Rule, check_data};
 
 fn checked(plan: &Plan) -> Checked {
-    check_data(plan.arch.name, &plan.file(), false).unwrap_or_else(|error| panic!("{}: {error}", plan.arch.name))
+    check_data(plan.arch.name, &plan.file(), &[]).unwrap_or_else(|error| panic!("{}: {error}", plan.arch.name))
 }
 
 /// On every architecture, the changed file has a finding that says this.
@@ -15,7 +15,11 @@ fn found(expected: &str, change: impl Fn(&mut Plan)) {
         let mut plan = Plan::right(arch);
         change(&mut plan);
         let findings = checked(&plan).findings;
-        assert!(findings.iter().any(|finding| finding.contains(expected)), "{}: {expected}: {findings:?}", arch.name);
+        assert!(
+            findings.iter().any(|finding| finding.message.contains(expected)),
+            "{}: {expected}: {findings:?}",
+            arch.name
+        );
     }
 }
 
@@ -24,7 +28,7 @@ fn clean(change: impl Fn(&mut Plan)) {
     for arch in ARCHES {
         let mut plan = Plan::right(arch);
         change(&mut plan);
-        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{}", arch.name);
+        assert_eq!(checked(&plan).findings, [], "{}", arch.name);
     }
 }
 
@@ -33,7 +37,7 @@ fn each_found(expected: &str, instructions: impl Fn(&Arch) -> Vec<&'static [u8]>
     for arch in ARCHES {
         for instruction in instructions(arch) {
             let findings = checked(&Plan { slot: instruction.to_vec(), ..Plan::right(arch) }).findings;
-            let is_found = findings.iter().any(|finding| finding.contains(expected));
+            let is_found = findings.iter().any(|finding| finding.message.contains(expected));
             assert!(is_found, "{}: {expected}: {instruction:02x?}: {findings:?}", arch.name);
         }
     }
@@ -50,8 +54,8 @@ fn each(change: impl Fn(&'static Arch) -> Plan, test: impl Fn(&'static Arch, Che
 #[test]
 fn what_is_right_is_clean() {
     each(Plan::right, |arch, checked| {
-        assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
-        assert_eq!(checked.notes, Vec::<String>::new(), "{}", arch.name);
+        assert_eq!(checked.findings, [], "{}", arch.name);
+        assert_eq!(checked.notes, [], "{}", arch.name);
         assert_eq!((checked.machine, checked.sections.len(), checked.exit_points), (arch.name, 1, 2));
         let section = &checked.sections[0];
         assert!(section.commit.is_some() && section.repeated_stores.is_empty(), "{section:?}");
@@ -62,10 +66,10 @@ fn what_is_right_is_clean() {
 fn addresses_that_only_relocations_have_are_right_too() {
     for arch in ARCHES.iter().filter(|arch| arch.relative != 0) {
         let checked = checked(&Plan { relocated: true, ..Plan::right(arch) });
-        assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
+        assert_eq!(checked.findings, [], "{}", arch.name);
         // Another kind of relocation does something else.
         let other: &Arch = Box::leak(Box::new(Arch { relative: arch.relative + 1, ..*arch }));
-        assert_ne!(self::checked(&Plan { relocated: true, ..Plan::right(other) }).findings, Vec::<String>::new());
+        assert_ne!(self::checked(&Plan { relocated: true, ..Plan::right(other) }).findings, []);
     }
 }
 
@@ -144,7 +148,7 @@ fn branches_lead_to_known_instructions() {
         ("s390x", &[0xa7, 0xf4, 0xff, 0xff]),
     ] {
         let findings = checked(&Plan { slot: back.to_vec(), ..Plan::right(by_name(name)) }).findings;
-        assert!(findings[0].contains("branches into the midst of an instruction"), "{name}: {findings:?}");
+        assert!(findings[0].message.contains("branches into the midst of an instruction"), "{name}: {findings:?}");
     }
 }
 
@@ -177,12 +181,12 @@ fn exits_may_be_a_few_instructions_away() {
     ] {
         let (arch, behind) = (by_name(name), jump.to_vec());
         let plan = Plan { behind, tail: 64, exit: Some(distance), ..Plan::right(arch) };
-        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{name}");
+        assert_eq!(checked(&plan).findings, [], "{name}");
         // So may the abort handler: linkers put a jump in between that reaches far.
         let section = checked(&plan).sections.remove(0);
         let abort = (section.start + arch.distance).wrapping_sub(section.abort) as i64 + distance;
         let findings = checked(&Plan { abort, exit: None, ..plan }).findings;
-        assert!(findings.iter().all(|finding| finding.contains("signature")), "{name}: {findings:?}");
+        assert!(findings.iter().all(|finding| finding.message.contains("signature")), "{name}: {findings:?}");
     }
 }
 
@@ -198,7 +202,7 @@ fn far_jumps_are_followed() {
     let mips = MIPS_FAR.map(u32::to_le_bytes).concat();
     for (name, jump) in [("riscv64", &RISCV_FAR[..]), ("loongarch64", &LOONGARCH_FAR), ("mips64", &mips)] {
         let plan = Plan { slot: jump.to_vec(), ..Plan::right(by_name(name)) };
-        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{name}");
+        assert_eq!(checked(&plan).findings, [], "{name}");
         let findings = checked(&Plan { exit: None, ..plan }).findings;
         assert_eq!(findings.len(), 2, "the branch and the jump: {name}: {findings:?}");
     }
@@ -211,16 +215,16 @@ fn constants_among_instructions_are_passed_over() {
     let powerpc = [0x429f_0009, 0].map(u32::to_le_bytes).concat();
     for (name, slot) in [("mips64", mips(0)), ("powerpc64", powerpc)] {
         let findings = checked(&Plan { slot, ..Plan::right(by_name(name)) }).findings;
-        assert_eq!(findings, Vec::<String>::new(), "{name}");
+        assert_eq!(findings, [], "{name}");
     }
     // A call on a condition runs what is behind it: `bgezal $4, 1f`, `bnel 1f`.
     let mips_condition = [0x0481_0002 | 1 << 20, 0, 0].map(u32::to_le_bytes).concat();
     for (name, slot) in [("mips64", mips_condition), ("powerpc64", 0x4082_0009_u32.to_le_bytes().to_vec())] {
         let findings = checked(&Plan { slot, ..Plan::right(by_name(name)) }).findings;
-        assert!(findings[0].contains("calls: "), "{name}: {findings:?}");
+        assert!(findings[0].message.contains("calls: "), "{name}: {findings:?}");
     }
     let findings = checked(&Plan { slot: mips(0x0000_000c), ..Plan::right(by_name("mips64")) }).findings;
-    assert!(findings[0].contains("makes a system call"), "{findings:?}");
+    assert!(findings[0].message.contains("makes a system call"), "{findings:?}");
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn the_abort_handler_needs_no_exit_point() {
         let right = checked(&Plan::right(arch)).sections.remove(0);
         let abort = (right.start + arch.distance).wrapping_sub(right.abort) as i64;
         let findings = checked(&Plan { abort, exit: None, ..Plan::right(arch) }).findings;
-        assert!(findings.iter().all(|finding| finding.contains("signature")), "{}: {findings:?}", arch.name);
+        assert!(findings.iter().all(|finding| finding.message.contains("signature")), "{}: {findings:?}", arch.name);
     }
 }
 
@@ -254,11 +258,11 @@ fn what_symbols_call_data_leads_nowhere() {
         let code = if arch.state == 1 { "$t" } else { "$x" };
         let mut plan = Plan { entered: Some(arch.branch.len()), ..Plan::right(arch) };
         plan.symbols = vec![("$d", -64), (code, -(plan.arming.len() as i64))];
-        assert_eq!(checked(&plan).findings, Vec::<String>::new(), "{}", arch.name);
+        assert_eq!(checked(&plan).findings, [], "{}", arch.name);
         // Data before the section of code says nothing of it.
         for symbols in [vec![(code, -64)], vec![("$d", -65)]] {
             let findings = checked(&Plan { symbols, ..plan.clone() }).findings;
-            assert!(findings[0].contains("entered in its midst"), "{}: {findings:?}", arch.name);
+            assert!(findings[0].message.contains("entered in its midst"), "{}: {findings:?}", arch.name);
         }
     }
 }
@@ -268,11 +272,25 @@ fn missing_arrays_are_noted() {
     each(
         |arch| Plan { arrays: false, ..Plan::right(arch) },
         |arch, checked| {
-            assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
-            assert!(checked.notes[0].contains("no __rseq_cs_ptr_array"), "{:?}", checked.notes);
-            assert!(checked.notes[1].contains("1 branches out of sections"), "{:?}", checked.notes);
+            assert_eq!(checked.findings, [], "{}", arch.name);
+            assert!(checked.notes[0].message.contains("no __rseq_cs_ptr_array"), "{:?}", checked.notes);
+            assert!(checked.notes[1].message.contains("1 branches out of sections"), "{:?}", checked.notes);
         },
     );
+}
+
+/// As of a library that records none, beside another one that does.
+#[test]
+fn a_section_without_exit_points_is_noted_beside_others_that_have_them() {
+    let strangers = |arch| Plan { exit: None, exits_of_others: true, ..Plan::right(arch) };
+    each(strangers, |arch, checked| {
+        assert_eq!((checked.findings.len(), checked.exit_points), (1, 1), "{}: {:?}", arch.name, checked.findings);
+        assert_eq!(checked.findings[0].rule, Rule::StrayExit, "{}", arch.name);
+        assert_eq!(checked.notes[0].rule, Rule::UnrecordedExit, "{}", arch.name);
+        let denied = check_data(arch.name, &strangers(arch).file(), &[Rule::UnrecordedExit]).expect("it can be read");
+        let branches = denied.findings.iter().filter(|finding| finding.rule == Rule::UnrecordedExit);
+        assert_eq!((branches.count(), denied.notes.len()), (1, 0), "{}: {:?}", arch.name, denied.findings);
+    });
 }
 
 #[test]
@@ -338,11 +356,11 @@ fn every_kind_of_store_is_one() {
 fn another_store_is_noted_and_a_fault_for_those_who_repeat_none() {
     let early = |arch: &'static Arch| Plan { slot: arch.elsewhere.to_vec(), ..Plan::right(arch) };
     each(early, |arch, checked| {
-        assert_eq!(checked.findings, Vec::<String>::new(), "{}", arch.name);
-        assert!(checked.notes[0].contains("store before their commit"), "{}: {:?}", arch.name, checked.notes);
+        assert_eq!(checked.findings, [], "{}", arch.name);
+        assert!(checked.notes[0].message.contains("store before their commit"), "{}: {:?}", arch.name, checked.notes);
         assert_eq!(checked.sections[0].repeated_stores.len(), 1, "{}", arch.name);
-        let strict = check_data(arch.name, &early(arch).file(), true).expect("it can be read");
-        assert!(strict.findings[0].contains("stores 1 times before its commit"), "{:?}", strict.findings);
+        let strict = check_data(arch.name, &early(arch).file(), &[Rule::EarlyStore]).expect("it can be read");
+        assert!(strict.findings[0].message.contains("stores 1 times before its commit"), "{:?}", strict.findings);
     });
 }
 
@@ -377,7 +395,7 @@ fn what_is_not_linked_or_not_whole_is_refused() {
         change(&mut plan);
         let mut data = plan.file();
         spoil(&mut data);
-        let error = check_data("spoilt", &data, false).expect_err(expected);
+        let error = check_data("spoilt", &data, &[]).expect_err(expected);
         assert!(error.contains(expected), "{error}");
     };
     // e_type, e_shnum, and the segment's p_filesz.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use elf::{ARCHES, Plan};
+use rseq_check::Rule;
 use rseq_core::Registration;
 use rseq_core::ops::librseq::load_add_store;
 
@@ -51,8 +52,10 @@ fn json_says_what_the_text_says() {
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
     assert_eq!(document[0]["machine"], "aarch64");
     assert_eq!(document[0]["sections"].as_array().map(Vec::len), Some(1));
-    let finding = document[0]["findings"][0].as_str().expect("a finding");
-    assert!(String::from_utf8_lossy(&run(&[&faulty]).stdout).contains(finding));
+    let finding = &document[0]["findings"][0];
+    let [code, message] = ["code", "message"].map(|field| finding[field].as_str().expect("a finding"));
+    assert_eq!(code, "RC0202");
+    assert!(String::from_utf8_lossy(&run(&[&faulty]).stdout).contains(&format!("{code} {message}")));
 }
 
 /// A real program, position-independent as the host's compiler makes them.
@@ -64,9 +67,9 @@ fn this_program_is_clean() {
         let _ = unsafe { load_add_store(token, token.cpu_id() as usize, &raw mut word, 1) };
     }
     let own = std::env::current_exe().expect("a program knows its file");
-    let checked = rseq_check::check(&own, true).expect("it can be read");
+    let checked = rseq_check::check(&own, &[Rule::EarlyStore]).expect("it can be read");
     assert!(!checked.sections.is_empty(), "{checked:?}");
-    assert_eq!(checked.findings, Vec::<String>::new());
+    assert_eq!(checked.findings, []);
 }
 
 /// `load_add_store` as assembly in a shared library.
@@ -100,6 +103,31 @@ fn packed_relocations_leave_the_descriptor_readable() {
     assert!(linked.expect("the compiler that links Rust is there").success());
     let data = fs::read(&library).expect("it was linked");
     assert!(data.windows(9).any(|bytes| bytes == b".relr.dyn"), "this linker packs no relocations");
-    let checked = rseq_check::check_data("relr", &data, true).expect("it can be read");
+    let checked = rseq_check::check_data("relr", &data, &[Rule::EarlyStore]).expect("it can be read");
     assert_eq!((checked.sections.len(), checked.findings), (1, vec![]));
+}
+
+/// Android's packing leaves the file without the addresses, which are in the relocations.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn relocations_packed_as_androids_are_read() {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("the compiler is in PATH").stdout;
+    let sysroot = String::from_utf8(sysroot).expect("it is a path");
+    let lld = Path::new(sysroot.trim()).join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
+    let [source, object, library] =
+        ["android.s", "android.o", "android.so"].map(|name| Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+    fs::write(&source, SECTION).expect("the directory is there");
+    let assembled = Command::new("cc").arg("-c").arg(&source).arg("-o").arg(&object).status();
+    assert!(assembled.expect("the compiler that links Rust is there").success());
+    let options = ["-flavor", "gnu", "-shared", "--pack-dyn-relocs=android", "-o"];
+    let linked = Command::new(lld).args(options).args([&library, &object]).status();
+    assert!(linked.expect("the toolchain has its linker").success());
+    let mut data = fs::read(&library).expect("it was linked");
+    let at = data.windows(4).position(|bytes| bytes == b"APS2").expect("this linker packs relocations");
+    let checked = rseq_check::check_data("android", &data, &[Rule::PackedRelocations]).expect("it can be read");
+    assert_eq!((checked.sections.len(), checked.findings), (1, vec![]));
+    data[at] = b'B';
+    let checked = rseq_check::check_data("android", &data, &[]).expect("it can be read");
+    assert!(checked.notes.iter().any(|note| note.rule == Rule::PackedRelocations), "{checked:?}");
+    assert!(!checked.findings.is_empty(), "without relocations, the descriptor leads nowhere");
 }

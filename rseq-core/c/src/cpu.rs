@@ -6,11 +6,19 @@ use core::ffi::c_int;
 use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys;
 
-/// `int32_t rseq_fallback_current_cpu(void)` - the CPU of this moment, by getcpu(2) (Linux 2.6.19). The process ends
-/// by abort(3) where a filter refuses the call.
+unsafe extern "C" {
+    /// sched_getcpu(3), of glibc and musl: by the vDSO where the architecture's has getcpu, else by getcpu(2).
+    safe fn sched_getcpu() -> c_int;
+}
+
+/// `int32_t rseq_fallback_current_cpu(void)` - the CPU of this moment, by sched_getcpu(3) (Linux 2.6.19), which makes no
+/// system call where the vDSO has getcpu. The process ends by abort(3) where a filter refuses the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_fallback_current_cpu() -> i32 {
-    sys::getcpu().map_or_else(|_| abort(), |here| here.cpu as i32)
+    match sched_getcpu() {
+        cpu if cpu >= 0 => cpu,
+        _ => abort(),
+    }
 }
 
 /// `int32_t rseq_fallback_current_node(void)` - the NUMA node of this moment, by getcpu(2) (Linux 2.6.19); or -1 and

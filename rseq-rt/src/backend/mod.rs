@@ -11,6 +11,8 @@
 //! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; in the child, `__rseq_rt_child` calls `__rseq_rt_thread` with the word at the top of the stack |
 //! | `__rseq_rt_unmap_and_exit(address, len) -> !` | `munmap(2)`, then `exit(2)`, without touching the stack |
 //!
+//! x86-64 has `signal_return() -> usize`, too.
+//!
 //! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block right. It has no other of
 //! these architectures but aarch64, where it aligns its control block instead of the thread pointer, so that a thread-local with
 //! an alignment above 8 is misplaced, and arm, where it does not build with stable Rust.
@@ -34,6 +36,8 @@ mod bare;
 #[cfg(rseq_rt_origin)]
 mod origin;
 
+#[cfg(target_arch = "x86_64")]
+pub use arch::signal_return;
 pub use arch::{CANARY, TLS};
 #[cfg(not(rseq_rt_origin))]
 pub use bare::start;

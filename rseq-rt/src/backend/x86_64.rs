@@ -3,7 +3,7 @@
 use crate::canary::Canary;
 use crate::tls::Variant;
 use core::arch::global_asm;
-use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap};
+use linux_raw_sys::general::{__NR_clone, __NR_exit, __NR_munmap, __NR_rt_sigreturn};
 
 /// Variant II (x86-64 psABI, "Thread-Local Storage").
 pub const TLS: Variant = Variant::Below;
@@ -23,6 +23,14 @@ pub unsafe fn set_thread_pointer(pointer: usize) {
     const ARCH_SET_FS: usize = 0x1002;
     // SAFETY: the call stores a number; the caller answers for what it points to. It has no error for user addresses.
     let _ = unsafe { rseq_core::sys::syscall(__NR_arch_prctl, [ARCH_SET_FS, pointer, 0, 0, 0, 0]) };
+}
+
+/// Where a signal handler returns to, which x86-64 alone asks for (`SA_RESTORER`).
+pub fn signal_return() -> usize {
+    unsafe extern "C" {
+        fn __rseq_rt_signal_return();
+    }
+    __rseq_rt_signal_return as *const () as usize
 }
 
 global_asm!(
@@ -77,8 +85,17 @@ global_asm!(
     "syscall",
     "ud2",
     ".size __rseq_rt_unmap_and_exit, . - __rseq_rt_unmap_and_exit",
+    "",
+    ".globl __rseq_rt_signal_return",
+    ".type __rseq_rt_signal_return, @function",
+    "nop", // unwinders look one byte before a return address
+    "__rseq_rt_signal_return:",
+    "mov rax, {sigreturn}", // gdb and unwinders know a signal's frame by these very bytes
+    "syscall",
+    ".size __rseq_rt_signal_return, . - __rseq_rt_signal_return",
     ".popsection",
     clone = const __NR_clone,
     munmap = const __NR_munmap,
     exit = const __NR_exit,
+    sigreturn = const __NR_rt_sigreturn,
 );

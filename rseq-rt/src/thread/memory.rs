@@ -1,10 +1,11 @@
-//! One mapping a thread: guard pages, stack, packet, TLS block, from low addresses to high ones.
+//! One mapping a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to high ones.
 
 use super::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
 use crate::before_main::BeforeMain;
-use crate::{env, sys, tls};
+use crate::{env, overflow, sys, tls};
 use core::alloc::Layout;
+use core::ops::Range;
 use core::ptr::NonNull;
 use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::{MAP_STACK, PROT_NONE};
@@ -50,6 +51,10 @@ pub fn page_size() -> usize {
 pub struct Memory {
     start: NonNull<u8>,
     len: usize,
+    /// Bytes of the guard, the lowest part.
+    guard: usize,
+    /// Bytes of the alternate signal stack, the highest part.
+    alternate: usize,
 }
 
 /// The addresses within.
@@ -78,9 +83,10 @@ impl Memory {
         let stack_end = add(guard, stack_size)?;
         let packet_start = round_up(add(stack_end, CALLER_FRAME)?, packet.align().max(16))?;
         let tls_start = add(packet_start, packet.size())?;
-        let len = round_up(add(tls_start, image.reserve())?, page)?;
+        let alternate = overflow::alternate_size();
+        let len = round_up(add(add(tls_start, image.reserve())?, alternate)?, page)?;
         let start = sys::map(len, MAP_STACK)?;
-        let memory = Self { start, len };
+        let memory = Self { start, len, guard, alternate };
         // SAFETY: the guard is the lowest part of the new mapping, and nobody knows it yet.
         if let Err(errno) = unsafe { sys::protect(start, guard, PROT_NONE) } {
             // SAFETY: the same.
@@ -98,6 +104,24 @@ impl Memory {
             }
         };
         Ok((memory, parts))
+    }
+
+    /// The addresses of the guard.
+    pub fn guard(&self) -> Range<usize> {
+        let start = self.start.addr().get();
+        start..start + self.guard
+    }
+
+    /// Has the thread that this memory belongs to say when its stack is used up.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread is that one. The memory stays until it has ended, or is given back by
+    /// [`unmap_and_exit`](Self::unmap_and_exit).
+    pub unsafe fn watch(&self) {
+        // SAFETY: the alternate stack is the highest part of the mapping, which nobody uses for anything else;
+        // `unmap_and_exit` blocks all signals first.
+        unsafe { overflow::watch_thread(self.start.add(self.len - self.alternate), self.alternate) };
     }
 
     /// Gives the memory back.

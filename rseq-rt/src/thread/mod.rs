@@ -3,14 +3,23 @@
 //! A thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in any thread
 //! ends the process, so [`JoinHandle::join`] simply returns the result.
 
+mod current;
+mod data;
 mod kept;
+mod local;
+mod locals;
 mod memory;
+mod name;
 mod packet;
 mod scope;
 
+pub use current::{Current, ThreadId, current, exit};
+pub use local::{AccessError, LocalKey};
+pub use name::Name;
 pub use packet::JoinHandle;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
+pub(crate) use data::{ThreadData, remember_main};
 pub(crate) use memory::{page_size, remember_page_size};
 
 use crate::sys;
@@ -28,6 +37,7 @@ pub const MIN_STACK_SIZE: usize = 16 << 10;
 pub struct Builder {
     stack_size: usize,
     is_process: bool,
+    name: Name,
 }
 
 impl Default for Builder {
@@ -39,7 +49,7 @@ impl Default for Builder {
 impl Builder {
     /// The default choices.
     pub const fn new() -> Self {
-        Self { stack_size: DEFAULT_STACK_SIZE, is_process: false }
+        Self { stack_size: DEFAULT_STACK_SIZE, is_process: false, name: Name::EMPTY }
     }
 
     /// The bytes of stack that the thread can use, rounded up to whole pages; [`MIN_STACK_SIZE`] at least. Its closure and
@@ -47,6 +57,13 @@ impl Builder {
     #[must_use]
     pub const fn stack_size(self, bytes: usize) -> Self {
         Self { stack_size: bytes, ..self }
+    }
+
+    /// The thread's name, cut at 15 bytes, or at a NUL, as `/proc/self/task/TID/comm` and `ps` show it. Without one, the thread
+    /// has that of the thread that starts it.
+    #[must_use]
+    pub const fn name(self, name: &str) -> Self {
+        Self { name: Name::new(name), ..self }
     }
 
     /// Makes the thread a child process that shares this one's memory (`CLONE_VM` without `CLONE_THREAD`). It is joined like
@@ -100,6 +117,11 @@ where
     T: Send + 'static,
 {
     Builder::new().spawn(function)
+}
+
+/// Drops the calling thread's thread-locals.
+pub(crate) fn drop_locals() {
+    ThreadData::current().locals.destroy();
 }
 
 /// Lets other threads run.

@@ -1,13 +1,15 @@
 //! What a thread and its handle share, and the thread's life.
 
-use super::Builder;
+use super::data::{self, ThreadData};
 use super::kept;
 use super::memory::{Memory, Parts};
 use super::scope::ScopeState;
+use super::{Builder, Name, ThreadId};
 use crate::backend::{CloneArgs, clone};
 use crate::registration::OfThread;
 use crate::{start, sys};
 use core::alloc::Layout;
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
@@ -21,6 +23,8 @@ const RUNNING: u32 = 0;
 const DETACHED: u32 = 1;
 /// The closure has returned: who has the handle takes the result and gives the memory back.
 const FINISHED: u32 = 2;
+/// As [`FINISHED`], but the closure has not returned, and there is no result.
+const EXITED: u32 = 3;
 
 const FLAGS: u32 = nr::CLONE_VM
     | nr::CLONE_FS
@@ -43,10 +47,14 @@ pub(super) struct Control {
     pub(super) tid: AtomicU32,
     state: AtomicU32,
     pub(super) memory: Memory,
+    data: ThreadData,
+    name: Name,
     /// The next one in the list of [`kept`] memory.
     pub(super) next_kept: *mut Control,
     /// The scope that waits for this thread, or null.
     scope: *const ScopeState,
+    /// The previous and the next one of the scope's threads.
+    pub(super) in_scope: Cell<[*mut Control; 2]>,
     /// Calls the closure and keeps its result.
     run: unsafe fn(NonNull<Control>),
     /// Drops the result.
@@ -97,14 +105,18 @@ where
     T: Send,
 {
     kept::free_gone();
+    let id = data::new_id().ok_or(Errno::EAGAIN)?;
     let (memory, parts) = Memory::map(builder.stack_size, Layout::new::<Packet<F, T>>())?;
     let packet = parts.packet.cast::<Packet<F, T>>();
     let control = Control {
         tid: AtomicU32::new(0),
         state: AtomicU32::new(RUNNING),
         memory,
+        data: ThreadData::new(id, memory.guard(), packet.cast().as_ptr()),
+        name: builder.name,
         next_kept: ptr::null_mut(),
         scope: scope.map_or(ptr::null(), ptr::from_ref),
+        in_scope: Cell::new([ptr::null_mut(); 2]),
         run: Packet::<F, T>::run,
         drop_result: Packet::<F, T>::drop_result,
     };
@@ -113,6 +125,7 @@ where
     unsafe {
         packet.as_ptr().write(Packet { control, function, result: MaybeUninit::uninit() });
         parts.stack.write(packet.as_ptr() as usize);
+        ThreadData::belongs_to(&raw const (*packet.as_ptr()).control.data, parts.thread_pointer);
     }
     if let Some(scope) = scope {
         scope.began();
@@ -120,7 +133,13 @@ where
     let control = packet.cast::<Control>();
     // SAFETY: the parts are the new thread's alone.
     match unsafe { clone_into(control, &parts, builder.flags()) } {
-        Ok(()) => Ok(JoinHandle { control, result: result_address(packet), owned: PhantomData }),
+        Ok(()) => {
+            if let Some(scope) = scope {
+                // SAFETY: the packet is new. It leaves the list with its handle, or with the scope.
+                unsafe { scope.insert(control) };
+            }
+            Ok(JoinHandle { control, result: result_address(packet), owned: PhantomData })
+        }
         Err(errno) => {
             if let Some(scope) = scope {
                 scope.finished();
@@ -168,24 +187,57 @@ unsafe fn clone_into(control: NonNull<Control>, parts: &Parts, flags: u32) -> Re
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
     start::check_thread_pointer();
-    // SAFETY: `leave` comes before either way out of this thread.
-    let registration = unsafe { OfThread::enter() };
-    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, below; spawn filled it in.
-    let (memory, detached) = unsafe {
+    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, in `end`; spawn filled it in. `end` comes
+    // before either way out of this thread, and releases the registration.
+    unsafe {
         let shared = control.as_ptr();
-        let (memory, scope) = ((*shared).memory, (*shared).scope);
+        (*shared).memory.watch();
+        (*shared).data.registration.set(Some(OfThread::enter()));
+        if (*shared).name.is_given() {
+            let _ = sys::set_thread_name(&(*shared).name.0);
+        }
         ((*shared).run)(control);
-        let finish = (*shared).state.compare_exchange(RUNNING, FINISHED, Ordering::AcqRel, Ordering::Acquire);
+        end(control, FINISHED)
+    }
+}
+
+/// Ends the calling thread, whose closure has not returned.
+///
+/// # Safety
+///
+/// The data is this thread's, which is not the main one. See [`exit`](super::exit).
+pub unsafe fn end_without_result(data: &ThreadData) -> ! {
+    // SAFETY: the packet holds the data, so that it is not null; the rest is the caller's promise.
+    unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), EXITED) }
+}
+
+/// The last Rust code of a thread, whose result is there if the `outcome` is [`FINISHED`].
+///
+/// # Safety
+///
+/// The packet is the calling thread's, and nothing on its stack is used afterwards.
+unsafe fn end(control: NonNull<Control>, outcome: u32) -> ! {
+    let shared = control.as_ptr();
+    // SAFETY: the handle, or the scope, leaves the packet alone until the thread is gone, unless the handle was given up; then
+    // the packet is the thread's alone, which takes it out of the scope's list before the scope can end.
+    let (memory, detached, registration) = unsafe {
+        let (memory, scope) = ((*shared).memory, (*shared).scope.as_ref());
+        let finish = (*shared).state.compare_exchange(RUNNING, outcome, Ordering::AcqRel, Ordering::Acquire);
         let detached = finish.is_err();
-        if detached {
+        if detached && outcome == FINISHED {
             ((*shared).drop_result)(control);
         }
-        if let Some(scope) = scope.as_ref() {
+        (*shared).data.locals.destroy();
+        let registration = (*shared).data.registration.take();
+        if let Some(scope) = scope {
+            if detached {
+                scope.remove(control);
+            }
             scope.finished();
         }
-        (memory, detached)
+        (memory, detached, registration)
     };
-    let released = registration.leave();
+    let released = registration.is_none_or(OfThread::leave);
     if detached && released && sys::forget_child_tid().is_ok() {
         // SAFETY: the handle is gone, so that nobody else knows the memory, and the kernel has forgotten the tid word.
         unsafe { memory.unmap_and_exit() }
@@ -195,6 +247,46 @@ unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
         unsafe { kept::keep(control) };
     }
     sys::exit_thread()
+}
+
+/// Gives the memory of a thread back that has finished, and its result.
+///
+/// # Safety
+///
+/// The handle was given up, or forgotten: nobody else does this.
+pub unsafe fn give_back(control: NonNull<Control>) {
+    // SAFETY: the packet lives until it is unmapped here; once the thread is gone, it is the caller's alone.
+    unsafe {
+        let shared = control.as_ptr();
+        wait_until_gone(&(*shared).tid);
+        leave_scope(control);
+        if (*shared).state.load(Ordering::Acquire) != EXITED {
+            ((*shared).drop_result)(control);
+        }
+        (*shared).memory.unmap();
+    }
+}
+
+/// # Safety
+///
+/// The packet is the caller's alone, and its scope, if it has one, has not ended.
+unsafe fn leave_scope(control: NonNull<Control>) {
+    // SAFETY: the caller's promise; a packet with a scope is in the scope's list.
+    unsafe {
+        if let Some(scope) = (*control.as_ptr()).scope.as_ref() {
+            scope.remove(control);
+        }
+    }
+}
+
+fn wait_until_gone(word: &AtomicU32) {
+    loop {
+        match word.load(Ordering::Acquire) {
+            0 => return,
+            // The kernel wakes this word itself, with a shared key.
+            tid => sys::futex_wait(word, tid, sys::FutexKey::Shared),
+        }
+    }
 }
 
 /// A thread that can be joined. Dropping the handle detaches the thread.
@@ -216,11 +308,26 @@ impl<T> JoinHandle<T> {
     }
 
     /// Waits until the thread is gone, and returns its result. The thread has released its rseq area by then.
+    ///
+    /// # Panics
+    ///
+    /// If the thread has no result, having called [`exit`](super::exit).
     pub fn join(self) -> T {
-        self.wait_until_gone();
-        // SAFETY: the thread wrote its result and has ended; nobody else reads it, or knows the memory.
+        match self.try_join() {
+            Some(result) => result,
+            None => panic!("the thread has no result: it called thread::exit"),
+        }
+    }
+
+    /// As [`join`](Self::join); `None` if the thread has called [`exit`](super::exit).
+    pub fn try_join(self) -> Option<T> {
+        wait_until_gone(&self.control().tid);
+        // SAFETY: the thread wrote its result, unless it says otherwise, and has ended; nobody else reads it, or knows the
+        // memory.
         let result = unsafe {
-            let result = self.result.read();
+            let has_result = self.control().state.load(Ordering::Acquire) == FINISHED;
+            let result = has_result.then(|| self.result.read());
+            leave_scope(self.control);
             self.control().memory.unmap();
             result
         };
@@ -228,14 +335,19 @@ impl<T> JoinHandle<T> {
         result
     }
 
+    /// The number that the runtime gave the thread.
+    pub fn id(&self) -> ThreadId {
+        ThreadId(self.control().data.id())
+    }
+
     /// Lets the thread run on by itself. It drops its own result and gives its memory back.
     pub fn detach(self) {
         drop(self);
     }
 
-    /// Whether the closure has returned.
+    /// Whether the closure has returned, or has called [`exit`](super::exit).
     pub fn is_finished(&self) -> bool {
-        self.control().state.load(Ordering::Acquire) == FINISHED
+        matches!(self.control().state.load(Ordering::Acquire), FINISHED | EXITED)
     }
 
     /// The thread's number; `None` once it is gone.
@@ -245,30 +357,15 @@ impl<T> JoinHandle<T> {
             tid => Some(tid),
         }
     }
-
-    fn wait_until_gone(&self) {
-        let word = &self.control().tid;
-        loop {
-            match word.load(Ordering::Acquire) {
-                0 => return,
-                // The kernel wakes this word itself, with a shared key.
-                tid => sys::futex_wait(word, tid, sys::FutexKey::Shared),
-            }
-        }
-    }
 }
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        let before = self.control().state.swap(DETACHED, Ordering::AcqRel);
-        if before == FINISHED {
-            self.wait_until_gone();
-            let memory = self.control().memory;
-            // SAFETY: the thread left its result to this handle and has ended; nobody else knows the memory.
-            unsafe {
-                (self.control().drop_result)(self.control);
-                memory.unmap();
-            }
+        let running =
+            self.control().state.compare_exchange(RUNNING, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if !running {
+            // SAFETY: the thread left its result to this handle, which is gone with this.
+            unsafe { give_back(self.control) };
         }
     }
 }

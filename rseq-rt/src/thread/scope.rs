@@ -1,17 +1,87 @@
 //! Threads that borrow from the stack of the thread that starts them.
 
-use super::packet::{self, JoinHandle};
+use super::ThreadId;
+use super::packet::{self, Control, JoinHandle};
+use crate::sync::Mutex;
 use crate::sys;
 use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
 use rseq_core::sys::Errno;
 
-/// How many threads of a scope still use what they borrowed.
+/// A list of packets, linked in both directions.
+struct List(*mut Control);
+
+// SAFETY: the list is used under a lock only.
+unsafe impl Send for List {}
+
+/// The threads of a scope.
 pub struct ScopeState {
+    /// How many still use what they borrowed.
     running: AtomicU32,
+    /// Those whose memory neither a handle nor the thread itself has given back.
+    threads: Mutex<List>,
 }
 
 impl ScopeState {
+    const fn new() -> Self {
+        Self { running: AtomicU32::new(0), threads: Mutex::new(List(ptr::null_mut())) }
+    }
+
+    /// Notes a thread that has a handle.
+    ///
+    /// # Safety
+    ///
+    /// The packet is in no list, and leaves this one by [`remove`](Self::remove) before its memory goes.
+    pub unsafe fn insert(&self, control: NonNull<Control>) {
+        let mut list = self.threads.lock();
+        // SAFETY: the links of packets in the list are used under the lock only.
+        unsafe {
+            control.as_ref().in_scope.set([ptr::null_mut(), list.0]);
+            if let Some(next) = NonNull::new(list.0) {
+                let [_, after] = next.as_ref().in_scope.get();
+                next.as_ref().in_scope.set([control.as_ptr(), after]);
+            }
+        }
+        list.0 = control.as_ptr();
+    }
+
+    /// Forgets a thread whose memory is to be given back.
+    ///
+    /// # Safety
+    ///
+    /// The packet is in this list.
+    pub unsafe fn remove(&self, control: NonNull<Control>) {
+        let mut list = self.threads.lock();
+        // SAFETY: the links of packets in the list are used under the lock only.
+        unsafe {
+            let [previous, next] = control.as_ref().in_scope.get();
+            match NonNull::new(previous) {
+                Some(previous) => {
+                    let [before, _] = previous.as_ref().in_scope.get();
+                    previous.as_ref().in_scope.set([before, next]);
+                }
+                None => list.0 = next,
+            }
+            if let Some(next) = NonNull::new(next) {
+                let [_, after] = next.as_ref().in_scope.get();
+                next.as_ref().in_scope.set([previous, after]);
+            }
+        }
+    }
+
+    /// Waits for all threads, and gives the memory of those back whose handles were forgotten.
+    fn end(&self) {
+        loop {
+            self.wait();
+            let first = self.threads.lock().0;
+            let Some(control) = NonNull::new(first) else { return };
+            // SAFETY: all threads have finished. A handle that is not forgotten would have taken its thread out of the list:
+            // no handle can outlive the scope, except in the result of a thread, which is dropped here.
+            unsafe { packet::give_back(control) };
+        }
+    }
+
     /// One more thread.
     pub fn began(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
@@ -49,9 +119,9 @@ pub fn scope<'env, F, T>(function: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let scope = Scope { state: ScopeState { running: AtomicU32::new(0) }, scope: PhantomData, env: PhantomData };
+    let scope = Scope { state: ScopeState::new(), scope: PhantomData, env: PhantomData };
     let value = function(&scope);
-    scope.state.wait();
+    scope.state.end();
     value
 }
 
@@ -85,7 +155,7 @@ impl<'scope> Scope<'scope, '_> {
     }
 }
 
-/// A thread of a scope that can be joined. Dropping the handle leaves the thread to its scope.
+/// A thread of a scope that can be joined. Dropping or forgetting the handle leaves the thread to its scope.
 pub struct ScopedJoinHandle<'scope, T> {
     handle: JoinHandle<T>,
     scope: PhantomData<&'scope ()>,
@@ -93,8 +163,22 @@ pub struct ScopedJoinHandle<'scope, T> {
 
 impl<T> ScopedJoinHandle<'_, T> {
     /// Waits until the thread is gone, and returns its result.
+    ///
+    /// # Panics
+    ///
+    /// As [`JoinHandle::join`].
     pub fn join(self) -> T {
         self.handle.join()
+    }
+
+    /// As [`JoinHandle::try_join`].
+    pub fn try_join(self) -> Option<T> {
+        self.handle.try_join()
+    }
+
+    /// As [`JoinHandle::id`].
+    pub fn id(&self) -> ThreadId {
+        self.handle.id()
     }
 
     /// Whether the closure has returned.

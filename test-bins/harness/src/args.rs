@@ -5,6 +5,7 @@ use core::ops::RangeInclusive;
 
 use rseq_rt::{eprintln, println};
 
+use crate::ktap::{LIST, ONLY};
 use crate::sys::process;
 
 /// The exit code of a usage error: `EX_USAGE` of sysexits.h, as kselftest has taken 0 to 4.
@@ -45,7 +46,11 @@ impl<I: Iterator<Item = &'static str>> Args<I> {
 
     /// The next option; `--help` is answered here and ends the process with 0.
     pub fn next_option(&mut self) -> Option<&'static str> {
-        let option = self.rest.by_ref().find(|word| *word != LEGACY)?;
+        let option = self.rest.by_ref().find(|word| *word != LEGACY && *word != LIST)?;
+        if option == ONLY {
+            self.value(option);
+            return self.next_option();
+        }
         if option == "--help" || option == "-h" {
             println!("{}", self.usage);
             process::exit(0);

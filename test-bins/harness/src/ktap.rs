@@ -6,26 +6,19 @@
 
 use core::fmt;
 
+use protocol::ktap::{BAIL_OUT, Directive, Plan, SkipAll, TestLine, Totals, VERSION};
+use protocol::outcome::{Counts, Outcome};
+pub use protocol::outcome::{FAIL, PASS, SKIP, XFAIL, XPASS};
 use rseq_core::sys::Errno;
 use rseq_rt::println;
 
+use crate::host;
 use crate::registration::Registered;
 use crate::sys::process;
 use crate::text::Text;
 
 /// The reason behind a result; cut at 239 bytes.
 pub type Reason = Text<240>;
-
-/// Every test passed (kselftest's KSFT_PASS).
-pub const PASS: u8 = 0;
-/// A test failed, or the plan was not fulfilled (KSFT_FAIL).
-pub const FAIL: u8 = 1;
-/// Nothing passed and something failed as it was expected to (KSFT_XFAIL).
-pub const XFAIL: u8 = 2;
-/// Something that was expected to fail passed (KSFT_XPASS).
-pub const XPASS: u8 = 3;
-/// Nothing could be tested here (KSFT_SKIP).
-pub const SKIP: u8 = 4;
 
 /// Why a test did not simply pass.
 pub enum Unmet {
@@ -123,54 +116,48 @@ fn missing(what: &str) -> Unmet {
     crate::fail!("{what}")
 }
 
-/// What became of a test, in the order of the totals line.
+/// The options that choose tests, which every program takes.
+pub const LIST: &str = "--list";
+/// The value is a part of a test's name.
+pub const ONLY: &str = "--only";
+
+/// Which tests run.
 #[derive(Clone, Copy)]
-enum Kind {
-    Pass,
-    Fail,
-    Xfail,
-    Xpass,
-    Skip,
+struct Choice {
+    /// None: their names are printed.
+    list: bool,
+    /// Those whose names contain this; without it, all.
+    only: Option<&'static str>,
 }
 
-impl Kind {
-    fn is_bad(self) -> bool {
-        matches!(self, Self::Fail | Self::Xpass)
-    }
-}
-
-/// How many results of each [`Kind`] there were.
-#[derive(Clone, Copy, Default)]
-struct Tally([u32; 5]);
-
-impl Tally {
-    fn count(&mut self, kind: Kind) {
-        let Self(counts) = self;
-        counts[kind as usize] += 1;
-    }
-
-    fn total(&self) -> u32 {
-        self.0.iter().sum()
-    }
-
-    fn exit_code(&self, plan: u32) -> u8 {
-        let [pass, fail, xfail, xpass, skip] = self.0;
-        match () {
-            () if fail > 0 || self.total() != plan => FAIL,
-            () if xpass > 0 => XPASS,
-            () if pass > 0 => PASS,
-            () if xfail > 0 => XFAIL,
-            () if skip > 0 => SKIP,
-            () => PASS,
+impl Choice {
+    /// What the command line says.
+    fn read() -> Self {
+        let mut choice = Self { list: false, only: None };
+        let mut args = rseq_rt::env::args().skip(1);
+        while let Some(option) = args.next() {
+            match option {
+                LIST => choice.list = true,
+                ONLY => choice.only = args.next(),
+                _ => {}
+            }
         }
+        choice
+    }
+
+    fn all(self) -> Self {
+        Self { only: None, ..self }
+    }
+
+    /// Whether the test of this name is to run.
+    fn takes(self, name: &str) -> bool {
+        !self.list && self.only.is_none_or(|part| is_part(part.as_bytes(), name.as_bytes()))
     }
 }
 
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [pass, fail, xfail, xpass, skip] = self.0;
-        write!(f, "pass:{pass} fail:{fail} xfail:{xfail} xpass:{xpass} skip:{skip} error:0")
-    }
+/// As `str::contains`, whose search for long needles is three times as large as a suite.
+fn is_part(part: &[u8], whole: &[u8]) -> bool {
+    part.is_empty() || whole.windows(part.len()).any(|window| window == part)
 }
 
 /// A plan of tests and the results so far.
@@ -178,24 +165,25 @@ impl fmt::Display for Tally {
 pub struct Suite {
     plan: u32,
     depth: usize,
-    tally: Tally,
+    counts: Counts,
+    choice: Choice,
     finished: bool,
 }
 
 impl Suite {
     /// Prints the version line, the plan of `plan` results, and how this program is registered.
     pub fn new(plan: u32) -> Self {
-        let suite = Self::at(0, plan);
+        let suite = Self::at(0, plan, Choice::read());
         if let Ok(Registered { length, .. }) = Registered::by_runtime() {
             crate::note!("registered: {length} bytes");
         }
         suite
     }
 
-    /// Reports that nothing can be tested here and returns [`SKIP`].
+    /// Reports that nothing can be tested here and returns the exit code that says so.
     pub fn skip_all(reason: fmt::Arguments<'_>) -> u8 {
-        println!("KTAP version 1");
-        println!("1..0 # SKIP {reason}");
+        println!("{VERSION}");
+        println!("{}", SkipAll(reason));
         SKIP
     }
 
@@ -211,49 +199,76 @@ impl Suite {
         }
     }
 
-    fn at(depth: usize, plan: u32) -> Self {
-        println!("{:depth$}KTAP version 1", "");
-        println!("{:depth$}1..{plan}", "");
-        Self { plan, depth, tally: Tally::default(), finished: false }
+    fn at(depth: usize, plan: u32, choice: Choice) -> Self {
+        if choice.list {
+            return Self { plan, depth, counts: Counts::default(), choice, finished: false };
+        }
+        println!("{:depth$}{VERSION}", "");
+        println!("{:depth$}{}", "", Plan(plan.into()));
+        Self { plan, depth, counts: Counts::default(), choice, finished: false }
     }
 
-    /// Runs one test and prints its result.
+    /// The suite itself, or the one that a reference leads to.
+    pub fn by_ref(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Runs one test, if it is chosen, and prints its result.
     pub fn test(&mut self, name: &str, run: &mut dyn FnMut() -> Verdict) {
-        let verdict = run();
+        let verdict = if self.choice.takes(name) { run() } else { Err(crate::skip!("not chosen by {ONLY}")) };
         self.report(format_args!("{name}"), verdict);
     }
 
     /// Prints the result of a test that has run already.
+    ///
+    /// A failure is a skip where the host refuses what the tests rest on, see [`host::hindrance`]: the reason names both.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
+        let verdict = verdict.map_err(|unmet| match (host::hindrance(&unmet), unmet) {
+            (Some(host), Unmet::Fail(why) | Unmet::Late(why)) => crate::skip!("{host}: {why}"),
+            (_, unmet) => unmet,
+        });
         let depth = self.depth;
-        let (kind, directive, why) = match &verdict {
-            Ok(()) => (Kind::Pass, "", None),
+        if self.choice.list {
+            return println!("{:depth$}{name}", "");
+        }
+        let (outcome, directive, reason) = match &verdict {
+            Ok(()) => (Outcome::Pass, None, ""),
             Err(Unmet::Fail(why)) => {
                 println!("{:depth$}# {name}: {why}", "");
-                (Kind::Fail, "", None)
+                (Outcome::Fail, None, "")
             }
-            Err(Unmet::Late(why)) => (Kind::Fail, " # TIMEOUT ", Some(why)),
-            Err(Unmet::Skip(why)) => (Kind::Skip, " # SKIP ", Some(why)),
-            Err(Unmet::Expected(why)) => (Kind::Xfail, " # XFAIL ", Some(why)),
-            Err(Unmet::Unexpected(why)) => (Kind::Xpass, " # XPASS ", Some(why)),
+            Err(Unmet::Late(why)) => (Outcome::Fail, Some(Directive::Timeout), why.as_str()),
+            Err(Unmet::Skip(why)) => (Outcome::Skip, None, why.as_str()),
+            Err(Unmet::Expected(why)) => (Outcome::Xfail, None, why.as_str()),
+            Err(Unmet::Unexpected(why)) => (Outcome::Xpass, None, why.as_str()),
         };
-        self.tally.count(kind);
-        let (not, number) = (if kind.is_bad() { "not " } else { "" }, self.tally.total());
-        let why = why.map_or("", Text::as_str);
-        println!("{:depth$}{not}ok {number} {name}{directive}{why}", "");
+        self.counts.add(outcome);
+        println!("{:depth$}{}", "", TestLine { number: self.counts.total(), name, outcome, directive, reason });
+    }
+
+    /// The exit code of the results so far, which are a failure where there are not as many as planned.
+    fn exit_code(&self) -> u8 {
+        if self.counts.total() == u64::from(self.plan) { self.counts.exit_code() } else { FAIL }
     }
 
     /// Runs `plan` nested tests; their worst result is the result of `name`.
     pub fn group(&mut self, name: &str, plan: u32, run: &mut dyn FnMut(&mut Suite)) {
-        let mut inner = Suite::at(self.depth + 2, plan);
+        let choice = if self.choice.takes(name) { self.choice.all() } else { self.choice };
+        if self.choice.list {
+            self.report(format_args!("{name}"), Ok(()));
+        }
+        let mut inner = Suite::at(self.depth + 2, plan, choice);
         run(&mut inner);
         inner.finished = true;
-        let verdict = match inner.tally.exit_code(plan) {
+        if self.choice.list {
+            return;
+        }
+        let verdict = match inner.exit_code() {
             PASS => Ok(()),
             SKIP => Err(crate::skip!("all {plan} parts were skipped")),
             XFAIL => Err(Unmet::Expected(Text::of(format_args!("see above")))),
             XPASS => Err(Unmet::Unexpected(Text::of(format_args!("see above")))),
-            _ => Err(crate::fail!("planned {plan}, {}", inner.tally)),
+            _ => Err(crate::fail!("planned {plan}, {}", inner.counts)),
         };
         self.report(format_args!("{name}"), verdict);
     }
@@ -261,18 +276,22 @@ impl Suite {
     /// Prints the totals and returns the exit code of the whole.
     pub fn finish(mut self) -> u8 {
         self.finished = true;
-        if self.tally.total() != self.plan {
-            println!("# planned {} results but gave {}", self.plan, self.tally.total());
+        if self.choice.list {
+            return PASS;
         }
-        println!("# Totals: {}", self.tally);
-        self.tally.exit_code(self.plan)
+        let total = self.counts.total();
+        if total != u64::from(self.plan) {
+            println!("# planned {} results but gave {total}", self.plan);
+        }
+        println!("{}", Totals(self.counts));
+        self.exit_code()
     }
 }
 
 impl Drop for Suite {
     fn drop(&mut self) {
         if !self.finished {
-            println!("Bail out! the suite ended before its totals");
+            println!("{BAIL_OUT} the suite ended before its totals");
             process::exit(FAIL);
         }
     }

@@ -4,6 +4,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`ktap`] | results, totals and exit codes |
+//! | [`tests!`], [`group!`] | tests as a table |
 //! | [`program`] | the frame around a test's `main` |
 //! | [`args`], [`options`], [`text`] | options and text without an allocator |
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
@@ -21,6 +22,7 @@
 //! | [`slices`] | the kernel's counts of time slice extensions, and their length |
 //! | [`debug`] | the kernel's own checks of rseq users, on and off |
 //! | [`v2`] | how this kernel treats short and long registrations |
+//! | [`host`] | what a container, a limit or a tracer keeps from the tests |
 //! | [`sys`] | system calls, CPUs |
 
 // Assembly for MIPS is unstable Rust.
@@ -32,6 +34,7 @@ pub mod company;
 pub mod debug;
 pub mod exact;
 pub mod forced;
+pub mod host;
 pub mod index;
 pub mod ktap;
 pub mod kvm;
@@ -46,12 +49,13 @@ pub mod sections;
 pub mod slices;
 pub mod slots;
 pub mod sys;
+mod table;
 pub mod taint;
-pub mod text;
 pub mod trial;
 pub mod v2;
 pub mod visit;
 pub mod witness;
 
+pub use protocol::text;
 #[doc(hidden)]
 pub use rseq_rt::println as __println;

@@ -4,7 +4,10 @@ use core::ffi::CStr;
 
 use linux_raw_sys::auxvec::AT_EXECFN;
 use linux_raw_sys::general as raw;
+use protocol::mark::OwnEnd;
+use rseq_core::sys::Errno;
 use rseq_core::{Mode, abi};
+use rseq_rt::println;
 use rseq_rt::process::ExitCode;
 
 use crate::ktap::Suite;
@@ -14,17 +17,25 @@ use crate::sys::{self, process};
 /// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off, for
 /// the kernel panics when PID 1 returns.
 pub fn run(body: fn() -> u8) -> ExitCode {
-    end(instead().unwrap_or_else(body))
+    let is_init = is_machine_init();
+    end(instead().unwrap_or_else(body), is_init)
 }
 
 /// As [`run`] without `--legacy`, for a program that is to stay small.
 pub fn run_as_is(body: fn() -> u8) -> ExitCode {
-    end(body())
+    let is_init = is_machine_init();
+    end(body(), is_init)
 }
 
-fn end(code: u8) -> ExitCode {
-    if process::id() == 1 {
-        crate::note!("exit code {code}");
+/// Whether this is the first process of a machine, and not that of a PID namespace, as in a container, whose exit code
+/// somebody waits for. The kernel has started a thread of its own as process 2 by then; a new namespace has no such process.
+fn is_machine_init() -> bool {
+    process::id() == 1 && sys::harmless(raw::__NR_kill, [2, 0]) != Err(Errno::ESRCH)
+}
+
+fn end(code: u8, is_init: bool) -> ExitCode {
+    if is_init {
+        println!("{}", OwnEnd(code));
         power_off();
     }
     ExitCode::from(code)

@@ -7,8 +7,10 @@ mod assembles;
 mod builds;
 mod compile;
 pub mod elf;
+mod linking;
 pub mod sections;
 pub mod toolchain;
 
-pub use builds::Builds;
+pub use builds::{Builds, Programs, Suite};
 pub use compile::{Binaries, build, build_package};
+pub use linking::Linking;

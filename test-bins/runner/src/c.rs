@@ -1,5 +1,7 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
+mod compile;
+mod guests;
 mod install;
 mod kvm;
 mod library;

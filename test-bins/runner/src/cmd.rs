@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::{BootArgs, Choice, FetchArgs, KernelArgs};
+pub use boot::run_programs;
 
 use crate::{bench, c, kernels};
 
@@ -38,4 +39,14 @@ pub fn stop(code: u8, message: &str) -> ExitCode {
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(std::io::stderr(), "error: {message}");
     ExitCode::from(code)
+}
+
+/// The arguments of `suites --kernel-source` with these words more.
+#[cfg(test)]
+pub fn suites_args(words: &[&str]) -> c::SuitesArgs {
+    let cli = cli::Cli::parse_from([&["runner", "suites"], words, &["--kernel-source"]].concat());
+    match cli.command {
+        Some(cli::Command::Suites(args)) => args,
+        other => panic!("{other:?}"),
+    }
 }

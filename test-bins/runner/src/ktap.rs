@@ -13,13 +13,14 @@
 //! Format: the kernel's `Documentation/dev-tools/ktap.rst`.
 
 mod document;
-mod line;
+pub mod json;
 mod parser;
 mod split;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Case, Counts, Document, Outcome, UNFINISHED};
-pub use line::{Line, read as read_line};
+pub use document::{Case, Document, UNFINISHED};
 pub use parser::Parser;
+pub use protocol::ktap::{Line, Plan, TestLine, VERSION, read as read_line};
+pub use protocol::outcome::{Counts, Outcome};
 pub use split::Splitter;

@@ -6,6 +6,7 @@ mod names;
 
 pub use names::select;
 
+use rseq_check::Rule;
 use serde::Serialize;
 
 /// Argument lists; a binary runs once for each.
@@ -34,8 +35,8 @@ pub struct Entry {
     pub full_timeout: u64,
     /// What the machine must have for more than a skip.
     pub needs: &'static [Need],
-    /// What a check of the binary has to find, each as often as it stands here, in sections that are wrong on purpose.
-    pub wrong_sections: &'static [&'static str],
+    /// The rules that its sections break which are wrong on purpose, each as often as it stands here.
+    pub wrong_sections: &'static [Rule],
 }
 
 impl Entry {
@@ -111,9 +112,6 @@ const TEST: Entry = Entry {
     wrong_sections: &[],
 };
 
-/// What a check says of a section that nothing arms.
-const UNARMED: &str = "is not armed: ";
-
 /// Every binary of `test-bins` but `init`, in the order in which they run.
 pub const SUITE: &[Entry] = &[
     Entry {
@@ -159,13 +157,15 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", timeout: 240, ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
     Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
+    Entry { name: "local_test", about: "thread-locals, names, numbers, early ends", legacy: NONE, ..TEST },
+    Entry { name: "stack_test", about: "stacks that are used up, other faults", legacy: NONE, ..TEST },
     Entry {
         name: "alloc_test",
         about: "the heap and its caches for each CPU",
         native: &[&[], &["--short", "--off"]],
         guest: &[&["--short"], &["--short", "--off"]],
         timeout: 240,
-        wrong_sections: &[UNARMED],
+        wrong_sections: &[Rule::Unarmed],
         ..TEST
     },
     Entry { name: "sync_test", about: "the runtime's locks, conditions and barriers", legacy: NONE, ..TEST },
@@ -212,7 +212,7 @@ pub const SUITE: &[Entry] = &[
         guest: PLAIN,
         legacy: &[&["--legacy"]],
         timeout: 420,
-        wrong_sections: &["stores where it commits to, before its commit", UNARMED],
+        wrong_sections: &[Rule::RepeatedCommit, Rule::Unarmed],
         ..TEST
     },
     Entry {
@@ -221,7 +221,7 @@ pub const SUITE: &[Entry] = &[
         guest: PLAIN,
         legacy: &[&["--legacy"]],
         timeout: 420,
-        wrong_sections: &[UNARMED],
+        wrong_sections: &[Rule::Unarmed],
         ..TEST
     },
     Entry {
@@ -238,11 +238,12 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
     Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },
+    Entry { name: "uprobe_test", about: "uprobes in sections, and behind them", timeout: 240, ..TEST },
     Entry {
         name: "negative_control",
         about: "unarmed sections lose counts, armed ones do not",
         timeout: 240,
-        wrong_sections: &[UNARMED; 4],
+        wrong_sections: &[Rule::Unarmed; 4],
         ..TEST
     },
 ];

@@ -34,6 +34,8 @@ pub struct Plan {
     pub misaligned: u64,
     /// Bytes by which the recorded exit misses the exit; None: the exits are recorded, but this one is not.
     pub exit: Option<i64>,
+    /// Whether the exit that is recorded beside it is one of another section, which is not in the file.
+    pub exits_of_others: bool,
     /// Which byte of the section a branch in front of it leads to.
     pub entered: Option<usize>,
     /// What stands at the exit, in front of no-operations.
@@ -76,6 +78,7 @@ impl Plan {
             abort: 0,
             misaligned: 0,
             exit: Some(0),
+            exits_of_others: false,
             entered: None,
             behind: Vec::new(),
             tail: 32,
@@ -256,7 +259,8 @@ impl<'p> File<'p> {
         let state = self.plan.state();
         let other = start - 32 + state;
         let start = start.wrapping_add_signed(self.plan.start) + state;
-        let mut records = [self.quad(start), self.quad(other)].concat();
+        let owner = if self.plan.exits_of_others { start - 16 } else { start };
+        let mut records = [self.quad(owner), self.quad(other)].concat();
         if let Some(shift) = self.plan.exit {
             let exit = exit.wrapping_add_signed(shift) + state;
             records.extend([self.quad(start + self.plan.exit_of), self.quad(exit)].concat());

@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/* The thread pointer: what rseq_offset counts from. Not every compiler has __builtin_thread_pointer() for every target. */
+/* The thread pointer: what rseq_offset counts from. Some compilers lack __builtin_thread_pointer() for a target. */
 static inline __attribute__((always_inline))
 void *rseq_thread_pointer(void)
 {
@@ -22,14 +22,10 @@ void *rseq_thread_pointer(void)
 	__asm__ ("movl %%gs:0, %0" : "=r" (pointer));
 	return pointer;
 #elif defined(__powerpc64__)
-	void *pointer;
+	/* The register itself: a copy would be an instruction more. */
+	register void *pointer __asm__ ("r13");
 
-	__asm__ ("mr %0, 13" : "=r" (pointer));
-	return pointer;
-#elif defined(__riscv)
-	void *pointer;
-
-	__asm__ ("mv %0, tp" : "=r" (pointer));
+	__asm__ ("" : "=r" (pointer));
 	return pointer;
 #elif defined(__loongarch__)
 	void *pointer;

@@ -10,7 +10,7 @@ use rseq_core::{Cause, Owner, Status, arch, status};
 use super::{Counts, Gauge, Tally};
 use crate::index::{ByCpu, ByMmCid, Choice};
 use crate::ktap::{OrFail, Verdict};
-use crate::load::{Load, Worker, count_signal};
+use crate::load::{Load, Record, Worker, count_signal};
 use crate::options::{Options, PATIENCE};
 use crate::registration::Registered;
 use crate::witness::Witness;
@@ -140,7 +140,8 @@ fn count_all<C: Counted>(options: &Options, taken: &AtomicU64, round: Round) -> 
     let load = Load { handler: handle, ..Load::heavy(options.threads, options.nanoseconds, options.enough) };
     let work = |worker: &Worker<'_>| tally.add(repeat::<C>(worker, on, round, &added));
     let proves = |aborts: usize| !on || (aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64));
-    let record = load.run_until(PATIENCE, &|record| proves(record.events), &work).or_fail("the load")?;
+    let is_done = |record: &Record| tally.broken.load(Relaxed) > 0 || proves(record.events);
+    let record = load.run_until(PATIENCE, &is_done, &work).or_fail("the load")?;
     let added = added.load(Relaxed).wrapping_add(HANDLED.load(Relaxed) - handled);
     let found = counter.sum().wrapping_add(taken.load(Relaxed)).wrapping_sub(before);
     crate::exact::exact(added, found)?;

@@ -1,7 +1,7 @@
 //! The system calls that the tests need, on every architecture that `rseq-core` has.
 //!
 //! Numbers and constants are `linux-raw-sys`'s, the instruction is `rseq-core`'s. Only calls that all nine architectures
-//! have are used, so old time structures and `clone3`.
+//! have are used, so old time structures.
 
 pub mod cpu;
 pub mod file;

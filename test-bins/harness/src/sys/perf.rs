@@ -1,4 +1,6 @@
-//! perf_event_open for a tracepoint counter.
+//! perf_event_open for counters of tracepoints and of probes.
+
+use core::ffi::CStr;
 
 use linux_raw_sys::general::{__NR_perf_event_open, __NR_read};
 use rseq_core::sys::Errno;
@@ -8,8 +10,8 @@ use super::file::File;
 
 /// `PERF_TYPE_TRACEPOINT` of linux/perf_event.h.
 const TYPE_TRACEPOINT: u32 = 2;
-/// `PERF_ATTR_SIZE_VER0`: the first published layout, which every kernel takes.
-const ATTR_SIZE: u32 = 64;
+/// `PERF_ATTR_SIZE_VER1`: the layout of Linux 3.6, the first with room for a probe's offset.
+const ATTR_SIZE: u32 = 72;
 /// The bit `inherit`, the second of a bit field that big-endian ABIs fill from the top.
 const INHERIT: u64 = if cfg!(target_endian = "big") { 1 << 62 } else { 1 << 1 };
 /// `PERF_FLAG_FD_CLOEXEC`.
@@ -27,30 +29,48 @@ struct Attributes {
     wakeup_events: u32,
     breakpoint_type: u32,
     config1: u64,
+    config2: u64,
 }
 
 const _: () = assert!(size_of::<Attributes>() == ATTR_SIZE as usize);
 
-/// Counts how often a tracepoint is hit by this thread and by the threads and children that it starts from now on.
+/// Counts how often a tracepoint or a probe is hit by this thread and by the threads and children that it starts from now on.
 pub struct Counter(File);
 
 impl Counter {
     /// Starts counting the tracepoint with this tracefs id.
     pub fn start(id: u64) -> Result<Self, Errno> {
+        // SAFETY: a tracepoint's attributes hold no address.
+        unsafe { Self::open(TYPE_TRACEPOINT, id, [0, 0]) }
+    }
+
+    /// Sets a uprobe at the byte `offset` of the file, and starts counting (Linux 4.17). `kind` is what sysfs shows as
+    /// `bus/event_source/devices/uprobe/type`. The probe goes with the counter.
+    pub fn probe(kind: u32, file: &CStr, offset: u64) -> Result<Self, Errno> {
+        // SAFETY: the file's name is NUL-terminated.
+        unsafe { Self::open(kind, 0, [file.as_ptr() as u64, offset]) }
+    }
+
+    /// # Safety
+    ///
+    /// The addresses in `configs`, of which the kind of event tells, are valid for reads as it says.
+    unsafe fn open(kind: u32, config: u64, configs: [u64; 2]) -> Result<Self, Errno> {
+        let [config1, config2] = configs;
         let attributes = Attributes {
-            kind: TYPE_TRACEPOINT,
+            kind,
             size: ATTR_SIZE,
-            config: id,
+            config,
             sample_period: 0,
             sample_type: 0,
             read_format: 0,
             bits: INHERIT,
             wakeup_events: 0,
             breakpoint_type: 0,
-            config1: 0,
+            config1,
+            config2,
         };
         let args = [&raw const attributes as usize, 0, usize::MAX, usize::MAX, FD_CLOEXEC];
-        // SAFETY: the kernel reads `ATTR_SIZE` bytes at `attributes`.
+        // SAFETY: the kernel reads `ATTR_SIZE` bytes at `attributes`, and what the caller vouches for.
         unsafe { call(__NR_perf_event_open, args) }.map(|fd| Self(File::from_raw(fd)))
     }
 

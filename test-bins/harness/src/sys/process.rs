@@ -77,10 +77,9 @@ pub struct Child {
 impl Child {
     /// Forks; the child runs `body` and exits with the code it returns.
     pub fn fork(body: &mut dyn FnMut() -> u8) -> Result<Self, Errno> {
-        let args = clone_args(0);
-        // SAFETY: a fork: the child has its own copy of all memory and continues on its copy of this stack. It runs `body`
-        // and exits without returning into the parent's callers.
-        let pid = unsafe { call(raw::__NR_clone3, [&raw const args as usize, size_of::<raw::clone_args>()]) }?;
+        // SAFETY: the child has its own copy of all memory and continues on its copy of this stack. It runs `body` and exits
+        // without returning into the parent's callers.
+        let pid = unsafe { call(raw::__NR_clone, fork_args(0)) }?;
         if pid == 0 {
             exit(body());
         }
@@ -171,13 +170,11 @@ pub fn execute(path: &CStr, arguments: &[*const u8], environment: &[*const u8]) 
     }
 }
 
-/// The arguments of a clone without a new stack.
-pub fn clone_args(flags: u32) -> raw::clone_args {
-    // SAFETY: all-zero is valid for a struct of integers.
-    let mut args: raw::clone_args = unsafe { core::mem::zeroed() };
-    args.flags = u64::from(flags);
-    args.exit_signal = u64::from(raw::SIGCHLD);
-    args
+/// The arguments of `clone(2)` without a new stack: the call that container profiles and emulators have, other than `clone3`.
+pub fn fork_args(flags: u32) -> [usize; 5] {
+    let flags = (flags | raw::SIGCHLD) as usize;
+    // s390x takes the stack first.
+    if cfg!(target_arch = "s390x") { [0, flags, 0, 0, 0] } else { [flags, 0, 0, 0, 0] }
 }
 
 /// The kernel's release and this machine's name, as `uname` has them.

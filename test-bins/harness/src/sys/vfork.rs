@@ -1,6 +1,6 @@
 //! vfork: a child that shares this process's memory, thread pointer and stack while its parent waits.
 
-use linux_raw_sys::general::{__NR_clone3, CLONE_VFORK, CLONE_VM, clone_args};
+use linux_raw_sys::general::{__NR_clone, CLONE_VFORK, CLONE_VM};
 use rseq_core::sys::Errno;
 
 use super::process;
@@ -20,27 +20,26 @@ pub unsafe fn vfork(body: extern "C" fn() -> u8) -> Option<Result<u32, Errno>> {
     if cfg!(debug_assertions) {
         return None;
     }
-    let args = process::clone_args(CLONE_VM | CLONE_VFORK);
+    let args = process::fork_args(CLONE_VM | CLONE_VFORK);
     // SAFETY: the child goes on in this frame, below which it builds its own frames, and never returns from it; the parent
     // sleeps until then and uses nothing but the call's result.
-    match unsafe { clone3(&args) } {
+    match unsafe { clone(args) } {
         0 => process::exit(body()),
         pid @ 1.. => Some(Ok(pid as u32)),
         error => Some(Err(Errno(-error as i32))),
     }
 }
 
-/// `clone3()`, with nothing on the stack: the child would overwrite it.
+/// `clone(2)`, with nothing on the stack: the child would overwrite it.
 ///
 /// # Safety
 ///
 /// The caller answers for what the child does.
 #[inline(always)]
 #[cfg(not(target_arch = "x86"))]
-unsafe fn clone3(args: &clone_args) -> isize {
-    let raw = [core::ptr::from_ref(args) as usize, size_of::<clone_args>(), 0, 0, 0, 0];
-    // SAFETY: the kernel reads one `clone_args`; the rest is the caller's contract.
-    unsafe { rseq_core::arch::syscall(__NR_clone3, raw) }
+unsafe fn clone([first, second, ..]: [usize; 5]) -> isize {
+    // SAFETY: the kernel is given no memory; the rest is the caller's contract.
+    unsafe { rseq_core::arch::syscall(__NR_clone, [first, second, 0, 0, 0, 0]) }
 }
 
 /// The same where the system calls of the core save registers on the stack: the compiler keeps ebx to itself.
@@ -50,18 +49,19 @@ unsafe fn clone3(args: &clone_args) -> isize {
 /// The caller answers for what the child does.
 #[inline(always)]
 #[cfg(target_arch = "x86")]
-unsafe fn clone3(args: &clone_args) -> isize {
+unsafe fn clone([flags, stack, ..]: [usize; 5]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in eax, arguments in ebx and ecx; it keeps all other registers. The kernel
-    // reads one `clone_args`; the rest is the caller's contract.
+    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx and edx; it keeps all other registers. Without
+    // the flags for them, it uses no other arguments. The rest is the caller's contract.
     unsafe {
         core::arch::asm!(
             "xchg edi, ebx",
             "int 0x80",
             "xchg edi, ebx",
-            inlateout("eax") __NR_clone3 as isize => value,
-            inout("edi") core::ptr::from_ref(args) => _,
-            in("ecx") size_of::<clone_args>(),
+            inlateout("eax") __NR_clone as isize => value,
+            inout("edi") flags => _,
+            in("ecx") stack,
+            in("edx") 0,
             options(nostack)
         );
     }

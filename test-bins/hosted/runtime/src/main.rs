@@ -8,6 +8,7 @@ mod c;
 mod forks;
 mod heap;
 mod panics;
+mod system;
 mod threads;
 
 use rseq_rt::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Some("panicking-display") => panics::in_display(),
         Some("threads") => threads::many(),
         Some("address") => threads::address(),
+        Some("system") => system::all(),
         other => Err(alloc::format!("no such part: {other:?}")),
     };
     match result {

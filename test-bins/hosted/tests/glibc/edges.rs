@@ -24,7 +24,7 @@ const SPLITTING: [Variant; 3] = [
 fn recorded_exits_are_where_branches_go_under_every_flag() {
     for variant in SPLITTING {
         let program = build(["--bin", "profiled"], variant);
-        let checked = rseq_check::check(&program, false).unwrap_or_else(|error| panic!("{}: {error}", variant.name));
+        let checked = rseq_check::check(&program, &[]).unwrap_or_else(|error| panic!("{}: {error}", variant.name));
         assert!(checked.sections.len() >= 2, "{}: {checked:?}", variant.name);
         assert!(checked.findings.is_empty(), "{}: {:#?}", variant.name, checked.findings);
     }

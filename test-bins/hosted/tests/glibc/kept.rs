@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use object::elf::{FileHeader64, PT_GNU_RELRO, PT_LOAD};
 use object::read::elf::{ElfFile, ProgramHeader};
 use object::{Endianness, Object, ObjectSection};
 
 use crate::build::{KEPT, VARIANTS, Variant, build};
+use crate::debugger::gdb;
 use crate::skipped;
 
 const DESCRIPTORS: &str = "__rseq_cs";
@@ -110,7 +111,7 @@ fn programs_with_it_run() {
 fn a_debugger_lists_all_sections() {
     for variant in KEPT {
         let path = build(["--bin", "percpu"], *variant);
-        let listing = match gdb(&path) {
+        let listing = match listing(&path) {
             Ok(listing) => listing,
             Err(reason) => {
                 skipped(format_args!("{}: {reason}", variant.name));
@@ -133,20 +134,13 @@ fn a_debugger_lists_all_sections() {
 }
 
 /// What the script prints at the end of the program, without the names of functions; or why gdb could not run it.
-fn gdb(program: &Path) -> Result<Vec<String>, String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/sections.gdb");
-    let mut gdb = Command::new("gdb");
-    gdb.args(["-nx", "-batch", "-x", script, "-ex", "catch syscall exit_group", "-ex", "run", "-ex", "rseq-sections"]);
-    let output = gdb.arg(program).stdin(Stdio::null()).output().map_err(|error| format!("gdb: {error}"))?;
-    let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if errors.contains("ptrace: Operation not permitted") {
-        return Err("gdb may not trace processes here".into());
-    }
+fn listing(program: &Path) -> Result<Vec<String>, String> {
+    let printed = gdb(program, &["catch syscall exit_group", "run", "rseq-sections"])?;
     let ours =
         |line: &&str| line.starts_with("section ") || line.starts_with("    leaves") || line.contains(" exit points");
     let listing = printed.lines().filter(ours).map(|line| line.split(", in ").next().unwrap_or_default().to_owned());
     let listing: Vec<_> = listing.collect();
-    assert!(!listing.is_empty(), "gdb lists nothing: {printed}{errors}");
+    assert!(!listing.is_empty(), "gdb lists nothing: {printed}");
     Ok(listing)
 }
 

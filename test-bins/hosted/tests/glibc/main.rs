@@ -3,6 +3,7 @@
 
 mod ambient;
 mod build;
+mod debugger;
 mod edges;
 mod fuzz;
 mod kept;

@@ -13,4 +13,5 @@ mod mistakes;
 mod package;
 mod panics;
 mod stranger;
+mod system;
 mod tested;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{Binaries, sections, toolchain};
+use super::{Binaries, Linking, sections, toolchain};
 use crate::interrupt::Interrupt;
 use crate::kernels::machine::Target;
 use crate::kernels::select::Cell;
@@ -30,9 +30,11 @@ impl Builds {
     }
 
     /// Builds and checks all of them; must be called, else [`Builds::of`] waits for ever.
-    pub fn run(&self, root: &Path, names: &[&str], interrupt: &Interrupt) {
+    pub fn run(&self, programs: &dyn Programs, interrupt: &Interrupt) {
         for (target, slot) in &self.0 {
-            let _ = slot.set(build(target, root, names, interrupt));
+            let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+            let checked = built.and_then(|binaries| programs.check(&binaries).map(|_| binaries));
+            let _ = slot.set(checked);
         }
     }
 
@@ -44,17 +46,45 @@ impl Builds {
     }
 }
 
-fn build(target: &Target, root: &Path, names: &[&str], interrupt: &Interrupt) -> Result<Binaries, String> {
-    let binaries = built(target, root, names, interrupt)?;
-    sections::check(&binaries, names).map(|_| binaries)
-}
-
-/// The binaries for a target, as they come from the compiler.
-pub fn built(target: &Target, root: &Path, names: &[&str], interrupt: &Interrupt) -> Result<Binaries, String> {
-    if interrupt.requested() {
-        return Err("interrupted".into());
-    }
+/// Builds for a target, and says so.
+pub fn announced(target: &Target, programs: &dyn Programs) -> Result<Binaries, String> {
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "building for {}", target.triple);
-    toolchain::build(target, root, names)
+    programs.build(target)
+}
+
+/// Where the programs of guests come from.
+pub trait Programs: Sync {
+    /// Why there is nothing for a target, if there is not.
+    fn lacks(&self, target: &Target) -> Option<String>;
+
+    /// Builds all of them, by name.
+    fn build(&self, target: &Target) -> Result<Binaries, String>;
+
+    /// Checks their critical sections.
+    fn check(&self, binaries: &Binaries) -> Result<sections::Counts, String>;
+}
+
+/// The static suite.
+pub struct Suite<'a> {
+    /// The workspace.
+    pub root: &'a Path,
+    /// Which of its binaries.
+    pub names: Vec<&'a str>,
+    /// How they are linked.
+    pub linking: Linking,
+}
+
+impl Programs for Suite<'_> {
+    fn lacks(&self, target: &Target) -> Option<String> {
+        toolchain::find(target).err()
+    }
+
+    fn build(&self, target: &Target) -> Result<Binaries, String> {
+        toolchain::build(target, self.root, &self.names, self.linking)
+    }
+
+    fn check(&self, binaries: &Binaries) -> Result<sections::Counts, String> {
+        sections::check(binaries, &self.names)
+    }
 }

@@ -7,19 +7,24 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use serde::Deserialize;
 
+use super::Linking;
 use crate::workspace::{self, TEST_BINS, Target};
 
 /// Names of binaries and where they are.
 pub type Binaries = BTreeMap<String, PathBuf>;
 
 /// Builds all static binaries with `cargo build --profile suite`; cargo's own output goes to stderr.
-pub fn build(root: &Path) -> Result<Binaries, String> {
-    build_package(root, TEST_BINS, "suite")
+pub fn build(root: &Path, linking: Linking) -> Result<Binaries, String> {
+    build_linked(root, TEST_BINS, "suite", linking)
 }
 
 /// Builds the binaries of a package of the workspace in a profile; cargo's own output goes to stderr.
 pub fn build_package(root: &Path, package: &str, profile: &str) -> Result<Binaries, String> {
-    let mut child = start(root, package, profile)?;
+    build_linked(root, package, profile, Linking::Fixed)
+}
+
+fn build_linked(root: &Path, package: &str, profile: &str, linking: Linking) -> Result<Binaries, String> {
+    let mut child = start(root, package, profile, linking)?;
     let stdout = child.stdout.take().ok_or("cargo's output is closed")?;
     let binaries = executables(stdout);
     let status = child.wait().map_err(|error| format!("cargo build: {error}"))?;
@@ -29,9 +34,11 @@ pub fn build_package(root: &Path, package: &str, profile: &str) -> Result<Binari
     Ok(binaries)
 }
 
-fn start(root: &Path, package: &str, profile: &str) -> Result<Child, String> {
+fn start(root: &Path, package: &str, profile: &str, linking: Linking) -> Result<Child, String> {
     let mut command = workspace::cargo();
     command.args(["build", "--profile", profile, "--bins", "--message-format=json-render-diagnostics", "-p", package]);
+    let (variable, arguments) = linking.variable(false);
+    command.arg("--target-dir").arg(linking.target_dir(root)?).env(variable, arguments);
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().map_err(|error| workspace::missing_cargo(&error))
 }

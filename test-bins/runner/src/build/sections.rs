@@ -1,21 +1,26 @@
 //! The critical sections of built binaries: whether they are what the kernel, debuggers and each architecture's memory
 //! model want. Checked before anything boots, and by `boot --check` without booting.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use object::{Object, ObjectSection};
-use rseq_check::Checked;
+use rseq_check::{Checked, Rule};
 
-use super::{Binaries, Builds, toolchain};
+use super::builds::{Programs, announced};
+use super::{Binaries, Builds};
 use crate::interrupt::Interrupt;
 use crate::kernels::select::Cell;
+use crate::ktap::{Outcome, Plan, TestLine, VERSION};
 use crate::suite::SUITE;
 
 const FAILED: u8 = 1;
 /// The table of functions whose commits are in turn a release and not; see `arch_memory_order`.
 const FORMS: &str = "rseq_forms";
+/// What is a fault in our own sections, and only worth a note in others'.
+const DENIED: &[Rule] = &[Rule::UnrecordedExit, Rule::NoPointers, Rule::PackedRelocations];
 /// How many findings a message names.
 const NAMED: usize = 3;
 
@@ -28,6 +33,16 @@ pub struct Counts {
     forms: usize,
 }
 
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { binaries, sections, exit_points, forms } = self;
+        write!(
+            f,
+            "{binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of commits"
+        )
+    }
+}
+
 /// Checks each of the binaries.
 ///
 /// # Errors
@@ -37,7 +52,7 @@ pub fn check(binaries: &Binaries, names: &[&str]) -> Result<Counts, String> {
     let mut counts = Counts::default();
     for (name, path) in binaries.iter().filter(|(name, _)| names.contains(&name.as_str())) {
         let error = |message: String| format!("{}: {message}", path.display());
-        let checked = rseq_check::check(path, false).map_err(error)?;
+        let checked = rseq_check::check(path, DENIED).map_err(error)?;
         let entry = SUITE.iter().find(|entry| entry.name == name);
         let checked = without(checked, entry.map_or(&[], |entry| entry.wrong_sections)).map_err(error)?;
         if let Some(message) = findings(&checked) {
@@ -52,17 +67,18 @@ pub fn check(binaries: &Binaries, names: &[&str]) -> Result<Counts, String> {
 }
 
 /// What is left of the findings without one for each of those that have to be there.
-fn without(mut checked: Checked, expected: &[&str]) -> Result<Checked, String> {
-    for fault in expected {
-        let found = checked.findings.iter().position(|finding| finding.contains(fault));
-        let found = found.ok_or_else(|| format!("no section {fault}, as one that is wrong on purpose does"))?;
+fn without(mut checked: Checked, expected: &[Rule]) -> Result<Checked, String> {
+    for rule in expected {
+        let found = checked.findings.iter().position(|finding| finding.rule == *rule);
+        let found = found
+            .ok_or_else(|| format!("{rule} is not found ({}), and a section breaks it on purpose", rule.title()))?;
         checked.findings.remove(found);
     }
     Ok(checked)
 }
 
 fn findings(checked: &Checked) -> Option<String> {
-    let first = checked.findings.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let first = checked.findings.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let more = if checked.findings.len() > NAMED { "; ..." } else { "" };
     (!first.is_empty()).then(|| format!("{} faults in its critical sections: {first}{more}", checked.findings.len()))
 }
@@ -108,30 +124,30 @@ fn table(data: &[u8]) -> Result<Vec<u64>, String> {
     Ok(bytes.chunks_exact(width).map(word).collect())
 }
 
-/// `boot --check`: builds for every target of the cells, and says of each what became of it.
-pub fn run(cells: &[Cell], root: &Path, names: &[&str], interrupt: &Interrupt) -> io::Result<u8> {
+/// `--check`: builds for every target of the cells, and says of each what became of it.
+pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io::Result<u8> {
     let builds = Builds::new(&cells.iter().collect::<Vec<_>>());
     let mut out = io::stdout().lock();
-    writeln!(out, "KTAP version 1\n1..{}", builds.targets().count())?;
+    writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
     let mut code = 0;
-    for (number, target) in builds.targets().enumerate() {
-        let number = number + 1;
-        if let Err(lacks) = toolchain::find(target) {
-            writeln!(out, "ok {number} {} # SKIP {lacks}", target.name)?;
-            continue;
-        }
-        match super::builds::built(target, root, names, interrupt).and_then(|binaries| check(&binaries, names)) {
-            Ok(Counts { binaries, sections, exit_points, forms }) => writeln!(
-                out,
-                "# {binaries} binaries, {sections} critical sections, {exit_points} exit points, {forms} orders of \
-                 commits\nok {number} {}",
-                target.name
-            )?,
-            Err(message) => {
-                code = FAILED;
-                writeln!(out, "# {message}\nnot ok {number} {}", target.name)?;
+    for (number, target) in (1..).zip(builds.targets()) {
+        let checked = || {
+            let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+            built.and_then(|binaries| programs.check(&binaries))
+        };
+        let (outcome, reason) = match programs.lacks(target).map_or_else(|| Ok(checked()), Err) {
+            Err(lacks) => (Outcome::Skip, lacks),
+            Ok(Ok(counts)) => {
+                writeln!(out, "# {counts}")?;
+                (Outcome::Pass, String::new())
             }
-        }
+            Ok(Err(message)) => {
+                code = FAILED;
+                writeln!(out, "# {message}")?;
+                (Outcome::Fail, String::new())
+            }
+        };
+        writeln!(out, "{}", TestLine { number, name: target.name, outcome, directive: None, reason })?;
         out.flush()?;
     }
     Ok(code)
@@ -139,7 +155,7 @@ pub fn run(cells: &[Cell], root: &Path, names: &[&str], interrupt: &Interrupt) -
 
 #[cfg(test)]
 mod tests {
-    use rseq_check::Described;
+    use rseq_check::{Described, Finding};
 
     use super::*;
 
@@ -183,20 +199,22 @@ mod tests {
     #[test]
     fn findings_are_told() {
         assert_eq!(findings(&checked(false, &[])), None);
-        let faulty = Checked { findings: vec!["a".into(); 4], ..checked(false, &[]) };
-        assert_eq!(findings(&faulty).unwrap(), "4 faults in its critical sections: a; a; a; ...");
+        let faulty = Checked { findings: vec![Finding::new(Rule::Calls, "a"); 4], ..checked(false, &[]) };
+        let message = findings(&faulty).unwrap();
+        assert_eq!(message, "4 faults in its critical sections: RC0304 a; RC0304 a; RC0304 a; ...");
     }
 
     #[test]
     fn what_is_wrong_on_purpose_is_found_once_and_nothing_else() {
-        let with = |faults: &[&str]| {
-            let findings = faults.iter().map(|fault| format!("the section at 0x1 {fault}")).collect();
-            without(Checked { findings, ..checked(false, &[]) }, &["stores early"]).map(|checked| checked.findings)
+        let with = |rules: &[Rule]| {
+            let findings = rules.iter().map(|rule| Finding::new(*rule, "the section at 0x1")).collect();
+            let left = without(Checked { findings, ..checked(false, &[]) }, &[Rule::EarlyStore])?;
+            Ok::<_, String>(left.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>())
         };
-        assert_eq!(with(&["stores early: `mov`"]).unwrap(), [""; 0]);
-        assert_eq!(with(&["stores early: `mov`", "calls"]).unwrap(), ["the section at 0x1 calls"]);
-        assert_eq!(with(&["stores early", "stores early"]).unwrap().len(), 1);
-        assert!(with(&["calls"]).unwrap_err().starts_with("no section stores early"));
+        assert_eq!(with(&[Rule::EarlyStore]).unwrap(), []);
+        assert_eq!(with(&[Rule::EarlyStore, Rule::Calls]).unwrap(), [Rule::Calls]);
+        assert_eq!(with(&[Rule::EarlyStore, Rule::EarlyStore]).unwrap().len(), 1);
+        assert!(with(&[Rule::Calls]).unwrap_err().starts_with("RC0312 is not found"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use super::Linking;
 use super::compile::{self, Binaries};
 use crate::kernels::machine::Target;
 use crate::workspace;
@@ -57,13 +58,13 @@ pub fn find(target: &Target) -> Result<Way, String> {
 }
 
 /// Builds the static binaries for `target`; cargo's own output goes to stderr.
-pub fn build(target: &Target, root: &Path, bins: &[&str]) -> Result<Binaries, String> {
+pub fn build(target: &Target, root: &Path, bins: &[&str], linking: Linking) -> Result<Binaries, String> {
     let way = find(target)?;
     if way == Way::Native {
-        return compile::build(root);
+        return compile::build(root, linking);
     }
-    let directory = workspace::release_dir(root)?.with_file_name("boot");
-    let status = command(target, &way, root, &directory, bins)?.status();
+    let directory = linking.target_dir(root)?.join("boot");
+    let status = command(target, &way, root, &directory, bins, linking)?.status();
     let status = status.map_err(|error| workspace::missing_cargo(&error))?;
     if !status.success() {
         return Err(format!("building for {} failed ({status}); cargo's messages are above", target.triple));
@@ -72,22 +73,31 @@ pub fn build(target: &Target, root: &Path, bins: &[&str]) -> Result<Binaries, St
     Ok(bins.iter().map(|&name| (name.to_owned(), built.join(name))).collect::<BTreeMap<_, _>>())
 }
 
-fn command(target: &Target, way: &Way, root: &Path, directory: &Path, bins: &[&str]) -> Result<Command, String> {
+fn command(
+    target: &Target,
+    way: &Way,
+    root: &Path,
+    directory: &Path,
+    bins: &[&str],
+    linking: Linking,
+) -> Result<Command, String> {
     let mut command = workspace::cargo();
     command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
     way.apply(&mut command, "core,alloc");
     // With `--target`, these flags leave build scripts alone.
-    command.env("CARGO_ENCODED_RUSTFLAGS", linking(&linker()?)).env_remove("RUSTFLAGS");
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags(&linker()?, linking)).env_remove("RUSTFLAGS");
+    let (variable, arguments) = linking.variable(true);
+    command.env(variable, arguments);
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null());
     Ok(command)
 }
 
 /// One linker for all targets, without any C compiler; the flags are parted as cargo wants them, as a path may hold spaces.
-fn linking(linker: &Path) -> OsString {
+fn flags(linker: &Path, linking: Linking) -> OsString {
     let mut flags = OsString::from("-C\x1flinker=");
     flags.push(linker);
-    for flag in ["linker-flavor=ld.lld", "relocation-model=static", "target-feature=+crt-static"] {
+    for flag in ["linker-flavor=ld.lld", linking.relocation_model(), "target-feature=+crt-static"] {
         flags.push("\x1f-C\x1f");
         flags.push(flag);
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{at, succeed};
+use crate::build::toolchain::{self, Way};
+use crate::kernels::machine::Target;
 use crate::workspace;
 
 /// The name that programs find the shared object by.
@@ -43,6 +45,24 @@ pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String>
     }
     link("librseq.so.0.0.0", &folder.join(SONAME))?;
     link(SONAME, &folder.join("librseq.so"))
+}
+
+/// Builds the static library of the kernel's flavour for an architecture; returns its folder.
+pub fn build_for(root: &Path, target: &Target) -> Result<PathBuf, String> {
+    let way = toolchain::find(target)?;
+    if way == Way::Native {
+        let folder = workspace::target_dir(root)?.join("suites/lib");
+        return build(root, Flavour::Kernel, &folder).map(|()| folder);
+    }
+    let directory = workspace::target_dir(root)?.join("c-cross");
+    let mut cargo = workspace::cargo();
+    cargo.args(["rustc", "--release", "--package", "rseq-c", "--features", "kernel"]);
+    cargo.args(["--crate-type", "staticlib", "--target", target.triple]);
+    cargo.arg("--manifest-path").arg(root.join("rseq-core/c/Cargo.toml")).arg("--target-dir").arg(&directory);
+    way.apply(&mut cargo, "core");
+    cargo.env_remove("RUSTFLAGS");
+    succeed(&mut cargo)?;
+    Ok(directory.join(target.triple).join("release"))
 }
 
 /// The headers that programs include.

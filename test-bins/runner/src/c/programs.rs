@@ -12,10 +12,14 @@ pub struct Program {
     pub arguments: &'static [&'static [&'static str]],
     /// Whether it runs, or ends without a verdict, where glibc registers threads, because it wants to do so itself.
     pub with_libc: bool,
+    /// Whether it runs only where it is named.
+    pub by_name: bool,
+    /// Whether it fails where the kernel checks what is registered (`rseq/debug`), because it writes to the kernel's fields.
+    pub fails_checks: bool,
 }
 
 const fn program(name: &'static str, source: &'static str, define: &'static str) -> Program {
-    Program { name, source, define, arguments: &[&[]], with_libc: true }
+    Program { name, source, define, arguments: &[&[]], with_libc: true, by_name: false, fails_checks: false }
 }
 
 /// Each of param_test's tests, with few threads, so that a run takes seconds: plain, and where the thread yields, sleeps,
@@ -56,7 +60,7 @@ const BENCHMARK: &[&[&str]] = &[
 ];
 
 /// All of them.
-pub const PROGRAMS: [Program; 16] = [
+pub const PROGRAMS: [Program; 17] = [
     program("basic_test", "rseq/basic_test.c", ""),
     program("basic_percpu_ops_test", "rseq/basic_percpu_ops_test.c", ""),
     program("basic_percpu_ops_mm_cid_test", "rseq/basic_percpu_ops_test.c", "-DBUILDOPT_RSEQ_PERCPU_MM_CID"),
@@ -87,10 +91,12 @@ pub const PROGRAMS: [Program; 16] = [
     },
     Program { with_libc: false, ..program("syscall_errors_test", "rseq/syscall_errors_test.c", "") },
     Program { with_libc: false, ..program("check_optimized", "rseq/check_optimized.c", "") },
-    Program { with_libc: false, ..program("legacy_check", "rseq/legacy_check.c", "") },
+    Program { with_libc: false, fails_checks: true, ..program("legacy_check", "rseq/legacy_check.c", "") },
     Program { with_libc: false, ..program("slice_test", "rseq/slice_test.c", "") },
     program("membarrier_test_single_thread", "membarrier/membarrier_test_single_thread.c", ""),
     program("membarrier_test_multi_thread", "membarrier/membarrier_test_multi_thread.c", ""),
+    // For 20 s it throttles the machine's tasks by control groups. It has nothing of ours, and a registration of its own.
+    Program { by_name: true, ..program("membarrier_rseq_stress", "membarrier/membarrier_rseq_stress.c", "") },
     // Without the check that a machine which does nothing else would pass: how often the guest was entered.
     Program { arguments: &[&["-u"]], ..program(KVM, "kvm/rseq_test.c", "") },
 ];

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
 use super::programs::{KVM, PROGRAMS, Program};
-use super::{at, kvm, source, succeed};
+use super::{at, guests, kvm, source};
+use crate::cmd::Choice;
 use crate::workspace;
 
 /// Which programs, and how long each may take.
@@ -19,28 +21,82 @@ pub struct SuitesArgs {
     /// Build the kernel's selftests of rseq and membarrier from a tree, or from an archive of Debian's package
     /// linux-source; without DIR from the newest such archive in /usr/src
     #[arg(long, value_name = "DIR", num_args = 0..=1, required_unless_present = "programs")]
-    kernel_source: Option<Option<PathBuf>>,
+    pub kernel_source: Option<Option<PathBuf>>,
 
     /// Run the programs in DIR, which were linked with librseq.so.0, on ours
-    #[arg(long, value_name = "DIR", conflicts_with = "kernel_source")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel_source", "arch", "kernel", "cell", "all", "check"])]
     programs: Option<PathBuf>,
 
     /// Run only programs with this in their names
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Loops of each of param_test's tests
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    loops: u32,
+    /// Loops of each of param_test's tests (default: 1000; in a guest 100)
+    #[arg(long, value_name = "N")]
+    pub loops: Option<u32>,
 
     /// End a program after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    timeout: u64,
+    pub timeout: u64,
+
+    /// Where to boot them, built as static programs for each architecture, in place of running them here
+    #[command(flatten)]
+    pub guests: Guests,
 }
 
+/// Cells of the boot matrix.
+#[derive(Debug, Args)]
+pub struct Guests {
+    /// Which cells
+    #[command(flatten)]
+    pub choice: Choice,
+
+    /// All architectures on all kernels
+    #[arg(long, conflicts_with_all = ["arch", "kernel", "cell"])]
+    pub all: bool,
+
+    /// Build for the cells' architectures and check the critical sections, and boot none
+    #[arg(long)]
+    pub check: bool,
+
+    /// Guests at a time (default: what cores and memory allow)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub jobs: Option<u32>,
+
+    /// Boot a cell again for programs that missed a deadline and nothing else, up to so many times
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+}
+
+impl Guests {
+    /// Whether there are any.
+    fn is_any(&self) -> bool {
+        self.all || !self.choice.is_empty()
+    }
+}
+
+impl SuitesArgs {
+    /// The programs that are asked for.
+    pub fn wanted(&self) -> impl Iterator<Item = &'static Program> {
+        let named = |program: &&Program| self.names.iter().any(|name| program.name.contains(name));
+        PROGRAMS.iter().filter(move |program| if self.names.is_empty() { !program.by_name } else { named(program) })
+    }
+
+    /// The tree that they are built from.
+    pub fn tree(&self, scratch: &Path) -> Result<PathBuf, String> {
+        source::tree(self.kernel_source.iter().flatten().next().map(PathBuf::as_path), &scratch.join("kernel"))
+    }
+}
+
+/// Loops of each of param_test's tests.
+const LOOPS: u32 = 1000;
+
 /// glibc's own registration: on, and off.
-const MODES: [(&str, &str); 2] =
+pub const MODES: [(&str, &str); 2] =
     [("glibc registers", "glibc.pthread.rseq=1"), ("glibc does not", "glibc.pthread.rseq=0")];
+
+/// Why a program does not run where glibc registers threads.
+pub const GIVES_UP: &str = "it registers threads itself, which glibc has done";
 
 /// What became of a program.
 enum Outcome {
@@ -51,6 +107,9 @@ enum Outcome {
 
 /// Builds, runs, and prints KTAP on stdout and a table on stderr.
 pub fn suites(args: &SuitesArgs) -> ExitCode {
+    if args.guests.is_any() || args.guests.check {
+        return guests::run(args);
+    }
     match run_all(args) {
         Ok(rows) => report(&rows),
         Err(message) => {
@@ -72,12 +131,15 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
         return given(programs, args, &libraries);
     }
     library::build(&root, Flavour::Kernel, &libraries)?;
-    let tree = source::tree(args.kernel_source.iter().flatten().next().map(PathBuf::as_path), &scratch.join("kernel"))?;
-    let wanted =
-        |program: &&Program| args.names.is_empty() || args.names.iter().any(|name| program.name.contains(name));
+    let tree = args.tree(&scratch)?;
+    let sources = Sources { root: &root, tree: &tree };
     let mut rows = Vec::new();
-    for program in PROGRAMS.iter().filter(wanted) {
-        let outcomes = match build(program, &tree, &root, &scratch) {
+    for program in args.wanted().filter(|program| sources.has(program)) {
+        let built = match program.name {
+            KVM => kvm::build(&tree, &root, &scratch),
+            _ => compile::build(program, &sources, &Compiler::native(&libraries), &scratch),
+        };
+        let outcomes = match built {
             Ok(path) => MODES.iter().map(|mode| judged(program, &path, mode, args, &libraries)).collect(),
             Err(message) => MODES.iter().map(|_| Outcome::Fail(message.clone())).collect(),
         };
@@ -86,46 +148,16 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Compiles a program as its Makefile does, with our headers before its own folder.
-fn build(program: &Program, tree: &Path, root: &Path, scratch: &Path) -> Result<PathBuf, String> {
-    if program.name == KVM {
-        return kvm::build(tree, root, scratch);
-    }
-    let include = library::include(root);
-    let selftests = tree.join("tools/testing/selftests");
-    let source = selftests.join(program.source);
-    let output = scratch.join(program.name);
-    let mut cc = Command::new("cc");
-    cc.arg("-I").arg(include.join("kernel")).arg("-I").arg(include).args(["-O2", "-Wall", "-g", "-w"]);
-    cc.arg("-I")
-        .arg(source.parent().unwrap_or(tree))
-        .arg("-I")
-        .arg(&selftests)
-        .arg("-I")
-        .arg(tree.join("tools/include"));
-    // The system's header may be older than the test.
-    let membarrier = scratch.join("uapi/linux/membarrier.h");
-    let folder = scratch.join("uapi/linux");
-    at(&folder, fs::create_dir_all(&folder))?;
-    if fs::copy(tree.join("include/uapi/linux/membarrier.h"), &membarrier).is_ok() {
-        cc.arg("-I").arg(scratch.join("uapi"));
-    }
-    cc.args(program.define.split_whitespace()).arg(&source).arg("-o").arg(&output);
-    cc.arg("-L").arg(scratch.join("lib")).args(["-lrseq", "-lpthread", "-ldl"]);
-    succeed(&mut cc)?;
-    Ok(output)
-}
-
 /// Runs a program with all its arguments in a mode.
 fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs, libraries: &Path) -> Outcome {
     if !program.with_libc && mode.1 == MODES[0].1 {
-        return Outcome::Skip("it registers threads itself, which glibc has done".into());
+        return Outcome::Skip(GIVES_UP.into());
     }
     for arguments in program.arguments {
         let mut command = Command::new(path);
         command.args(*arguments);
         if program.name.starts_with("param_test") {
-            command.args(["-t", "12", "-r", &args.loops.to_string()]);
+            command.args(["-t", "12", "-r", &args.loops.unwrap_or(LOOPS).to_string()]);
         }
         match outcome(&mut command, mode.1, args.timeout, libraries) {
             Outcome::Pass => {}

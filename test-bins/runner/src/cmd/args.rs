@@ -73,7 +73,7 @@ pub struct KernelArgs {
 }
 
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
                         Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
@@ -133,6 +133,10 @@ pub struct BootArgs {
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     pub append: String,
 
+    /// Link the programs as static-pie, which the kernel puts where it likes (not on MIPS)
+    #[arg(long, conflicts_with = "program")]
+    pub static_pie: bool,
+
     /// Start this test itself as the first process, not below `init`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "program"])]
     pub as_init: Option<String>,
@@ -140,4 +144,29 @@ pub struct BootArgs {
     /// A static program and its arguments, to run in place of the suite
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "names")]
     pub program: Vec<String>,
+}
+
+impl Default for BootArgs {
+    /// What the command line gives where no option says otherwise.
+    fn default() -> Self {
+        Self {
+            choice: Choice::default(),
+            names: Vec::new(),
+            all: false,
+            list: false,
+            check: false,
+            static_pie: false,
+            cpus: 2,
+            numa: 1,
+            json: false,
+            jobs: None,
+            retries: 0,
+            timeout: None,
+            kernel_image: None,
+            append: String::new(),
+            as_init: None,
+            program: Vec::new(),
+            static_pie: false,
+        }
+    }
 }

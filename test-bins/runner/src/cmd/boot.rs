@@ -10,9 +10,9 @@ use std::thread;
 use serde::Serialize;
 
 use super::BootArgs;
-use crate::build::{Builds, elf, sections};
+use crate::build::{Builds, Linking, Programs, Suite, elf, sections};
 use crate::guest::cell::{Ran, Setting};
-use crate::guest::payload::Payload;
+use crate::guest::payload::{Payload, Run};
 use crate::guest::verdict::Verdict;
 use crate::guest::{capacity, schedule};
 use crate::interrupt::Interrupt;
@@ -51,31 +51,53 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
     let entries = crate::suite::select(SUITE, &args.names).map_err(usage)?;
     args.kernel_image.as_deref().map_or(Ok(()), readable).map_err(usage)?;
     let (payload, built_for) = payload(args, &entries).map_err(usage)?;
+    let root = workspace::root().map_err(failed)?;
+    let programs = Suite { root: &root, names: payload.binaries(), linking: Linking::of(args.static_pie) };
+    let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
+    boot_programs(args, &payload, built_for, kvm, &programs)
+}
+
+/// Boots programs from elsewhere, in place of the suite's, and says how it went.
+pub fn run_programs(args: &BootArgs, runs: Vec<Run>, programs: &dyn Programs) -> ExitCode {
+    match boot_programs(args, &Payload::Suite(runs), None, false, programs) {
+        Ok(code) => ExitCode::from(code),
+        Err((code, message)) => super::stop(code, &message),
+    }
+}
+
+fn boot_programs(
+    args: &BootArgs,
+    payload: &Payload,
+    built_for: Option<&'static str>,
+    kvm: bool,
+    programs: &dyn Programs,
+) -> Result<u8, Stop> {
     let cells = cells(args, built_for).map_err(usage)?;
     let root = workspace::root().map_err(failed)?;
     let directory = directory(&root).map_err(failed)?;
     let interrupt = Interrupt::watch().map_err(failed)?;
-    let hardware = hardware(args, &entries);
+    let hardware = hardware(args, kvm);
     let cache = cache::directory().map_err(failed)?;
     let setting = Setting {
         cache: &cache,
         directory: &directory,
         hardware: &hardware,
-        payload: &payload,
+        payload,
         timeout: args.timeout,
         image: args.kernel_image.as_deref(),
         retries: args.retries,
         interrupt: &interrupt,
+        programs,
     };
     if args.list {
         return list(&setting, &cells, args.json).map_err(failed);
     }
     if args.check {
-        return sections::run(&cells, &root, &payload.binaries(), &interrupt).map_err(failed);
+        return sections::run(&cells, programs, &interrupt).map_err(failed);
     }
-    let ran = run_all(&setting, &cells, &root, args.jobs);
+    let ran = run_all(&setting, &cells, args.jobs);
     report(&ran, args.json).map_err(failed)?;
-    Ok(exit_code(&ran, &interrupt, &payload))
+    Ok(exit_code(&ran, &interrupt, payload))
 }
 
 /// Whether QEMU could read the file, before anything is built for it.
@@ -121,8 +143,7 @@ fn cells(args: &BootArgs, built_for: Option<&'static str>) -> Result<Vec<Cell>, 
     }
 }
 
-fn hardware(args: &BootArgs, entries: &[&Entry]) -> Hardware {
-    let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
+fn hardware(args: &BootArgs, kvm: bool) -> Hardware {
     Hardware { cpus: args.cpus, nodes: args.numa, cores: capacity::cores() as u32, kvm, append: args.append.clone() }
 }
 
@@ -156,7 +177,7 @@ fn list(setting: &Setting, cells: &[Cell], json: bool) -> io::Result<u8> {
 }
 
 /// Sorts out what cannot run, builds for the rest, and boots it.
-fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) -> Vec<Ran> {
+fn run_all(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
     let lacking: Vec<_> = cells.iter().map(|cell| setting.lacks(cell)).collect();
     let ready = cells.iter().zip(&lacking).filter(|(_, lacks)| lacks.is_none()).map(|(cell, _)| cell);
     let ready: Vec<_> = ready.collect();
@@ -172,7 +193,7 @@ fn run_all(setting: &Setting, cells: &[Cell], root: &Path, jobs: Option<u32>) ->
     };
     let tell = |_: &&Cell, ran: &Ran| progress(done.fetch_add(1, Ordering::Relaxed) + 1, ready.len(), ran);
     let ran = thread::scope(|scope| {
-        scope.spawn(|| builds.run(root, &setting.payload.binaries(), setting.interrupt));
+        scope.spawn(|| builds.run(setting.programs, setting.interrupt));
         schedule::run(&ready, jobs, boot, tell)
     });
     let mut ran = ran.into_iter();

@@ -74,6 +74,10 @@ pub struct NativeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: u32,
 
+    /// Link the programs as static-pie, which the kernel puts where it likes
+    #[arg(long, conflicts_with = "bin_dir")]
+    pub static_pie: bool,
+
     /// Run the long grids instead of the short default
     #[arg(long)]
     pub full: bool,

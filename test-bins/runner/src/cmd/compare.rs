@@ -54,7 +54,7 @@ fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
 }
 
 fn build() -> Result<PathBuf, String> {
-    let binaries = build::build(&workspace::root()?)?;
+    let binaries = build::build(&workspace::root()?, build::Linking::Fixed)?;
     binaries.get("param_test").cloned().ok_or_else(|| "param_test was not built".into())
 }
 
@@ -141,9 +141,15 @@ mod tests {
             milliseconds: 1,
             at_least: None,
             ours: None,
+            ours_mm_cid: None,
             json: false,
             options: vec!["-y".into()],
         };
+        let in_c = CompareArgs { ours_mm_cid: Some("ours_mm_cid".into()), ..args.clone() };
+        for mode in modes::all(&in_c, &"ours".into()) {
+            let name = if mode.name.ends_with("mm_cid") { "ours_mm_cid" } else { "ours" };
+            assert_eq!((mode.ours.path, mode.ours.options), (name.into(), mode.peers[0].1.options.clone()));
+        }
         let modes = modes::all(&args, &"ours".into());
         assert_eq!(modes.len(), 16);
         for mode in modes {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::cli::NativeArgs;
 use super::list;
-use crate::build::{self, Binaries};
+use crate::build::{self, Binaries, Linking};
 use crate::interrupt::Interrupt;
 use crate::native::{Extent, Planned, Sink, Size, Tested, check_supported, plan, test};
 use crate::report::{KtapSink, LiveSink, QuietSink, Summary, print_json, print_summary};
@@ -74,10 +74,11 @@ fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
         Some(directory) => Ok(present(directory, entries)),
         None => {
             let root = workspace::root().map_err(Stop::Failed)?;
+            let linking = Linking::of(args.static_pie);
             if !args.no_build {
-                return build::build(&root).map_err(Stop::Failed);
+                return build::build(&root, linking).map_err(Stop::Failed);
             }
-            Ok(present(&workspace::release_dir(&root).map_err(Stop::Failed)?, entries))
+            Ok(present(&linking.target_dir(&root).map_err(Stop::Failed)?.join("suite"), entries))
         }
     }
 }

@@ -12,7 +12,7 @@ use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
 use super::retry;
 use super::verdict::{Verdict, is_late, judge};
-use crate::build::Binaries;
+use crate::build::{Binaries, Programs};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache::Slot;
 use crate::kernels::install;
@@ -42,6 +42,8 @@ pub struct Setting<'a> {
     pub retries: u32,
     /// Ctrl-C.
     pub interrupt: &'a Interrupt,
+    /// Where its programs come from.
+    pub programs: &'a dyn Programs,
 }
 
 /// A cell that has run, or why it has not.
@@ -130,7 +132,7 @@ impl Setting<'_> {
         if let Some(why) = install::refuses(machine.qemu, install::qemu_major(machine.qemu)) {
             return Some(format!("{why}: cargo run --release -- fetch --arch {}", machine.name));
         }
-        if let Err(message) = crate::build::toolchain::find(&cell.target) {
+        if let Some(message) = self.programs.lacks(&cell.target) {
             return Some(message);
         }
         if let Some(reason) = machine.refuses(self.hardware) {

@@ -1,14 +1,12 @@
 //! A guest's serial console: our lines between the firmware's and the kernel's.
 //!
-//! `init` marks what is for the runner with [`MARK`]; everything else is KTAP or noise, and the kernel's own lines
+//! `init` marks what is for the runner ([`Mark`]); everything else is KTAP or noise, and the kernel's own lines
 //! (`[    1.234567] ...`) are kept from the parser.
 
-use crate::ktap::{Document, Parser, Splitter};
+use protocol::list::Kind;
+use protocol::mark::{self, Mark, OwnEnd};
 
-/// How a line for the runner starts.
-const MARK: &str = "# guest: ";
-/// What a test says that is the first process itself.
-const OWN_END: &str = "# exit code ";
+use crate::ktap::{Document, Line, Parser, Splitter, read_line};
 
 /// What the lines so far mean.
 #[derive(Debug, Default)]
@@ -55,12 +53,11 @@ impl Console {
         if !text.trim().is_empty() {
             text.clone_into(&mut self.last);
         }
-        if let Some(words) = text.strip_prefix(MARK) {
-            return self.mark(words);
-        }
-        if is_kernels(text) {
+        if mark::is_mark(text) {
+            self.mark(text);
+        } else if is_kernels(text) {
             self.kernels(text);
-        } else if !self.started && !text.starts_with("KTAP version") {
+        } else if !self.started && read_line(text) != (0, Line::Version) {
             // Firmware and boot loaders.
         } else {
             self.ours(text);
@@ -69,22 +66,22 @@ impl Console {
 
     fn ours(&mut self, text: &str) {
         self.started = true;
-        if let Some(code) = text.strip_prefix(OWN_END) {
-            self.code = code.trim().parse().ok();
-            self.done = self.code.is_some();
-        } else if let Some(line) = text.strip_prefix("  | ") {
+        if let Some(OwnEnd(code)) = OwnEnd::read(text) {
+            self.code = Some(code.into());
+            self.done = true;
+        } else if let Some(line) = text.strip_prefix(Kind::Program.prefix()) {
             self.output.push(line.to_owned());
         }
         self.parser.line(text);
     }
 
-    fn mark(&mut self, words: &str) {
+    fn mark(&mut self, line: &str) {
         self.started = true;
-        match words.split_once(' ') {
-            None if words == "done" => self.done = true,
-            Some(("code", code)) => self.code = code.trim().parse().ok(),
-            Some(("note", note)) => self.notes.push(note.to_owned()),
-            _ => {}
+        match Mark::read(line) {
+            Some(Mark::Done) => self.done = true,
+            Some(Mark::Code(code)) => self.code = Some(code),
+            Some(Mark::Note(note)) => self.notes.push(note.to_owned()),
+            None => {}
         }
     }
 

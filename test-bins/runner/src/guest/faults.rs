@@ -61,7 +61,7 @@ impl Fault {
         let Payload::Suite(runs) = payload else { return payload.clone() };
         let left = runs.iter().filter(|run| !self.is_spoilt(run)).cloned();
         let patient = |run: Run| match run.name() == self.witness {
-            true => Run { kind: "once", timeout: PATIENCE * run.timeout, ..run },
+            true => Run { once: true, timeout: PATIENCE * run.timeout, ..run },
             false => run,
         };
         Payload::Suite(left.map(patient).collect())

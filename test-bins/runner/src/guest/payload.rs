@@ -1,10 +1,10 @@
 //! What a guest runs, and the initramfs with it.
-//!
-//! `/suite` tells the guest's `init` what to run: fields that end with a NUL byte. The first one is `1` if the whole is to
-//! run again with the kernel's rseq checks on; then for each run its kind, its limit in seconds, the number of words, and
-//! the words, of which the first is the program's path. `/modules` names modules in loading order, in the same way.
 
+use std::ffi::CStr;
 use std::fs;
+
+use protocol::list::{self, LIST, Listed, MODULES, Unlistable};
+use protocol::name::{Pass, ResultName, file_name};
 
 use super::cpio::Archive;
 use crate::build::Binaries;
@@ -19,32 +19,28 @@ pub const PROGRAM: &str = "program";
 /// One program of a guest's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// `test`, `once` (a test that is not run again), `report` or `program`.
-    pub kind: &'static str,
+    /// How `init` reads it.
+    pub kind: list::Kind,
+    /// Whether it is left out of the second pass.
+    pub once: bool,
     /// Seconds after which it is killed.
     pub timeout: u64,
-    /// Path and arguments.
+    /// Variables of its environment as `NAME=VALUE`, its path, and its arguments.
     pub words: Vec<String>,
 }
 
 impl Run {
     /// The program's name.
     pub fn name(&self) -> &str {
-        let path = self.words.first().map_or("", String::as_str);
-        path.rsplit('/').next().unwrap_or(path)
+        let path = self.words.iter().find(|word| !list::is_assignment(word.as_bytes()));
+        path.map_or("", |path| file_name(path))
     }
 
-    /// Whether it is left out of the second pass.
-    fn is_once(&self) -> bool {
-        self.kind == "once"
-    }
-
-    /// Whether a result is its own: `init` names it after the words, and after the pass in parentheses.
+    /// Whether a result is its own, of whichever pass.
     fn is_called(&self, result: &str) -> bool {
-        let arguments = self.words.iter().skip(1).map(String::as_str);
-        let words: Vec<_> = [self.name()].into_iter().chain(arguments).collect();
-        let pass = result.strip_prefix(&words.join(" "));
-        pass.is_some_and(|pass| pass.is_empty() || pass.starts_with(" ("))
+        let words = self.words.iter().map(String::as_str);
+        let name = ResultName { kind: self.kind, words, pass: Pass::First }.to_string();
+        result.strip_prefix(&name).is_some_and(|pass| pass.is_empty() || pass.starts_with(" ("))
     }
 
     /// Whether it is one with the original registration.
@@ -52,9 +48,6 @@ impl Run {
         self.words.iter().any(|word| word == LEGACY)
     }
 }
-
-/// How the name of a result of the second pass ends.
-const AGAIN: &str = " (rseq debug on)";
 
 /// The option for the original registration.
 const LEGACY: &str = "--legacy";
@@ -77,13 +70,12 @@ impl Payload {
             entries.iter().flat_map(|&entry| entry.with_legacy(entry.guest).map(move |arguments| (entry, arguments)));
         let runs = runs.map(|(entry, arguments)| Run {
             kind: match entry.kind {
-                // The kernel's rseq checks have no say in it, and emulated virtualisation gets worse with each machine.
-                Kind::Test if entry.needs.contains(&Need::Kvm) => "once",
-                // Debugging makes the kernel treat both lengths alike.
-                Kind::Test if arguments.contains(&LEGACY) => "once",
-                Kind::Test => "test",
-                Kind::Report => "report",
+                Kind::Test => list::Kind::Test,
+                Kind::Report => list::Kind::Report,
             },
+            // The kernel's rseq checks have no say in KVM, and emulated virtualisation gets worse with each machine. They make
+            // the kernel treat both lengths of registrations alike.
+            once: entry.needs.contains(&Need::Kvm) || arguments.contains(&LEGACY),
             timeout: entry.timeout,
             words: words(entry.name, arguments),
         });
@@ -93,7 +85,7 @@ impl Payload {
     /// The binaries of `test-bins` that it needs.
     pub fn binaries(&self) -> Vec<&str> {
         let mut names = match self {
-            Self::Suite(runs) => runs.iter().filter_map(|run| run.words[0].strip_prefix("/bin/")).collect(),
+            Self::Suite(runs) => runs.iter().map(Run::name).collect(),
             Self::AsInit(name) => return vec![name],
             Self::Program(..) => Vec::new(),
         };
@@ -137,8 +129,8 @@ impl Payload {
     /// Whether the results are of one pass, though a kernel of this line has the switch for the other.
     pub fn lacks_second_pass(&self, line: &str, document: &Document) -> bool {
         let Self::Suite(runs) = self else { return false };
-        let again = || document.results.iter().any(|case| case.name.ends_with(AGAIN));
-        runs.iter().any(|run| !run.is_once()) && Version::of(line) >= Version::of("6.19") && !again()
+        let again = || document.results.iter().any(|case| case.name.ends_with(Pass::Checked.suffix()));
+        runs.iter().any(|run| !run.once) && Version::of(line) >= Version::of("6.19") && !again()
     }
 
     /// Whether there is nothing to run.
@@ -182,20 +174,22 @@ impl Payload {
         if let Self::Program(_, bytes) = self {
             archive.program(&format!("bin/{PROGRAM}"), bytes);
         }
-        archive.file("suite", &self.list(limit));
+        archive.file(in_archive(LIST), &self.list(limit).map_err(|why| format!("the list of programs: {why}"))?);
         if let Some((slot, names)) = slot {
             modules(&mut archive, slot, names)?;
         }
         Ok(archive.finish())
     }
 
-    fn list(&self, limit: u64) -> Vec<u8> {
+    fn list(&self, limit: u64) -> Result<Vec<u8>, Unlistable> {
         match self {
             Self::Suite(runs) => list(true, runs),
             Self::AsInit(_) => list(false, &[]),
             Self::Program(arguments, _) => {
                 let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-                list(false, &[Run { kind: "program", timeout: limit, words: words(PROGRAM, &arguments) }])
+                let run =
+                    Run { kind: list::Kind::Program, once: false, timeout: limit, words: words(PROGRAM, &arguments) };
+                list(false, &[run])
             }
         }
     }
@@ -206,13 +200,20 @@ fn words(name: &str, arguments: &[&str]) -> Vec<String> {
     [path].into_iter().chain(arguments.iter().map(|&word| word.to_owned())).collect()
 }
 
-fn list(twice: bool, runs: &[Run]) -> Vec<u8> {
-    let mut fields = vec![u8::from(twice).to_string()];
-    for run in runs {
-        fields.extend([run.kind.to_owned(), run.timeout.to_string(), run.words.len().to_string()]);
-        fields.extend(run.words.iter().cloned());
-    }
-    fields.into_iter().flat_map(|field| field.into_bytes().into_iter().chain([0])).collect()
+fn list(twice: bool, runs: &[Run]) -> Result<Vec<u8>, Unlistable> {
+    let mut bytes = Vec::new();
+    let listed = runs.iter().map(|Run { kind, once, timeout, words }| Listed {
+        kind: *kind,
+        once: *once,
+        seconds: *timeout,
+        words,
+    });
+    list::write(twice, listed, |part| bytes.extend_from_slice(part)).map(|()| bytes)
+}
+
+/// A path of a guest as archives have it: without the slash that it begins with.
+fn in_archive(path: &CStr) -> &str {
+    path.to_str().unwrap_or_default().trim_start_matches('/')
 }
 
 /// Adds modules, and their names in loading order; one that the kernel has built in has no file.
@@ -225,7 +226,7 @@ fn modules(archive: &mut Archive, slot: &Slot, names: &[&str]) -> Result<(), Str
             order.extend(format!("/mods/{name}.ko\0").into_bytes());
         }
     }
-    archive.file("modules", &order);
+    archive.file(in_archive(MODULES), &order);
     Ok(())
 }
 
@@ -236,10 +237,25 @@ mod tests {
     use crate::suite::SUITE;
 
     #[test]
-    fn the_list_says_what_to_run() {
-        let runs = [Run { kind: "test", timeout: 60, words: words("a", &["--short", ""]) }];
-        assert_eq!(list(true, &runs), b"1\0test\x0060\x003\0/bin/a\0--short\0\0");
-        assert_eq!(list(false, &[]), b"0\0");
+    fn init_reads_the_list_of_the_suite() {
+        let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
+        let bytes = payload.list(1).unwrap();
+        let Payload::Suite(runs) = &payload else { panic!() };
+        let list = list::List::parse(&bytes).unwrap();
+        assert!(list.twice);
+        let read = list.runs().map(|run| Run {
+            kind: run.kind,
+            once: run.once,
+            timeout: run.seconds,
+            words: run.words().map(|word| word.to_str().unwrap().to_owned()).collect(),
+        });
+        assert_eq!(&read.collect::<Vec<_>>(), runs);
+    }
+
+    #[test]
+    fn a_program_with_more_arguments_than_init_takes_is_refused() {
+        let payload = Payload::Program(vec!["x".into(); 63], Vec::new());
+        assert!(payload.list(1).unwrap_err().to_string().contains("64 words"));
     }
 
     #[test]

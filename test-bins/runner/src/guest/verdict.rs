@@ -9,10 +9,12 @@ use crate::ktap::{Counts, Document, Outcome};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
     /// Good, bad, or not run.
+    #[serde(serialize_with = "crate::ktap::json::outcome")]
     pub outcome: Outcome,
     /// All that speaks against a bad one; why another one was not run.
     pub reasons: Vec<String>,
     /// The innermost results.
+    #[serde(serialize_with = "crate::ktap::json::counts")]
     pub counts: Counts,
 }
 

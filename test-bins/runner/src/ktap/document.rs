@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::{Counts, Outcome};
+
 /// One KTAP document: what stands between a version line and the line that ends it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Document {
@@ -29,6 +31,7 @@ pub struct Case {
     /// The description.
     pub name: String,
     /// What became of it.
+    #[serde(serialize_with = "super::json::outcome")]
     pub outcome: Outcome,
     /// Whether it failed by a deadline (`# TIMEOUT`): what it waited for did not come, and nothing was wrong.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -42,72 +45,6 @@ pub struct Case {
     /// The results that this one sums up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nested: Option<Box<Document>>,
-}
-
-/// What became of a test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Passed.
-    Pass,
-    /// Not run, with a reason.
-    Skip,
-    /// Failed as expected.
-    Xfail,
-    /// Passed against expectation: as bad as a failure.
-    Xpass,
-    /// Failed.
-    Fail,
-}
-
-impl Outcome {
-    /// Whether a run with this in it must not count as good.
-    pub fn is_bad(self) -> bool {
-        matches!(self, Outcome::Fail | Outcome::Xpass)
-    }
-}
-
-/// How many results of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// `ok`.
-    pub passed: u64,
-    /// `not ok`.
-    pub failed: u64,
-    /// `# SKIP`.
-    pub skipped: u64,
-    /// `# XFAIL`.
-    pub xfailed: u64,
-    /// `# XPASS`.
-    pub xpassed: u64,
-}
-
-impl Counts {
-    /// Counts one more result.
-    pub fn add(&mut self, outcome: Outcome) {
-        let count = match outcome {
-            Outcome::Pass => &mut self.passed,
-            Outcome::Fail => &mut self.failed,
-            Outcome::Skip => &mut self.skipped,
-            Outcome::Xfail => &mut self.xfailed,
-            Outcome::Xpass => &mut self.xpassed,
-        };
-        *count += 1;
-    }
-
-    /// Adds all of `other`.
-    pub fn merge(&mut self, other: Counts) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-        self.xfailed += other.xfailed;
-        self.xpassed += other.xpassed;
-    }
-
-    /// All results together.
-    pub fn total(&self) -> u64 {
-        self.passed + self.failed + self.skipped + self.xfailed + self.xpassed
-    }
 }
 
 impl Case {

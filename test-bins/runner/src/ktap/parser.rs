@@ -1,7 +1,9 @@
 //! Lines to a [`Document`], with nesting by indentation.
 
-use super::document::{Case, Counts, Document, Outcome, UNFINISHED};
-use super::line::{self, Directive, Line};
+use protocol::ktap::{self, Directive, Line};
+
+use super::document::{Case, Document, UNFINISHED};
+use super::{Counts, Outcome};
 
 /// Deeper nesting is reported and not followed.
 const MAX_DEPTH: usize = 8;
@@ -44,7 +46,7 @@ impl Parser {
 
     /// Reads one line, given without its newline.
     pub fn line(&mut self, text: &str) {
-        let (indent, line) = line::read(text.trim_matches('\r'));
+        let (indent, line) = ktap::read(text.trim_matches('\r'));
         match line {
             Line::Version => self.version(indent),
             Line::Plan { count, skip } => self.plan(indent, count, skip),
@@ -115,7 +117,7 @@ impl Parser {
         let case = Case {
             number: number.unwrap_or(expected),
             name: name.to_owned(),
-            outcome: outcome(ok, directive),
+            outcome: Outcome::of_line(ok, directive),
             late,
             reason: reason.to_owned(),
             comments: std::mem::take(&mut level.comments),
@@ -253,17 +255,6 @@ impl Parser {
         if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&text) {
             self.problems.push(text);
         }
-    }
-}
-
-fn outcome(ok: bool, directive: Option<Directive>) -> Outcome {
-    match (directive, ok) {
-        (Some(Directive::Skip), _) => Outcome::Skip,
-        (Some(Directive::Xfail), _) | (Some(Directive::Todo), false) => Outcome::Xfail,
-        (Some(Directive::Xpass), _) => Outcome::Xpass,
-        (Some(Directive::Timeout | Directive::Error), _) => Outcome::Fail,
-        (None | Some(Directive::Todo), true) => Outcome::Pass,
-        (None, false) => Outcome::Fail,
     }
 }
 

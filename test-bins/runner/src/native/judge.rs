@@ -1,21 +1,16 @@
 //! Did it pass? How a process ended and what it printed must agree.
 
+use protocol::outcome::{FAIL, PASS, SKIP, XFAIL};
 use serde::Serialize;
 
 use super::exec::{End, Finished};
 use crate::ktap::{Counts, Document, Outcome};
 
-/// kselftest's exit codes.
-const PASS: i32 = 0;
-const FAIL: i32 = 1;
-const XFAIL: i32 = 2;
-const XPASS: i32 = 3;
-const SKIP: i32 = 4;
-
 /// What became of a run, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// Good, bad or neither.
+    #[serde(serialize_with = "crate::ktap::json::outcome")]
     pub outcome: Outcome,
     /// For a bad one all that speaks against it, for a skip why; else empty.
     pub reasons: Vec<String>,
@@ -41,7 +36,7 @@ pub fn judge_test(finished: &Finished, document: &Document) -> Verdict {
     if !reasons.is_empty() {
         return Verdict { outcome: Outcome::Fail, reasons };
     }
-    match expected_code(counts) {
+    match counts.exit_code() {
         SKIP => Verdict { outcome: Outcome::Skip, reasons: skip_reasons(document) },
         XFAIL => Verdict { outcome: Outcome::Xfail, reasons },
         _ => Verdict { outcome: Outcome::Pass, reasons },
@@ -52,11 +47,11 @@ pub fn judge_test(finished: &Finished, document: &Document) -> Verdict {
 pub fn judge_report(finished: &Finished, valid: Result<(), String>) -> Verdict {
     let mut reasons: Vec<_> = bad_end(finished).into_iter().chain(valid.err()).collect();
     match finished.end {
-        End::Code(PASS) if reasons.is_empty() => Verdict { outcome: Outcome::Pass, reasons },
-        End::Code(SKIP) if reasons.is_empty() => {
-            Verdict { outcome: Outcome::Skip, reasons: vec!["nothing to report on here".into()] }
-        }
-        End::Code(code) if reasons.is_empty() => Verdict::failed(format!("exit code {code}")),
+        End::Code(code) if reasons.is_empty() => match u8::try_from(code) {
+            Ok(PASS) => Verdict { outcome: Outcome::Pass, reasons },
+            Ok(SKIP) => Verdict { outcome: Outcome::Skip, reasons: vec!["nothing to report on here".into()] },
+            _ => Verdict::failed(format!("exit code {code}")),
+        },
         _ => Verdict { outcome: Outcome::Fail, reasons: std::mem::take(&mut reasons) },
     }
 }
@@ -78,24 +73,13 @@ fn signal_name(number: i32) -> String {
     }
 }
 
-/// The exit code that goes with these results.
-fn expected_code(counts: Counts) -> i32 {
-    match counts {
-        Counts { failed: 1.., .. } => FAIL,
-        Counts { xpassed: 1.., .. } => XPASS,
-        Counts { passed: 1.., .. } => PASS,
-        Counts { xfailed: 1.., .. } => XFAIL,
-        _ => SKIP,
-    }
-}
-
 fn disagreement(code: i32, counts: Counts, document: &Document) -> Option<String> {
     if document.results.is_empty() && document.skipped.is_none() {
-        return (code != PASS).then(|| format!("exit code {code}"));
+        return (code != i32::from(PASS)).then(|| format!("exit code {code}"));
     }
-    let expected = expected_code(counts);
+    let expected = i32::from(counts.exit_code());
     // A broken plan is exit code 1 whatever the results are, and stands among the reasons already.
-    let broken = code == FAIL && !document.problems.is_empty();
+    let broken = code == i32::from(FAIL) && !document.problems.is_empty();
     (code != expected && !broken).then(|| format!("exit code {code}, but the results mean {expected}"))
 }
 

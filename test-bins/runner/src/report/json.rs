@@ -19,9 +19,11 @@ struct Root<'a> {
     schema: u32,
     machine: &'static str,
     kernel: String,
+    #[serde(serialize_with = "crate::ktap::json::outcome")]
     outcome: Outcome,
     complete: bool,
     seconds: f64,
+    #[serde(serialize_with = "crate::ktap::json::counts")]
     counts: Counts,
     binaries: Vec<Binary<'a>>,
     runs: Vec<Run<'a>>,
@@ -33,7 +35,9 @@ struct Binary<'a> {
     name: &'a str,
     size: Option<Size>,
     seconds: f64,
+    #[serde(serialize_with = "crate::ktap::json::counts")]
     counts: Counts,
+    #[serde(serialize_with = "crate::ktap::json::outcome")]
     outcome: Outcome,
 }
 
@@ -42,6 +46,7 @@ struct Run<'a> {
     binary: &'a str,
     args: &'a [&'static str],
     round: u32,
+    #[serde(serialize_with = "crate::ktap::json::outcome")]
     outcome: Outcome,
     reasons: &'a [String],
     #[serde(serialize_with = "end")]

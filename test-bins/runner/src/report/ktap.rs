@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::text::printable;
-use crate::ktap::{Line, Outcome, read_line};
+use crate::ktap::{Line, Outcome, Plan, TestLine, VERSION, read_line};
 use crate::native::{Planned, Sink, Stream, Tested};
 use crate::suite::Kind;
 
@@ -12,7 +12,7 @@ use crate::suite::Kind;
 #[derive(Debug)]
 pub struct KtapSink<W> {
     out: W,
-    number: usize,
+    number: u64,
 }
 
 impl<W: Write> KtapSink<W> {
@@ -24,7 +24,7 @@ impl<W: Write> KtapSink<W> {
 
 impl<W: Write> Sink for KtapSink<W> {
     fn plan(&mut self, runs: usize) -> io::Result<()> {
-        writeln!(self.out, "KTAP version 1\n1..{runs}")?;
+        writeln!(self.out, "{VERSION}\n{}", Plan(runs as u64))?;
         self.out.flush()
     }
 
@@ -56,13 +56,14 @@ impl<W: Write> Sink for KtapSink<W> {
                 writeln!(self.out, "# {}: {}", tested.planned, printable(reason))?;
             }
         }
-        let status = if verdict.outcome.is_bad() { "not ok" } else { "ok" };
-        let directive = match verdict.outcome {
-            Outcome::Skip => format!(" # SKIP {}", printable(&verdict.reasons.join("; "))),
-            Outcome::Xfail => " # XFAIL its failures are expected".into(),
+        let outcome = verdict.outcome;
+        let reason = match outcome {
+            Outcome::Skip => printable(&verdict.reasons.join("; ")),
+            Outcome::Xfail => "its failures are expected".into(),
             _ => String::new(),
         };
-        writeln!(self.out, "{status} {} {}{directive}", self.number, tested.planned)?;
+        let line = TestLine { number: self.number, name: &tested.planned, outcome, directive: None, reason };
+        writeln!(self.out, "{line}")?;
         self.out.flush()
     }
 }

@@ -2,5 +2,7 @@
 
 mod cli;
 mod fakes;
+mod hosts;
 mod real;
+mod refused;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! The real binaries: built by cargo as `cargo run` does, and run on this kernel.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -30,12 +30,16 @@ fn what_was_built_runs_again_without_a_build() {
 
 /// Runs a binary of the suite, as it was built for [`runner`].
 fn suite(name: &str, args: &[&str]) -> Run {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    Run::of(Command::new(target.join("suite").join(name)).args(args))
+    Run::of(Command::new(suite_path(name)).args(args))
+}
+
+/// Where that binary is.
+pub fn suite_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("suite").join(name)
 }
 
 /// Builds the suite, and gives the names of what it runs.
-fn names() -> Vec<String> {
+pub fn names() -> Vec<String> {
     let built = Run::of(&mut runner(&["probe"]));
     assert_eq!(built.code, Some(0), "{built:#?}");
     let list = Run::of(&mut runner(&["--list", "--json"]));

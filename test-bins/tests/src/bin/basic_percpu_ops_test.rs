@@ -7,7 +7,7 @@ use harness::ktap::Suite;
 use harness::options::Options;
 use harness::percpu_ops::list::Sections;
 use harness::percpu_ops::{counter, list, spinlock};
-use harness::{load_usage, program, registration};
+use harness::{group, load_usage, program, registration, tests};
 use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
@@ -21,16 +21,18 @@ fn body() -> u8 {
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(2);
-    suite.group("by cpu_id", 5, &mut |suite| by::<ByCpu>(suite, &options));
-    suite.group("by mm_cid", 5, &mut |suite| by::<ByMmCid>(suite, &options));
-    suite.finish()
+    tests! {
+        suite => by::<ByCpu>(suite, "by cpu_id", &options),
+        suite => by::<ByMmCid>(suite, "by mm_cid", &options),
+    }
 }
 
-fn by<C: Choice>(suite: &mut Suite, options: &Options) {
-    suite.test("spinlock", &mut || spinlock::test::<C>(options));
-    suite.test("list", &mut || list::test::<C>(options, &Sections::Aimed));
-    suite.test("list of restarting sections", &mut || list::test::<C>(options, &Sections::Here));
-    suite.test("counter", &mut || counter::test::<C>(options, false));
-    suite.test("counter of restarting sections", &mut || counter::test::<C>(options, true));
+fn by<C: Choice>(suite: &mut Suite, name: &str, options: &Options) {
+    group!(suite, name, {
+        "spinlock" => spinlock::test::<C>(options),
+        "list" => list::test::<C>(options, &Sections::Aimed),
+        "list of restarting sections" => list::test::<C>(options, &Sections::Here),
+        "counter" => counter::test::<C>(options, false),
+        "counter of restarting sections" => counter::test::<C>(options, true),
+    });
 }

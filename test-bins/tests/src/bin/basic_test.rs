@@ -9,7 +9,7 @@ use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::time::Deadline;
 use harness::visit::on_each_cpu;
-use harness::{alone, args, ensure, fail, program, registration, skip};
+use harness::{alone, args, ensure, fail, program, registration, skip, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, sys::getcpu};
 use rseq_rt::process::ExitCode;
@@ -30,22 +30,18 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(10);
-    suite.test("the runtime owns this thread's registration", &mut || owned(token));
-    suite.test("cpu_id, cpu_id_start and node_id follow the thread", &mut || {
-        on_each_cpu(&mut |cpu| is_here(token, cpu))
-    });
-    suite.test("mm_cid is below the width of the CPU mask", &mut || on_each_cpu(&mut |_| has_small_mm_cid(token)));
-    suite.test("a thread that is moved sees its new CPU", &mut || moved(token));
-    suite.test("a section on its CPU commits", &mut || on_each_cpu(&mut |cpu| commits(token, cpu)));
-    suite.test("a section for another CPU writes nothing", &mut || on_each_cpu(&mut |cpu| refuses(token, cpu)));
-    suite.test("interrupted sections abort, by cpu_id", &mut || alone::test::<ByCpu>(token, false, enough));
-    suite.test("interrupted sections abort, by mm_cid", &mut || alone::test::<ByMmCid>(token, false, enough));
-    suite.test("interrupted sections restart themselves, by cpu_id", &mut || alone::test::<ByCpu>(token, true, enough));
-    suite.test("interrupted sections restart themselves, by mm_cid", &mut || {
-        alone::test::<ByMmCid>(token, true, enough)
-    });
-    suite.finish()
+    tests! {
+        "the runtime owns this thread's registration" => owned(token),
+        "cpu_id, cpu_id_start and node_id follow the thread" => on_each_cpu(&mut |cpu| is_here(token, cpu)),
+        "mm_cid is below the width of the CPU mask" => on_each_cpu(&mut |_| has_small_mm_cid(token)),
+        "a thread that is moved sees its new CPU" => moved(token),
+        "a section on its CPU commits" => on_each_cpu(&mut |cpu| commits(token, cpu)),
+        "a section for another CPU writes nothing" => on_each_cpu(&mut |cpu| refuses(token, cpu)),
+        "interrupted sections abort, by cpu_id" => alone::test::<ByCpu>(token, false, enough),
+        "interrupted sections abort, by mm_cid" => alone::test::<ByMmCid>(token, false, enough),
+        "interrupted sections restart themselves, by cpu_id" => alone::test::<ByCpu>(token, true, enough),
+        "interrupted sections restart themselves, by mm_cid" => alone::test::<ByMmCid>(token, true, enough),
+    }
 }
 
 fn owned(token: Here) -> Verdict {

@@ -6,7 +6,7 @@ use harness::index::{ByCpu, ByMmCid};
 use harness::ktap::{OrFail, Suite, Verdict};
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
-use harness::{alone, args, ensure, linked, note, program, registration, skip};
+use harness::{alone, args, ensure, linked, note, program, registration, skip, tests};
 use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;
@@ -31,18 +31,16 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(8);
-    suite.test("there is one pointer to each descriptor", &mut pointers);
-    suite.test("every exit point belongs to a section, and leaves it", &mut exit_points);
-    suite.test("nobody can write a descriptor", &mut read_only);
-    suite.test("handlers are 2 MiB away from their sections", &mut far);
-    suite.test("interrupted sections abort, by cpu_id", &mut || alone::test::<ByCpu>(token, false, enough));
-    suite.test("interrupted sections abort, by mm_cid", &mut || alone::test::<ByMmCid>(token, false, enough));
-    suite.test("interrupted sections restart themselves, by cpu_id", &mut || alone::test::<ByCpu>(token, true, enough));
-    suite.test("interrupted sections restart themselves, by mm_cid", &mut || {
-        alone::test::<ByMmCid>(token, true, enough)
-    });
-    suite.finish()
+    tests! {
+        "there is one pointer to each descriptor" => pointers(),
+        "every exit point belongs to a section, and leaves it" => exit_points(),
+        "nobody can write a descriptor" => read_only(),
+        "handlers are 2 MiB away from their sections" => far(),
+        "interrupted sections abort, by cpu_id" => alone::test::<ByCpu>(token, false, enough),
+        "interrupted sections abort, by mm_cid" => alone::test::<ByMmCid>(token, false, enough),
+        "interrupted sections restart themselves, by cpu_id" => alone::test::<ByCpu>(token, true, enough),
+        "interrupted sections restart themselves, by mm_cid" => alone::test::<ByMmCid>(token, true, enough),
+    }
 }
 
 fn pointers() -> Verdict {

@@ -17,7 +17,7 @@ use harness::sys::process;
 use harness::sys::time::MILLISECOND;
 use rseq_rt::process::ExitCode;
 
-use harness::{ensure, expected, fail, note, program, registration, skip};
+use harness::{ensure, expected, fail, note, program, registration, skip, tests};
 
 rseq_rt::entry!(main);
 
@@ -105,19 +105,17 @@ fn body() -> u8 {
     };
     let limits = Limits { migrations: options.migrations, mismatches: u64::MAX };
     if options.control_only {
-        let mut suite = Suite::new(1);
-        suite.test(CONTROL_NAME, &mut || is_caught(&mut bench, limits));
-        return suite.finish();
+        return tests! { suite => suite.test(CONTROL_NAME, &mut || is_caught(&mut bench, limits)) };
     }
-    let mut suite = Suite::new(5);
     let outcome = bench.trial(Source::Registered, limits);
     let outcome = outcome.inspect(|outcome| report("the registered cpu_id", outcome));
-    suite.test("cpu_id is right after every KVM_RUN", &mut || is_right(&outcome));
-    suite.test("and right at once, not with the next system call", &mut || is_prompt(&bench, &outcome));
-    suite.test("the thread was moved", &mut || was_moved(&outcome, &options));
-    suite.test("KVM_RUNs are more than half the migrations", &mut || ran_enough(&outcome, &options));
-    suite.test(CONTROL_NAME, &mut || is_caught(&mut bench, CONTROL));
-    suite.finish()
+    tests! {
+        "cpu_id is right after every KVM_RUN" => is_right(&outcome),
+        "and right at once, not with the next system call" => is_prompt(&bench, &outcome),
+        "the thread was moved" => was_moved(&outcome, &options),
+        "KVM_RUNs are more than half the migrations" => ran_enough(&outcome, &options),
+        suite => suite.test(CONTROL_NAME, &mut || is_caught(&mut bench, CONTROL)),
+    }
 }
 
 const CONTROL_NAME: &str = "control: a cpu_id cached across KVM_RUN is caught";

@@ -12,7 +12,7 @@ use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
 use harness::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use harness::{args, company, ensure, fail, in_time, note, program, registration, skip, sys};
+use harness::{args, company, ensure, fail, in_time, note, program, registration, skip, sys, tests};
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
@@ -43,19 +43,19 @@ fn body() -> u8 {
         Ok(_) => return Suite::skip_all(format_args!("membarrier has no rseq fence here (Linux 5.10)")),
         Err(error) => return Suite::skip_all(format_args!("membarrier: {}", error.errno())),
     }
-    let mut suite = Suite::new(11);
-    suite.test("fences before their registration", &mut before_registration);
-    suite.test("flags that are none", &mut wrong_flags);
-    suite.test("registering, twice", &mut register);
-    suite.test("fences with one thread", &mut each_cpu);
-    suite.test("fences with two", &mut || company::kept(each_cpu));
-    suite.test("CPUs that cannot be", &mut || company::kept(impossible));
-    suite.test("CPUs that are offline", &mut || company::kept(offline));
-    suite.test("the fence restarts a section on another CPU", &mut || restarts(fences, Target::All));
-    suite.test("so does the fence for that CPU", &mut || restarts(fences, Target::Its));
-    suite.test("a fence for another CPU does not", &mut || restarts(fences, Target::Another));
-    suite.test("a plain barrier does not", &mut || restarts(fences, Target::Plain));
-    suite.finish()
+    tests! {
+        "fences before their registration" => before_registration(),
+        "flags that are none" => wrong_flags(),
+        "registering, twice" => register(),
+        "fences with one thread" => each_cpu(),
+        "fences with two" => company::kept(each_cpu),
+        "CPUs that cannot be" => company::kept(impossible),
+        "CPUs that are offline" => company::kept(offline),
+        "the fence restarts a section on another CPU" => restarts(fences, Target::All),
+        "so does the fence for that CPU" => restarts(fences, Target::Its),
+        "a fence for another CPU does not" => restarts(fences, Target::Another),
+        "a plain barrier does not" => restarts(fences, Target::Plain),
+    }
 }
 
 /// The call with any numbers.

@@ -11,7 +11,7 @@ use harness::sys::cpu;
 use harness::sys::file::File;
 use harness::text::Text;
 use harness::visit::on_each_cpu;
-use harness::{ensure, note, program, registration, skip};
+use harness::{ensure, note, program, registration, skip, tests};
 use linux_raw_sys::general::{AT_FDCWD, O_PATH};
 use rseq_rt::process::ExitCode;
 
@@ -34,11 +34,11 @@ fn body() -> u8 {
         Ok(found) => found,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(2);
     let mut seen = 0;
-    suite.test("node_id is the CPU's node", &mut || visit(token, &mut seen));
-    suite.test("every node was seen", &mut || all_seen(seen, nodes));
-    suite.finish()
+    tests! {
+        "node_id is the CPU's node" => visit(token, &mut seen),
+        "every node was seen" => all_seen(seen, nodes),
+    }
 }
 
 /// The nodes with CPUs, as bits.

@@ -7,7 +7,7 @@ use harness::index::Here;
 use harness::ktap::{Suite, Verdict};
 use harness::sections::{few_named_like_operands, named_like_operands};
 use harness::visit::on_each_cpu;
-use harness::{ensure, program, registration};
+use harness::{ensure, program, registration, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_memcpy_store, load_cbne_store};
 use rseq_core::{Aborted, Committed, OwnArea, Relaxed};
 use rseq_rt::process::ExitCode;
@@ -28,11 +28,11 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(3);
-    suite.test("the low 32 bits of a word name a CPU", &mut || on_each_cpu(&mut |cpu| low_bits_name_it(token, cpu)));
-    suite.test("a section may name its operands as it likes", &mut || on_each_cpu(&mut |cpu| named_freely(token, cpu)));
-    suite.test("a copy has any length, from and to any address", &mut || on_each_cpu(&mut |cpu| copied(token, cpu)));
-    suite.finish()
+    tests! {
+        "the low 32 bits of a word name a CPU" => on_each_cpu(&mut |cpu| low_bits_name_it(token, cpu)),
+        "a section may name its operands as it likes" => on_each_cpu(&mut |cpu| named_freely(token, cpu)),
+        "a copy has any length, from and to any address" => on_each_cpu(&mut |cpu| copied(token, cpu)),
+    }
 }
 
 /// The longest copy.

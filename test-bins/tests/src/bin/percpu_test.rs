@@ -6,7 +6,7 @@ use harness::index::{ByCpu, ByMmCid};
 use harness::ktap::{Suite, Verdict};
 use harness::options::Options;
 use harness::percpu_ops::ambient::{self, Counted};
-use harness::{ensure, load_usage, mode, note, program};
+use harness::{ensure, group, load_usage, mode, note, program, tests};
 use rseq_core::{Cause, Owner, Status, status};
 use rseq_rt::NotRegistered;
 use rseq_rt::process::ExitCode;
@@ -29,18 +29,20 @@ fn body() -> u8 {
     if off && let Err(unmet) = mode::by_hand() {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(3);
-    suite.test("the status is that of the registration", &mut said);
-    suite.group("by cpu_id", 4, &mut |suite| by::<ByCpu>(suite, &options));
-    suite.group("by mm_cid", 4, &mut |suite| by::<ByMmCid>(suite, &options));
-    suite.finish()
+    tests! {
+        "the status is that of the registration" => said(),
+        suite => by::<ByCpu>(suite, "by cpu_id", &options),
+        suite => by::<ByMmCid>(suite, "by mm_cid", &options),
+    }
 }
 
-fn by<C: Counted>(suite: &mut Suite, options: &Options) {
-    suite.test("a counter", &mut || ambient::exact::<C>(options));
-    suite.test("a counter that is reset", &mut || ambient::reset::<C>(options));
-    suite.test("a counter of large counts", &mut || ambient::large::<C>(options));
-    suite.test("a counter of threads that are released for a while", &mut || ambient::mixed::<C>(options));
+fn by<C: Counted>(suite: &mut Suite, name: &str, options: &Options) {
+    group!(suite, name, {
+        "a counter" => ambient::exact::<C>(options),
+        "a counter that is reset" => ambient::reset::<C>(options),
+        "a counter of large counts" => ambient::large::<C>(options),
+        "a counter of threads that are released for a while" => ambient::mixed::<C>(options),
+    });
 }
 
 fn said() -> Verdict {

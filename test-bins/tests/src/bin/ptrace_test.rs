@@ -14,7 +14,7 @@ use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::ptrace::{self, RseqConfiguration};
 use harness::sys::signal;
-use harness::{ensure, fail, in_time, program, skip};
+use harness::{ensure, fail, in_time, program, skip, tests};
 use linux_raw_sys::general::{SIGKILL, SIGSTOP};
 use rseq_core::abi::ORIGINAL_SIZE;
 use rseq_core::arch;
@@ -36,11 +36,11 @@ fn body() -> u8 {
     if let Err(unmet) = registration::token() {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(3);
-    suite.test("a traced process shows its registration", &mut main_thread);
-    suite.test("a traced thread shows its own", &mut other_thread);
-    suite.test("without a registration there is nothing to show", &mut released);
-    suite.finish()
+    tests! {
+        "a traced process shows its registration" => main_thread(),
+        "a traced thread shows its own" => other_thread(),
+        "without a registration there is nothing to show" => released(),
+    }
 }
 
 /// Where a traced child writes down what it believes; shared with its tracer.

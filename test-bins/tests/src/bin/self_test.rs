@@ -11,7 +11,7 @@ use harness::{alone, args, ensure, expected, fail, program, registration, skip};
 use rseq_core::{SelfTestError, ThreadArea};
 use rseq_rt::process::ExitCode;
 
-use linux_raw_sys::general::SIGALRM;
+use linux_raw_sys::general::{SIGALRM, SIGUSR1};
 
 rseq_rt::entry!(main);
 
@@ -85,6 +85,8 @@ fn in_thread() -> Verdict {
 fn leaves_no_trace(token: Here) -> Verdict {
     // A handler and a running timer for the very signal that the test uses.
     signal::set(SIGALRM, Action::Handler(load::count_signal)).or_fail("rt_sigaction")?;
+    // What the period is measured with.
+    signal::set(SIGUSR1, Action::Handler(load::count_signal)).or_fail("rt_sigaction")?;
     let ticker = Ticker::start(SIGALRM, pace::period().or_fail("a signal")?).or_fail("timer_create")?;
     let answer = rseq_core::self_test(token);
     let blocked = signal::is_blocked(SIGALRM).or_fail("rt_sigprocmask")?;

@@ -15,7 +15,7 @@ use harness::slots::Slots;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
-use harness::{args, ensure, in_time, note, program, registration};
+use harness::{args, ensure, group, in_time, note, program, registration, tests};
 use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
 use rseq_rt::process::ExitCode;
 
@@ -37,34 +37,39 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(2);
-    suite.group("by cpu_id", 4, &mut |suite| by::<ByCpu>(suite, token, time));
-    suite.group("by mm_cid", 4, &mut |suite| by::<ByMmCid>(suite, token, time));
-    suite.finish()
+    tests! {
+        suite => by::<ByCpu>(suite, "by cpu_id", token, time),
+        suite => by::<ByMmCid>(suite, "by mm_cid", token, time),
+    }
 }
 
-fn by<C: Choice>(suite: &mut Suite, token: Here, time: u64) {
-    suite.test("a handler's sections", &mut || run::<C>(token, time, [Some(Action::Handler(handle::<C>)), None]));
-    suite.test("handlers that interrupt handlers", &mut || {
-        run::<C>(token, time, [Some(Action::Handler(handle_slowly::<C>)), Some(Action::Handler(handle_slowly::<C>))])?;
-        in_time!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted another");
-        Ok(())
+fn by<C: Choice>(suite: &mut Suite, name: &str, token: Here, time: u64) {
+    let (plain, slow) = (Action::Handler(handle::<C>), Action::Handler(handle_slowly::<C>));
+    group!(suite, name, {
+        "a handler's sections" => run::<C>(token, time, [Some(plain), None]),
+        "handlers that interrupt handlers" => {
+            run::<C>(token, time, [Some(slow), Some(slow)])?;
+            in_time!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted another");
+            Ok(())
+        },
+        "a handler that interrupts itself" => {
+            run::<C>(token, time, [Some(Action::Nested(handle_slowly::<C>)), None])?;
+            in_time!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted itself");
+            Ok(())
+        },
+        "a handler on an alternate stack" => on_alternate_stack::<C>(token, time),
     });
-    suite.test("a handler that interrupts itself", &mut || {
-        run::<C>(token, time, [Some(Action::Nested(handle_slowly::<C>)), None])?;
-        in_time!(DEEPEST.load(Relaxed) >= 2, "no handler interrupted itself");
-        Ok(())
-    });
-    suite.test("a handler on an alternate stack", &mut || {
-        let stack = Mapping::private(STACK).or_fail("memory for a stack")?;
-        // SAFETY: forgotten below, so mapped until the process ends.
-        unsafe { signal::set_alternate_stack(stack.address(), stack.len()) }.or_fail("sigaltstack")?;
-        STACK_START.store(stack.address(), Relaxed);
-        core::mem::forget(stack);
-        run::<C>(token, time, [Some(Action::OnAlternateStack(handle::<C>)), None])?;
-        ensure!(ON_STACK.load(Relaxed) == HANDLED.load(Relaxed), "a handler ran on another stack");
-        Ok(())
-    });
+}
+
+fn on_alternate_stack<C: Choice>(token: Here, time: u64) -> Verdict {
+    let stack = Mapping::private(STACK).or_fail("memory for a stack")?;
+    // SAFETY: forgotten below, so mapped until the process ends.
+    unsafe { signal::set_alternate_stack(stack.address(), stack.len()) }.or_fail("sigaltstack")?;
+    STACK_START.store(stack.address(), Relaxed);
+    core::mem::forget(stack);
+    run::<C>(token, time, [Some(Action::OnAlternateStack(handle::<C>)), None])?;
+    ensure!(ON_STACK.load(Relaxed) == HANDLED.load(Relaxed), "a handler ran on another stack");
+    Ok(())
 }
 
 /// The slots that the main program and the handlers add to.

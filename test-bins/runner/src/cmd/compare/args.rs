@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// What to compare with, and for how long.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct CompareArgs {
     /// A param_test by CPU number that takes the kernel's options, such as param_test_benchmark; several times for several
     #[arg(long, value_name = "[NAME=]PROGRAM", required = true)]
@@ -34,6 +34,10 @@ pub struct CompareArgs {
     /// Our param_test, instead of building it
     #[arg(long, value_name = "PROGRAM")]
     pub ours: Option<PathBuf>,
+
+    /// Ours by concurrency ID where that is a program of its own, as in C
+    #[arg(long, value_name = "PROGRAM", requires = "ours")]
+    pub ours_mm_cid: Option<PathBuf>,
 
     /// Print one JSON document on stdout
     #[arg(long)]

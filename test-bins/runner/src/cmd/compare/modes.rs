@@ -30,9 +30,13 @@ pub struct Mode {
 
 /// All modes that there are peers for.
 pub fn all(args: &CompareArgs, ours: &PathBuf) -> Vec<Mode> {
-    let indexes = [("cpu_id", &args.peer, None), ("mm_cid", &args.peer_mm_cid, Some("--mm-cid"))];
+    let by_mm_cid = match &args.ours_mm_cid {
+        Some(program) => (program, None),
+        None => (ours, Some("--mm-cid")),
+    };
+    let indexes = [("cpu_id", &args.peer, (ours, None)), ("mm_cid", &args.peer_mm_cid, by_mm_cid)];
     let mut modes = Vec::new();
-    for (index, peers, option) in indexes.into_iter().filter(|(_, peers, _)| !peers.is_empty()) {
+    for (index, peers, (ours, option)) in indexes.into_iter().filter(|(_, peers, _)| !peers.is_empty()) {
         for (test, options) in TESTS {
             let threads = args.threads.to_string();
             let options = options.iter().copied().chain(["-t", &threads]).map(str::to_owned);

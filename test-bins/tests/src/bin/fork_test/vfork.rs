@@ -19,7 +19,7 @@ use rseq_core::{Mode, OwnArea, Owner, RegisterError, Registration, abi, arch};
 fn in_vfork(body: extern "C" fn() -> u8) -> Result<Ending, Unmet> {
     // SAFETY: each body of this file returns, and changes registrations only, in a forked child that ends afterwards.
     let pid = unsafe { vfork(body) }.ok_or_else(|| skip!("vfork needs an optimised build"))?;
-    process::wait_thread(pid.or_fail("clone3(CLONE_VM | CLONE_VFORK)")?).or_fail("wait")
+    process::wait_thread(pid.or_fail("clone(CLONE_VM | CLONE_VFORK)")?).or_fail("wait")
 }
 
 extern "C" fn believes_but_is_not() -> u8 {

@@ -11,7 +11,7 @@ mod work;
 use harness::index::{ByCpu, ByMmCid};
 use harness::ktap::Suite;
 use harness::options::Options;
-use harness::{program, registration};
+use harness::{program, registration, tests};
 use rseq_rt::process::ExitCode;
 
 use crate::switch::Unplugging;
@@ -46,16 +46,15 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(9);
-    suite.test("the kernel's lists of CPUs agree", &mut affinity::lists);
-    suite.test("cpu_id stays in sets with gaps", &mut || affinity::followed(token));
-    suite.test("one CPU for all threads", &mut || affinity::one_cpu(&options));
-    suite.test("sets with gaps, under load", &mut || affinity::sparse(&options));
-    suite.test("an offline CPU: lists, affinity, fences, cpu_id", &mut || hotplug::states(token, unplugging));
-    suite.test("offline and online under load, by cpu_id", &mut || hotplug::under_load::<ByCpu>(&options, unplugging));
-    suite
-        .test("offline and online under load, by mm_cid", &mut || hotplug::under_load::<ByMmCid>(&options, unplugging));
-    suite.test("threads that may use the offline CPU only", &mut || hotplug::stranded(&options, unplugging));
-    suite.test("per-CPU types while a CPU comes and goes", &mut || types::come_and_go(unplugging));
-    suite.finish()
+    tests! {
+        "the kernel's lists of CPUs agree" => affinity::lists(),
+        "cpu_id stays in sets with gaps" => affinity::followed(token),
+        "one CPU for all threads" => affinity::one_cpu(&options),
+        "sets with gaps, under load" => affinity::sparse(&options),
+        "an offline CPU: lists, affinity, fences, cpu_id" => hotplug::states(token, unplugging),
+        "offline and online under load, by cpu_id" => hotplug::under_load::<ByCpu>(&options, unplugging),
+        "offline and online under load, by mm_cid" => hotplug::under_load::<ByMmCid>(&options, unplugging),
+        "threads that may use the offline CPU only" => hotplug::stranded(&options, unplugging),
+        "per-CPU types while a CPU comes and goes" => types::come_and_go(unplugging),
+    }
 }

@@ -5,10 +5,10 @@ use harness::sys::file::{self, File};
 use harness::sys::process::{self, Child};
 use harness::sys::time::{self, Deadline, MILLISECOND, SECOND};
 use linux_raw_sys::general as raw;
+use protocol::list::{Run, pointers};
 use rseq_core::sys::Errno;
 use rseq_rt::eprintln;
 
-use crate::list::Run;
 use crate::relay::Relay;
 
 /// `F_SETFL` of fcntl.h.
@@ -61,10 +61,13 @@ fn start(run: &Run<'_>, reader: &File, writer: &File) -> u8 {
     }
     close(reader);
     close(writer);
-    let environment = [c"PATH=/bin".as_ptr().cast(), c"HOME=/".as_ptr().cast(), core::ptr::null()];
-    let pointers = run.pointers();
-    let arguments = pointers.get(..run.pointer_count()).unwrap_or(&[]);
-    let errno = process::execute(run.path(), arguments, &environment);
+    let (environment, variables) = pointers([c"PATH=/bin", c"HOME=/"].into_iter().chain(run.assignments()));
+    let (arguments, count) = pointers(run.command());
+    let errno = process::execute(
+        run.path(),
+        arguments.get(..count).unwrap_or(&[]),
+        environment.get(..variables).unwrap_or(&[]),
+    );
     eprintln!("cannot start {}: {errno}", run.path().to_str().unwrap_or("?"));
     NOT_STARTED
 }

@@ -6,10 +6,10 @@ use harness::sys::call;
 use harness::sys::file::File;
 use harness::sys::time::{self, SECOND};
 use linux_raw_sys::general as raw;
+use protocol::list::{Fields, MODULES};
+use protocol::mark::Mark;
 use rseq_core::sys::Errno;
 use rseq_rt::println;
-
-use crate::list::Fields;
 
 /// `SYSLOG_ACTION_CONSOLE_LEVEL` of the kernel's include/linux/syslog.h.
 const CONSOLE_LEVEL: usize = 8;
@@ -60,7 +60,7 @@ fn mount(kind: &CStr, place: &CStr) {
 /// Loads the modules that `/modules` names, in its order.
 pub fn load_modules() {
     let mut room = [0; 4096];
-    let Ok(names) = File::open(c"/modules").and_then(|file| file.read(&mut room)) else { return };
+    let Ok(names) = File::open(MODULES).and_then(|file| file.read(&mut room)) else { return };
     for name in Fields(names) {
         if let Err(errno) = load(name) {
             note(format_args!("module {}: {errno}", text(name)));
@@ -86,7 +86,7 @@ pub fn switch_checks(on: bool) -> bool {
 
 /// Tells the runner that all is done, and ends the machine. Some boards cannot; the runner ends those.
 pub fn power_off() -> ! {
-    println!("# guest: done");
+    println!("{}", Mark::<&str>::Done);
     // SAFETY: waiting for a terminal's output takes numbers only.
     let _ = unsafe { call(raw::__NR_ioctl, [1, DRAIN, 1]) };
     // SAFETY: the call takes no argument.
@@ -101,7 +101,7 @@ pub fn power_off() -> ! {
 
 /// Tells the runner something about this guest.
 pub fn note(what: core::fmt::Arguments<'_>) {
-    println!("# guest: note {what}");
+    println!("{}", Mark::Note(what));
 }
 
 fn text(string: &CStr) -> &str {

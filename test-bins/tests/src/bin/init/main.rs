@@ -1,29 +1,26 @@
 //! The first process of a guest: mounts, loads modules, runs a list of programs, powers off.
 //!
-//! `/suite` is the list, `/modules` the modules; both are fields that end with a NUL byte, written by the runner (its
-//! `payload` module states the format). Results are KTAP on the console; lines that start with `# guest: ` are for the
-//! runner: `note TEXT`, `code N` (a user's program ended) and `done`.
+//! The runner writes the list and the names of modules; results are KTAP on the console, between marks for the runner. The
+//! package `protocol` states all of these.
 #![no_std]
 #![no_main]
 
 mod child;
-mod list;
 mod machine;
 mod relay;
 mod report;
 
 use harness::args::USAGE;
+use harness::sys::file::File;
 use harness::sys::process;
+use protocol::list::{CAPACITY, LIST, List};
+use protocol::name::Pass;
 use rseq_rt::eprintln;
 use rseq_rt::process::ExitCode;
 
-use list::List;
 use report::Report;
 
 rseq_rt::entry!(main);
-
-/// Bytes of the list and of the module names.
-const ROOM: usize = 64 * 1024;
 
 fn main() -> ExitCode {
     if process::id() != 1 {
@@ -38,10 +35,12 @@ fn main() -> ExitCode {
 }
 
 fn run_list() {
-    let mut room = [0; ROOM];
-    match List::read(&mut room) {
-        Ok(list) => run_passes(&list),
-        Err(problem) => report::bail_out(format_args!("/suite: {problem}")),
+    let mut bytes = [0; CAPACITY];
+    let read = File::open(LIST).and_then(|file| file.read(&mut bytes));
+    match read.map(List::parse) {
+        Ok(Ok(list)) => run_passes(&list),
+        Ok(Err(problem)) => report::bail_out(format_args!("/suite: {problem}")),
+        Err(errno) => report::bail_out(format_args!("/suite: {errno}")),
     }
 }
 
@@ -51,12 +50,12 @@ fn run_passes(list: &List<'_>) {
     let again = || list.runs().filter(|run| twice && !run.once);
     let mut report = Report::new((list.runs().count() + again().count()) as u32);
     let mut run = |program, checks, pass| {
-        // Each time, for a test that was killed may have left them as they were then. Without it, a result is missing.
+        // Set before every program: a killed test may have left them changed. If that fails, a result is missing.
         if !twice || machine::switch_checks(checks) {
             report.run(&program, pass);
         }
     };
-    list.runs().for_each(|program| run(program, false, ""));
-    again().for_each(|program| run(program, true, " (rseq debug on)"));
+    list.runs().for_each(|program| run(program, false, Pass::First));
+    again().for_each(|program| run(program, true, Pass::Checked));
     report.finish();
 }

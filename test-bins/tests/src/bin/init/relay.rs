@@ -2,13 +2,12 @@
 
 use harness::sys::file::write_all;
 use harness::text::Text;
+use protocol::ktap::{self, Line};
+use protocol::list::Kind;
 use rseq_rt::io::STDOUT;
-
-use crate::list::Kind;
 
 /// Longer lines are cut into several.
 const LINE: usize = 1024;
-const SKIP: &str = "1..0 # SKIP ";
 
 /// Collects bytes and writes lines.
 pub struct Relay {
@@ -22,11 +21,7 @@ pub struct Relay {
 impl Relay {
     /// Lines get a prefix by their program's kind: nested KTAP, a comment, or a user's text.
     pub fn new(kind: Kind) -> Self {
-        let prefix: &[u8] = match kind {
-            Kind::Test => b"  ",
-            Kind::Report => b"  # ",
-            Kind::Program => b"  | ",
-        };
+        let prefix = kind.prefix().as_bytes();
         let mut line = [0; LINE];
         line.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
         Self { line, start: prefix.len(), used: prefix.len(), skipped: None }
@@ -71,8 +66,8 @@ impl Relay {
 
     fn notice_skip(&mut self) {
         let line = self.line.get(self.start..self.used).and_then(|line| core::str::from_utf8(line).ok());
-        if let Some(reason) = line.and_then(|line| line.strip_prefix(SKIP)) {
-            self.skipped = Some(Text::of(format_args!("{}", reason.trim_end())));
+        if let Some((0, Line::Plan { skip: Some(reason), .. })) = line.map(ktap::read) {
+            self.skipped = Some(Text::of(format_args!("{reason}")));
         }
     }
 }

@@ -2,104 +2,98 @@
 
 use core::fmt;
 
-use harness::ktap::{FAIL, PASS, SKIP, XFAIL, XPASS};
 use harness::text::Text;
+use protocol::ktap::{BAIL_OUT, Directive, Plan, TestLine, VERSION};
+use protocol::list::{Kind, Run};
+use protocol::mark::Mark;
+use protocol::name::{Pass, ResultName};
+use protocol::outcome::{Counts, Outcome};
 use rseq_rt::println;
 
 use crate::child::{self, End, Ended};
-use crate::list::{Kind, Run};
 use crate::relay::Relay;
 
 /// Results so far.
 pub struct Report {
     plan: u32,
-    number: u32,
-    bad: u32,
+    counts: Counts,
 }
 
 /// Says that there is nothing to report, and why.
 pub fn bail_out(why: fmt::Arguments<'_>) {
-    println!("KTAP version 1");
-    println!("Bail out! {why}");
+    println!("{VERSION}");
+    println!("{BAIL_OUT} {why}");
 }
+
+/// A program's outcome, its directive where it is not the outcome's own, and the reason.
+type Judged = (Outcome, Option<Directive>, Text<240>);
 
 impl Report {
     /// Prints the version line and the plan.
     pub fn new(plan: u32) -> Self {
-        println!("KTAP version 1");
-        println!("1..{plan}");
-        Self { plan, number: 0, bad: 0 }
+        println!("{VERSION}");
+        println!("{}", Plan(plan.into()));
+        Self { plan, counts: Counts::default() }
     }
 
     /// Runs a program and prints its result.
-    pub fn run(&mut self, run: &Run<'_>, pass: &str) {
+    pub fn run(&mut self, run: &Run<'_>, pass: Pass) {
         let mut relay = Relay::new(run.kind);
-        let name = name(run, pass);
-        match child::run(run, &mut relay) {
-            Ok(ended) => self.ended(run, &name, &ended, relay.skipped.as_ref()),
+        let (outcome, directive, reason) = match child::run(run, &mut relay) {
+            Ok(ended) => judge(run, &ended, relay.skipped),
             Err(errno) => {
                 println!("# cannot start a process: {errno}");
-                self.result(false, &name, format_args!(""));
+                (Outcome::Fail, None, Text::new())
             }
-        }
+        };
+        let words = run.words().map(|word| word.to_str().unwrap_or("?"));
+        let name = Text::<160>::of(format_args!("{}", ResultName { kind: run.kind, words, pass }));
+        self.counts.add(outcome);
+        println!("{}", TestLine { number: self.counts.total(), name, outcome, directive, reason });
     }
 
     /// Prints the end, and comments on what went wrong.
     pub fn finish(&self) {
-        if self.bad > 0 || self.number != self.plan {
-            println!("# {} of {} programs failed", self.bad + self.plan - self.number, self.plan);
+        let plan = u64::from(self.plan);
+        let bad = self.counts.failed + self.counts.xpassed + plan - self.counts.total();
+        if bad > 0 {
+            println!("# {bad} of {plan} programs failed");
         }
-    }
-
-    fn ended(&mut self, run: &Run<'_>, name: &Text<160>, ended: &Ended, skipped: Option<&Text<240>>) {
-        if run.kind == Kind::Program {
-            println!("# guest: code {}", shell_code(ended.end));
-        }
-        let why = skipped.map_or("all that it tests", Text::as_str);
-        match (run.kind, ended.end) {
-            (_, End::TimedOut) => {
-                self.result(false, name, format_args!(" # TIMEOUT still running after {} s: killed", run.seconds));
-            }
-            (_, End::Signal(signal)) => self.result(false, name, format_args!(" # ERROR killed by signal {signal}")),
-            (_, End::Code(code)) if ended.left_processes => {
-                self.result(false, name, format_args!(" # ERROR exit code {code}, but left processes behind"));
-            }
-            (_, End::Code(PASS)) => self.result(true, name, format_args!("")),
-            (Kind::Test | Kind::Report, End::Code(SKIP)) => self.result(true, name, format_args!(" # SKIP {why}")),
-            (Kind::Test, End::Code(XFAIL)) => self.result(true, name, format_args!(" # XFAIL see above")),
-            (Kind::Test, End::Code(XPASS)) => self.result(false, name, format_args!(" # XPASS see above")),
-            (Kind::Test, End::Code(FAIL)) => self.result(false, name, format_args!("")),
-            (_, End::Code(code)) => self.result(false, name, format_args!(" # ERROR exit code {code}")),
-        }
-    }
-
-    fn result(&mut self, good: bool, name: &Text<160>, directive: fmt::Arguments<'_>) {
-        self.number += 1;
-        self.bad += u32::from(!good);
-        println!("{} {} {}{directive}", if good { "ok" } else { "not ok" }, self.number, name.as_str());
     }
 }
 
-/// The program's name with its arguments; of a user's program only the name, for its arguments may be anything.
-fn name(run: &Run<'_>, pass: &str) -> Text<160> {
-    let mut name = Text::new();
-    for (number, word) in run.words().enumerate() {
-        let word = word.to_str().unwrap_or("?");
-        match number {
-            0 => name.push(format_args!("{}", word.rsplit('/').next().unwrap_or(word))),
-            _ if run.kind == Kind::Program => {}
-            _ => name.push(format_args!(" {word}")),
-        }
+fn judge(run: &Run<'_>, ended: &Ended, skipped: Option<Text<240>>) -> Judged {
+    if run.kind == Kind::Program {
+        println!("{}", Mark::<&str>::Code(shell_code(ended.end)));
     }
-    name.push(format_args!("{pass}"));
-    name
+    let error = |why: fmt::Arguments<'_>| (Outcome::Fail, Some(Directive::Error), Text::of(why));
+    let code = match ended.end {
+        End::TimedOut => {
+            let why = Text::of(format_args!("still running after {} s: killed", run.seconds));
+            return (Outcome::Fail, Some(Directive::Timeout), why);
+        }
+        End::Signal(signal) => return error(format_args!("killed by signal {signal}")),
+        End::Code(code) if ended.left_processes => {
+            return error(format_args!("exit code {code}, but left processes behind"));
+        }
+        End::Code(code) => code,
+    };
+    match (run.kind, Outcome::of_code(code)) {
+        (_, Some(Outcome::Pass)) => (Outcome::Pass, None, Text::new()),
+        (Kind::Test | Kind::Report, Some(Outcome::Skip)) => {
+            (Outcome::Skip, None, skipped.unwrap_or_else(|| Text::of(format_args!("all that it tests"))))
+        }
+        (Kind::Test, Some(Outcome::Fail)) => (Outcome::Fail, None, Text::new()),
+        (Kind::Test, Some(outcome)) => (outcome, None, Text::of(format_args!("see above"))),
+        _ => error(format_args!("exit code {code}")),
+    }
 }
 
 /// The code that a shell would show.
-fn shell_code(end: End) -> u32 {
+fn shell_code(end: End) -> i32 {
     match end {
         End::Code(code) => code.into(),
-        End::Signal(signal) => 128 + signal,
+        End::Signal(signal) => 128 + signal as i32,
         End::TimedOut => 124,
     }
 }

@@ -14,7 +14,7 @@ use harness::load::{Load, Worker};
 use harness::options::Options;
 use harness::percpu_ops::{Counts, Tally, under_load};
 use harness::sys::{cpu, time};
-use harness::{ensure, load_usage, note, program, registration};
+use harness::{ensure, load_usage, note, program, registration, tests};
 use rseq_core::ops::librseq::Error;
 use rseq_core::percpu::PossibleCpus;
 use rseq_rt::process::ExitCode;
@@ -32,14 +32,14 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(6);
-    suite.test("IDs stay below the number of possible CPUs", &mut || small(&options));
-    suite.test("no two threads are inside one slot", &mut || exclusive(&options));
-    suite.test("threads come and go across the number of CPUs", &mut || storm::test(&options, With::Threads));
-    suite.test("so do threads that fork", &mut || storm::test(&options, With::Forks));
-    suite.test("so do threads that vfork", &mut || storm::test(&options, With::Vforks));
-    suite.test("after the threads are gone", &mut || alone(token));
-    suite.finish()
+    tests! {
+        "IDs stay below the number of possible CPUs" => small(&options),
+        "no two threads are inside one slot" => exclusive(&options),
+        "threads come and go across the number of CPUs" => storm::test(&options, With::Threads),
+        "so do threads that fork" => storm::test(&options, With::Forks),
+        "so do threads that vfork" => storm::test(&options, With::Vforks),
+        "after the threads are gone" => alone(token),
+    }
 }
 
 static HIGHEST: AtomicUsize = AtomicUsize::new(0);

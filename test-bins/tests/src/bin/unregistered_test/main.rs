@@ -14,7 +14,7 @@ use harness::slots::{self, STRIDE};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{ensure, fail, mode, note, program, registration};
+use harness::{ensure, fail, mode, note, program, registration, tests};
 use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
@@ -38,22 +38,18 @@ fn body() -> u8 {
     if let Err(unmet) = mode::by_hand().and_then(|()| registers()) {
         return Suite::cannot_start(unmet);
     }
-    let mut suite = Suite::new(9);
     note!("registering by hand: {:?}", mode::asked());
-    suite.test("a thread without a registration has no token", &mut no_token);
-    suite.test("nor has a new thread", &mut || in_new_thread(no_token));
-    suite.test("its area holds no CPU and no concurrency ID", &mut area_is_empty);
-    suite.test("nothing can be adopted", &mut nothing_to_adopt);
-    suite.test("by cpu_id, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByCpu>));
-    suite.test("by mm_cid, stale proofs are turned away", &mut || guarded(&mut turned_away::<ByMmCid>));
-    suite.test("after a release nothing is left in the area", &mut || guarded(&mut released_is_empty));
-    suite.test("a thread registers, works and releases by itself", &mut || in_new_thread(by_itself));
-    suite.group("a refusal changes nothing", 8, &mut |suite| {
-        for (name, check) in REFUSALS {
-            suite.test(name, &mut || guarded(&mut || check()));
-        }
-    });
-    suite.finish()
+    tests! {
+        "a thread without a registration has no token" => no_token(),
+        "nor has a new thread" => in_new_thread(no_token),
+        "its area holds no CPU and no concurrency ID" => area_is_empty(),
+        "nothing can be adopted" => nothing_to_adopt(),
+        "by cpu_id, stale proofs are turned away" => guarded(&mut turned_away::<ByCpu>),
+        "by mm_cid, stale proofs are turned away" => guarded(&mut turned_away::<ByMmCid>),
+        "after a release nothing is left in the area" => guarded(&mut released_is_empty),
+        "a thread registers, works and releases by itself" => in_new_thread(by_itself),
+        suite => suite.group("a refusal changes nothing", REFUSALS.len() as u32, &mut each_refusal),
+    }
 }
 
 type NamedCheck = (&'static str, fn() -> Verdict);
@@ -205,4 +201,10 @@ fn by_itself() -> Verdict {
     ensure!(slots.sum() == 1000, "1000 added but {} found", slots.sum());
     registration.release().map_err(|error| fail!("releasing: {error}"))?;
     area_is_empty()
+}
+
+fn each_refusal(suite: &mut Suite) {
+    for (name, check) in REFUSALS {
+        suite.test(name, &mut || guarded(&mut || check()));
+    }
 }

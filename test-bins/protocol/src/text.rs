@@ -90,3 +90,26 @@ impl<const N: usize> fmt::Debug for Text<N> {
         fmt::Debug::fmt(self.as_str(), f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_cut_between_characters_and_marked() {
+        let mut text = Text::<8>::of(format_args!("{}{}", "abc", 4));
+        assert_eq!((text.as_str(), text.is_cut()), ("abc4", false));
+        text.push(format_args!("5é6"));
+        assert_eq!((text.as_str(), text.is_cut()), ("abc45é~", true));
+        assert_eq!(Text::<7>::of(format_args!("abc45é6")).as_str(), "abc45~");
+        text.push(format_args!("more"));
+        assert_eq!(text.as_str(), "abc45é~");
+    }
+
+    #[test]
+    fn one_byte_is_kept_for_the_mark() {
+        assert_eq!(Text::<4>::of(format_args!("abc")).as_str(), "abc");
+        assert_eq!(Text::<4>::of(format_args!("abcd")).as_str(), "abc~");
+        assert_eq!(Text::<1>::of(format_args!("é")).as_str(), "~");
+    }
+}

@@ -1,0 +1,57 @@
+//! What operations take, in instructions: no more than with librseq's headers, or the kernel's, which have the same numbers.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Instructions on the way to the commit and back to the caller, on x86-64 by GCC 12 with -O2, with librseq's headers and with
+/// those of Linux 7.2's selftests.
+const THEIRS: [(&str, usize); 9] = [
+    ("load_cbne_store", 10),
+    ("lock", 12),
+    ("load_add_store", 8),
+    ("increment", 8),
+    ("load_cbeq_store_add_load_store", 16),
+    ("load_add_load_load_add_store", 15),
+    ("load_cbne_load_cbne_store", 12),
+    ("load_cbne_store_store", 11),
+    ("load_cbne_store_store_release", 11),
+];
+
+/// The instructions of a function from its start to its first return: the ways out of sections stand elsewhere.
+fn instructions(disassembly: &str, function: &str) -> usize {
+    let head = format!("<{function}>:");
+    let mut body = disassembly.lines().skip_while(|line| !line.ends_with(&head)).skip(1);
+    let mut count = 0;
+    for line in body.by_ref().take_while(|line| !line.is_empty()) {
+        let instruction = line.split_once('\t').map_or("", |(_, text)| text.trim());
+        count += 1;
+        if instruction.starts_with("ret") {
+            return count;
+        }
+    }
+    panic!("{function} does not return: {disassembly}")
+}
+
+#[test]
+fn no_operation_takes_more_instructions_than_in_librseq_and_in_the_kernel() {
+    let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !cfg!(target_arch = "x86_64") || !is_there("cc") || !is_there("objdump") {
+        println!("skipped: needs cc and objdump on x86-64");
+        return;
+    }
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counted.o");
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-Wall", "-Wextra", "-Werror", "-fno-pie", "-fcf-protection=none", "-c"]);
+    cc.arg("-I").arg(package.join("../include")).arg(package.join("tests/programs/counted.c"));
+    let output = cc.arg("-o").arg(&object).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("objdump").args(["-d", "--no-show-raw-insn", "-j.text"]).arg(&object).output().unwrap();
+    let disassembly = String::from_utf8(output.stdout).unwrap();
+    for (name, theirs) in THEIRS {
+        for index in ["cpu_id", "mm_cid"] {
+            let ours = instructions(&disassembly, &format!("{name}_{index}"));
+            assert!(ours <= theirs, "{name} by {index}: {ours} instructions, theirs {theirs}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Hosts that refuse or hide what the tests rest on: containers, sandboxes, limits, tracers.
+
+use linux_raw_sys::general as raw;
+use linux_raw_sys::prctl::PR_GET_DUMPABLE;
+use linux_raw_sys::ptrace::PTRACE_CONT;
+use rseq_core::sys::Errno;
+
+use crate::ktap::Unmet;
+use crate::load;
+use crate::sys::file::File;
+use crate::sys::process::{Child, Ending};
+use crate::sys::signal::{self, Action};
+use crate::sys::time::{SECOND, Ticker};
+use crate::sys::{cpu, harmless, process};
+use crate::text::Text;
+
+/// Names a call, and the error that it gives here.
+pub type Hindrance = Text<64>;
+
+/// A harmless use of a call.
+type Trial = fn() -> Result<(), Errno>;
+
+/// What is tried: a name, and a harmless use. Nothing that this project makes: that may be what has failed.
+const TRIALS: [(&str, Trial); 9] = [
+    ("sched_getaffinity", || cpu::affinity(0).map(drop)),
+    ("sched_setaffinity", || cpu::affinity(0).and_then(|allowed| cpu::set_affinity(0, &allowed))),
+    ("fork", fork),
+    ("timer_create", timer),
+    ("getcpu", || rseq_core::sys::getcpu().map(drop)),
+    ("prctl", || harmless(raw::__NR_prctl, [PR_GET_DUMPABLE as usize]).map(drop)),
+    ("sigaltstack", || harmless(raw::__NR_sigaltstack, [0, 0]).map(drop)),
+    ("ptrace", ptrace),
+    ("tgkill", || signal::send(process::id(), process::thread_id(), 0)),
+];
+
+/// Why a failure says nothing about rseq: a call that the host refuses, by a filter or a limit; a tracer, which stops
+/// threads where no section is; CPUs that are hidden. `None` for what is no failure, and on a host that refuses nothing.
+pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
+    if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
+        return None;
+    }
+    let refused = TRIALS.iter().find_map(|(name, trial)| match trial() {
+        Ok(()) => None,
+        Err(errno) => Some(Text::of(format_args!("{name} is refused here ({errno})"))),
+    });
+    refused.or_else(tracer).or_else(emulator).or_else(faked_cpus)
+}
+
+fn fork() -> Result<(), Errno> {
+    match Child::fork(&mut || 0)?.wait_for(10 * SECOND)? {
+        Ending::Exited(0) => Ok(()),
+        _ => Err(Errno::ECHILD),
+    }
+}
+
+/// Asks for a thread that this one does not trace.
+fn ptrace() -> Result<(), Errno> {
+    match harmless(raw::__NR_ptrace, [PTRACE_CONT as usize, process::id() as usize, 0, 0]) {
+        Err(Errno::ESRCH) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn timer() -> Result<(), Errno> {
+    signal::set(raw::SIGURG, Action::Handler(load::count_signal))?;
+    Ticker::start(raw::SIGURG, 3600 * SECOND).map(drop)
+}
+
+/// The process that traces this one, by procfs.
+fn tracer() -> Option<Hindrance> {
+    let file = File::open(c"/proc/self/status").ok()?;
+    let mut text = [0; 1024];
+    let text = core::str::from_utf8(file.read(&mut text).ok()?).ok()?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim();
+    (pid != "0").then(|| Text::of(format_args!("traced by process {pid}")))
+}
+
+/// A list of possible CPUs without one that this thread may use, such as lxcfs shows in a container.
+fn faked_cpus() -> Option<Hindrance> {
+    let possible = cpu::listed(c"/sys/devices/system/cpu/possible").ok()?;
+    let left_out = cpu::affinity(0).ok()?.iter().find(|cpu| !possible.contains(*cpu))?;
+    Some(Text::of(format_args!("CPU {left_out} is not among the possible ones")))
+}
+
+/// valgrind, by what it leaves in the environment.
+fn emulator() -> Option<Hindrance> {
+    let preloaded = rseq_rt::env::var("LD_PRELOAD")?;
+    preloaded.contains("vgpreload").then(|| Text::of(format_args!("emulated by valgrind")))
+}

@@ -1,0 +1,57 @@
+//! Tests as a table, from which plan, `--list` and `--only` follow.
+
+/// Runs a table of tests and returns the exit code of the whole.
+///
+/// A row is `"name" => verdict`, or `group "name" { rows }`, or `suite => expression` for a function that reports one result to the
+/// suite that it gets. Verdicts are evaluated when their turn comes.
+///
+/// ```ignore
+/// tests! {
+///     "the area is registered" => registered(token),
+///     group "under load" {
+///         "by cpu_id" => load::<ByCpu>(token),
+///         "by mm_cid" => load::<ByMmCid>(token),
+///     },
+///     suite => slow_tests(suite, "on every CPU"),
+/// }
+/// ```
+#[macro_export]
+macro_rules! tests {
+    (@count) => { 0u32 };
+    (@count group $name:literal { $($inner:tt)* } $(, $($rest:tt)*)?) => { 1u32 + $crate::tests!(@count $($($rest)*)?) };
+    (@count $name:literal => $test:expr $(, $($rest:tt)*)?) => { 1u32 + $crate::tests!(@count $($($rest)*)?) };
+    (@count $suite:ident => $run:expr $(, $($rest:tt)*)?) => { 1u32 + $crate::tests!(@count $($($rest)*)?) };
+
+    (@run $to:ident;) => {};
+    (@run $to:ident; group $name:literal { $($inner:tt)* } $(, $($rest:tt)*)?) => {
+        $crate::group!($to, $name, { $($inner)* });
+        $crate::tests!(@run $to; $($($rest)*)?)
+    };
+    (@run $to:ident; $name:literal => $test:expr $(, $($rest:tt)*)?) => {
+        $to.test($name, &mut || $test);
+        $crate::tests!(@run $to; $($($rest)*)?)
+    };
+    (@run $to:ident; $suite:ident => $run:expr $(, $($rest:tt)*)?) => {
+        {
+            let $suite = $to.by_ref();
+            $run;
+        }
+        $crate::tests!(@run $to; $($($rest)*)?)
+    };
+
+    ($($table:tt)*) => {{
+        let mut suite = $crate::ktap::Suite::new($crate::tests!(@count $($table)*));
+        $crate::tests!(@run suite; $($table)*);
+        suite.finish()
+    }};
+}
+
+/// Runs a table as a group of a suite: the worst of its results is the group's.
+#[macro_export]
+macro_rules! group {
+    ($to:expr, $name:expr, { $($table:tt)* }) => {
+        $to.group($name, $crate::tests!(@count $($table)*), &mut |inner: &mut $crate::ktap::Suite| {
+            $crate::tests!(@run inner; $($table)*);
+        })
+    };
+}

@@ -1,0 +1,159 @@
+//! The kernel's programs for other architectures: static, checked, and booted in the cells of the matrix.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use protocol::list;
+
+use super::compile::{self, Compiler, Sources};
+use super::programs::{KVM, Program};
+use super::suites::{GIVES_UP, MODES, SuitesArgs};
+use super::{at, library};
+use crate::build::sections::{self, Counts};
+use crate::build::{Binaries, Linking, Programs, toolchain};
+use crate::cmd::{self, BootArgs};
+use crate::guest::payload::Run;
+use crate::kernels::machine::Target;
+use crate::suite::GUEST_INIT;
+use crate::workspace;
+
+/// Loops of each of param_test's tests: emulation is 10 to 50 times slower.
+const LOOPS: u32 = 100;
+
+/// Threads of each of param_test's tests.
+const THREADS: &str = "4";
+
+/// Builds for the cells' architectures, and boots or checks what came of it.
+pub fn run(args: &SuitesArgs) -> ExitCode {
+    match Built::new(args) {
+        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), &built),
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn boot_args(args: &SuitesArgs) -> BootArgs {
+    BootArgs {
+        choice: args.guests.choice.clone(),
+        all: args.guests.all,
+        check: args.guests.check,
+        jobs: args.guests.jobs,
+        retries: args.guests.retries,
+        ..BootArgs::default()
+    }
+}
+
+/// The programs, from a tree.
+struct Built {
+    root: PathBuf,
+    scratch: PathBuf,
+    tree: PathBuf,
+    programs: Vec<&'static Program>,
+}
+
+impl Built {
+    fn new(args: &SuitesArgs) -> Result<Self, String> {
+        let root = workspace::root()?;
+        let scratch = workspace::target_dir(&root)?.join("suites");
+        let tree = args.tree(&scratch)?;
+        let sources = Sources { root: &root, tree: &tree };
+        let programs = args.wanted().filter(|program| program.name != KVM && sources.has(program)).collect();
+        Ok(Self { root, scratch, tree, programs })
+    }
+
+    /// Each program with all of its arguments, with and without glibc's registration.
+    fn runs(&self, args: &SuitesArgs) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for (mode, tunable) in MODES {
+            for program in &self.programs {
+                if tunable == MODES[0].1 && !program.with_libc {
+                    eprintln!("skipped where {mode}: {}: {GIVES_UP}", program.name);
+                    continue;
+                }
+                runs.extend(program.arguments.iter().map(|arguments| guest_run(program, arguments, tunable, args)));
+            }
+        }
+        runs
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.programs.iter().map(|program| program.name).collect()
+    }
+}
+
+fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &SuitesArgs) -> Run {
+    let mut words = vec![format!("GLIBC_TUNABLES={tunable}"), format!("/bin/{}", program.name)];
+    words.extend(arguments.iter().map(|&word| word.to_owned()));
+    if program.name.starts_with("param_test") {
+        let loops = args.loops.unwrap_or(LOOPS).to_string();
+        words.extend(["-t", THREADS, "-r", &loops].map(str::to_owned));
+    }
+    Run { kind: list::Kind::Report, once: program.fails_checks, timeout: args.timeout, words }
+}
+
+impl Programs for Built {
+    fn lacks(&self, target: &Target) -> Option<String> {
+        if let Err(message) = toolchain::find(target) {
+            return Some(message);
+        }
+        let compiler = Compiler::name_for(target);
+        let mut command = Command::new(&compiler);
+        let found = command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let is_there = found.is_ok_and(|status| status.success());
+        let package = compiler.strip_suffix("-gcc").unwrap_or(&compiler);
+        (!is_there).then(|| format!("there is no {compiler}: on Debian, install gcc-{package}"))
+    }
+
+    fn build(&self, target: &Target) -> Result<Binaries, String> {
+        let libraries = library::build_for(&self.root, target)?;
+        let compiler = Compiler::of_static(target, libraries);
+        let folder = self.scratch.join(target.name);
+        at(&folder, fs::create_dir_all(&folder))?;
+        let sources = Sources { root: &self.root, tree: &self.tree };
+        let mut binaries = Binaries::new();
+        for program in &self.programs {
+            binaries.insert(program.name.to_owned(), compile::build(program, &sources, &compiler, &folder)?);
+        }
+        let init = toolchain::build(target, &self.root, &[GUEST_INIT], Linking::Fixed)?;
+        binaries.extend(init.into_iter().filter(|(name, _)| name == GUEST_INIT));
+        Ok(binaries)
+    }
+
+    fn check(&self, binaries: &Binaries) -> Result<Counts, String> {
+        sections::check(binaries, &self.names())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::programs::PROGRAMS;
+    use super::*;
+    use crate::cmd::suites_args;
+
+    fn runs(words: &[&str]) -> Vec<String> {
+        let args = suites_args(words);
+        let programs = args.wanted().collect();
+        let built = Built { root: PathBuf::new(), scratch: PathBuf::new(), tree: PathBuf::new(), programs };
+        built.runs(&args).iter().map(|run| run.words.join(" ")).collect()
+    }
+
+    #[test]
+    fn each_program_runs_with_and_without_glibcs_registration_if_it_can() {
+        let both = runs(&["basic_test"]);
+        assert_eq!(both, MODES.map(|(_, tunable)| format!("GLIBC_TUNABLES={tunable} /bin/basic_test")));
+        let one = runs(&["syscall_errors_test"]);
+        assert_eq!(one, ["GLIBC_TUNABLES=glibc.pthread.rseq=0 /bin/syscall_errors_test"]);
+        let loops = runs(&["param_test_benchmark", "--loops", "7"]);
+        assert!(loops.iter().all(|words| words.ends_with(" -t 4 -r 7")), "{loops:?}");
+    }
+
+    #[test]
+    fn what_runs_by_name_runs_by_name_alone() {
+        let is_by_name = |words: &String| words.contains("membarrier_rseq_stress");
+        assert!(PROGRAMS.iter().any(|program| program.by_name) && !runs(&[]).iter().any(is_by_name));
+        assert!(runs(&["membarrier_rseq"]).iter().all(is_by_name));
+    }
+}

@@ -1,0 +1,64 @@
+//! Programs of the suite in containers and without descriptors: they pass, or skip with the reason.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::fakes::Run;
+use crate::real::{names, suite_path};
+
+/// `unshare` with these options, if this user may use them.
+fn unshare(options: &[&str]) -> Option<Command> {
+    let works = Command::new("unshare").args(options).arg("true").status().is_ok_and(|status| status.success());
+    if !works {
+        eprintln!("skipped: `unshare {}` does not work here", options.join(" "));
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(options);
+    Some(command)
+}
+
+#[track_caller]
+fn expect_pass_or_skip(what: &str, run: &Run) {
+    let failed = run.stdout.lines().any(|line| line.trim_start().starts_with("not ok"));
+    assert!(matches!(run.code, Some(0 | 4)) && !failed, "{what}: {run:#?}");
+}
+
+#[test]
+fn the_first_process_of_a_namespace_ends_with_its_exit_code() {
+    names();
+    let Some(mut command) = unshare(&["--pid", "--fork", "--mount-proc"]) else { return };
+    let run = Run::of(command.arg(suite_path("basic_test")).arg("--short"));
+    expect_pass_or_skip("basic_test", &run);
+    assert!(!run.stdout.contains("# exit code"), "it takes itself for the first process of a machine: {run:#?}");
+}
+
+#[test]
+fn made_up_lists_of_cpus_are_named() {
+    const SCRIPT: &str = "mount --bind \"$0\" /sys/devices/system/cpu/possible && exec \"$1\" --short";
+    names();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("possible");
+    // What lxcfs shows.
+    for list in ["0\n", "", "5-7\n"] {
+        fs::write(&file, list).unwrap();
+        for name in ["thread_test", "mm_cid_test", "hotplug_test", "unregistered_test"] {
+            let Some(mut command) = unshare(&["--mount"]) else { return };
+            let run = Run::of(command.args(["sh", "-c", SCRIPT]).arg(&file).arg(suite_path(name)));
+            expect_pass_or_skip(&format!("{name} with {list:?}"), &run);
+        }
+    }
+}
+
+#[test]
+fn closed_descriptors_change_nothing() {
+    names();
+    for name in ["start_test", "thread_test", "stack_test"] {
+        let arguments = if name == "start_test" { "" } else { "--short" };
+        for closed in ["<&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"] {
+            let script = format!("exec \"$0\" {arguments} {closed}");
+            let run = Run::of(Command::new("sh").args(["-c", &script]).arg(suite_path(name)));
+            expect_pass_or_skip(&format!("{name} {closed}"), &run);
+        }
+    }
+}
