@@ -19,8 +19,13 @@ static WELL: AtomicU32 = AtomicU32::new(0);
 /// Children that did not, and the code of the last one.
 static FAILED: AtomicU32 = AtomicU32::new(0);
 static CODE: AtomicU32 = AtomicU32::new(0);
+/// Of the children that did, those that were forked while a thread changed the spans, and so began others.
+static ANEW: AtomicU32 = AtomicU32::new(0);
 /// Forks that the kernel refused.
 static REFUSED: AtomicU32 = AtomicU32::new(0);
+
+/// The exit code of a child that found no spans.
+const BEGAN_ANEW: u8 = 10;
 
 /// How long a child may take.
 const HANGS: u64 = 20 * SECOND;
@@ -29,6 +34,10 @@ const HANGS: u64 = 20 * SECOND;
 extern "C" fn fork(signal: i32) {
     match in_child(HANGS, &mut child) {
         Ok(Ending::Exited(0)) => WELL.fetch_add(1, Relaxed),
+        Ok(Ending::Exited(BEGAN_ANEW)) => {
+            ANEW.fetch_add(1, Relaxed);
+            WELL.fetch_add(1, Relaxed)
+        }
         Ok(Ending::Exited(code)) => failed(u32::from(code)),
         Ok(Ending::Killed(signal) | Ending::Stopped(signal)) => failed(1000 + signal),
         Err(_) => REFUSED.fetch_add(1, Relaxed),
@@ -44,6 +53,7 @@ fn failed(code: u32) -> u32 {
 /// Uses the heap at once, also for blocks of threads that are not there; an exit code.
 fn child() -> u8 {
     let [twice, spoiled] = [&BLOCKS.twice, &BLOCKS.spoiled].map(|count| count.load(Relaxed));
+    let code = if BLOCKS.heap().usage().mapped == 0 { BEGAN_ANEW } else { 0 };
     let mut kept = Kept::new(7);
     if BLOCKS.use_some(&mut kept, 600).is_none() {
         return 1;
@@ -53,7 +63,7 @@ fn child() -> u8 {
     if BLOCKS.twice.load(Relaxed) != twice {
         return 2;
     }
-    u8::from(BLOCKS.spoiled.load(Relaxed) != spoiled) * 3
+    if BLOCKS.spoiled.load(Relaxed) != spoiled { 3 } else { code }
 }
 
 /// Forks until there were enough children.
@@ -75,12 +85,14 @@ pub fn storm(options: &Options) -> Verdict {
     load.run_until(PATIENCE, &done, &work).or_fail("the load")?;
     BLOCKS.free_left();
     let [well, failed, refused, code] = [&WELL, &FAILED, &REFUSED, &CODE].map(|count| count.load(Relaxed));
-    note!("{well} children used the heap, {failed} failed, {refused} were refused");
+    let anew = ANEW.load(Relaxed);
+    note!("{well} children used the heap, {anew} of them began anew, {failed} failed, {refused} were refused");
     witness.report();
     ensure!(
         failed == 0,
         "{failed} children failed, the last one with {code}: 2 is a block with two owners, 1009 a hang"
     );
     in_time!(well > 0, "no child was forked");
+    in_time!(options.short || anew > 0, "no child was forked while a thread changed the spans");
     BLOCKS.is_exact()
 }
