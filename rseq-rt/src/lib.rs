@@ -50,6 +50,7 @@
 //! | [`process`] | exit codes |
 //! | [`thread`] | spawn, join, detach, scope, sleep; names, thread-locals |
 //! | [`sync`] | mutex, readers-writer lock, condition variable, once, barrier, park |
+//! | `heap` | the global allocator of the feature `alloc` |
 //! | [`io`] | standard output and error, [`print!`] and its kin |
 //! | `registration` | the only place that talks to rseq-core's registration |
 //! | `tls` | where the TLS block and the thread pointer go |
@@ -63,7 +64,7 @@
 //!
 //! | feature | purpose |
 //! |---|---|
-//! | `alloc` | a global allocator: small blocks by talc, large ones as mappings; fork-safe |
+//! | `alloc` | a global allocator with a cache of free blocks for each CPU; fork-safe |
 //! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
 //! | `panic-handler` (default) | the panic handler; without it, the program has [`panic_handler!`], its own, or std's in unit tests |
 //! | `small` | memory functions of fewer bytes |
@@ -71,8 +72,6 @@
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
-#[cfg(feature = "alloc")]
-mod alloc;
 mod backend;
 mod before_main;
 mod canary;
@@ -80,6 +79,8 @@ mod constructors;
 mod descriptors;
 pub mod env;
 mod headers;
+#[cfg(feature = "alloc")]
+pub mod heap;
 pub mod io;
 mod mem;
 mod overflow;

@@ -123,34 +123,6 @@ pub unsafe fn unmap(address: NonNull<u8>, len: usize) {
     let _ = unsafe { syscall(nr::__NR_munmap, [address.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
-/// Gives a mapping another length, and perhaps another address.
-///
-/// # Errors
-///
-/// Those of `mremap(2)`; the mapping is as it was then.
-///
-/// # Safety
-///
-/// The `old` bytes are one mapping of the caller's, who uses the result instead from here on.
-#[cfg(feature = "alloc")]
-pub unsafe fn remap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Errno> {
-    let args = [address.as_ptr() as usize, old, new, nr::MREMAP_MAYMOVE as usize, 0, 0];
-    // SAFETY: the caller owns the pages.
-    let address = unsafe { syscall(nr::__NR_mremap, args) }?;
-    NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
-}
-
-/// `madvise(2)`.
-///
-/// # Safety
-///
-/// The pages are the caller's, who answers for what the advice does to them.
-#[cfg(feature = "alloc")]
-pub unsafe fn advise(address: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
-    // SAFETY: the caller's promise.
-    unsafe { syscall(nr::__NR_madvise, [address.as_ptr() as usize, len, advice as usize, 0, 0, 0]) }.map(drop)
-}
-
 /// Who waits for a futex, and so which kind of key the kernel looks it up by.
 #[derive(Clone, Copy)]
 pub enum FutexKey {

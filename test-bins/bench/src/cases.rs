@@ -2,6 +2,7 @@
 
 mod counter;
 mod drain;
+mod heap;
 mod lock;
 mod pool;
 mod region;
@@ -11,8 +12,18 @@ mod stack;
 use crate::Case;
 
 /// Every case, in the order in which they run.
-pub const ALL: &[Case] =
-    &[counter::CASE, lock::CASE, pool::CASE, stack::CASE, stack::BATCH, ring::CASE, region::CASE, drain::CASE];
+pub const ALL: &[Case] = &[
+    counter::CASE,
+    lock::CASE,
+    pool::CASE,
+    stack::CASE,
+    stack::BATCH,
+    ring::CASE,
+    region::CASE,
+    heap::CASE,
+    heap::MIXED,
+    drain::CASE,
+];
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ use crate::witness::{Absence, Witness};
 
 pub mod ambient;
 pub mod counter;
+pub mod heap;
 pub mod list;
 pub mod spinlock;
 

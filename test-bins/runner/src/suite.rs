@@ -159,6 +159,15 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
     Entry { name: "local_test", about: "thread-locals, names, numbers, early ends", legacy: NONE, ..TEST },
     Entry { name: "stack_test", about: "stacks that are used up, other faults", legacy: NONE, ..TEST },
+    Entry {
+        name: "alloc_test",
+        about: "the heap and its caches for each CPU",
+        native: &[&[], &["--short", "--off"]],
+        guest: &[&["--short"], &["--short", "--off"]],
+        timeout: 240,
+        wrong_sections: &[Rule::Unarmed],
+        ..TEST
+    },
     Entry { name: "sync_test", about: "the runtime's locks, conditions and barriers", legacy: NONE, ..TEST },
     Entry {
         name: "param_test",

@@ -117,6 +117,33 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         })
     }
 
+    /// A push by a section alone. The class is borrowed, as no more than its offset is needed.
+    #[inline]
+    pub(super) fn push_local(&self, class: &Class, item: T) -> Result<(), Full<T>> {
+        let word = item.into_word();
+        let pushed = self.copies.run_if_made(|token, base, len| {
+            let base = base.cast::<usize>().wrapping_byte_add(class.offset as usize);
+            // SAFETY: as in `push_here`.
+            unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }
+        });
+        // SAFETY: the word is of this item, and no section has taken it.
+        pushed.map(|_| ()).ok_or_else(|| Full(unsafe { T::from_word(word) }))
+    }
+
+    /// A pop by a section alone.
+    #[inline]
+    pub(super) fn pop_local(&self, class: &Class) -> Option<T> {
+        let mut word = MaybeUninit::uninit();
+        let to = word.as_mut_ptr();
+        self.copies.run_if_made(|token, base, len| {
+            let base = base.cast::<usize>().wrapping_byte_add(class.offset as usize);
+            // SAFETY: as in `push_here`; `to` is a local.
+            unsafe { sections::pop::<STRIDE, _, _>(token, base, len, to) }
+        })?;
+        // SAFETY: the section has committed, and so written the word, which an item was pushed as.
+        Some(unsafe { T::from_word(word.assume_init()) })
+    }
+
     /// After a section that did not push.
     #[cold]
     #[inline(never)]

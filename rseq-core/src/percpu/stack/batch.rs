@@ -25,6 +25,8 @@ use core::mem::MaybeUninit;
 pub struct Batch<T: Word, const N: usize> {
     words: [MaybeUninit<usize>; N],
     len: usize,
+    /// Items that it takes: at most `N`.
+    most: usize,
     kind: PhantomData<Cell<T>>,
 }
 
@@ -32,7 +34,26 @@ impl<T: Word, const N: usize> Batch<T, N> {
     /// A batch without items.
     #[inline]
     pub const fn new() -> Self {
-        Self { words: [MaybeUninit::uninit(); N], len: 0, kind: PhantomData }
+        Self::with_room(N)
+    }
+
+    /// A batch without items that takes at most `most`, or `N` if that is less: for capacities that differ by class.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::{Batch, Full};
+    ///
+    /// let mut half = Batch::<usize, 64>::with_room(1);
+    /// half.push(1)?;
+    /// assert!(half.is_full());
+    /// assert_eq!(half.push(2), Err(Full(2)));
+    /// # Ok::<(), Full<usize>>(())
+    /// ```
+    #[inline]
+    pub const fn with_room(most: usize) -> Self {
+        let most = if most < N { most } else { N };
+        Self { words: [MaybeUninit::uninit(); N], len: 0, most, kind: PhantomData }
     }
 
     /// Items in it.
@@ -47,20 +68,22 @@ impl<T: Word, const N: usize> Batch<T, N> {
         self.len == 0
     }
 
-    /// Whether it has `N`.
+    /// Whether it takes no more items.
     #[inline]
     pub const fn is_full(&self) -> bool {
-        self.len == N
+        self.len == self.most
     }
 
     /// Adds an item.
     ///
     /// # Errors
     ///
-    /// The item, if it has `N` already.
+    /// The item, if it is full.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), Full<T>> {
-        let Some(word) = self.words.get_mut(self.len) else { return Err(Full(item)) };
+        let Some(word) = self.words.get_mut(..self.most).and_then(|words| words.get_mut(self.len)) else {
+            return Err(Full(item));
+        };
         word.write(item.into_word());
         self.len += 1;
         Ok(())
@@ -85,7 +108,7 @@ impl<T: Word, const N: usize> Batch<T, N> {
     /// Where more words go, and for how many there is room.
     #[inline]
     pub(super) fn room(&mut self) -> (*mut usize, usize) {
-        let room = self.words.get_mut(self.len..).unwrap_or_default();
+        let room = self.words.get_mut(self.len..self.most).unwrap_or_default();
         (room.as_mut_ptr().cast(), room.len())
     }
 

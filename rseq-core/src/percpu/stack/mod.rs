@@ -96,6 +96,37 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         self.arrays.pop(Self::CLASS)
     }
 
+    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that is
+    /// closed stays so, and a thread without sections pushes nothing. It is fewer instructions than [`push`](Self::push), for
+    /// programs that have a way of their own for all of these.
+    ///
+    /// # Errors
+    ///
+    /// The item, if it was not pushed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::Stack;
+    ///
+    /// static STACK: Stack<usize, 60> = Stack::new();
+    ///
+    /// let mut elsewhere = Vec::new();
+    /// elsewhere.extend(STACK.push_local(7).err().map(|full| full.0));
+    /// let found = STACK.pop_local();
+    /// assert_eq!(usize::from(found.is_some()) + STACK.len() + elsewhere.len(), 1);
+    /// ```
+    #[inline]
+    pub fn push_local(&self, item: T) -> Result<(), Full<T>> {
+        self.arrays.push_local(&Self::CLASS, item)
+    }
+
+    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local) pushes.
+    #[inline]
+    pub fn pop_local(&self) -> Option<T> {
+        self.arrays.pop_local(&Self::CLASS)
+    }
+
     /// Pushes the first items of a batch at once: all, or as many as there is room for. Returns how many; the batch
     /// keeps the others.
     #[inline]

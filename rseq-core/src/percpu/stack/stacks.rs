@@ -79,6 +79,27 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         self.arrays.pop(self.class(class)?)
     }
 
+    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that is
+    /// closed stays so, and a thread without sections pushes nothing. It is fewer instructions than [`push`](Self::push), for
+    /// programs that have a way of their own for all of these.
+    ///
+    /// # Errors
+    ///
+    /// The item, if it was not pushed.
+    #[inline]
+    pub fn push_local(&self, class: usize, item: T) -> Result<(), Full<T>> {
+        match self.classes.get(class) {
+            Some(class) => self.arrays.push_local(class, item),
+            None => Err(Full(item)),
+        }
+    }
+
+    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local) pushes.
+    #[inline]
+    pub fn pop_local(&self, class: usize) -> Option<T> {
+        self.arrays.pop_local(self.classes.get(class)?)
+    }
+
     /// Pushes items of a batch: see [`Stack::push_batch`](super::Stack::push_batch).
     #[inline]
     pub fn push_batch<const M: usize>(&self, class: usize, batch: &mut Batch<T, M>) -> usize {

@@ -1,9 +1,11 @@
 //! What becomes of freed memory, and of blocks of any size.
 
 use alloc::alloc::{alloc_zeroed, dealloc, realloc};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::hint::black_box;
 
@@ -41,6 +43,22 @@ pub fn returned() -> Result<(), String> {
     let after = resident()?;
     let told = format!("{} MiB, full {}, shrunk {}, freed {}", before / MIB, full / MIB, shrunk / MIB, after / MIB);
     let ok = intact && full >= 256 * MIB && shrunk < 80 * MIB && after < before + 4 * MIB;
+    if ok { Ok(()) } else { Err(told) }
+}
+
+/// Spans of small blocks go back to the kernel when they are freed, the last ones by a trim.
+pub fn small() -> Result<(), String> {
+    const COUNT: usize = 400_000;
+    let before = resident()?;
+    let boxes: Vec<_> = (0..COUNT).map(|number| Box::new([number; 20])).collect();
+    let full = resident()?;
+    let intact = black_box(&boxes).iter().enumerate().all(|(number, words)| **words == [number; 20]);
+    drop(boxes);
+    let freed = resident()?;
+    let bytes = rseq_rt::heap::trim();
+    let after = resident()?;
+    let told = format!("{before} bytes, full {full}, freed {freed}, after a trim of {bytes} {after}");
+    let ok = intact && full > before + COUNT * 160 && freed < before + 4 * MIB && after < before + MIB;
     if ok { Ok(()) } else { Err(told) }
 }
 

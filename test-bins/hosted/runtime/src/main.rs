@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let result = match args.next() {
         Some("forks") => forks::raw(),
         Some("heap") => heap::returned(),
+        Some("small-blocks") => heap::small(),
         Some("blocks") => heap::blocks(),
         Some("constructors") => c::constructors(),
         Some("canary") => c::canaries(),

@@ -13,6 +13,11 @@ fn large_blocks_go_back_to_the_kernel() {
 }
 
 #[test]
+fn small_blocks_go_back_to_the_kernel() {
+    expect_success("small-blocks");
+}
+
+#[test]
 fn blocks_of_all_sizes_keep_what_is_in_them() {
     expect_success("blocks");
 }

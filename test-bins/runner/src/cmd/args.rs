@@ -166,6 +166,7 @@ impl Default for BootArgs {
             append: String::new(),
             as_init: None,
             program: Vec::new(),
+            static_pie: false,
         }
     }
 }

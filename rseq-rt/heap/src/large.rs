@@ -1,21 +1,19 @@
 //! Blocks that are mappings of their own, so that they go back to the kernel when they are freed.
 
 use crate::sys;
-use crate::thread::page_size;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-/// Blocks above this size in bytes, or this alignment, are mappings.
-pub const LIMIT: usize = 128 << 10;
+/// The smallest pages that Linux has.
+const PAGE: usize = 4 << 10;
 
-/// Whether blocks of this layout are mappings.
-pub fn is(layout: Layout) -> bool {
-    layout.size() > LIMIT || layout.align() > LIMIT
-}
+/// The largest pages that Linux has as its smallest ones.
+const LARGEST_PAGE: usize = 64 << 10;
 
-/// Bytes that the mapping has; `None` where no address space could hold them.
+/// Bytes that the mapping has, but for what the kernel adds to the last page; `None` where no address space could hold
+/// them.
 fn length(layout: Layout) -> Option<usize> {
-    layout.size().checked_next_multiple_of(page_size())
+    layout.size().checked_next_multiple_of(if layout.align() > PAGE { LARGEST_PAGE } else { PAGE })
 }
 
 /// A mapping for a block, zeroed.
@@ -23,15 +21,18 @@ pub fn map(layout: Layout) -> Option<NonNull<u8>> {
     aligned(length(layout)?, layout.align())
 }
 
-/// `len` bytes, a multiple of the page size, at a multiple of `align`.
+/// `len` bytes at a multiple of `align`, zeroed. If `align` is above 4096, `len` is a multiple of 64 KiB.
 pub fn aligned(len: usize, align: usize) -> Option<NonNull<u8>> {
-    if align <= page_size() {
-        return sys::map(len, 0).ok();
+    let start = sys::map(len).ok()?;
+    if start.addr().get() & (align - 1) == 0 {
+        return Some(start);
     }
-    let start = sys::map(len.checked_add(align)?, 0).ok()?;
-    let before = (start.as_ptr() as usize).wrapping_neg() & (align - 1);
-    // SAFETY: `before` is below `align`, so that the block and the rest behind it end within the fresh mapping; `before` and
-    // `align - before` are whole pages, and nobody knows them.
+    // SAFETY: the mapping is fresh, and nobody knows it.
+    unsafe { sys::unmap(start, len) };
+    let start = sys::map(len.checked_add(align)?).ok()?;
+    let before = start.addr().get().wrapping_neg() & (align - 1);
+    // SAFETY: `before` is below `align`, so that the block and the rest behind it end within the fresh mapping;
+    // `before`, `len` and `align - before` are whole pages, and nobody knows them.
     unsafe {
         let block = start.add(before);
         if before > 0 {
@@ -49,9 +50,19 @@ pub fn aligned(len: usize, align: usize) -> Option<NonNull<u8>> {
 /// [`map`] or [`resize`] returned it for this layout, and nobody uses it any more.
 pub unsafe fn unmap(block: NonNull<u8>, layout: Layout) {
     if let Some(len) = length(layout) {
-        // SAFETY: the mapping has that many bytes and is the caller's.
+        // SAFETY: the mapping has that many bytes, up to the end of a page, and is the caller's.
         unsafe { sys::unmap(block, len) };
     }
+}
+
+/// Gives back what [`aligned`] returned for `len`.
+///
+/// # Safety
+///
+/// Nobody uses it any more.
+pub unsafe fn unmap_span(start: NonNull<u8>, len: usize) {
+    // SAFETY: the mapping is the caller's.
+    unsafe { sys::unmap(start, len) };
 }
 
 /// The block with another size, here or elsewhere; `None` leaves it as it was.
@@ -65,7 +76,7 @@ pub unsafe fn resize(block: NonNull<u8>, old: Layout, new: Layout) -> Option<Non
         return Some(block);
     }
     // The kernel aligns to pages what it moves; to shrink, it moves nothing.
-    if old.align() > page_size() && new_len > old_len {
+    if old.align() > PAGE && new_len > old_len {
         return None;
     }
     // SAFETY: the mapping is the caller's, who uses the result instead.

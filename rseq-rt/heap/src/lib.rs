@@ -1,0 +1,308 @@
+//! A heap for Linux programs, with a cache of free blocks for each CPU: the global allocator of `rseq-rt`.
+//!
+//! | bytes, or alignment | where a block comes from |
+//! |---|---|
+//! | up to 8 KiB | a stack of the CPU that the thread runs on, without a lock or an atomic instruction |
+//! | up to 128 KiB | spans, under one lock, as for the stacks that are empty or full |
+//! | more | a mapping of its own |
+//!
+//! The stacks are [`Stacks`](rseq_core::percpu::Stacks) of `rseq-core`. Threads that are not registered for rseq, and
+//! all threads on kernels without it, use the spans.
+//!
+//! # Memory
+//!
+//! A block has one of 48 sizes: multiples of 16 bytes up to 128, then four to each doubling. Blocks of a size are in
+//! spans of 64 KiB (1 MiB above 8 KiB), and a span whose blocks are all free goes back to the kernel, except for one of
+//! each size. A CPU caches at most 1.3 MiB, in 128 blocks of up to 128 bytes to 16 of 8 KiB; on 32-bit machines about
+//! half. These keep their spans until [`Heap::trim`], which also takes them from CPUs that are offline. The heap trims
+//! itself when the kernel has no more memory.
+//!
+//! # Forks
+//!
+//! A child process has one thread, which may need memory while another thread of its parent was in the heap. A stack
+//! changes by a single store, so a child finds it as it was before or after an operation. The lock is in a page that a
+//! child finds zeroed (`MADV_WIPEONFORK`, Linux 4.14), so that it is free there. Whether the spans were being changed
+//! at that moment is in ordinary memory: if they were, the child leaves them alone and begins others. Blocks of the old
+//! ones that it frees are cached, but go back to no span. A child of `vfork`, which shares its parent's thread pointer,
+//! must not use the heap.
+//!
+//! # Signal handlers
+//!
+//! A handler must not allocate or free: where it has interrupted a thread that holds the lock, it would wait for
+//! itself.
+//!
+//! # Examples
+//!
+//! ```
+//! use rseq_heap::Heap;
+//!
+//! #[global_allocator]
+//! static HEAP: Heap = Heap::new();
+//!
+//! # fn main() {
+//! let numbers: Vec<u32> = (0..1000).collect();
+//! drop(numbers);
+//! let bytes = HEAP.trim();
+//! println!("{bytes} bytes went back to the kernel");
+//! # }
+//! ```
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod caches;
+mod central;
+mod class;
+mod large;
+mod lock;
+mod span;
+mod sys;
+#[cfg(test)]
+mod tests;
+
+use caches::Caches;
+use class::CACHED;
+use core::alloc::{GlobalAlloc, Layout};
+use core::fmt;
+use core::ptr::{self, NonNull};
+use lock::Locked;
+
+/// A heap; the type of a `#[global_allocator]`.
+///
+/// It is meant for a static: what a heap that is dropped has left stays mapped.
+pub struct Heap {
+    caches: Caches,
+    central: Locked,
+}
+
+impl Heap {
+    /// A heap without memory, which it maps when blocks are allocated.
+    pub const fn new() -> Self {
+        Self { caches: Caches::new(), central: Locked::new() }
+    }
+
+    /// Empties the caches of all CPUs, offline ones too, and gives the spans whose blocks are all free back to the
+    /// kernel. Returns the bytes of these.
+    ///
+    /// It takes a fence (`membarrier`, Linux 5.10) for each size that a CPU has cached. Where the kernel refuses
+    /// fences, the caches stay as they are.
+    pub fn trim(&self) -> usize {
+        for class in 0..CACHED {
+            // An array that is not drained, because another thread does so or the kernel refuses, stays as it is.
+            let _ = self.caches.stacks.drain_all(class, |block| {
+                // SAFETY: a block of this class's stacks is one of the class that nobody uses.
+                unsafe { self.put(block, class) };
+            });
+        }
+        self.central.lock().map_or(0, |mut central| central.trim())
+    }
+
+    /// What the blocks of up to 128 KiB take. It is of one moment only if no other thread uses the heap.
+    pub fn usage(&self) -> Usage {
+        let cached = (0..CACHED).map(|class| self.caches.stacks.len(class)).sum();
+        let (mapped, out) = self.central.lock().map_or((0, 0), |central| (central.mapped(), central.out()));
+        Usage { mapped, allocated: out.saturating_sub(cached), cached }
+    }
+
+    #[inline]
+    fn take(&self, class: usize) -> Option<NonNull<u8>> {
+        // Nothing here for classes that are not cached, and for threads without sections.
+        self.caches.stacks.pop_local(class).or_else(|| self.take_elsewhere(class))
+    }
+
+    /// A block that is not at hand in the cache of this CPU.
+    #[cold]
+    #[inline(never)]
+    fn take_elsewhere(&self, class: usize) -> Option<NonNull<u8>> {
+        if class < CACHED && self.caches.are_on() {
+            return self.caches.stacks.pop(class).or_else(|| self.refill(class));
+        }
+        self.take_uncached(class)
+    }
+
+    /// A block of the spans.
+    fn take_uncached(&self, class: usize) -> Option<NonNull<u8>> {
+        let block = self.central.lock()?.take(class);
+        block.or_else(|| self.reclaim(class))
+    }
+
+    /// A block of the spans, and more for the cache of this CPU.
+    fn refill(&self, class: usize) -> Option<NonNull<u8>> {
+        let mut batch = caches::batch(class);
+        {
+            let mut central = self.central.lock()?;
+            while !batch.is_full() {
+                let Some(block) = central.take(class) else { break };
+                let _ = batch.push(block);
+            }
+        }
+        let block = batch.pop();
+        self.caches.stacks.push_batch(class, &mut batch);
+        self.put_batch(class, batch);
+        block.or_else(|| self.reclaim(class))
+    }
+
+    /// A block, when the kernel has no more memory: what the caches hold may make a span.
+    #[cold]
+    fn reclaim(&self, class: usize) -> Option<NonNull<u8>> {
+        self.trim();
+        self.central.lock()?.take(class)
+    }
+
+    /// # Safety
+    ///
+    /// The block is of this class, and nobody uses it any more.
+    #[inline]
+    unsafe fn give(&self, block: NonNull<u8>, class: usize) {
+        if let Err(full) = self.caches.stacks.push_local(class, block) {
+            // SAFETY: the caller's promise: no stack has taken the block.
+            unsafe { self.give_elsewhere(full.0, class) };
+        }
+    }
+
+    /// Gives a block back that the cache of this CPU has not taken at once.
+    ///
+    /// # Safety
+    ///
+    /// As for [`give`](Self::give).
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_elsewhere(&self, block: NonNull<u8>, class: usize) {
+        let is_cached = class < CACHED && self.caches.are_on();
+        let left = if is_cached { self.caches.stacks.push(class, block).err().map(|full| full.0) } else { Some(block) };
+        match left {
+            None => {}
+            // SAFETY: the caller's promise: no stack has taken the block.
+            Some(block) if is_cached => unsafe { self.flush(block, class) },
+            // SAFETY: as above.
+            Some(block) => unsafe { self.put(block, class) },
+        }
+    }
+
+    /// Puts a block back into its span, and others from the cache of this CPU.
+    ///
+    /// # Safety
+    ///
+    /// As for [`give`](Self::give).
+    unsafe fn flush(&self, block: NonNull<u8>, class: usize) {
+        let mut batch = caches::batch(class);
+        self.caches.stacks.pop_batch(class, &mut batch);
+        self.put_batch(class, batch);
+        // SAFETY: the caller's promise.
+        unsafe { self.put(block, class) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`give`](Self::give).
+    unsafe fn put(&self, block: NonNull<u8>, class: usize) {
+        // There is a block, so the lock has its page.
+        if let Some(mut central) = self.central.lock() {
+            // SAFETY: the caller's promise.
+            unsafe { central.put(block, class) };
+        }
+    }
+
+    /// Puts blocks of a class, which nobody uses, back into their spans.
+    fn put_batch(&self, class: usize, mut batch: caches::Moved) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Some(mut central) = self.central.lock() {
+            while let Some(block) = batch.pop() {
+                // SAFETY: it was popped from a stack of this class, or taken out of a span, and nobody else has it.
+                unsafe { central.put(block, class) };
+            }
+        }
+    }
+}
+
+/// What a heap has; blocks above 128 KiB, which are mappings of their own, are not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Bytes of the spans, in use or not.
+    pub mapped: usize,
+    /// Blocks that the program has.
+    pub allocated: usize,
+    /// Free blocks that CPUs cache.
+    pub cached: usize,
+}
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heap").finish_non_exhaustive()
+    }
+}
+
+// SAFETY: all parts return blocks of the layout that was asked for, which overlap no other block, or null: a class has
+// blocks of at least its size and alignment, and a mapping has its own. Which part a block belongs to depends on its
+// layout alone, so that it is freed by the one that has it. No function unwinds.
+unsafe impl GlobalAlloc for Heap {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        pointer(match class::of(layout) {
+            Some(class) => self.take(class),
+            None => large::map(layout),
+        })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Some(class) = class::of(layout) else { return pointer(large::map(layout)) }; // mappings are zeroed
+        let block = self.take(class);
+        if let Some(block) = block {
+            // SAFETY: the block is fresh and has that many bytes.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        pointer(block)
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let Some(block) = NonNull::new(block) else { return };
+        // SAFETY: GlobalAlloc's contract: the block was allocated for this layout, by which it has the same class, or
+        // is a mapping, and it is not used any more.
+        unsafe {
+            match class::of(layout) {
+                Some(class) => self.give(block, class),
+                None => large::unmap(block, layout),
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Some(old) = NonNull::new(block) else { return ptr::null_mut() };
+        // SAFETY: GlobalAlloc's contract: the size, rounded up to the alignment, is at most isize::MAX.
+        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        let resized = match (class::of(layout), class::of(new)) {
+            // SAFETY: the block is a mapping of the caller's.
+            (None, None) => unsafe { large::resize(old, layout, new) },
+            (Some(old_class), Some(new_class)) if old_class == new_class => Some(old),
+            _ => None,
+        };
+        if let Some(resized) = resized {
+            return resized.as_ptr();
+        }
+        // SAFETY: the new layout is valid, see above; the old block has the smaller of both sizes, and so has the new
+        // one.
+        unsafe {
+            let fresh = self.alloc(new);
+            if !fresh.is_null() {
+                fresh.copy_from_nonoverlapping(block, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+            fresh
+        }
+    }
+}
+
+fn pointer(block: Option<NonNull<u8>>) -> *mut u8 {
+    block.map_or(ptr::null_mut(), NonNull::as_ptr)
+}

@@ -1,0 +1,146 @@
+//! The lock of the central part, which is free in a child process.
+
+use crate::central::Central;
+use crate::sys;
+use core::cell::UnsafeCell;
+use core::mem::size_of;
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+
+/// What a child process finds zeroed.
+#[repr(C)]
+struct OfProcess {
+    lock: Futex,
+    /// Whether the lock was taken in this process before.
+    is_known: AtomicBool,
+}
+
+/// The central part of a heap, for one thread at a time. A child process may have to begin another one.
+pub struct Locked {
+    of_process: AtomicPtr<OfProcess>,
+    /// Whether a thread may be changing the central part. Inherited by children.
+    is_busy: AtomicBool,
+    central: UnsafeCell<Central>,
+}
+
+// SAFETY: the central part is only reached through `lock`. Its pointers lead to mappings that every thread may use.
+unsafe impl Sync for Locked {}
+// SAFETY: as above.
+unsafe impl Send for Locked {}
+
+impl Locked {
+    /// No memory yet.
+    pub const fn new() -> Self {
+        Self {
+            of_process: AtomicPtr::new(ptr::null_mut()),
+            is_busy: AtomicBool::new(false),
+            central: UnsafeCell::new(Central::new(0)),
+        }
+    }
+
+    /// Waits for the central part; `None` without memory for its lock.
+    pub fn lock(&self) -> Option<Guard<'_>> {
+        let of_process = self.of_process()?;
+        of_process.lock.lock();
+        if !of_process.is_known.load(Ordering::Relaxed) {
+            of_process.is_known.store(true, Ordering::Relaxed);
+            if self.is_busy.load(Ordering::Relaxed) {
+                // SAFETY: the lock is held, and no thread but this one is left of those that used the old heap. The old
+                // value owns nothing that a drop would give back.
+                unsafe {
+                    let central = self.central.get();
+                    central.write(Central::new((*central).next_number()));
+                }
+            }
+        }
+        self.is_busy.store(true, Ordering::Relaxed);
+        // A fork shows a child what this thread stored up to some instruction: this first, then the heap's words.
+        fence(Ordering::Release);
+        Some(Guard { locked: self, of_process })
+    }
+
+    /// The page of the lock, mapped at first use.
+    fn of_process(&self) -> Option<&OfProcess> {
+        let found = NonNull::new(self.of_process.load(Ordering::Acquire));
+        // SAFETY: the page was zeroed, which is a valid value, it is unmapped with `self` only, and all in it is
+        // atomic.
+        found.or_else(|| self.map_page()).map(|page| unsafe { page.as_ref() })
+    }
+
+    #[cold]
+    fn map_page(&self) -> Option<NonNull<OfProcess>> {
+        let page = sys::map(size_of::<OfProcess>()).ok()?;
+        // SAFETY: the page is fresh. Where the kernel refuses, children inherit the lock as it is.
+        let _ = unsafe { sys::wipe_on_fork(page, size_of::<OfProcess>()) };
+        let ours = page.cast::<OfProcess>();
+        let set = self.of_process.compare_exchange(ptr::null_mut(), ours.as_ptr(), Ordering::AcqRel, Ordering::Acquire);
+        match set {
+            Ok(_) => Some(ours),
+            Err(theirs) => {
+                // SAFETY: nobody else has learned of this page.
+                unsafe { sys::unmap(page, size_of::<OfProcess>()) };
+                NonNull::new(theirs)
+            }
+        }
+    }
+}
+
+/// The central part while this thread alone has it.
+pub struct Guard<'a> {
+    locked: &'a Locked,
+    of_process: &'a OfProcess,
+}
+
+impl Deref for Guard<'_> {
+    type Target = Central;
+
+    fn deref(&self) -> &Central {
+        // SAFETY: the guard has the lock.
+        unsafe { &*self.locked.central.get() }
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut Central {
+        // SAFETY: the guard has the lock, and is borrowed exclusively.
+        unsafe { &mut *self.locked.central.get() }
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.locked.is_busy.store(false, Ordering::Release);
+        self.of_process.lock.unlock();
+    }
+}
+
+/// A mutex of three states: only a lock that somebody waits for costs a system call. Its bytes are 0 while it is free.
+#[repr(transparent)]
+struct Futex(AtomicU32);
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const WANTED: u32 = 2;
+
+impl Futex {
+    fn lock(&self) {
+        if self.0.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.wait();
+        }
+    }
+
+    #[cold]
+    fn wait(&self) {
+        while self.0.swap(WANTED, Ordering::Acquire) != FREE {
+            sys::futex_wait(&self.0, WANTED);
+        }
+    }
+
+    /// For the holder.
+    fn unlock(&self) {
+        if self.0.swap(FREE, Ordering::Release) == WANTED {
+            sys::futex_wake_one(&self.0);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Children of threads that are in the heap: the forks come from signal handlers, at any instruction of any thread.
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use harness::ktap::{OrFail, Verdict};
+use harness::load::{Load, Worker, count_signal};
+use harness::options::{Options, PATIENCE};
+use harness::percpu_ops::heap::{Blocks, Kept};
+use harness::sys::process::{Ending, in_child};
+use harness::sys::time::SECOND;
+use harness::witness::Witness;
+use harness::{ensure, in_time, note};
+use rseq_heap::Heap;
+
+static BLOCKS: Blocks<Heap> = Blocks::new(Heap::new());
+
+/// Children that did all that they were to do.
+static WELL: AtomicU32 = AtomicU32::new(0);
+/// Children that did not, and the code of the last one.
+static FAILED: AtomicU32 = AtomicU32::new(0);
+static CODE: AtomicU32 = AtomicU32::new(0);
+/// Forks that the kernel refused.
+static REFUSED: AtomicU32 = AtomicU32::new(0);
+
+/// How long a child may take.
+const HANGS: u64 = 20 * SECOND;
+
+/// Forks a child, in the midst of whatever the thread does.
+extern "C" fn fork(signal: i32) {
+    match in_child(HANGS, &mut child) {
+        Ok(Ending::Exited(0)) => WELL.fetch_add(1, Relaxed),
+        Ok(Ending::Exited(code)) => failed(u32::from(code)),
+        Ok(Ending::Killed(signal) | Ending::Stopped(signal)) => failed(1000 + signal),
+        Err(_) => REFUSED.fetch_add(1, Relaxed),
+    };
+    count_signal(signal);
+}
+
+fn failed(code: u32) -> u32 {
+    CODE.store(code, Relaxed);
+    FAILED.fetch_add(1, Relaxed)
+}
+
+/// Uses the heap at once, also for blocks of threads that are not there; an exit code.
+fn child() -> u8 {
+    let [twice, spoiled] = [&BLOCKS.twice, &BLOCKS.spoiled].map(|count| count.load(Relaxed));
+    let mut kept = Kept::new(7);
+    if BLOCKS.use_some(&mut kept, 600).is_none() {
+        return 1;
+    }
+    BLOCKS.free_left();
+    BLOCKS.free_all(kept);
+    if BLOCKS.twice.load(Relaxed) != twice {
+        return 2;
+    }
+    u8::from(BLOCKS.spoiled.load(Relaxed) != spoiled) * 3
+}
+
+/// Forks until there were enough children.
+pub fn storm(options: &Options) -> Verdict {
+    let enough = if options.short { 20 } else { 300 };
+    let witness = Witness::start();
+    let work = |worker: &Worker<'_>| {
+        let mut kept = Kept::new(worker.index);
+        let mut children = WELL.load(Relaxed);
+        while worker.goes_on() && BLOCKS.use_some(&mut kept, 64).is_some() {
+            let now = WELL.load(Relaxed) + FAILED.load(Relaxed);
+            worker.saw(now.saturating_sub(children) as usize);
+            children = now;
+        }
+        BLOCKS.free_all(kept);
+    };
+    let load = Load { handler: fork, ..Load::heavy(3, options.nanoseconds, 3 * enough) };
+    let done = |_: &_| FAILED.load(Relaxed) > 0 || WELL.load(Relaxed) as usize >= enough;
+    load.run_until(PATIENCE, &done, &work).or_fail("the load")?;
+    BLOCKS.free_left();
+    let [well, failed, refused, code] = [&WELL, &FAILED, &REFUSED, &CODE].map(|count| count.load(Relaxed));
+    note!("{well} children used the heap, {failed} failed, {refused} were refused");
+    witness.report();
+    ensure!(
+        failed == 0,
+        "{failed} children failed, the last one with {code}: 2 is a block with two owners, 1009 a hang"
+    );
+    in_time!(well > 0, "no child was forked");
+    BLOCKS.is_exact()
+}
