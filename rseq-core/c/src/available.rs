@@ -13,8 +13,8 @@ pub extern "C" fn rseq_available() -> bool {
 
 /// `bool rseq_available(unsigned int query)` - whether there is rseq.
 ///
-/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): the kernel has it (Linux 4.18). The process ends by abort(3) if a filter answers
-///   otherwise than the kernel would.
+/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): the kernel has it (Linux 4.18). The process ends by abort(3) if a filter
+///   answers otherwise than the kernel would.
 /// * `RSEQ_AVAILABLE_QUERY_LIBC` (1): the libc registers threads (glibc 2.35).
 /// * Any other: false.
 #[cfg(not(feature = "kernel"))]

@@ -9,10 +9,12 @@
 mod available;
 mod cpu;
 mod errno;
+mod mempool;
 mod registration;
 mod slice;
 mod status;
 mod symbols;
+mod text;
 
 unsafe extern "C" {
     /// abort(3)

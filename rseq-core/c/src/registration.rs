@@ -75,7 +75,7 @@ fn register(mode: Mode) -> Result<(), RegisterError> {
 }
 
 fn release(len: u32) -> Result<(), ReleaseError> {
-    // SAFETY: the area and length that a registration of this thread gave up, if it made one; else the kernel knows none,
-    // and nothing is changed.
+    // SAFETY: the area and length that a registration of this thread gave up, if it made one; else the kernel knows
+    // none, and nothing is changed.
     unsafe { Registration::from_raw(arch::own_area(), len) }.release()
 }

@@ -1,7 +1,8 @@
 //! Whether sections are on in this thread, in words.
 
+use crate::text::Text;
 use core::ffi::c_char;
-use core::fmt::{self, Write};
+use core::fmt::Write;
 use core::slice;
 use rseq_core::Status;
 
@@ -19,33 +20,8 @@ pub unsafe extern "C" fn rseq_status(text: *mut c_char, size: usize) -> bool {
         // SAFETY: the caller's contract; bytes of C are initialised for whoever only writes them.
         _ => unsafe { slice::from_raw_parts_mut(text.cast::<u8>(), size) },
     };
-    let mut text = Text { bytes, len: 0 };
+    let mut text = Text::new(bytes);
     let _ = write!(text, "{status}");
     text.end();
     matches!(status, Status::On(_))
-}
-
-/// A text cut to what there is room for, a byte for the final 0 left.
-struct Text<'a> {
-    bytes: &'a mut [u8],
-    len: usize,
-}
-
-impl Text<'_> {
-    fn end(&mut self) {
-        if let Some(end) = self.bytes.get_mut(self.len) {
-            *end = 0;
-        }
-    }
-}
-
-impl Write for Text<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.len().saturating_sub(1);
-        for (place, byte) in self.bytes.iter_mut().take(room).skip(self.len).zip(text.bytes()) {
-            *place = byte;
-            self.len += 1;
-        }
-        Ok(())
-    }
 }

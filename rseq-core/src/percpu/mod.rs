@@ -11,7 +11,7 @@
 //! | [`SlotPool`] | values in a free list for each CPU |
 //! | [`Stack`], [`Stacks`] | bounded stacks of words, for the caches of allocators; [`Batch`] moves many at once |
 //! | [`Ring`] | records of any length, for one consumer, or one for each CPU |
-//! | [`Region`] | memory with a copy for each CPU, allocated in items of any size |
+//! | [`Region`], [`DynRegion`] | memory with a copy for each CPU, allocated in items of any size |
 //! | [`Lock`] | a value for each CPU, which one thread changes at a time |
 //! | [`Pool`] | values that any thread pops and pushes, from lists for each CPU and one that all share |
 //! | [`List`] | an intrusive list for each CPU |
@@ -91,7 +91,7 @@ pub use node::Node;
 pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolItem};
 pub use possible::PossibleCpus;
-pub use region::{Finding, Region, RegionError, RegionOptions};
+pub use region::{DynRegion, Finding, Region, RegionError, RegionOptions, RegionShape, move_to_node_of};
 pub use remote_error::RemoteError;
 pub use ring::{Consumer, ConsumerError, Record, Reservation, Ring, RingError, RingTotals};
 pub use sharing::{Private, Shared, UniqueIn};

@@ -76,16 +76,19 @@ pub(crate) const fn align_up(address: usize, align: usize) -> usize {
     address.wrapping_add(align.wrapping_sub(1)) & !align.wrapping_sub(1)
 }
 
-/// [`map`], aligned to `align`, a power of two. Where that is less than a page, it is aligned to a page.
-pub(crate) fn map_aligned(len: usize, align: usize) -> Result<NonNull<u8>, Errno> {
-    let whole = map(len.checked_add(align).ok_or(Errno::ENOMEM)?)?;
-    let before = align_up(whole.addr().get(), align) - whole.addr().get();
-    // SAFETY: the parts before and after the aligned `len` bytes lie in the mapping made above, and nobody has them.
-    // Where `align` is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
+/// [`map`], aligned to `align`, a power of two, with `lead` bytes more before that address: whole pages. Where
+/// `align` is less than a page, the address is aligned to a page.
+pub(crate) fn map_aligned(lead: usize, len: usize, align: usize) -> Result<NonNull<u8>, Errno> {
+    let size = lead.checked_add(len).ok_or(Errno::ENOMEM)?;
+    let whole = map(size.checked_add(align).ok_or(Errno::ENOMEM)?)?;
+    let first = whole.addr().get() + lead;
+    let before = align_up(first, align) - first;
+    // SAFETY: the parts before and after the `size` bytes lie in the mapping made above, and nobody has them. Where
+    // `align` is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
     unsafe {
         let _ = unmap(whole, before);
-        let _ = unmap(whole.byte_add(before + len), align - before);
-        Ok(whole.byte_add(before))
+        let _ = unmap(whole.byte_add(before + size), align - before);
+        Ok(whole.byte_add(before + lead))
     }
 }
 
@@ -124,10 +127,15 @@ pub(crate) fn wipe_on_fork(start: NonNull<u8>, len: usize) -> Result<(), Errno> 
     madvise(start, len, nr::MADV_WIPEONFORK)
 }
 
+/// `madvise(MADV_DONTFORK)` - a child of `fork` has nothing mapped there (since Linux 2.6.16).
+pub(crate) fn keep_from_children(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    madvise(start, len, nr::MADV_DONTFORK)
+}
+
 /// For pieces of advice that change nothing in the memory now.
 fn madvise(start: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
     let args = [start.as_ptr().expose_provenance(), len, advice as usize, 0, 0, 0];
-    // SAFETY: neither piece of advice changes the memory of this process.
+    // SAFETY: none of these pieces of advice changes the memory of this process.
     unsafe { syscall(nr::__NR_madvise, args) }.map(|_| ())
 }
 
@@ -154,6 +162,27 @@ pub(crate) fn bind(start: NonNull<u8>, len: usize, node: u32) -> Result<(), Errn
     let args = [start.as_ptr().expose_provenance(), len, MPOL_BIND as usize, mask.as_ptr() as usize, bits, 0];
     // SAFETY: reads the mask, one bit less than `bits`; without flags no page moves.
     unsafe { syscall(nr::__NR_mbind, args) }.map(|_| ())
+}
+
+/// `move_pages()` - has the pages at `pages` move to `nodes` (since Linux 2.6.18). `states` becomes each page's node,
+/// or less than 0 where it was not moved.
+///
+/// # Errors
+///
+/// The kernel's: EINVAL for unknown flags, EPERM for `MPOL_MF_MOVE_ALL` without privilege, ENODEV for a node that
+/// there is not, ENOSYS without `CONFIG_MIGRATION`.
+pub(crate) fn move_pages(pages: &[usize], nodes: &[i32], states: &mut [i32], flags: u32) -> Result<(), Errno> {
+    let count = pages.len().min(nodes.len()).min(states.len());
+    let (pages, nodes, states) = (pages.as_ptr() as usize, nodes.as_ptr() as usize, states.as_mut_ptr() as usize);
+    // SAFETY: reads and writes `count` elements of each; to move a page does not change what it holds.
+    unsafe { syscall(nr::__NR_move_pages, [0, count, pages, nodes, states, flags as usize]) }.map(|_| ())
+}
+
+/// Bytes of this machine's smallest pages: 4096 where the kernel does not say so.
+pub fn page_size() -> usize {
+    const AT_PAGESZ: usize = linux_raw_sys::auxvec::AT_PAGESZ as usize;
+    let [size, _] = crate::auxv::entries([AT_PAGESZ; 2]);
+    size.filter(|size| size.is_power_of_two()).unwrap_or(4096)
 }
 
 /// `mincore()` - whether all of it is mapped; `len` is at most 1 MiB.

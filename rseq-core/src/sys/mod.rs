@@ -21,6 +21,7 @@ pub(crate) use cpu::{affinity_mask_size, yield_now};
 pub use errno::Errno;
 pub(crate) use file::read_file;
 pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
+pub use memory::page_size;
 pub(crate) use process::generation;
 #[cfg(all(feature = "std", not(rseq_stub)))]
 pub(crate) use process::thread_id;

@@ -1,7 +1,7 @@
 //! The operations under both families of names, for every order and index.
 
 use crate::header::HEAD;
-use crate::text::Section;
+use crate::text::{self, Section};
 
 /// The kernel selftests' name of each operation.
 const KERNEL: [(&str, &str); 7] = [
@@ -15,7 +15,7 @@ const KERNEL: [(&str, &str); 7] = [
 ];
 
 /// What stands in C for the parameters of an operation.
-fn parameters(section: &Section) -> (String, String) {
+fn parameters(section: &Section) -> (Vec<String>, String) {
     let is_bytes = |name: &str| {
         section.steps.iter().any(|(step, operands)| {
             *step == "repeatable copy" && operands.iter().any(|operand| operand.trim_matches(['[', ']']) == name)
@@ -27,9 +27,9 @@ fn parameters(section: &Section) -> (String, String) {
         (false, true) => format!("size_t {name}"),
         (false, false) => format!("intptr_t {name}"),
     };
-    let declared: Vec<_> = section.parameters[1..].iter().map(declare).collect();
+    let declared = section.parameters[1..].iter().map(declare).collect();
     let names: Vec<_> = section.parameters[1..].iter().map(|(name, _)| *name).collect();
-    (declared.join(", "), names.join(", "))
+    (declared, names.join(", "))
 }
 
 /// `rseq/operations.h`: librseq's functions, which take order and index as arguments.
@@ -41,12 +41,12 @@ pub fn operations(sections: &[Section]) -> String {
     );
     for section in sections {
         let (declared, names) = parameters(section);
-        out.push_str(&format!(
-            "/* {} */\nstatic inline __attribute__((always_inline))\nint rseq_{}__ptr(enum rseq_mo rseq_mo, \
-             enum rseq_percpu_mode percpu_mode, {declared}, int cpu)\n{{\n",
-            section.about.replace('`', ""),
-            section.name
-        ));
+        out.push_str(&text::comment(&section.about.replace('`', "")));
+        out.push_str("static inline __attribute__((always_inline))\n");
+        let start = format!("int rseq_{}__ptr", section.name);
+        let orders = ["enum rseq_mo rseq_mo", "enum rseq_percpu_mode percpu_mode"].map(str::to_owned).to_vec();
+        out.push_str(&text::declaration(&start, &[orders, declared, vec!["int cpu".into()]].concat()));
+        out.push_str("{\n");
         for (order, _) in section.texts {
             for (mode, index) in [("RSEQ_PERCPU_CPU_ID", "cpu_id"), ("RSEQ_PERCPU_MM_CID", "mm_cid")] {
                 out.push_str(&format!(

@@ -2,7 +2,7 @@
 
 use crate::arch::Arch;
 use crate::att;
-use crate::text::{Section, Text};
+use crate::text::{self, Section, Text};
 
 /// The exits: the label of each in C, and its name in the section. A second comparison that fails, for tests, is the
 /// last.
@@ -26,14 +26,13 @@ impl<'a> Writer<'a> {
 
     /// The function, for one order and one index.
     pub fn function(&self, order: &str, index: &str) -> String {
+        let commit = if order == "release" { " The commit is a store-release." } else { "" };
+        let parameters = [self.declarations(), vec!["int cpu".into()]].concat();
         let mut out = format!(
-            "/* {}{} */\nstatic inline __attribute__((always_inline))\n\
-             int rseq_{}__ptr_{order}_{index}({}, int cpu)\n{{\n\
-             {}\tRSEQ_INJECT_C(9)\n\n\t__asm__ __volatile__ goto (\n",
-            self.section.about.replace('`', ""),
-            if order == "release" { " The commit is a store-release." } else { "" },
-            self.section.name,
-            self.declarations().join(", "),
+            "{}static inline __attribute__((always_inline))\n{}{{\n{}\tRSEQ_INJECT_C(9)\n\n\
+             \t__asm__ __volatile__ goto (\n",
+            text::comment(&(self.section.about.replace('`', "") + commit)),
+            text::declaration(&format!("int rseq_{}__ptr_{order}_{index}", self.section.name), &parameters),
             if self.arch.input == "m" { "\tvoid *area = __rseq_area();\n\n" } else { "" },
         );
         out.push_str("\t\t__RSEQ_ASM_DESCRIPTOR\n\t\t__RSEQ_ASM_HANDLER\n");

@@ -45,3 +45,34 @@ pub struct Text {
     /// The loads and comparisons once more, the latter with another exit; empty for other steps.
     pub again: &'static [&'static str],
 }
+
+/// Columns of generated lines, where a tab is one.
+const COLUMNS: usize = 110;
+
+/// A comment, in as many lines as it takes.
+pub fn comment(text: &str) -> String {
+    match wrapped(text, " ", " * ").as_slice() {
+        [line] if line.len() <= COLUMNS => format!("/* {text} */\n"),
+        lines => format!("/*\n * {}\n */\n", lines.join("\n")),
+    }
+}
+
+/// The first line of a function, in as many lines as its parameters take.
+pub fn declaration(start: &str, parameters: &[String]) -> String {
+    format!("{}\n", wrapped(&format!("{start}({})", parameters.join(", ")), ", ", "\t\t").join("\n"))
+}
+
+/// A text cut into lines after separators; all but the first begin with an indent.
+fn wrapped(text: &str, separator: &str, indent: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for part in text.split_inclusive(separator) {
+        let last = lines.last_mut().expect("there is a first one");
+        if last.len() + part.trim_end().len() > COLUMNS {
+            last.truncate(last.trim_end().len());
+            lines.push(format!("{indent}{part}"));
+        } else {
+            last.push_str(part);
+        }
+    }
+    lines
+}

@@ -122,6 +122,20 @@ fn the_fallback_for_the_cpu_makes_no_system_call() {
 }
 
 #[test]
+fn pools_hand_out_memory_and_refuse_what_cannot_be() {
+    let source = package().join("headers/tests/programs/mempool.c");
+    for (compiler, flags, name) in [
+        ("cc", &["-O2"][..], "mempool"),
+        ("cc", &["-O2", "-static"], "mempool-static"),
+        ("c++", &["-O2"], "mempool-c++"),
+    ] {
+        if is_there(compiler) {
+            passes(&compiled(&source, compiler, flags, name), [&[], &[]]);
+        }
+    }
+}
+
+#[test]
 fn the_examples_run() {
     for (source, compiler) in [("counter.c", "cc"), ("stack.cpp", "c++")] {
         if is_there(compiler) {
@@ -178,11 +192,34 @@ fn the_library_has_the_documented_symbols_only() {
     let names: Vec<_> = symbols.lines().filter_map(|line| line.split_whitespace().last()).collect();
     let expected = [
         "__rseq_register_current_thread",
+        "librseq_mempool_percpu_free",
         "rseq_available",
         "rseq_fallback_current_cpu",
         "rseq_fallback_current_node",
         "rseq_flags",
         "rseq_get_max_nr_cpus",
+        "rseq_mempool_attr_create",
+        "rseq_mempool_attr_destroy",
+        "rseq_mempool_attr_set_global",
+        "rseq_mempool_attr_set_init",
+        "rseq_mempool_attr_set_max_nr_ranges",
+        "rseq_mempool_attr_set_percpu",
+        "rseq_mempool_attr_set_poison",
+        "rseq_mempool_attr_set_populate_policy",
+        "rseq_mempool_attr_set_robust",
+        "rseq_mempool_create",
+        "rseq_mempool_destroy",
+        "rseq_mempool_get_max_nr_cpus",
+        "rseq_mempool_percpu_malloc",
+        "rseq_mempool_percpu_malloc_init",
+        "rseq_mempool_percpu_zmalloc",
+        "rseq_mempool_range_init_numa",
+        "rseq_mempool_set_add_pool",
+        "rseq_mempool_set_create",
+        "rseq_mempool_set_destroy",
+        "rseq_mempool_set_percpu_malloc",
+        "rseq_mempool_set_percpu_malloc_init",
+        "rseq_mempool_set_percpu_zmalloc",
         "rseq_offset",
         "rseq_register_current_thread",
         "rseq_size",
@@ -191,6 +228,8 @@ fn the_library_has_the_documented_symbols_only() {
         "rseq_unregister_current_thread",
     ];
     assert_eq!(names, expected);
-    let header = fs::read_to_string(package().join("include/rseq/rseq.h")).unwrap();
-    expected.iter().for_each(|name| assert!(header.contains(name), "{name} is in no header"));
+    let read = |name: &str| fs::read_to_string(package().join("include/rseq").join(name)).unwrap();
+    let headers = [read("rseq.h"), read("mempool.h")].concat();
+    let is_declared = |name: &str| ["(", ";"].iter().any(|end| headers.contains(&format!("{name}{end}")));
+    expected.iter().for_each(|name| assert!(is_declared(name), "{name} is in no header"));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Places for code of tests in the midst of sections. All are empty unless they are defined before <rseq/rseq.h> is included. */
+/* Places for code of tests within sections, empty unless they are defined before <rseq/rseq.h> is included. */
 
 #ifndef _RSEQ_INJECT_H
 #define _RSEQ_INJECT_H

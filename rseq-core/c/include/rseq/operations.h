@@ -11,7 +11,8 @@
 
 /* if *v == expect { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v, intptr_t expect, intptr_t newv, int cpu)
+int rseq_load_cbne_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v,
+		intptr_t expect, intptr_t newv, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_cbne_store__ptr_relaxed_cpu_id(v, expect, newv, cpu);
@@ -22,7 +23,8 @@ int rseq_load_cbne_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu
 
 /* *v += count */
 static inline __attribute__((always_inline))
-int rseq_load_add_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v, intptr_t count, int cpu)
+int rseq_load_add_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v,
+		intptr_t count, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_add_store__ptr_relaxed_cpu_id(v, count, cpu);
@@ -31,9 +33,13 @@ int rseq_load_add_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_
 	return -1;
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode,
+		intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(v, expectnot, offset, load, cpu);
@@ -42,9 +48,13 @@ int rseq_load_cbeq_store_add_load_store__ptr(enum rseq_mo rseq_mo, enum rseq_per
 	return -1;
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode,
+		intptr_t *array, intptr_t offset, intptr_t count, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(array, offset, count, cpu);
@@ -55,7 +65,8 @@ int rseq_load_add_load_load_add_store__ptr(enum rseq_mo rseq_mo, enum rseq_percp
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v,
+		intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(v, expect, v2, expect2, newv, cpu);
@@ -66,7 +77,8 @@ int rseq_load_cbne_load_cbne_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_m
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v,
+		intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_cbne_store_store__ptr_relaxed_cpu_id(v, expect, v2, newv2, newv, cpu);
@@ -81,7 +93,8 @@ int rseq_load_cbne_store_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode 
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr(enum rseq_mo rseq_mo, enum rseq_percpu_mode percpu_mode, intptr_t *v,
+		intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
 {
 	if (rseq_mo == RSEQ_MO_RELAXED && percpu_mode == RSEQ_PERCPU_CPU_ID)
 		return rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(v, expect, dst, src, len, newv, cpu);

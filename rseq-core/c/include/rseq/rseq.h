@@ -2,9 +2,9 @@
 /*
  * Restartable sequences: registration, the calling thread's area, and operations on per-CPU data.
  *
- * A program includes this header and links with librseq. Each thread calls rseq_register_current_thread() before its first
- * operation; where the libc registers threads (glibc 2.35), that does nothing. An operation takes the CPU that it is meant for,
- * from rseq_cpu_start(), and commits only if the thread runs there.
+ * A program includes this header and links with librseq. Each thread calls rseq_register_current_thread() before
+ * its first operation; where the libc registers threads (glibc 2.35), that does nothing. An operation takes the
+ * CPU that it is meant for, from rseq_cpu_start(), and commits only if the thread runs there.
  */
 
 #ifndef _RSEQ_RSEQ_H
@@ -76,20 +76,20 @@ struct rseq_abi *rseq_get_abi(void)
 #endif
 
 /*
- * Registers the calling thread for rseq (Linux 4.18). Returns 0, also where the libc does; or -1 and errno: ENOSYS if the kernel has
- * no rseq, EBUSY if the thread is registered, EPERM or another if a filter refuses the call.
+ * Registers the calling thread for rseq (Linux 4.18). Returns 0, also where the libc does; or -1 and errno: ENOSYS
+ * if the kernel has no rseq, EBUSY if the thread is registered, EPERM or another if a filter refuses the call.
  */
 int rseq_register_current_thread(void);
 
 /*
- * The same as the kernel's selftests call it: with legacy, for 32 bytes; with nolibc, -EBUSY is returned where the libc registers
- * threads.
+ * The same as the kernel's selftests call it: with legacy, for 32 bytes; with nolibc, -EBUSY is returned where the
+ * libc registers threads.
  */
 int __rseq_register_current_thread(bool nolibc, bool legacy);
 
 /*
- * Ends the calling thread's registration: before the thread ends. Returns 0, also where the libc registers threads; or -1 and errno:
- * EINVAL if the thread is not registered.
+ * Ends the calling thread's registration: before the thread ends. Returns 0, also where the libc registers
+ * threads; or -1 and errno: EINVAL if the thread is not registered.
  */
 int rseq_unregister_current_thread(void);
 
@@ -107,7 +107,7 @@ bool rseq_available(void);
 bool rseq_available(unsigned int query);
 #endif
 
-/* The length of an array by CPU: one more than the largest CPU number that the kernel can give. 0 if it is not known. */
+/* One more than the largest CPU number that the kernel can give: the length of an array by CPU. 0 if not known. */
 int rseq_get_max_nr_cpus(void);
 
 /* Whether the calling thread is registered; in words too, cut to size bytes. text may be NULL if size is 0. */
@@ -180,8 +180,9 @@ void rseq_clear_rseq_cs(void)
 }
 
 /*
- * Each thread that ran a section calls this after its last one, before the code or the descriptors of it are unloaded, such as by
- * dlclose(3): the kernel reads the descriptor that was armed last until it finds the thread elsewhere.
+ * Each thread that ran a section calls this after its last one, before the code or the descriptors of it are
+ * unloaded, such as by dlclose(3): the kernel reads the descriptor that was armed last until it finds the thread
+ * elsewhere.
  */
 static inline __attribute__((always_inline))
 void rseq_prepare_unload(void)

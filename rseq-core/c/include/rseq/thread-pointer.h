@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/* The thread pointer: what rseq_offset counts from. Not every compiler has __builtin_thread_pointer() for every target. */
+/* The thread pointer: what rseq_offset counts from. Some compilers lack __builtin_thread_pointer() for a target. */
 static inline __attribute__((always_inline))
 void *rseq_thread_pointer(void)
 {

@@ -14,11 +14,29 @@ pub(super) const MOST_AT_A_TIME: usize = 63;
 /// Of these, items that are cut from memory that no item was in before: other CPUs' items follow them closely.
 pub(super) const MOST_CUT: usize = 15;
 
-/// The logarithm of the size of items for `layout`; None if none is so large.
-#[inline]
-pub(super) fn class(layout: Layout, stride: usize) -> Option<usize> {
-    let size = layout.size().max(layout.align()).max(1 << SMALLEST);
-    (size <= stride).then(|| (usize::BITS - (size - 1).leading_zeros()) as usize)
+/// What an arena needs to know of a layout: worked out for its stride once, or when the program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) layout: Layout,
+    /// The logarithm of the size of items.
+    pub(super) class: usize,
+    /// Most items that the stack of a CPU holds.
+    pub(super) most: usize,
+}
+
+impl Size {
+    /// None if no item is so large.
+    #[inline]
+    pub(super) const fn of(layout: Layout, stride: usize) -> Option<Self> {
+        let (size, align) = (layout.size(), layout.align());
+        let larger = if size < align { align } else { size };
+        let size = if larger < 1 << SMALLEST { 1 << SMALLEST } else { larger };
+        if size > stride {
+            return None;
+        }
+        let class = (usize::BITS - (size - 1).leading_zeros()) as usize;
+        Some(Self { layout, class, most: 2 * at_a_time(class, stride) })
+    }
 }
 
 /// Items of `class` that move at a time: few of large ones, as those that a CPU keeps are lost to the others.
@@ -37,7 +55,8 @@ mod tests {
 
     #[test]
     fn sizes_are_rounded_up_to_powers_of_two() {
-        let of = |size, align| class(Layout::from_size_align(size, align).unwrap(), 4096);
+        let layout = |size, align| Layout::from_size_align(size, align).unwrap();
+        let of = |size, align| Size::of(layout(size, align), 4096).map(|size| size.class);
         let expected = [(0, 1, 3), (1, 1, 3), (8, 8, 3), (9, 1, 4), (48, 8, 6), (8, 64, 6), (64, 64, 6), (4096, 1, 12)];
         for (size, align, class) in expected {
             assert_eq!(of(size, align), Some(class), "{size} bytes aligned to {align}");

@@ -5,7 +5,8 @@ use crate::sys::memory::align_up;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicUsize;
 
-/// Bytes at the end of a range, in which is the address of the range before it.
+/// Bytes of a range that hold words about it: the address of the range before it, and of some the region's owner and
+/// the process that made it. They follow the shadow, or, where the range has a lead, end where the copies begin.
 const HEADER: usize = 64;
 
 /// The largest pages that Linux has as its smallest ones.
@@ -23,13 +24,18 @@ pub(super) struct Geometry {
     pub(super) stride: usize,
     /// Copies of an item.
     pub(super) slots: usize,
+    /// What freed items are filled with.
+    pub(super) pattern: usize,
     populate: Populate,
     is_given: bool,
+    has_lead: bool,
 }
 
 impl Geometry {
     pub(super) fn new(options: &RegionOptions, stride: usize, slots: usize) -> Self {
-        Self { stride, slots, populate: options.populate, is_given: !options.given.start.is_null() }
+        let is_given = !options.given.start.is_null();
+        let has_lead = !is_given && (options.owner != 0 || !options.is_inherited);
+        Self { stride, slots, pattern: options.pattern, populate: options.populate, is_given, has_lead }
     }
 
     /// Bytes of all copies.
@@ -41,12 +47,18 @@ impl Geometry {
         matches!(self.populate, Populate::CopyOnWrite)
     }
 
-    /// From a range's start, or from the copy of CPU 0, to the shadow: a copy of the region's own, with the links of items.
+    /// From a range's start, or from the copy of CPU 0, to the shadow: a copy of the region's own, with the links of
+    /// items.
     const fn shadow(self) -> usize {
         self.copies() + if self.has_template() { self.stride } else { 0 }
     }
 
-    /// Bytes of a range.
+    /// Bytes of a range that are mapped before its copies.
+    pub(super) const fn lead(self) -> usize {
+        if self.has_lead { LARGEST_PAGE } else { 0 }
+    }
+
+    /// Bytes of a range from its copies on.
     pub(super) const fn size(self) -> usize {
         let size = self.shadow() + self.stride + HEADER;
         align_up(size, if self.is_given { self.stride } else { LARGEST_PAGE })
@@ -61,8 +73,8 @@ impl Geometry {
     ///
     /// # Safety
     ///
-    /// `item` is an address in the copy of CPU 0 in a range of this geometry, a multiple of 8, and the range is there as
-    /// long as the reference is used.
+    /// `item` is an address in the copy of CPU 0 in a range of this geometry, a multiple of 8, and the range is there
+    /// as long as the reference is used.
     pub(super) unsafe fn word<'a>(self, item: usize) -> &'a AtomicUsize {
         // SAFETY: the shadow is as large as a copy, and only ever accessed by these words.
         unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(item + self.shadow()) }
@@ -74,8 +86,19 @@ impl Geometry {
     ///
     /// `range` is a range of this geometry.
     pub(super) unsafe fn before<'a>(self, range: usize) -> &'a AtomicUsize {
-        // SAFETY: HEADER bytes follow the shadow.
-        unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(range + self.shadow() + self.stride) }
+        let header = if self.has_lead { range - HEADER } else { range + self.shadow() + self.stride };
+        // SAFETY: HEADER bytes are there.
+        unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(header) }
+    }
+
+    /// The generation of the process that made a range which its children do not have.
+    ///
+    /// # Safety
+    ///
+    /// `range` is a range of this geometry, which has a lead.
+    pub(super) unsafe fn process<'a>(self, range: usize) -> &'a AtomicUsize {
+        // SAFETY: HEADER bytes precede the copies.
+        unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(range - HEADER + 2 * size_of::<usize>()) }
     }
 
     /// The copies of an item.
@@ -91,6 +114,17 @@ impl Geometry {
     }
 }
 
+/// The owner of the region of a range.
+///
+/// # Safety
+///
+/// `range` is a range of a region with an owner.
+#[inline]
+pub(super) unsafe fn owner<'a>(range: usize) -> &'a AtomicUsize {
+    // SAFETY: HEADER bytes precede the copies.
+    unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(range - HEADER + size_of::<usize>()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +138,8 @@ mod tests {
         // SAFETY: the memory is not used.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         let given = Geometry::new(&given, 4096, 32);
-        assert_eq!((given.size(), given.fresh()), (34 * 4096, 0));
+        assert_eq!((given.size(), given.fresh(), given.lead()), (34 * 4096, 0, 0));
+        let owned = Geometry::new(&RegionOptions::new().owner(1), 4096, 32);
+        assert_eq!((owned.lead(), owned.size()), (LARGEST_PAGE, plain.size()));
     }
 }

@@ -1,82 +1,51 @@
 //! Items that begin with a value.
 
+use super::arena::Arena;
+use super::class::Size;
 use super::geometry::Geometry;
-use super::{Region, RegionError};
-use core::alloc::Layout;
+use super::{RegionError, RegionShape};
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
-impl<const STRIDE: usize> Region<STRIDE> {
-    /// Allocates an item of zeroes. Copies that are zero already are not written.
-    ///
-    /// # Errors
-    ///
-    /// [`RegionError`].
-    pub fn alloc_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        let (item, is_fresh) = self.take(layout)?;
-        if !is_fresh {
-            fill(item, layout.size(), self.geometry(), zero);
-        }
-        Ok(item)
+impl Arena {
+    pub(super) fn alloc_zeroed(&self, size: Size, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
+        self.alloc_copied(size, &[], shape)
     }
 
-    /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
-    /// written; with [`RegionOptions::copy_on_write`](super::RegionOptions::copy_on_write) all those are that no CPU has
-    /// written the page of.
-    ///
-    /// # Errors
-    ///
-    /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than the layout.
-    pub fn alloc_copied(&self, layout: Layout, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
-        if value.len() > layout.size() {
+    pub(super) fn alloc_copied(
+        &self,
+        size: Size,
+        value: &[u8],
+        shape: RegionShape,
+    ) -> Result<NonNull<u8>, RegionError> {
+        if value.len() > size.layout.size() {
             return Err(RegionError::TooLarge);
         }
-        let item = self.alloc_zeroed(layout)?;
-        fill(item, value.len(), self.geometry(), |copy| {
+        let (item, is_fresh) = self.take(size, shape)?;
+        let geometry = self.geometry(shape);
+        if !is_fresh || self.options.init.is_some() {
+            fill(item, value.len()..size.layout.size(), geometry, zero);
+        }
+        fill(item, 0..value.len(), geometry, |copy| {
             if copy != value {
                 copy.copy_from_slice(value);
             }
         });
         Ok(item)
     }
-
-    /// Allocates an item and has `init` called with each CPU number below [`copies`](Self::copies) and that CPU's copy, which
-    /// has the layout's size, and first holds anything, as with [`alloc`](Self::alloc).
-    ///
-    /// # Errors
-    ///
-    /// [`RegionError`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use rseq_core::percpu::Region;
-    /// use std::alloc::Layout;
-    ///
-    /// let region: Region = Region::new();
-    /// // SAFETY: the copy is one of a u64, which nobody else has yet.
-    /// let init = |cpu, copy: std::ptr::NonNull<u8>| unsafe { copy.cast::<u64>().write(cpu as u64) };
-    /// let item = region.alloc_init(Layout::new::<u64>(), init)?;
-    /// # Ok::<(), rseq_core::percpu::RegionError>(())
-    /// ```
-    pub fn alloc_init(
-        &self,
-        layout: Layout,
-        mut init: impl FnMut(usize, NonNull<u8>),
-    ) -> Result<NonNull<u8>, RegionError> {
-        let item = self.alloc(layout)?;
-        self.geometry().copies_of(item).enumerate().for_each(|(cpu, copy)| init(cpu, copy));
-        Ok(item)
-    }
 }
 
-/// Sets the first `len` bytes of each copy of an item that nobody uses; first those of the template, which untouched copies
-/// then have too.
-fn fill(item: NonNull<u8>, len: usize, geometry: Geometry, mut set: impl FnMut(&mut [u8])) {
+/// Sets bytes of each copy of an item that nobody uses; first those of the template, which untouched copies then have
+/// too.
+fn fill(item: NonNull<u8>, bytes: Range<usize>, geometry: Geometry, mut set: impl FnMut(&mut [u8])) {
+    if bytes.is_empty() {
+        return;
+    }
     for copy in geometry.template_of(item).into_iter().chain(geometry.copies_of(item)) {
-        // SAFETY: `len` bytes of an item's copy, which are initialised, as all memory of a range is, and which nobody else
+        // SAFETY: bytes of an item's copy, which are initialised, as all memory of a range is, and which nobody else
         // uses yet.
-        set(unsafe { slice::from_raw_parts_mut(copy.as_ptr(), len) });
+        set(unsafe { slice::from_raw_parts_mut(copy.as_ptr().byte_add(bytes.start), bytes.len()) });
     }
 }
 

@@ -1,16 +1,17 @@
 //! What all CPUs share, under the region's lock: ranges, and free items by size.
 //!
-//! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in which an
-//! item is on one list at most.
+//! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in
+//! which an item is on one list at most.
 
 use super::RegionError;
 use super::class::{CLASSES, MOST_CUT};
 use super::geometry::{Geometry, TAGS};
 use super::options::RegionOptions;
 use super::range;
-use super::robust::FREE;
+use super::robust::{self, FREE};
 use super::stacks::{Stack, Stacks};
 use crate::percpu::fence::fence;
+use crate::sys::Errno;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
 
 /// Items are their addresses in the copy of CPU 0, tagged if they are fresh.
@@ -76,13 +77,14 @@ impl Lists {
         self.list(class).store(item, Release);
     }
 
-    /// The free items of a class.
-    pub(super) fn free(&self, class: usize, geometry: Geometry) -> impl Iterator<Item = usize> {
-        let address = |item: usize| (item != 0).then_some(item);
-        core::iter::successors(address(self.list(class).load(Relaxed)), move |&item| {
-            // SAFETY: items on lists lie in ranges, which are there as long as the region.
-            address(unsafe { geometry.word(item) }.load(Relaxed) & !TAGS)
-        })
+    /// What a list begins with, or 0.
+    pub(super) fn first(&self, class: usize) -> usize {
+        self.list(class).load(Relaxed)
+    }
+
+    /// Gives a list up, whose items are not used again.
+    pub(super) fn forget(&self, class: usize) {
+        self.list(class).store(0, Release);
     }
 
     fn cut(&self, class: usize, geometry: Geometry) -> Option<usize> {
@@ -107,6 +109,10 @@ impl Lists {
 
     /// Adds a range.
     pub(super) fn grow(&self, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
+        let most = options.max_ranges;
+        if most != 0 && robust::ranges(self, geometry).take(most).count() == most {
+            return Err(RegionError::NoMemory(Errno::ENOSPC));
+        }
         let new = if options.given.start.is_null() {
             range::make(options, geometry)?
         } else {
@@ -128,7 +134,7 @@ impl Lists {
     /// Takes the items of other CPUs' stacks of `class`. Whether there were any.
     pub(super) fn drain(&self, stacks: Stacks, class: usize, geometry: Geometry) -> bool {
         let mut found = false;
-        for cpu in 0..geometry.slots {
+        for cpu in 0..stacks.len() {
             // SAFETY: each of so many CPUs has a stack.
             let stack = unsafe { stacks.of(cpu) };
             if !stack.is_empty() {

@@ -1,6 +1,10 @@
 //! Per-CPU memory: items at the same offset in the copy of each CPU.
 
+mod arena;
 mod class;
+mod dynamic;
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod dynamic_tests;
 mod error;
 mod geometry;
 mod init;
@@ -9,24 +13,25 @@ mod numa;
 mod options;
 mod range;
 mod robust;
+mod shape;
 mod slow;
 mod stacks;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod tests;
 
-use super::lock::SpinLock;
 use super::memory;
-use class::class;
+use arena::Arena;
+use class::Size;
 use core::alloc::Layout;
 use core::fmt;
-use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ptr::NonNull;
+pub use dynamic::DynRegion;
 pub use error::RegionError;
-use geometry::{Geometry, TAGS};
-use lists::Lists;
+use geometry::Geometry;
+pub use numa::move_to_node_of;
 pub use options::RegionOptions;
 pub use robust::Finding;
-use stacks::Stacks;
+pub use shape::RegionShape;
 
 /// Memory that has a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.
 ///
@@ -35,22 +40,23 @@ use stacks::Stacks;
 /// copies, one for each CPU number that the kernel can give.
 ///
 /// Memory comes in ranges, which are mapped when items do not fit in those that there are. Only a copy's pages that are
-/// touched take memory, and from the node of the CPU that touches them first. A region that is dropped unmaps its ranges.
+/// touched take memory, and from the node of the CPU that touches them first. A region that is dropped unmaps its
+/// ranges.
 ///
 /// # Speed
 ///
-/// Freed items are kept on a stack for each CPU and size, which sections push on and pop from: [`alloc`](Self::alloc) and
-/// [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with lists that
-/// all CPUs share. Threads that are not registered work on those lists. When memory runs out, what the stacks of other
-/// CPUs hold is used first (Linux 5.10).
+/// Freed items are kept on a stack for each CPU and size, which sections push on and pop from: [`alloc`](Self::alloc)
+/// and [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with
+/// lists that all CPUs share. Threads that are not registered work on those lists. When memory runs out, what the
+/// stacks of other CPUs hold is used first (Linux 5.10).
 ///
 /// Sizes are rounded up to powers of two, and addresses are multiples of the rounded size.
 ///
 /// # Signals and processes
 ///
-/// Signal handlers may allocate and free items, in threads that [`ensure_registered`](crate::ensure_registered) was called
-/// in. A child of `fork` goes on with its copy of the region, even if another thread held the lock at the fork: such an
-/// operation may have cost the child up to 64 items (before Linux 4.14 it may have to wait for ever).
+/// Signal handlers may allocate and free items, in threads that [`ensure_registered`](crate::ensure_registered) was
+/// called in. A child of `fork` goes on with its copy of the region, even if another thread held the lock at the
+/// fork: such an operation may have cost the child up to 64 items (before Linux 4.14 it may have to wait for ever).
 ///
 /// # Examples
 ///
@@ -77,13 +83,12 @@ use stacks::Stacks;
 /// unloaded, and needs neither a linker script nor an `#[unsafe(link_section)]`. A section would save the load of the
 /// item's address, which the processor caches.
 pub struct Region<const STRIDE: usize = { 1 << 16 }> {
-    /// The stacks of all CPUs; null before the first use, and where there are none.
-    stacks: AtomicPtr<u8>,
-    lists: SpinLock<Lists>,
-    options: RegionOptions,
+    arena: Arena,
 }
 
 impl<const STRIDE: usize> Region<STRIDE> {
+    const SHAPE: RegionShape = RegionShape::of_region(STRIDE);
+
     /// A region without memory, which it maps when items are allocated.
     pub const fn new() -> Self {
         Self::with(RegionOptions::new())
@@ -92,7 +97,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// The same with options.
     pub const fn with(options: RegionOptions) -> Self {
         const { assert!(STRIDE.is_power_of_two() && STRIDE >= 4096) };
-        Self { stacks: AtomicPtr::new(ptr::null_mut()), lists: SpinLock::new(Lists::new()), options }
+        Self { arena: Arena::new(options) }
     }
 
     /// Copies of an item: one for each CPU number from 0 on that the kernel can give.
@@ -100,20 +105,37 @@ impl<const STRIDE: usize> Region<STRIDE> {
         memory::slot_count()
     }
 
-    /// Bytes of the program's memory that a range takes; see [`RegionOptions::memory`]. The memory must have as many after
-    /// the first multiple of `STRIDE`.
+    /// Bytes of the program's memory that a range takes; see [`RegionOptions::memory`]. The memory must have as many
+    /// after the first multiple of `STRIDE`.
     pub fn range_size() -> usize {
         // SAFETY: no memory is used.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         Geometry::new(&given, STRIDE, memory::slot_count()).size()
     }
 
-    /// The copy of a CPU. Only pointer arithmetic: whether `cpu` is below [`copies`](Self::copies) and `item` an item is
-    /// for whoever uses the result.
+    /// The copy of a CPU. Only pointer arithmetic: whether `cpu` is below [`copies`](Self::copies) and `item` an item
+    /// is for whoever uses the result.
     #[inline]
     pub fn copy_of(&self, item: NonNull<u8>, cpu: usize) -> NonNull<u8> {
         let copy = item.as_ptr().wrapping_byte_add(cpu.wrapping_mul(STRIDE));
         NonNull::new(copy).unwrap_or(item)
+    }
+
+    /// Whether an address lies in memory that the region's ranges have for copies of items.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::Region;
+    /// use std::alloc::Layout;
+    ///
+    /// let region: Region = Region::new();
+    /// let item = region.alloc(Layout::new::<u64>())?;
+    /// assert!(region.contains(item.addr().get()) && !region.contains(&raw const region as usize));
+    /// # Ok::<(), rseq_core::percpu::RegionError>(())
+    /// ```
+    pub fn contains(&self, address: usize) -> bool {
+        self.arena.contains(address, Self::SHAPE)
     }
 
     /// Allocates an item. What its copies hold is not specified; it may be what a freed item held.
@@ -123,7 +145,55 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// [`RegionError`].
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.take(layout).map(|(item, _)| item)
+        self.arena.alloc(size_of(layout, STRIDE)?, Self::SHAPE)
+    }
+
+    /// Allocates an item of zeroes. Copies that are zero already are not written.
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`].
+    pub fn alloc_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc_zeroed(size_of(layout, STRIDE)?, Self::SHAPE)
+    }
+
+    /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
+    /// written; with [`RegionOptions::copy_on_write`] all those are that no CPU has written the page of.
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than the layout.
+    pub fn alloc_copied(&self, layout: Layout, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc_copied(size_of(layout, STRIDE)?, value, Self::SHAPE)
+    }
+
+    /// Allocates an item and has `init` called with each CPU number below [`copies`](Self::copies) and that CPU's
+    /// copy, which has the layout's size, and first holds anything, as with [`alloc`](Self::alloc).
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::Region;
+    /// use std::alloc::Layout;
+    ///
+    /// let region: Region = Region::new();
+    /// // SAFETY: the copy is one of a u64, which nobody else has yet.
+    /// let init = |cpu, copy: std::ptr::NonNull<u8>| unsafe { copy.cast::<u64>().write(cpu as u64) };
+    /// let item = region.alloc_init(Layout::new::<u64>(), init)?;
+    /// # Ok::<(), rseq_core::percpu::RegionError>(())
+    /// ```
+    pub fn alloc_init(
+        &self,
+        layout: Layout,
+        mut init: impl FnMut(usize, NonNull<u8>),
+    ) -> Result<NonNull<u8>, RegionError> {
+        let item = self.alloc(layout)?;
+        self.arena.geometry(Self::SHAPE).copies_of(item).enumerate().for_each(|(cpu, copy)| init(cpu, copy));
+        Ok(item)
     }
 
     /// Frees an item.
@@ -133,34 +203,23 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// It is one that this region allocated for a layout of the same size and alignment, and it is not used any more.
     #[inline]
     pub unsafe fn free(&self, item: NonNull<u8>, layout: Layout) {
-        let class = class(layout, STRIDE);
-        let is_pushed = class.and_then(|class| {
-            let stacks = self.stacks(class)?;
-            stacks.push(item.as_ptr().expose_provenance(), stacks::most(class, STRIDE)).ok()
-        });
-        if is_pushed.is_none() {
-            self.release(item, layout);
+        match Size::of(layout, STRIDE) {
+            // SAFETY: the caller's contract.
+            Some(size) => unsafe { self.arena.free(item, size, Self::SHAPE) },
+            None => self.arena.report(Finding::Foreign { address: item.as_ptr().expose_provenance() }),
         }
     }
+}
 
-    /// An item, and whether all its copies are as they were mapped.
-    #[inline]
-    fn take(&self, layout: Layout) -> Result<(NonNull<u8>, bool), RegionError> {
-        let class = class(layout, STRIDE).ok_or(RegionError::TooLarge)?;
-        let item = match self.stacks(class).and_then(Stacks::pop) {
-            Some(item) => item,
-            None => self.refill(layout, class)?,
-        };
-        let address = ptr::with_exposed_provenance_mut(item & !TAGS);
-        // SAFETY: stacks and lists hold addresses of items only.
-        Ok((unsafe { NonNull::new_unchecked(address) }, item & geometry::FRESH != 0))
-    }
+#[inline]
+fn size_of(layout: Layout, stride: usize) -> Result<Size, RegionError> {
+    Size::of(layout, stride).ok_or(RegionError::TooLarge)
+}
 
-    /// The stacks of a class, if there are any.
-    #[inline]
-    fn stacks(&self, class: usize) -> Option<Stacks> {
-        // SAFETY: what is not null was mapped for all CPU numbers that the kernel gives, and is only used by stacks.
-        unsafe { Stacks::new(self.stacks.load(Ordering::Acquire), memory::slots(), class) }
+impl<const STRIDE: usize> Drop for Region<STRIDE> {
+    fn drop(&mut self) {
+        // SAFETY: this region has only the one shape; with it go its items, and nobody has a reference to it.
+        unsafe { self.arena.clear(Self::SHAPE) };
     }
 }
 
@@ -172,6 +231,7 @@ impl<const STRIDE: usize> Default for Region<STRIDE> {
 
 impl<const STRIDE: usize> fmt::Debug for Region<STRIDE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Region").field("stride", &STRIDE).field("options", &self.options).finish_non_exhaustive()
+        let options = &self.arena.options;
+        f.debug_struct("Region").field("stride", &STRIDE).field("options", options).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use super::geometry::Geometry;
 use crate::percpu::CpuRanges;
 use crate::sys::{self, Errno, memory};
 use core::ffi::CStr;
+use core::iter::successors;
 use core::ptr::NonNull;
 
 const NODES: &CStr = c"/sys/devices/system/node/has_cpu";
@@ -38,15 +39,59 @@ fn bind_node(range: NonNull<u8>, node: u32, geometry: Geometry) -> Result<(), Er
     Ok(())
 }
 
+/// Pages that are moved in one call.
+const PAGES: usize = 512;
+
+/// Moves the pages in `len` bytes from `start` on to the NUMA node of a CPU; `flags` are those of move_pages(2), such
+/// as `MPOL_MF_MOVE`. Pages that were not touched yet, and those that cannot be moved, stay as they are: no error
+/// says so.
+///
+/// # Errors
+///
+/// The kernel's: ENOSYS without NUMA, EPERM, or EINVAL for unknown flags; and EINVAL if no node has the CPU.
+pub fn move_to_node_of(cpu: u32, start: NonNull<u8>, len: usize, flags: u32) -> Result<(), Errno> {
+    let (node, page) = (node_of(cpu)?, memory::page_size());
+    let mut next = start.addr().get() & !(page - 1);
+    let end = start.addr().get().saturating_add(len);
+    while next < end {
+        let mut pages = [0; PAGES];
+        let addresses =
+            successors(Some(next), |address| address.checked_add(page)).take_while(|&address| address < end);
+        let count = pages.iter_mut().zip(addresses).map(|(place, address)| *place = address).count();
+        memory::move_pages(pages.get(..count).unwrap_or_default(), &[node as i32; PAGES], &mut [0; PAGES], flags)?;
+        next = next.saturating_add(PAGES * page);
+    }
+    Ok(())
+}
+
+/// The node of a CPU. A kernel without NUMA has none.
+fn node_of(cpu: u32) -> Result<u32, Errno> {
+    let (mut text, mut list) = ([0; 4096], [0; 4096]);
+    let nodes = sys::read_file(NODES, &mut text).map_err(|error| match error {
+        Errno::ENOENT => Errno::ENOSYS,
+        error => error,
+    })?;
+    for node in CpuRanges::of(nodes).filter_map(Result::ok).flatten() {
+        let cpus = sys::read_file(cpu_list(node, &mut [0; 64]), &mut list)?;
+        if CpuRanges::of(cpus).filter_map(Result::ok).any(|cpus| cpus.contains(&cpu)) {
+            return Ok(node);
+        }
+    }
+    Err(Errno::EINVAL)
+}
+
 /// The path of the list of a node's CPUs.
 fn cpu_list(node: u32, path: &mut [u8; 64]) -> &CStr {
     const PARTS: (&[u8], &[u8]) = (b"/sys/devices/system/node/node", b"/cpulist\0");
     let (mut digits, mut rest, mut count) = ([0; 10], node, 0);
-    while count == 0 || rest > 0 {
-        digits[count] = b'0' + (rest % 10) as u8;
+    for digit in digits.iter_mut().rev() {
+        if count > 0 && rest == 0 {
+            break;
+        }
+        *digit = b'0' + (rest % 10) as u8;
         (rest, count) = (rest / 10, count + 1);
     }
-    let number = digits[..count].iter().rev();
+    let number = digits.iter().skip(digits.len() - count);
     let bytes = PARTS.0.iter().chain(number).chain(PARTS.1);
     path.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = byte);
     CStr::from_bytes_until_nul(path).unwrap_or(c"")

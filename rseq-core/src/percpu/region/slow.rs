@@ -1,14 +1,15 @@
 //! What a region does under its lock, and for threads without stacks.
 
-use super::class::{MOST_AT_A_TIME, at_a_time, class};
+use super::arena::Arena;
+use super::class::{MOST_AT_A_TIME, Size, at_a_time};
 use super::geometry::{FRESH, Geometry, TAGS};
 use super::lists::Lists;
+use super::options::Reporter;
 use super::robust::{self, Finding};
 use super::stacks::{self, Stacks};
-use super::{Region, RegionError, range};
+use super::{RegionError, RegionShape};
 use crate::ambient::ensure_registered;
 use crate::percpu::memory;
-use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
@@ -28,46 +29,51 @@ impl Batch {
     }
 
     fn items(&self) -> &[usize] {
-        &self.items[..self.len]
+        self.items.get(..self.len).unwrap_or_default()
     }
 }
 
-impl<const STRIDE: usize> Region<STRIDE> {
-    pub(super) fn geometry(&self) -> Geometry {
-        Geometry::new(&self.options, STRIDE, memory::slot_count())
-    }
-
+impl Arena {
     /// An item for a thread whose CPU has none, tagged.
     #[cold]
     #[inline(never)]
-    pub(super) fn refill(&self, layout: Layout, class: usize) -> Result<usize, RegionError> {
-        if let Some(report) = self.options.report {
-            return self.take_checked(layout, class, report);
+    pub(super) fn refill(&self, size: Size, shape: RegionShape) -> Result<usize, RegionError> {
+        let class = size.class;
+        if let Some(reporter) = self.options.reporter() {
+            return self.take_checked(size, shape, reporter);
         }
         let stacks = self.stacks_of_thread(class);
         // In a thread that registers here, or that has come to a CPU with items meanwhile.
         if let Some(item) = stacks.and_then(Stacks::pop) {
             return Ok(item);
         }
-        let batch = self.take_shared(class, if stacks.is_some() { at_a_time(class, STRIDE) } else { 1 })?;
+        let batch =
+            self.take_shared(class, if stacks.is_some() { at_a_time(class, shape.stride) } else { 1 }, shape)?;
         let [first, others @ ..] = batch.items() else { return Err(RegionError::TooLarge) };
-        let most = stacks::most(class, STRIDE);
-        let rest = others.iter().position(|&item| stacks.is_none_or(|stacks| stacks.push(item, most).is_err()));
+        let rest = others.iter().position(|&item| stacks.is_none_or(|stacks| stacks.push(item, size.most).is_err()));
         if let Some(rest) = rest {
-            self.put_shared(&others[rest..], class);
+            self.put_shared(others.get(rest..).unwrap_or_default(), class, shape);
         }
         Ok(*first)
     }
 
     /// Takes up to `count` items from the lists, at least one.
-    fn take_shared(&self, class: usize, count: usize) -> Result<Batch, RegionError> {
-        let geometry = self.geometry();
+    fn take_shared(&self, class: usize, count: usize, shape: RegionShape) -> Result<Batch, RegionError> {
+        let geometry = self.geometry(shape);
         let mut batch = Batch::EMPTY;
         self.lists.with(|lists| {
             lists.reopen(|class| self.stacks(class));
             batch.push(self.take_or_grow(lists, class, geometry)?);
             lists.take_some(count - 1, class, geometry, |item| batch.push(item));
             Ok(batch)
+        })
+    }
+
+    pub(super) fn reserve(&self, shape: RegionShape) -> Result<(), RegionError> {
+        let geometry = self.geometry(shape);
+        self.lists.with(|lists| match lists.range.load(Ordering::Relaxed) {
+            0 => lists.grow(&self.options, geometry),
+            _ => Ok(()),
         })
     }
 
@@ -85,30 +91,28 @@ impl<const STRIDE: usize> Region<STRIDE> {
         }
     }
 
-    fn put_shared(&self, items: &[usize], class: usize) {
-        let geometry = self.geometry();
+    fn put_shared(&self, items: &[usize], class: usize, shape: RegionShape) {
+        let geometry = self.geometry(shape);
         self.lists.with(|lists| items.iter().for_each(|&item| lists.put(item, class, geometry)));
     }
 
     /// Frees an item for a thread whose CPU has no room for it.
     #[cold]
     #[inline(never)]
-    pub(super) fn release(&self, item: NonNull<u8>, layout: Layout) {
-        let Some(class) = class(layout, STRIDE) else {
-            return self.report(Finding::Foreign { address: item.as_ptr().expose_provenance() });
-        };
-        if let Some(report) = self.options.report {
-            return self.put_checked(item, layout, class, report);
+    pub(super) fn release(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        let class = size.class;
+        if let Some(reporter) = self.options.reporter() {
+            return self.put_checked(item, size, shape, reporter);
         }
         let mut batch = Batch::EMPTY;
         batch.push(item.as_ptr().expose_provenance());
         if let Some(stacks) = self.stacks_of_thread(class) {
-            if stacks.push(batch.items[0], stacks::most(class, STRIDE)).is_ok() {
+            if stacks.push(item.as_ptr().expose_provenance(), size.most).is_ok() {
                 return;
             }
-            (0..at_a_time(class, STRIDE)).map_while(|_| stacks.pop()).for_each(|item| batch.push(item));
+            (0..at_a_time(class, shape.stride)).map_while(|_| stacks.pop()).for_each(|item| batch.push(item));
         }
-        self.put_shared(batch.items(), class);
+        self.put_shared(batch.items(), class, shape);
     }
 
     /// The stacks of a class, made if there are none, if this thread may use them.
@@ -128,58 +132,49 @@ impl<const STRIDE: usize> Region<STRIDE> {
     }
 
     /// An item that was not written since it was freed, tagged if it is fresh.
-    fn take_checked(&self, layout: Layout, class: usize, report: fn(Finding)) -> Result<usize, RegionError> {
-        let geometry = self.geometry();
+    fn take_checked(&self, size: Size, shape: RegionShape, reporter: Reporter) -> Result<usize, RegionError> {
+        let class = size.class;
+        let geometry = self.geometry(shape);
         loop {
-            let taken = self.lists.with(|lists| self.take_or_grow(lists, class, geometry))?;
+            let taken = self.lists.with(|lists| {
+                robust::check_list(lists, class, geometry).inspect_err(|_| lists.forget(class))?;
+                Ok(self.take_or_grow(lists, class, geometry))
+            });
+            let taken = match taken {
+                Ok(taken) => taken?,
+                Err(finding) => {
+                    reporter.report(finding);
+                    continue;
+                }
+            };
             let Some(item) = NonNull::new(ptr::with_exposed_provenance_mut::<u8>(taken & !TAGS)) else { continue };
             let is_fresh = taken & FRESH != 0;
             match robust::changed(item, 0, class, geometry).filter(|_| !is_fresh) {
-                Some(cpu) => report(Finding::WriteAfterFree { item: taken & !TAGS, cpu }),
+                Some(cpu) => reporter.report(Finding::WriteAfterFree { item: taken & !TAGS, cpu }),
                 None => {
-                    robust::begin_use(item, layout.size(), class, geometry);
+                    robust::begin_use(item, size.layout.size(), class, geometry);
                     return Ok(taken);
                 }
             }
         }
     }
 
-    fn put_checked(&self, item: NonNull<u8>, layout: Layout, class: usize, report: fn(Finding)) {
-        let (geometry, address) = (self.geometry(), item.as_ptr().expose_provenance());
-        if let Err(finding) = self.lists.with(|lists| robust::end_use(lists, address, layout.size(), geometry)) {
-            return report(finding);
+    fn put_checked(&self, item: NonNull<u8>, size: Size, shape: RegionShape, reporter: Reporter) {
+        let class = size.class;
+        let (geometry, address) = (self.geometry(shape), item.as_ptr().expose_provenance());
+        if let Err(finding) = self.lists.with(|lists| robust::end_use(lists, address, size.layout.size(), geometry)) {
+            return reporter.report(finding);
         }
-        if let Some(cpu) = robust::changed(item, layout.size(), class, geometry) {
-            return report(Finding::Overrun { item: address, cpu });
+        if let Some(cpu) = robust::changed(item, size.layout.size(), class, geometry) {
+            return reporter.report(Finding::Overrun { item: address, cpu });
         }
         robust::poison(item, 0, class, geometry);
-        self.put_shared(&[address], class);
+        self.put_shared(&[address], class, shape);
     }
 
-    fn report(&self, finding: Finding) {
-        if let Some(report) = self.options.report {
-            report(finding);
-        }
-    }
-}
-
-impl<const STRIDE: usize> Drop for Region<STRIDE> {
-    fn drop(&mut self) {
-        let geometry = self.geometry();
-        let lists = self.lists.get_mut();
-        if let Some(report) = self.options.report {
-            robust::audit(lists, geometry, report);
-        }
-        let is_mapped = self.options.given.start.is_null();
-        let mut ranges = robust::ranges(lists, geometry);
-        while let Some(range) = ranges.next().filter(|_| is_mapped) {
-            // SAFETY: `make` returned it; with the region go its items. The next one was found before.
-            unsafe { range::unmake(range, geometry) };
-        }
-        let stacks = *self.stacks.get_mut();
-        if !stacks.is_null() {
-            // SAFETY: it was mapped for so many CPUs, and no thread is in a section of this region.
-            unsafe { stacks::unmap(stacks, memory::slots()) };
+    pub(super) fn report(&self, finding: Finding) {
+        if let Some(reporter) = self.options.reporter() {
+            reporter.report(finding);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Stacks of free items: one for each size on each CPU.
 
-use super::class::at_a_time;
 use crate::ops::this_cpu::Error;
 use crate::{Ambient, Committed, CompareFailed, OutOfRange, Token, sys};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +28,8 @@ macro_rules! __region_sections {
     ($(#![$variant:ident])?) => {
         $crate::critical_section! {
             $(#![$variant])?
-            /// Pops the top item of the stack of this thread's CPU. A failed comparison is a stack that is empty or closed.
+            /// Pops the top item of the stack of this thread's CPU. A failed comparison is a stack that is empty or
+            /// closed.
             ///
             /// # Errors
             ///
@@ -120,11 +120,16 @@ impl Stacks {
     /// Puts an item on the stack of this thread's CPU, if there is room.
     #[inline]
     pub(super) fn push(self, item: usize, most: usize) -> Result<(), NoStack> {
-        // SAFETY: as in `pop`, and callers take `most` from `most` below.
+        // SAFETY: as in `pop`, and callers take `most` from a `Size`.
         match unsafe { push_item::<CPU_BYTES, _, _>(token(), self.base, self.len, most, item) } {
             Ok(Committed) => Ok(()),
             Err(Error::OutOfRange | Error::CompareFailed) => Err(NoStack),
         }
+    }
+
+    /// CPUs that have a stack.
+    pub(super) fn len(self) -> usize {
+        self.len
     }
 
     /// The stack of one CPU.
@@ -136,12 +141,6 @@ impl Stacks {
         // SAFETY: stacks lie CPU_BYTES apart.
         Stack(unsafe { self.base.byte_add(cpu * CPU_BYTES) })
     }
-}
-
-/// Most items of `class` that a stack holds.
-#[inline]
-pub(super) const fn most(class: usize, stride: usize) -> usize {
-    2 * at_a_time(class, stride)
 }
 
 #[inline]

@@ -5,6 +5,7 @@ extern crate std;
 use super::*;
 use crate::sys::{self, in_child};
 use crate::{Ambient, ensure_registered};
+use core::ptr;
 use std::boxed::Box;
 use std::format;
 use std::string::String;
@@ -29,14 +30,18 @@ fn skipped(why: &dyn fmt::Display) {
 /// Writes `value` to the whole item, in each copy.
 fn write<const STRIDE: usize>(region: &Region<STRIDE>, item: NonNull<u8>, size: usize, value: u8) {
     // SAFETY: the item has so many bytes, and this thread alone has it.
-    region.geometry().copies_of(item).for_each(|copy| unsafe { copy.write_bytes(value, size) });
+    region
+        .arena
+        .geometry(Region::<STRIDE>::SHAPE)
+        .copies_of(item)
+        .for_each(|copy| unsafe { copy.write_bytes(value, size) });
 }
 
 /// Whether each copy of the item is `value`.
 fn is<const STRIDE: usize>(region: &Region<STRIDE>, item: NonNull<u8>, value: &[u8]) -> bool {
     // SAFETY: as in `write`.
     let same = |copy: NonNull<u8>| unsafe { core::slice::from_raw_parts(copy.as_ptr(), value.len()) } == value;
-    region.geometry().copies_of(item).all(same)
+    region.arena.geometry(Region::<STRIDE>::SHAPE).copies_of(item).all(same)
 }
 
 #[test]
@@ -361,7 +366,7 @@ fn a_child_allocates_although_a_thread_of_its_parent_held_the_lock() {
     let region = Region::<SMALL>::new();
     region.alloc(layout(8, 8)).unwrap();
     // As a child would find it that another thread forks.
-    assert!(region.lists.with(|_| child_can_allocate(&region)));
+    assert!(region.arena.lists.with(|_| child_can_allocate(&region)));
     assert!(child_can_allocate(&region));
 }
 
@@ -370,12 +375,12 @@ fn a_child_opens_the_stack_that_its_parent_had_closed() {
     let region = Region::<SMALL>::new();
     let (layout, class) = (layout(64, 8), 6);
     region.alloc(layout).unwrap();
-    let Some(stacks) = region.stacks(class).filter(|_| crate::percpu::fence::fence(0).is_ok()) else {
+    let Some(stacks) = region.arena.stacks(class).filter(|_| crate::percpu::fence::fence(0).is_ok()) else {
         return skipped(&"sections or their fence are off");
     };
     // SAFETY: there is a CPU 0.
     let stack = unsafe { stacks.of(0) };
-    let is_open = region.lists.with(|lists| {
+    let is_open = region.arena.lists.with(|lists| {
         lists.begin_drain(stack, 0, class);
         let child = in_child(|| {
             let closed = stack.is_closed() && limit_time();
@@ -415,5 +420,5 @@ fn threads_that_are_registered_use_stacks() {
     // SAFETY: it was allocated above.
     unsafe { region.free(item, layout(64, 8)) };
     let is_on = memory::is_on() && ensure_registered().is_ok() && Ambient::token().is_registered();
-    assert_eq!(region.stacks(6).is_some(), is_on);
+    assert_eq!(region.arena.stacks(6).is_some(), is_on);
 }

@@ -126,7 +126,7 @@ fn offset(address: u64) -> Option<u64> {
     let header = &raw const __ehdr_start;
     // SAFETY: the linker sets it at the file's header, which the first segment maps, with the program headers.
     let headers = unsafe {
-        let (at, count) = ((*header).e_phoff as usize, (*header).e_phnum as usize);
+        let (at, count) = ((*header).e_phoff, (*header).e_phnum as usize);
         core::slice::from_raw_parts(header.cast::<u8>().add(at).cast::<Elf_Phdr>(), count)
     };
     let segments = || headers.iter().filter(|header| header.p_type == PT_LOAD);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Every operation by both indexes and in each order, alone in a thread: what it stores and returns when it commits, when a comparison
- * fails, and when the thread runs elsewhere. It is C and C++.
+ * Every operation by both indexes and in each order, alone in a thread: what it stores and returns when it
+ * commits, when a comparison fails, and when the thread runs elsewhere. It is C and C++.
  */
 
 #include <rseq/rseq.h>

@@ -391,9 +391,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -485,9 +489,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -579,9 +587,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -653,9 +665,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -729,7 +745,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -832,7 +849,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -935,7 +953,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1027,7 +1046,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1119,7 +1139,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1211,7 +1232,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1303,7 +1325,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1416,7 +1439,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1527,9 +1551,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1640,9 +1668,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 

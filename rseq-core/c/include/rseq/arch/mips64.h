@@ -501,9 +501,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -628,9 +632,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -755,9 +763,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -848,9 +860,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -943,7 +959,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1092,7 +1109,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1241,7 +1259,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1365,7 +1384,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1489,7 +1509,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1614,7 +1635,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1739,7 +1761,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1872,7 +1895,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -2003,9 +2027,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -2137,9 +2165,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 

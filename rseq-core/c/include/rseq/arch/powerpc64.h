@@ -385,9 +385,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -479,9 +483,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -573,9 +581,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -647,9 +659,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -723,7 +739,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -826,7 +843,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -929,7 +947,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1021,7 +1040,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1113,7 +1133,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1206,7 +1227,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1299,7 +1321,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1415,7 +1438,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1529,9 +1553,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1646,9 +1674,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 

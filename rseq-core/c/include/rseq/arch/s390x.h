@@ -351,9 +351,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -435,9 +439,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -519,9 +527,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -587,9 +599,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -657,7 +673,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -746,7 +763,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -835,7 +853,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -917,7 +936,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -999,7 +1019,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1081,7 +1102,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1163,7 +1185,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1268,7 +1291,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1371,9 +1395,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1476,9 +1504,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 

@@ -345,9 +345,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -429,9 +433,13 @@ differed:
 #endif
 }
 
-/* if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at offset. */
+/*
+ * if *v != expectnot { *load = *v; *v = *(*v + offset) }: pops the first node of a list whose links are at
+ * offset.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset, intptr_t *load, int cpu)
+int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expectnot, intptr_t offset,
+		intptr_t *load, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -513,9 +521,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -579,9 +591,13 @@ differed:
 #endif
 }
 
-/* *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be replaced. */
+/*
+ * *(*(*array + offset)) += count: adds to a word that an entry of the array leads to, in an array that may be
+ * replaced.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count, int cpu)
+int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intptr_t offset, intptr_t count,
+		int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -647,7 +663,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -732,7 +749,8 @@ differed:
 
 /* if *v == expect && *v2 == expect2 { *v = newv } */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu)
+int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2,
+		intptr_t expect2, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -817,7 +835,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -897,7 +916,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -977,7 +997,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1057,7 +1078,8 @@ differed:
 
 /* if *v == expect { *v2 = newv2; *v = newv }, the second store in the order O. The commit is a store-release. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu)
+int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2,
+		intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1137,7 +1159,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1239,7 +1262,8 @@ differed:
 
 /* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1339,9 +1363,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 
@@ -1441,9 +1469,13 @@ differed:
 #endif
 }
 
-/* if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a store-release. */
+/*
+ * if *v == expect { copy len bytes from src to dst; *v = newv }, the store in the order O. The commit is a
+ * store-release.
+ */
 static inline __attribute__((always_inline))
-int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src, size_t len, intptr_t newv, int cpu)
+int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
+		size_t len, intptr_t newv, int cpu)
 {
 	RSEQ_INJECT_C(9)
 

@@ -1,0 +1,119 @@
+//! What [`Region`](super::Region) and [`DynRegion`](super::DynRegion) are made of: each passes its shape along, which
+//! is a constant of the one and a value of the other.
+
+use super::class::Size;
+use super::geometry::{self, Geometry, TAGS};
+use super::lists::Lists;
+use super::stacks::{self, Stacks};
+use super::{RegionError, RegionOptions, RegionShape, range, robust};
+use crate::percpu::lock::SpinLock;
+use crate::percpu::memory;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// Whoever owns it calls [`clear`](Self::clear) in the end.
+pub(super) struct Arena {
+    /// The stacks of all CPUs; null before the first use, and where there are none.
+    pub(super) stacks: AtomicPtr<u8>,
+    pub(super) lists: SpinLock<Lists>,
+    pub(super) options: RegionOptions,
+}
+
+impl Arena {
+    pub(super) const fn new(options: RegionOptions) -> Self {
+        Self { stacks: AtomicPtr::new(ptr::null_mut()), lists: SpinLock::new(Lists::new()), options }
+    }
+
+    pub(super) fn geometry(&self, shape: RegionShape) -> Geometry {
+        Geometry::new(&self.options, shape.stride, shape.copies())
+    }
+
+    #[inline]
+    pub(super) fn alloc(&self, size: Size, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
+        self.take(size, shape).map(|(item, _)| item)
+    }
+
+    /// # Safety
+    ///
+    /// The item is one that this arena allocated for this size, and it is not used any more.
+    #[inline]
+    pub(super) unsafe fn free(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        let push = |stacks: Stacks| stacks.push(item.as_ptr().expose_provenance(), size.most).ok();
+        if self.stacks(size.class).and_then(push).is_none() {
+            self.release(item, size, shape);
+        }
+    }
+
+    /// Fills an item with the options' pattern, if they say so.
+    ///
+    /// # Safety
+    ///
+    /// As of [`free`](Self::free), which is to follow.
+    #[inline]
+    pub(super) unsafe fn fill_freed(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        if self.options.fills {
+            self.fill(item, size, shape);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+        // A robust one fills items itself, once it has looked at them.
+        if self.options.reporter().is_none() {
+            robust::poison(item, 0, size.class, self.geometry(shape));
+        }
+    }
+
+    /// An item, and whether all its copies are as they were mapped.
+    #[inline]
+    pub(super) fn take(&self, size: Size, shape: RegionShape) -> Result<(NonNull<u8>, bool), RegionError> {
+        let item = match self.stacks(size.class).and_then(Stacks::pop) {
+            Some(item) => item,
+            None => self.refill(size, shape)?,
+        };
+        let address = ptr::with_exposed_provenance_mut(item & !TAGS);
+        // SAFETY: stacks and lists hold addresses of items only.
+        Ok((unsafe { NonNull::new_unchecked(address) }, item & geometry::FRESH != 0))
+    }
+
+    /// The stacks of a class, if there are any.
+    #[inline]
+    pub(super) fn stacks(&self, class: usize) -> Option<Stacks> {
+        // SAFETY: what is not null was mapped for all CPU numbers that the kernel gives, and is only used by stacks.
+        unsafe { Stacks::new(self.stacks.load(Ordering::Acquire), memory::slots(), class) }
+    }
+
+    /// Whether an address lies in the copies of the items that there are, or can be without another range.
+    pub(super) fn contains(&self, address: usize, shape: RegionShape) -> bool {
+        let geometry = self.geometry(shape);
+        let is_in = |range| (range..range + geometry.copies()).contains(&address);
+        self.lists.with(|lists| robust::ranges(lists, geometry).any(is_in))
+    }
+
+    /// Unmaps everything.
+    ///
+    /// # Safety
+    ///
+    /// The shape is the same as in all calls before. No item is used any more, and no thread is in an operation.
+    pub(super) unsafe fn clear(&mut self, shape: RegionShape) {
+        let geometry = self.geometry(shape);
+        let lists = self.lists.get_mut();
+        let newest = robust::ranges(lists, geometry).next();
+        let is_ours = newest.is_none_or(|newest| range::is_ours(newest, &self.options, geometry));
+        if let Some(reporter) = self.options.reporter().filter(|_| is_ours) {
+            robust::audit(lists, geometry, reporter);
+        }
+        let is_mapped = self.options.given.start.is_null();
+        let mut ranges = robust::ranges(lists, geometry);
+        while let Some(range) = ranges.next().filter(|_| is_mapped) {
+            // SAFETY: `make` returned it; with the arena go its items. The next one was found before.
+            unsafe { range::unmake(range, is_ours, geometry) };
+        }
+        let stacks = *self.stacks.get_mut();
+        if !stacks.is_null() {
+            // SAFETY: it was mapped for so many CPUs, and no thread is in a section of this arena.
+            unsafe { stacks::unmap(stacks, memory::slots()) };
+        }
+    }
+}

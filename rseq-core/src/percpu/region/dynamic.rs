@@ -1,0 +1,137 @@
+//! A region whose sizes are chosen at run time.
+
+use super::arena::Arena;
+use super::{RegionError, RegionOptions, RegionShape, geometry};
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+/// A [`Region`](super::Region) of items of one layout, whose stride and number of copies are chosen when it is made.
+///
+/// It is as fast, and is meant for allocators that have these sizes from their own users, such as librseq's pools in C:
+/// with [`RegionOptions::owner`], an item's address and the stride are enough to find what it belongs to.
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::{DynRegion, RegionOptions, RegionShape};
+/// use std::alloc::Layout;
+///
+/// let shape = RegionShape::new(1 << 13, 4, Layout::new::<u64>()).expect("a power of two");
+/// let region = DynRegion::new(shape, RegionOptions::new().owner(0x1000));
+/// let item = region.alloc_copied(&7u64.to_ne_bytes())?;
+/// // SAFETY: the last copy of a u64, which nobody else has.
+/// assert_eq!(unsafe { region.copy_of(item, 3).cast::<u64>().read() }, 7);
+/// // SAFETY: an item of a region with this stride, which has an owner.
+/// assert_eq!(unsafe { DynRegion::owner_of(item, 1 << 13) }, 0x1000);
+/// // SAFETY: it was allocated above, and is not used any more.
+/// unsafe { region.free(item) };
+/// # Ok::<(), rseq_core::percpu::RegionError>(())
+/// ```
+pub struct DynRegion {
+    arena: Arena,
+    shape: RegionShape,
+}
+
+impl DynRegion {
+    /// A region without memory, which it maps when items are allocated.
+    pub const fn new(shape: RegionShape, options: RegionOptions) -> Self {
+        Self { arena: Arena::new(options), shape }
+    }
+
+    /// Its sizes.
+    pub const fn shape(&self) -> RegionShape {
+        self.shape
+    }
+
+    /// A copy. Only pointer arithmetic, as with [`Region::copy_of`](super::Region::copy_of).
+    #[inline]
+    pub fn copy_of(&self, item: NonNull<u8>, cpu: usize) -> NonNull<u8> {
+        let copy = item.as_ptr().wrapping_byte_add(cpu.wrapping_mul(self.shape.stride));
+        NonNull::new(copy).unwrap_or(item)
+    }
+
+    /// Whether an address lies in memory that the region's ranges have for copies of items.
+    pub fn contains(&self, address: usize) -> bool {
+        self.arena.contains(address, self.shape)
+    }
+
+    /// The [owner](RegionOptions::owner) of an item's region, in two instructions.
+    ///
+    /// # Safety
+    ///
+    /// `item` is the address of an item, or lies in its copy of CPU 0. The region has this stride, maps its own
+    /// memory, and has an owner.
+    #[inline]
+    pub unsafe fn owner_of(item: NonNull<u8>, stride: usize) -> usize {
+        let range = item.as_ptr().expose_provenance() & !(stride - 1);
+        // SAFETY: copies of CPU 0 lie between a multiple of the stride, where the range begins, and the next one.
+        unsafe { geometry::owner(range) }.load(Ordering::Relaxed)
+    }
+
+    /// Maps the first range, if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`].
+    pub fn reserve(&self) -> Result<(), RegionError> {
+        self.arena.reserve(self.shape)
+    }
+
+    /// Allocates an item. What its copies hold is not specified; it may be what a freed item held.
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`].
+    #[inline]
+    pub fn alloc(&self) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc(self.shape.size, self.shape)
+    }
+
+    /// Allocates an item of zeroes. Copies that are zero already are not written.
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`].
+    pub fn alloc_zeroed(&self) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc_zeroed(self.shape.size, self.shape)
+    }
+
+    /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than an item.
+    pub fn alloc_copied(&self, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
+        self.arena.alloc_copied(self.shape.size, value, self.shape)
+    }
+
+    /// Frees an item.
+    ///
+    /// # Safety
+    ///
+    /// It is one that this region allocated, and it is not used any more.
+    #[inline]
+    pub unsafe fn free(&self, item: NonNull<u8>) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            self.arena.fill_freed(item, self.shape.size, self.shape);
+            self.arena.free(item, self.shape.size, self.shape);
+        }
+    }
+}
+
+impl Drop for DynRegion {
+    fn drop(&mut self) {
+        // SAFETY: this region has only the one shape; with it go its items, and nobody has a reference to it.
+        unsafe { self.arena.clear(self.shape) };
+    }
+}
+
+impl fmt::Debug for DynRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &self.arena.options;
+        f.debug_struct("DynRegion").field("shape", &self.shape).field("options", options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! The sizes that a region's memory goes by.
+
+use super::class::Size;
+use crate::percpu::memory;
+use core::alloc::Layout;
+
+/// The stride and the number of copies of a [`DynRegion`](super::DynRegion), and the size of its items.
+///
+/// # Examples
+///
+/// ```
+/// use rseq_core::percpu::RegionShape;
+/// use std::alloc::Layout;
+///
+/// const GLOBAL: RegionShape = RegionShape::new(1 << 16, 1, Layout::new::<u64>()).unwrap();
+///
+/// assert_eq!(GLOBAL.copies(), 1);
+/// assert!(RegionShape::new(5000, 1, Layout::new::<u64>()).is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionShape {
+    pub(super) stride: usize,
+    /// 0 for one for each CPU number that the kernel can give.
+    copies: usize,
+    pub(super) size: Size,
+}
+
+impl RegionShape {
+    /// Items have `copies` copies, `stride` bytes apart; with 0 copies, as many as there are CPU numbers that the
+    /// kernel can give.
+    ///
+    /// None if the stride is not a power of two from 4096 on, if an item is larger, or if the copies take a quarter
+    /// of all addresses or more.
+    pub const fn new(stride: usize, copies: usize, layout: Layout) -> Option<Self> {
+        const MOST: usize = 1 << (usize::BITS - 2);
+        let fits = match stride.checked_mul(copies) {
+            Some(bytes) => bytes < MOST && stride < MOST / 4,
+            None => false,
+        };
+        match Size::of(layout, stride) {
+            Some(size) if stride.is_power_of_two() && stride >= 4096 && fits => Some(Self { stride, copies, size }),
+            _ => None,
+        }
+    }
+
+    /// Of a [`Region`](super::Region), whose items have any size.
+    pub(super) const fn of_region(stride: usize) -> Self {
+        const ANY: Size = Size { layout: Layout::new::<()>(), class: 0, most: 0 };
+        Self { stride, copies: 0, size: ANY }
+    }
+
+    /// The layout of items.
+    pub const fn layout(self) -> Layout {
+        self.size.layout
+    }
+
+    /// Bytes between an item's copies.
+    pub const fn stride(self) -> usize {
+        self.stride
+    }
+
+    /// Copies of an item.
+    pub fn copies(self) -> usize {
+        if self.copies == 0 { memory::slot_count() } else { self.copies }
+    }
+}
