@@ -22,7 +22,7 @@ pub(super) fn thread_pointer() -> usize {
 pub(super) fn has_thread_pointer() -> bool {
     let selector: u32;
     // SAFETY: copies a register. `readonly` keeps it behind whatever set it.
-    unsafe { asm!("mov {:e}, gs", out(reg) selector, options(pure, readonly, nostack, preserves_flags)) };
+    unsafe { asm!("mov {}, gs", out(reg) selector, options(pure, readonly, nostack, preserves_flags)) };
     // The low two bits are a privilege level.
     selector & 0xfffc != 0
 }
