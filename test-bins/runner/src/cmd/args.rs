@@ -166,7 +166,6 @@ impl Default for BootArgs {
             append: String::new(),
             as_init: None,
             program: Vec::new(),
-            static_pie: false,
         }
     }
 }
