@@ -274,15 +274,4 @@ impl<'b> Iterator for Fields<'b> {
         self.0 = self.0.get(field.to_bytes_with_nul().len()..)?;
         Some(field)
     }
-
-    #[test]
-    fn a_kind_and_its_passes_are_read_as_written() {
-        for (kind, once) in [(Kind::Test, false), (Kind::Test, true), (Kind::Report, false), (Kind::Report, true)] {
-            let mut bytes = Vec::new();
-            let listed = Listed { kind, once, seconds: 1, words: &["A=b", "/bin/a"] };
-            write(true, [listed], |piece| bytes.extend_from_slice(piece)).unwrap();
-            let runs: Vec<_> = List::parse(&bytes).unwrap().runs().map(|run| (run.kind, run.once)).collect();
-            assert_eq!(runs, [(kind, once)]);
-        }
-    }
 }
