@@ -25,6 +25,7 @@ fn what_is_written_is_read() {
         listed(Kind::Test, false, &["/bin/a", "--short", ""]),
         listed(Kind::Test, true, &["/bin/b"]),
         listed(Kind::Report, false, &["/bin/c", "1"]),
+        listed(Kind::Report, true, &["/bin/d"]),
         listed(Kind::Program, false, &most),
     ];
     let bytes = written(true, &programs).unwrap();
