@@ -22,7 +22,7 @@ fn region(copies: usize, options: RegionOptions) -> DynRegion {
     sized(64, copies, options)
 }
 
-fn word(region: &DynRegion, item: NonNull<u8>, cpu: usize) -> &mut usize {
+fn word<'w>(region: &DynRegion, item: NonNull<u8>, cpu: usize) -> &'w mut usize {
     // SAFETY: a copy of an item of a word or more, which only the test has.
     unsafe { region.copy_of(item, cpu).cast().as_mut() }
 }
@@ -143,7 +143,7 @@ fn found(owner: usize, options: RegionOptions, work: impl FnOnce(&DynRegion)) ->
 }
 
 /// The word of the list of free items that leads on from an item.
-fn link(region: &DynRegion, item: NonNull<u8>) -> &mut usize {
+fn link<'w>(region: &DynRegion, item: NonNull<u8>) -> &'w mut usize {
     word(region, item, region.shape().copies())
 }
 

@@ -145,7 +145,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// [`RegionError`].
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc(size_of(layout, STRIDE)?, Self::SHAPE)
+        self.arena.alloc(item_size(layout, STRIDE)?, Self::SHAPE)
     }
 
     /// Allocates an item of zeroes. Copies that are zero already are not written.
@@ -154,7 +154,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     ///
     /// [`RegionError`].
     pub fn alloc_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc_zeroed(size_of(layout, STRIDE)?, Self::SHAPE)
+        self.arena.alloc_zeroed(item_size(layout, STRIDE)?, Self::SHAPE)
     }
 
     /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
@@ -164,7 +164,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     ///
     /// [`RegionError`]; [`RegionError::TooLarge`] if `value` is longer than the layout.
     pub fn alloc_copied(&self, layout: Layout, value: &[u8]) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc_copied(size_of(layout, STRIDE)?, value, Self::SHAPE)
+        self.arena.alloc_copied(item_size(layout, STRIDE)?, value, Self::SHAPE)
     }
 
     /// Allocates an item and has `init` called with each CPU number below [`copies`](Self::copies) and that CPU's
@@ -212,7 +212,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
 }
 
 #[inline]
-fn size_of(layout: Layout, stride: usize) -> Result<Size, RegionError> {
+fn item_size(layout: Layout, stride: usize) -> Result<Size, RegionError> {
     Size::of(layout, stride).ok_or(RegionError::TooLarge)
 }
 
