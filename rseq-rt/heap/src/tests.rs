@@ -50,7 +50,7 @@ impl Block {
 fn layout(number: usize) -> Layout {
     let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize) >> (usize::BITS - 20);
     let size = match random % 16 {
-        0 if number % 16 == 0 => 1 + random % (class::LARGEST * 3 / 2),
+        0 if number.is_multiple_of(16) => 1 + random % (class::LARGEST * 3 / 2),
         0..4 => 1 + random % 9000,
         _ => 1 + random % 600,
     };
