@@ -124,7 +124,7 @@ fn a_refused_call_is_a_skip_with_the_reason() {
 }
 
 #[test]
-#[ignore = "takes some twenty minutes"]
+#[ignore = "runs every program 56 times"]
 fn every_refused_call_is_a_skip_with_the_reason_in_every_program() {
     let all: Vec<_> = names();
     expect_passes_and_skips(&all, ERRORS);
