@@ -18,7 +18,9 @@ use rustix::time::ClockId;
 
 /// Standard input: the bytes that come at once.
 pub fn input(buffer: &mut [u8]) -> Result<usize> {
-    rustix::io::read(rustix::stdio::stdin(), buffer)
+    // SAFETY: rseq-rt opens descriptor 0 before `main`, and nobody here closes it.
+    let stdin = unsafe { rustix::stdio::stdin() };
+    rustix::io::read(stdin, buffer)
 }
 
 /// Files: the first bytes of one. The descriptor is closed when it is dropped.
@@ -60,7 +62,7 @@ pub fn run(path: &CStr, argument: &CStr, environment: &[*const u8]) -> Result<Op
         Fork::ParentOf(child) => child,
         Fork::Child(_) => {
             // SAFETY: C strings, and lists that end with a null pointer.
-            unsafe { rustix::runtime::execve(path, arguments.as_ptr(), environment.as_ptr()) };
+            let _ = unsafe { rustix::runtime::execve(path, arguments.as_ptr(), environment.as_ptr()) };
             rustix::runtime::exit_group(127)
         }
     };

@@ -256,8 +256,9 @@ pub unsafe extern "C" fn rseq_mempool_percpu_zmalloc(pool: *const Pool) -> *mut 
 }
 
 /// `void __rseq_percpu *rseq_mempool_percpu_malloc_init(struct rseq_mempool *pool, void *init_ptr, size_t init_len)`
-/// - the same, with `init_len` bytes from `init_ptr` on in each copy, and zeroes after them; with anything, if
-/// `init_ptr` is `NULL`. `EINVAL` if an item is smaller.
+///
+/// The same, with `init_len` bytes from `init_ptr` on in each copy, and zeroes after them; with anything, if `init_ptr`
+/// is `NULL`. `EINVAL` if an item is smaller.
 ///
 /// # Safety
 ///
