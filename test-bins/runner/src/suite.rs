@@ -165,7 +165,7 @@ pub const SUITE: &[Entry] = &[
         native: &[&[], &["--short", "--off"]],
         guest: &[&["--short"], &["--short", "--off"]],
         timeout: 240,
-        wrong_sections: &[Rule::Unarmed],
+        wrong_sections: &[Rule::Unarmed; 2],
         ..TEST
     },
     Entry { name: "sync_test", about: "the runtime's locks, conditions and barriers", legacy: NONE, ..TEST },
