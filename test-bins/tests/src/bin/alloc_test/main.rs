@@ -1,6 +1,8 @@
 //! The heap of programs with `alloc`: exact under load, over forks and drains, registered or not.
 #![no_std]
 #![no_main]
+// Assembly for MIPS is unstable Rust.
+#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
 mod control;
 mod forks;
