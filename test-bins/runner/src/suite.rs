@@ -157,13 +157,20 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", timeout: 240, ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
     Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
-    Entry { name: "local_test", about: "thread-locals, names, numbers, early ends", legacy: NONE, ..TEST },
+    Entry {
+        name: "local_test",
+        about: "thread-locals, names, numbers, early ends",
+        legacy: NONE,
+        timeout: 240,
+        ..TEST
+    },
     Entry { name: "stack_test", about: "stacks that are used up, other faults", legacy: NONE, ..TEST },
     Entry {
         name: "alloc_test",
         about: "the heap and its caches for each CPU",
         native: &[&[], &["--short", "--off"]],
         guest: &[&["--short"], &["--short", "--off"]],
+        legacy: NONE,
         timeout: 240,
         wrong_sections: &[Rule::Unarmed; 2],
         ..TEST

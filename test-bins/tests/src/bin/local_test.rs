@@ -19,7 +19,7 @@ rseq_rt::entry!(main);
 
 const USAGE: &str = "local_test: thread-locals, numbers, names and ends of threads
 usage: local_test [--short]
-  --short  500 threads instead of 10000, for emulated machines; so it is as PID 1
+  --short  100 threads instead of 10000, for emulated machines; so it is as PID 1
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
 /// The argument of the copy that [`after_main`] starts.
@@ -52,7 +52,7 @@ fn body() -> u8 {
             other => args.unknown(other),
         }
     }
-    let threads = if short { 500 } else { 10_000 };
+    let threads = if short { 100 } else { 10_000 };
     let mut suite = Suite::new(13);
     suite.test("each thread has its own value", &mut own_values);
     suite.test("values of any size and alignment are kept", &mut sizes);
