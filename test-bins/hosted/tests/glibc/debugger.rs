@@ -51,7 +51,11 @@ fn both_stopped(commands: &[&str]) -> Option<(String, usize)> {
         }
     };
     assert!(printed.contains("stopped: [True, True]"), "the threads did not come to their stores: {printed}");
-    let found = printed.lines().find_map(|line| line.strip_prefix("added 400, found ")?.parse().ok());
+    // gdb and the program write into one pipe, so that it may stand behind half a line of gdb's.
+    let found = printed.split_once("added 400, found ").and_then(|(_, rest)| {
+        let digits = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().ok()
+    });
     let found = found.unwrap_or_else(|| panic!("the program printed no counts: {printed}"));
     Some((printed, found))
 }
