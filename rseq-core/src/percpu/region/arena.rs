@@ -29,7 +29,7 @@ impl Arena {
     }
 
     #[inline]
-    pub(super) fn alloc(&self, size: Size, shape: RegionShape) -> Result<NonNull<u8>, RegionError> {
+    pub(super) fn alloc(&self, size: Size, shape: &RegionShape) -> Result<NonNull<u8>, RegionError> {
         self.take(size, shape).map(|(item, _)| item)
     }
 
@@ -37,10 +37,10 @@ impl Arena {
     ///
     /// The item is one that this arena allocated for this size, and it is not used any more.
     #[inline]
-    pub(super) unsafe fn free(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+    pub(super) unsafe fn free(&self, item: NonNull<u8>, size: Size, shape: &RegionShape) {
         let push = |stacks: Stacks| stacks.push(item.as_ptr().expose_provenance(), size.most).ok();
         if self.stacks(size.class).and_then(push).is_none() {
-            self.release(item, size, shape);
+            self.release(item, size.layout, shape);
         }
     }
 
@@ -67,10 +67,10 @@ impl Arena {
 
     /// An item, and whether all its copies are as they were mapped.
     #[inline]
-    pub(super) fn take(&self, size: Size, shape: RegionShape) -> Result<(NonNull<u8>, bool), RegionError> {
+    pub(super) fn take(&self, size: Size, shape: &RegionShape) -> Result<(NonNull<u8>, bool), RegionError> {
         let item = match self.stacks(size.class).and_then(Stacks::pop) {
             Some(item) => item,
-            None => self.refill(size, shape)?,
+            None => self.refill(size.layout, shape)?,
         };
         let address = ptr::with_exposed_provenance_mut(item & !TAGS);
         // SAFETY: stacks and lists hold addresses of items only.

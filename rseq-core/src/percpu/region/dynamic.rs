@@ -85,7 +85,7 @@ impl DynRegion {
     /// [`RegionError`].
     #[inline]
     pub fn alloc(&self) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc(self.shape.size, self.shape)
+        self.arena.alloc(self.shape.size, &self.shape)
     }
 
     /// Allocates an item of zeroes. Copies that are zero already are not written.
@@ -117,7 +117,7 @@ impl DynRegion {
         // SAFETY: the caller's contract.
         unsafe {
             self.arena.fill_freed(item, self.shape.size, self.shape);
-            self.arena.free(item, self.shape.size, self.shape);
+            self.arena.free(item, self.shape.size, &self.shape);
         }
     }
 }

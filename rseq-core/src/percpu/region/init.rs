@@ -22,7 +22,7 @@ impl Arena {
         if value.len() > size.layout.size() {
             return Err(RegionError::TooLarge);
         }
-        let (item, is_fresh) = self.take(size, shape)?;
+        let (item, is_fresh) = self.take(size, &shape)?;
         let geometry = self.geometry(shape);
         if !is_fresh || self.options.init.is_some() {
             fill(item, value.len()..size.layout.size(), geometry, zero);

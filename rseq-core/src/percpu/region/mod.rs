@@ -145,7 +145,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// [`RegionError`].
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, RegionError> {
-        self.arena.alloc(item_size(layout, STRIDE)?, Self::SHAPE)
+        self.arena.alloc(item_size(layout, STRIDE)?, &Self::SHAPE)
     }
 
     /// Allocates an item of zeroes. Copies that are zero already are not written.
@@ -205,7 +205,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     pub unsafe fn free(&self, item: NonNull<u8>, layout: Layout) {
         match Size::of(layout, STRIDE) {
             // SAFETY: the caller's contract.
-            Some(size) => unsafe { self.arena.free(item, size, Self::SHAPE) },
+            Some(size) => unsafe { self.arena.free(item, size, &Self::SHAPE) },
             None => self.arena.report(Finding::Foreign { address: item.as_ptr().expose_provenance() }),
         }
     }

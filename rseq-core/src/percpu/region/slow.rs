@@ -10,6 +10,7 @@ use super::stacks::{self, Stacks};
 use super::{RegionError, RegionShape};
 use crate::ambient::ensure_registered;
 use crate::percpu::memory;
+use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
@@ -34,10 +35,13 @@ impl Batch {
 }
 
 impl Arena {
-    /// An item for a thread whose CPU has none, tagged.
+    /// An item for a thread whose CPU has none, tagged. It works the size out again, as handing that over would cost those
+    /// who come past here.
     #[cold]
     #[inline(never)]
-    pub(super) fn refill(&self, size: Size, shape: RegionShape) -> Result<usize, RegionError> {
+    pub(super) fn refill(&self, layout: Layout, shape: &RegionShape) -> Result<usize, RegionError> {
+        let shape = *shape;
+        let size = Size::of(layout, shape.stride).ok_or(RegionError::TooLarge)?;
         let class = size.class;
         if let Some(reporter) = self.options.reporter() {
             return self.take_checked(size, shape, reporter);
@@ -99,7 +103,10 @@ impl Arena {
     /// Frees an item for a thread whose CPU has no room for it.
     #[cold]
     #[inline(never)]
-    pub(super) fn release(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+    pub(super) fn release(&self, item: NonNull<u8>, layout: Layout, shape: &RegionShape) {
+        let shape = *shape;
+        // An item was allocated for a layout that fits.
+        let Some(size) = Size::of(layout, shape.stride) else { return };
         let class = size.class;
         if let Some(reporter) = self.options.reporter() {
             return self.put_checked(item, size, shape, reporter);
