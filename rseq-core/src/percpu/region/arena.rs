@@ -50,18 +50,18 @@ impl Arena {
     ///
     /// As of [`free`](Self::free), which is to follow.
     #[inline]
-    pub(super) unsafe fn fill_freed(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+    pub(super) unsafe fn fill_freed(&self, item: NonNull<u8>, class: usize, shape: &RegionShape) {
         if self.options.fills {
-            self.fill(item, size, shape);
+            self.fill(item, class, shape);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn fill(&self, item: NonNull<u8>, size: Size, shape: RegionShape) {
+    fn fill(&self, item: NonNull<u8>, class: usize, shape: &RegionShape) {
         // A robust one fills items itself, once it has looked at them.
         if self.options.reporter().is_none() {
-            robust::poison(item, 0, size.class, self.geometry(shape));
+            robust::poison(item, 0, class, self.geometry(*shape));
         }
     }
 

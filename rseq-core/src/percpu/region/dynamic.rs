@@ -116,7 +116,7 @@ impl DynRegion {
     pub unsafe fn free(&self, item: NonNull<u8>) {
         // SAFETY: the caller's contract.
         unsafe {
-            self.arena.fill_freed(item, self.shape.size, self.shape);
+            self.arena.fill_freed(item, self.shape.size.class, &self.shape);
             self.arena.free(item, self.shape.size, &self.shape);
         }
     }
