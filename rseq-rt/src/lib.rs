@@ -24,7 +24,8 @@
 //!
 //! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64,
 //! `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the area is
-//! registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with glibc's meaning -> C's constructors -> `main`.
+//! registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with
+//! glibc's meaning -> C's constructors -> `main`.
 //!
 //! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the kernel
 //! knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid program does not read
@@ -32,10 +33,10 @@
 //!
 //! # Faults
 //!
-//! A thread that uses up its stack is named on standard error before SIGSEGV ends the process. For that, a handler of SIGSEGV
-//! runs on an alternate stack that each thread has; where the kernel refuses one, the process ends without the line. Other
-//! faults, and signals that are sent, have their default action. A handler of the program's replaces this one, and finds 16 KiB
-//! of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
+//! A thread that uses up its stack is named on standard error before SIGSEGV ends the process. For that, a handler of
+//! SIGSEGV runs on an alternate stack that each thread has; where the kernel refuses one, the process ends without the
+//! line. Other faults, and signals that are sent, have their default action. A handler of the program's replaces this one,
+//! and finds 16 KiB of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
 //!
 //! # What is left to rustix
 //!
