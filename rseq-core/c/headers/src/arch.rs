@@ -20,7 +20,14 @@ pub struct Arch {
     pub by_offset: bool,
     /// Bytes of a pointer.
     pub pointer: usize,
+    /// Registers for the last inputs of sections with more than [`FREE_INPUTS`], where compilers find none for so many.
+    pub bound: &'static [&'static str],
+    /// Whether compilers put constants among the code, within reach of short distances.
+    pub has_literals: bool,
 }
+
+/// Inputs that compilers find registers for on every architecture.
+pub const FREE_INPUTS: usize = 7;
 
 const fn arch(name: &'static str, condition: &'static str) -> Arch {
     Arch {
@@ -33,6 +40,8 @@ const fn arch(name: &'static str, condition: &'static str) -> Arch {
         input: "r",
         by_offset: false,
         pointer: 8,
+        bound: &[],
+        has_literals: false,
     }
 }
 
@@ -65,6 +74,9 @@ pub const ARCHES: [Arch; 9] = [
         scratch: &["r2"],
         clobbers: &["r12"],
         pointer: 4,
+        // Not among those that Thumb code has without optimization, nor a frame pointer.
+        bound: &["r8", "r9", "r10", "lr"],
+        has_literals: true,
         ..arch("arm", "defined(__arm__)")
     },
     Arch {

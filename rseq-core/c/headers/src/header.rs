@@ -98,6 +98,7 @@ fn common(arch: &Arch, section: &Section) -> String {
         macro_of("Names a way out of the section to debuggers.", "__RSEQ_ASM_EXIT_POINT(number)", &point),
         macro_of("A place for code of tests.", "__RSEQ_ASM_INJECT(n)", inject),
         macro_of("The end of the text.", "__RSEQ_ASM_END", &after),
+        room(arch),
         area(arch),
     ]
     .concat()
@@ -113,6 +114,21 @@ fn position(arch: &Arch, text: &Text) -> (&'static [&'static str], &'static str)
         ),
         _ => (text.descriptor, text.end),
     }
+}
+
+/// Lines for the compiler to count, as many as a section and the code of tests in it have.
+fn room(arch: &Arch) -> String {
+    if !arch.has_literals {
+        return String::new();
+    }
+    format!(
+        "/*\n * GCC counts an asm goto as one instruction where it puts constants within reach of the code. It counts the\n \
+         * lines of these, which hold nothing.\n */\n\
+         #define __RSEQ_ASM_16_LINES\t\"{}\"\n\
+         #define __RSEQ_ASM_ROOM \\\n\t__asm__ __volatile__ (__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES \\\n\
+         \t\t__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES);\n\n",
+        "\\n".repeat(16)
+    )
 }
 
 /// The area, as sections take it.

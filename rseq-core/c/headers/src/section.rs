@@ -1,6 +1,6 @@
 //! The C function of a section.
 
-use crate::arch::Arch;
+use crate::arch::{Arch, FREE_INPUTS};
 use crate::att;
 use crate::text::{self, Section, Text};
 
@@ -29,11 +29,13 @@ impl<'a> Writer<'a> {
         let commit = if order == "release" { " The commit is a store-release." } else { "" };
         let parameters = [self.declarations(), vec!["int cpu".into()]].concat();
         let mut out = format!(
-            "{}static inline __attribute__((always_inline))\n{}{{\n{}\tRSEQ_INJECT_C(9)\n\n\
+            "{}static inline __attribute__((always_inline))\n{}{{\n{}{}\tRSEQ_INJECT_C(9)\n\n{}\
              \t__asm__ __volatile__ goto (\n",
             text::comment(&(self.section.about.replace('`', "") + commit)),
             text::declaration(&format!("int rseq_{}__ptr_{order}_{index}", self.section.name), &parameters),
             if self.arch.input == "m" { "\tvoid *area = __rseq_area();\n\n" } else { "" },
+            self.bound_inputs(),
+            if self.arch.has_literals { "\t__RSEQ_ASM_ROOM\n" } else { "" },
         );
         out.push_str("\t\t__RSEQ_ASM_DESCRIPTOR\n\t\t__RSEQ_ASM_HANDLER\n");
         out.push_str(&self.per_exit(|number, label| format!("\t\t__RSEQ_ASM_EXIT({number}, {label})\n")));
@@ -164,13 +166,38 @@ impl<'a> Writer<'a> {
     }
 
     fn declarations(&self) -> Vec<String> {
-        let declare = |&(name, pointer): &(&str, bool)| match (pointer, self.is_bytes(name)) {
+        self.section.parameters[1..].iter().map(|(name, pointer)| self.declaration(name, *pointer, name)).collect()
+    }
+
+    /// A variable of the type of a parameter.
+    fn declaration(&self, parameter: &str, pointer: bool, name: &str) -> String {
+        match (pointer, self.is_bytes(parameter)) {
             (true, true) => format!("void *{name}"),
             (true, false) => format!("intptr_t *{name}"),
             (false, true) => format!("size_t {name}"),
             (false, false) => format!("intptr_t {name}"),
-        };
-        self.section.parameters[1..].iter().map(declare).collect()
+        }
+    }
+
+    /// The register that a parameter is in, where the section has too many inputs.
+    fn bound(&self, parameter: &str) -> Option<&'static str> {
+        let parameters = self.section.parameters;
+        // The area is an input too.
+        if parameters.len() < FREE_INPUTS {
+            return None;
+        }
+        let place = parameters.iter().rev().position(|(name, _)| *name == parameter)?;
+        self.arch.bound.iter().rev().nth(place).copied()
+    }
+
+    /// Variables that are in registers of their own.
+    fn bound_inputs(&self) -> String {
+        let bound = self.section.parameters.iter().filter_map(|(name, pointer)| {
+            let declared = self.declaration(name, *pointer, &format!("in_{name}"));
+            Some(format!("\tregister {declared} __asm__ (\"{}\") = {name};\n", self.bound(name)?))
+        });
+        let lines: String = bound.collect();
+        if lines.is_empty() { lines } else { lines + "\n" }
     }
 
     fn operands(&self) -> String {
@@ -187,6 +214,8 @@ impl<'a> Writer<'a> {
         for (name, _) in &self.section.parameters[1..] {
             inputs.push(if memory.contains(name) {
                 format!("[{name}] \"m\" (*{name})")
+            } else if self.bound(name).is_some() {
+                format!("[{name}] \"{input}\" (in_{name})")
             } else if self.may_be_immediate(name) {
                 format!("[{name}] \"er\" ({name})")
             } else {

@@ -37,10 +37,14 @@ static int here(void)
 /* A number that no CPU has. */
 #define ELSEWHERE 1000000
 
+/* Not on the stack: sections are for memory that threads share, and rseq-check says so where one ends elsewhere. */
+static intptr_t v, w;
+
 static void words(void)
 {
-	intptr_t v = 5, w = 7;
 	int result;
+
+	v = 5, w = 7;
 
 	SETTLED(result, rseq_load_add_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 3, here()));
 	CHECK(result == 0 && v == 8);
@@ -67,8 +71,12 @@ static void words(void)
 
 static void pointers(void)
 {
-	intptr_t count = 0, node[2] = { 0, 55 }, head = (intptr_t) node, load = 0;
+	static intptr_t count, node[2], head, load;
 	int result;
+
+	count = load = 0;
+	node[0] = 0, node[1] = 55;
+	head = (intptr_t) node;
 
 	SETTLED(result, rseq_load_cbeq_store_add_load_store__ptr(RSEQ_MO_RELAXED, MODE, &head, 0, WORD, &load, here()));
 	CHECK(result == 0 && head == 55 && load == (intptr_t) node);
@@ -83,10 +91,11 @@ static void pointers(void)
 
 static void copies(void)
 {
-	char from[72], to[72];
-	intptr_t v = 0;
+	static char from[72], to[72];
 	size_t len;
 	int i, result;
+
+	v = 0;
 
 	for (i = 0; i < (int) sizeof(from); i++)
 		from[i] = (char) (i + 1);
@@ -106,8 +115,9 @@ static void copies(void)
 /* The same by the kernel's names: they are the same functions. */
 static void kernel_names(void)
 {
-	intptr_t v = 1;
 	int result;
+
+	v = 1;
 
 	SETTLED(result, rseq_addv(RSEQ_MO_RELAXED, MODE, &v, 1, here()));
 	CHECK(result == 0 && v == 2);

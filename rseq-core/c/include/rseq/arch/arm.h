@@ -69,6 +69,15 @@
 #define __RSEQ_ASM_END \
 	""
 
+/*
+ * GCC counts an asm goto as one instruction where it puts constants within reach of the code. It counts the
+ * lines of these, which hold nothing.
+ */
+#define __RSEQ_ASM_16_LINES	"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+#define __RSEQ_ASM_ROOM \
+	__asm__ __volatile__ (__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES \
+		__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES);
+
 /* The area's address. */
 #define __rseq_area()	rseq_get_abi()
 
@@ -78,6 +87,7 @@ int rseq_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -157,6 +167,7 @@ int rseq_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -236,6 +247,7 @@ int rseq_load_add_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t count, int cpu
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -301,6 +313,7 @@ int rseq_load_add_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t count, int cpu
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -370,6 +383,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -460,6 +474,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -550,6 +565,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -624,6 +640,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -695,6 +712,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t exp
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -787,6 +805,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t exp
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -879,6 +898,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -964,6 +984,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1049,6 +1070,7 @@ int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1135,6 +1157,7 @@ int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1219,8 +1242,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1286,10 +1315,10 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1319,8 +1348,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1386,10 +1421,10 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1422,8 +1457,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1490,10 +1531,10 @@ int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1526,8 +1567,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1594,10 +1641,10 @@ int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
