@@ -57,7 +57,7 @@ pub const ARCHES: [Arch; 9] = [
     },
     Arch {
         fixed: &[("rseq_t", "eax"), ("rseq_u", "edx")],
-        scratch: &["ecx"],
+        scratch: &["ecx", "esi"],
         sigil: ("%%", ""),
         input: "m",
         pointer: 4,
@@ -71,7 +71,7 @@ pub const ARCHES: [Arch; 9] = [
     },
     Arch {
         fixed: &[("rseq_u", "r3")],
-        scratch: &["r2"],
+        scratch: &["r2", "r4"],
         clobbers: &["r12"],
         pointer: 4,
         // Not among those that Thumb code has without optimization, nor a frame pointer.

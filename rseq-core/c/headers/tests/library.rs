@@ -100,6 +100,17 @@ fn each_operation_does_in_c_and_in_cpp_what_it_says() {
     }
 }
 
+/// Where the handler of a signal knows the thread's place.
+#[test]
+fn operations_on_this_cpu_begin_again_after_aborts() {
+    let source = package().join("headers/tests/programs/restart.c");
+    if !cfg!(target_arch = "x86_64") {
+        println!("skipped: the program is for x86-64");
+    } else if is_there("cc") {
+        passes(&compiled(&source, "cc", &["-O2"], "restart"), [&[], &[]]);
+    }
+}
+
 #[test]
 fn threads_are_registered_by_the_libc_or_by_the_library() {
     let source = package().join("headers/tests/programs/registration.c");

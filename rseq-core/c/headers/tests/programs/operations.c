@@ -4,6 +4,7 @@
  * commits, when a comparison fails, and when the thread runs elsewhere. It is C and C++.
  */
 
+#define RSEQ_THIS_CPU_SHIFT 7 /* as struct slot */
 #include <rseq/rseq.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +113,60 @@ static void copies(void)
 	CHECK(result == 1 && v == 120);
 }
 
+#define SLOTS 4096
+
+static struct slot {
+	intptr_t word;
+	char rest[128 - sizeof(intptr_t)];
+} slots[SLOTS];
+
+static void fill(intptr_t value)
+{
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		slots[i].word = value;
+}
+
+static intptr_t sum(void)
+{
+	intptr_t total = 0;
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		total += slots[i].word;
+	return total;
+}
+
+/* What loads the index itself is never aborted. */
+static void this_cpu(void)
+{
+	static intptr_t node, other, popped;
+	int i;
+
+	fill(0);
+	for (i = 0; i < 100; i++) {
+		CHECK(rseq_this_cpu_inc(MODE, &slots[0].word, SLOTS) == 0);
+		CHECK(rseq_this_cpu_add(MODE, &slots[0].word, SLOTS, 3) == 0);
+	}
+	CHECK(sum() == 400);
+	CHECK(rseq_this_cpu_inc(MODE, &slots[0].word, 0) == -1 && rseq_this_cpu_add(MODE, &slots[0].word, 0, 3) == -1);
+	CHECK(rseq_this_cpu_cmpxchg(MODE, &slots[0].word, 0, 0, 1) == -1);
+	CHECK(rseq_this_cpu_push(MODE, &slots[0].word, 0, &node) == -1);
+	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, 0, &popped) == -1 && sum() == 400);
+	fill(5);
+	CHECK(rseq_this_cpu_cmpxchg(MODE, &slots[0].word, SLOTS, 4, 9) == 1 && sum() == 5 * SLOTS);
+	CHECK(rseq_this_cpu_cmpxchg(MODE, &slots[0].word, SLOTS, 5, 6) == 0 && sum() == 5 * SLOTS + 1);
+	fill((intptr_t) &node);
+	node = 0;
+	CHECK(rseq_this_cpu_push(MODE, &slots[0].word, SLOTS, &other) == 0 && other == (intptr_t) &node);
+	fill((intptr_t) &other);
+	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, SLOTS, &popped) == 0 && popped == (intptr_t) &other);
+	CHECK(sum() == (intptr_t) &other * (SLOTS - 1) + (intptr_t) &node);
+	fill(0);
+	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, SLOTS, &popped) == 1 && sum() == 0);
+}
+
 /* The same by the kernel's names: they are the same functions. */
 static void kernel_names(void)
 {
@@ -140,11 +195,17 @@ int main(void)
 		words();
 		pointers();
 		copies();
+		this_cpu();
 		kernel_names();
 		by_mm_cid = !by_mm_cid;
 	} while (by_mm_cid && rseq_mm_cid_available());
 	rseq_prepare_unload();
 	CHECK(rseq_get_abi()->rseq_cs.arch.ptr == 0);
 	CHECK(rseq_unregister_current_thread() == 0);
+	if (!rseq_available(RSEQ_AVAILABLE_QUERY_LIBC)) {
+		fill(0);
+		CHECK(rseq_this_cpu_inc(RSEQ_PERCPU_CPU_ID, &slots[0].word, SLOTS) == -1);
+		CHECK(rseq_this_cpu_inc(RSEQ_PERCPU_MM_CID, &slots[0].word, SLOTS) == -1 && sum() == 0);
+	}
 	return failures ? 1 : 0;
 }
