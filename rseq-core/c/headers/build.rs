@@ -63,7 +63,7 @@ fn main() {
         ("THIS_CPU", this_cpu.collect(), &docs[1]),
     ];
     let mut out = String::new();
-    let mut all = String::from("const ALL: &[(&str, u32, bool, &[text::Section], &[text::Section])] = &[\n");
+    let mut all = String::from("const ALL: &[(&str, u32, bool, [&[text::Section]; 2])] = &[\n");
     for (arch, file, bits) in ARCHES {
         let own = source(&core.join(format!("arch/{file}.rs")));
         let shared = if own.contains("macro_rules! __rseq_text ") { "" } else { &load_store };
@@ -91,7 +91,7 @@ fn main() {
         }
         out.push_str("}\n");
         let (signature, is_code) = signature(&own);
-        writeln!(all, "    (\"{arch}\", {signature}, {is_code}, {arch}::SECTIONS, {arch}::THIS_CPU),").unwrap();
+        writeln!(all, "    (\"{arch}\", {signature}, {is_code}, [{arch}::SECTIONS, {arch}::THIS_CPU]),").unwrap();
     }
     out.push_str(&all);
     out.push_str("];\n");

@@ -48,10 +48,10 @@ const fn arch(name: &'static str, condition: &'static str) -> Arch {
 /// All architectures. The temporary registers are none that the kernel's `param_test` has for itself.
 pub const ARCHES: [Arch; 9] = [
     Arch {
-        fixed: &[("rseq_t", "rax")],
-        scratch: &["rcx", "rdx"],
+        fixed: &[("rseq_t", "rdx")],
+        scratch: &["rcx", "rsi"],
         sigil: ("%%", ""),
-        clobbers: &["r11"],
+        clobbers: &["rax"],
         by_offset: true,
         ..arch("x86_64", "defined(__x86_64__) && defined(__LP64__)")
     },
@@ -136,9 +136,11 @@ impl Arch {
         format!("{}{name}", self.sigil.0)
     }
 
-    /// What the section changes, as the compiler calls it.
-    pub fn changed(&self, scratch: usize) -> Vec<String> {
-        let own = self.fixed.iter().map(|(_, register)| *register).chain(self.scratch[..scratch].iter().copied());
+    /// What a section changes, as the compiler calls it, which has so many scratch values and uses these of the registers that
+    /// texts name.
+    pub fn changed(&self, scratch: usize, uses: impl Fn(&str) -> bool) -> Vec<String> {
+        let fixed = self.fixed.iter().filter(|(name, _)| uses(name)).map(|(_, register)| *register);
+        let own = fixed.chain(self.scratch[..scratch].iter().copied());
         let own = own.map(|register| format!("{}{register}", self.sigil.1));
         ["memory", "cc"].iter().chain(self.clobbers).map(|name| (*name).to_owned()).chain(own).collect()
     }

@@ -127,8 +127,7 @@ impl<'a> Writer<'a> {
     /// The text with the compiler's operands and the constants in place of names in braces.
     fn substitute(&self, text: &str, index: &str) -> String {
         let text = text.replace('%', "%%");
-        // The register that has the descriptor's address, the only one that texts in Intel's syntax name.
-        let text = if self.arch.name == "x86_64" { text.replace("r11", "%%r11") } else { text };
+        let text = if self.arch.name == "x86_64" { x86_64_descriptor(&text) } else { text };
         let mut out = String::new();
         let mut rest = &*text;
         while let Some((before, (name, after))) =
@@ -200,6 +199,15 @@ impl<'a> Writer<'a> {
         if lines.is_empty() { lines } else { lines + "\n" }
     }
 
+    /// Whether the texts use a register: one that they leave alone is the compiler's. `before` and `after` name registers in
+    /// comments.
+    fn has_register(&self, name: &str) -> bool {
+        let Text { handler, descriptor, arm, far, near, again_from, steps, again, .. } = self.text;
+        let jumps = [*arm, *far, *near, *again_from];
+        let texts = [*handler, *descriptor, &jumps, *steps, *again].concat();
+        self.arch.name == "arm" || texts.iter().any(|text| text.contains(&format!("{{{name}")))
+    }
+
     fn operands(&self) -> String {
         let memory = self.in_memory();
         let input = self.arch.input;
@@ -223,7 +231,7 @@ impl<'a> Writer<'a> {
                 format!("[{name}] \"{input}\" ({name})")
             });
         }
-        let changed = self.arch.changed(self.section.scratch.len()).join("\", \"");
+        let changed = self.arch.changed(self.section.scratch.len(), |name| self.has_register(name)).join("\", \"");
         format!(
             "\t\t: /* no outputs: older compilers know none in asm goto */\n\t\t: {}\n\
              \t\t  RSEQ_INJECT_INPUT\n\t\t: \"{changed}\"\n\
@@ -246,6 +254,12 @@ impl<'a> Writer<'a> {
             self.exits().map(ending).collect::<String>()
         )
     }
+}
+
+/// The descriptor's address in `rax`, as in the kernel's sections, which leaves the compiler as many registers as these do.
+/// Unwinders find it by its number.
+fn x86_64_descriptor(text: &str) -> String {
+    text.replace("r11", "%%rax").replace("0x16, 16, 3, 0x7b, 8, 6", "0x16, 16, 3, 0x70, 8, 6")
 }
 
 /// The C function of a section, for one order and one index.

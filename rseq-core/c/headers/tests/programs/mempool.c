@@ -96,6 +96,9 @@ static int creates(void)
 	CHECK(rseq_mempool_attr_set_populate_policy(attr, RSEQ_MEMPOOL_POPULATE_COW_ZERO) == 0);
 	CHECK(rseq_mempool_attr_set_percpu(attr, (size_t) 1 << (sizeof(size_t) * 8 - 5), 1000000) == 0);
 	CHECK(FAILS(rseq_mempool_create("huge", SIZE, attr), NULL, ENOMEM));
+	CHECK(rseq_mempool_attr_set_global(attr, 0) == 0 && rseq_mempool_attr_set_percpu(attr, STRIDE, 3) == 0);
+	pool = rseq_mempool_create("per-CPU again", SIZE, attr);
+	CHECK(pool && rseq_mempool_get_max_nr_cpus(pool) == 3 && rseq_mempool_destroy(pool) == 0);
 	rseq_mempool_attr_destroy(attr);
 	rseq_mempool_attr_destroy(NULL);
 	return 0;

@@ -479,7 +479,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x15", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -577,7 +577,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x15", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1852,7 +1852,7 @@ int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
 		  [len] "r" (len),
 		  [count] "r" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x14", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1925,7 +1925,7 @@ int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
 		  [len] "r" (len),
 		  [count] "r" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x14", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1997,7 +1997,7 @@ int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
 		  [base] "r" (base),
 		  [len] "r" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x14", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2069,7 +2069,7 @@ int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
 		  [base] "r" (base),
 		  [len] "r" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x14", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2157,7 +2157,7 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "r" (expect),
 		  [newv] "r" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x14", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2248,7 +2248,7 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "r" (expect),
 		  [newv] "r" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13"
+		: "memory", "cc", "x16", "x17", "x14", "x13"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2327,7 +2327,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13", "x12"
+		: "memory", "cc", "x16", "x17", "x13", "x12"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2403,7 +2403,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13", "x12"
+		: "memory", "cc", "x16", "x17", "x13", "x12"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2494,7 +2494,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13", "x12"
+		: "memory", "cc", "x16", "x17", "x13", "x12"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2588,7 +2588,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "x16", "x17", "x15", "x14", "x13", "x12"
+		: "memory", "cc", "x16", "x17", "x13", "x12"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE

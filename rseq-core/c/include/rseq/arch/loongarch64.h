@@ -464,7 +464,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		: "memory", "cc", "$r12", "$r13", "$r15"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -560,7 +560,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		: "memory", "cc", "$r12", "$r13", "$r15"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -2284,7 +2284,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15", "$r16"
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2358,7 +2358,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15", "$r16"
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2447,7 +2447,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15", "$r16"
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2539,7 +2539,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15", "$r16"
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE

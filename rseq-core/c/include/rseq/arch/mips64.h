@@ -630,7 +630,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$14", "$12", "$13", "$15", "$24"
+		: "memory", "cc", "$14", "$12", "$15", "$24"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -761,7 +761,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$14", "$12", "$13", "$15", "$24"
+		: "memory", "cc", "$14", "$12", "$15", "$24"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -3005,7 +3005,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$14", "$12", "$13", "$15", "$24", "$25"
+		: "memory", "cc", "$14", "$12", "$15", "$24", "$25"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -3099,7 +3099,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$14", "$12", "$13", "$15", "$24", "$25"
+		: "memory", "cc", "$14", "$12", "$15", "$24", "$25"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -3225,7 +3225,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$14", "$12", "$13", "$15", "$24", "$25"
+		: "memory", "cc", "$14", "$12", "$15", "$24", "$25"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -3354,7 +3354,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$14", "$12", "$13", "$15", "$24", "$25"
+		: "memory", "cc", "$14", "$12", "$15", "$24", "$25"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE

@@ -473,7 +473,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "b" (offset),
 		  [load] "b" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -571,7 +571,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "b" (offset),
 		  [load] "b" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1862,7 +1862,7 @@ int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
 		  [len] "b" (len),
 		  [count] "b" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1935,7 +1935,7 @@ int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
 		  [len] "b" (len),
 		  [count] "b" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2007,7 +2007,7 @@ int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
 		  [base] "b" (base),
 		  [len] "b" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2079,7 +2079,7 @@ int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
 		  [base] "b" (base),
 		  [len] "b" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2167,7 +2167,7 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "b" (expect),
 		  [newv] "b" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2258,7 +2258,7 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "b" (expect),
 		  [newv] "b" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2337,7 +2337,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "b" (len),
 		  [node] "b" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8", "r7"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2413,7 +2413,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "b" (len),
 		  [node] "b" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8", "r7"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2506,7 +2506,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "b" (len),
 		  [popped] "b" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8", "r7"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2602,7 +2602,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "b" (len),
 		  [popped] "b" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8", "r7"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE

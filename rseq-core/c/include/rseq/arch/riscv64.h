@@ -465,7 +465,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		: "memory", "cc", "t1", "t2", "t3", "t5"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -562,7 +562,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		: "memory", "cc", "t1", "t2", "t3", "t5"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -2320,7 +2320,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5", "t6"
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2396,7 +2396,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "r" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5", "t6"
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2488,7 +2488,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5", "t6"
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2583,7 +2583,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "r" (len),
 		  [popped] "r" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5", "t6"
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE

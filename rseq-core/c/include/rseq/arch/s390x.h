@@ -139,7 +139,7 @@ int rseq_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intpt
 		  [expect] "a" (expect),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -216,7 +216,7 @@ int rseq_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intpt
 		  [expect] "a" (expect),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -282,7 +282,7 @@ int rseq_load_add_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t count, int cpu
 		  [v] "a" (v),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -345,7 +345,7 @@ int rseq_load_add_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t count, int cpu
 		  [v] "a" (v),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -430,7 +430,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "a" (offset),
 		  [load] "a" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -518,7 +518,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "a" (offset),
 		  [load] "a" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -593,7 +593,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intpt
 		  [offset] "a" (offset),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -665,7 +665,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intpt
 		  [offset] "a" (offset),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -752,7 +752,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t exp
 		  [expect2] "a" (expect2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -842,7 +842,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t exp
 		  [expect2] "a" (expect2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -925,7 +925,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1008,7 +1008,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1091,7 +1091,7 @@ int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1174,7 +1174,7 @@ int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1677,7 +1677,7 @@ int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
 		  [len] "a" (len),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1746,7 +1746,7 @@ int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
 		  [len] "a" (len),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1814,7 +1814,7 @@ int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
 		  [base] "a" (base),
 		  [len] "a" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1882,7 +1882,7 @@ int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
 		  [base] "a" (base),
 		  [len] "a" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1962,7 +1962,7 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "a" (expect),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2045,7 +2045,7 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "a" (expect),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2120,7 +2120,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "a" (len),
 		  [node] "a" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3", "r4"
+		: "memory", "cc", "r1", "r3", "r4"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2192,7 +2192,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "a" (len),
 		  [node] "a" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3", "r4"
+		: "memory", "cc", "r1", "r3", "r4"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2277,7 +2277,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "a" (len),
 		  [popped] "a" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3", "r4"
+		: "memory", "cc", "r1", "r3", "r4"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2365,7 +2365,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "a" (len),
 		  [popped] "a" (popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3", "r4"
+		: "memory", "cc", "r1", "r3", "r4"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE

@@ -31,7 +31,7 @@
 	".cfi_startproc simple\n\t" \
 	".cfi_signal_frame\n\t" \
 	".cfi_def_cfa 7, 0\n\t" \
-	".cfi_escape 0x16, 16, 3, 0x7b, 8, 6\n\t" \
+	".cfi_escape 0x16, 16, 3, 0x70, 8, 6\n\t" \
 	"jmp 80f\n\t"
 
 /* The abort handler of a section that begins again, at 75. */
@@ -43,7 +43,7 @@
 	".cfi_startproc simple\n\t" \
 	".cfi_signal_frame\n\t" \
 	".cfi_def_cfa 7, 0\n\t" \
-	".cfi_escape 0x16, 16, 3, 0x7b, 8, 6\n\t" \
+	".cfi_escape 0x16, 16, 3, 0x70, 8, 6\n\t" \
 	"jmp 75f\n\t"
 
 /* The way to an exit: 8 and its number. */
@@ -58,8 +58,8 @@
 
 /* Stores the descriptor's address in rseq_cs: the section begins. */
 #define __RSEQ_ASM_ARM \
-	"lea 77b(%%rip), %%r11\n\t" \
-	"movq %%r11, %%fs:8(%[rseq_area])\n\t" \
+	"lea 77b(%%rip), %%rax\n\t" \
+	"movq %%rax, %%fs:8(%[rseq_area])\n\t" \
 	"72:\n\t"
 
 /* Names a way out of the section to debuggers. */
@@ -137,7 +137,7 @@ int rseq_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intpt
 		  [expect] "er" (expect),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -212,7 +212,7 @@ int rseq_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intpt
 		  [expect] "er" (expect),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -276,7 +276,7 @@ int rseq_load_add_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t count, int cpu
 		  [v] "m" (*v),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -337,7 +337,7 @@ int rseq_load_add_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t count, int cpu
 		  [v] "m" (*v),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -422,7 +422,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "m" (*load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -510,7 +510,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "m" (*load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -583,7 +583,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intpt
 		  [offset] "r" (offset),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -653,7 +653,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intpt
 		  [offset] "r" (offset),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -736,7 +736,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t exp
 		  [expect2] "er" (expect2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -822,7 +822,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t exp
 		  [expect2] "er" (expect2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -903,7 +903,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -984,7 +984,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1065,7 +1065,7 @@ int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1146,7 +1146,7 @@ int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1213,23 +1213,23 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1249,7 +1249,7 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1316,23 +1316,23 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1352,7 +1352,7 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1422,23 +1422,23 @@ int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1458,7 +1458,7 @@ int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1528,23 +1528,23 @@ int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1564,7 +1564,7 @@ int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1635,7 +1635,7 @@ int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
 		  [len] "er" (len),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1702,7 +1702,7 @@ int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
 		  [len] "er" (len),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1768,7 +1768,7 @@ int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
 		  [base] "r" (base),
 		  [len] "er" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1834,7 +1834,7 @@ int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
 		  [base] "r" (base),
 		  [len] "er" (len)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1912,7 +1912,7 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "er" (expect),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -1993,7 +1993,7 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		  [expect] "er" (expect),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2053,9 +2053,9 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
 		__RSEQ_ASM_INJECT(5)
 		/* head = *(base + i) */
-		"movq (%[base], %%rcx), %%rdx\n\t"
+		"movq (%[base], %%rcx), %%rsi\n\t"
 		/* *node = head, which an aborted section may repeat. */
-		"movq %%rdx, (%[node])\n\t"
+		"movq %%rsi, (%[node])\n\t"
 		__RSEQ_ASM_INJECT(6)
 		/* Commit: *(base + i) = node. */
 		"movq %[node], (%[base], %%rcx)\n\t"
@@ -2068,7 +2068,7 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "er" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx", "rdx"
+		: "memory", "cc", "rax", "rcx", "rsi"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2125,9 +2125,9 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
 		__RSEQ_ASM_INJECT(5)
 		/* head = *(base + i) */
-		"movq (%[base], %%rcx), %%rdx\n\t"
+		"movq (%[base], %%rcx), %%rsi\n\t"
 		/* *node = head, which an aborted section may repeat. */
-		"movq %%rdx, (%[node])\n\t"
+		"movq %%rsi, (%[node])\n\t"
 		__RSEQ_ASM_INJECT(6)
 		/* Commit: *(base + i) = node. */
 		"movq %[node], (%[base], %%rcx)\n\t"
@@ -2140,7 +2140,7 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		  [len] "er" (len),
 		  [node] "r" (node)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx", "rdx"
+		: "memory", "cc", "rax", "rcx", "rsi"
 		  RSEQ_INJECT_CLOBBER
 		: out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2199,23 +2199,23 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
 		__RSEQ_ASM_INJECT(5)
 		/* node = *(base + i) */
-		"movq (%[base], %%rcx), %%rdx\n\t"
+		"movq (%[base], %%rcx), %%rsi\n\t"
 		/* Leave by compare_failed if node == 0. */
-		"test %%rdx, %%rdx\n\t"
+		"test %%rsi, %%rsi\n\t"
 		"jz 81b\n\t"
 		__RSEQ_ASM_INJECT(6)
 #ifdef RSEQ_COMPARE_TWICE
-		"movq (%[base], %%rcx), %%rdx\n\t"
-		"test %%rdx, %%rdx\n\t"
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		"test %%rsi, %%rsi\n\t"
 		"jz 82b\n\t"
 #endif
 		/* *popped = node, which an aborted section may repeat. */
-		"movq %%rdx, %[popped]\n\t"
+		"movq %%rsi, %[popped]\n\t"
 		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
-		"movq (%%rdx), %%rdx\n\t"
+		"movq (%%rsi), %%rsi\n\t"
 		/* Commit: *(base + i) = node. */
-		"movq %%rdx, (%[base], %%rcx)\n\t"
+		"movq %%rsi, (%[base], %%rcx)\n\t"
 		"73:\n\t"
 		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
@@ -2225,7 +2225,7 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "er" (len),
 		  [popped] "m" (*popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx", "rdx"
+		: "memory", "cc", "rax", "rcx", "rsi"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
@@ -2287,23 +2287,23 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
 		__RSEQ_ASM_INJECT(5)
 		/* node = *(base + i) */
-		"movq (%[base], %%rcx), %%rdx\n\t"
+		"movq (%[base], %%rcx), %%rsi\n\t"
 		/* Leave by compare_failed if node == 0. */
-		"test %%rdx, %%rdx\n\t"
+		"test %%rsi, %%rsi\n\t"
 		"jz 81b\n\t"
 		__RSEQ_ASM_INJECT(6)
 #ifdef RSEQ_COMPARE_TWICE
-		"movq (%[base], %%rcx), %%rdx\n\t"
-		"test %%rdx, %%rdx\n\t"
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		"test %%rsi, %%rsi\n\t"
 		"jz 82b\n\t"
 #endif
 		/* *popped = node, which an aborted section may repeat. */
-		"movq %%rdx, %[popped]\n\t"
+		"movq %%rsi, %[popped]\n\t"
 		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
-		"movq (%%rdx), %%rdx\n\t"
+		"movq (%%rsi), %%rsi\n\t"
 		/* Commit: *(base + i) = node. */
-		"movq %%rdx, (%[base], %%rcx)\n\t"
+		"movq %%rsi, (%[base], %%rcx)\n\t"
 		"73:\n\t"
 		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
@@ -2313,7 +2313,7 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		  [len] "er" (len),
 		  [popped] "m" (*popped)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx", "rdx"
+		: "memory", "cc", "rax", "rcx", "rsi"
 		  RSEQ_INJECT_CLOBBER
 		: compare_failed, out_of_range
 #ifdef RSEQ_COMPARE_TWICE
