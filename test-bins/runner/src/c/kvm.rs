@@ -1,17 +1,17 @@
 //! `kvm/rseq_test`, which needs a library of the kernel's selftests, and includes `../rseq/rseq.c` as text: it is compiled
 //! by a link to it, next to which that name is a file of ours.
 
-use std::env::consts::ARCH;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::compile::{Compiler, Sources};
 use super::library;
 use super::{at, succeed};
 
-/// Flags of the selftests' own Makefile, and headers of the tree where the system's are older.
-const FLAGS: [&str; 14] = [
+/// Flags of the selftests' own Makefile.
+const FLAGS: [&str; 13] = [
     "-O2",
     "-g",
     "-w",
@@ -25,22 +25,42 @@ const FLAGS: [&str; 14] = [
     "-fno-PIE",
     "-fno-strict-aliasing",
     "-DCONFIG_64BIT",
-    "-march=x86-64-v2",
 ];
 
-/// Builds the test from a tree. Only for x86-64.
-pub fn build(tree: &Path, root: &Path, scratch: &Path) -> Result<PathBuf, String> {
-    if ARCH != "x86_64" {
-        return Err("kvm/rseq_test is built for x86-64 only".into());
-    }
+/// An architecture that the selftests of KVM have this test for.
+struct Arch {
+    /// The target of the compiler.
+    target: &'static str,
+    /// The kernel's name.
+    kernel: &'static str,
+    /// Flags of its own.
+    flags: &'static [&'static str],
+}
+
+const ARCHES: [Arch; 3] = [
+    Arch { target: "x86_64", kernel: "x86", flags: &["-march=x86-64-v2"] },
+    Arch { target: "aarch64", kernel: "arm64", flags: &[] },
+    Arch { target: "riscv64", kernel: "riscv", flags: &[] },
+];
+
+/// Whether the test can be built for a target. QEMU emulates no virtualization of s390x, which has it too.
+pub fn has(target: &str) -> bool {
+    ARCHES.iter().any(|arch| arch.target == target)
+}
+
+/// Builds the test for a target into a folder.
+pub fn build(sources: &Sources<'_>, target: &str, compiler: &Compiler, scratch: &Path) -> Result<PathBuf, String> {
+    let arch = ARCHES.iter().find(|arch| arch.target == target);
+    let arch = arch.ok_or_else(|| format!("kvm/rseq_test is not for {target}"))?;
+    let (tree, include) = (sources.tree, library::include(sources.root));
     let folder = scratch.join("kvm");
     let kvm = tree.join("tools/testing/selftests/kvm");
     let _ = fs::remove_dir_all(&folder);
     let links = [
         (kvm.join("rseq_test.c"), "kvm/rseq_test.c"),
-        (library::include(root).join("kernel/rseq.c"), "rseq/rseq.c"),
+        (include.join("kernel/rseq.c"), "rseq/rseq.c"),
         (tree.join("tools/include/uapi/linux/kvm.h"), "include/linux/kvm.h"),
-        (tree.join("tools/arch/x86/include/uapi/asm/kvm.h"), "include/asm/kvm.h"),
+        (tree.join(format!("arch/{}/include/uapi/asm/kvm.h", arch.kernel)), "include/asm/kvm.h"),
     ];
     for (to, name) in links {
         let from = folder.join(name);
@@ -48,20 +68,34 @@ pub fn build(tree: &Path, root: &Path, scratch: &Path) -> Result<PathBuf, String
         at(parent, fs::create_dir_all(parent))?;
         at(&from, symlink(to, &from))?;
     }
-    let objects = objects(tree, &kvm, &folder)?;
+    if arch.kernel == "arm64" {
+        system_registers(tree, &folder.join("include/asm/sysreg-defs.h"))?;
+    }
+    let cc = || command(arch, compiler, tree, &folder);
+    let objects = objects(arch, &cc, &kvm, &folder)?;
     let output = scratch.join("rseq_test");
-    let mut cc = compiler(tree, &kvm, &folder);
-    cc.arg("-I").arg(library::include(root).join("kernel")).arg("-I").arg(library::include(root));
-    cc.arg("-I").arg(kvm.join("../rseq")).arg(folder.join("kvm/rseq_test.c")).args(objects).arg("-no-pie");
-    cc.arg("-L").arg(scratch.join("lib")).args(["-lrseq", "-lpthread", "-o"]).arg(&output);
+    let mut cc = cc();
+    cc.arg("-I").arg(include.join("kernel")).arg("-I").arg(include);
+    cc.arg("-I").arg(kvm.join("../rseq")).arg(folder.join("kvm/rseq_test.c")).args(objects);
+    // The selftests have string functions of their own, with the names of a static libc's.
+    cc.args(compiler.flags).args(["-no-pie", "-Wl,-z,muldefs"]).arg("-L").arg(&compiler.libraries);
+    cc.args(["-lrseq", "-lpthread", "-ldl", "-o"]).arg(&output);
     succeed(&mut cc)?;
     Ok(output)
 }
 
+/// Writes the header that the kernel makes from its table of system registers.
+fn system_registers(tree: &Path, header: &Path) -> Result<(), String> {
+    let tools = tree.join("arch/arm64/tools");
+    let mut awk = Command::new("awk");
+    awk.arg("-f").arg(tools.join("gen-sysreg.awk")).arg(tools.join("sysreg"));
+    succeed(awk.stdout(at(header, File::create(header))?))
+}
+
 /// The library of the kernel's selftests of KVM.
-fn objects(tree: &Path, kvm: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn objects(arch: &Arch, cc: &dyn Fn() -> Command, kvm: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut objects = Vec::new();
-    for part in ["lib", "lib/x86"] {
+    for part in ["lib", &format!("lib/{}", arch.kernel)] {
         let path = kvm.join(part);
         for entry in at(&path, fs::read_dir(&path))? {
             let source = at(&path, entry)?.path();
@@ -70,7 +104,7 @@ fn objects(tree: &Path, kvm: &Path, folder: &Path) -> Result<Vec<PathBuf>, Strin
                 continue;
             }
             let object = folder.join(format!("{}-{name}.o", part.replace('/', "-")));
-            let mut cc = compiler(tree, kvm, folder);
+            let mut cc = cc();
             cc.args(["-D_GNU_SOURCE", "-c"]).arg(&source).arg("-o").arg(&object);
             if name == "string_override.c" {
                 cc.arg("-ffreestanding");
@@ -82,15 +116,17 @@ fn objects(tree: &Path, kvm: &Path, folder: &Path) -> Result<Vec<PathBuf>, Strin
     Ok(objects)
 }
 
-fn compiler(tree: &Path, kvm: &Path, folder: &Path) -> Command {
-    let mut cc = Command::new("cc");
-    cc.args(FLAGS);
+/// The compiler with the selftests' flags, and headers of the tree where the system's are older.
+fn command(arch: &Arch, compiler: &Compiler, tree: &Path, folder: &Path) -> Command {
+    let kvm = tree.join("tools/testing/selftests/kvm");
+    let mut cc = Command::new(&compiler.name);
+    cc.args(FLAGS).args(arch.flags);
     for include in [
         tree.join("tools/include"),
-        tree.join("tools/arch/x86/include"),
+        tree.join(format!("tools/arch/{}/include", arch.kernel)),
         folder.join("include"),
         kvm.join("include"),
-        kvm.join("include/x86"),
+        kvm.join("include").join(arch.kernel),
         kvm.join("lib"),
         kvm.join(".."),
     ] {

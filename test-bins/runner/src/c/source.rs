@@ -7,12 +7,14 @@ use std::process::Command;
 use super::{at, succeed};
 
 /// What the suites need of a tree.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 7] = [
     "*/tools/testing/selftests",
     "*/tools/include",
     "*/tools/arch",
     "*/tools/lib",
     "*/include/uapi/linux/membarrier.h",
+    "*/arch/*/include/uapi/asm/kvm.h",
+    "*/arch/arm64/tools",
 ];
 
 /// The tree at `place`, or unpacked from it into `scratch`. Without a place, the newest archive in `/usr/src`.

@@ -1,5 +1,6 @@
 //! `suites`: other projects' C programs, untouched, on our headers and library.
 
+use std::env::consts::ARCH;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -133,11 +134,12 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
     library::build(&root, Flavour::Kernel, &libraries)?;
     let tree = args.tree(&scratch)?;
     let sources = Sources { root: &root, tree: &tree };
+    let compiler = Compiler::native(&libraries);
     let mut rows = Vec::new();
     for program in args.wanted().filter(|program| sources.has(program)) {
         let built = match program.name {
-            KVM => kvm::build(&tree, &root, &scratch),
-            _ => compile::build(program, &sources, &Compiler::native(&libraries), &scratch),
+            KVM => kvm::build(&sources, ARCH, &compiler, &scratch),
+            _ => compile::build(program, &sources, &compiler, &scratch),
         };
         let outcomes = match built {
             Ok(path) => MODES.iter().map(|mode| judged(program, &path, mode, args, &libraries)).collect(),

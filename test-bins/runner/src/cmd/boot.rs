@@ -58,8 +58,8 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
 }
 
 /// Boots programs from elsewhere, in place of the suite's, and says how it went.
-pub fn run_programs(args: &BootArgs, runs: Vec<Run>, programs: &dyn Programs) -> ExitCode {
-    match boot_programs(args, &Payload::Suite(runs), None, false, programs) {
+pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn Programs) -> ExitCode {
+    match boot_programs(args, &Payload::Suite(runs), None, kvm, programs) {
         Ok(code) => ExitCode::from(code),
         Err((code, message)) => super::stop(code, &message),
     }

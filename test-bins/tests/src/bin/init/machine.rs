@@ -45,6 +45,7 @@ pub fn mount_all() {
     mount(c"sysfs", c"/sys");
     mount(c"debugfs", c"/sys/kernel/debug");
     mount(c"tracefs", c"/sys/kernel/tracing");
+    mount(c"cgroup2", c"/sys/fs/cgroup");
     mount(c"tmpfs", c"/tmp");
 }
 
