@@ -106,7 +106,7 @@ fn choose(args: &BootArgs) -> anyhow::Result<Chosen> {
 /// Whether QEMU could read the file, before anything is built for it.
 fn readable(image: &Path) -> anyhow::Result<()> {
     let file = std::fs::File::open(image).with_context(|| image.display().to_string())?;
-    ensure!(file.metadata()?.is_file(), "{} is no file", image.display());
+    ensure!(file.metadata()?.is_file(), "{} is no file: name a kernel, such as arch/x86/boot/bzImage", image.display());
     Ok(())
 }
 

@@ -40,7 +40,8 @@ fn run(args: &NativeArgs) -> Result<u8, Stop> {
 fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
     match &args.bin_dir {
         Some(directory) if !directory.is_dir() => {
-            Err(Stop::usage(format_args!("--bin-dir: {} is no directory", directory.display())))
+            let wanted = "name one with built binaries, such as target/suite";
+            Err(Stop::usage(format_args!("--bin-dir: {} is no directory: {wanted}", directory.display())))
         }
         Some(directory) => Ok(present(directory, entries)),
         None => {

@@ -82,7 +82,10 @@ pub fn boots(matrix: &Matrix) -> Result<String, fmt::Error> {
     let cells = &matrix.cells;
     let mut counts = Counts::default();
     cells.iter().for_each(|ran| counts.merge(ran.counts));
-    let mut body = String::from("<p>Each cell: passed / failed / skipped. Click one for its reasons.\n");
+    let mut body = String::from("<p>Each cell: passed/failed/skipped. Click one for its reasons. ");
+    for status in [Status::Passed, Status::Unsteady, Status::Failed, Status::Skipped] {
+        write!(body, "<span class=\"tag {}\">{}</span> ", class(status), status.word())?;
+    }
     let (rows, lines) = matrix::axes(cells);
     body += "<div class=\"wide\"><table class=\"matrix\"><thead><tr><th>";
     lines.iter().try_for_each(|line| write!(body, "<th>{}", Text(line)))?;

@@ -88,7 +88,8 @@ impl<W: Write> Live<W> {
         let label = self.paint.status(verdict.status, &format!("{:>12}", label(verdict.status)));
         let width = self.count.to_string().len();
         let place = format!("({:>width$}/{})", self.done, self.count);
-        self.line(&format!("{label} [{seconds:>8.2}s] {place} {}  {details}", self.paint.bold(name)))
+        let line = format!("{label} [{seconds:>8.2}s] {place} {}  {details}", self.paint.bold(name));
+        self.line(line.trim_end())
     }
 
     fn draw(&mut self) -> io::Result<()> {

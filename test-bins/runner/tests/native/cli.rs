@@ -141,8 +141,8 @@ fn json_is_one_document_with_everything() {
 fn files_have_what_failed_and_how_to_run_it_again() {
     let fakes = Fakes::new("files").with("basic_test", "echo KTAP version 1; echo 1..1; echo not ok 1 a; exit 1");
     let [html, xml] = ["run.html", "run.xml"].map(|name| fakes.path().join(name));
-    let mut runner = fakes.runner(&["basic_test", "--html"]);
-    let run = Run::of(runner.arg(&html).arg("--junit").arg(&xml));
+    let mut runner = fakes.runner(&["basic_test"]);
+    let run = Run::of(runner.arg("--html").arg(&html).arg("--junit").arg(&xml));
     run.assert_failed("1 of 1 results failed");
     let again = format!("cargo run --release -- --bin-dir {} basic_test\n", fakes.path().display());
     assert!(run.stdout.contains(&again), "{again}: {run:#?}");
