@@ -207,6 +207,13 @@ pub const SUITE: &[Entry] = &[
         timeout: 120,
         ..TEST
     },
+    Entry {
+        name: "robust_test",
+        about: "robust futexes of the vDSO beside sections",
+        legacy: NONE,
+        timeout: 120,
+        ..TEST
+    },
     Entry { name: "signal_test", about: "sections and signal handlers in each other's way", timeout: 240, ..TEST },
     Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", timeout: 180, ..TEST },
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
