@@ -2,6 +2,7 @@
 
 mod json;
 mod ktap;
+mod levels;
 mod live;
 pub mod matrix;
 mod quiet;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::levels::Levels;
 use super::text::printable;
 use crate::ktap::{Line, Outcome, Plan, TestLine, VERSION, read_line};
 use crate::native::{Planned, Sink, Stream, Tested};
@@ -13,12 +14,18 @@ use crate::suite::Kind;
 pub struct KtapSink<W> {
     out: W,
     number: u64,
+    /// What the running binary has begun.
+    levels: Levels,
 }
 
 impl<W: Write> KtapSink<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, number: 0 }
+        Self { out, number: 0, levels: Levels::default() }
+    }
+
+    fn write_nested(&mut self, lines: &[String]) -> io::Result<()> {
+        lines.iter().try_for_each(|line| writeln!(self.out, "  {line}"))
     }
 }
 
@@ -37,7 +44,11 @@ impl<W: Write> Sink for KtapSink<W> {
         let is_ktap = !matches!(read_line(&text).1, Line::Other(_) | Line::BailOut(_));
         match (stream, planned.entry.kind) {
             (Stream::Out, Kind::Report) => return Ok(()),
-            (Stream::Out, Kind::Test) if is_ktap => writeln!(self.out, "  {text}")?,
+            (Stream::Out, Kind::Test) if is_ktap => {
+                let closing = self.levels.line(&text);
+                self.write_nested(&closing)?;
+                writeln!(self.out, "  {text}")?;
+            }
             _ if text.trim().is_empty() => return Ok(()),
             _ => writeln!(self.out, "  # {text}")?,
         }
@@ -50,6 +61,8 @@ impl<W: Write> Sink for KtapSink<W> {
 
     fn end(&mut self, tested: &Tested) -> io::Result<()> {
         self.number += 1;
+        let closing = self.levels.close(0);
+        self.write_nested(&closing)?;
         let verdict = &tested.verdict;
         if verdict.outcome.is_bad() {
             for reason in &verdict.reasons {
