@@ -4,6 +4,7 @@ mod html;
 mod json;
 mod junit;
 mod ktap;
+mod levels;
 mod live;
 mod markup;
 mod matrix;

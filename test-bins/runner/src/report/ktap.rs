@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::levels::Levels;
 use super::paint::Paint;
 use super::summary;
 use super::text::printable;
@@ -16,22 +17,30 @@ use crate::suite::Kind;
 pub struct Ktap<W> {
     out: W,
     number: u64,
+    /// What the running binary has begun.
+    levels: Levels,
 }
 
 impl<W: Write> Ktap<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, number: 0 }
+        Self { out, number: 0, levels: Levels::default() }
     }
-}
 
-impl<W: Write> Ktap<W> {
+    fn write_nested(&mut self, lines: &[String]) -> io::Result<()> {
+        lines.iter().try_for_each(|line| writeln!(self.out, "  {line}"))
+    }
+
     fn line(&mut self, planned: &Planned, stream: Stream, text: &str) -> io::Result<()> {
         let text = printable(text);
         let is_ktap = !matches!(read_line(&text).1, Line::Other(_) | Line::BailOut(_));
         match (stream, planned.entry.kind) {
             (Stream::Out, Kind::Report) => Ok(()),
-            (Stream::Out, Kind::Test) if is_ktap => writeln!(self.out, "  {text}"),
+            (Stream::Out, Kind::Test) if is_ktap => {
+                let closing = self.levels.line(&text);
+                self.write_nested(&closing)?;
+                writeln!(self.out, "  {text}")
+            }
             _ if text.trim().is_empty() => Ok(()),
             _ => writeln!(self.out, "  # {text}"),
         }
@@ -39,6 +48,8 @@ impl<W: Write> Ktap<W> {
 
     fn result(&mut self, tested: &Tested) -> io::Result<()> {
         self.number += 1;
+        let closing = self.levels.close(0);
+        self.write_nested(&closing)?;
         let verdict = &tested.verdict;
         if verdict.status.is_bad() {
             for reason in &verdict.reasons {
