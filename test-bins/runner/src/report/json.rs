@@ -1,4 +1,4 @@
-//! One JSON document for a whole run.
+//! One JSON document for a whole run or a matrix.
 
 use std::io::{self, Write};
 
@@ -7,9 +7,12 @@ use serde_json::Value;
 
 use super::summary::Summary;
 use super::table::Row;
+use crate::events::{Event, Reporter};
+use crate::guest::ran::Ran;
 use crate::ktap::{Counts, Document, Outcome};
 use crate::native::{End, Size, Tested};
 use crate::suite::Kind;
+use crate::verdict::Verdict;
 
 /// Grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -46,9 +49,8 @@ struct Run<'a> {
     binary: &'a str,
     args: &'a [&'static str],
     round: u32,
-    #[serde(serialize_with = "crate::ktap::json::outcome")]
-    outcome: Outcome,
-    reasons: &'a [String],
+    #[serde(flatten)]
+    verdict: &'a Verdict,
     #[serde(serialize_with = "end")]
     end: Option<End>,
     seconds: f64,
@@ -56,33 +58,56 @@ struct Run<'a> {
     stderr: &'a [String],
 }
 
-/// Prints the document.
-pub fn print(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
-    let root = Root {
+/// Prints the document at the end.
+pub struct Json<W>(pub W);
+
+impl<W: Write + Send> Reporter for Json<W> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::RunEnded(summary) => print(&mut self.0, &root(summary)),
+            Event::MatrixEnded(matrix) => print(&mut self.0, &Cells { schema: SCHEMA, cells: &matrix.cells }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Cells<'a> {
+    schema: u32,
+    cells: &'a [Ran],
+}
+
+/// Prints a value as a document.
+pub fn print(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)?;
+    out.flush()
+}
+
+fn root(summary: &Summary) -> Root<'_> {
+    Root {
         schema: SCHEMA,
         machine: std::env::consts::ARCH,
         kernel: kernel_release(),
-        outcome: summary.outcome(),
+        outcome: summary.status().outcome(),
         complete: !summary.is_cut_short(),
         seconds: summary.elapsed.as_secs_f64(),
         counts: summary.counts(),
         binaries: summary.rows.iter().map(binary).collect(),
         runs: summary.tested.iter().map(run).collect(),
         probe: probe(summary),
-    };
-    serde_json::to_writer_pretty(&mut *out, &root)?;
-    writeln!(out)?;
-    out.flush()
+    }
 }
 
-fn kernel_release() -> String {
+/// The release of the kernel that runs here.
+pub fn kernel_release() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
     release.map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 fn binary(row: &Row) -> Binary<'_> {
-    let Row { name, size, elapsed, counts, outcome } = row;
-    Binary { name, size: *size, seconds: elapsed.as_secs_f64(), counts: *counts, outcome: *outcome }
+    let Row { name, size, elapsed, counts, status } = row;
+    Binary { name, size: *size, seconds: elapsed.as_secs_f64(), counts: *counts, outcome: status.outcome() }
 }
 
 fn run(tested: &Tested) -> Run<'_> {
@@ -90,8 +115,7 @@ fn run(tested: &Tested) -> Run<'_> {
         binary: tested.planned.entry.name,
         args: &tested.planned.args,
         round: tested.planned.round.0,
-        outcome: tested.verdict.outcome,
-        reasons: &tested.verdict.reasons,
+        verdict: &tested.verdict,
         end: tested.end,
         seconds: tested.elapsed.as_secs_f64(),
         ktap: tested.document.as_ref(),
