@@ -31,7 +31,7 @@ pub struct SuitesArgs {
 
     /// Run only programs with this in their names
     #[arg(value_name = "NAME")]
-    names: Vec<String>,
+    pub names: Vec<String>,
 
     /// Loops of each of param_test's tests (default: 1000; in a guest 100)
     #[arg(long, value_name = "N")]
