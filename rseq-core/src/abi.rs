@@ -1,7 +1,7 @@
 //! The kernel's rseq ABI: `struct rseq`, `struct rseq_cs`, their flags and sizes.
 //!
-//! Stated after `include/uapi/linux/rseq.h` of Linux 7.2. Nothing here decides by kernel version: what the running kernel
-//! has is told by [`KernelRseq`](crate::KernelRseq) and by probing.
+//! Stated after `include/uapi/linux/rseq.h` of Linux 7.2. Nothing here decides by kernel version: what the running
+//! kernel has is told by [`KernelRseq`](crate::KernelRseq) and by probing.
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -59,8 +59,8 @@ pub struct SliceCtrl {
 
 /// `struct rseq`: what a thread shares with the kernel.
 ///
-/// A libc's area may be as short as 32 bytes, so an area is reached through raw pointers to its fields and never through
-/// a reference to the whole.
+/// A libc's area may be as short as 32 bytes, so an area is reached through raw pointers to its fields and never
+/// through a reference to the whole.
 #[repr(C, align(32))]
 #[derive(Debug)]
 pub struct Rseq {
@@ -68,8 +68,8 @@ pub struct Rseq {
     pub cpu_id_start: u32,
     /// The current CPU, or [`CPU_ID_UNINITIALIZED`], or [`CPU_ID_REGISTRATION_FAILED`] (Linux 4.18, kernel writes).
     pub cpu_id: u32,
-    /// Address of the armed [`RseqCs`], or 0 (Linux 4.18, the thread arms, the kernel clears). 32-bit programs write the
-    /// low word only.
+    /// Address of the armed [`RseqCs`], or 0 (Linux 4.18, the thread arms, the kernel clears). 32-bit programs write
+    /// the low word only.
     pub rseq_cs: u64,
     /// `AREA_FLAG_*` (Linux 7.0, kernel writes); 0 before.
     pub flags: u32,

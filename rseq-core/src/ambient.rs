@@ -18,9 +18,9 @@ mod thread;
 /// It is the thread's own area ([`OwnArea`]) at first, and the libc's or the runtime's once
 /// [`ensure_registered`] has found that they register threads. The types in [`percpu`](crate::percpu) work by it.
 ///
-/// A child of `vfork`, or of another clone that shares the thread pointer of a running thread, shares that thread's area
-/// too, and the kernel maintains it for one of the two only. Such a child must not run sections, and must not use the
-/// types in [`percpu`](crate::percpu): all it does is call `exec` or exit.
+/// A child of `vfork`, or of another clone that shares the thread pointer of a running thread, shares that thread's
+/// area too, and the kernel maintains it for one of the two only. Such a child must not run sections, and must not use
+/// the types in [`percpu`](crate::percpu): all it does is call `exec` or exit.
 ///
 /// A thread without a thread pointer, as in a program on the kernel's nolibc that has not set one, has no such area:
 /// reading it faults. [`ensure_registered`] and [`status`](crate::status()) say so, if they are asked first.
@@ -45,8 +45,8 @@ mod thread;
 pub struct Ambient;
 
 // The distance in bytes from the own area to the area of this process's threads, the same in each thread: a word that
-// versions of this crate share, as `__rseq_core_area` is. Link-time optimisation may put the text of two versions into one
-// unit, hence `.ifndef`.
+// versions of this crate share, as `__rseq_core_area` is. Link-time optimisation may put the text of two versions into
+// one unit, hence `.ifndef`.
 #[cfg(not(rseq_stub))]
 core::arch::global_asm!(
     ".ifndef __rseq_core_distance",
@@ -114,8 +114,8 @@ impl Area for Ambient {
     #[inline]
     fn pointer(self) -> NonNull<Rseq> {
         let area = arch::own_area().as_ptr().wrapping_byte_offset(__rseq_core_distance.load(Ordering::Relaxed));
-        // SAFETY: the own area, or, by the distance between the two, the area of the libc or the runtime: both are in the
-        // thread's static TLS, and so not null.
+        // SAFETY: the own area, or, by the distance between the two, the area of the libc or the runtime: both are in
+        // the thread's static TLS, and so not null.
         unsafe { NonNull::new_unchecked(area) }
     }
 

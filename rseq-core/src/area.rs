@@ -76,8 +76,8 @@ pub trait Area: sealed::Sealed + Copy {
 /// The core's own area, a static thread-local: where the libc or the runtime sets up ELF TLS.
 ///
 /// Its address is found by initial-exec TLS, also in shared objects. Sections over it, and its index
-/// ([`Token::slot`], [`Token::cpu_id`]), are for executables on x86, where one instruction addresses them by local-exec TLS:
-/// in a shared object they do not link.
+/// ([`Token::slot`], [`Token::cpu_id`]), are for executables on x86, where one instruction addresses them by local-exec
+/// TLS: in a shared object they do not link.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnArea;
 

@@ -27,8 +27,8 @@ unsafe extern "C" {
     safe static __rseq_core_facts: [AtomicU32; 2];
 }
 
-/// Of this version alone, as assembly would be for one format of object files: there is nothing to share where no thread is
-/// registered.
+/// Of this version alone, as assembly would be for one format of object files: there is nothing to share where no
+/// thread is registered.
 #[cfg(rseq_stub)]
 #[allow(non_upper_case_globals, reason = "the name is that of the interface elsewhere")]
 static __rseq_core_facts: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];

@@ -16,8 +16,8 @@ pub enum Owner {
     Libc,
     /// A runtime that defines `__rseq_offset`, and `__rseq_core_runtime` to say that it is one.
     Runtime,
-    /// This program, by [`Registration::own`](crate::Registration::own), [`Registration::at`](crate::Registration::at) or
-    /// [`ensure_registered`](crate::ensure_registered).
+    /// This program, by [`Registration::own`](crate::Registration::own), [`Registration::at`](crate::Registration::at)
+    /// or [`ensure_registered`](crate::ensure_registered).
     Own,
 }
 
@@ -49,8 +49,8 @@ impl Symbols {
         if offset.is_null() || size.is_null() {
             return None;
         }
-        // SAFETY: whoever defines these symbols defines them as glibc does: a ptrdiff_t and an unsigned int, constant once
-        // the process has started.
+        // SAFETY: whoever defines these symbols defines them as glibc does: a ptrdiff_t and an unsigned int, constant
+        // once the process has started.
         let (offset, size) = unsafe { (offset.read(), size.read()) };
         Some(Self { offset, size, owner: if runtime == 0 { Owner::Libc } else { Owner::Runtime } })
     }
@@ -67,8 +67,8 @@ impl Symbols {
         NonNull::new(address as *mut Rseq).unwrap_or(NonNull::dangling())
     }
 
-    /// Bytes of the area that the kernel maintains. glibc said 32 until 2.39 and 20 in 2.40 whatever the kernel had: both
-    /// mean what the kernel maintains of the first 32.
+    /// Bytes of the area that the kernel maintains. glibc said 32 until 2.39 and 20 in 2.40 whatever the kernel had:
+    /// both mean what the kernel maintains of the first 32.
     pub(crate) fn active_size(self, kernel: KernelRseq) -> u32 {
         match self.size {
             abi::ORIGINAL_ACTIVE_SIZE | abi::ORIGINAL_SIZE => kernel.active_size().min(abi::ORIGINAL_SIZE),
@@ -77,9 +77,9 @@ impl Symbols {
     }
 }
 
-/// What is the same for every thread of a process whose libc or runtime registers: where areas are, and how many bytes of them the
-/// kernel maintains. In one word, so that it is one load: the size in the low 8 bits, the offset in the others. 0 where nothing is
-/// known.
+/// What is the same for every thread of a process whose libc or runtime registers: where areas are, and how many bytes
+/// of them the kernel maintains. In one word, so that it is one load: the size in the low 8 bits, the offset in the
+/// others. 0 where nothing is known.
 static KNOWN: AtomicUsize = AtomicUsize::new(0);
 
 const SIZE_BITS: u32 = 8;

@@ -118,7 +118,8 @@ impl Registration<ThreadArea> {
     }
 
     /// Adopts the registration that other code of this program, such as C that calls rseq(2) itself, has made for this
-    /// thread with `len` bytes at `area`. It stays that code's: neither [`release`](Self::release) nor a drop releases it.
+    /// thread with `len` bytes at `area`. It stays that code's: neither [`release`](Self::release) nor a drop releases
+    /// it.
     ///
     /// # Errors
     ///
@@ -127,8 +128,8 @@ impl Registration<ThreadArea> {
     /// # Safety
     ///
     /// * `area` is `len` bytes of this thread's memory for as long as this object lives.
-    /// * It is registered with the signature [`arch::SIGNATURE`], or its `cpu_id` is -1 or -2. It is not released before the
-    ///   last section with a token of this object has ended.
+    /// * It is registered with the signature [`arch::SIGNATURE`], or its `cpu_id` is -1 or -2. It is not released
+    ///   before the last section with a token of this object has ended.
     ///
     /// # Examples
     ///
@@ -185,7 +186,8 @@ impl Registration<ThreadArea> {
 }
 
 impl Registration<ThreadArea> {
-    /// The registration that [`into_raw`](Registration::into_raw) gave up, to be released from another frame of the thread.
+    /// The registration that [`into_raw`](Registration::into_raw) gave up, to be released from another frame of the
+    /// thread.
     ///
     /// # Examples
     ///
@@ -245,9 +247,9 @@ impl<A: Area> Registration<A> {
         self.len != 0
     }
 
-    /// Gives the registration up without releasing it: the area, and the bytes registered, 0 for an adopted one. The thread stays
-    /// registered until [`from_raw`](Registration::from_raw) has made a registration of them again, for C code, which keeps no
-    /// Rust object.
+    /// Gives the registration up without releasing it: the area, and the bytes registered, 0 for an adopted one. The
+    /// thread stays registered until [`from_raw`](Registration::from_raw) has made a registration of them again, for C
+    /// code, which keeps no Rust object.
     pub fn into_raw(self) -> (NonNull<Rseq>, u32) {
         let this = core::mem::ManuallyDrop::new(self);
         (this.area.pointer(), this.len)

@@ -27,17 +27,17 @@ pub enum Cause {
     Filtered(Errno),
     /// Linux 6.19 and 7.0 on arm64 do not restart interrupted sections, so that these protect nothing.
     NotRestarted(u32, u32),
-    /// The kernel has rseq, and no code registers threads: rseq-core was built without its feature `std`. The owner is the
-    /// libc or the runtime that could do it and is switched off.
+    /// The kernel has rseq, and no code registers threads: rseq-core was built without its feature `std`. The owner is
+    /// the libc or the runtime that could do it and is switched off.
     NobodyRegisters(Option<Owner>),
     /// The libc or the runtime registers threads, but not this one: it was not made by that library, or other code has
     /// released its registration.
     ThreadNotRegistered(Owner),
-    /// This is a child of `vfork`, or of a clone without `CLONE_SETTLS`: it shares the thread pointer, and so the area, of
-    /// another thread.
+    /// This is a child of `vfork`, or of a clone without `CLONE_SETTLS`: it shares the thread pointer, and so the area,
+    /// of another thread.
     SharedThreadPointer,
-    /// Other code has registered this thread at an unknown address: it exports no `__rseq_offset`. A plugin with its own
-    /// copy of this crate is such code.
+    /// Other code has registered this thread at an unknown address: it exports no `__rseq_offset`. A plugin with its
+    /// own copy of this crate is such code.
     OtherOwner,
     /// The thread is ending, and its registration has been released.
     ThreadEnds,
@@ -92,42 +92,46 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::OldKernel(version, patch) => {
-                write!(f, "Linux {version}.{patch} has no rseq, 4.18 and later have it (gVisor shows an old version too)")
+                write!(
+                    f,
+                    "Linux {version}.{patch} has no rseq, 4.18 and later have it (gVisor shows an old version too)"
+                )
             }
             Self::NotBuiltIn => f.write_str(
-                "the kernel was built without CONFIG_RSEQ, or valgrind, qemu-user, gVisor or a seccomp filter hides rseq(2)",
+                "the kernel was built without CONFIG_RSEQ, or valgrind, qemu-user, gVisor or a seccomp filter hides \
+                 rseq(2)",
             ),
             Self::Filtered(Errno(0)) => {
                 f.write_str("a filter fakes the success of rseq(2): allow the call in the container's seccomp profile")
             }
-            Self::Filtered(errno) => write!(
-                f,
-                "a filter refuses rseq(2) with {errno}: allow the call in the container's seccomp profile"
-            ),
+            Self::Filtered(errno) => {
+                write!(f, "a filter refuses rseq(2) with {errno}: allow the call in the container's seccomp profile")
+            }
             Self::NotRestarted(version, patch) => write!(
                 f,
                 "Linux {version}.{patch} on arm64 does not restart interrupted sections: update to 7.1 or later"
             ),
-            Self::NobodyRegisters(Some(Owner::Runtime)) => {
-                f.write_str("the runtime leaves threads unregistered: unset RSEQ_RT=off, or register the thread yourself")
-            }
+            Self::NobodyRegisters(Some(Owner::Runtime)) => f.write_str(
+                "the runtime leaves threads unregistered: unset RSEQ_RT=off, or register the thread yourself",
+            ),
             Self::NobodyRegisters(Some(_)) => f.write_str(
-                "glibc leaves threads unregistered: remove glibc.pthread.rseq=0 from GLIBC_TUNABLES, or build rseq-core \
-                 with its feature `std`",
+                "glibc leaves threads unregistered: remove glibc.pthread.rseq=0 from GLIBC_TUNABLES, or build \
+                 rseq-core with its feature `std`",
             ),
             Self::NobodyRegisters(None) => f.write_str(
                 "the libc registers no threads (musl and bionic do not): build rseq-core with its feature `std`",
             ),
             Self::ThreadNotRegistered(owner) => write!(
                 f,
-                "{owner} registers threads, but this one is not registered: start threads by {owner} (raw clone does not \
-                 register them)"
+                "{owner} registers threads, but this one is not registered: start threads by {owner} (raw clone does \
+                 not register them)"
             ),
             Self::SharedThreadPointer => f.write_str(
                 "this is a child of vfork or of a clone without CLONE_SETTLS, which has no thread pointer of its own",
             ),
             Self::OtherOwner => f.write_str(
-                "another library has registered this thread without exporting __rseq_offset: register threads in one library only",
+                "another library has registered this thread without exporting __rseq_offset: register threads in one \
+                 library only",
             ),
             Self::ThreadEnds => f.write_str("the thread is ending and has released its registration"),
             Self::NoMemory => f.write_str("no memory for per-CPU data, or the number of CPUs is not known"),

@@ -1,5 +1,5 @@
-//! What must not compile, and what the compiler says of it: each file of `tests/ui` names its error in its first line, and
-//! marks the line of the error by `//~`, where there is one that a user has written.
+//! What must not compile, and what the compiler says of it: each file of `tests/ui` names its error in its first line,
+//! and marks the line of the error by `//~`, where there is one that a user has written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ fn write_package(cases: &[PathBuf]) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail");
     fs::create_dir_all(dir.join("src/bin")).expect("the target directory is writable");
     let manifest = format!(
-        "[package]\nname = \"compile-fail\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\nrseq-core.path = {CORE:?}\n"
+        "[package]\nname = \"compile-fail\"\nedition = \"2024\"\n\n[workspace]\n\n\
+         [dependencies]\nrseq-core.path = {CORE:?}\n"
     );
     fs::write(dir.join("Cargo.toml"), manifest).expect("the manifest is written");
     let lock = Path::new(CORE).join("../Cargo.lock");

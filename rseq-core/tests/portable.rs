@@ -26,7 +26,8 @@ fn registrations_are_refused_where_there_is_no_rseq() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portable");
     fs::create_dir_all(dir.join("src")).expect("the target directory is writable");
     let manifest = format!(
-        "[package]\nname = \"portable\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\nrseq-core.path = {CORE:?}\n"
+        "[package]\nname = \"portable\"\nedition = \"2024\"\n\n[workspace]\n\n\
+         [dependencies]\nrseq-core.path = {CORE:?}\n"
     );
     fs::write(dir.join("Cargo.toml"), manifest).expect("the manifest is written");
     fs::write(dir.join("src/main.rs"), MAIN).expect("the program is written");

@@ -126,7 +126,8 @@ fn count<K: Index>(region: &Region<STRIDE>, token: Token<'static, Ambient, K>, a
     let children: Vec<_> = (0..PROCESSES)
         .map(|number| match fork() {
             0 => _exit(work(number, |from, to| {
-                // SAFETY: the copies of the item are `len` words so far apart, which processes change by these sections only.
+                // SAFETY: the copies of the item are `len` words so far apart, which processes change by these sections
+                // only.
                 unsafe { add(token, base, len, from, to, BYTES) }
             })),
             child => child,

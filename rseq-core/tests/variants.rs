@@ -33,8 +33,8 @@ fn skipped(why: impl Display) {
     let _ = writeln!(stderr(), "skipped: {why}");
 }
 
-/// Runs `operation` on the CPU of the moment until it is not aborted. The CPU's number is the low 32 bits of what it is told:
-/// the upper half may be anything.
+/// Runs `operation` on the CPU of the moment until it is not aborted. The CPU's number is the low 32 bits of what it is
+/// told: the upper half may be anything.
 fn until_stopped(
     mut operation: impl FnMut(usize, Token<'_, ThreadArea>) -> Result<Committed, librseq::Error>,
 ) -> Option<bool> {

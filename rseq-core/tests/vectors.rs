@@ -23,8 +23,9 @@ fn a_vectorised_loop_outlives_its_system_calls() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vectors");
     fs::create_dir_all(dir.join("src")).expect("the target directory is writable");
     let manifest = format!(
-        "[package]\nname = \"around-a-call\"\nedition = \"2024\"\n\n[lib]\npath = \"{CORE}/examples/around_a_call.rs\"\n\n\
-         [workspace]\n\n[dependencies]\nrseq-core.path = {CORE:?}\n\
+        "[package]\nname = \"around-a-call\"\nedition = \"2024\"\n\n\
+         [lib]\npath = \"{CORE}/examples/around_a_call.rs\"\n\n[workspace]\n\n\
+         [dependencies]\nrseq-core.path = {CORE:?}\n\
          linux-raw-sys = {{ version = \"0.12\", default-features = false, features = [\"general\", \"no_std\"] }}\n"
     );
     fs::write(dir.join("Cargo.toml"), manifest).expect("the manifest is written");

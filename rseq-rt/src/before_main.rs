@@ -5,8 +5,8 @@ use core::cell::UnsafeCell;
 /// A value that is written at most once, before `main`.
 pub struct BeforeMain<T>(UnsafeCell<Option<T>>);
 
-// SAFETY: `set` is only called while the process has one thread, and `get` hands out shared references only; T: Sync makes
-// those usable from every thread.
+// SAFETY: `set` is only called while the process has one thread, and `get` hands out shared references only; T: Sync
+// makes those usable from every thread.
 unsafe impl<T: Sync> Sync for BeforeMain<T> {}
 
 impl<T> BeforeMain<T> {

@@ -1,5 +1,5 @@
-//! The stack canary of code that is compiled with `-fstack-protector`, such as C: a word that each function keeps below its
-//! return address and compares before it returns.
+//! The stack canary of code that is compiled with `-fstack-protector`, such as C: a word that each function keeps below
+//! its return address and compares before it returns.
 
 use crate::eprintln;
 use crate::process::{PANICKED, exit_now};

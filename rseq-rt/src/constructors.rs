@@ -1,5 +1,5 @@
-//! Functions that a program wants called before `main`: C's constructors, in `.preinit_array` and `.init_array`. Those for
-//! the program's end, in `.fini_array`, are not called.
+//! Functions that a program wants called before `main`: C's constructors, in `.preinit_array` and `.init_array`. Those
+//! for the program's end, in `.fini_array`, are not called.
 
 use crate::env::InitialStack;
 use core::ffi::{c_char, c_int};

@@ -29,8 +29,8 @@ impl Headers {
         if let Some(own) = self.find(PT_PHDR) {
             return self.first.wrapping_sub(own.p_vaddr);
         }
-        // GNU ld leaves that one out where no dynamic linker is asked for. The headers follow the ELF header, which begins
-        // the file.
+        // GNU ld leaves that one out where no dynamic linker is asked for. The headers follow the ELF header, which
+        // begins the file.
         let begin = self.find_last(|header| header.p_type == PT_LOAD && header.p_offset == 0);
         begin.map_or(0, |load| self.first.wrapping_sub(size_of::<Elf_Ehdr>()).wrapping_sub(load.p_vaddr))
     }

@@ -1,6 +1,7 @@
 //! The memory functions that compiled Rust code calls, where origin, which has its own, does not run.
 //!
-//! Every access is volatile: the compiler would otherwise see through these loops and replace them by calls of themselves.
+//! Every access is volatile: the compiler would otherwise see through these loops and replace them by calls of
+//! themselves.
 #![cfg(not(rseq_rt_origin))]
 
 use core::ffi::c_int;

@@ -1,7 +1,7 @@
 //! A line on standard error when a thread has used up its stack, before SIGSEGV ends the process as it would without.
 //!
-//! A signal handler needs a stack for this that is not used up: each thread has an alternate one (`sigaltstack(2)`). Where the
-//! kernel refuses one, the process ends silently.
+//! A signal handler needs a stack for this that is not used up: each thread has an alternate one (`sigaltstack(2)`).
+//! Where the kernel refuses one, the process ends silently.
 
 use crate::io::{STDERR, write_fmt};
 use crate::process::{ExitCode, exit_now};
@@ -12,7 +12,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::auxvec::AT_MINSIGSTKSZ;
 use linux_raw_sys::general::{MAP_STACK, SIGSEGV};
 
-/// Bytes of an alternate stack besides the frame that the kernel puts there: enough to format a line without optimization.
+/// Bytes of an alternate stack besides the frame that the kernel puts there: enough to format a line without
+/// optimization.
 const ROOM: usize = 16 << 10;
 
 /// Bytes for the frame where the kernel does not give a number.
@@ -57,8 +58,8 @@ pub unsafe fn watch_thread(stack: NonNull<u8>, len: usize) {
     }
 }
 
-/// What the kernel calls, once: it has restored the default action by then (`SA_RESETHAND`). A fault happens again when this
-/// returns, and ends the process with all registers as they were.
+/// What the kernel calls, once: it has restored the default action by then (`SA_RESETHAND`). A fault happens again when
+/// this returns, and ends the process with all registers as they were.
 extern "C" fn on_fault(_signal: i32, info: *const sys::SignalInfo, _context: *mut u8) {
     // SAFETY: the kernel passes the signal's information (`SA_SIGINFO`).
     match unsafe { (*info).fault_address() } {
@@ -68,8 +69,8 @@ extern "C" fn on_fault(_signal: i32, info: *const sys::SignalInfo, _context: *mu
             let _ = write_fmt(STDERR, format_args!("rseq-rt: thread {id} ({name}) has overflowed its stack\n"));
         }
         Some(_) => {}
-        // Somebody has sent it, or the kernel has no address: it need not happen again by itself. It is blocked until this
-        // returns.
+        // Somebody has sent it, or the kernel has no address: it need not happen again by itself. It is blocked until
+        // this returns.
         None if sys::signal_self(SIGSEGV).is_ok() => {}
         None => exit_now(ENDED_BY_SIGSEGV),
     }

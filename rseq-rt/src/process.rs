@@ -66,8 +66,8 @@ impl Termination for ExitCode {
 
 /// Ends the process, with all its threads.
 ///
-/// Where printing to standard output failed, such as on a full disk or a descriptor that is open for reading only, success becomes [`ExitCode::FAILURE`], with a line on
-/// standard error: lost output is no success.
+/// Where printing to standard output failed, such as on a full disk or a descriptor that is open for reading only,
+/// success becomes [`ExitCode::FAILURE`], with a line on standard error: lost output is no success.
 pub fn exit(code: ExitCode) -> ! {
     match io::lost_output() {
         Some(errno) if code == ExitCode::SUCCESS => {

@@ -92,8 +92,8 @@ pub fn current() -> Option<Token<'static, OwnArea>> {
     OwnArea::current()
 }
 
-/// The mode that `RSEQ_RT` asks for; `None` is `off`. Ends the program on any other value. A program that runs with more
-/// rights than its caller has (`AT_SECURE`) takes no wishes.
+/// The mode that `RSEQ_RT` asks for; `None` is `off`. Ends the program on any other value. A program that runs with
+/// more rights than its caller has (`AT_SECURE`) takes no wishes.
 fn wanted() -> Option<Mode> {
     if env::auxv(AT_SECURE as usize).is_some_and(|secure| secure != 0) {
         return Some(Mode::Extended);

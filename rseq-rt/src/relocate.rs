@@ -1,15 +1,15 @@
-//! Relocation of a position-independent static program (static-pie) by itself: the kernel has chosen its address, and the
-//! addresses in its data are still those that the linker gave it.
+//! Relocation of a position-independent static program (static-pie) by itself: the kernel has chosen its address, and
+//! the addresses in its data are still those that the linker gave it.
 //!
-//! Compiled code calls functions through such addresses, at least without optimization. So nothing here calls a function that
-//! is not inlined always: there are loads, stores, arithmetic and loops only, and whatever may have to be said is left to
-//! what comes after.
+//! Compiled code calls functions through such addresses, at least without optimization. So nothing here calls a
+//! function that is not inlined always: there are loads, stores, arithmetic and loops only, and whatever may have to be
+//! said is left to what comes after.
 
 use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
 use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_PHDR};
 
-/// The one kind of relocation that such a program has: the bias, added to an address. None on MIPS, which has tables of its
-/// own for this, and start-up code that linkers refuse to put into such a program.
+/// The one kind of relocation that such a program has: the bias, added to an address. None on MIPS, which has tables of
+/// its own for this, and start-up code that linkers refuse to put into such a program.
 const RELATIVE: Option<usize> = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
     Some(8)
 } else if cfg!(target_arch = "aarch64") {
@@ -63,17 +63,17 @@ unsafe fn shift(place: usize, bias: usize) {
     unsafe { (*(place as *mut Word)).0 = load(place) + bias };
 }
 
-/// Adds the bias wherever the linker says that it is missing. Returns whether it says nothing else, which would need a dynamic
-/// linker. Where there was one, nothing is done.
+/// Adds the bias wherever the linker says that it is missing. Returns whether it says nothing else, which would need a
+/// dynamic linker. Where there was one, nothing is done.
 ///
 /// # Safety
 ///
 /// `stack` is the kernel's initial stack; the program was not relocated before.
 #[inline(always)]
 pub unsafe fn relocate(stack: usize) -> bool {
-    // SAFETY: the kernel lays out argc, argv, NULL, envp, NULL, and pairs of words up to AT_NULL, and its headers are those
-    // of this program. Whatever the linker put into the dynamic section is in the program, and what it wants relocated is
-    // writable: RELRO is protected later. Without headers there is nothing to do.
+    // SAFETY: the kernel lays out argc, argv, NULL, envp, NULL, and pairs of words up to AT_NULL, and its headers are
+    // those of this program. Whatever the linker put into the dynamic section is in the program, and what it wants
+    // relocated is writable: RELRO is protected later. Without headers there is nothing to do.
     unsafe {
         let mut at = stack + WORD * (load(stack) + 2);
         while load(at) != 0 {
@@ -178,8 +178,8 @@ unsafe fn apply_table(table: usize, size: usize, bias: usize, has_addend: bool) 
     known
 }
 
-/// Applies the compact table: an even word is a place, an odd one says for each of the words that follow, by its bits from 1
-/// up, whether it is a place too.
+/// Applies the compact table: an even word is a place, an odd one says for each of the words that follow, by its bits
+/// from 1 up, whether it is a place too.
 ///
 /// # Safety
 ///

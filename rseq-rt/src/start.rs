@@ -77,7 +77,8 @@ pub unsafe fn run(stack: *const usize) -> ! {
     check_thread_pointer();
     thread::remember_main();
     overflow::watch_main();
-    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread. Constructors come last.
+    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread. Constructors come
+    // last.
     unsafe {
         registration::before_main();
         constructors::run(&initial);

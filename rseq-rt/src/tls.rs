@@ -28,8 +28,8 @@ pub enum Variant {
     Below,
 }
 
-/// The address of a word in the control block around a thread pointer from [`Image::place`], of which neither the ABI nor the
-/// stack canary makes use.
+/// The address of a word in the control block around a thread pointer from [`Image::place`], of which neither the ABI
+/// nor the stack canary makes use.
 pub fn own_word(pointer: usize, variant: Variant) -> usize {
     match variant {
         Variant::Above { bias, .. } => pointer - bias - 16,
@@ -102,9 +102,10 @@ impl Image {
             Variant::Below => round_up(memory as usize + self.size + self.align),
         };
         let block = pointer.wrapping_add(self.offset(variant)) as *mut u8;
-        // SAFETY: the block, and the word at the thread pointer in variant II, lie within the reserved bytes: above, the
-        // block begins at most 128 + align + reserved (16 at most) + align bytes into them; below, the thread pointer is
-        // at most size + 2 * align bytes into them. The image is readable for `file_size` bytes; the rest stays zero.
+        // SAFETY: the block, and the word at the thread pointer in variant II, lie within the reserved bytes: above,
+        // the block begins at most 128 + align + reserved (16 at most) + align bytes into them; below, the thread
+        // pointer is at most size + 2 * align bytes into them. The image is readable for `file_size` bytes; the rest
+        // stays zero.
         unsafe {
             if self.file_size > 0 {
                 copy_nonoverlapping(self.start, block, self.file_size);
@@ -116,8 +117,8 @@ impl Image {
         pointer
     }
 
-    /// Whether the thread pointer puts the block where local-exec code looks for it: aligned as `PT_TLS` asks, and around
-    /// `area`, an address that such code computed.
+    /// Whether the thread pointer puts the block where local-exec code looks for it: aligned as `PT_TLS` asks, and
+    /// around `area`, an address that such code computed.
     pub fn check(&self, pointer: usize, variant: Variant, area: usize) -> Result<(), Misplaced> {
         let block = pointer.wrapping_add(self.offset(variant));
         if block & (self.align - 1) != self.skew {

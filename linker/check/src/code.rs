@@ -1,7 +1,8 @@
 //! From bytes to what matters of an instruction: where it leads, whether it stores, whether it orders.
 //!
-//! Capstone takes the bytes apart; a file an architecture says what its mnemonics mean. LoongArch, which Capstone 5 does
-//! not know, has a decoder of its own for the instructions that matter, and release 6 of mips for those that it brought.
+//! Capstone takes the bytes apart; a file an architecture says what its mnemonics mean. LoongArch, which Capstone 5
+//! does not know, has a decoder of its own for the instructions that matter, and release 6 of mips for those that it
+//! brought.
 
 mod aarch64;
 mod arm;
@@ -249,7 +250,8 @@ impl Decoder {
         }
     }
 
-    /// The end of the data behind an instruction that only looks like a call: it jumps over a constant to have its address.
+    /// The end of the data behind an instruction that only looks like a call: it jumps over a constant to have its
+    /// address.
     pub fn island(&self, instruction: &Instruction) -> Option<u64> {
         let Flow::Call(Some(target)) = instruction.meaning.flow else { return None };
         let (always, room) = match self.machine.isa {

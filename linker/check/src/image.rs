@@ -30,7 +30,8 @@ impl Section {
     }
 }
 
-/// What lies from an address on, by the mapping symbols of arm, aarch64 and riscv, and by the addresses of arm's functions.
+/// What lies from an address on, by the mapping symbols of arm, aarch64 and riscv, and by the addresses of arm's
+/// functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     Code,
@@ -163,8 +164,8 @@ impl<'d> Image<'d> {
         self.mark(address).map_or(self.thumb, |mark| mark == Mark::Thumb)
     }
 
-    /// Applies what the loader of a position-independent file would, where rseq's sections lie. RELR and REL add the bias, 0
-    /// here, to what the file holds, and so have no part in this.
+    /// Applies what the loader of a position-independent file would, where rseq's sections lie. RELR and REL add the
+    /// bias, 0 here, to what the file holds, and so have no part in this.
     fn relocate<H: FileHeader<Endian = Endianness>>(&mut self, header: &H, data: &'d [u8]) -> Result<(), String> {
         let endian = self.endian;
         let relative = relative(header.e_machine(endian));

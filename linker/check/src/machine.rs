@@ -1,5 +1,5 @@
-//! What a machine's abort handlers are signed with, and which instructions it has: stated again here, apart from the core,
-//! so that neither hides the other's mistake. Source: `tools/testing/selftests/rseq/rseq-*.h` of Linux 7.2.
+//! What a machine's abort handlers are signed with, and which instructions it has: stated again here, apart from the
+//! core, so that neither hides the other's mistake. Source: `tools/testing/selftests/rseq/rseq-*.h` of Linux 7.2.
 
 use object::{Endianness, elf};
 

@@ -1,5 +1,5 @@
-//! Android's packed relocations (`--pack-dyn-relocs=android`), format APS2: groups of signed LEB128 numbers that share what they can.
-//! Source: bionic's `linker/linker_reloc_iterators.h`.
+//! Android's packed relocations (`--pack-dyn-relocs=android`), format APS2: groups of signed LEB128 numbers that share
+//! what they can. Source: bionic's `linker/linker_reloc_iterators.h`.
 //!
 //! The form without addends (`SHT_ANDROID_REL`) and RELR leave the addend in the file, where it is read anyway.
 
@@ -31,8 +31,8 @@ impl Entry {
     }
 }
 
-/// Reads all of them, each from a byte of its own or as one of a group: as a group's members may take none, there are no more than
-/// 64 to a byte.
+/// Reads all of them, each from a byte of its own or as one of a group: as a group's members may take none, there are
+/// no more than 64 to a byte.
 ///
 /// # Errors
 ///

@@ -36,6 +36,11 @@ macro_rules! rules {
             pub const fn cure(self) -> &'static str {
                 match self { $(Self::$name => $cure,)* }
             }
+
+            /// The rule's section of README.md, which `--explain` prints.
+            pub fn explanation(self) -> String {
+                format!("### {self}: {}\n\n* Cause: {}.\n* Cure: {}.\n", self.title(), self.cause(), self.cure())
+            }
         }
     };
 }
@@ -43,7 +48,7 @@ macro_rules! rules {
 rules! {
     PartialEntry "RC0101" {
         "a list is not a whole number of entries",
-        cause: "something else was put into the section, or an entry was cut; tools that read the list go wrong from there on",
+        cause: "something else is in the section, or an entry was cut; tools misread the list from there on",
         cure: "emit descriptors of 32 bytes, pointers of 8 and exit points of 16, and nothing else, into these sections"
     }
     StrayPointer "RC0102" {
@@ -53,12 +58,12 @@ rules! {
     }
     RepeatedPointer "RC0103" {
         "`__rseq_cs_ptr_array` points to a descriptor more than once",
-        cause: "the pointer is emitted for each use of a section and the descriptor once; debuggers stop there several times",
+        cause: "the pointer is emitted for each use of a section, the descriptor once; debuggers stop there repeatedly",
         cure: "emit both in the same place"
     }
     LostPointer "RC0104" {
         "`__rseq_cs_ptr_array` does not point to a descriptor",
-        cause: "the pointer was not emitted, or was dropped as garbage; debuggers do not know the section and step into it",
+        cause: "the pointer was not emitted, or was dropped as garbage; debuggers step into the unknown section",
         cure: "emit a pointer with each descriptor, and keep the array with the linker script `rseq.ld`"
     }
     StrayExit "RC0105" {
@@ -153,7 +158,7 @@ rules! {
     }
     NoCommit "RC0309" {
         "a section does not end with a store",
-        cause: "the end lies before or behind the commit: what comes after the store is restarted although it was published",
+        cause: "the end lies before or after the commit: what follows the store restarts although it was published",
         cure: "end the section with the one store that publishes"
     }
     StackCommit "RC0310" {
@@ -168,7 +173,7 @@ rules! {
     }
     EarlyStore "RC0312" {
         "a section stores before its commit",
-        cause: "after an abort the store happens again; right where the commit publishes it (a buffer), a fault elsewhere",
+        cause: "an abort repeats the store: right where the commit publishes it (a buffer), a fault elsewhere",
         cure: "nothing, where each such store bears repetition; else move it into the commit"
     }
     Unarmed "RC0401" {
@@ -188,7 +193,7 @@ rules! {
     }
     PackedRelocations "RC0502" {
         "a list of packed relocations cannot be read",
-        cause: "Android's format APS2 is damaged or of another version: addresses may be 0 here that the loader fills in",
+        cause: "Android's format APS2 is damaged or of another version: addresses that the loader fills in may be 0",
         cure: "link without `--pack-dyn-relocs=android`, or look at the other findings with care"
     }
 }
@@ -257,8 +262,8 @@ mod tests {
     fn each_rule_is_documented() {
         let readme = include_str!("../README.md");
         for rule in Rule::ALL {
-            let row = format!("| {rule} | {} | {} | {} |", rule.title(), rule.cause(), rule.cure());
-            assert!(readme.contains(&row), "README.md lacks the row that `rseq-check --explain` prints:\n{row}");
+            let section = rule.explanation();
+            assert!(readme.contains(&section), "README.md lacks what `rseq-check --explain` prints:\n{section}");
         }
     }
 }

@@ -277,7 +277,8 @@ fn bodies(
     }
     if unrecorded > 0 {
         let note = format!(
-            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step over"
+            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step \
+             over"
         );
         found.notes.push(Finding::new(Rule::UnrecordedExit, note));
     }
@@ -325,8 +326,8 @@ fn surroundings(
     Ok(())
 }
 
-/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right before
-/// their start; the descriptor's address may reach the area in any way, so that it is not looked at.
+/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right
+/// before their start; the descriptor's address may reach the area in any way, so that it is not looked at.
 fn unarmed(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, before: u64) -> Option<Finding> {
     let before = decoder.one(image.from(before)?, before)?;
     let arms = before.meaning.stores && !decoder.is_scratch(before.place(image.machine.isa));

@@ -10,7 +10,8 @@ use core::cell::Cell;
 use std::thread_local;
 
 thread_local! {
-    /// Why this thread is not registered, once that is known for good. It has no destructor, so it can be read at any time.
+    /// Why this thread is not registered, once that is known for good. It has no destructor, so it can be read at any
+    /// time.
     static REFUSED: Cell<Option<Cause>> = const { Cell::new(None) };
 
     static THIS: ThisThread = const { ThisThread(Cell::new(None)) };
@@ -80,8 +81,8 @@ mod pointer {
         fn pthread_getcpuclockid(thread: usize, clock: *mut c_int) -> c_int;
     }
 
-    /// Whether the libc keeps this thread's number behind the thread pointer. It keeps that of another thread in a child
-    /// of `vfork`, and after a `clone` without `CLONE_SETTLS`.
+    /// Whether the libc keeps this thread's number behind the thread pointer. It keeps that of another thread in a
+    /// child of `vfork`, and after a `clone` without `CLONE_SETTLS`.
     pub(super) fn is_of_this_thread() -> bool {
         let mut clock = 0;
         // SAFETY: the thread that the thread pointer belongs to exists: it is this one, or one whose memory this one

@@ -20,8 +20,8 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `readonly` keeps
-    // it behind whatever set the thread pointer.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
+    // `readonly` keeps it behind whatever set the thread pointer.
     unsafe {
         asm!(
             "pcalau12i {area}, %ie_pc_hi20(__rseq_core_area)",
@@ -169,12 +169,12 @@ macro_rules! __rseq_primitive {
     (store_u32 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".w", $x, $m) };
     (store_u16 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".h", $x, $m) };
     (store_u8 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".b", $x, $m) };
-    // Earlier loads complete before all later accesses, earlier accesses before later stores; processors that do not know the
-    // hints take them for full barriers.
+    // Earlier loads complete before all later accesses, earlier accesses before later stores; processors that do not
+    // know the hints take them for full barriers.
     (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\ndbar 0x14") };
     (store_release $m:tt, $x:ident) => { concat!("dbar 0x12\n", $crate::__rseq_primitive!(store $m, $x)) };
-    // Sixteen bytes a turn while there are as many, then eight, if both ends are aligned: not every processor does it otherwise,
-    // and then it traps. Then a byte a turn.
+    // Sixteen bytes a turn while there are as many, then eight, if both ends are aligned: not every processor does it
+    // otherwise, and then it traps. Then a byte a turn.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "move ", $i, ", $zero\n",

@@ -10,27 +10,27 @@
 //! | `thread_pointer() -> usize` | what `__rseq_offset` counts from |
 //! | `has_thread_pointer() -> bool` | only where `thread_pointer` reads memory that is not there without one |
 //! | `own_area() -> *mut Rseq` | the address of `__rseq_core_area` in this thread, by initial-exec relocations |
-//! | `own_index::<I>() -> u32` | only where sections reach `__rseq_core_area` directly: its index field, by one instruction |
+//! | `own_index::<I>() -> u32` | where sections reach `__rseq_core_area` directly: its index field, in one load |
 //! | `syscall(nr, args) -> isize` | the raw system call; errors come back as -4095 to -1 |
 //! | `load_weak!(symbol, variable)` | the `asm!` call that loads the address of a weak symbol |
 //! | `__rseq_frame!` | registers and operands of a section, and the texts that arm it |
 //! | `__rseq_primitive!` | the text of each primitive that steps are made of |
 //!
 //! `__rseq_frame!` receives `[direct base]` or `[pointer base]`, the area in reach of one instruction or at an address,
-//! and a section, which it hands on to [`__rseq_function!`](crate::__rseq_function) with what the architecture adds. That
-//! numbers the labels: 72 is the first instruction of the section, 73 follows the commit, 74 is the abort handler, 75
-//! where a restart begins, 77 the descriptor, and 8 with the number of an exit its stub.
+//! and a section, which it hands on to [`__rseq_function!`](crate::__rseq_function) with what the architecture adds.
+//! That numbers the labels: 72 is the first instruction of the section, 73 follows the commit, 74 is the abort handler,
+//! 75 where a restart begins, 77 the descriptor, and 8 with the number of an exit its stub.
 //!
-//! `__rseq_primitive!` receives a primitive; `section/load_store.rs` makes them from steps. Registers are texts that stand for
-//! them, but for those that a load, a store or `check_index` gets, which are names. `m` is `[a]`, `[a + b]`, `[a + 8]` or
-//! `[a + b * 8]` of such names.
+//! `__rseq_primitive!` receives a primitive; `section/load_store.rs` makes them from steps. Registers are texts that
+//! stand for them, but for those that a load, a store or `check_index` gets, which are names. `m` is `[a]`, `[a + b]`,
+//! `[a + 8]` or `[a + b * 8]` of such names.
 //!
 //! | primitive | effect |
 //! |---|---|
 //! | `(t)` | the register that addresses and literals go through |
-//! | `(far l)` | a jump as far as a program is large, which uses `l` once: from an exit stub to its exit, from the handler to 75 |
+//! | `(far l)` | a jump of any distance, which uses `l` once: from an exit stub to its exit, from the handler to 75 |
 //! | `(near l)` | a jump from the handler to an exit stub, which follows it |
-//! | `(check_index i, x, l)` | leave to `l` unless the 32-bit field `i` is the low 32 bits of `x`, whatever the others are |
+//! | `(check_index i, x, l)` | leave to `l` unless the 32-bit field `i` equals the low 32 bits of `x` |
 //! | `(load_index r, i)` | `r` = index field, sign-extended: -1 is below no length |
 //! | `(bound r, x, l)` | leave to `l` if `r` >= `x`, unsigned |
 //! | `(cbne r, x, l)` `(cbeq r, x, l)` `(cbz r, l)` | leave to `l` if `r` != `x`, == `x`, == 0 |
@@ -40,31 +40,33 @@
 //! | `(reach m)` | computes an address in `t` if no instruction takes it as it is: a text that ends its line, or none |
 //! | `(load r, m)` `(load_u8 r, m)` ... | `r` = what is at `m`, once `reach` has been there |
 //! | `(load_acquire r, m)` | the same for a word, before all later loads and stores |
-//! | `(store m, x)` `(store_u8 m, x)` ... | the word at `m` = `x`; the low bits of `x`; the last instruction is the store |
+//! | `(store m, x)` `(store_u8 m, x)` ... | the word at `m` = `x`; the low bits of `x`; the store is last |
 //! | `(store_release m, x)` | a store that all earlier loads and stores come before |
 //! | `(add_to_value x)` | `rseq_u` += `x`, a name or a literal |
 //! | `(copy d, s, n, i)` | `i` = 0, and `n` bytes from `s` to `d`, counted in `i` |
 //! | `(delay d, k)` | count down from the `k`-th word at `d`, `k` a literal: only in sections that tests stretch |
 //!
 //! Inputs keep their values, because an aborted section may start again. A commit is one store and its very last
-//! instruction. A branch out of the section leads to an exit stub, in `__rseq_failure`: one that reaches too short branches over a
-//! jump that does not.
+//! instruction. A branch out of the section leads to an exit stub, in `__rseq_failure`: one that reaches too short
+//! branches over a jump that does not.
 //!
-//! The handler has unwind information of its own, because it is out of the function: it says that the instruction before it is the
-//! section's first one, whose address the descriptor has. So one register holds the descriptor's address as long as the section
-//! runs. On i686, which has none to spare, the distance is a word before the handler, and on arm the handler is in the function.
+//! The handler has unwind information of its own, because it is out of the function: it says that the instruction
+//! before it is the section's first one, whose address the descriptor has. So one register holds the descriptor's
+//! address as long as the section runs. On i686, which has none to spare, the distance is a word before the handler,
+//! and on arm the handler is in the function.
 //!
-//! x86-64 and i686, whose instructions compute in memory, state the steps themselves, `__rseq_text!`, instead of primitives; on
-//! i686 inputs may be in memory too.
+//! x86-64 and i686, whose instructions compute in memory, state the steps themselves, `__rseq_text!`, instead of
+//! primitives; on i686 inputs may be in memory too.
 //!
 //! # Adding a step
 //!
-//! A step that works on registers is an arm of each file here, a method and an arm of `section/check.rs`, which is the grammar's
-//! table, a row of [`critical_section!`](crate::critical_section)'s documentation, and an arm of the model's interpreter. The
-//! steps of `testing/steps.rs` then use it, which brings it into the model, the forced aborts and `step_test`.
+//! A step that works on registers is an arm of each file here, a method and an arm of `section/check.rs`, which is the
+//! grammar's table, a row of [`critical_section!`](crate::critical_section)'s documentation, and an arm of the model's
+//! interpreter. The steps of `testing/steps.rs` then use it, which brings it into the model, the forced aborts and
+//! `step_test`.
 //!
-//! The build script picks the file `none.rs` for all other targets, and for other operating systems: `cfg(rseq_stub)`. There the
-//! raw system call returns ENOSYS, and a section is code that is never reached.
+//! The build script picks the file `none.rs` for all other targets, and for other operating systems: `cfg(rseq_stub)`.
+//! There the raw system call returns ENOSYS, and a section is code that is never reached.
 
 #[cfg_attr(rseq_stub, path = "none.rs")]
 #[cfg_attr(all(not(rseq_stub), target_arch = "x86_64"), path = "x86_64.rs")]

@@ -1,5 +1,6 @@
-//! Where rseq cannot be had: no Linux, or an architecture without a file here. Portable crates build there, every registration
-//! is refused with [`NoSyscall`](crate::RegisterError::NoSyscall), and so no token exists to run a section with.
+//! Where rseq cannot be had: no Linux, or an architecture without a file here. Portable crates build there, every
+//! registration is refused with [`NoSyscall`](crate::RegisterError::NoSyscall), and so no token exists to run a section
+//! with.
 
 use crate::abi::{self, Rseq};
 
@@ -42,7 +43,8 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    ($area:tt $order:ident, $index:ty, $arming:tt, $abort:ident, $steps:tt $scratch:tt [$($input:ident)*] $($rest:tt)*) => {{
+    ($area:tt $order:ident, $index:ty, $arming:tt, $abort:ident,
+     $steps:tt $scratch:tt [$($input:ident)*] $($rest:tt)*) => {{
         let _ = (RSEQ_EXITS, $($input,)*);
         $crate::arch::no_section()
     }};

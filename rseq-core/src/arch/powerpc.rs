@@ -1,7 +1,7 @@
 //! PowerPC, 64-bit in both byte orders and 32-bit.
 //!
-//! Addresses are taken relative to the program counter, which works in every code model: the TOC pointer is in `r2` only
-//! where the compiler found its own use for it.
+//! Addresses are taken relative to the program counter, which works in every code model: the TOC pointer is in `r2`
+//! only where the compiler found its own use for it.
 
 use crate::abi::Rseq;
 use core::arch::asm;
@@ -65,9 +65,9 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention (Documentation/arch/powerpc/syscall64-abi.rst): number in r0, arguments in r3 to r8; `sc`
-    // may change r0, r3 to r12, cr0, ctr and xer, and keeps lr, cr1 to cr7, and all floating-point and vector registers. The
-    // summary overflow bit of cr0 says that r3 is an error number.
+    // SAFETY: the kernel's convention (Documentation/arch/powerpc/syscall64-abi.rst): number in r0, arguments in r3 to
+    // r8; `sc` may change r0, r3 to r12, cr0, ctr and xer, and keeps lr, cr1 to cr7, and all floating-point and vector
+    // registers. The summary overflow bit of cr0 says that r3 is an error number.
     unsafe {
         asm!(
             "sc",
@@ -116,8 +116,8 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // r11 keeps the descriptor's address until the section ends, for unwinders. r0, r12 and ctr are what linkers' stubs change
-    // where `b` reaches too short.
+    // r11 keeps the descriptor's address until the section ends, for unwinders. r0, r12 and ctr are what linkers' stubs
+    // change where `b` reaches too short.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {
             @asm
@@ -125,7 +125,8 @@ macro_rules! __rseq_frame {
             registers reg_nonzero
             operands [
                 rseq_t = out(reg_nonzero) _, rseq_u = out(reg_nonzero) _, rseq_area = in(reg_nonzero) $base,
-                rseq_start = const $crate::abi::START_IP_LOW, out("r0") _, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
+                rseq_start = const $crate::abi::START_IP_LOW,
+                out("r0") _, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
             ]
             failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
             handler [
@@ -181,7 +182,9 @@ macro_rules! __rseq_primitive {
         concat!($crate::__rseq_primitive!(compare $r, $x), $crate::__rseq_primitive!(unless "bne+", $exit))
     };
     (cbz $r:expr, $exit:expr) => {
-        concat!($crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_primitive!(unless "bne+", $exit))
+        concat!(
+            $crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_primitive!(unless "bne+", $exit)
+        )
     };
     (literal $r:expr, $k:literal) => { concat!("li ", $r, ", ", $k) };
     (mov $r:expr, $x:expr) => { concat!("mr ", $r, ", ", $x) };
@@ -208,7 +211,9 @@ macro_rules! __rseq_primitive {
     (access $op:expr, $r:ident, [$a:ident + $b:ident]) => {
         concat!($op, "x {", stringify!($r), "}, {", stringify!($a), "}, {", stringify!($b), "}")
     };
-    (access $op:expr, $r:ident, [$a:ident + $b:ident * $k:tt]) => { concat!($op, " {", stringify!($r), "}, 0({rseq_t})") };
+    (access $op:expr, $r:ident, [$a:ident + $b:ident * $k:tt]) => {
+        concat!($op, " {", stringify!($r), "}, 0({rseq_t})")
+    };
     (load $r:ident, $m:tt) => { $crate::__rseq_primitive!(access $crate::__rseq_wide!("ld", "lwz"), $r, $m) };
     (load_u32 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lwz", $r, $m) };
     (load_u16 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lhz", $r, $m) };

@@ -7,8 +7,8 @@
 use crate::abi::Rseq;
 use core::arch::asm;
 
-/// `csrw mhartid, x0`, a write to a read-only register of machine mode: an illegal instruction in every mode. `ebreak` has no
-/// operand that could make it a rare one. Written as a word, because assemblers know it under several names.
+/// `csrw mhartid, x0`, a write to a read-only register of machine mode: an illegal instruction in every mode. `ebreak`
+/// has no operand that could make it a rare one. Written as a word, because assemblers know it under several names.
 pub const SIGNATURE: u32 = 0xf140_1073;
 
 #[inline]
@@ -22,8 +22,8 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `readonly` keeps
-    // it behind whatever set the thread pointer.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
+    // `readonly` keeps it behind whatever set the thread pointer.
     unsafe {
         asm!(
             "60: auipc {area}, %tls_ie_pcrel_hi(__rseq_core_area)",
@@ -39,9 +39,10 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers of
-    // integers and floating-point numbers. It discards all vector state (Documentation/arch/riscv/vector.rst, section 3): v0 to
-    // v31, declared here, and vl and vtype, which every asm! changes that does not say `preserves_flags`.
+    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers
+    // of integers and floating-point numbers. It discards all vector state (Documentation/arch/riscv/vector.rst,
+    // section 3): v0 to v31, declared here, and vl and vtype, which every asm! changes that does not say
+    // `preserves_flags`.
     unsafe {
         asm!(
             "ecall",
@@ -176,8 +177,8 @@ macro_rules! __rseq_primitive {
     // The manual's mappings of a load-acquire and a store-release.
     (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\nfence r, rw") };
     (store_release $m:tt, $x:ident) => { concat!("fence rw, w\n", $crate::__rseq_primitive!(store $m, $x)) };
-    // Two words a turn while there are as many, then one, if both ends are aligned: a misaligned access may be a trap. Then a byte
-    // a turn.
+    // Two words a turn while there are as many, then one, if both ends are aligned: a misaligned access may be a trap.
+    // Then a byte a turn.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "li ", $i, ", 0\n",
@@ -186,9 +187,13 @@ macro_rules! __rseq_primitive {
             "bnez {rseq_t}, 67f\n",
             "j 63f\n",
             "62: add {rseq_u}, ", $s, ", ", $i, "\n",
-            $crate::__rseq_wide!("ld {rseq_t}, 0({rseq_u})\nld t2, 8({rseq_u})", "lw {rseq_t}, 0({rseq_u})\nlw t2, 4({rseq_u})"),
+            $crate::__rseq_wide!(
+                "ld {rseq_t}, 0({rseq_u})\nld t2, 8({rseq_u})", "lw {rseq_t}, 0({rseq_u})\nlw t2, 4({rseq_u})"
+            ),
             "\nadd {rseq_u}, ", $d, ", ", $i, "\n",
-            $crate::__rseq_wide!("sd {rseq_t}, 0({rseq_u})\nsd t2, 8({rseq_u})", "sw {rseq_t}, 0({rseq_u})\nsw t2, 4({rseq_u})"),
+            $crate::__rseq_wide!(
+                "sd {rseq_t}, 0({rseq_u})\nsd t2, 8({rseq_u})", "sw {rseq_t}, 0({rseq_u})\nsw t2, 4({rseq_u})"
+            ),
             "\naddi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("16", "8"), "\n",
             "63: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("16", "8"), "\n",
             "bgeu ", $n, ", {rseq_t}, 62b\n",

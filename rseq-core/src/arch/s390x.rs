@@ -43,8 +43,8 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in r1, since `svc` itself has 8 bits for it, arguments in r2 to r7, result in
-    // r2; it keeps the other registers, those of floating-point numbers and vectors included.
+    // SAFETY: the kernel's convention: number in r1, since `svc` itself has 8 bits for it, arguments in r2 to r7,
+    // result in r2; it keeps the other registers, those of floating-point numbers and vectors included.
     unsafe {
         asm!(
             "svc 0",

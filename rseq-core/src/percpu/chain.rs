@@ -23,8 +23,8 @@ impl<T> Chain<T> {
 
     /// # Safety
     ///
-    /// `first` is 0 or the address of a node, with its provenance exposed, whose link is the same. Nobody else owns one of
-    /// these nodes, and they live for as long as this and whoever gets them.
+    /// `first` is 0 or the address of a node, with its provenance exposed, whose link is the same. Nobody else owns one
+    /// of these nodes, and they live for as long as this and whoever gets them.
     pub(super) const unsafe fn from_raw(first: usize) -> Self {
         Self { first, nodes: PhantomData }
     }

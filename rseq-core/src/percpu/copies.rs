@@ -179,8 +179,8 @@ impl<T, K> fmt::Debug for Copies<T, K> {
 
 /// # Safety
 ///
-/// `base` is the first of more than `index` copies of a `T` that lie STRIDE bytes apart, zeroes at first, which the types
-/// that use items are valid for. They live for 'a.
+/// `base` is the first of more than `index` copies of a `T` that lie STRIDE bytes apart, zeroes at first, which the
+/// types that use items are valid for. They live for 'a.
 #[inline]
 unsafe fn copy_of<'a, T>(base: NonNull<T>, index: u32) -> &'a T {
     // SAFETY: the caller's contract.

@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// A lock that spins. Signals are blocked while it is held, so handlers may take it too.
 ///
 /// The lock names the process whose thread holds it. A child of `fork` has no such thread, whoever held the lock at the
-/// fork: it takes the lock over, with the value as it was then. So a value whose changes take several stores must be valid
-/// after each of them.
+/// fork: it takes the lock over, with the value as it was then. So a value whose changes take several stores must be
+/// valid after each of them.
 pub(super) struct SpinLock<T> {
     /// The generation of the process whose thread holds it, or 0.
     holder: AtomicUsize,
@@ -29,8 +29,8 @@ impl<T> SpinLock<T> {
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         sys::with_signals_blocked(|| {
             self.acquire(sys::generation());
-            // SAFETY: this thread has changed the word from 0, or from a process that has no thread here, to this process, so
-            // it alone has the value until it changes it back.
+            // SAFETY: this thread has changed the word from 0, or from a process that has no thread here, to this
+            // process, so it alone has the value until it changes it back.
             let result = work(unsafe { &mut *self.value.get() });
             self.holder.store(0, Ordering::Release);
             result

@@ -53,8 +53,8 @@ fn prepare() -> usize {
     slots
 }
 
-/// As many slots as there are possible CPUs, by what the kernel shows, or a container: a thread on a CPU with a higher number
-/// finds that it has no slot. Where nothing is shown, as many as any kernel has CPUs.
+/// As many slots as there are possible CPUs, by what the kernel shows, or a container: a thread on a CPU with a higher
+/// number finds that it has no slot. Where nothing is shown, as many as any kernel has CPUs.
 fn most_cpus() -> usize {
     PossibleCpus::read().map_or(LIMIT, |cpus| cpus.slots_by_cpu().min(LIMIT))
 }

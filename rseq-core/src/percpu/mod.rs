@@ -21,14 +21,15 @@
 //!
 //! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). The types make their
 //! slots themselves when they are first used, and need no token; a last type parameter says what these go by. Only
-//! [`SlotCounter`] and [`SlotPool`] are given storage: by CPU, it has one slot more than the highest possible CPU number.
-//! By concurrency ID it has as many as there are possible CPUs, and a process uses no more of them than it has threads
-//! that run at once. The type of a storage says which, and operations take a [`Token`](crate::Token) by the same index:
-//! [`Registration::token`](crate::Registration::token) goes by CPU, and [`Token::by_mm_cid`](crate::Token::by_mm_cid)
-//! makes one by concurrency ID of it, where the kernel maintains it (Linux 6.3).
+//! [`SlotCounter`] and [`SlotPool`] are given storage: by CPU, it has one slot more than the highest possible CPU
+//! number. By concurrency ID it has as many as there are possible CPUs, and a process uses no more of them than it has
+//! threads that run at once. The type of a storage says which, and operations take a [`Token`](crate::Token) by the
+//! same index: [`Registration::token`](crate::Registration::token) goes by CPU, and
+//! [`Token::by_mm_cid`](crate::Token::by_mm_cid) makes one by concurrency ID of it, where the kernel maintains it
+//! (Linux 6.3).
 //!
-//! An index without a slot is an [`IndexError`] of an operation with a token, found inside its section. The other types use
-//! their fallback then.
+//! An index without a slot is an [`IndexError`] of an operation with a token, found inside its section. The other types
+//! use their fallback then.
 //!
 //! # Which kernels
 //!
@@ -37,8 +38,8 @@
 //! thread that is preempted there, or a signal handler, can undo another one's change.
 //!
 //! The types without a token know these kernels, and use their fallback there: [`status`](crate::status) is
-//! [`Cause::NotRestarted`](crate::Cause::NotRestarted). [`SlotCounter`] loses counts there, and [`SlotPool`] can hand out
-//! one value twice, which safe code must not see. A program that may run on such a kernel calls
+//! [`Cause::NotRestarted`](crate::Cause::NotRestarted). [`SlotCounter`] loses counts there, and [`SlotPool`] can hand
+//! out one value twice, which safe code must not see. A program that may run on such a kernel calls
 //! [`self_test`](crate::self_test) once, before it makes the first of these two, and does without them if the answer is
 //! [`SelfTestError::NotRestarted`](crate::SelfTestError::NotRestarted).
 //!

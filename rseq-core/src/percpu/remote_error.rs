@@ -7,8 +7,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names: all threads
-    /// then use the data of threads without sections.
+    /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names: all
+    /// threads then use the data of threads without sections.
     NoSlot(u32),
     /// Another thread drains or resizes this CPU's stack at this moment.
     Busy,

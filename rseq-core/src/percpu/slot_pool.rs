@@ -175,13 +175,13 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> SlotPool<'a, T, K, STRIDE> {
     #[inline]
     pub fn pop<A: Area>(&self, token: Token<'_, A, K>) -> Result<Option<Item<'a, T>>, IndexError> {
         let (base, len) = (self.heads.as_ptr(), self.heads.len());
-        // SAFETY: `base` is the first of `len` slots that nobody else reaches, as they are borrowed mutably for 'a. Each holds
-        // 0 or the address of one of `nodes`, whose first word is its link and which live for 'a.
+        // SAFETY: `base` is the first of `len` slots that nobody else reaches, as they are borrowed mutably for 'a.
+        // Each holds 0 or the address of one of `nodes`, whose first word is its link and which live for 'a.
         let popped = in_slot!(token, len, unsafe { try_pop::<STRIDE, A, K>(token, base, len) })?;
         let Some(popped) = popped else { return Ok(None) };
-        // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the item made
-        // here reaches its value. All sections of this pool go by the same kind of index, so no other CPU popped it at the
-        // same time.
+        // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the item
+        // made here reaches its value. All sections of this pool go by the same kind of index, so no other CPU popped
+        // it at the same time.
         let node = unsafe { &*ptr::with_exposed_provenance::<Node<T>>(popped) };
         Ok(Some(Item { node, value: PhantomData }))
     }

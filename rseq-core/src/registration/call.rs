@@ -88,9 +88,10 @@ fn is_registered(area: NonNull<Rseq>) -> bool {
 /// Unregisters, and gives the area its initial state again before a signal handler can look at it: the kernel leaves a
 /// concurrency ID of 0, which a section would take for a slot.
 ///
-/// Only blocked signals close this gap, at the price of two more system calls. No order of stores does: the kernel itself writes
-/// the 0 within its call, after whatever was stored before, and a handler may run before the next instruction. A handler that kept
-/// a token by concurrency ID would then compare 0 with 0, in a thread whose sections nobody restarts.
+/// Only blocked signals close this gap, at the price of two more system calls. No order of stores does: the kernel
+/// itself writes the 0 within its call, after whatever was stored before, and a handler may run before the next
+/// instruction. A handler that kept a token by concurrency ID would then compare 0 with 0, in a thread whose sections
+/// nobody restarts.
 ///
 /// # Safety
 ///

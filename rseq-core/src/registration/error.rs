@@ -39,8 +39,9 @@ impl RegisterError {
         matches!(self, Self::NoSyscall | Self::Blocked(_))
     }
 
-    /// The error as `rseq(2)` returns it, for interfaces that report by `errno`: the kernel's where the call was made, and
-    /// where it was not, the one that the kernel gives for the same reason. A filter that fakes success counts as ENOSYS.
+    /// The error as `rseq(2)` returns it, for interfaces that report by `errno`: the kernel's where the call was made,
+    /// and where it was not, the one that the kernel gives for the same reason. A filter that fakes success counts as
+    /// ENOSYS.
     ///
     /// # Examples
     ///

@@ -1,8 +1,8 @@
-//! The steps of sections as plain Rust that is compiled and never runs: the compiler finds what is wrong with them, and says
-//! so at the user's own step.
+//! The steps of sections as plain Rust that is compiled and never runs: the compiler finds what is wrong with them, and
+//! says so at the user's own step.
 //!
-//! This is the grammar's one table of steps: [`__rseq_check!`](crate::__rseq_check) says which operand a step writes, the
-//! methods say what each takes and when it may come.
+//! This is the grammar's one table of steps: [`__rseq_check!`](crate::__rseq_check) says which operand a step writes,
+//! the methods say what each takes and when it may come.
 
 use core::marker::PhantomData;
 use core::ops::{Add, Mul};
@@ -53,7 +53,7 @@ impl Register for Parameter {}
 
 /// A register that a step may write.
 #[diagnostic::on_unimplemented(
-    message = "a step may not write this: a section that is aborted begins again, with the parameters that it was called with",
+    message = "a step may not write this: an aborted section begins again, with the parameters that it was called with",
     label = "not a scratch register"
 )]
 pub trait Writable: Copy {}
@@ -193,7 +193,7 @@ pub trait MayCommit {}
 
 /// A section whose head names no order.
 #[diagnostic::on_unimplemented(
-    message = "a commit in the order that the head names is a store of a word, or an addition: a narrow store is a plain one",
+    message = "a commit in the order of the head is a store of a word, or an addition: a narrow store is a plain one",
     label = "a narrow commit, in an order"
 )]
 pub trait PlainCommit {}
@@ -210,7 +210,7 @@ pub trait Committing {}
 
 /// A section whose stores need no mark: none, so that unmarked ones do not compile.
 #[diagnostic::on_unimplemented(
-    message = "a store before the commit happens again after an abort: say `repeatable` if it may, or `commit` if it is the last",
+    message = "a store before the commit happens again after an abort: say `repeatable` if it may, or `commit` it",
     label = "an unmarked store"
 )]
 pub trait Marked {}
@@ -483,8 +483,9 @@ mod steps {
     }
 }
 
-/// The steps as plain Rust. The section's state is a variable with the name of its function, for the sake of the place that
-/// errors name. Operands are `tt`s all the way from the user: what has been an `ident` has its errors at the whole macro.
+/// The steps as plain Rust. The section's state is a variable with the name of its function, for the sake of the place
+/// that errors name. Operands are `tt`s all the way from the user: what has been an `ident` has its errors at the whole
+/// macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_check {
@@ -572,8 +573,8 @@ macro_rules! __rseq_check {
         let _ = DeclaredStrides::$x;
         $crate::__rseq_check! { @change $s $w $r $x }
     };
-    // Steps that write none, and what is no step or has other operands than it takes: there is no such method, or it has
-    // others.
+    // Steps that write none, and what is no step or has other operands than it takes: there is no such method, or it
+    // has others.
     (@step $s:tt [$w:tt] $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
         let $s = $s.$w($($arg,)* $($else)?);
     };
@@ -582,7 +583,9 @@ macro_rules! __rseq_check {
         let $s = $s.$w($($arg,)* $($else)?);
     };
     (@step $s:tt [$($w:tt)+] $($rest:tt)*) => {
-        compile_error!(concat!("not a step of a critical section: `", $(stringify!($w), " ",)+ "`, with these operands"));
+        compile_error!(
+            concat!("not a step of a critical section: `", $(stringify!($w), " ",)+ "`, with these operands")
+        );
     };
     (@load $s:tt $w:tt $r:tt $x:tt) => {
         let $s = $s.$w($x);

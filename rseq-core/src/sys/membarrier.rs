@@ -105,7 +105,8 @@ pub fn membarrier_query() -> Result<Commands, MembarrierError> {
     membarrier(QUERY, 0, 0).map(|mask| Commands(mask as u32))
 }
 
-/// `membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ)` - asks for the fence, once a process (since Linux 5.10).
+/// `membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ)` - asks for the fence, once a process (since Linux
+/// 5.10).
 ///
 /// # Errors
 ///
@@ -114,8 +115,8 @@ pub fn register_membarrier_rseq() -> Result<(), MembarrierError> {
     membarrier(REGISTER_RSEQ, 0, 0).map(|_| ())
 }
 
-/// `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)` - restarts the sections that other threads of this process are in,
-/// and orders memory with them (since Linux 5.10).
+/// `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)` - restarts the sections that other threads of this process are
+/// in, and orders memory with them (since Linux 5.10).
 ///
 /// With one thread in the process, or one CPU online, it does nothing.
 ///

@@ -75,8 +75,9 @@ impl From<Errno> for CallError {
 ///
 /// # Safety
 ///
-/// After a registration the kernel writes `len` bytes at `area` at any time, until it is released or the thread ends: the
-/// memory must stay valid for that long. Releasing the registration of somebody else takes their sections' protection.
+/// After a registration the kernel writes `len` bytes at `area` at any time, until it is released or the thread ends:
+/// the memory must stay valid for that long. Releasing the registration of somebody else takes their sections'
+/// protection.
 pub unsafe fn rseq(area: *mut Rseq, len: u32, flags: u32, signature: u32) -> Result<(), CallError> {
     // SAFETY: the same contract.
     unsafe { rseq_raw(area as usize, len, flags, signature) }.map_err(CallError::from)

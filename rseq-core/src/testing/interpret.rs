@@ -1,5 +1,5 @@
-//! What each step of a section does: an interpreter of [`SectionIr`]s. It may panic, so its functions are inline: no code of
-//! it is in a program that does not interpret.
+//! What each step of a section does: an interpreter of [`SectionIr`]s. It may panic, so its functions are inline: no
+//! code of it is in a program that does not interpret.
 
 use super::{Address, Operand, SectionIr, Step};
 

@@ -77,8 +77,8 @@ impl Address {
     }
 }
 
-/// A function that runs a section with its parameters as words, and returns its output, if it has one, or the name of the exit
-/// by which it left.
+/// A function that runs a section with its parameters as words, and returns its output, if it has one, or the name of
+/// the exit by which it left.
 ///
 /// # Safety
 ///

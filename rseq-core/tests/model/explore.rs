@@ -9,9 +9,9 @@ use std::collections::HashMap;
 /// Interruptions of one call, of those with as many steps as most sections have.
 const DEPTH: usize = 2;
 
-/// The schedules of a call grow with the square of the steps if it is interrupted twice: types' sections of more steps, which
-/// are the batches of stacks, are interrupted once. So are all sections of types where the kernel is wrong, which one
-/// interruption shows.
+/// The schedules of a call grow with the square of the steps if it is interrupted twice: types' sections of more steps,
+/// which are the batches of stacks, are interrupted once. So are all sections of types where the kernel is wrong, which
+/// one interruption shows.
 const MOST_STEPS: usize = 24;
 
 /// What the kernel does to a section that it interrupts: right, or as if the descriptor were wrong.

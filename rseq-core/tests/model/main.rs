@@ -29,7 +29,8 @@ const CHOICES: usize = 128;
 /// The most bytes that an explored section copies: an interruption is possible at each.
 const COPY: usize = 4;
 
-/// Random cases of a section that are explored, of a type's a quarter as many; one of those with more than [`LONG`] steps.
+/// Random cases of a section that are explored, of a type's a quarter as many; one of those with more than [`LONG`]
+/// steps.
 const CASES: u32 = 8;
 
 /// The schedules of a case grow with the square of the steps.

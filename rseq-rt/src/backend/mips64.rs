@@ -1,4 +1,5 @@
-//! mips64, n64 ABI: the kernel keeps the thread pointer, and `rdhwr` reads it. Inline assembly for MIPS is unstable Rust.
+//! mips64, n64 ABI: the kernel keeps the thread pointer, and `rdhwr` reads it. Inline assembly for MIPS is unstable
+//! Rust.
 
 use crate::canary::Canary;
 use crate::tls::Variant;

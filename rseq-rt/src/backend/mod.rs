@@ -4,21 +4,22 @@
 //!
 //! | item | meaning |
 //! |---|---|
-//! | `_start` | passes the initial stack pointer to `__rseq_rt_entry`, on an aligned stack, with a frame that ends backtraces, and with room behind it for gdb |
+//! | `_start` | calls `__rseq_rt_entry` with the initial stack pointer, on an aligned stack; ends backtraces |
 //! | `TLS: Variant` | where the ABI puts the TLS block |
 //! | `CANARY: Canary` | where the ABI has the stack canary |
 //! | `set_thread_pointer(pointer)` | where [`bare`] starts the program |
-//! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; in the child, `__rseq_rt_child` calls `__rseq_rt_thread` with the word at the top of the stack |
+//! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; the child runs `__rseq_rt_child` |
 //! | `__rseq_rt_unmap_and_exit(address, len) -> !` | `munmap(2)`, then `exit(2)`, without touching the stack |
 //!
-//! x86-64 has `signal_return() -> usize`, too.
+//! gdb reads the instructions around a return address, so code follows the call in `_start`. `__rseq_rt_child` calls
+//! `__rseq_rt_thread` with the word at the top of the child's stack. x86-64 has `signal_return() -> usize`, too.
 //!
-//! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block right. It has no other of
-//! these architectures but aarch64, where it aligns its control block instead of the thread pointer, so that a thread-local with
-//! an alignment above 8 is misplaced, and arm, where it does not build with stable Rust.
+//! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block right. It has no
+//! other of these architectures but aarch64, where it aligns its control block instead of the thread pointer, so that a
+//! thread-local with an alignment above 8 is misplaced, and arm, where it does not build with stable Rust.
 //!
-//! Threads are the same everywhere: origin 0.26.2 keeps the stack of a thread that `clone(2)` refused, which a program that
-//! goes on after EAGAIN cannot afford, and one mapping can hold stack, closure and TLS block.
+//! Threads are the same everywhere: origin 0.26.2 keeps the stack of a thread that `clone(2)` refused, which a program
+//! that goes on after EAGAIN cannot afford, and one mapping can hold stack, closure and TLS block.
 
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(target_arch = "x86", path = "x86.rs")]

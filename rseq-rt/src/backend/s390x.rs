@@ -17,7 +17,8 @@ pub const CANARY: Canary = Canary::InThread(0x28);
 ///
 /// `pointer` belongs to a filled TLS block that lives as long as the thread, which uses no other.
 pub unsafe fn set_thread_pointer(pointer: usize) {
-    // SAFETY: compiled code uses these two access registers for nothing else; the caller answers for what they point to.
+    // SAFETY: compiled code uses these two access registers for nothing else; the caller answers for what they point
+    // to.
     unsafe {
         asm!(
             "sar %a1, {pointer}",

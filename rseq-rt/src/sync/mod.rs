@@ -7,8 +7,8 @@
 //! | [`Once`], [`OnceLock`], [`Barrier`] | std's |
 //! | [`Parker`] | std's `park` and `unpark`, with a token that the program places itself |
 //!
-//! Nothing is ever poisoned: a panic ends the process. Without contention no call is made. All of it is for the threads of one
-//! process; a child process inherits a lock as it is, held by a thread that it does not have.
+//! Nothing is ever poisoned: a panic ends the process. Without contention no call is made. All of it is for the threads
+//! of one process; a child process inherits a lock as it is, held by a thread that it does not have.
 //!
 //! ```ignore
 //! use rseq_rt::sync::{Condvar, Mutex};
@@ -39,8 +39,8 @@ pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
 /// The value of a [`Mutex`] while it is locked.
 pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
 
-/// A value that many threads read, or one writes. A thread must not lock it for reading twice: a writer that waits in the
-/// meantime comes first.
+/// A value that many threads read, or one writes. A thread must not lock it for reading twice: a writer that waits in
+/// the meantime comes first.
 pub type RwLock<T> = lock_api::RwLock<RawRwLock, T>;
 
 /// The value of a [`RwLock`] while it is locked for reading.

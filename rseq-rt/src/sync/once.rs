@@ -59,8 +59,8 @@ pub struct OnceLock<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: one thread writes the value, before `once` is completed, and all read it after that. It may be dropped by another
-// thread than the one that made it.
+// SAFETY: one thread writes the value, before `once` is completed, and all read it after that. It may be dropped by
+// another thread than the one that made it.
 unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
 // SAFETY: the value goes with the lock.
 unsafe impl<T: Send> Send for OnceLock<T> {}
@@ -87,7 +87,8 @@ impl<T> OnceLock<T> {
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         self.once.call_once(|| {
             let value = make();
-            // SAFETY: one thread runs the function of `once`, one time, and nobody reads the value before that has ended.
+            // SAFETY: one thread runs the function of `once`, one time, and nobody reads the value before that has
+            // ended.
             unsafe { (*self.value.get()).write(value) };
         });
         // SAFETY: the function has run.

@@ -8,7 +8,8 @@ const EMPTY: u32 = 0;
 const TOKEN: u32 = 1;
 const PARKED: u32 = 2;
 
-/// One token, for one thread: [`park`](Self::park) waits for it and takes it, [`unpark`](Self::unpark) makes it be there.
+/// One token, for one thread: [`park`](Self::park) waits for it and takes it, [`unpark`](Self::unpark) makes it be
+/// there.
 pub struct Parker(AtomicU32);
 
 impl Default for Parker {
@@ -31,7 +32,8 @@ impl Parker {
         }
     }
 
-    /// As [`park`](Self::park), for at most `timeout`. Returns whether the token was there; it may return early without it.
+    /// As [`park`](Self::park), for at most `timeout`. Returns whether the token was there; it may return early without
+    /// it.
     pub fn park_timeout(&self, timeout: Duration) -> bool {
         if self.take() {
             return true;

@@ -10,10 +10,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A variable of which each thread has one, made by [`thread_local!`](crate::thread_local).
 ///
-/// A thread's value is initialized when the thread first uses it. It is dropped when the thread ends: after its closure, or
-/// `main`, has returned, or in [`exit`](super::exit), but not by [`process::exit`](crate::process::exit). Values are dropped
-/// in the reverse of the order in which they were initialized. What a destructor initializes is dropped right after it. Whoever
-/// joins the thread, and the end of its scope, come after that. The values need no heap.
+/// A thread's value is initialized when the thread first uses it. It is dropped when the thread ends: after its
+/// closure, or `main`, has returned, or in [`exit`](super::exit), but not by [`process::exit`](crate::process::exit).
+/// Values are dropped in the reverse of the order in which they were initialized. What a destructor initializes is
+/// dropped right after it. Whoever joins the thread, and the end of its scope, come after that. The values need no
+/// heap.
 ///
 /// Signal handlers may use a value that their thread has initialized before, and no other.
 pub struct LocalKey<T: 'static> {
@@ -93,8 +94,8 @@ impl<T: 'static> LocalKey<T> {
             Some(header) => header,
             None => self.initialize()?,
         };
-        // SAFETY: the entry is in this thread's table under this key's index, so that it has this type; it is shared from now
-        // on. Its memory goes when the thread has dropped all values.
+        // SAFETY: the entry is in this thread's table under this key's index, so that it has this type; it is shared
+        // from now on. Its memory goes when the thread has dropped all values.
         unsafe {
             let entry = header.cast::<Entry<T>>().as_ptr();
             match (*entry).header.drop_value {

@@ -103,8 +103,8 @@ impl Locals {
         let new = (index + 1).next_power_of_two().max(FIRST_TABLE);
         let layout = Layout::array::<*mut Header>(new).map_err(|_| Errno::ENOMEM)?;
         let table = self.allocate(layout)?.cast::<*mut Header>().as_ptr();
-        // SAFETY: the new table has `new` entries, which are zero: null. It is larger than the old one, which stays allocated
-        // until the thread ends.
+        // SAFETY: the new table has `new` entries, which are zero: null. It is larger than the old one, which stays
+        // allocated until the thread ends.
         unsafe {
             if old > 0 {
                 ptr::copy_nonoverlapping(self.table.get(), table, old);
@@ -146,8 +146,8 @@ impl Locals {
         NonNull::new(block as *mut u8)
     }
 
-    /// Drops every value, the one that was initialized last first; those that are initialized meanwhile, too. No value can be
-    /// had afterwards.
+    /// Drops every value, the one that was initialized last first; those that are initialized meanwhile, too. No value
+    /// can be had afterwards.
     pub fn destroy(&self) {
         while let Some(header) = NonNull::new(self.last.get()) {
             // SAFETY: the header is in the list, so that it was added by this thread and was not dropped before.

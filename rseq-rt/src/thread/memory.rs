@@ -1,4 +1,5 @@
-//! One mapping a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to high ones.
+//! One mapping a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to high
+//! ones.
 
 use super::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
@@ -13,8 +14,8 @@ use rseq_core::sys::Errno;
 
 static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
 
-/// Bytes below a stack that cannot be accessed, at least: more than one page where compiled code does not touch each page of
-/// a large frame in turn (stack probes), so that such a frame does not reach what is below.
+/// Bytes below a stack that cannot be accessed, at least: more than one page where compiled code does not touch each
+/// page of a large frame in turn (stack probes), so that such a frame does not reach what is below.
 const GUARD: usize = match () {
     () if cfg!(target_arch = "arm") => 256 << 10,
     () if cfg!(any(
@@ -134,8 +135,8 @@ impl Memory {
         unsafe { sys::unmap(self.start, self.len) };
     }
 
-    /// Gives the memory of the running thread back, and ends the thread. The kernel must have forgotten the thread's tid word,
-    /// by [`sys::forget_child_tid`].
+    /// Gives the memory of the running thread back, and ends the thread. The kernel must have forgotten the thread's
+    /// tid word, by [`sys::forget_child_tid`].
     ///
     /// # Safety
     ///

@@ -76,8 +76,8 @@ impl ScopeState {
             self.wait();
             let first = self.threads.lock().0;
             let Some(control) = NonNull::new(first) else { return };
-            // SAFETY: all threads have finished. A handle that is not forgotten would have taken its thread out of the list:
-            // no handle can outlive the scope, except in the result of a thread, which is dropped here.
+            // SAFETY: all threads have finished. A handle that is not forgotten would have taken its thread out of the
+            // list: no handle can outlive the scope, except in the result of a thread, which is dropped here.
             unsafe { packet::give_back(control) };
         }
     }
@@ -113,8 +113,8 @@ pub struct Scope<'scope, 'env: 'scope> {
     env: PhantomData<&'env mut &'env ()>,
 }
 
-/// Runs `function`, in which threads can be started that borrow what is older than the scope, and returns its value when
-/// all of those threads have finished.
+/// Runs `function`, in which threads can be started that borrow what is older than the scope, and returns its value
+/// when all of those threads have finished.
 pub fn scope<'env, F, T>(function: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
@@ -148,8 +148,8 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could end
-        // it early, ends the process. What `'scope` borrows lives for that long.
+        // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could
+        // end it early, ends the process. What `'scope` borrows lives for that long.
         let handle = unsafe { packet::spawn(builder, function, Some(&self.state)) }?;
         Ok(ScopedJoinHandle { handle, scope: PhantomData })
     }

@@ -79,7 +79,8 @@ impl<I: Iterator<Item = &'static str>> Args<I> {
         }
     }
 
-    /// Refuses an option that nobody knows. The kernel hands words of its command line to PID 1: there it is only noted.
+    /// Refuses an option that nobody knows. The kernel hands words of its command line to PID 1: there it is only
+    /// noted.
     pub fn unknown(&self, option: &str) {
         if process::id() == 1 {
             crate::note!("ignored argument '{option}'");

@@ -1,4 +1,5 @@
-//! The kernel's own checks of rseq users: debugfs `rseq/debug` (Linux 6.19), read and switched without mounting anything.
+//! The kernel's own checks of rseq users: debugfs `rseq/debug` (Linux 6.19), read and switched without mounting
+//! anything.
 
 use linux_raw_sys::general::{O_RDONLY, O_WRONLY};
 use rseq_core::sys::Errno;

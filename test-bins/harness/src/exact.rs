@@ -14,8 +14,8 @@ const ONE_IN: u64 = 100;
 
 /// The verdict on `found` where `added` should be.
 ///
-/// An expected failure where few are missing and this kernel has now been seen with an old `cpu_id` after a system call: until its
-/// next entry a thread then works on the slot of a CPU on which it is not, next to the thread that is.
+/// An expected failure where few are missing and this kernel has now been seen with an old `cpu_id` after a system
+/// call: until its next entry a thread then works on the slot of a CPU on which it is not, next to the thread that is.
 ///
 /// # Errors
 ///
@@ -31,8 +31,8 @@ pub fn exact(added: u64, found: u64) -> Verdict {
     Err(crate::fail!("{added} added but {found} found"))
 }
 
-/// powerpc alone looks for work before its way back to user space is over, and takes one more interrupt, which moves the
-/// thread, behind that (`syscall_exit_prepare`, since 7.2). cpu_id is late then, whatever the call was.
+/// powerpc alone looks for work before its way back to user space is over, and takes one more interrupt, which moves
+/// the thread, behind that (`syscall_exit_prepare`, since 7.2). cpu_id is late then, whatever the call was.
 fn is_late() -> Result<bool, Unmet> {
     if !cfg!(target_arch = "powerpc64") {
         return Ok(false);

@@ -34,7 +34,8 @@ const TRIALS: [(&str, Trial); 9] = [
 ];
 
 /// Why a failure says nothing about rseq: a call that the host refuses, by a filter or a limit; a tracer, which stops
-/// threads where no section is; CPUs that are hidden. `None` for what is no failure, and on a host that refuses nothing.
+/// threads where no section is; CPUs that are hidden. `None` for what is no failure, and on a host that refuses
+/// nothing.
 pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
     if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
         return None;

@@ -221,7 +221,8 @@ impl Suite {
 
     /// Prints the result of a test that has run already.
     ///
-    /// A failure is a skip where the host refuses what the tests rest on, see [`host::hindrance`]: the reason names both.
+    /// A failure is a skip where the host refuses what the tests rest on, see [`host::hindrance`]: the reason names
+    /// both.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
         let verdict = verdict.map_err(|unmet| match (host::hindrance(&unmet), unmet) {
             (Some(host), Unmet::Fail(why) | Unmet::Late(why)) => crate::skip!("{host}: {why}"),

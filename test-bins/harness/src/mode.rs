@@ -18,8 +18,8 @@ pub fn asked() -> Mode {
     if legacy { Mode::Legacy } else { Mode::Extended }
 }
 
-/// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is not
-/// registered at all goes on: its tests tell why.
+/// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is
+/// not registered at all goes on: its tests tell why.
 pub fn enter(mode: Mode) -> Verdict {
     match rseq_rt::registration() {
         Ok(current) if current != mode => again(match mode {
@@ -47,7 +47,8 @@ fn execute(variable: &'static CStr) -> rseq_core::sys::Errno {
     let environment = list(core::iter::once(variable).chain(others));
     let arguments = list(rseq_rt::env::args_os());
     let Some(path) = rseq_rt::env::auxv(AT_EXECFN as usize) else { return rseq_core::sys::Errno::ENOENT };
-    // SAFETY: AT_EXECFN is the address of the path that this program was executed by, NUL-terminated, on the initial stack.
+    // SAFETY: AT_EXECFN is the address of the path that this program was executed by, NUL-terminated, on the initial
+    // stack.
     let path = unsafe { CStr::from_ptr(path as *const _) };
     process::execute(path, &arguments, &environment)
 }

@@ -14,8 +14,8 @@ use crate::ktap::Suite;
 use crate::mode;
 use crate::sys::{self, process};
 
-/// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off, for
-/// the kernel panics when PID 1 returns.
+/// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off,
+/// for the kernel panics when PID 1 returns.
 pub fn run(body: fn() -> u8) -> ExitCode {
     let is_init = is_machine_init();
     end(instead().unwrap_or_else(body), is_init)
@@ -28,7 +28,8 @@ pub fn run_as_is(body: fn() -> u8) -> ExitCode {
 }
 
 /// Whether this is the first process of a machine, and not that of a PID namespace, as in a container, whose exit code
-/// somebody waits for. The kernel has started a thread of its own as process 2 by then; a new namespace has no such process.
+/// somebody waits for. The kernel has started a thread of its own as process 2 by then; a new namespace has no such
+/// process.
 fn is_machine_init() -> bool {
     process::id() == 1 && sys::harmless(raw::__NR_kill, [2, 0]) != Err(Errno::ESRCH)
 }

@@ -59,8 +59,8 @@ macro_rules! delayed_sections {
                 commit store([v], sum);
             }
 
-            /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count` each
-            /// time the section begins: what it has beyond the commits are restarts.
+            /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count`
+            /// each time the section begins: what it has beyond the commits are restarts.
             ///
             /// # Errors
             ///
@@ -68,10 +68,11 @@ macro_rules! delayed_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is a valid
-            /// word of this thread's own; `from` and `to` are `len` valid bytes apart from each other.
+            /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is
+            /// a valid word of this thread's own; `from` and `to` are `len` valid bytes apart from each other.
             pub unsafe fn $add_here(
-                base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
+                base: *mut usize, slots: usize, count: usize, attempts: *mut usize,
+                from: *const u8, to: *mut u8, len: usize
             ) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
                 load_index(slot);
@@ -94,7 +95,8 @@ delayed_sections!(delayed_add delayed_add_here);
 delayed_sections!(#![unarmed] delayed_add_unarmed delayed_add_here_unarmed);
 
 critical_section! {
-    /// `if *t == u && *area + block == cs { *t = cs }`, with names of operands that the architectures could want for themselves.
+    /// `if *t == u && *area + block == cs { *t = cs }`, with names of operands that the architectures could want for
+    /// themselves.
     ///
     /// # Errors
     ///

@@ -78,8 +78,8 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// ENOENT where the kernel keeps none (`CONFIG_RSEQ_STATS`), EPERM without privilege, ENODEV without debugfs, EINVAL where
-    /// a line is missing.
+    /// ENOENT where the kernel keeps none (`CONFIG_RSEQ_STATS`), EPERM without privilege, ENODEV without debugfs,
+    /// EINVAL where a line is missing.
     pub fn read() -> Result<Self, Errno> {
         let mut text = [0; 1024];
         let text = Filesystem::of_type(c"debugfs")?.open(c"rseq/stats", O_RDONLY)?.read(&mut text)?;

@@ -2,8 +2,8 @@
 
 /// Runs a table of tests and returns the exit code of the whole.
 ///
-/// A row is `"name" => verdict`, or `group "name" { rows }`, or `suite => expression` for a function that reports one result to the
-/// suite that it gets. Verdicts are evaluated when their turn comes.
+/// A row is `"name" => verdict`, or `group "name" { rows }`, or `suite => expression` for a function that reports one
+/// result to the suite that it gets. Verdicts are evaluated when their turn comes.
 ///
 /// ```ignore
 /// tests! {
@@ -18,7 +18,9 @@
 #[macro_export]
 macro_rules! tests {
     (@count) => { 0u32 };
-    (@count group $name:literal { $($inner:tt)* } $(, $($rest:tt)*)?) => { 1u32 + $crate::tests!(@count $($($rest)*)?) };
+    (@count group $name:literal { $($inner:tt)* } $(, $($rest:tt)*)?) => {
+        1u32 + $crate::tests!(@count $($($rest)*)?)
+    };
     (@count $name:literal => $test:expr $(, $($rest:tt)*)?) => { 1u32 + $crate::tests!(@count $($($rest)*)?) };
     (@count $suite:ident => $run:expr $(, $($rest:tt)*)?) => { 1u32 + $crate::tests!(@count $($($rest)*)?) };
 

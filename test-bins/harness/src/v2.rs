@@ -1,7 +1,8 @@
 //! What a registration is to this kernel, found by what it does: legacy, optimised, or V2.
 //!
-//! A child overwrites its `cpu_id_start` and sleeps. Legacy registrations get it back after every context switch; optimised
-//! ones only when an ID changes. V2 is the kernel that tells the two lengths apart (Linux 7.1, and 7.0 stable).
+//! A child overwrites its `cpu_id_start` and sleeps. Legacy registrations get it back after every context switch;
+//! optimised ones only when an ID changes. V2 is the kernel that tells the two lengths apart (Linux 7.1, and 7.0
+//! stable).
 
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::sys::{Errno, rseq_raw};
@@ -76,8 +77,8 @@ impl Generation {
     }
 }
 
-/// What this kernel does with a registration of `length` bytes. It is on change if that was seen once: a concurrency ID that changes
-/// meanwhile brings the field back too, or is fatal.
+/// What this kernel does with a registration of `length` bytes. It is on change if that was seen once: a concurrency ID
+/// that changes meanwhile brings the field back too, or is fatal.
 pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
     let mut found = rewrite_once(length)?;
     for _ in 0..4 {
@@ -117,8 +118,9 @@ fn rewrite_once(length: u32) -> Result<Rewrite, Unmet> {
     }
 }
 
-/// The mark of 6.19's kind of kernel that does not depend on when IDs are written: unregistering leaves -1 in `cpu_id_start`. It is
-/// 0 before (`rseq_reset_rseq_cpu_node_id`), and again where legacy registrations are updated always (`rseq_reset_ids` of 7.1).
+/// The mark of 6.19's kind of kernel that does not depend on when IDs are written: unregistering leaves -1 in
+/// `cpu_id_start`. It is 0 before (`rseq_reset_rseq_cpu_node_id`), and again where legacy registrations are updated
+/// always (`rseq_reset_ids` of 7.1).
 pub fn unregistering_leaves_no_cpu() -> Result<bool, Unmet> {
     const ZERO: u8 = 0;
     const NO_CPU: u8 = 1;

@@ -36,7 +36,8 @@ impl fmt::Display for Absence {
     }
 }
 
-/// How long sections that tell their aborts wait for the kernel to count one: riscv64 7.2 once counted hardly any for two minutes.
+/// How long sections that tell their aborts wait for the kernel to count one: riscv64 7.2 once counted hardly any for
+/// two minutes.
 const COUNTING: u64 = 3 * SECOND;
 
 impl Witness {
@@ -53,8 +54,8 @@ impl Witness {
         }
     }
 
-    /// Whether nothing is left to wait for after a load of so many nanoseconds in which there were aborts: the kernel has counted one,
-    /// does not count, or has had its time.
+    /// Whether nothing is left to wait for after a load of so many nanoseconds in which there were aborts: the kernel
+    /// has counted one, does not count, or has had its time.
     pub fn has_counted(&self, nanoseconds: u64) -> bool {
         self.aborts().map_or(true, |count| count > 0 || nanoseconds >= COUNTING)
     }

@@ -1,4 +1,5 @@
-//! What release 6 of mips encodes anew. Capstone 5 either does not know it, or gives the distance of a branch for its target.
+//! What release 6 of mips encodes anew. Capstone 5 either does not know it, or gives the distance of a branch for its
+//! target.
 
 use super::{Flow, Meaning};
 

@@ -30,7 +30,8 @@ fn names_memory_first(operands: &str) -> bool {
     operands.split(", ").next().is_some_and(|first| first.contains('['))
 }
 
-/// Whether an instruction only reads the memory that it names first: Capstone does not say of all others that they write.
+/// Whether an instruction only reads the memory that it names first: Capstone does not say of all others that they
+/// write.
 fn only_reads(name: &str) -> bool {
     const NAMES: [&str; 26] = [
         "cmp",

@@ -1,6 +1,7 @@
 //! Small linked files with one critical section, for each architecture, right or with one fault.
 //!
-//! The section is: a conditional branch to the exit, a slot, the committing store. Before it stands the store that arms it.
+//! The section is: a conditional branch to the exit, a slot, the committing store. Before it stands the store that arms
+//! it.
 
 // Each test program uses its own part of this.
 #![allow(dead_code)]

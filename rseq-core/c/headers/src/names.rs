@@ -36,8 +36,8 @@ fn parameters(section: &Section) -> (Vec<String>, String) {
 pub fn operations(sections: &[Section]) -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_OPERATIONS_H\n#define _RSEQ_OPERATIONS_H\n\n");
     out.push_str(
-        "/*\n * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the thread\n \
-         * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
+        "/*\n * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the \
+         thread\n * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
     );
     for section in sections {
         let (declared, names) = parameters(section);

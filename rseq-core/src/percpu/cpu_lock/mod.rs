@@ -23,11 +23,11 @@ pub use guard::LockGuard;
 /// holder may be migrated or preempted, so locks are contended, though seldom: a value that takes several steps to
 /// change, such as a cache or a buffer, is changed by one thread at a time.
 ///
-/// Threads without sections ([`status`](crate::status) says why) share one more lock, which has a value of its own and is
-/// taken by an atomic instruction.
+/// Threads without sections ([`status`](crate::status) says why) share one more lock, which has a value of its own and
+/// is taken by an atomic instruction.
 ///
-/// `K` is the index that locks go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads has
-/// few values.
+/// `K` is the index that locks go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
+/// has few values.
 ///
 /// As with any lock that spins, a signal handler that takes the lock that its own thread holds waits for ever: handlers
 /// use [`try_lock`](Self::try_lock).
@@ -73,8 +73,8 @@ impl<T, K: Index> Lock<T, K> {
         Self { copies: Copies::new(), fallback: Slot::new(), closing: SpinLock::new(()), init }
     }
 
-    /// Takes the lock of the CPU that this thread runs on. While it is not free, other threads get to run, and the thread
-    /// may move to a CPU whose lock is.
+    /// Takes the lock of the CPU that this thread runs on. While it is not free, other threads get to run, and the
+    /// thread may move to a CPU whose lock is.
     #[inline]
     pub fn lock(&self) -> LockGuard<'_, T> {
         loop {
@@ -91,7 +91,8 @@ impl<T, K: Index> Lock<T, K> {
     pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
         match self.attempt() {
             Some(Attempt::Taken(index)) => {
-                // SAFETY: a section has taken the lock of this index, so there is such a copy, and from a state with a value.
+                // SAFETY: a section has taken the lock of this index, so there is such a copy, and from a state with a
+                // value.
                 Some(unsafe { self.guard(index) })
             }
             Some(Attempt::NotFree(index)) => self.try_unused(index),
@@ -103,7 +104,8 @@ impl<T, K: Index> Lock<T, K> {
     fn attempt(&self) -> Option<Attempt> {
         let taken = self.copies.run(|token, base, len| {
             on_slot(token, base, len, |token, index, word| {
-                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor -2.
+                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor
+                // -2.
                 unsafe { sections::take(token, index, word) }
             })
         });
@@ -134,7 +136,8 @@ impl<T, K: Index> Lock<T, K> {
         }
         let (index, is_taken) = self.copies.run(|token, base, len| {
             on_slot(token, base, len, |token, index, word| {
-                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor -2.
+                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor
+                // -2.
                 unsafe { librseq::load_cbne_store(token, index, word, UNUSED, TAKEN) }
             })
         })?;

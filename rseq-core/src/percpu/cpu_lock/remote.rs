@@ -1,8 +1,9 @@
 //! Locks of other CPUs.
 //!
 //! A section that takes a lock has compared the word before it stores, so what another CPU writes in between is lost. A
-//! thread that takes the lock of another CPU therefore marks it, restarts the sections of that CPU by a fence, and looks
-//! whether the mark is still there: then no section can take the lock any more, for those that follow see the mark.
+//! thread that takes the lock of another CPU therefore marks it, restarts the sections of that CPU by a fence, and
+//! looks whether the mark is still there: then no section can take the lock any more, for those that follow see the
+//! mark.
 
 use super::slot::{Slot, UNUSED};
 use super::{Lock, LockGuard};
@@ -13,8 +14,8 @@ use core::hint::spin_loop;
 use core::sync::atomic::Ordering;
 
 impl<T> Lock<T> {
-    /// Takes the lock of a CPU, which need not be this thread's. It costs a system call for a fence, which interrupts the
-    /// CPU if this process runs there (Linux 5.10).
+    /// Takes the lock of a CPU, which need not be this thread's. It costs a system call for a fence, which interrupts
+    /// the CPU if this process runs there (Linux 5.10).
     ///
     /// # Errors
     ///

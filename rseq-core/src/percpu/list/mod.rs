@@ -22,11 +22,11 @@ pub use nodes::Nodes;
 
 /// An intrusive list for each CPU: nodes are linked in place, and the list owns them while they are in.
 ///
-/// [`push`](Self::push) and [`pop`](Self::pop) are a few plain instructions, on the list of the CPU that the thread runs on.
-/// Lists have no bound. Another CPU's nodes are taken all at once, by [`drain_cpu`](Self::drain_cpu).
+/// [`push`](Self::push) and [`pop`](Self::pop) are a few plain instructions, on the list of the CPU that the thread
+/// runs on. Lists have no bound. Another CPU's nodes are taken all at once, by [`drain_cpu`](Self::drain_cpu).
 ///
-/// Threads without sections ([`status`](crate::status) says why) push on a list of their own, under a lock, and so does a
-/// thread whose CPU's list is being drained.
+/// Threads without sections ([`status`](crate::status) says why) push on a list of their own, under a lock, and so does
+/// a thread whose CPU's list is being drained.
 ///
 /// `K` is the index that lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
 ///
@@ -68,8 +68,9 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
         let node = ptr::from_mut(node).expose_provenance();
         let link = ptr::with_exposed_provenance_mut(node);
         let pushed = self.copies.run(move |token, base, len| {
-            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, and each a word: 0, 1,
-            // or the address of a node that was pushed. The node is in no list, for it was borrowed exclusively.
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, and each a
+            // word: 0, 1, or the address of a node that was pushed. The node is in no list, for it was borrowed
+            // exclusively.
             committed(unsafe { sections::push::<STRIDE, _, _>(token, base.cast(), len, link) })
         });
         if !matches!(pushed, Some(Some(Committed))) {

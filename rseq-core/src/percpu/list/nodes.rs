@@ -5,8 +5,8 @@ use crate::percpu::chain::Chain;
 use core::marker::PhantomData;
 use core::ptr;
 
-/// Nodes taken out of a [`List`](super::List), the one that was pushed last first. Those that are left when this is dropped
-/// are in no list any more.
+/// Nodes taken out of a [`List`](super::List), the one that was pushed last first. Those that are left when this is
+/// dropped are in no list any more.
 #[derive(Debug)]
 #[must_use = "nodes that are dropped are in no list any more"]
 pub struct Nodes<'a, T> {

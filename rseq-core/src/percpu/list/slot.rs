@@ -12,11 +12,11 @@ const CLOSED: usize = 1;
 pub(super) struct Slot(AtomicUsize);
 
 impl Slot {
-    /// Closes the list, unless it is empty, and opens it as an empty one: the address of its first node, or 0. One thread at
-    /// a time does this, and `fence` restarts the sections that may be on the list.
+    /// Closes the list, unless it is empty, and opens it as an empty one: the address of its first node, or 0. One
+    /// thread at a time does this, and `fence` restarts the sections that may be on the list.
     ///
-    /// A section that has read the word before stores over the mark, so it is looked for after a fence: those that follow
-    /// the fence see it.
+    /// A section that has read the word before stores over the mark, so it is looked for after a fence: those that
+    /// follow the fence see it.
     pub(super) fn drain(
         &self,
         mut fence: impl FnMut() -> Result<(), MembarrierError>,

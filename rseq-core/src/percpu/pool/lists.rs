@@ -71,8 +71,8 @@ impl<T, K: Index> Lists<T, K> {
     #[inline]
     fn pop_own(&self) -> Option<Option<usize>> {
         self.copies.run(|token, base, len| {
-            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says. Each is a `Slot`, which
-            // has a count and 63 words, and is only closed by a count that is larger.
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says. Each is a
+            // `Slot`, which has a count and 63 words, and is only closed by a count that is larger.
             match unsafe { sections::pop::<STRIDE, _, _>(token, base.cast(), len) } {
                 Ok(node) => Ok(Some(node)),
                 Err(Error::CompareFailed) => Ok(None),

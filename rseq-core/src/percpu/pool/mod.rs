@@ -19,14 +19,14 @@ const CAPACITY: usize = 63;
 
 /// Values that any thread pops, and pushes by dropping them, at the cost of a few plain instructions.
 ///
-/// Each CPU has a list of values in memory of its own. From an empty one, [`pop`](Self::pop) refills it from a list that
-/// all CPUs share, and a full one is flushed to it, in batches, under a lock. A value that was pushed on one CPU can so be
-/// popped on another, unless it is among the last of an idle CPU: [`reclaim`](Self::reclaim) moves these.
+/// Each CPU has a list of values in memory of its own. From an empty one, [`pop`](Self::pop) refills it from a list
+/// that all CPUs share, and a full one is flushed to it, in batches, under a lock. A value that was pushed on one CPU
+/// can so be popped on another, unless it is among the last of an idle CPU: [`reclaim`](Self::reclaim) moves these.
 ///
 /// Threads without sections ([`status`](crate::status) says why) use the shared list.
 ///
-/// `K` is the index that lists go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads keeps
-/// few values in lists that it does not use.
+/// `K` is the index that lists go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
+/// keeps few values in lists that it does not use.
 ///
 /// # Examples
 ///
@@ -94,8 +94,8 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
         unsafe { self.lists.add(nodes) };
     }
 
-    /// Pops a value, the one that was pushed last on this CPU if there is one. None if both this CPU's list and the shared
-    /// one are empty.
+    /// Pops a value, the one that was pushed last on this CPU if there is one. None if both this CPU's list and the
+    /// shared one are empty.
     #[inline]
     pub fn pop(&self) -> Option<PoolItem<'_, T, K>> {
         self.lists.pop()
@@ -111,8 +111,9 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
         self.len() == 0
     }
 
-    /// Moves the values that CPUs keep to the shared list, where every thread finds them, and returns how many. It costs a
-    /// system call for each CPU that keeps some, which interrupts that CPU if this process runs there (Linux 5.10).
+    /// Moves the values that CPUs keep to the shared list, where every thread finds them, and returns how many. It
+    /// costs a system call for each CPU that keeps some, which interrupts that CPU if this process runs there (Linux
+    /// 5.10).
     ///
     /// # Errors
     ///

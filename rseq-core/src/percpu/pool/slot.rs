@@ -24,11 +24,11 @@ impl Slot {
         self.count.0.load(Ordering::Relaxed) & !CLOSED
     }
 
-    /// Closes the list, unless it is empty, gives `each` node to the caller, and opens it as an empty one. One thread at a
-    /// time does this, and `fence` restarts the sections that may be on the list.
+    /// Closes the list, unless it is empty, gives `each` node to the caller, and opens it as an empty one. One thread
+    /// at a time does this, and `fence` restarts the sections that may be on the list.
     ///
-    /// A section that has read the count before stores over the mark, so it is looked for after a fence: those that follow
-    /// the fence see it.
+    /// A section that has read the count before stores over the mark, so it is looked for after a fence: those that
+    /// follow the fence see it.
     pub(super) fn drain(
         &self,
         mut fence: impl FnMut() -> Result<(), MembarrierError>,

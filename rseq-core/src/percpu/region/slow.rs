@@ -35,8 +35,8 @@ impl Batch {
 }
 
 impl Arena {
-    /// An item for a thread whose CPU has none, tagged. It works the size out again, as handing that over would cost those
-    /// who come past here.
+    /// An item for a thread whose CPU has none, tagged. It works the size out again, as handing that over would cost
+    /// those who come past here.
     #[cold]
     #[inline(never)]
     pub(super) fn refill(&self, layout: Layout, shape: &RegionShape) -> Result<usize, RegionError> {

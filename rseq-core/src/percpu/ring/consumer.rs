@@ -33,8 +33,8 @@ impl<'a> Record<'a> {
         unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.bytes.len() / WORD) }
     }
 
-    /// The CPU that it was written, or reserved, on; the concurrency ID, in a ring that goes by it. None if it was written
-    /// without sections.
+    /// The CPU that it was written, or reserved, on; the concurrency ID, in a ring that goes by it. None if it was
+    /// written without sections.
     pub fn index(&self) -> Option<u32> {
         self.index
     }
@@ -77,12 +77,12 @@ impl<'a, K: Index> Consumer<'a, K> {
         Ok(Self { ring, only: Some(slot), copies })
     }
 
-    /// Gives `with` the records that are there, CPU by CPU, each CPU's in their order, and returns how many. It does not
-    /// wait: for a record that is reserved neither.
+    /// Gives `with` the records that are there, CPU by CPU, each CPU's in their order, and returns how many. It does
+    /// not wait: for a record that is reserved neither.
     ///
-    /// Records are borrowed from the ring, which has room for new ones once they have been read. A ring that overwrites is
-    /// copied from, up to 4 KiB at a time, so that records stay whole while `with` has them; if it panics, the rest of these
-    /// counts as overwritten.
+    /// Records are borrowed from the ring, which has room for new ones once they have been read. A ring that overwrites
+    /// is copied from, up to 4 KiB at a time, so that records stay whole while `with` has them; if it panics, the rest
+    /// of these counts as overwritten.
     pub fn read(&mut self, mut with: impl FnMut(Record<'_>)) -> usize {
         match self.only {
             None => self.ring.mapped().map(|slot| self.read_slot(slot, &mut with)).sum(),
@@ -162,8 +162,8 @@ impl<'a, K: Index> Consumer<'a, K> {
         total
     }
 
-    /// Takes records out of the ring, and copies them: returns their bytes, and how many are to be read. None if there are
-    /// none before the position `until`.
+    /// Takes records out of the ring, and copies them: returns their bytes, and how many are to be read. None if there
+    /// are none before the position `until`.
     fn copy_chunk(&self, slot: &Slot, buffer: usize, copied: usize, until: usize) -> Option<(usize, u64)> {
         let mask = self.ring.mask;
         // SAFETY: a buffer of the ring, and multiples of a word.

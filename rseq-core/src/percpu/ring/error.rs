@@ -7,7 +7,8 @@ use core::fmt;
 #[non_exhaustive]
 pub enum RingError {
     /// There is no room: the consumer has to read first. In a ring that overwrites, the oldest record is a
-    /// [`Reservation`](super::Reservation) that has not ended. Counted in [`RingTotals::dropped`](super::RingTotals::dropped).
+    /// [`Reservation`](super::Reservation) that has not ended. Counted in
+    /// [`RingTotals::dropped`](super::RingTotals::dropped).
     Full,
     /// It is longer than [`Ring::longest`](super::Ring::longest). Not counted.
     TooLong,

@@ -3,8 +3,8 @@
 /// Bytes before a record's payload, and the multiple that sizes are rounded up to, so that payloads are aligned to it.
 pub(super) const UNIT: usize = 8;
 
-/// The size of a record and its state, which is the two lowest bits of the word. The three highest ones are the bytes of
-/// the size that are unused, so that a reader gets at the next record by one instruction.
+/// The size of a record and its state, which is the two lowest bits of the word. The three highest ones are the bytes
+/// of the size that are unused, so that a reader gets at the next record by one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header(pub(super) usize);
 

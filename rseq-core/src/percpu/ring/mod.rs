@@ -44,8 +44,8 @@ const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
 /// too. [`reserve`](Self::reserve) makes room for a record that is filled in place and committed later, by whatever CPU
 /// the thread is on then.
 ///
-/// The records of one thread that are in the ring of one CPU are read in the order in which they were written. Between CPUs
-/// there is no order: that is for a time stamp in the record to say.
+/// The records of one thread that are in the ring of one CPU are read in the order in which they were written. Between
+/// CPUs there is no order: that is for a time stamp in the record to say.
 ///
 /// When a CPU's ring is full, new records are dropped ([`new`](Self::new)), or the oldest ones are overwritten
 /// ([`overwriting`](Self::overwriting)). Both are counted: see [`RingTotals`].
@@ -111,8 +111,8 @@ pub struct RingTotals {
 impl<K: Index> Ring<K> {
     /// A ring of `capacity` bytes for each CPU, which drops new records while it is full.
     ///
-    /// The capacity is rounded up to a power of two, at least 256, and at most 2^40, or 2^28 where a word has 32 bits. A
-    /// record takes its length, rounded up to a multiple of 8, and 8 bytes.
+    /// The capacity is rounded up to a power of two, at least 256, and at most 2^40, or 2^28 where a word has 32 bits.
+    /// A record takes its length, rounded up to a multiple of 8, and 8 bytes.
     pub const fn new(capacity: usize) -> Self {
         Self::with(capacity, false)
     }
@@ -198,16 +198,16 @@ impl<K: Index> Ring<K> {
             _ => return self.push(bytes_of(record)),
         };
         let header = const { Header::new(N * WORD, State::Committed).0 };
-        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says; capacities are below `MOST`. The
-        // section for so many words gets so many, and the header of a record of them.
+        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says; capacities are below `MOST`.
+        // The section for so many words gets so many, and the header of a record of them.
         let pushed = self
             .slots
             .run_if_made(|token, base, len| unsafe { push(token, base.cast(), len, MOST, header, record.as_ptr()) });
         pushed.map_or_else(|| self.push_slowly(bytes_of(record)), |_| Ok(()))
     }
 
-    /// Makes room for a record of `len` bytes, to be filled and committed. The consumer gets no later record of this CPU
-    /// before that; it never waits for it.
+    /// Makes room for a record of `len` bytes, to be filled and committed. The consumer gets no later record of this
+    /// CPU before that; it never waits for it.
     ///
     /// # Errors
     ///
@@ -253,9 +253,9 @@ impl<K: Index> Ring<K> {
         Consumer::of_all(self)
     }
 
-    /// The consumer of the records of one index, a CPU or a concurrency ID; with None, of those that are written without
-    /// sections. It is what [`Record::index`] returns of them. Several threads can so read a ring, each the records of its
-    /// own CPU.
+    /// The consumer of the records of one index, a CPU or a concurrency ID; with None, of those that are written
+    /// without sections. It is what [`Record::index`] returns of them. Several threads can so read a ring, each the
+    /// records of its own CPU.
     ///
     /// # Errors
     ///
@@ -300,8 +300,8 @@ impl<K: Index> Ring<K> {
     fn push_by_section(&self, record: &[u8], token: IndexToken<K>, base: *mut Slot, len: usize) -> Result<(), Error> {
         let (src, bytes) = (record.as_ptr(), record.len());
         let (size, header) = (size(bytes), Header::new(bytes, State::Committed).0);
-        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says; capacities are below `MOST`. The
-        // record is so many valid bytes, this is the size of a record of them, and it fits into half of a ring.
+        // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` says; capacities are below `MOST`.
+        // The record is so many valid bytes, this is the size of a record of them, and it fits into half of a ring.
         unsafe {
             sections::push::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header, src, bytes)?;
         }
@@ -340,8 +340,8 @@ impl<K: Index> Ring<K> {
         self.write_slowly(len, State::Reserved, by_section, |at| at)
     }
 
-    /// Writes a record of `len` bytes by `section`, or, without sections, its header and what `fill` adds at the header's
-    /// address.
+    /// Writes a record of `len` bytes by `section`, or, without sections, its header and what `fill` adds at the
+    /// header's address.
     fn write_slowly<R>(
         &self,
         len: usize,
@@ -400,8 +400,8 @@ impl<K: Index> Ring<K> {
     /// The slot that this thread's sections use at this moment, and its index.
     fn this_slot(&self) -> Option<(&Slot, u32)> {
         self.slots.run(move |token, base, len| match token.slot() {
-            // SAFETY: `base` is the first of slots STRIDE bytes apart, one for each index that the kernel gives, of zeroes at
-            // first, which a slot is valid for. They live as long as the ring.
+            // SAFETY: `base` is the first of slots STRIDE bytes apart, one for each index that the kernel gives, of
+            // zeroes at first, which a slot is valid for. They live as long as the ring.
             index if (index as usize) < len => Ok((unsafe { &*base.byte_add(index as usize * STRIDE) }, index)),
             _ => Err(OutOfRange),
         })

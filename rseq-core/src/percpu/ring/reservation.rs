@@ -6,12 +6,12 @@ use crate::percpu::Counter;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Room for a record, which the consumer gets once it is [committed](Self::commit). Until then the record is memory that
-/// nobody else touches, and it may be filled, and committed, on any CPU and in any thread.
+/// Room for a record, which the consumer gets once it is [committed](Self::commit). Until then the record is memory
+/// that nobody else touches, and it may be filled, and committed, on any CPU and in any thread.
 ///
-/// The consumer gets none of the CPU's later records before, so fill it at once. One that is dropped without a commit is
-/// [abandoned](super::RingTotals::abandoned), and passed over. One that is forgotten ([`forget`](core::mem::forget)) stops
-/// that CPU's ring for ever.
+/// The consumer gets none of the CPU's later records before, so fill it at once. One that is dropped without a commit
+/// is [abandoned](super::RingTotals::abandoned), and passed over. One that is forgotten ([`forget`](core::mem::forget))
+/// stops that CPU's ring for ever.
 #[derive(Debug)]
 #[must_use = "the consumer waits for it"]
 pub struct Reservation<'a> {
@@ -38,8 +38,8 @@ impl<'a> Reservation<'a> {
         self.len
     }
 
-    /// The whole words of the record, to be filled by stores ([`Ordering::Relaxed`], which are plain stores). They begin
-    /// with what was there before.
+    /// The whole words of the record, to be filled by stores ([`Ordering::Relaxed`], which are plain stores). They
+    /// begin with what was there before.
     #[inline]
     pub fn words(&self) -> &[AtomicUsize] {
         // SAFETY: the payload begins one unit after the header and is as long as the record, in the same buffer; it is
@@ -97,8 +97,8 @@ pub(super) unsafe fn fill(to: usize, payload: &[u8]) {
 ///
 /// # Safety
 ///
-/// From `to` on, as many bytes are in a buffer, whose address was exposed, and nobody else writes the words that they are
-/// in.
+/// From `to` on, as many bytes are in a buffer, whose address was exposed, and nobody else writes the words that they
+/// are in.
 unsafe fn copy(to: usize, bytes: &[u8]) {
     let (mut to, mut bytes) = (to, bytes);
     while !bytes.is_empty() {

@@ -20,11 +20,11 @@ impl core::ops::Deref for Field {
     }
 }
 
-/// A ring. Positions count bytes from its beginning on, and wrap around at the end of a word; the place of a position is
-/// its remainder by the capacity.
+/// A ring. Positions count bytes from its beginning on, and wrap around at the end of a word; the place of a position
+/// is its remainder by the capacity.
 ///
-/// `head <= tail <= limit <= head + capacity`, but that the limit may be old: below the tail then, and no good. No record
-/// goes over the end of the buffer, nor does the limit.
+/// `head <= tail <= limit <= head + capacity`, but that the limit may be old: below the tail then, and no good. No
+/// record goes over the end of the buffer, nor does the limit.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Slot {
@@ -32,8 +32,8 @@ pub(super) struct Slot {
     pub(super) tail: Field,
     /// Where the next record has to end at the latest.
     pub(super) limit: Field,
-    /// The address of the tail's place, less the tail. It changes where the tail comes to the beginning of the buffer again,
-    /// before the limit does, which is the tail then.
+    /// The address of the tail's place, less the tail. It changes where the tail comes to the beginning of the buffer
+    /// again, before the limit does, which is the tail then.
     pub(super) place: Field,
     /// The buffer's address; 0 before the first record. It never changes afterwards.
     pub(super) buffer: Field,
@@ -113,12 +113,13 @@ impl Slot {
     ///
     /// `buffer` is a buffer of `mask + 1` bytes that lives for 'a, and the position is a multiple of a word.
     pub(super) unsafe fn word<'a>(buffer: usize, position: usize, mask: usize) -> &'a AtomicUsize {
-        // SAFETY: an aligned word inside of the buffer, whose address was exposed. Words of buffers are accessed as atomics
-        // and by sections while others may.
+        // SAFETY: an aligned word inside of the buffer, whose address was exposed. Words of buffers are accessed as
+        // atomics and by sections while others may.
         unsafe { &*ptr::with_exposed_provenance(buffer + (position & mask)) }
     }
 
-    /// The buffer, mapped if there is none: the slot is the first of the list then. To be called by one thread at a time.
+    /// The buffer, mapped if there is none: the slot is the first of the list then. To be called by one thread at a
+    /// time.
     pub(super) fn map(&self, mask: usize, index: Option<u32>, list: &AtomicPtr<Self>) -> Option<usize> {
         match self.buffer.load(Ordering::Acquire) {
             0 => {
@@ -147,8 +148,8 @@ impl Slot {
         }
     }
 
-    /// Gives up the oldest records until `wanted` bytes from the tail on are free, and somewhat more so that it is seldom
-    /// done; adds their number to `overwritten`. False, and nothing is changed, if one of them is reserved.
+    /// Gives up the oldest records until `wanted` bytes from the tail on are free, and somewhat more so that it is
+    /// seldom done; adds their number to `overwritten`. False, and nothing is changed, if one of them is reserved.
     pub(super) fn discard(&self, wanted: usize, mask: usize, overwritten: &Counter) -> bool {
         let capacity = mask + 1;
         let aim = wanted.max(capacity / 8);
@@ -183,8 +184,8 @@ impl Slot {
         }
     }
 
-    /// Takes the records from `head` up to `new` out of the ring, unless somebody else has: the one who does has read what
-    /// was there, for nobody writes there before.
+    /// Takes the records from `head` up to `new` out of the ring, unless somebody else has: the one who does has read
+    /// what was there, for nobody writes there before.
     pub(super) fn advance_head(&self, head: usize, new: usize) -> bool {
         self.head().compare_exchange(head, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }

@@ -65,8 +65,8 @@ pub(super) struct Arrays<T: Word, const CLASSES: usize, const ITEMS: usize, K: I
     kind: PhantomData<Cell<T>>,
 }
 
-// SAFETY: the arrays hold words, and threads use them by sections, atomics and under locks; an item is made of its word in
-// the one thread that gets it, which a `Word` is fit for.
+// SAFETY: the arrays hold words, and threads use them by sections, atomics and under locks; an item is made of its word
+// in the one thread that gets it, which a `Word` is fit for.
 unsafe impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Sync for Arrays<T, CLASSES, ITEMS, K> {}
 // SAFETY: as above.
 unsafe impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Send for Arrays<T, CLASSES, ITEMS, K> {}
@@ -111,8 +111,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     #[inline]
     fn push_here(&self, class: Class, word: usize) -> Option<Option<()>> {
         self.run(class, move |token, base, len| {
-            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, each the header of
-            // `class` and its words.
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, each the header
+            // of `class` and its words.
             unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }.map(|_| ())
         })
     }
@@ -288,8 +288,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.shared.pop_batch(class, room)
     }
 
-    /// Opens the slot of this thread's index, which its memory or a drain has left closed. With `for_pop` it stays closed
-    /// while it is empty.
+    /// Opens the slot of this thread's index, which its memory or a drain has left closed. With `for_pop` it stays
+    /// closed while it is empty.
     fn open_here(&self, class: Class, for_pop: bool) -> Opened {
         loop {
             // A thread whose registration has ended keeps a concurrency ID of 0, which is a slot of others.
@@ -335,8 +335,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
 
     fn slot_in(class: Class, slab: &Slab<CLASSES, ITEMS>) -> Slot<'_> {
         let header = NonNull::from(slab).cast::<u8>();
-        // SAFETY: the headers and words of all classes are the slab, in this order, so those of `class` are within it; they
-        // live as long as it does.
+        // SAFETY: the headers and words of all classes are the slab, in this order, so those of `class` are within it;
+        // they live as long as it does.
         unsafe { Slot::new(header.byte_add(class.offset as usize), class.capacity()) }
     }
 

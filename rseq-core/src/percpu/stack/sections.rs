@@ -8,8 +8,8 @@
 //! | 24 | what [`Slot`](super::slot::Slot) holds it by | |
 //! | 32 | the items, each a word | sections |
 //!
-//! Sections load `end` or `begin` whatever they do, so that a closed slot costs them no check. They commit by one store of
-//! `top`, which nobody else writes while one of them may run.
+//! Sections load `end` or `begin` whatever they do, so that a closed slot costs them no check. They commit by one store
+//! of `top`, which nobody else writes while one of them may run.
 
 /// States the sections of stacks, stated once: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
@@ -94,8 +94,8 @@ macro_rules! __stack_sections_of_words {
             ///
             /// # Safety
             ///
-            /// As for [`push`]. `from` is valid for reads of `bytes` bytes, which are words; `state` is 24 bytes of three
-            /// words, each 8 bytes from the next.
+            /// As for [`push`]. `from` is valid for reads of `bytes` bytes, which are words; `state` is 24 bytes of
+            /// three words, each 8 bytes from the next.
             pub unsafe fn push_batch(
                 base: *mut usize, len: usize, from: *const usize, bytes: usize, state: *mut usize
             ) -> Result<Committed, $crate::ops::this_cpu::Error> {
@@ -140,7 +140,8 @@ macro_rules! __stack_sections_of_words {
             ///
             /// # Safety
             ///
-            /// As for [`push`]. `to` is valid for writes of `bytes` bytes, which are words; `state` as for [`push_batch`].
+            /// As for [`push`]. `to` is valid for writes of `bytes` bytes, which are words; `state` as for
+            /// [`push_batch`].
             pub unsafe fn pop_batch(
                 base: *mut usize, len: usize, to: *mut usize, bytes: usize, state: *mut usize
             ) -> Result<Committed, $crate::ops::this_cpu::Error> {

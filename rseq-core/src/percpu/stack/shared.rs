@@ -45,7 +45,8 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
         })?
     }
 
-    /// Pops as many items as `to` has room for, or as there are: the one that was pushed last is the last. Returns how many.
+    /// Pops as many items as `to` has room for, or as there are: the one that was pushed last is the last. Returns how
+    /// many.
     pub(super) fn pop_batch(&self, class: Class, to: &mut [MaybeUninit<usize>]) -> usize {
         if self.len(class) == 0 {
             return 0;

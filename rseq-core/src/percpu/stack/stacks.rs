@@ -79,9 +79,9 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         self.arrays.pop(self.class(class)?)
     }
 
-    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that is
-    /// closed stays so, and a thread without sections pushes nothing. It is fewer instructions than [`push`](Self::push), for
-    /// programs that have a way of their own for all of these.
+    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that
+    /// is closed stays so, and a thread without sections pushes nothing. It is fewer instructions than
+    /// [`push`](Self::push), for programs that have a way of their own for all of these.
     ///
     /// # Errors
     ///
@@ -94,7 +94,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         }
     }
 
-    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local) pushes.
+    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local)
+    /// pushes.
     #[inline]
     pub fn pop_local(&self, class: usize) -> Option<T> {
         self.arrays.pop_local(self.classes.get(class)?)

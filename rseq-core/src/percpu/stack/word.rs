@@ -22,7 +22,8 @@ use core::ptr::{self, NonNull};
 ///
 /// struct Buffer(Box<[u8; 4096]>);
 ///
-/// // SAFETY: the word is the address of the box, which `into_raw` gives up and `from_raw` takes; a box of bytes is `Send`.
+/// // SAFETY: the word is the address of the box, which `into_raw` gives up and `from_raw` takes; a box of bytes is
+/// // `Send`.
 /// unsafe impl Word for Buffer {
 ///     fn into_word(self) -> usize {
 ///         Box::into_raw(self.0).expose_provenance()

@@ -43,7 +43,8 @@ impl Published {
     /// Whether nothing changed.
     pub fn is_untouched(&self) -> bool {
         let is_private = |i: usize| (self.private[0]..self.private[1]).contains(&(i % self.slot));
-        // SAFETY: both are `count` words of the scene's memory. Volatile, because sections write it behind the compiler's back.
+        // SAFETY: both are `count` words of the scene's memory. Volatile, because sections write it behind the
+        // compiler's back.
         let is_same = |i| unsafe { self.words.add(i).read_volatile() == self.before.add(i).read_volatile() };
         (0..self.count).all(|i| is_private(i) || is_same(i))
     }
@@ -113,7 +114,8 @@ impl Site {
 /// Overwrites instructions.
 pub fn patch(address: usize, bytes: &[u8]) {
     for (i, byte) in bytes.iter().enumerate() {
-        // SAFETY: the text around every section has been made writable, and the only thread of this process is here, not there.
+        // SAFETY: the text around every section has been made writable, and the only thread of this process is here,
+        // not there.
         unsafe { (address as *mut u8).add(i).write_volatile(*byte) };
     }
     arch::flush(address, bytes.len());
@@ -172,7 +174,8 @@ pub fn set(plan: &Plan, published: &Published, inputs: &[usize; INPUTS]) {
     }
 }
 
-/// How often this thread was switched away from, but for its way to another CPU: each time, the kernel may have aborted a section.
+/// How often this thread was switched away from, but for its way to another CPU: each time, the kernel may have aborted
+/// a section.
 pub fn interruptions() -> Result<usize, Errno> {
     process::context_switches().map(|all| all.wrapping_sub(SWITCHES.load(Relaxed)))
 }

@@ -143,9 +143,9 @@ macro_rules! forced_case {
             end: $end,
             own: $own,
             call: |$s| {
-                // SAFETY: the scene's pointers lead to mapped words that are as the operation wants them; its slot is no -1
-                // or -2; this thread stays registered; the base is that of slots for every CPU that this thread may run on.
-                // `own` is the stage's memory, to which nobody holds a reference during a call.
+                // SAFETY: the scene's pointers lead to mapped words that are as the operation wants them; its slot is
+                // no -1 or -2; this thread stays registered; the base is that of slots for every CPU that this thread
+                // may run on. `own` is the stage's memory, to which nobody holds a reference during a call.
                 unsafe { $crate::forced::case::ended($operation, $s.own) }
             },
         }

@@ -152,8 +152,8 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
 
     /// An operation that the kernel did not interrupt by itself; those that it did interrupt count for nothing.
     ///
-    /// A context switch tells; not always, as kernels before 6.19 keep a signal in mind that came outside of a section, and
-    /// abort the next one that is interrupted for the thread's own work. That abort is [`Wrong::Interrupted`].
+    /// A context switch tells; not always, as kernels before 6.19 keep a signal in mind that came outside of a section,
+    /// and abort the next one that is interrupted for the thread's own work. That abort is [`Wrong::Interrupted`].
     fn undisturbed(
         &self,
         section: &Section,

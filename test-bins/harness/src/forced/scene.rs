@@ -134,7 +134,8 @@ pub struct Scene<'r, A: Area, I: Index> {
 }
 
 impl<A: Area, I: Index> Scene<'_, A, I> {
-    /// The values that an operation takes (bits of [`takes`]), which registers must keep where they hold them; 0 for others.
+    /// The values that an operation takes (bits of [`takes`]), which registers must keep where they hold them; 0 for
+    /// others.
     pub fn inputs(&self, takes: u32) -> [usize; INPUTS] {
         let own = self.own;
         // SAFETY: computes addresses of fields, and accesses none.

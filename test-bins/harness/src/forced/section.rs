@@ -1,4 +1,5 @@
-//! The critical sections of this very file: their descriptors as the linker laid them out, and where they lie in the text.
+//! The critical sections of this very file: their descriptors as the linker laid them out, and where they lie in the
+//! text.
 
 use crate::ktap::{OrFail, Unmet, Verdict};
 use crate::sys::memory;
@@ -93,7 +94,8 @@ impl Section {
 /// The most bytes that arm a section.
 const ARMING: usize = 32;
 
-/// Makes the text of every section writable, and the descriptors; call it before any of them runs, and again after a fork.
+/// Makes the text of every section writable, and the descriptors; call it before any of them runs, and again after a
+/// fork.
 ///
 /// Their pages are this process's own from then on: the first write to a page that is not replaces it by a copy, behind
 /// which QEMU goes on to run what it has translated of the old one, where pages are larger than its own of 4 KiB.
@@ -116,8 +118,8 @@ fn protect(start: usize, end: usize) -> Verdict {
     unsafe { memory::protect(start, end, all) }.or_fail("making the text writable")?;
     for address in [start, end - 1] {
         let byte = address as *mut u8;
-        // SAFETY: the byte is in one of the pages that have just been made writable, keeps its value, and the only thread
-        // of this process is here. Volatile, because the write itself is what counts.
+        // SAFETY: the byte is in one of the pages that have just been made writable, keeps its value, and the only
+        // thread of this process is here. Volatile, because the write itself is what counts.
         unsafe { byte.write_volatile(byte.read_volatile()) };
     }
     Ok(())

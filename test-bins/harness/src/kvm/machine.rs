@@ -74,8 +74,8 @@ impl Machine {
 
     /// What the vCPU shares with the kernel.
     pub fn state(&mut self) -> &mut Run {
-        // SAFETY: the mapping is at least as long as a `Run`, which is all integers. The kernel touches it within KVM_RUN
-        // only, which needs `&mut self` too.
+        // SAFETY: the mapping is at least as long as a `Run`, which is all integers. The kernel touches it within
+        // KVM_RUN only, which needs `&mut self` too.
         unsafe { &mut *(self.state.address() as *mut Run) }
     }
 
@@ -95,8 +95,8 @@ impl Machine {
     }
 }
 
-/// Which other exit it was; of an access to no memory, also to where, as that tells a guest that ran on into zeros from one
-/// whose memory was gone.
+/// Which other exit it was; of an access to no memory, also to where, as that tells a guest that ran on into zeros from
+/// one whose memory was gone.
 #[cold]
 fn left_its_loop(state: &Run) -> Unmet {
     let reason = state.exit_reason;

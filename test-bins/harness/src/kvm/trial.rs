@@ -1,4 +1,5 @@
-//! KVM_RUNs, or other system calls, of a thread that is moved about: how many, and after which of them cpu_id was wrong.
+//! KVM_RUNs, or other system calls, of a thread that is moved about: how many, and after which of them cpu_id was
+//! wrong.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

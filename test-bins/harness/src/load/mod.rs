@@ -158,8 +158,8 @@ impl Load {
         }
     }
 
-    /// Runs the load until `done` says so of everything that it was so far, up to `patience` nanoseconds: a load that has to be
-    /// repeated has more signals each time.
+    /// Runs the load until `done` says so of everything that it was so far, up to `patience` nanoseconds: a load that
+    /// has to be repeated has more signals each time.
     ///
     /// # Errors
     ///

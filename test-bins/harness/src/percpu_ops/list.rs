@@ -164,7 +164,8 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
 
 fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Option<Option<*mut Node>> {
     let token = C::of(token).ok()?;
-    // SAFETY: base and number are the slots', which hold 0 or the addresses of nodes; these stay mapped with their link first.
+    // SAFETY: base and number are the slots', which hold 0 or the addresses of nodes; these stay mapped with their link
+    // first.
     match unsafe { this_cpu::pop::<STRIDE, OwnArea, C>(token, heads.base(), heads.count()) } {
         Ok(node) => Some(Some(node as *mut Node)),
         Err(this_cpu::Error::CompareFailed) => {

@@ -1,7 +1,7 @@
 //! The system calls that the tests need, on every architecture that `rseq-core` has.
 //!
-//! Numbers and constants are `linux-raw-sys`'s, the instruction is `rseq-core`'s. Only calls that all nine architectures
-//! have are used, so old time structures.
+//! Numbers and constants are `linux-raw-sys`'s, the instruction is `rseq-core`'s. Only calls that all nine
+//! architectures have are used, so old time structures.
 
 pub mod cpu;
 pub mod file;
@@ -37,6 +37,7 @@ pub unsafe fn call<const N: usize>(nr: u32, given: [usize; N]) -> Result<usize, 
 
 /// A system call that hands the kernel no memory and changes no state that Rust relies on.
 pub(crate) fn harmless<const N: usize>(nr: u32, given: [usize; N]) -> Result<usize, Errno> {
-    // SAFETY: every caller in this module passes a call without pointers that only asks for or changes kernel-side state.
+    // SAFETY: every caller in this module passes a call without pointers that only asks for or changes kernel-side
+    // state.
     unsafe { call(nr, given) }
 }

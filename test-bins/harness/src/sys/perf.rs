@@ -34,7 +34,8 @@ struct Attributes {
 
 const _: () = assert!(size_of::<Attributes>() == ATTR_SIZE as usize);
 
-/// Counts how often a tracepoint or a probe is hit by this thread and by the threads and children that it starts from now on.
+/// Counts how often a tracepoint or a probe is hit by this thread and by the threads and children that it starts from
+/// now on.
 pub struct Counter(File);
 
 impl Counter {

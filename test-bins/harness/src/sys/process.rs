@@ -77,8 +77,8 @@ pub struct Child {
 impl Child {
     /// Forks; the child runs `body` and exits with the code it returns.
     pub fn fork(body: &mut dyn FnMut() -> u8) -> Result<Self, Errno> {
-        // SAFETY: the child has its own copy of all memory and continues on its copy of this stack. It runs `body` and exits
-        // without returning into the parent's callers.
+        // SAFETY: the child has its own copy of all memory and continues on its copy of this stack. It runs `body` and
+        // exits without returning into the parent's callers.
         let pid = unsafe { call(raw::__NR_clone, fork_args(0)) }?;
         if pid == 0 {
             exit(body());
@@ -170,7 +170,8 @@ pub fn execute(path: &CStr, arguments: &[*const u8], environment: &[*const u8]) 
     }
 }
 
-/// The arguments of `clone(2)` without a new stack: the call that container profiles and emulators have, other than `clone3`.
+/// The arguments of `clone(2)` without a new stack: the call that container profiles and emulators have, other than
+/// `clone3`.
 pub fn fork_args(flags: u32) -> [usize; 5] {
     let flags = (flags | raw::SIGCHLD) as usize;
     // s390x takes the stack first.

@@ -21,8 +21,8 @@ pub unsafe fn vfork(body: extern "C" fn() -> u8) -> Option<Result<u32, Errno>> {
         return None;
     }
     let args = process::fork_args(CLONE_VM | CLONE_VFORK);
-    // SAFETY: the child goes on in this frame, below which it builds its own frames, and never returns from it; the parent
-    // sleeps until then and uses nothing but the call's result.
+    // SAFETY: the child goes on in this frame, below which it builds its own frames, and never returns from it; the
+    // parent sleeps until then and uses nothing but the call's result.
     match unsafe { clone(args) } {
         0 => process::exit(body()),
         pid @ 1.. => Some(Ok(pid as u32)),
@@ -51,8 +51,8 @@ unsafe fn clone([first, second, ..]: [usize; 5]) -> isize {
 #[cfg(target_arch = "x86")]
 unsafe fn clone([flags, stack, ..]: [usize; 5]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx and edx; it keeps all other registers. Without
-    // the flags for them, it uses no other arguments. The rest is the caller's contract.
+    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx and edx; it keeps all other registers.
+    // Without the flags for them, it uses no other arguments. The rest is the caller's contract.
     unsafe {
         core::arch::asm!(
             "xchg edi, ebx",

@@ -180,8 +180,8 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0);
     let die_with_us = || Ok(set_pdeathsig(Signal::SIGKILL)?);
-    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called; it makes one
-    // system call, allocates nothing and takes no lock.
+    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called; it makes
+    // one system call, allocates nothing and takes no lock.
     unsafe { command.pre_exec(die_with_us) };
     command.spawn()
 }

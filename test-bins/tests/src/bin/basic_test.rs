@@ -71,7 +71,8 @@ fn has_small_mm_cid(token: Here) -> Verdict {
     Ok(())
 }
 
-/// Looks in user mode between two looks at the clock, which is a system call: the move alone is to bring the new number.
+/// Looks in user mode between two looks at the clock, which is a system call: the move alone is to bring the new
+/// number.
 const LOOKS: u32 = 1 << 14;
 
 fn moved(token: Here) -> Verdict {

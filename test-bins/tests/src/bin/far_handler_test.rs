@@ -75,7 +75,8 @@ fn read_only() -> Verdict {
     let descriptor = linked::descriptors().first().or_fail("a descriptor")?;
     let flags = (&raw const descriptor.flags).cast_mut();
     let ending = process::in_child(30 * SECOND, &mut || {
-        // SAFETY: a zero over a zero, in a process of its own; where the page is read-only, the kernel kills the process.
+        // SAFETY: a zero over a zero, in a process of its own; where the page is read-only, the kernel kills the
+        // process.
         unsafe { flags.write_volatile(0) };
         0
     })

@@ -1,7 +1,7 @@
 //! cpu_id after KVM_RUN: the kernel corrects the rseq area of a thread that was moved while it ran a guest.
 //!
-//! Only the kernel's way back to user space does that, and KVM_RUN has ways of its own into a guest. The thread is moved at
-//! many different moments around them, and after each KVM_RUN its cpu_id must be the one of getcpu.
+//! Only the kernel's way back to user space does that, and KVM_RUN has ways of its own into a guest. The thread is
+//! moved at many different moments around them, and after each KVM_RUN its cpu_id must be the one of getcpu.
 #![no_std]
 #![no_main]
 
@@ -29,8 +29,8 @@ usage: kvm_rseq_test [--migrations N] [--skip-sanity-check] [--latency US] [--st
   --stale-control      only the control, a cpu_id cached across KVM_RUN, for all migrations
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
-/// The control ends with so many mismatches, or, should they not come, after so many migrations. That is many more than it
-/// takes on average, as the threads can keep step for a while, and then most KVM_RUNs end where they began.
+/// The control ends with so many mismatches, or, should they not come, after so many migrations. That is many more than
+/// it takes on average, as the threads can keep step for a while, and then most KVM_RUNs end where they began.
 const CONTROL: Limits = Limits { mismatches: 10, migrations: 20_000 };
 /// Fewer moves than one in so many migrations, or none, and nothing was tested.
 const MIGRATIONS_A_MOVE: u32 = 1000;

@@ -141,8 +141,8 @@ struct Runner {
     fenced: AtomicUsize,
 }
 
-/// How often a barrier that restarts nothing is tried. Kernels before 6.19 may abort a section for an interruption that came
-/// before it, now and then; one that restarts does so each time.
+/// How often a barrier that restarts nothing is tried. Kernels before 6.19 may abort a section for an interruption that
+/// came before it, now and then; one that restarts does so each time.
 const TRIES: u32 = 3;
 
 /// Whether fences restart the sections of a thread that is inside of one for nearly all of its time, if they have to.
@@ -163,8 +163,8 @@ fn restarts(fences: usize, target: Target) -> Verdict {
     Ok(())
 }
 
-/// The fences that this thread sent from one CPU to one that runs sections on another, and the sections that they aborted:
-/// the thread there tells aborts by preemption apart by its own count of context switches.
+/// The fences that this thread sent from one CPU to one that runs sections on another, and the sections that they
+/// aborted: the thread there tells aborts by preemption apart by its own count of context switches.
 fn fenced(fences: usize, target: Target) -> Result<(usize, usize), Unmet> {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let here = allowed.iter().next().or_fail("a CPU")?;

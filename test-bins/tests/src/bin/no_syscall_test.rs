@@ -1,5 +1,5 @@
-//! Life without rseq(2): filters that refuse it with ENOSYS, with EPERM and by killing, for this program, for threads that
-//! start later, and for the other tests of the suite.
+//! Life without rseq(2): filters that refuse it with ENOSYS, with EPERM and by killing, for this program, for threads
+//! that start later, and for the other tests of the suite.
 #![no_std]
 #![no_main]
 
@@ -28,8 +28,9 @@ exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 /// What the filter could not be installed with: no seccomp in this kernel.
 const NO_FILTER: u8 = 98;
 
-/// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those that are not
-/// installed are skipped. The others report what there is (probe), test the start without rseq too (start_test), or are this one.
+/// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those
+/// that are not installed are skipped. The others report what there is (probe), test the start without rseq too
+/// (start_test), or are this one.
 const PROGRAMS: [(&str, &CStr); 24] = [
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),

@@ -50,8 +50,8 @@ fn copied(token: Here, cpu: u32) -> Verdict {
         let (start, v) = (AROUND + target, &raw mut word);
         let (dst, src) = (to.as_mut_ptr().wrapping_add(start), from.as_ptr().wrapping_add(source));
         let cpu = cpu as usize;
-        // SAFETY: `v` is a local; `length` bytes of two other locals begin at `src` and `dst`, as a place is below PLACES and the
-        // length at most LONGEST; a CPU number is not -1 or -2.
+        // SAFETY: `v` is a local; `length` bytes of two other locals begin at `src` and `dst`, as a place is below
+        // PLACES and the length at most LONGEST; a CPU number is not -1 or -2.
         let done = until_not_aborted(|| unsafe {
             load_cbne_memcpy_store::<Relaxed, OwnArea, _>(token, cpu, v, 0, dst, src, length, 1)
         });

@@ -1,4 +1,5 @@
-//! What a tracer sees by PTRACE_GET_RSEQ_CONFIGURATION: the address, length and signature that the traced thread reports.
+//! What a tracer sees by PTRACE_GET_RSEQ_CONFIGURATION: the address, length and signature that the traced thread
+//! reports.
 #![no_std]
 #![no_main]
 

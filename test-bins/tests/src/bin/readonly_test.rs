@@ -1,8 +1,8 @@
 //! The kernel's fields of the area, written by user space: which registrations get them back, and which are killed.
 //!
-//! The expectations are those of `kernel/rseq.c`. Up to 6.18 every context switch writes all fields. On 6.19 and early 7.0
-//! only a changed ID does. With V2 a 32-byte registration is the first again, and a longer one is killed when an ID changes.
-//! rseq debugging kills whatever is found changed.
+//! The expectations are those of `kernel/rseq.c`. Up to 6.18 every context switch writes all fields. On 6.19 and early
+//! 7.0 only a changed ID does. With V2 a 32-byte registration is the first again, and a longer one is killed when an ID
+//! changes. rseq debugging kills whatever is found changed.
 #![no_std]
 #![no_main]
 
@@ -139,7 +139,8 @@ extern "C" fn look(_: i32) {
     SEEN.store(unsafe { field.read_volatile() }, Relaxed);
 }
 
-/// What a handler sees of a field that was written before its signal: [`RIGHT`], [`WRONG`] or, were it never to run, [`UNSEEN`].
+/// What a handler sees of a field that was written before its signal: [`RIGHT`], [`WRONG`] or, were it never to run,
+/// [`UNSEEN`].
 fn after_signal() -> Result<Ending, Unmet> {
     use core::sync::atomic::Ordering::Relaxed;
     let cpu = cpu::affinity(0).or_fail("sched_getaffinity")?.iter().next().or_fail("a CPU")?;
@@ -190,8 +191,8 @@ fn written(length: u32, offset: usize, generation: Generation, debug: bool) -> V
     Ok(())
 }
 
-/// Sleeping on one CPU need not change an ID: no kernel kills for it each time. Where every context switch writes the fields, they
-/// come back.
+/// Sleeping on one CPU need not change an ID: no kernel kills for it each time. Where every context switch writes the
+/// fields, they come back.
 fn written_and_asleep(length: u32, offset: usize, generation: Generation) -> Verdict {
     maintained(offset)?;
     let back = match generation {

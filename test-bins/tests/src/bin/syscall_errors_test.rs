@@ -1,8 +1,8 @@
 //! What rseq(2) returns, row by row, as `kernel/rseq.c` decides it.
 //!
 //! Each row runs in a child of its own, whose inherited registration is released first. What to expect follows from the
-//! auxiliary vector and from two probes: whether the kernel touches the area during the call, and whether it knows the flag
-//! for time slices.
+//! auxiliary vector and from two probes: whether the kernel touches the area during the call, and whether it knows the
+//! flag for time slices.
 #![no_std]
 #![no_main]
 
@@ -76,7 +76,8 @@ impl fmt::Display for Expected {
 /// What decides between the expectations, found out once.
 struct Era {
     kernel: KernelRseq,
-    /// Whether registering already writes the area (6.17 and stable kernels after it; before, returning to user space does).
+    /// Whether registering already writes the area (6.17 and stable kernels after it; before, returning to user space
+    /// does).
     writes_at_once: bool,
     /// Whether the kernel oopses when it reads an area that is not mapped: 6.12.95 does on mips64 (malta), in
     /// `rseq_get_rseq_cs_ptr_val`, where KASLR has moved it.

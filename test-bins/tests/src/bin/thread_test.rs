@@ -286,8 +286,8 @@ fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     Ok(())
 }
 
-/// Writes to `depth` bytes of a stack of `size` bytes in frames of `FRAME` bytes, from their lowest up, with a larger one mapped in the meantime, which the kernel puts
-/// right below.
+/// Writes to `depth` bytes of a stack of `size` bytes in frames of `FRAME` bytes, from their lowest up, with a larger
+/// one mapped in the meantime, which the kernel puts right below.
 fn use_stack<const FRAME: usize>(size: usize, depth: usize) -> u8 {
     static NEIGHBOUR: AtomicU32 = AtomicU32::new(0);
     #[inline(never)]
@@ -335,8 +335,8 @@ fn refuse_set_tid_address() -> bool {
     seccomp::refuse(raw::__NR_set_tid_address, Refusal::Error(Errno::EPERM)).is_ok()
 }
 
-/// The kernel writes the area of a thread, and its tid word, until it is gone: unmapped before, it kills where it gets to write, by
-/// chance. So the test looks at the memory itself.
+/// The kernel writes the area of a thread, and its tid word, until it is gone: unmapped before, it kills where it gets
+/// to write, by chance. So the test looks at the memory itself.
 fn kept_behind_a_filter(refuse: fn() -> bool) -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);

@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// What to compare with, and for how long.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CompareArgs {
-    /// A param_test by CPU number that takes the kernel's options, such as param_test_benchmark; several times for several
+    /// A param_test by CPU number that takes the kernel's options, such as param_test_benchmark; several times for
+    /// several
     #[arg(long, value_name = "[NAME=]PROGRAM", required = true)]
     pub peer: Vec<Peer>,
 
@@ -60,7 +61,8 @@ pub struct Peer {
 impl FromStr for Peer {
     type Err = Infallible;
 
-    /// A path with a name before it, or one alone: its directory is its name then, as the programs of all C suites are called alike.
+    /// A path with a name before it, or one alone: its directory is its name then, as the programs of all C suites are
+    /// called alike.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text.split_once('=') {
             Some((name, path)) if !name.is_empty() && !name.contains('/') => {

@@ -1,5 +1,6 @@
-//! Every abort point, forced: at each instruction of each critical section of `rseq-core`, from the first that arms it to the
-//! one behind the commit, a breakpoint makes the kernel look at the thread exactly there, once and twice in an operation.
+//! Every abort point, forced: at each instruction of each critical section of `rseq-core`, from the first that arms it
+//! to the one behind the commit, a breakpoint makes the kernel look at the thread exactly there, once and twice in an
+//! operation.
 //!
 //! The sections are those of this file's own `__rseq_cs`. One that no case runs is a failure.
 #![no_std]

@@ -1,9 +1,9 @@
 //! Message passing through the release forms of the operations: whoever acquires what a section committed sees what the
 //! section stored before it.
 //!
-//! A machine that shows all stores in their order cannot fail this, nor can one emulated there: what proves the order then
-//! are the emitted instructions, which the runner looks at ([`forms`]). The control commits without the order: how often
-//! that was seen to fail is reported, and nothing is concluded.
+//! A machine that shows all stores in their order cannot fail this, nor can one emulated there: what proves the order
+//! then are the emitted instructions, which the runner looks at ([`forms`]). The control commits without the order: how
+//! often that was seen to fail is reported, and nothing is concluded.
 #![no_std]
 #![no_main]
 
@@ -81,8 +81,8 @@ impl Total {
             [&self.committed, &self.aborted, &self.compare_failed, &self.received, &self.stale, &self.lapped]
                 .map(|count| count.load(Relaxed));
         note!(
-            "{name}: {committed} messages, {aborted} aborts, {failed} failed comparisons; {received} received by others, \
-             {stale} of them too early ({lapped} overwritten)"
+            "{name}: {committed} messages, {aborted} aborts, {failed} failed comparisons; {received} received by \
+             others, {stale} of them too early ({lapped} overwritten)"
         );
     }
 }

@@ -1,7 +1,8 @@
 //! What the kernel makes of descriptors that are wrong: a table after `kernel/rseq.c`, checked row by row.
 //!
 //! Each row runs in a child that spoils the descriptor of a real section, made writable for that, and then stays in
-//! that section under a timer signal; and in another one, which enters the kernel by system calls outside of the section.
+//! that section under a timer signal; and in another one, which enters the kernel by system calls outside of the
+//! section.
 #![no_std]
 #![no_main]
 
@@ -118,14 +119,14 @@ impl Row {
         judge(found, expected, self.source[usize::from(checks != Checks::Always)])
     }
 
-    /// A child that calls inside goes astray where an interrupt comes at that very moment, and may end in any way: the kernel's check
-    /// kills each time.
+    /// A child that calls inside goes astray where an interrupt comes at that very moment, and may end in any way: the
+    /// kernel's check kills each time.
     fn goes_astray(&self) -> bool {
         matches!(self.fault, Fault::SystemCall)
     }
 
-    /// The child is in user mode for a few instructions only. Where an interrupt takes the CPU from it just then, the kernel looks,
-    /// so that another is tried.
+    /// The child is in user mode for a few instructions only. Where an interrupt takes the CPU from it just then, the
+    /// kernel looks, so that another is tried.
     fn check_calls(&self, checks: Checks, look: &Look) -> Verdict {
         let era = usize::from(checks != Checks::Always);
         let (expected, source) = match (look, self.outside[checks as usize]) {
@@ -144,8 +145,8 @@ impl Row {
     }
 }
 
-/// What becomes of children, until it is what is expected of one, or of the last. An end that is no fate is final, but for children that
-/// may go astray.
+/// What becomes of children, until it is what is expected of one, or of the last. An end that is no fate is final, but
+/// for children that may go astray.
 fn settled(expected: Fate, tries: u32, astray: bool, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, Unmet> {
     let mut found = fate(expected, child);
     for _ in 1..tries {
@@ -211,7 +212,8 @@ fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
     })
 }
 
-/// The child that has a descriptor armed and its IP outside of it: it sleeps in a system call, so that another thread runs.
+/// The child that has a descriptor armed and its IP outside of it: it sleeps in a system call, so that another thread
+/// runs.
 fn caller(fault: Fault, registered: Registered) -> Option<u8> {
     let descriptor = writable(rseq_rt::current()?, &Slots::new().ok()?, &mut Delay::new())?;
     let address = spoilt(fault, registered, descriptor)?;
@@ -222,8 +224,8 @@ fn caller(fault: Fault, registered: Registered) -> Option<u8> {
     Some(if unsafe { armed_word().read_volatile() } == 0 { CLEARED } else { UNTOUCHED })
 }
 
-/// The descriptor of this program's section, writable, in a thread that stays on its CPU: a section that finds itself on
-/// another one than it was meant for ends like one that the kernel has aborted.
+/// The descriptor of this program's section, writable, in a thread that stays on its CPU: a section that finds itself
+/// on another one than it was meant for ends like one that the kernel has aborted.
 fn writable(token: Here, slots: &Slots, delay: &mut Delay) -> Option<*mut RseqCs> {
     cpu::set_affinity(0, &Set::only(token.cpu_id())).ok()?;
     let descriptor = armed(token, slots, delay)?;
@@ -327,8 +329,8 @@ fn call_inside(descriptor: *mut RseqCs) -> Option<u8> {
     let cs = unsafe { &mut *descriptor };
     cs.start_ip = 4096;
     cs.post_commit_offset = cs.abort_ip - 4 - cs.start_ip;
-    // SAFETY: this thread's own area. Should an interrupt come before the word is cleared again, the child goes astray and
-    // most likely dies; it has nothing to lose, and another one is tried.
+    // SAFETY: this thread's own area. Should an interrupt come before the word is cleared again, the child goes astray
+    // and most likely dies; it has nothing to lose, and another one is tried.
     unsafe { armed_word().write_volatile(descriptor as usize) };
     process::id();
     // SAFETY: as above.

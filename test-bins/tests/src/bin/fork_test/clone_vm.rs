@@ -1,5 +1,5 @@
-//! Processes that share this one's memory: `clone(CLONE_VM)` without `CLONE_THREAD`, on stacks and thread-local storage of
-//! their own.
+//! Processes that share this one's memory: `clone(CLONE_VM)` without `CLONE_THREAD`, on stacks and thread-local storage
+//! of their own.
 
 use harness::exact::exact;
 use harness::index::ByCpu;

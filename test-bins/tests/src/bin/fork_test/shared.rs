@@ -67,8 +67,8 @@ pub fn by_cpu_id(short: bool) -> Verdict {
 pub fn by_the_core(short: bool) -> Verdict {
     let memory = Slots::shared().or_fail("shared slots")?;
     let words = memory.count() * STRIDE / size_of::<usize>();
-    // SAFETY: the words of the mapping, zeroed and aligned to a page, which outlives the slice; they are changed by sections
-    // and atomics only.
+    // SAFETY: the words of the mapping, zeroed and aligned to a page, which outlives the slice; they are changed by
+    // sections and atomics only.
     let words = unsafe { core::slice::from_raw_parts(memory.base().cast::<AtomicUsize>(), words) };
     let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
     // SAFETY: these processes alone have the mapping, and use it through this counter.
@@ -92,8 +92,8 @@ fn add_by_core(counter: &SlotCounter<'_, ByCpu, STRIDE>, token: Here, time: u64)
     Some((added, 0))
 }
 
-/// The control that shows why: two processes on two CPUs have the same concurrency ID, and no section is aborted for it. That
-/// they do have the same is the kernel's choice, and measured.
+/// The control that shows why: two processes on two CPUs have the same concurrency ID, and no section is aborted for
+/// it. That they do have the same is the kernel's choice, and measured.
 pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
     ByMmCid::of(token)?;
     if cpu::affinity(0).or_fail("sched_getaffinity")?.count() < 2 {

@@ -1,4 +1,5 @@
-//! Sections on CPUs that come and go: threads that may use one CPU only, sets with gaps, and CPUs taken offline under load.
+//! Sections on CPUs that come and go: threads that may use one CPU only, sets with gaps, and CPUs taken offline under
+//! load.
 #![no_std]
 #![no_main]
 

@@ -34,7 +34,8 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// The last CPU that has a switch and obeys it; a skip with the reason where there is none, or where it may not be used.
+    /// The last CPU that has a switch and obeys it; a skip with the reason where there is none, or where it may not be
+    /// used.
     pub fn open(unplugging: Unplugging) -> Result<Self, Unmet> {
         match unplugging {
             Unplugging::NotAsked => return Err(skip!("takes a CPU from the whole machine: --hotplug allows it")),
@@ -72,8 +73,9 @@ impl Switch {
         }
     }
 
-    /// Brings the CPU online; done when it returns. A refusal is noted and waited out: riscv's firmware does not start a CPU that has
-    /// not quite stopped (ENOTSUPP), and the kernel only warns of such a one (arch/riscv/kernel/cpu-hotplug.c).
+    /// Brings the CPU online; done when it returns. A refusal is noted and waited out: riscv's firmware does not start
+    /// a CPU that has not quite stopped (ENOTSUPP), and the kernel only warns of such a one
+    /// (arch/riscv/kernel/cpu-hotplug.c).
     pub fn online(&self) -> Result<(), Errno> {
         let Err(refusal) = self.file.write(b"1") else { return Ok(()) };
         note!("CPU {} does not come online yet: {refusal}", self.cpu);

@@ -169,7 +169,8 @@ fn freed(region: &Region, item: NonNull<usize>) -> usize {
     }
 }
 
-/// Items of the workers' stack of the CPU that comes and goes: those left there before, and those found there while it is offline.
+/// Items of the workers' stack of the CPU that comes and goes: those left there before, and those found there while it
+/// is offline.
 #[derive(Default)]
 struct Cycled {
     left: Items,

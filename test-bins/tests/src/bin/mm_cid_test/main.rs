@@ -1,4 +1,5 @@
-//! Concurrency IDs: below the number of possible CPUs, and no two running threads with the same one, whoever comes and goes.
+//! Concurrency IDs: below the number of possible CPUs, and no two running threads with the same one, whoever comes and
+//! goes.
 #![no_std]
 #![no_main]
 

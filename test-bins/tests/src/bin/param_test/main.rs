@@ -1,5 +1,5 @@
-//! Per-CPU operations under injected delays, yields, signals and sleeps: the kernel's and librseq's param_test, one binary
-//! for what they build eight of.
+//! Per-CPU operations under injected delays, yields, signals and sleeps: the kernel's and librseq's param_test, one
+//! binary for what they build eight of.
 #![no_std]
 #![no_main]
 // MIPS alone has no stable inline assembly.

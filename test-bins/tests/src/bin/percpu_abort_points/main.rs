@@ -1,5 +1,6 @@
-//! Every abort point of the per-CPU types, forced, over the area that they use, [`Ambient`]: their own sections, and the
-//! operations of `rseq_core::ops`, some of which they use. `abort_points` does the same for the operations over other areas.
+//! Every abort point of the per-CPU types, forced, over the area that they use, [`Ambient`]: their own sections, and
+//! the operations of `rseq_core::ops`, some of which they use. `abort_points` does the same for the operations over
+//! other areas.
 #![no_std]
 #![no_main]
 // Assembly for MIPS is unstable Rust.

@@ -81,8 +81,8 @@ fn prctl(words: [usize; 4]) -> Result<usize, Errno> {
     unsafe { call(__NR_prctl, [PR_RSEQ_SLICE_EXTENSION, operation, argument, third, fourth]) }
 }
 
-/// EINVAL all of them, where the extension is built in or too new; built out, ENOTSUPP comes first for all but the surplus
-/// words.
+/// EINVAL all of them, where the extension is built in or too new; built out, ENOTSUPP comes first for all but the
+/// surplus words.
 fn wrong_arguments() -> Verdict {
     let built_out = slice_extension() == Err(SliceError::NotSupported);
     let table = [[GET, 1, 0, 0], [SET, 2, 0, 0], [SET, 3, 0, 0], [0, 0, 0, 0], [3, 0, 0, 0], [usize::MAX, 1, 0, 0]];

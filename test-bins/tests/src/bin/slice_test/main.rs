@@ -107,8 +107,8 @@ fn lacking() -> Option<Reason> {
     })
 }
 
-/// Makes extensions as long as the kernel allows, for as long as the value lives: 5 microseconds run out before an emulated
-/// machine has come back from its interrupt.
+/// Makes extensions as long as the kernel allows, for as long as the value lives: 5 microseconds run out before an
+/// emulated machine has come back from its interrupt.
 fn longest() -> Option<Length> {
     let length = Length::open().map_err(|errno| note!("rseq/slice_ext_nsec stays as it is: {errno}")).ok()?;
     match length.set(LONGEST).and_then(|()| length.get()) {
