@@ -1,7 +1,7 @@
 //! arm: ARMv7 in ARM state; `TPIDRURO` is the thread pointer.
 //!
-//! ip (r12) is the scratch register of a section: where `b` reaches too short, linkers jump by veneers, which may
-//! change it (AAPCS32).
+//! ip (r12) is the scratch register of a section: where `b` does not reach, linkers insert veneers, which may change it
+//! (AAPCS32).
 
 use crate::abi::Rseq;
 use core::arch::asm;
@@ -89,8 +89,8 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // The abort handler is in the function, where unwinders know it: a jump over it, and a load from there, in place of
-    // two instructions for a 32-bit constant.
+    // The abort handler is in the function, where unwinders know it. A jump over it, and a load from there, replace two
+    // instructions for a 32-bit constant.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {
             @asm

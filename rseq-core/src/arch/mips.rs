@@ -1,18 +1,18 @@
-//! MIPS, 64-bit (n64) and 32-bit (o32), in both byte orders, release 2 and later; of release 6, 64-bit. That encodes
-//! much anew, but has every instruction used here, delay slots included; it lacks hi and lo.
+//! MIPS, 64-bit (n64) and 32-bit (o32), in both byte orders, release 2 and later; of release 6, 64-bit only. Release 6
+//! encodes much anew, but has every instruction used here, delay slots included; it lacks hi and lo.
 //!
 //! The compiler's inline assembly for MIPS is unstable (`asm_experimental_arch`). It may give `$at` to an operand, so
-//! there are no assembler macros here, and delay slots are written out. `$ra` cannot be declared as changed: whoever
-//! needs the program counter puts it back.
+//! there are no assembler macros here, and delay slots are written out. `$ra` cannot be declared as changed: code that
+//! needs the program counter restores it.
 
 use crate::abi::Rseq;
 use core::arch::asm;
 
-/// A `break` that nobody emits; an instruction word like any other, so `.long` gives it the code's byte order.
+/// A `break` that compilers do not emit; an instruction word like any other, so `.long` gives it the code's byte order.
 pub const SIGNATURE: u32 = 0x0350_000d;
 
-/// How every text begins; `.set pop` ends it. The thread pointer's instruction is one of release 2, also where a kernel
-/// emulates it.
+/// The beginning of every text; `.set pop` ends it. The thread pointer's instruction belongs to release 2, even where a
+/// kernel emulates it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_set {
@@ -46,11 +46,11 @@ macro_rules! gp {
     };
 }
 
-/// As the ABI has it: 0x7000 behind the start of the TLS block.
+/// According to the ABI: 0x7000 after the start of the TLS block.
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
-    // SAFETY: reads the hardware register that the ABI reserves for this; kernels emulate it fast in $3.
+    // SAFETY: reads the hardware register that the ABI reserves for this; kernels have a fast path for $3.
     unsafe {
         asm!(
             __rseq_set!(),
@@ -67,7 +67,7 @@ pub(super) fn thread_pointer() -> usize {
 pub(super) fn own_area() -> *mut Rseq {
     let area;
     // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `$ra`
-    // is put back.
+    // is restored.
     unsafe {
         asm!(
             __rseq_set!(),
@@ -197,7 +197,8 @@ macro_rules! __rseq_frame {
 #[macro_export]
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
-    // Of a local label within 2 GiB, by the program counter. Takes a second register to keep `$ra` in.
+    // The address of a local label within 2 GiB, relative to the program counter. Takes a second register to keep `$ra`
+    // in.
     (address $r:literal, $label:expr, $ra:literal) => {
         concat!(
             "move ", $ra, ", $31\n",
@@ -208,7 +209,7 @@ macro_rules! __rseq_primitive {
             "move $31, ", $ra
         )
     };
-    // A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
+    // A jump of up to 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
     (far $label:expr) => {
         concat!($crate::__rseq_primitive!(address "{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop")
     };
@@ -217,7 +218,7 @@ macro_rules! __rseq_primitive {
     (unless $branch:expr, $exit:expr) => {
         concat!($branch, " 61f\nnop\n", $crate::__rseq_primitive!(far $exit), "\n61:")
     };
-    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` takes no part.
+    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` is ignored.
     (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "lw {rseq_t}, ", $index, "\n",

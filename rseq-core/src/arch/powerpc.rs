@@ -1,7 +1,7 @@
 //! PowerPC, 64-bit in both byte orders and 32-bit.
 //!
-//! Addresses are taken relative to the program counter, which works in every code model: the TOC pointer is in `r2`
-//! only where the compiler found its own use for it.
+//! Addresses are relative to the program counter, which works in every code model: the TOC pointer is in `r2` only
+//! where the compiler needs it itself.
 
 use crate::abi::Rseq;
 use core::arch::asm;
@@ -16,14 +16,14 @@ macro_rules! thread_register {
     };
 }
 
-/// What offsets in the GOT count from.
+/// The base of offsets in the GOT.
 macro_rules! got {
     () => {
         crate::__rseq_wide!(".TOC.", "_GLOBAL_OFFSET_TABLE_")
     };
 }
 
-/// As the ABI has it: 0x7000 behind the start of the TLS block.
+/// According to the ABI: 0x7000 after the start of the TLS block.
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
@@ -94,7 +94,7 @@ pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     value
 }
 
-/// From a word of the TOC section, a GOT of one's own.
+/// From a word of the TOC section, a private GOT.
 macro_rules! load_weak {
     ($symbol:literal, $address:ident) => {
         core::arch::asm!(
@@ -116,8 +116,8 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // r11 keeps the descriptor's address until the section ends, for unwinders. r0, r12 and ctr are what linkers' stubs
-    // change where `b` reaches too short.
+    // r11 keeps the descriptor's address until the section ends, for unwinders. Linkers' stubs, inserted where `b` does
+    // not reach, change r0, r12 and ctr.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {
             @asm
@@ -149,8 +149,8 @@ macro_rules! __rseq_frame {
 #[macro_export]
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
-    // Of a local label within 2 GiB, by the program counter. Takes `lr`; this form of call leaves the predictor of
-    // returns alone.
+    // The address of a local label within 2 GiB, relative to the program counter. Takes `lr`; this form of call does
+    // not affect the return predictor.
     (address $r:literal, $label:expr) => {
         concat!(
             "bcl 20, 31, 60f\n",
@@ -159,7 +159,7 @@ macro_rules! __rseq_primitive {
             "addi ", $r, ", ", $r, ", (", $label, " - 60b)@l"
         )
     };
-    // A conditional branch reaches 32 KiB only, `b` 32 MiB, and by a linker's stub further.
+    // A conditional branch reaches 32 KiB, `b` 32 MiB, and further by a linker's stub.
     (far $label:expr) => { concat!("b ", $label) };
     (near $label:expr) => { concat!("b ", $label) };
     (unless $branch:literal, $exit:expr) => { concat!($branch, " 61f\nb ", $exit, "\n61:") };
@@ -205,7 +205,7 @@ macro_rules! __rseq_primitive {
     // `ld` and `std` take multiples of 4 only.
     (reach [$a:ident + $k:literal]) => { concat!("addi {rseq_t}, {", stringify!($a), "}, ", $k, "\n") };
     (reach $m:tt) => { "" };
-    // A sum of two registers takes another instruction, with an x at its end.
+    // A sum of two registers takes the instruction with an x at its end.
     (access $op:expr, $r:ident, [$a:ident]) => { concat!($op, " {", stringify!($r), "}, 0({", stringify!($a), "})") };
     (access $op:expr, $r:ident, [$a:ident + $k:literal]) => { concat!($op, " {", stringify!($r), "}, 0({rseq_t})") };
     (access $op:expr, $r:ident, [$a:ident + $b:ident]) => {

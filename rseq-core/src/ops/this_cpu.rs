@@ -1,8 +1,8 @@
-//! Operations that load the index themselves: no stale CPU is possible, and an abort never reaches the caller.
+//! Operations that load the index themselves: a stale CPU is impossible, and an abort never reaches the caller.
 //!
 //! Each works on slot `i` of `len` slots that lie `STRIDE` bytes apart from `base` on, where `i` is this thread's index
-//! at the moment of the commit. The check of `i` against `len` also turns away threads that are not registered, whose
-//! index -1 is below no length.
+//! at the moment of the commit. The comparison of `i` with `len` also excludes threads that are not registered: their
+//! index, -1, is below no length.
 
 use crate::section::{Committed, CompareFailed, OutOfRange};
 
@@ -18,7 +18,7 @@ pub enum Error {
 
 family_error!(Error: OutOfRange, CompareFailed);
 
-/// States the self-restarting operations, stated once: as they are, or changed for a test by an attribute of
+/// States the self-restarting operations: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]

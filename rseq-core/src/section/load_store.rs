@@ -1,7 +1,7 @@
 //! The steps of sections where only loads and stores touch memory: from steps to an architecture's primitives.
 //!
-//! `rseq_u` is a register for a value, and `__rseq_primitive!(t)` the text of one for an address, or for a literal that
-//! is compared or computed with once the address has been used.
+//! `rseq_u` is a register for a value. `__rseq_primitive!(t)` is the text of one for an address; once the address has
+//! been used, it serves for a literal.
 
 #[doc(hidden)]
 #[macro_export]

@@ -159,8 +159,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// Whether what a section commits depends on what it finds: a store of the same word may come late, and is as if its
-/// section
-/// had begun late.
+/// section had begun late.
 fn depends_on_memory(ir: &SectionIr) -> bool {
     ir.steps.iter().any(|step| {
         let is_load = step.name.starts_with("load") && step.name != "load_index";

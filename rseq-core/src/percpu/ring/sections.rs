@@ -1,7 +1,7 @@
 //! The sections of rings: each works on the slot of this thread's index.
 //!
-//! A slot begins with four fields, 8 bytes apart: the position of the tail, the limit up to which it may be advanced
-//! without a look at the head, the distance from the tail's position to its place in memory, and the address of the
+//! A slot begins with four fields, 8 bytes apart: the position of the tail, the limit up to which it may advance
+//! without reading the head, the distance from the tail's position to its place in memory, and the address of the
 //! buffer (see [`Slot`](super::slot::Slot)).
 
 use crate::section::{CompareFailed, OutOfRange};

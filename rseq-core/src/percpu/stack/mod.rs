@@ -2,6 +2,7 @@
 
 mod arrays;
 mod batch;
+mod class;
 mod error;
 mod sections;
 mod shared;
@@ -18,7 +19,8 @@ pub use word::Word;
 
 use super::RemoteError;
 use crate::{ByCpu, Index};
-use arrays::{Arrays, Class};
+use arrays::Arrays;
+use class::Class;
 
 /// A bounded stack of words for each CPU: what an allocator caches its objects in.
 ///

@@ -52,9 +52,9 @@ fn said() -> Verdict {
         (Ok(_), Status::On(owner)) => owner == Owner::Runtime,
         (Ok(_), Status::Off(cause)) => matches!(cause, Cause::NotRestarted(..)),
         (Err(NotRegistered::Off), Status::Off(cause)) => {
-            matches!(cause, Cause::NobodyRegisters(Some(Owner::Runtime)) | Cause::Filtered(_) | Cause::NotBuiltIn)
+            matches!(cause, Cause::NothingRegisters(Some(Owner::Runtime)) | Cause::Filtered(_) | Cause::NotBuiltIn)
         }
-        (Err(NotRegistered::Refused(_)), Status::Off(cause)) => !matches!(cause, Cause::NobodyRegisters(_)),
+        (Err(NotRegistered::Refused(_)), Status::Off(cause)) => !matches!(cause, Cause::NothingRegisters(_)),
         _ => false,
     };
     ensure!(is_expected, "{found}");

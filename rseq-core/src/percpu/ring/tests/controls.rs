@@ -44,7 +44,7 @@ fn push(ring: &Ring, section: Section, record: &[u8]) -> Result<(), RingError> {
         // SAFETY: as in `Ring::push`.
         unsafe { section(token, base.cast(), len, MOST, size, header, record.as_ptr(), record.len()) }.map(|_| ())
     };
-    // SAFETY: room for this record that nobody else writes.
+    // SAFETY: room for this record that only this call writes.
     ring.write_slowly(record.len(), State::Committed, by_section, |at| unsafe { reservation::fill(at, record) })
 }
 
