@@ -30,7 +30,7 @@ global_asm!(
     ".type _start, %function",
     "_start:",
     ".fnstart",
-    ".cantunwind", // nobody called it
+    ".cantunwind", // it has no caller
     "mov r11, #0", // backtraces end here
     "mov lr, #0",
     "mov r0, sp",

@@ -59,7 +59,7 @@ global_asm!(
     "_start:",
     "__start:",
     ".cfi_startproc",
-    ".cfi_undefined 31", // nobody called it
+    ".cfi_undefined 31", // it has no caller
     "move $30, $0", // backtraces end here
     "move $31, $0",
     "move $4, $29",
