@@ -6,7 +6,7 @@ use rseq_core::sys::Errno;
 
 use crate::sys::filesystem::Filesystem;
 
-/// The switch of one kernel, put back to what it was when dropped.
+/// The switch of this kernel, restored when dropped.
 pub struct Debugging {
     debugfs: Filesystem,
     before: bool,

@@ -53,6 +53,7 @@ mod table;
 pub mod taint;
 pub mod trial;
 pub mod v2;
+pub mod verdict;
 pub mod visit;
 pub mod witness;
 

@@ -19,7 +19,7 @@ pub fn asked() -> Mode {
 }
 
 /// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is
-/// not registered at all goes on: its tests tell why.
+/// not registered at all continues: its tests say why.
 pub fn enter(mode: Mode) -> Verdict {
     match rseq_rt::registration() {
         Ok(current) if current != mode => again(match mode {
@@ -53,7 +53,7 @@ fn execute(variable: &'static CStr) -> rseq_core::sys::Errno {
     process::execute(path, &arguments, &environment)
 }
 
-/// The strings' addresses, and the null pointer that ends them; what is beyond [`MOST`] stays behind.
+/// The strings' addresses, and the null pointer that ends them; those beyond [`MOST`] are left out.
 fn list(strings: impl Iterator<Item = &'static CStr>) -> [*const u8; MOST + 1] {
     let mut list = [core::ptr::null(); MOST + 1];
     for (entry, string) in list.iter_mut().take(MOST).zip(strings) {

@@ -7,8 +7,7 @@ use rseq_core::sys::Errno;
 use crate::sys::cpu::{self, Set};
 use crate::sys::time::{self, MICROSECOND};
 
-/// Looks in a row that a change may disturb before the CPU is given up, which the thread behind the change may wait
-/// for.
+/// How many looks in a row a change may disturb before the CPU is given up, for which the changing thread may wait.
 ///
 /// Not at once: a switch to another thread and back makes the kernel write the area, which hides a mistake.
 const LOOKS: u64 = 100;

@@ -1,4 +1,4 @@
-//! Load under which sections are interrupted: threads, each with a timer signal of its own, moved from CPU to CPU.
+//! Load under which sections are interrupted: threads, each with its own timer signal, moved from CPU to CPU.
 //!
 //! [`Load::run`] ends when the workers have seen enough of what the test waits for, or at a deadline. The period of the
 //! signals follows what a signal costs on this machine, so that emulated ones still get work done between two of them.
@@ -83,7 +83,7 @@ pub struct Worker<'s> {
 }
 
 impl Worker<'_> {
-    /// Whether to go on.
+    /// Whether to continue.
     #[inline]
     pub fn goes_on(&self) -> bool {
         !self.shared.stop.load(Relaxed)

@@ -1,4 +1,4 @@
-//! The kernel's own filesystems, opened without a mount point, so that nothing outside of this process changes.
+//! The kernel's own filesystems, opened without a mount point, so that nothing changes outside of this process.
 
 use core::ffi::CStr;
 
@@ -8,17 +8,19 @@ use rseq_core::sys::Errno;
 use super::call;
 use super::file::File;
 
-/// A directory handle on a filesystem such as tracefs or debugfs (since Linux 5.2; wants CAP_SYS_ADMIN).
+/// A directory handle on a filesystem such as tracefs or debugfs (since Linux 5.2; requires CAP_SYS_ADMIN).
 pub struct Filesystem(File);
 
 impl Filesystem {
     /// Opens the filesystem of this type.
     pub fn of_type(name: &CStr) -> Result<Self, Errno> {
-        // SAFETY: the name is a NUL-terminated string that lives across the call.
-        let context = unsafe { call(raw::__NR_fsopen, [name.as_ptr() as usize, 1]) }.map(File::from_raw)?;
+        // SAFETY: the name is a NUL-terminated string that lives across the call, which returns a new descriptor.
+        let context = unsafe { File::of_call(raw::__NR_fsopen, [name.as_ptr() as usize, 1]) }?;
         let create = raw::fsconfig_command::FSCONFIG_CMD_CREATE as usize;
-        super::harmless(raw::__NR_fsconfig, [context.descriptor() as usize, create, 0, 0, 0])?;
-        super::harmless(raw::__NR_fsmount, [context.descriptor() as usize, 1, 0]).map(|fd| Self(File::from_raw(fd)))
+        // SAFETY: this command takes no pointer, and only changes the context.
+        unsafe { call(raw::__NR_fsconfig, [context.descriptor() as usize, create, 0, 0, 0]) }?;
+        // SAFETY: the call takes numbers, and returns a new descriptor.
+        unsafe { File::of_call(raw::__NR_fsmount, [context.descriptor() as usize, 1, 0]) }.map(Self)
     }
 
     /// Opens the file at `path`, relative to the filesystem's root.

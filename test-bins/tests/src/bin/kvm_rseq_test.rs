@@ -1,6 +1,6 @@
 //! cpu_id after KVM_RUN: the kernel corrects the rseq area of a thread that was moved while it ran a guest.
 //!
-//! Only the kernel's way back to user space does that, and KVM_RUN has ways of its own into a guest. The thread is
+//! Only the kernel's way back to user space does that, and KVM_RUN enters a guest by other ways. The thread is
 //! moved at many different moments around them, and after each KVM_RUN its cpu_id must be the one of getcpu.
 #![no_std]
 #![no_main]
@@ -8,7 +8,7 @@
 use harness::args::Args;
 use harness::exact::after_system_calls;
 use harness::index::Here;
-use harness::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::kvm::machine::{self, Machine};
 use harness::kvm::trial::{self, Limits, Outcome, Source};
 use harness::sys::cpu::{self, Set};
@@ -17,7 +17,7 @@ use harness::sys::process;
 use harness::sys::time::MILLISECOND;
 use rseq_rt::process::ExitCode;
 
-use harness::{ensure, expected, fail, note, program, registration, skip, tests};
+use harness::{ensure, expected, fail, note, program, registration, require, skip, tests};
 
 rseq_rt::entry!(main);
 
@@ -99,10 +99,7 @@ fn limit_latency(microseconds: u32) -> Result<File, Unmet> {
 
 fn body() -> u8 {
     let options = Options::read();
-    let mut bench = match Bench::new(&options) {
-        Ok(bench) => bench,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let mut bench = require!(Bench::new(&options));
     let limits = Limits { migrations: options.migrations, mismatches: u64::MAX };
     if options.control_only {
         return tests! { suite => suite.test(CONTROL_NAME, &mut || is_caught(&mut bench, limits)) };
@@ -160,7 +157,7 @@ fn first(outcome: &Outcome) -> Reason {
     })
 }
 
-/// A kernel that is late after other system calls too is so whatever KVM does.
+/// A kernel that is also late after other system calls is late independently of KVM.
 fn is_prompt(bench: &Bench, outcome: &Result<Outcome, Unmet>) -> Verdict {
     let outcome = found(outcome)?;
     if outcome.late == 0 {

@@ -12,7 +12,7 @@ use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
 use harness::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use harness::{args, company, ensure, fail, in_time, note, program, registration, skip, sys, tests};
+use harness::{args, company, ensure, fail, in_time, note, program, registration, require, skip, sys, tests};
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
@@ -35,9 +35,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let fences = if args::short(USAGE) { 60 } else { 400 };
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     match membarrier_query() {
         Ok(commands) if commands.has_rseq() => {}
         Ok(_) => return Suite::skip_all(format_args!("membarrier has no rseq fence here (Linux 5.10)")),

@@ -1,10 +1,10 @@
-//! What forcing an event at an instruction takes, one file an architecture.
+//! What it takes to force an event at an instruction, one file per architecture.
 //!
 //! | item | meaning |
 //! |---|---|
 //! | `BREAKPOINT` | the bytes of an instruction that traps, no longer than the shortest instruction |
-//! | `SIGNAL` | the signal that it brings |
-//! | `BEHIND` | how many bytes behind it the saved program counter is |
+//! | `SIGNAL` | the signal that it raises |
+//! | `BEHIND` | how many bytes after it the saved program counter points |
 //! | `PC` | where `ucontext` has the program counter, in bytes |
 //! | `REGISTERS` | where it has the general registers, in bytes, and how many words these are |
 //! | `FLAGS` | where it has a word of flags, and those bits of it that a section keeps |

@@ -180,7 +180,7 @@ fn caught(trial: &Add, section: &Section, expected: Wrong) -> Verdict {
     }
 }
 
-/// The section is never in `rseq_cs`: it is the first one behind the address of its function.
+/// The section is never in `rseq_cs`: it is the first one after the address of its function.
 fn unarmed_control(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
     let function = trial.case.call as usize;
     // SAFETY: descriptors are this program's own.
@@ -224,7 +224,7 @@ fn with_end(section: &Section, end: usize, body: impl FnOnce() -> Verdict) -> Ve
 
 fn too_long(trial: &Add) -> Verdict {
     let section = trial.find()?;
-    let length = arch::length(&arch::code(section.end)).or_fail("an unknown instruction behind the section")?;
+    let length = arch::length(&arch::code(section.end)).or_fail("an unknown instruction after the section")?;
     let behind = section.end + length.max(arch::BEHIND + 1);
     with_end(&section, behind, || caught(trial, &section, Wrong::AbortedOutside))
 }

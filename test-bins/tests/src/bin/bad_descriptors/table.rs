@@ -9,7 +9,7 @@ use rseq_core::abi::RseqCs;
 /// An address that no kernel lets a process have.
 const KERNEL_ADDRESS: u64 = u64::MAX - 4095;
 
-/// What becomes of the child.
+/// The fate of the child.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// SIGSEGV.
@@ -106,7 +106,7 @@ impl Look {
 /// A function of `kernel/rseq.c` (6.1.192, 6.12.117), and of `include/linux/rseq_entry.h` (7.2).
 type Source = [&'static str; 2];
 
-/// Looks at whatever the area points to, inside or not.
+/// Reads what the area points to, even if the thread is not inside the section.
 const FETCH: Source = ["rseq_get_rseq_cs", "rseq_update_user_cs, rseq_debug_update_user_cs"];
 /// Looks at flags with the IP inside only.
 const FLAGS: Source = ["rseq_need_restart", "rseq_debug_update_user_cs"];

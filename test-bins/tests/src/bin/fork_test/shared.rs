@@ -123,7 +123,7 @@ pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
     Ok(())
 }
 
-/// Where as many processes as CPUs wait for each other, each on a CPU of its own.
+/// Where as many processes as CPUs wait for each other, each on another CPU.
 struct Meeting {
     memory: Mapping,
     cpus: Set,
@@ -137,7 +137,7 @@ impl Meeting {
         Ok(Self { memory, cpus, members: (cpus.count() as usize).clamp(1, MOST) })
     }
 
-    /// Word 0 counts the arrivals; behind it each member leaves its concurrency ID plus 1.
+    /// Word 0 counts the arrivals; after it, each member leaves its concurrency ID plus 1.
     fn word(&self, number: usize) -> Result<&AtomicUsize, Unmet> {
         let word = self.memory.slot::<AtomicUsize>(number).or_fail("a word")?;
         // SAFETY: aligned, in the mapping, a zeroed atomic.

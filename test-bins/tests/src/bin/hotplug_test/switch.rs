@@ -15,7 +15,7 @@ use rseq_core::sys::Errno;
 /// Whether a CPU may be taken offline.
 #[derive(Clone, Copy)]
 pub enum Unplugging {
-    /// Nobody said so.
+    /// The switch was not used.
     NotAsked,
     /// By who runs the whole machine.
     Allowed,
@@ -23,7 +23,8 @@ pub enum Unplugging {
     Hangs,
 }
 
-/// What a CPU without a switch, or with one that is not for us, says; the first CPU cannot go on most machines.
+/// The error for a CPU without a switch, or with one that this program may not use; the first CPU cannot go offline on
+/// most machines.
 const ABSENT: &[Errno] = &[Errno::ENOENT, Errno::EACCES, Errno::EPERM, Errno::EOPNOTSUPP, Errno::EINVAL];
 
 /// A CPU that can be taken offline; it is online again when this is dropped.

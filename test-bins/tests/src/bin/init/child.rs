@@ -1,4 +1,4 @@
-//! A program in a process of its own: its output is relayed, and it and all that it started end in time.
+//! A program in a separate process: its output is relayed, and it and all that it started end in time.
 
 use harness::sys::call;
 use harness::sys::file::{self, File};
@@ -109,7 +109,7 @@ impl Watch {
         }
     }
 
-    /// Reaps whatever has ended.
+    /// Reaps all processes that have ended.
     fn look(&mut self) {
         while let Some((pid, end)) = reap() {
             if pid == self.pid {

@@ -123,7 +123,7 @@ extern "C" fn nothing() -> u8 {
     0
 }
 
-/// A child's own threads, in slots of its own: its address space has IDs of its own.
+/// A child's own threads, in separate slots: its address space has its own IDs.
 fn own_storm() -> bool {
     let (Ok(slots), Ok(largest)) = (Slots::new(), largest_wave()) else { return false };
     let found = Found::default();

@@ -95,7 +95,7 @@ fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads:
 fn drain(heads: &Slots) -> usize {
     let mut sum = 0;
     for head in heads.words() {
-        // SAFETY: no thread runs any more; heads and links are 0 or the address of a node.
+        // SAFETY: no thread runs now; heads and links are 0 or the address of a node.
         unsafe {
             let mut node = head.read_volatile() as *const Node;
             while !node.is_null() {

@@ -1,4 +1,4 @@
-//! membarrier: a manager swaps the lists that the workers' sections use; after the fence, nobody touches the old one.
+//! membarrier: a manager swaps the lists that the workers' sections use; after the fence, no section uses the old one.
 
 use crate::flavour::Flavour;
 use crate::options::Params;
@@ -17,7 +17,7 @@ use rseq_core::{ByCpu, Index};
 /// to end, or for a plain one, nanoseconds long, whose thread the fence has just interrupted.
 const STRETCHED: u32 = 50_000;
 const PLAIN: u32 = 300;
-/// Most fences for one CPU interrupt nobody.
+/// Most fences for one CPU interrupt no section.
 const NONE: u32 = 0;
 
 /// Slots of the lists of plain sections, as in the C program: most of their CPUs cannot be, and their fences cost
@@ -157,7 +157,7 @@ impl Manager<'_> {
         Ok(swaps)
     }
 
-    /// A slot of the first list whose counter is not 0 any more; None if the workers have ended before.
+    /// A slot of the first list whose counter is no longer 0; None if the workers have ended before.
     fn wait_for_use(&self) -> Option<usize> {
         let list = &self.lists[0];
         while !self.stop.load(Ordering::Acquire) {

@@ -199,7 +199,7 @@ struct Untouched {
     /// The address of itself, so that what it leads to is a word too.
     v: usize,
     v2: usize,
-    /// Where a link is, 8 bytes behind `v`, if a word is less.
+    /// Where a link is, 8 bytes after `v`, if a word is shorter.
     link: usize,
 }
 

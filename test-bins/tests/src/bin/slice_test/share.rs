@@ -87,7 +87,7 @@ impl Share<'_> {
     pub fn until(&self, take: &mut dyn FnMut(SliceGuard<'_>) -> bool) -> Verdict {
         let deadline = Deadline::after(PATIENCE);
         let (mut granted, mut unused, mut revoked) = (0u32, 0u32, 0u32);
-        // The look at the clock is a system call: what an earlier grant has left behind in the kernel ends there.
+        // Reading the clock is a system call, which ends the effects of an earlier grant in the kernel.
         while !deadline.is_past() {
             let guard = SliceGuard::request(self.token);
             if self.is_granted_soon(&guard) {
