@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use protocol::ktap::{Plan, TestLine, VERSION};
+use protocol::outcome::Outcome as Ktap;
 
 use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
@@ -226,21 +228,26 @@ fn outcome(command: &mut Command, tunable: &str, timeout: u64, libraries: &Path)
 /// Prints a program's results.
 fn progress(rows: usize, row: Row) -> Row {
     if rows == 0 {
-        println!("KTAP version 1");
+        println!("{VERSION}");
     }
-    for (index, (outcome, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
-        let number = rows * MODES.len() + index + 1;
-        match outcome {
-            Outcome::Pass => println!("ok {number} {}: {mode}", row.0),
-            Outcome::Skip(reason) => println!("ok {number} {}: {mode} # SKIP {reason}", row.0),
-            Outcome::Fail(reason) => println!("# {reason}\nnot ok {number} {}: {mode}", row.0),
-        }
+    for (index, (found, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
+        let number = (rows * MODES.len() + index + 1) as u64;
+        let (outcome, reason) = match found {
+            Outcome::Pass => (Ktap::Pass, ""),
+            Outcome::Skip(reason) => (Ktap::Skip, reason.as_str()),
+            Outcome::Fail(reason) => {
+                println!("# {reason}");
+                (Ktap::Fail, "")
+            }
+        };
+        let name = format!("{}: {mode}", row.0);
+        println!("{}", TestLine { number, name, outcome, directive: None, reason });
     }
     row
 }
 
 fn report(rows: &[Row]) -> ExitCode {
-    println!("1..{}", rows.len() * MODES.len());
+    println!("{}", Plan((rows.len() * MODES.len()) as u64));
     eprintln!("{:36} {:16} {:16}", "", MODES[0].0, MODES[1].0);
     let word = |outcome: &Outcome| match outcome {
         Outcome::Pass => "pass",
