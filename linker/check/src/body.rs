@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::code::{Decoder, Flow, Instruction};
+use crate::descriptor::Descriptor;
 use crate::image::Image;
 use crate::rule::Rule;
-use crate::sections::Descriptor;
 
 /// The most bytes of a section: none is nearly as long.
 const LONGEST: u64 = 64 << 10;

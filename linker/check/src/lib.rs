@@ -20,6 +20,7 @@
 mod args;
 mod body;
 mod code;
+mod descriptor;
 mod entry;
 mod image;
 mod machine;

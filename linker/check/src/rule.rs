@@ -129,7 +129,7 @@ rules! {
     CutInstruction "RC0303" {
         "a section ends inside an instruction",
         cause: "the length is computed, and wrong by some bytes: the commit may be interrupted half way",
-        cure: "take the end from the label behind the commit"
+        cure: "take the end from the label after the commit"
     }
     Calls "RC0304" {
         "a section calls",
@@ -164,7 +164,7 @@ rules! {
     StackCommit "RC0310" {
         "a section ends with a store to its own stack",
         cause: "the compiler spilled a register after the commit, or the end's label is too late",
-        cure: "put the end right behind the commit, in the same assembly block"
+        cure: "put the end right after the commit, in the same assembly block"
     }
     RepeatedCommit "RC0311" {
         "a section stores where it commits to, before its commit",

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::body::{self, Body};
 use crate::code::Decoder;
+use crate::descriptor::Descriptor;
 use crate::entry::{self, Sought};
 use crate::image::{Image, Section};
 use crate::rule::{Finding, Rule};
@@ -43,24 +44,6 @@ pub struct Found {
 impl Found {
     fn fault(&mut self, rule: Rule, message: String) {
         self.findings.push(Finding::new(rule, message));
-    }
-}
-
-/// A descriptor that could be read.
-pub struct Descriptor {
-    pub address: u64,
-    pub start: u64,
-    pub end: u64,
-    pub abort: u64,
-    thumb: bool,
-    /// Whether its addresses are sound enough to look at the code.
-    sound: bool,
-}
-
-impl Descriptor {
-    /// A finding about its section.
-    fn finding(&self, rule: Rule, fault: &str) -> Finding {
-        Finding::new(rule, format!("the section at {:#x} (descriptor {:#x}) {fault}", self.start, self.address))
     }
 }
 
