@@ -1,5 +1,6 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
+mod bench;
 mod compile;
 mod guests;
 mod install;
@@ -9,13 +10,14 @@ mod programs;
 mod source;
 mod suites;
 
+pub use bench::bench;
 pub use install::{InstallArgs, install};
 pub use suites::{SuitesArgs, suites};
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::workspace;
+use crate::{process, workspace};
 
 /// Writes the generated C headers anew.
 pub fn headers() -> ExitCode {
@@ -39,11 +41,7 @@ fn finish(result: Result<(), String>) -> ExitCode {
 
 /// Runs a command to its end; its output goes where ours does.
 fn succeed(command: &mut Command) -> Result<(), String> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{command:?}: {status}")),
-        Err(error) => Err(format!("{command:?}: {error}")),
-    }
+    process::succeed(command).map_err(|failure| failure.to_string())
 }
 
 /// What a file operation could not do.

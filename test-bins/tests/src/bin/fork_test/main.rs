@@ -3,6 +3,7 @@
 #![no_main]
 
 mod clone_vm;
+mod exec_area;
 mod family;
 mod shared;
 mod vfork;
@@ -32,6 +33,9 @@ fn body() -> u8 {
     while let Some(option) = args.next_option() {
         match option {
             "--short" => short = true,
+            exec_area::MAIN => return exec_area::register_and_execute(),
+            exec_area::THREAD => return exec_area::in_thread(),
+            exec_area::AFTER => return exec_area::is_untouched(),
             AFTER_EXEC => return family::after_exec(),
             CLONE_VM => return clone_vm::by_hand(),
             other => args.unknown(other),
@@ -45,6 +49,8 @@ fn body() -> u8 {
         "sections of a child's child abort" => in_descendant(2, &mut family::sections_abort),
         "exec ends the registration" => execute(c"RSEQ_RT=off", c"--after-exec"),
         "the runtime registers again after exec" => execute(c"RSEQ_RT=extended", c"--after-exec"),
+        "nothing writes to where an area was before exec" => execute(c"RSEQ_RT=off", c"--exec-area"),
+        "nor where a thread's was that executed" => execute(c"RSEQ_RT=off", c"--exec-area-thread"),
         "a vfork child is not registered, though its area says so" => vfork::is_unregistered(),
         "the core refuses to register in a vfork child" => vfork::is_refused(),
         "registering there by force breaks the parent" => vfork::hazard(),

@@ -7,29 +7,33 @@
 
 mod calls;
 mod grants;
+mod histogram;
 mod inside;
 mod share;
 mod tally;
 
 use harness::args::Args;
 use harness::index::Here;
-use harness::ktap::{Reason, Verdict};
+use harness::ktap::{PASS, Reason, Verdict};
 use harness::slices::{Counts, LONGEST, Length};
 use harness::sys::time::{MILLISECOND, SECOND};
 use harness::text::Text;
 use harness::{note, program, registration, require, skip, tests};
+use rseq_core::Mode;
 use rseq_core::sys::{SliceError, SliceState, set_slice_extension, slice_extension};
-use rseq_core::{Mode, sys::Errno};
 use rseq_rt::process::ExitCode;
 
+use histogram::Histogram;
 use share::{Share, on_shared_cpu};
 
 rseq_rt::entry!(main);
 
 const USAGE: &str = "slice_test: time slice extensions\n\
-usage: slice_test [--short] [--seconds N]\n\
+usage: slice_test [--short] [--seconds N] [--histogram [--json]]\n\
   --short      brief loops, for emulated machines\n\
   --seconds N  the time of each of the three loops (default: 3; short: 0.7)\n\
+  --histogram  no tests: how long 2 us on a shared CPU take, with extensions where there are any\n\
+  --json       the same as JSON\n\
 exit codes: 0 pass, 1 fail, 2 expected failure, 4 skip, 64 usage";
 
 fn main() -> ExitCode {
@@ -38,15 +42,24 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let (mut nanoseconds, mut args) = (3 * SECOND, Args::new(rseq_rt::env::args().skip(1), USAGE));
+    let (mut histogram, mut json) = (false, false);
     while let Some(option) = args.next_option() {
         match option {
             "--short" => nanoseconds = 700 * MILLISECOND,
             "--seconds" => nanoseconds = u64::from(args.number(option, 1..=600)) * SECOND,
+            "--histogram" => histogram = true,
+            "--json" => json = true,
             other => args.unknown(other),
         }
     }
+    if json && !histogram {
+        args.refuse(format_args!("--json goes with --histogram"));
+    }
     let token = require!(registration::token());
-    let (lacking, _length, before) = (lacking(), longest(), Counts::read());
+    if histogram {
+        return only_histogram(token, nanoseconds, json);
+    }
+    let (lacking, mut length, before) = (lacking(), longest(), Counts::read());
     let on_shared_cpu = |test: fn(&Share<'_>) -> Verdict| match lacking {
         None => on_shared_cpu(token, &mut |share| test(share)),
         Some(why) => Err(skip!("{why}")),
@@ -68,7 +81,22 @@ fn body() -> u8 {
             None => tally::loops(token, nanoseconds, before),
             Some(why) => Err(skip!("{why}")),
         },
+        "latencies of stretches" => {
+            drop(length.take());
+            Histogram::measure(token, nanoseconds / 4, lacking)?.judge()
+        },
     }
+}
+
+/// Measures with extensions of the length that this machine has, and prints what was measured.
+fn only_histogram(token: Here, nanoseconds: u64, json: bool) -> u8 {
+    let histogram = require!(Histogram::measure(token, nanoseconds, lacking()));
+    if json {
+        histogram.print_json()
+    } else {
+        histogram.print()
+    }
+    PASS
 }
 
 /// Why this thread cannot have the extension, if it cannot.
