@@ -7,8 +7,6 @@ use crate::descriptor::Descriptor;
 use crate::image::Image;
 use crate::rule::Rule;
 
-/// The most bytes of a section: none is nearly as long.
-const LONGEST: u64 = 64 << 10;
 /// The most instructions between a branch and the exit that it leads to.
 const DETOUR: usize = 16;
 
@@ -30,7 +28,7 @@ pub struct Body {
 /// Checks the instructions of one section; `exits` are where it is recorded to leave to.
 pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: &BTreeSet<u64>) -> Body {
     let mut body = Body::default();
-    if section.end - section.start > LONGEST {
+    if !section.is_short() {
         let length = section.end - section.start;
         body.faults.push((Rule::TooLong, format!("is {length} bytes long: too long to be looked at")));
         return body;
@@ -47,7 +45,8 @@ pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: 
     body
 }
 
-fn instructions(
+/// The section's instructions, by address.
+pub fn instructions(
     image: &Image<'_>,
     decoder: &Decoder,
     section: &Descriptor,

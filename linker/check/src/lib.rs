@@ -21,6 +21,7 @@ mod args;
 mod body;
 mod code;
 mod descriptor;
+mod dynamorio;
 mod entry;
 mod image;
 mod machine;
@@ -86,7 +87,8 @@ pub fn main(args: &CheckArgs) -> ExitCode {
     }
 }
 
-/// Checks one file. What `deny` names is a fault where it would be noted.
+/// Checks one file. What `deny` names is a fault where it would be noted; rules of [`Rule::DYNAMORIO`] are only checked
+/// if it names them.
 ///
 /// # Errors
 ///
@@ -142,8 +144,12 @@ fn print(json: bool, checked: &[Checked]) {
         serde_json::to_string_pretty(checked).map(|text| writeln!(out, "{text}")).map(drop)
     } else {
         for Checked { file, machine, sections, exit_points, findings, notes, .. } in checked {
-            let verdict = if findings.is_empty() { "clean" } else { "faulty" };
             let count = sections.len();
+            let verdict = match (findings.is_empty(), count) {
+                (false, _) => "faulty",
+                (true, 0) => "nothing to check",
+                (true, _) => "clean",
+            };
             let _ = writeln!(out, "{file}: {machine}, {count} sections, {exit_points} exit points: {verdict}");
             findings.iter().for_each(|finding| drop(writeln!(out, "  {finding}")));
             notes.iter().for_each(|note| drop(writeln!(out, "  note: {note}")));

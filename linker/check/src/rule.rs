@@ -17,6 +17,9 @@ macro_rules! rules {
             /// All of them, by code.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
+            /// What DynamoRIO wants of sections beyond the ABI: looked for where it is denied.
+            pub const DYNAMORIO: &[Self] = &[Self::OtherMachine, Self::SideEffect, Self::ReadBack, Self::OtherInput];
+
             /// The code: `RC`, the group and the number in it. A code is never used again for something else.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
@@ -196,6 +199,26 @@ rules! {
         cause: "Android's format APS2 is damaged or of another version: addresses that the loader fills in may be 0",
         cure: "link without `--pack-dyn-relocs=android`, or look at the other findings with care"
     }
+    OtherMachine "RC0601" {
+        "DynamoRIO does not run sections on this machine",
+        cause: "it supports them on x86 and aarch64",
+        cure: "run the program with `-disable_rseq`"
+    }
+    SideEffect "RC0602" {
+        "a store of a section changes a register too",
+        cause: "DynamoRIO runs a section once without its stores: what else such an instruction does is left out too",
+        cure: "store with an instruction that only stores, or writes the address back to its register"
+    }
+    ReadBack "RC0603" {
+        "a section reads where it has stored",
+        cause: "DynamoRIO runs a section once without its stores, and finds there what was there before",
+        cure: "keep the value in a register"
+    }
+    OtherInput "RC0604" {
+        "a section reads a vector register or flags that it has not set",
+        cause: "DynamoRIO runs a section twice and puts back general-purpose registers alone in between",
+        cure: "load or compare inside the section"
+    }
 }
 
 impl fmt::Display for Rule {
@@ -255,7 +278,7 @@ mod tests {
         for rule in Rule::ALL {
             assert_eq!(rule.code().parse(), Ok(*rule));
         }
-        assert!("RC9999".parse::<Rule>().unwrap_err().contains("RC0101 to RC0502"));
+        assert!("RC9999".parse::<Rule>().unwrap_err().contains("RC0101 to RC0604"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::body::{self, Body};
 use crate::code::Decoder;
 use crate::descriptor::Descriptor;
+use crate::dynamorio;
 use crate::entry::{self, Sought};
 use crate::image::{Image, Section};
 use crate::rule::{Finding, Rule};
@@ -69,6 +70,7 @@ pub fn check(image: &Image<'_>, deny: &[Rule]) -> Result<Found, String> {
     let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
     bodies(image, &decoders, &descriptors, &exits, deny, &mut found)?;
     surroundings(image, &decoders, &descriptors, &mut found)?;
+    unsupported(image, &decoders, &descriptors, deny, &mut found);
     let (denied, notes) = found.notes.into_iter().partition(|note| deny.contains(&note.rule));
     found.notes = notes;
     found.findings.extend::<Vec<_>>(denied);
@@ -271,6 +273,33 @@ fn bodies(
         found.notes.push(Finding::new(Rule::EarlyStore, note));
     }
     Ok(())
+}
+
+/// What DynamoRIO does not support, as far as it is asked for.
+fn unsupported(
+    image: &Image<'_>,
+    decoders: &Decoders,
+    descriptors: &BTreeMap<u64, Descriptor>,
+    deny: &[Rule],
+    found: &mut Found,
+) {
+    if descriptors.is_empty() || !Rule::DYNAMORIO.iter().any(|rule| deny.contains(rule)) {
+        return;
+    }
+    if !dynamorio::runs_on(image.machine.isa) {
+        let fault = format!("DynamoRIO does not run sections of {}", image.machine.name);
+        return found
+            .findings
+            .extend(deny.contains(&Rule::OtherMachine).then(|| Finding::new(Rule::OtherMachine, fault)));
+    }
+    for section in descriptors.values().filter(|section| section.sound && section.is_short()) {
+        let decoder = &decoders[usize::from(section.thumb)];
+        // What is no instruction has been found before.
+        let Ok(instructions) = body::instructions(image, decoder, section) else { continue };
+        let faults = dynamorio::check(image.machine.isa, decoder, &instructions);
+        let faults = faults.into_iter().filter(|(rule, _)| deny.contains(rule));
+        found.findings.extend(faults.map(|(rule, fault)| section.finding(rule, &fault)));
+    }
 }
 
 /// Looks at all code: sections and handlers begin with an instruction, and nothing leads into the midst of a section.

@@ -106,7 +106,6 @@ impl Fault {
 mod tests {
     use super::*;
     use crate::kernels::catalog::MACHINES;
-    use crate::ktap::Parser;
     use crate::suite::SUITE;
 
     const FAULT: &Fault = &FAULTS[0];
@@ -116,9 +115,7 @@ mod tests {
     }
 
     fn expected(text: &str) -> Document {
-        let mut parser = Parser::new();
-        text.lines().for_each(|line| parser.line(line));
-        let mut document = parser.finish();
+        let mut document = Document::read(text);
         FAULT.expect(&suite(), &mut document);
         document
     }
