@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::code::{Decoder, Flow, Instruction};
+use crate::descriptor::Descriptor;
 use crate::image::Image;
 use crate::rule::Rule;
-use crate::sections::Descriptor;
 
-/// The most bytes of a section: none is nearly as long.
-pub const LONGEST: u64 = 64 << 10;
 /// The most instructions between a branch and the exit that it leads to.
 const DETOUR: usize = 16;
 
@@ -119,9 +117,9 @@ fn flows(
     }
 }
 
-/// Whether the target is one of the exits, or straight on leads to one: by a linker's veneer, or by instructions that put
-/// registers back (the C code's copying sections leave like this). Who gives up by the section's own abort handler leaves to where
-/// the descriptor says anyway.
+/// Whether the target is one of the exits, or straight on leads to one: by a linker's veneer, or by instructions that
+/// put registers back (the C code's copying sections leave like this). Who gives up by the section's own abort handler
+/// leaves to where the descriptor says anyway.
 fn leads_out(image: &Image<'_>, decoder: &Decoder, target: u64, abort: u64, exits: &BTreeSet<u64>) -> bool {
     let mut target = target;
     let mut path = Vec::new();

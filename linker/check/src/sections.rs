@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::body::{self, Body};
 use crate::code::Decoder;
+use crate::descriptor::Descriptor;
 use crate::dynamorio;
 use crate::entry::{self, Sought};
 use crate::image::{Image, Section};
@@ -44,29 +45,6 @@ pub struct Found {
 impl Found {
     fn fault(&mut self, rule: Rule, message: String) {
         self.findings.push(Finding::new(rule, message));
-    }
-}
-
-/// A descriptor that could be read.
-pub struct Descriptor {
-    pub address: u64,
-    pub start: u64,
-    pub end: u64,
-    pub abort: u64,
-    thumb: bool,
-    /// Whether its addresses are sound enough to look at the code.
-    sound: bool,
-}
-
-impl Descriptor {
-    /// Whether its code is looked at.
-    pub fn is_short(&self) -> bool {
-        self.end - self.start <= body::LONGEST
-    }
-
-    /// A finding about its section.
-    fn finding(&self, rule: Rule, fault: &str) -> Finding {
-        Finding::new(rule, format!("the section at {:#x} (descriptor {:#x}) {fault}", self.start, self.address))
     }
 }
 
@@ -284,7 +262,8 @@ fn bodies(
     }
     if unrecorded > 0 {
         let note = format!(
-            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step over"
+            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step \
+             over"
         );
         found.notes.push(Finding::new(Rule::UnrecordedExit, note));
     }
@@ -359,8 +338,8 @@ fn surroundings(
     Ok(())
 }
 
-/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right before
-/// their start; the descriptor's address may reach the area in any way, so that it is not looked at.
+/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right
+/// before their start; the descriptor's address may reach the area in any way, so that it is not looked at.
 fn unarmed(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, before: u64) -> Option<Finding> {
     let before = decoder.one(image.from(before)?, before)?;
     let arms = before.meaning.stores && !decoder.is_scratch(before.place(image.machine.isa));

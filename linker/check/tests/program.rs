@@ -1,4 +1,4 @@
-//! The program: exit codes and output, on this very test, which has a section of its own.
+//! The program: exit codes and output, on this test itself, which has a section.
 
 mod elf;
 
@@ -75,7 +75,7 @@ fn json_says_what_the_text_says() {
 fn this_program_is_clean() {
     if let Ok(registration) = Registration::adopt() {
         let (token, mut word) = (registration.token(), 0);
-        // SAFETY: the word is a local, the CPU one that the kernel told.
+        // SAFETY: the word is a local, the kernel returned the CPU's number.
         let _ = unsafe { load_add_store(token, token.cpu_id() as usize, &raw mut word, 1) };
     }
     let own = std::env::current_exe().expect("a program knows its file");

@@ -7,6 +7,8 @@ use std::time::Duration;
 use std::{fs, io};
 
 use clap::Args;
+use protocol::ktap::{Plan, TestLine, VERSION};
+use protocol::outcome::Outcome;
 
 use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
@@ -190,7 +192,7 @@ fn is_program(path: &Path) -> bool {
     may_run && !path.to_string_lossy().contains(".so")
 }
 
-/// Runs a program: exit code 0 is a pass, 4 a skip. What it printed last is in `output` and `errors` beside the libraries.
+/// Runs a program: exit code 0 is a pass, 4 a skip. Its last output is in `output` and `errors` beside the libraries.
 fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) -> Verdict {
     command.env("GLIBC_TUNABLES", tunable).env("LD_LIBRARY_PATH", libraries);
     let mut printed = Printed { timeout: Duration::from_secs(timeout), out: Vec::new(), err: Vec::new() };
@@ -239,22 +241,27 @@ impl Follow for Printed {
 /// Prints a program's results.
 fn progress(rows: usize, row: Row) -> Row {
     if rows == 0 {
-        println!("KTAP version 1");
+        println!("{VERSION}");
     }
     for (index, (verdict, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
-        let (number, name) = (rows * MODES.len() + index + 1, format!("{}: {mode}", row.0));
+        let number = (rows * MODES.len() + index + 1) as u64;
         let reasons = verdict.reasons.join("; ");
-        match verdict.status {
-            Status::Skipped => println!("ok {number} {name} # SKIP {reasons}"),
-            status if status.is_bad() => println!("# {reasons}\nnot ok {number} {name}"),
-            _ => println!("ok {number} {name}"),
-        }
+        let (outcome, reason) = match verdict.status {
+            Status::Skipped => (Outcome::Skip, reasons.as_str()),
+            status if status.is_bad() => {
+                println!("# {reasons}");
+                (Outcome::Fail, "")
+            }
+            _ => (Outcome::Pass, ""),
+        };
+        let name = format!("{}: {mode}", row.0);
+        println!("{}", TestLine { number, name, outcome, directive: None, reason });
     }
     row
 }
 
 fn report(rows: &[Row]) -> ExitCode {
-    println!("1..{}", rows.len() * MODES.len());
+    println!("{}", Plan((rows.len() * MODES.len()) as u64));
     eprintln!("{:36} {:16} {:16}", "", MODES[0].0, MODES[1].0);
     let word = |verdict: &Verdict| match verdict.status {
         Status::Skipped => "skip",

@@ -118,8 +118,8 @@ pub struct BootArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub jobs: Option<u32>,
 
-    /// Boot a cell again for tests that missed a deadline and nothing else, up to so many times; what passes then is reported as
-    /// unsteady
+    /// Boot a cell again for tests that missed a deadline and nothing else, up to so many times; what passes then is
+    /// reported as unsteady
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
 

@@ -17,8 +17,8 @@ use crate::report::ReportArgs;
 #[command(
     name = "runner",
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 nothing failed, 1 something did (or could not be built), 2 usage error, 130 interrupted.\n\
-                  Piped, it prints KTAP; on a terminal, progress and a table."
+    after_help = "Exit codes: 0 nothing failed, 1 something did (or could not be built), 2 usage error, 130 \
+                  interrupted.\nPiped, it prints KTAP; on a terminal, progress and a table."
 )]
 pub struct Cli {
     /// Without one, a native run.

@@ -74,8 +74,8 @@ impl Payload {
                 Kind::Test => list::Kind::Test,
                 Kind::Report => list::Kind::Report,
             },
-            // The kernel's rseq checks have no say in KVM, and emulated virtualisation gets worse with each machine. They make
-            // the kernel treat both lengths of registrations alike.
+            // The kernel's rseq checks have no say in KVM, and emulated virtualisation gets worse with each machine.
+            // They make the kernel treat both lengths of registrations alike.
             once: entry.needs.contains(&Need::Kvm) || arguments.contains(&LEGACY),
             timeout: entry.timeout,
             words: words(entry.name, arguments),

@@ -1,6 +1,6 @@
-//! Boots a cell again that missed deadlines and nothing else: busy hosts hold emulated machines up, and kernels hang there as they
-//! start their CPUs. What is late again is a failure; what passes then is good, and reported as unsteady. Whatever else was bad, such as a
-//! lost count, is a failure at once.
+//! Boots a cell again that missed deadlines and nothing else: busy hosts hold emulated machines up, and kernels hang
+//! there as they start their CPUs. What is late again is a failure; what passes then is good, and reported as unsteady.
+//! Whatever else was bad, such as a lost count, is a failure at once.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome, UNFINISHED};
 use crate::verdict::{Status, Verdict};
 
-/// Calls `boot`, and as long as all that is bad is late, at most `retries` times more, each time for what was late before.
+/// Calls `boot`, and as long as all that is bad is late, at most `retries` times more, each time for what was late
+/// before.
 pub fn until_in_time(
     retries: u32,
     payload: &Payload,
@@ -139,7 +140,8 @@ mod tests {
     }
 
     const GOOD: &str = "KTAP version 1\n1..1\nok 1 probe\n";
-    const LATE: &str = "KTAP version 1\n1..3\nok 1 probe\nnot ok 2 node_test --short (rseq debug on) # TIMEOUT 15 s\nok 3 start_test\n";
+    const LATE: &str = "KTAP version 1\n1..3\nok 1 probe\nnot ok 2 node_test --short (rseq debug on) # TIMEOUT 15 s\n\
+                        ok 3 start_test\n";
     const MENDED: &str = "KTAP version 1\n1..2\nok 1 node_test --short\nok 2 node_test --short (rseq debug on)\n";
     const LATE_AGAIN: &str = "KTAP version 1\n1..1\nnot ok 1 node_test --short (rseq debug on) # TIMEOUT 15 s\n";
     const WRONG: &str = "KTAP version 1\n1..1\n# x: 1 lost\nnot ok 1 node_test --short (rseq debug on)\n";

@@ -216,8 +216,14 @@ mod tests {
         let mut text = Vec::new();
         print(&mut text, Paint::PLAIN, &matrix).unwrap();
         let text = String::from_utf8(text).unwrap();
-        let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip   1/0/1\n";
-        assert!(text.contains(table), "{text}");
+        let table = [
+            "                 6.1    6.12",
+            "x86_64          skip  40/0/1",
+            "i686 on x86_64          FAIL",
+            "s390x           skip   1/0/1\n",
+        ]
+        .join("\n");
+        assert!(text.contains(&table), "{text}");
         assert!(text.contains("\nCPUs of each guest: 2; 1 on s390x\n"), "{text}");
         assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
         assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
@@ -225,7 +231,8 @@ mod tests {
         assert!(text.contains(again), "{text}");
         assert!(
             text.contains(
-                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  console: first.log\n"
+                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  \
+                 console: first.log\n"
             ),
             "{text}"
         );

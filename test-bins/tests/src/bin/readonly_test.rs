@@ -18,7 +18,7 @@ use harness::sys::process::{self, Ending};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, SECOND, sleep_away};
 use harness::v2::{self, Generation, UNREGISTERED, in_registered_child};
-use harness::{ensure, expected, fail, late, note, program, skip};
+use harness::{ensure, expected, fail, group, late, note, program, require, skip, tests};
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{ORIGINAL_SIZE, Rseq};
 use rseq_core::sys::{Fence, membarrier_query, membarrier_rseq, register_membarrier_rseq};
@@ -45,37 +45,38 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let wanted = options();
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     let switch = Debugging::open();
     if let Ok(switch) = &switch
         && let Err(errno) = switch.set(false)
     {
         note!("rseq/debug stays as it is: {errno}");
     }
-    let generation = match Generation::probe() {
-        Ok(generation) => generation,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new(7);
+    let generation = require!(Generation::probe());
     note!("registrations of this kernel: {}", generation.name());
-    suite.test("the kernel's generation", &mut || as_expected(generation, wanted));
-    suite.group("32 bytes, asleep, signalled or fenced", 3, &mut |suite| legacy(suite));
-    suite.group("32 bytes, asleep", 4, &mut |suite| sleeps(suite, ORIGINAL_SIZE, generation));
-    suite.group("32 bytes, moved", 4, &mut |suite| moves(suite, ORIGINAL_SIZE, generation, false));
     let full = rseq_rt::kernel().registration_len();
-    suite.group("the full length, asleep", 4, &mut |suite| sleeps(suite, full, generation));
-    suite.group("the full length, moved", 4, &mut |suite| moves(suite, full, generation, false));
-    match switch.as_ref().map(|switch| switch.set(true)) {
-        Ok(Ok(())) => suite.group("rseq debugging on, moved", 4, &mut |suite| moves(suite, full, generation, true)),
-        Ok(Err(errno)) | Err(&errno) => {
-            suite.report(format_args!("rseq debugging on, moved"), Err(skip!("no switch debugfs rseq/debug: {errno}")))
-        }
+    let fields = FIELDS.len() as u32;
+    tests! {
+        "the kernel's generation" => as_expected(generation, wanted),
+        group "32 bytes, asleep, signalled or fenced" {
+            "cpu_id_start comes back after a sleep" => back_after_sleep(),
+            "cpu_id_start is back in a signal handler" => back_in_handler(),
+            "cpu_id_start comes back at a fence" => back_at_fence(),
+        },
+        group "32 bytes, asleep" { suite * fields => sleeps(suite, ORIGINAL_SIZE, generation) },
+        group "32 bytes, moved" { suite * fields => moves(suite, ORIGINAL_SIZE, generation, false) },
+        group "the full length, asleep" { suite * fields => sleeps(suite, full, generation) },
+        group "the full length, moved" { suite * fields => moves(suite, full, generation, false) },
+        suite => match switch.as_ref().map(|switch| switch.set(true)) {
+            Ok(Ok(())) => group!(suite, DEBUGGED, { suite * fields => moves(suite, full, generation, true) }),
+            Ok(Err(errno)) | Err(&errno) => {
+                suite.report(format_args!("{DEBUGGED}"), Err(skip!("no switch debugfs rseq/debug: {errno}")));
+            }
+        },
     }
-    drop(switch);
-    suite.finish()
 }
+
+const DEBUGGED: &str = "rseq debugging on, moved";
 
 /// The generation that has to be found, if the caller knows it.
 fn options() -> Option<Generation> {
@@ -97,7 +98,7 @@ fn options() -> Option<Generation> {
     wanted
 }
 
-/// The tests below judge the kernel by what it does, and take one that enforces nothing any more for an older one.
+/// The tests below judge the kernel by its behaviour, and take one that no longer enforces anything for an older one.
 fn as_expected(found: Generation, wanted: Option<Generation>) -> Verdict {
     let wanted = wanted.ok_or_else(|| skip!("--expect was not given"))?;
     if found == Generation::Debugged {
@@ -108,24 +109,32 @@ fn as_expected(found: Generation, wanted: Option<Generation>) -> Verdict {
 }
 
 /// Old users of 32 bytes write cpu_id_start and count on getting it back.
-fn legacy(suite: &mut Suite) {
-    suite.test("cpu_id_start comes back after a sleep", &mut || match v2::rewrite(ORIGINAL_SIZE)? {
+fn back_after_sleep() -> Verdict {
+    match v2::rewrite(ORIGINAL_SIZE)? {
         v2::Rewrite::Always => Ok(()),
         v2::Rewrite::OnChange => Err(not_back()?),
         v2::Rewrite::Fatal => Err(fail!("SIGSEGV")),
-    });
-    suite.test("cpu_id_start is back in a signal handler", &mut || match after_signal()? {
+    }
+}
+
+/// As [`back_after_sleep`], in the handler of a signal that is sent right after the write.
+fn back_in_handler() -> Verdict {
+    match after_signal()? {
         Ending::Exited(RIGHT) => Ok(()),
         Ending::Exited(WRONG) => Err(not_back()?),
         Ending::Exited(UNSEEN) => Err(fail!("the handler saw neither the kernel's value nor what was written")),
         other => Err(fail!("{other}")),
-    });
-    suite.test("cpu_id_start comes back at a fence", &mut || match after_fence()? {
+    }
+}
+
+/// The same at a fence.
+fn back_at_fence() -> Verdict {
+    match after_fence()? {
         Ending::Exited(RIGHT) => Ok(()),
         Ending::Exited(WRONG) => Err(not_back()?),
         Ending::Exited(UNSEEN) => Err(late!("it came back now and then, and not with each fence")),
         other => Err(fail!("{other}")),
-    });
+    }
 }
 
 /// A legacy registration that is not updated is an error, except where the kernel has no other behaviour (6.19).
