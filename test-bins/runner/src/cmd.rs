@@ -4,6 +4,7 @@ mod args;
 mod boot;
 mod cli;
 mod compare;
+mod export;
 mod list;
 mod native;
 
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
         Some(cli::Command::Fetch(args)) => kernels::fetch::run(args),
         Some(cli::Command::Kernel(args)) => kernels::custom::run(args),
         Some(cli::Command::Boot(args)) => boot::run(args),
+        Some(cli::Command::Export(args)) => export::run(args),
         Some(cli::Command::Check(args)) => rseq_check::main(args),
         Some(cli::Command::Compare(args)) => compare::main(args),
         Some(cli::Command::Headers) => c::headers(),

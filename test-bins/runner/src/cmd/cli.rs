@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use rseq_check::CheckArgs;
 
 use super::compare::CompareArgs;
+use super::export::ExportArgs;
 use super::{BootArgs, FetchArgs, KernelArgs};
 use crate::bench::BenchArgs;
 use crate::c::{InstallArgs, SuitesArgs};
@@ -37,6 +38,8 @@ pub enum Command {
     Kernel(KernelArgs),
     /// Boot kernels under QEMU and run the suite, or any static program, inside
     Boot(BootArgs),
+    /// Write the suite as a bundle for machines without this repository, in the layout of the kernel's selftests
+    Export(ExportArgs),
     /// Verify the critical sections in linked ELF files
     Check(CheckArgs),
     /// Measure param_test side by side with another one, such as the kernel's

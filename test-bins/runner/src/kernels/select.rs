@@ -80,6 +80,17 @@ pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
     Ok(all.filter(|cell| chosen(cell) || is_named(choice, cell)).collect())
 }
 
+/// What binaries are built for, each once, in the table's order.
+pub fn targets() -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for target in MACHINES.iter().flat_map(|machine| machine.targets) {
+        if !targets.contains(target) {
+            targets.push(*target);
+        }
+    }
+    targets
+}
+
 impl Choice {
     /// Whether nothing was chosen, which means all.
     pub fn is_empty(&self) -> bool {
