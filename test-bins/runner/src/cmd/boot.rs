@@ -9,16 +9,18 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::BootArgs;
+use super::{Accel, BootArgs};
 use crate::build::{Builds, Linking, Programs, Suite, elf, sections};
 use crate::guest::cell::{Ran, Setting};
 use crate::guest::payload::{Payload, Run};
 use crate::guest::verdict::Verdict;
 use crate::guest::{capacity, schedule};
 use crate::interrupt::Interrupt;
+use crate::kernels::accel;
 use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
+use crate::kernels::tree::Image;
 use crate::ktap::Outcome;
 use crate::report::matrix;
 use crate::suite::{Entry, Need, SUITE};
@@ -76,7 +78,8 @@ fn boot_programs(
     let root = workspace::root().map_err(failed)?;
     let directory = directory(&root).map_err(failed)?;
     let interrupt = Interrupt::watch().map_err(failed)?;
-    let hardware = hardware(args, kvm);
+    let hardware = hardware(args, kvm, &cells).map_err(usage)?;
+    let image = image(args, &cells, &directory).map_err(usage)?;
     let cache = cache::directory().map_err(failed)?;
     let setting = Setting {
         cache: &cache,
@@ -84,7 +87,7 @@ fn boot_programs(
         hardware: &hardware,
         payload,
         timeout: args.timeout,
-        image: args.kernel_image.as_deref(),
+        image: image.as_ref(),
         retries: args.retries,
         interrupt: &interrupt,
         programs,
@@ -123,28 +126,73 @@ fn payload(args: &BootArgs, entries: &[&Entry]) -> Result<(Payload, Option<&'sta
 
 fn cells(args: &BootArgs, built_for: Option<&'static str>) -> Result<Vec<Cell>, String> {
     let mut choice = args.choice.clone();
+    if args.kernel_image.is_some() || args.kernel_tree.is_some() {
+        let [arch] = choice.arch.as_slice() else {
+            return Err("--kernel-image and --kernel-tree need one --arch".into());
+        };
+        return Ok(vec![select::on_machine(arch, built_for)?]);
+    }
     let chosen = args.all || !choice.is_empty();
-    if !chosen && args.kernel_image.is_none() && built_for.is_none() {
+    if !chosen && built_for.is_none() {
         choice.arch = vec![std::env::consts::ARCH.into()];
         choice.kernel = vec!["newest".into()];
     }
     let mut cells = select::cells(&choice)?;
-    if let Some(target) = built_for {
-        cells.retain(|cell| cell.target.name == target);
-    }
-    if args.kernel_image.is_some() {
-        let [arch] = choice.arch.as_slice() else { return Err("--kernel-image needs one --arch".into()) };
-        cells.retain(|cell| cell.on.machine.name == arch && cell.target == cell.on.machine.targets[0]);
-        cells.truncate(1);
-    }
+    let Some(target) = built_for else {
+        return if cells.is_empty() {
+            Err("no cell of the matrix is like this: --list shows all".into())
+        } else {
+            Ok(cells)
+        };
+    };
+    let mut others: Vec<_> = cells.iter().map(|cell| cell.target).collect();
+    others.dedup();
+    cells.retain(|cell| cell.target.name == target);
     match cells.is_empty() {
-        true => Err("no cell of the matrix is like this: --list shows all".into()),
+        true => Err(select::mismatch(target, &choice.chosen(), &others)),
         false => Ok(cells),
     }
 }
 
-fn hardware(args: &BootArgs, kvm: bool) -> Hardware {
-    Hardware { cpus: args.cpus, nodes: args.numa, cores: capacity::cores() as u32, kvm, append: args.append.clone() }
+fn hardware(args: &BootArgs, kvm: bool, cells: &[Cell]) -> Result<Hardware, String> {
+    let mut append = args.append.clone();
+    if !args.offline.is_empty() {
+        let cpus = args.offline.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        append = format!("{append} rseq_offline={cpus}").trim_start().to_owned();
+    }
+    let accel = args.accel != Accel::Tcg && accelerates(args.accel, cells)?;
+    let cores = capacity::cores() as u32;
+    Ok(Hardware { cpus: args.cpus, nodes: args.numa, cores, memory: args.memory, accel, kvm, append })
+}
+
+/// Whether guests of this machine's kind are to have KVM; says so where they cannot.
+fn accelerates(wanted: Accel, cells: &[Cell]) -> Result<bool, String> {
+    let Some(cell) = cells.iter().find(|cell| accel::is_of_host(cell.on.machine.debian)) else {
+        return match wanted {
+            Accel::Kvm => Err("no guest is of this machine's kind: --accel kvm needs one".into()),
+            Accel::Auto | Accel::Tcg => Ok(false),
+        };
+    };
+    match (accel::refuses(cell.on.machine.qemu, cell.on.machine.board), wanted) {
+        (None, _) => Ok(true),
+        (Some(why), Accel::Kvm) => Err(format!("KVM does not work here: {why}")),
+        (Some(why), _) => {
+            let _ = writeln!(io::stderr(), "KVM does not work here, guests are emulated: {why}");
+            Ok(false)
+        }
+    }
+}
+
+/// The kernel in place of the table's, if one is given.
+fn image(args: &BootArgs, cells: &[Cell], directory: &Path) -> Result<Option<Image>, String> {
+    match (&args.kernel_image, &args.kernel_tree, cells) {
+        (Some(image), ..) => Ok(Some(Image::alone(image))),
+        (None, Some(tree), [cell, ..]) => {
+            let into = directory.with_file_name(format!("tree-{}", cell.on.machine.name));
+            Image::of_tree(tree, cell.on.machine, &into).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn directory(root: &Path) -> Result<PathBuf, String> {
@@ -182,7 +230,7 @@ fn run_all(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
     let ready = cells.iter().zip(&lacking).filter(|(_, lacks)| lacks.is_none()).map(|(cell, _)| cell);
     let ready: Vec<_> = ready.collect();
     let builds = Builds::new(&ready);
-    let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
+    let largest = ready.iter().map(|cell| cell.on.machine.memory(setting.hardware)).max().unwrap_or_default();
     let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
     let jobs = jobs.map_or_else(|| capacity::jobs(largest, threads, ready.len()), |jobs| jobs as usize);
     let done = AtomicUsize::new(0);
@@ -213,8 +261,10 @@ fn progress(number: usize, of: usize, ran: &Ran) {
     let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
     let boots = 1 + ran.earlier.len();
     let again = if boots > 1 { format!(", {boots} boots") } else { String::new() };
-    let Ran { row, line, seconds, cpus, .. } = ran;
-    let _ = writeln!(io::stderr(), "[{number}/{of}] {row} {line}: {word} ({seconds:.1} s{boot}{again}, CPUs {cpus})");
+    let Ran { row, line, seconds, cpus, accel, .. } = ran;
+    let accel = accel.map(|accel| format!(", {accel}")).unwrap_or_default();
+    let numbers = format!("{seconds:.1} s{boot}{again}, CPUs {cpus}{accel}");
+    let _ = writeln!(io::stderr(), "[{number}/{of}] {row} {line}: {word} ({numbers})");
 }
 
 #[derive(Serialize)]

@@ -14,10 +14,11 @@ use super::retry;
 use super::verdict::{Verdict, is_late, judge};
 use crate::build::{Binaries, Programs};
 use crate::interrupt::Interrupt;
-use crate::kernels::cache::Slot;
+use crate::kernels::cache::{KERNEL, Manifest, Slot};
 use crate::kernels::install;
 use crate::kernels::machine::{Files, Hardware};
 use crate::kernels::select::Cell;
+use crate::kernels::tree::Image;
 use crate::ktap::{Document, Outcome};
 use crate::report::text::{cut, printable};
 
@@ -37,7 +38,7 @@ pub struct Setting<'a> {
     /// Seconds for all of it, instead of what its tests may take.
     pub timeout: Option<u64>,
     /// A kernel to take instead of the table's.
-    pub image: Option<&'a Path>,
+    pub image: Option<&'a Image>,
     /// How often a cell is booted again at most.
     pub retries: u32,
     /// Ctrl-C.
@@ -53,9 +54,18 @@ pub struct Ran {
     pub row: String,
     /// The kernel's first two numbers.
     pub line: String,
-    /// The kernel's whole release.
+    /// The kernel's whole release: the guest's word where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// The packages that the kernel came in, with their versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    /// The SHA-256 of the kernel's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_sha256: Option<String>,
+    /// What ran its code, where that is not emulation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accel: Option<&'static str>,
     /// The guest's CPUs.
     pub cpus: u32,
     /// What became of it.
@@ -106,6 +116,12 @@ impl Default for Verdict {
 }
 
 impl Ran {
+    /// The same with a kernel that is not the table's: its line is the beginning of its release.
+    fn with_release(self, release: Option<String>) -> Self {
+        let line = release.as_deref().map(|release| release.splitn(3, '.').take(2).collect::<Vec<_>>().join("."));
+        Self { line: line.unwrap_or_else(|| "unknown".into()), release, ..self }
+    }
+
     /// Whether it passed, but not at once.
     pub fn is_unsteady(&self) -> bool {
         self.verdict.outcome == Outcome::Pass && !self.earlier.is_empty()
@@ -148,9 +164,17 @@ impl Setting<'_> {
 
     /// A cell that does not run.
     pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> Ran {
-        let release = self.slot(cell).manifest().map(|manifest| manifest.release).filter(|_| self.image.is_none());
-        let (row, line, cpus) = (cell.row(), cell.on.line.to_owned(), cell.on.machine.cpus(self.hardware));
-        Ran { row, line, release, cpus, verdict, ..Ran::default() }
+        let (machine, row) = (cell.on.machine, cell.row());
+        let accel = machine.is_accelerated(self.hardware).then_some("KVM");
+        let ran = Ran { row, cpus: machine.cpus(self.hardware), verdict, accel, ..Ran::default() };
+        match (self.image, self.slot(cell).manifest()) {
+            (Some(image), _) => ran.with_release(image.release.clone()),
+            (None, None) => Ran { line: cell.on.line.to_owned(), ..ran },
+            (None, Some(Manifest { release, packages, mut files, .. })) => {
+                let (line, kernel_sha256) = (cell.on.line.to_owned(), files.remove(KERNEL));
+                Ran { line, release: Some(release), packages, kernel_sha256, ..ran }
+            }
+        }
     }
 
     /// Boots the cell's kernel with `binaries`.
@@ -185,7 +209,8 @@ impl Setting<'_> {
         fault: Option<&Fault>,
     ) -> Result<Ran, String> {
         let slot = self.slot(cell);
-        let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
+        let with_modules = self.image.map_or(Some(&slot), |image| image.modules.as_ref());
+        let modules = with_modules.filter(|_| self.hardware.kvm).map(|slot| (slot, cell.on.machine.modules));
         let limit = self.timeout.unwrap_or_else(|| BOOT + payload.limit(600));
         // All of them, for tests start others.
         let archive = payload.initramfs(&self.payload.binaries(), binaries, modules, limit)?;
@@ -207,7 +232,7 @@ impl Setting<'_> {
 
     fn kernel(&self, cell: &Cell, slot: &Slot) -> Result<PathBuf, String> {
         if let Some(image) = self.image {
-            return Ok(image.to_owned());
+            return Ok(image.kernel.clone());
         }
         let manifest = slot.manifest().ok_or("its kernel is gone")?;
         let again = |damage: String| format!("{damage}: {} --refresh", cell.on.command());
@@ -231,6 +256,7 @@ impl Setting<'_> {
         let Finished { end, mut console, booted, seconds } = finished;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
+        let release = console.release.take();
         let last = cut(&printable(&console.last_words()), 160);
         let mut document = console.finish();
         if let Some(fault) = fault {
@@ -246,7 +272,12 @@ impl Setting<'_> {
             verdict.reasons.push("nothing ran again with rseq/debug on, which Linux has since 6.19".into());
         }
         let late = is_late(&end, &document, &verdict);
-        let ran = self.not_run(cell, verdict);
+        let mut ran = self.not_run(cell, verdict);
+        if self.image.is_some() && release.is_some() {
+            ran = ran.with_release(release);
+        } else {
+            ran.release = release.or(ran.release);
+        }
         Ran { late, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
     }
 }
