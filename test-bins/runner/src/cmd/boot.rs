@@ -13,7 +13,6 @@ use super::{Accel, BootArgs};
 use crate::build::{Builds, Linking, Programs, Suite, elf, sections};
 use crate::guest::cell::{Ran, Setting};
 use crate::guest::payload::{Payload, Run};
-use crate::guest::verdict::Verdict;
 use crate::guest::{capacity, schedule};
 use crate::interrupt::Interrupt;
 use crate::kernels::accel;
@@ -21,9 +20,9 @@ use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
 use crate::kernels::tree::Image;
-use crate::ktap::Outcome;
 use crate::report::matrix;
 use crate::suite::{Entry, Need, SUITE};
+use crate::verdict::{Status, Verdict};
 use crate::workspace;
 
 const FAILED: u8 = 1;
@@ -252,11 +251,9 @@ fn run_all(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
 }
 
 fn progress(number: usize, of: usize, ran: &Ran) {
-    let word = match ran.verdict.outcome {
-        outcome if outcome.is_bad() => "FAILED",
-        Outcome::Skip => "skipped",
-        _ if ran.is_unsteady() => "unsteady",
-        _ => "passed",
+    let word = match ran.verdict.status {
+        Status::Failed => "FAILED",
+        status => status.word(),
     };
     let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
     let boots = 1 + ran.earlier.len();
@@ -293,7 +290,7 @@ fn exit_code(ran: &[Ran], interrupt: &Interrupt, payload: &Payload) -> u8 {
         _ if interrupt.requested() => INTERRUPTED,
         // One program on one kernel: its code is the answer.
         ([Ran { code: Some(code), .. }], Payload::Program(..)) => u8::try_from(*code).unwrap_or(FAILED),
-        _ if ran.iter().any(|ran| ran.verdict.outcome.is_bad()) => FAILED,
+        _ if ran.iter().any(|ran| ran.verdict.status.is_bad()) => FAILED,
         _ => 0,
     }
 }

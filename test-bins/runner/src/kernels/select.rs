@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn unknown_names_get_the_list() {
-        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, armv7,"));
+        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, aarch64-16k,"));
         assert!(chosen(&[], &["2.4"]).unwrap_err().contains("6.12"));
     }
 }

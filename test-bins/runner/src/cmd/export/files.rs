@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use crate::process;
 
 /// Writes a file that can be executed.
 pub fn script(path: &Path, text: &str) -> Result<(), String> {
@@ -35,7 +37,6 @@ pub fn archive(directory: &Path) -> Result<(), String> {
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-czf"]);
-    tar.arg(format!("{name}.tar.gz")).arg(&name).current_dir(parent).stdin(Stdio::null());
-    let status = tar.status().map_err(|error| format!("tar: {error}"))?;
-    status.success().then_some(()).ok_or_else(|| format!("tar cannot write {name}.tar.gz ({status})"))
+    tar.arg(format!("{name}.tar.gz")).arg(&name).current_dir(parent);
+    process::succeed(&mut tar).map_err(|failure| failure.to_string())
 }

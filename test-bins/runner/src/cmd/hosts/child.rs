@@ -1,17 +1,12 @@
 //! A program under a host: its output is read to the end, and it and its children end in time.
 
-use std::io::{self, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
 
 use crate::interrupt::Interrupt;
-
-const TICK: Duration = Duration::from_millis(10);
+use crate::process::{self, Follow, Stream};
 
 /// How it ended and what it printed.
 #[derive(Debug)]
@@ -27,39 +22,37 @@ pub struct Ended {
 }
 
 /// Runs the command for at most `limit`.
-pub fn run(mut command: Command, limit: Duration, interrupt: &Interrupt) -> io::Result<Ended> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn()?;
-    let output = reader(child.stdout.take());
-    let complaints = reader(child.stderr.take());
-    let group = Pid::from_raw(child.id() as i32);
-    let start = Instant::now();
-    let (mut late, mut ended) = (false, None);
-    while ended.is_none() {
-        ended = child.try_wait()?;
-        let overdue = start.elapsed() > limit || interrupt.requested();
-        if ended.is_none() && overdue {
-            late = true;
-            let _ = killpg(group, Signal::SIGKILL);
-            ended = Some(child.wait()?);
-        }
-        thread::sleep(TICK);
-    }
-    // What it left behind would hold its output open. The group has a member or is gone: our child was its leader.
-    let _ = killpg(group, Signal::SIGKILL);
-    let code = ended.map_or(-1, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
-    let text = |reader: thread::JoinHandle<Vec<u8>>| String::from_utf8_lossy(&reader.join().unwrap_or_default()).into();
-    Ok(Ended { code, late, output: text(output), complaints: text(complaints) })
+pub fn run(command: Command, limit: Duration, interrupt: &Interrupt) -> io::Result<Ended> {
+    let mut read = Read { limit, interrupt, output: Vec::new(), complaints: Vec::new() };
+    let finished = process::follow(command, &mut read)?;
+    let status = finished.status;
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let late = finished.stopped.is_some();
+    Ok(Ended { code, late, output: text(&read.output), complaints: text(&read.complaints) })
 }
 
-fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.read_to_end(&mut bytes);
+struct Read<'a> {
+    limit: Duration,
+    interrupt: &'a Interrupt,
+    output: Vec<u8>,
+    complaints: Vec<u8>,
+}
+
+impl Follow for Read<'_> {
+    type Stop = ();
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Out => self.output.extend_from_slice(bytes),
+            Stream::Err => self.complaints.extend_from_slice(bytes),
         }
-        bytes
-    })
+        Ok(())
+    }
+
+    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<()>> {
+        Ok((elapsed > self.limit || self.interrupt.requested()).then_some(()))
+    }
 }
 
 #[cfg(test)]
