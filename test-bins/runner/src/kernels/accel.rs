@@ -30,7 +30,8 @@ pub fn refuses(qemu: &str, board: &[&str]) -> Option<String> {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             let words = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
-            Some(words.strip_prefix(&format!("{qemu}: ")).unwrap_or(words).to_owned())
+            let words = words.strip_prefix(&format!("{qemu}: ")).unwrap_or(words);
+            Some(words.strip_prefix("error: ").unwrap_or(words).to_owned())
         }
     }
 }
