@@ -20,8 +20,9 @@ const USAGE: u8 = 2;
 /// Writes the suite as directories and archives in the layout of the kernel's installed selftests.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "For each architecture, DIR/rseq-ARCH and DIR/rseq-ARCH.tar.gz. On the machine, `run.sh` prints KTAP, and \
-                  `run_kselftest.sh` has the options of the kernel's script of this name; both need a POSIX shell.\n\
+    after_help = "For each architecture, DIR/rseq-ARCH and DIR/rseq-ARCH.tar.gz. On the machine, `run.sh` prints \
+                  KTAP, and `run_kselftest.sh` has the options of the kernel's script of this name; both need a POSIX \
+                  shell.\n\
                   Exit codes: 0 all is written, 1 something is not, 2 usage error."
 )]
 pub struct ExportArgs {

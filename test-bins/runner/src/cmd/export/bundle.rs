@@ -29,8 +29,8 @@ pub fn runs(suite: &'static [Entry], short: bool) -> Vec<Run> {
 }
 
 impl Run {
-    /// The name of its file, which is its name in results: words with underscores between them, as in lists of names there are no
-    /// blanks.
+    /// The name of its file, which is its name in results: words with underscores between them, as lists of names are
+    /// parted by blanks.
     fn name(&self) -> String {
         [self.entry.name].iter().chain(self.args).copied().collect::<Vec<_>>().join("_")
     }

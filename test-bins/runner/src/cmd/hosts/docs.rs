@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::suite::Row;
 
 const HEAD: &str = "# Hosts\n\n\
-    What the short native suite gives under tracers, emulators, filters, namespaces and limits, each on one machine. Written by\n\
-    `cargo run --release -- hosts --docs`. Results that fail as expected count as passed. What is skipped under a host and not\n\
-    on the plain kernel is named below the table.\n\n";
+    What the short native suite gives under tracers, emulators, filters, namespaces and limits, each on one machine.\n\
+    Written by `cargo run --release -- hosts --docs`. Results that fail as expected count as passed. What is skipped\n\
+    under a host and not on the plain kernel is named below the table.\n\n";
 
 /// Writes `test-bins/HOSTS.md` and returns its path.
 pub fn write(root: &Path, rows: &[Row]) -> Result<PathBuf, String> {

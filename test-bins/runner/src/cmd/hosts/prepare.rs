@@ -90,8 +90,8 @@ impl Prepared {
             How::Seccomp => {
                 let mut command = Command::new(path);
                 let filter = seccomp::program();
-                // SAFETY: between fork and exec only async-signal-safe functions may be called: the closure makes two system calls
-                // with memory that was allocated before.
+                // SAFETY: between fork and exec only async-signal-safe functions may be called: the closure makes two
+                // system calls with memory that was allocated before.
                 unsafe { command.pre_exec(move || seccomp::install(&filter)) };
                 command
             }
