@@ -61,6 +61,9 @@ pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> Result<(), 
     }
     let collection = directory.join(COLLECTION);
     fs::create_dir_all(&collection).map_err(failed)?;
+    // First, so that what is left of a failed try is known for a bundle.
+    let listed = |run: &Run| format!("{COLLECTION}:{}\n", run.name());
+    files::plain(&directory.join("kselftest-list.txt"), &runs.iter().map(listed).collect::<String>())?;
     for run in runs {
         let program = collection.join(run.entry.name);
         if !program.exists() {
@@ -75,8 +78,6 @@ pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> Result<(), 
     // One limit for all is what the kernel's own script knows.
     files::plain(&collection.join("settings"), &format!("timeout={longest}\n"))?;
     files::plain(&collection.join("runs"), &runs.iter().map(Run::line).collect::<String>())?;
-    let listed = |run: &Run| format!("{COLLECTION}:{}\n", run.name());
-    files::plain(&directory.join("kselftest-list.txt"), &runs.iter().map(listed).collect::<String>())?;
     files::script(&directory.join("run.sh"), RUN)?;
     files::script(&directory.join("run_kselftest.sh"), RUN_KSELFTEST)
 }
