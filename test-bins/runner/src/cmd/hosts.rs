@@ -44,8 +44,8 @@ pub struct HostsArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
 
-    /// Write the table into test-bins/HOSTS.md
-    #[arg(long, conflicts_with_all = ["host", "names"])]
+    /// Write the rows into test-bins/HOSTS.md
+    #[arg(long, conflicts_with = "names")]
     pub docs: bool,
 }
 
@@ -71,12 +71,14 @@ fn hosts(args: &HostsArgs) -> Result<u8, (u8, String)> {
     let mut rows = Vec::new();
     for host in hosts {
         let row = session.row(host);
+        if interrupt.requested() {
+            break;
+        }
         show(&row).map_err(|error| failed(error.to_string()))?;
         rows.push(row);
-    }
-    if args.docs && !interrupt.requested() {
-        let path = docs::write(&root, &rows).map_err(failed)?;
-        println!("written: {}", path.display());
+        if args.docs {
+            docs::write(&root, &rows).map_err(failed)?;
+        }
     }
     Ok(match rows.iter().any(Row::is_bad) {
         _ if interrupt.requested() => INTERRUPTED,

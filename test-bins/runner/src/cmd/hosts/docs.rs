@@ -4,43 +4,65 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::suite::Row;
+use super::table::{HOSTS, Host};
 
 const HEAD: &str = "# Hosts\n\n\
     What the short native suite gives under tracers, emulators, filters, namespaces and limits, each on one machine.\n\
     Written by `cargo run --release -- hosts --docs`. Results that fail as expected count as passed. What is skipped\n\
     under a host and not on the plain kernel is named below the table.\n\n";
 
-/// Writes `test-bins/HOSTS.md` and returns its path.
+/// Writes `test-bins/HOSTS.md` and returns its path. Hosts that did not run keep what it says of them.
 pub fn write(root: &Path, rows: &[Row]) -> Result<PathBuf, String> {
     let path = root.join("test-bins/HOSTS.md");
-    fs::write(&path, text(rows)).map_err(|error| format!("{}: {error}", path.display()))?;
+    let old = fs::read_to_string(&path).unwrap_or_default();
+    fs::write(&path, text(rows, &old)).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
 }
 
-fn text(rows: &[Row]) -> String {
+fn text(rows: &[Row], old: &str) -> String {
     let mut text = HEAD.to_owned();
     text += "| host | what it is | passed | failed | skipped |\n|---|---|---|---|---|\n";
-    for Row { host, absent, counts, failures, .. } in rows {
-        let passed = counts.passed + counts.xfailed;
-        let numbers = match absent {
-            Some(_) => "- | - | all".into(),
-            None => format!("{passed} | {} | {}", failures.len(), counts.skipped),
-        };
-        text += &format!("| {} | {} | {numbers} |\n", host.name, host.about);
+    let row = |host: &Host| rows.iter().find(|row| row.host.name == host.name);
+    for host in HOSTS {
+        text += &row(host).map_or_else(|| old_line(old, host.name), line);
     }
-    let plain = rows.iter().find(|row| row.host.name == "plain");
+    let plain = row(&HOSTS[0]).map_or_else(|| old_skips(old, HOSTS[0].name), |row| skips(row, ""));
     text += "\n## Skips\n";
-    for row in rows {
-        let known = |reason: &str| plain.is_some_and(|plain| plain.skipped.contains_key(reason));
-        let is_plain = row.host.name == "plain";
-        let own = row.skipped.iter().filter(|(reason, _)| is_plain || !known(reason));
-        let lines = own.map(|(reason, count)| format!("* {reason} ({count})\n"));
-        let lines: Vec<_> = row.absent.iter().map(|why| format!("* {why}\n")).chain(lines).collect();
+    for host in HOSTS {
+        let known = if host.name == HOSTS[0].name { "" } else { plain.as_str() };
+        let lines = row(host).map_or_else(|| old_skips(old, host.name), |row| skips(row, known));
         if !lines.is_empty() {
-            text += &format!("\n**{}**\n\n{}", row.host.name, lines.concat());
+            text += &format!("\n**{}**\n\n{lines}", host.name);
         }
     }
     text
+}
+
+fn line(row: &Row) -> String {
+    let Row { host, absent, counts, failures, .. } = row;
+    let numbers = match absent {
+        Some(_) => "- | - | all".into(),
+        None => format!("{} | {} | {}", counts.passed + counts.xfailed, failures.len(), counts.skipped),
+    };
+    format!("| {} | {} | {numbers} |\n", host.name, host.about)
+}
+
+/// The reasons of a host, a line each, but those that stand among the `known` lines.
+fn skips(row: &Row, known: &str) -> String {
+    let is_known = |reason: &str| known.lines().any(|line| line.starts_with(&format!("* {reason} (")));
+    let own = row.skipped.iter().filter(|(reason, _)| !is_known(reason));
+    let own = own.map(|(reason, count)| format!("* {reason} ({count})\n"));
+    row.absent.iter().map(|why| format!("* {why}\n")).chain(own).collect()
+}
+
+fn old_line(old: &str, name: &str) -> String {
+    let line = old.lines().find(|line| line.starts_with(&format!("| {name} |")));
+    line.map_or_else(String::new, |line| format!("{line}\n"))
+}
+
+fn old_skips(old: &str, name: &str) -> String {
+    let lines = old.lines().skip_while(|line| *line != format!("**{name}**")).skip(2);
+    lines.take_while(|line| line.starts_with("* ")).map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -49,7 +71,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cmd::hosts::table::HOSTS;
     use crate::ktap::Counts;
 
     fn row(number: usize, absent: Option<&str>, skipped: &[(&str, usize)]) -> Row {
@@ -71,12 +92,18 @@ mod tests {
             row(1, Some("strace is not installed"), &[]),
             row(2, None, &[("no KVM", 1), ("traced", 3)]),
         ];
-        let text = text(&rows);
+        let text = text(&rows, "");
         assert_eq!(text.matches("no KVM").count(), 1, "{text}");
         assert!(
             text.contains("**gdb**\n\n* traced (3)\n") && text.contains("**strace**\n\n* strace is not installed\n"),
             "{text}"
         );
         assert!(text.contains("without breakpoints | 2 | 0 | 0 |") && text.contains("| - | - | all |"), "{text}");
+        // A host that runs alone leaves the others as they were.
+        let later = super::text(&[row(1, None, &[("stopped", 1), ("no KVM", 1)])], &text);
+        assert_eq!(
+            later,
+            text.replace("| - | - | all |", "| 2 | 0 | 0 |").replace("* strace is not installed", "* stopped (1)")
+        );
     }
 }

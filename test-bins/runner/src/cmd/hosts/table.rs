@@ -55,6 +55,8 @@ pub const HOSTS: &[Host] = &[
             "-ex",
             "handle all nostop noprint pass",
             "-ex",
+            "handle SIGTRAP nostop noprint pass",
+            "-ex",
             "run",
             "-ex",
             "quit $_exitcode",
@@ -122,7 +124,7 @@ pub const HOSTS: &[Host] = &[
         name: "rr",
         about: "recorded, all threads on one CPU",
         needs: ("rr", "rr"),
-        how: How::Words(&["rr", "record", "--quiet"]),
+        how: How::Words(&["rr", "record"]),
     },
     Host {
         name: "criu",
