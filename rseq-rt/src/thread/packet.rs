@@ -187,8 +187,8 @@ unsafe fn clone_into(control: NonNull<Control>, parts: &Parts, flags: u32) -> Re
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
     start::check_thread_pointer();
-    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, in `end`; spawn filled it in. `end` comes
-    // before either way out of this thread, and releases the registration.
+    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, in `end`; spawn filled it in. `end`
+    // comes before either way out of this thread, and releases the registration.
     unsafe {
         let shared = control.as_ptr();
         (*shared).memory.watch();
@@ -218,8 +218,8 @@ pub unsafe fn end_without_result(data: &ThreadData) -> ! {
 /// The packet is the calling thread's, and nothing on its stack is used afterwards.
 unsafe fn end(control: NonNull<Control>, outcome: u32) -> ! {
     let shared = control.as_ptr();
-    // SAFETY: the handle, or the scope, leaves the packet alone until the thread is gone, unless the handle was given up; then
-    // the packet is the thread's alone, which takes it out of the scope's list before the scope can end.
+    // SAFETY: the handle, or the scope, leaves the packet alone until the thread is gone, unless the handle was given
+    // up; then the packet is the thread's alone, which takes it out of the scope's list before the scope can end.
     let (memory, detached, registration) = unsafe {
         let (memory, scope) = ((*shared).memory, (*shared).scope.as_ref());
         let finish = (*shared).state.compare_exchange(RUNNING, outcome, Ordering::AcqRel, Ordering::Acquire);
@@ -322,8 +322,8 @@ impl<T> JoinHandle<T> {
     /// As [`join`](Self::join); `None` if the thread has called [`exit`](super::exit).
     pub fn try_join(self) -> Option<T> {
         wait_until_gone(&self.control().tid);
-        // SAFETY: the thread wrote its result, unless it says otherwise, and has ended; nobody else reads it, or knows the
-        // memory.
+        // SAFETY: the thread wrote its result, unless it says otherwise, and has ended; nobody else reads it, or knows
+        // the memory.
         let result = unsafe {
             let has_result = self.control().state.load(Ordering::Acquire) == FINISHED;
             let result = has_result.then(|| self.result.read());

@@ -6,7 +6,7 @@
 //! | `accel` | whether guests can have KVM |
 //! | `select` | from options to kernels and cells |
 //! | `fetch`, `install` | what to get, and the system's packages |
-//! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite's names to a kernel in the cache |
+//! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite to a kernel in the cache |
 //! | `tree` | a kernel from elsewhere |
 //! | `custom`, `recipe`, `tools`, `source`, `make` | a kernel that no distribution has, built here |
 

@@ -23,11 +23,11 @@ const CLOSED: usize = usize::MAX;
 /// Restarts the sections that run on the slot of an index.
 pub(super) type MakeFence = fn(u32) -> Result<(), MembarrierError>;
 
-/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh, by an `end` of 0
-/// and a `top` that is no more than `begin`.
+/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh, by an `end`
+/// of 0 and a `top` that is no more than `begin`.
 ///
-/// The word at 24 says who may close and open it. Its lowest bit is whether a thread holds the slot; the others are `end`
-/// of the open slot, or 0 if nobody has chosen one.
+/// The word at 24 says who may close and open it. Its lowest bit is whether a thread holds the slot; the others are
+/// `end` of the open slot, or 0 if nobody has chosen one.
 #[derive(Clone, Copy)]
 pub(super) struct Slot<'a> {
     base: NonNull<u8>,
@@ -44,8 +44,8 @@ pub(super) struct Held<'a> {
 impl<'a> Slot<'a> {
     /// # Safety
     ///
-    /// `base` is a header and `capacity` words, zeroes at first, which live for `'a` and which this type and the sections
-    /// of stacks alone use.
+    /// `base` is a header and `capacity` words, zeroes at first, which live for `'a` and which this type and the
+    /// sections of stacks alone use.
     pub(super) unsafe fn new(base: NonNull<u8>, capacity: usize) -> Self {
         Self { base, capacity, lifetime: PhantomData }
     }
@@ -53,8 +53,8 @@ impl<'a> Slot<'a> {
     /// A word of the header, or of the items by their place in bytes.
     fn word(self, at: usize) -> &'a AtomicUsize {
         debug_assert!(at < HEADER + WORD * self.capacity);
-        // SAFETY: the header and the items are words that live for 'a, and `at` is a place of one: those of the header are
-        // constants, and tops are below the end of the capacity. Sections access words whole, as atomics do.
+        // SAFETY: the header and the items are words that live for 'a, and `at` is a place of one: those of the header
+        // are constants, and tops are below the end of the capacity. Sections access words whole, as atomics do.
         unsafe { self.base.byte_add(at).cast().as_ref() }
     }
 

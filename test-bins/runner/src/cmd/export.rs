@@ -83,7 +83,7 @@ fn export(args: &ExportArgs, target: &Target) -> Result<PathBuf, String> {
     if let Some(message) = suite.lacks(target) {
         return Err(message);
     }
-    let binaries = announced(target, &suite)?;
+    let binaries = announced(target, &suite, &|note| eprintln!("{note}"))?;
     suite.check(&binaries)?;
     let directory = args.directory.join(format!("rseq-{}", target.name));
     bundle::write(&directory, &bundle::runs(SUITE, args.short), &binaries)?;

@@ -59,7 +59,8 @@ pub fn run(args: &HostsArgs) -> ExitCode {
 
 fn hosts(args: &HostsArgs) -> Result<u8, (u8, String)> {
     let hosts = chosen(&args.host).map_err(|message| (USAGE, message))?;
-    let entries = crate::suite::select(crate::suite::SUITE, &args.names).map_err(|message| (USAGE, message))?;
+    let entries =
+        crate::suite::select(crate::suite::SUITE, &args.names).map_err(|unknown| (USAGE, unknown.to_string()))?;
     let failed = |message: String| (FAILED, message);
     if args.list {
         return list(&hosts).map_err(|error| failed(error.to_string()));

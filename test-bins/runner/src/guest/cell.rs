@@ -1,24 +1,24 @@
 //! One cell of the matrix: one kind of binaries on one kernel.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use anyhow::{Context, anyhow};
+use fs_err as fs;
 
 use super::faults::{self, Fault};
 use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
+use super::ran::Ran;
 use super::retry;
 use crate::build::{Binaries, Programs};
+use crate::events::{Event, Reporters};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache::{KERNEL, Manifest, Slot};
 use crate::kernels::install;
 use crate::kernels::machine::{Files, Hardware};
 use crate::kernels::select::Cell;
 use crate::kernels::tree::Image;
-use crate::ktap::{Counts, Document, Outcome};
 use crate::report::text::{cut, printable};
 use crate::verdict::{self, Verdict};
 
@@ -45,112 +45,21 @@ pub struct Setting<'a> {
     pub interrupt: &'a Interrupt,
     /// Where its programs come from.
     pub programs: &'a dyn Programs,
+    /// What hears of it.
+    pub reporters: &'a Reporters,
 }
 
-/// A cell that has run, or why it has not.
-#[derive(Debug, Serialize)]
-pub struct Ran {
-    /// The architecture, and what it ran on.
-    pub row: String,
-    /// The kernel's first two numbers.
-    pub line: String,
-    /// The kernel's whole release: the guest's word where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<String>,
-    /// The packages that the kernel came in, with their versions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub packages: Vec<String>,
-    /// The SHA-256 of the kernel's file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kernel_sha256: Option<String>,
-    /// What ran its code, where that is not emulation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accel: Option<&'static str>,
-    /// The guest's CPUs.
-    pub cpus: u32,
-    /// What became of it.
-    #[serde(flatten)]
-    pub verdict: Verdict,
-    /// The innermost results.
-    #[serde(serialize_with = "crate::ktap::json::counts")]
-    pub counts: Counts,
-    /// Seconds from QEMU's start to the guest's first line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub boot_seconds: Option<f64>,
-    /// Seconds in all.
-    pub seconds: f64,
-    /// Boots before this one that were late.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<Earlier>,
-    /// The exit code of the program, where there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<i32>,
-    /// What the guest's `init` had to say.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// The lines that the program printed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub output: Vec<String>,
-    /// The console, where it is worth keeping.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<PathBuf>,
-    /// All results.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ktap: Option<Document>,
+/// What a cell runs, and the fault of its kernel that it reckons with.
+struct Plan {
+    payload: Payload,
+    fault: Option<&'static Fault>,
 }
 
-/// A late boot that was followed by another.
-#[derive(Debug, Serialize)]
-pub struct Earlier {
-    /// All that speaks against it.
-    pub reasons: Vec<String>,
-    /// Where its console is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub console: Option<PathBuf>,
-}
-
-impl Ran {
-    /// The same with a kernel that is not the table's: its line is the beginning of its release.
-    fn with_release(self, release: Option<String>) -> Self {
-        let line = release.as_deref().map(|release| release.splitn(3, '.').take(2).collect::<Vec<_>>().join("."));
-        Self { line: line.unwrap_or_else(|| "unknown".into()), release, ..self }
-    }
-
-    /// A cell that has no results.
-    pub fn without_results(row: String, line: String, release: Option<String>, cpus: u32, verdict: Verdict) -> Self {
-        Self {
-            row,
-            line,
-            release,
-            packages: Vec::new(),
-            kernel_sha256: None,
-            accel: None,
-            cpus,
-            verdict,
-            counts: Counts::default(),
-            boot_seconds: None,
-            seconds: 0.0,
-            earlier: Vec::new(),
-            code: None,
-            notes: Vec::new(),
-            output: Vec::new(),
-            log: None,
-            ktap: None,
-        }
-    }
-
-    /// The reasons of results with this outcome, with how many there were.
-    pub fn reasons(&self, outcome: Outcome) -> BTreeMap<String, usize> {
-        let mut reasons = BTreeMap::new();
-        if let Some(document) = &self.ktap {
-            document.for_each(&mut |_, case| {
-                if case.outcome == outcome {
-                    *reasons.entry(case.reason.clone()).or_default() += 1;
-                }
-            });
-        }
-        reasons
-    }
+/// A guest that has ended, and its files.
+struct Booted {
+    finished: Finished,
+    initramfs: PathBuf,
+    log: PathBuf,
 }
 
 impl Setting<'_> {
@@ -188,15 +97,18 @@ impl Setting<'_> {
         }
     }
 
-    /// Boots the cell's kernel with `binaries`.
+    /// Plans what the cell runs, boots its kernel with it, and judges what came of that.
     pub fn run(&self, cell: &Cell, binaries: &Binaries) -> Ran {
-        match self.boot(cell, binaries) {
-            Ok(ran) => ran,
-            Err(message) => self.not_run(cell, Verdict::failed(message)),
+        let plan = self.plan(cell);
+        if plan.payload.is_empty() {
+            return self.not_run(cell, Verdict::skipped(plan.fault.map_or("no tests", |fault| fault.why)));
         }
+        let once = |payload: &Payload| Ok(self.judge(cell, payload, plan.fault, self.boot(cell, payload, binaries)?));
+        let ran = retry::until_in_time(self.retries, &plan.payload, self.interrupt, &once);
+        ran.unwrap_or_else(|error| self.not_run(cell, Verdict::failed(format!("{error:#}"))))
     }
 
-    fn boot(&self, cell: &Cell, binaries: &Binaries) -> Result<Ran, String> {
+    fn plan(&self, cell: &Cell) -> Plan {
         let fault = faults::of(cell).filter(|_| self.image.is_none());
         let payload = fault.map_or_else(|| self.payload.clone(), |fault| fault.plan(self.payload));
         let hotplugs = cell.on.machine.hotplugs(self.hardware);
@@ -205,20 +117,10 @@ impl Setting<'_> {
             Some(_) => payload,
             None => payload.with("readonly_test", &["--expect", cell.on.machine.generation(cell.on.line)]),
         };
-        if payload.is_empty() {
-            return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));
-        }
-        let once = |payload: &Payload| self.boot_once(cell, binaries, payload, fault);
-        retry::until_in_time(self.retries, &payload, self.interrupt, &once)
+        Plan { payload, fault }
     }
 
-    fn boot_once(
-        &self,
-        cell: &Cell,
-        binaries: &Binaries,
-        payload: &Payload,
-        fault: Option<&Fault>,
-    ) -> Result<Ran, String> {
+    fn boot(&self, cell: &Cell, payload: &Payload, binaries: &Binaries) -> anyhow::Result<Booted> {
         let slot = self.slot(cell);
         let with_modules = self.image.map_or(Some(&slot), |image| image.modules.as_ref());
         let modules = with_modules.filter(|_| self.hardware.kvm).map(|slot| (slot, cell.on.machine.modules));
@@ -226,27 +128,25 @@ impl Setting<'_> {
         // All of them, for tests start others.
         let archive = payload.initramfs(&self.payload.binaries(), binaries, modules, limit)?;
         let (initramfs, log) = self.files(cell);
-        fs::write(&initramfs, &archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
+        fs::write(&initramfs, &archive)?;
         let kernel = self.kernel(cell, &slot)?;
         let files = Files { kernel: &kernel, initramfs: &initramfs, length: archive.len() };
         let command = cell.on.machine.command(self.hardware, &files);
         let boot = BOOT.max(self.timeout.unwrap_or_default());
         let [total, boot, silent] = [limit, boot, self.silence(payload)].map(Duration::from_secs);
-        let limits = Limits { total, boot, silent };
-        let finished = qemu::run(command, &log, limits, self.interrupt)?;
-        let ran = self.judged(cell, payload, finished, log, fault);
-        if !ran.verdict.status.is_bad() {
-            let _ = fs::remove_file(initramfs);
-        }
-        Ok(ran)
+        let name = cell.name();
+        // What cannot be shown changes nothing for the guest.
+        let progress = |elapsed, results| drop(self.reporters.tell(Event::Progress(&name, elapsed, results)));
+        let finished = qemu::run(command, &log, Limits { total, boot, silent }, self.interrupt, &progress)?;
+        Ok(Booted { finished, initramfs, log })
     }
 
-    fn kernel(&self, cell: &Cell, slot: &Slot) -> Result<PathBuf, String> {
+    fn kernel(&self, cell: &Cell, slot: &Slot) -> anyhow::Result<PathBuf> {
         if let Some(image) = self.image {
             return Ok(image.kernel.clone());
         }
-        let manifest = slot.manifest().ok_or("its kernel is gone")?;
-        let again = |damage: String| format!("{damage}: {} --refresh", cell.on.command());
+        let manifest = slot.manifest().context("its kernel is gone")?;
+        let again = |damage| anyhow!("{damage}: {} --refresh", cell.on.command());
         slot.verify(&manifest).map_err(again).map(|()| slot.kernel())
     }
 
@@ -263,8 +163,8 @@ impl Setting<'_> {
         (file("cpio"), file("log"))
     }
 
-    fn judged(&self, cell: &Cell, payload: &Payload, finished: Finished, log: PathBuf, fault: Option<&Fault>) -> Ran {
-        let Finished { end, mut console, booted, seconds } = finished;
+    fn judge(&self, cell: &Cell, payload: &Payload, fault: Option<&Fault>, booted: Booted) -> Ran {
+        let Booted { finished: Finished { end, mut console, booted, seconds }, initramfs, log } = booted;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
         let release = console.release.take();
@@ -280,6 +180,9 @@ impl Setting<'_> {
         }
         if end == End::Done && self.image.is_none() && payload.lacks_second_pass(cell.on.line, &document) {
             verdict.fail("nothing ran again with rseq/debug on, which Linux has since 6.19");
+        }
+        if !verdict.status.is_bad() {
+            let _ = fs::remove_file(initramfs);
         }
         let (mut ran, counts) = (self.not_run(cell, verdict), document.counts());
         if self.image.is_some() && release.is_some() {
