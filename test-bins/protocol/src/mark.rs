@@ -12,6 +12,8 @@ const OWN_END: &str = "# exit code ";
 pub enum Mark<N> {
     /// Something to know about this guest.
     Note(N),
+    /// The kernel's release, as `uname -r` has it.
+    Release(N),
     /// A user's program ended with this code.
     Code(i32),
     /// All is done: the guest may be ended.
@@ -22,6 +24,7 @@ impl<N: fmt::Display> fmt::Display for Mark<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Note(note) => write!(f, "{MARK}note {note}"),
+            Self::Release(release) => write!(f, "{MARK}release {release}"),
             Self::Code(code) => write!(f, "{MARK}code {code}"),
             Self::Done => write!(f, "{MARK}done"),
         }
@@ -41,6 +44,7 @@ impl<'a> Mark<&'a str> {
             ("done", "") => Some(Self::Done),
             ("code", code) => code.trim().parse().ok().map(Self::Code),
             ("note", note) => Some(Self::Note(note)),
+            ("release", release) => Some(Self::Release(release)),
             _ => None,
         }
     }
@@ -69,7 +73,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for mark in [Mark::Note("no debugfs at /sys: 2"), Mark::Code(139), Mark::Code(-1), Mark::Done] {
+        let marks = [
+            Mark::Note("no debugfs at /sys: 2"),
+            Mark::Release("7.3-rc1"),
+            Mark::Code(139),
+            Mark::Code(-1),
+            Mark::Done,
+        ];
+        for mark in marks {
             let line = mark.to_string();
             assert!(is_mark(&line));
             assert_eq!(Mark::read(&line), Some(mark));

@@ -11,6 +11,6 @@ mod linking;
 pub mod sections;
 pub mod toolchain;
 
-pub use builds::{Builds, Programs, Suite};
+pub use builds::{Builds, Programs, Suite, announced};
 pub use compile::{Binaries, build, build_package};
 pub use linking::Linking;

@@ -4,6 +4,8 @@ mod args;
 mod boot;
 mod cli;
 mod compare;
+mod export;
+mod hosts;
 mod list;
 mod native;
 
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use thiserror::Error;
 
-pub use args::{BootArgs, Choice, FetchArgs, KernelArgs};
+pub use args::{Accel, BootArgs, Choice, FetchArgs, KernelArgs};
 pub use boot::run_programs;
 
 use crate::{bench, c, kernels};
@@ -33,6 +35,8 @@ pub fn main() -> ExitCode {
         Some(cli::Command::Fetch(args)) => kernels::fetch::run(args),
         Some(cli::Command::Kernel(args)) => kernels::custom::run(args),
         Some(cli::Command::Boot(args)) => boot::run(args),
+        Some(cli::Command::Export(args)) => export::run(args),
+        Some(cli::Command::Hosts(args)) => hosts::run(args),
         Some(cli::Command::Check(args)) => rseq_check::main(args),
         Some(cli::Command::Compare(args)) => compare::main(args),
         Some(cli::Command::Headers) => c::headers(),

@@ -3,11 +3,14 @@
 //! | module | purpose |
 //! |---|---|
 //! | `catalog`, `machine` | the one table, and QEMU's command line |
+//! | `accel` | whether guests can have KVM |
 //! | `select` | from options to kernels and cells |
 //! | `fetch`, `install` | what to get, and the system's packages |
 //! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite to a kernel in the cache |
+//! | `tree` | a kernel from elsewhere |
 //! | `custom`, `recipe`, `tools`, `source`, `make` | a kernel that no distribution has, built here |
 
+pub mod accel;
 mod apt;
 pub mod cache;
 pub mod catalog;
@@ -22,6 +25,7 @@ mod resolve;
 pub mod select;
 mod source;
 mod tools;
+pub mod tree;
 mod unpack;
 pub mod version;
 mod zboot;

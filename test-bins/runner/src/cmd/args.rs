@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::report::ReportArgs;
 
@@ -74,6 +74,18 @@ pub struct KernelArgs {
     pub keep: bool,
 }
 
+/// What runs the guests' code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Accel {
+    /// KVM for guests of this machine's kind, where it works.
+    Auto,
+    /// The same, or an error.
+    Kvm,
+    /// QEMU's emulation, the same on every host.
+    #[default]
+    Tcg,
+}
+
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -102,9 +114,21 @@ pub struct BootArgs {
     #[arg(long, conflicts_with_all = ["list", "program"])]
     pub check: bool,
 
-    /// CPUs of each guest, up to 8 (a machine that takes fewer says so)
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
+    /// CPUs of each guest, up to 64 (a machine that takes fewer says so)
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub cpus: u32,
+
+    /// Take these CPUs offline before the first test, such as 1,2
+    #[arg(long, value_name = "CPUS", value_delimiter = ',')]
+    pub offline: Vec<u32>,
+
+    /// MiB of memory of each guest, in place of its machine's own
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    pub memory: Option<u32>,
+
+    /// What runs the guests' code: KVM for those of this machine's kind (`kvm`: or fail; `auto`: where it works), or emulation
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
 
     /// NUMA nodes of each guest
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
@@ -130,6 +154,10 @@ pub struct BootArgs {
     /// Boot this kernel image (with one --arch)
     #[arg(long, value_name = "PATH", conflicts_with_all = ["kernel", "cell", "all"])]
     pub kernel_image: Option<PathBuf>,
+
+    /// Boot the kernel that was built in this tree, with its modules (with one --arch)
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel", "cell", "all", "kernel_image"])]
+    pub kernel_tree: Option<PathBuf>,
 
     /// More words for the kernel's command line
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
@@ -159,12 +187,16 @@ impl Default for BootArgs {
             check: false,
             static_pie: false,
             cpus: 2,
+            offline: Vec::new(),
+            memory: None,
+            accel: Accel::default(),
             numa: 1,
             report: ReportArgs::default(),
             jobs: None,
             retries: 0,
             timeout: None,
             kernel_image: None,
+            kernel_tree: None,
             append: String::new(),
             as_init: None,
             program: Vec::new(),

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use fs_err as fs;
 use serde::Serialize;
 
-use super::{BootArgs, FAILED, INTERRUPTED, Stop};
+use super::{Accel, BootArgs, FAILED, INTERRUPTED, Stop};
 use crate::build::{Linking, Programs, Suite, elf, sections};
 use crate::events::Event;
 use crate::guest::cell::Setting;
@@ -16,9 +16,11 @@ use crate::guest::payload::{Payload, Run};
 use crate::guest::ran::{Matrix, Ran};
 use crate::guest::{capacity, pipeline};
 use crate::interrupt::Interrupt;
+use crate::kernels::accel;
 use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
+use crate::kernels::tree::Image;
 use crate::report::print_json;
 use crate::suite::{Entry, Need, SUITE};
 use crate::workspace;
@@ -55,13 +57,16 @@ pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn P
 /// Builds, boots, judges and reports.
 fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
     let root = workspace::root().map_err(Stop::failed)?;
+    let directory = directory(&root).map_err(Stop::failed)?;
+    let hardware = hardware(args, chosen.kvm, &chosen.cells).map_err(Stop::usage)?;
+    let image = image(args, &chosen.cells, &directory).map_err(Stop::usage)?;
     let setting = Setting {
         cache: &cache::directory().map_err(Stop::failed)?,
-        directory: &directory(&root).map_err(Stop::failed)?,
-        hardware: &hardware(args, chosen.kvm),
+        directory: &directory,
+        hardware: &hardware,
         payload: &chosen.payload,
         timeout: args.timeout,
-        image: args.kernel_image.as_deref(),
+        image: image.as_ref(),
         retries: args.retries,
         interrupt: &Interrupt::watch().map_err(Stop::failed)?,
         programs,
@@ -74,7 +79,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
         return Ok(sections::run(&chosen.cells, programs, setting.interrupt)?);
     }
     let cells = pipeline::run(&setting, &chosen.cells, args.jobs);
-    let (names_cell, program) = (args.kernel_image.is_some(), args.program.clone());
+    let (names_cell, program) = (args.kernel_image.is_some() || args.kernel_tree.is_some(), args.program.clone());
     let matrix = Matrix { cells, command, names_cell, program };
     setting.reporters.tell(Event::MatrixEnded(&matrix))?;
     Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))
@@ -85,6 +90,9 @@ fn again(args: &BootArgs) -> String {
     let mut words = vec!["cargo run --release -- boot".to_owned()];
     if let Some(image) = &args.kernel_image {
         words.push(format!("--arch {} --kernel-image {}", args.choice.arch.join(" "), image.display()));
+    }
+    if let Some(tree) = &args.kernel_tree {
+        words.push(format!("--arch {} --kernel-tree {}", args.choice.arch.join(" "), tree.display()));
     }
     let default = BootArgs::default();
     words.extend((args.cpus != default.cpus).then(|| format!("--cpus {}", args.cpus)));
@@ -124,26 +132,67 @@ fn payload(args: &BootArgs, entries: &[&Entry]) -> anyhow::Result<(Payload, Opti
 
 fn cells(args: &BootArgs, built_for: Option<&'static str>) -> anyhow::Result<Vec<Cell>> {
     let mut choice = args.choice.clone();
+    if args.kernel_image.is_some() || args.kernel_tree.is_some() {
+        let [arch] = choice.arch.as_slice() else {
+            bail!("--kernel-image and --kernel-tree need one --arch");
+        };
+        return Ok(vec![select::on_machine(arch, built_for).map_err(anyhow::Error::msg)?]);
+    }
     let chosen = args.all || !choice.is_empty();
-    if !chosen && args.kernel_image.is_none() && built_for.is_none() {
+    if !chosen && built_for.is_none() {
         choice.arch = vec![std::env::consts::ARCH.into()];
         choice.kernel = vec!["newest".into()];
     }
     let mut cells = select::cells(&choice).map_err(anyhow::Error::msg)?;
     if let Some(target) = built_for {
+        let mut others: Vec<_> = cells.iter().map(|cell| cell.target).collect();
+        others.dedup();
         cells.retain(|cell| cell.target.name == target);
-    }
-    if args.kernel_image.is_some() {
-        let [arch] = choice.arch.as_slice() else { bail!("--kernel-image needs one --arch") };
-        cells.retain(|cell| cell.on.machine.name == arch && cell.target == cell.on.machine.targets[0]);
-        cells.truncate(1);
+        ensure!(!cells.is_empty(), select::mismatch(target, &choice.chosen(), &others));
     }
     ensure!(!cells.is_empty(), "no cell matches these options: `boot --all --list` shows all cells");
     Ok(cells)
 }
 
-fn hardware(args: &BootArgs, kvm: bool) -> Hardware {
-    Hardware { cpus: args.cpus, nodes: args.numa, cores: capacity::cores() as u32, kvm, append: args.append.clone() }
+fn hardware(args: &BootArgs, kvm: bool, cells: &[Cell]) -> anyhow::Result<Hardware> {
+    let mut append = args.append.clone();
+    if !args.offline.is_empty() {
+        let cpus = args.offline.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        append = format!("{append} rseq_offline={cpus}").trim_start().to_owned();
+    }
+    let accel = args.accel != Accel::Tcg && accelerates(args.accel, cells)?;
+    let cores = capacity::cores() as u32;
+    Ok(Hardware { cpus: args.cpus, nodes: args.numa, cores, memory: args.memory, accel, kvm, append })
+}
+
+/// Whether guests of this machine's kind are to have KVM; says so where they cannot.
+fn accelerates(wanted: Accel, cells: &[Cell]) -> anyhow::Result<bool> {
+    let Some(cell) = cells.iter().find(|cell| accel::is_of_host(cell.on.machine.debian)) else {
+        return match wanted {
+            Accel::Kvm => bail!("no guest is of this machine's kind: --accel kvm needs one"),
+            Accel::Auto | Accel::Tcg => Ok(false),
+        };
+    };
+    match (accel::refuses(cell.on.machine.qemu, cell.on.machine.board), wanted) {
+        (None, _) => Ok(true),
+        (Some(why), Accel::Kvm) => bail!("KVM does not work here: {why}"),
+        (Some(why), _) => {
+            let _ = writeln!(io::stderr(), "KVM does not work here, guests are emulated: {why}");
+            Ok(false)
+        }
+    }
+}
+
+/// The kernel in place of the table's, if one is given.
+fn image(args: &BootArgs, cells: &[Cell], directory: &Path) -> anyhow::Result<Option<Image>> {
+    match (&args.kernel_image, &args.kernel_tree, cells) {
+        (Some(image), ..) => Ok(Some(Image::alone(image))),
+        (None, Some(tree), [cell, ..]) => {
+            let into = directory.with_file_name(format!("tree-{}", cell.on.machine.name));
+            Image::of_tree(tree, cell.on.machine, &into).map(Some).map_err(anyhow::Error::msg)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn directory(root: &Path) -> anyhow::Result<PathBuf> {

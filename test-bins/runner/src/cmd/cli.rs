@@ -7,6 +7,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use rseq_check::CheckArgs;
 
 use super::compare::CompareArgs;
+use super::export::ExportArgs;
+use super::hosts::HostsArgs;
 use super::{BootArgs, FetchArgs, KernelArgs};
 use crate::bench::BenchArgs;
 use crate::c::{InstallArgs, SuitesArgs};
@@ -77,6 +79,10 @@ pub enum Command {
     Kernel(KernelArgs),
     /// Boot kernels under QEMU and run the suite, or any static program, inside
     Boot(BootArgs),
+    /// Write the suite as a bundle for machines without this repository, in the layout of the kernel's selftests
+    Export(ExportArgs),
+    /// Run the short native suite under tracers, emulators, filters, namespaces and limits
+    Hosts(HostsArgs),
     /// Verify the critical sections in linked ELF files
     Check(CheckArgs),
     /// Measure param_test side by side with another one, such as the kernel's

@@ -14,10 +14,11 @@ use super::retry;
 use crate::build::{Binaries, Programs};
 use crate::events::{Event, Reporters};
 use crate::interrupt::Interrupt;
-use crate::kernels::cache::Slot;
+use crate::kernels::cache::{KERNEL, Manifest, Slot};
 use crate::kernels::install;
 use crate::kernels::machine::{Files, Hardware};
 use crate::kernels::select::Cell;
+use crate::kernels::tree::Image;
 use crate::report::text::{cut, printable};
 use crate::verdict::{self, Verdict};
 
@@ -37,7 +38,7 @@ pub struct Setting<'a> {
     /// Seconds for all of it, instead of what its tests may take.
     pub timeout: Option<u64>,
     /// A kernel to take instead of the table's.
-    pub image: Option<&'a Path>,
+    pub image: Option<&'a Image>,
     /// How often a cell is booted again at most.
     pub retries: u32,
     /// Ctrl-C.
@@ -84,9 +85,16 @@ impl Setting<'_> {
 
     /// A cell that does not run.
     pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> Ran {
-        let release = self.slot(cell).manifest().map(|manifest| manifest.release).filter(|_| self.image.is_none());
-        let cpus = cell.on.machine.cpus(self.hardware);
-        Ran::without_results(cell.row(), cell.on.line.to_owned(), release, cpus, verdict)
+        let (machine, line) = (cell.on.machine, cell.on.line.to_owned());
+        let ran = Ran::without_results(cell.row(), line, None, machine.cpus(self.hardware), verdict);
+        let ran = Ran { accel: machine.is_accelerated(self.hardware).then_some("KVM"), ..ran };
+        match (self.image, self.slot(cell).manifest()) {
+            (Some(image), _) => ran.with_release(image.release.clone()),
+            (None, None) => ran,
+            (None, Some(Manifest { release, packages, mut files, .. })) => {
+                Ran { release: Some(release), packages, kernel_sha256: files.remove(KERNEL), ..ran }
+            }
+        }
     }
 
     /// Plans what the cell runs, boots its kernel with it, and judges what came of that.
@@ -114,7 +122,8 @@ impl Setting<'_> {
 
     fn boot(&self, cell: &Cell, payload: &Payload, binaries: &Binaries) -> anyhow::Result<Booted> {
         let slot = self.slot(cell);
-        let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
+        let with_modules = self.image.map_or(Some(&slot), |image| image.modules.as_ref());
+        let modules = with_modules.filter(|_| self.hardware.kvm).map(|slot| (slot, cell.on.machine.modules));
         let limit = self.timeout.unwrap_or_else(|| BOOT + payload.limit(600));
         // All of them, for tests start others.
         let archive = payload.initramfs(&self.payload.binaries(), binaries, modules, limit)?;
@@ -134,7 +143,7 @@ impl Setting<'_> {
 
     fn kernel(&self, cell: &Cell, slot: &Slot) -> anyhow::Result<PathBuf> {
         if let Some(image) = self.image {
-            return Ok(image.to_owned());
+            return Ok(image.kernel.clone());
         }
         let manifest = slot.manifest().context("its kernel is gone")?;
         let again = |damage| anyhow!("{damage}: {} --refresh", cell.on.command());
@@ -158,6 +167,7 @@ impl Setting<'_> {
         let Booted { finished: Finished { end, mut console, booted, seconds }, initramfs, log } = booted;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
+        let release = console.release.take();
         let last = cut(&printable(&console.last_words()), 160);
         let mut document = console.finish();
         if let Some(fault) = fault {
@@ -174,7 +184,12 @@ impl Setting<'_> {
         if !verdict.status.is_bad() {
             let _ = fs::remove_file(initramfs);
         }
-        let (ran, counts) = (self.not_run(cell, verdict), document.counts());
+        let (mut ran, counts) = (self.not_run(cell, verdict), document.counts());
+        if self.image.is_some() && release.is_some() {
+            ran = ran.with_release(release);
+        } else {
+            ran.release = release.or(ran.release);
+        }
         Ran { counts, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
     }
 }

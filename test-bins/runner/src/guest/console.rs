@@ -23,6 +23,8 @@ pub struct Console {
     pub panic: Option<String>,
     /// The last whole line that is not blank.
     last: String,
+    /// The kernel's release, by its own words.
+    pub release: Option<String>,
     /// What the guest's `init` wants to be known.
     pub notes: Vec<String>,
     /// The lines that a user's program printed.
@@ -86,6 +88,7 @@ impl Console {
             Some(Mark::Done) => self.done = true,
             Some(Mark::Code(code)) => self.code = Some(code),
             Some(Mark::Note(note)) => self.notes.push(note.to_owned()),
+            Some(Mark::Release(release)) => self.release = Some(release.to_owned()),
             None => {}
         }
     }

@@ -24,7 +24,7 @@ pub fn run(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
 }
 
 fn room(setting: &Setting, ready: &[&Cell]) -> usize {
-    let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
+    let largest = ready.iter().map(|cell| cell.on.machine.memory(setting.hardware)).max().unwrap_or_default();
     let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
     capacity::jobs(largest, threads, ready.len())
 }

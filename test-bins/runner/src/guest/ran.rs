@@ -16,9 +16,18 @@ pub struct Ran {
     pub row: String,
     /// The kernel's first two numbers.
     pub line: String,
-    /// The kernel's whole release.
+    /// The kernel's whole release: the guest's word where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// The packages that the kernel came in, with their versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    /// The SHA-256 of the kernel's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_sha256: Option<String>,
+    /// What ran its code, where that is not emulation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accel: Option<&'static str>,
     /// The guest's CPUs.
     pub cpus: u32,
     /// What became of it.
@@ -68,12 +77,21 @@ impl Ran {
         format!("{} {}", self.row, self.line)
     }
 
+    /// The same with a kernel that is not the table's: its line is the beginning of its release.
+    pub fn with_release(self, release: Option<String>) -> Self {
+        let line = release.as_deref().map(|release| release.splitn(3, '.').take(2).collect::<Vec<_>>().join("."));
+        Self { line: line.unwrap_or_else(|| "unknown".into()), release, ..self }
+    }
+
     /// A cell that has no results.
     pub fn without_results(row: String, line: String, release: Option<String>, cpus: u32, verdict: Verdict) -> Self {
         Self {
             row,
             line,
             release,
+            packages: Vec::new(),
+            kernel_sha256: None,
+            accel: None,
             cpus,
             verdict,
             counts: Counts::default(),

@@ -46,6 +46,11 @@ impl Slot {
         Self(cache.join("kernels").join(machine).join(line))
     }
 
+    /// A directory elsewhere that looks like one of the cache.
+    pub fn at(directory: &Path) -> Self {
+        Self(directory.to_owned())
+    }
+
     /// What is there; `None` where nothing, or nothing whole, is.
     pub fn manifest(&self) -> Option<Manifest> {
         serde_json::from_slice(&fs::read(self.0.join(MANIFEST)).ok()?).ok()

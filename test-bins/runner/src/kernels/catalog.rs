@@ -8,14 +8,17 @@ use super::machine::{Initramfs, Machine, Numa, Target};
 /// Kernel versions and the suites that hold them, tried in order.
 pub type Kernels = &'static [(&'static str, &'static [&'static str])];
 
+const BULLSEYE: &[&str] = &["bullseye"];
 const BOOKWORM: &[&str] = &["bookworm"];
 const BOOKWORM_BACKPORTS: &[&str] = &["bookworm-backports"];
 const TRIXIE: &[&str] = &["trixie", "bookworm-backports"];
 const TRIXIE_BACKPORTS: &[&str] = &["trixie-backports"];
+const BACKPORTS_OR_NEWEST: &[&str] = &["trixie-backports", "sid", "forky"];
 const NEWEST: &[&str] = &["sid", "forky"];
 
 /// What Debian has for its two big architectures.
 const MANY: Kernels = &[
+    ("5.10", BULLSEYE),
     ("6.1", BOOKWORM),
     ("6.12", TRIXIE),
     ("6.16", TRIXIE_BACKPORTS),
@@ -24,10 +27,12 @@ const MANY: Kernels = &[
     ("6.19", TRIXIE_BACKPORTS),
     ("7.0", TRIXIE_BACKPORTS),
     ("7.1", TRIXIE_BACKPORTS),
-    ("7.2", &["trixie-backports", "sid", "forky"]),
-    ("7.3", &["trixie-backports", "sid", "forky"]),
+    ("7.2", BACKPORTS_OR_NEWEST),
+    ("7.3", BACKPORTS_OR_NEWEST),
 ];
-/// One kernel of each Debian release.
+/// Those with PREEMPT_RT: one of each Debian release, and the newest.
+const REAL_TIME: Kernels = &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.12", TRIXIE), ("7.3", BACKPORTS_OR_NEWEST)];
+/// One kernel of each Debian release. Bullseye's mirrors hold the architectures of its long-term support only.
 const STABLE: Kernels = &[("6.1", BOOKWORM), ("6.12", TRIXIE), ("7.2", NEWEST)];
 /// The last suites with these boards.
 const MIPS: Kernels = &[("6.1", BOOKWORM), ("6.12", BOOKWORM_BACKPORTS)];
@@ -65,23 +70,59 @@ const MACHINE: Machine = Machine {
     modules: &[],
     targets: &[],
     kernels: STABLE,
+    variant: false,
+};
+
+const X86: Machine = Machine {
+    name: "x86_64",
+    debian: "amd64",
+    flavour: "cloud-amd64",
+    qemu: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+    board: &["-M", "q35", "-cpu", "max"],
+    modules: &["irqbypass", "kvm", "kvm-amd"],
+    max_cpus: 64,
+    gives_way: true,
+    targets: &[X86_64, I686],
+    kernels: MANY,
+    ..MACHINE
+};
+
+const ARM64: Machine = Machine {
+    name: "aarch64",
+    debian: "arm64",
+    flavour: "cloud-arm64",
+    qemu: "qemu-system-aarch64",
+    package: "qemu-system-arm",
+    board: &["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
+    kvm_board: &["-M", "virt,gic-version=3,virtualization=on", "-cpu", "max,pauth-impdef=on"],
+    console: "ttyAMA0",
+    max_cpus: 64,
+    gives_way: true,
+    targets: &[AARCH64, ARMV7],
+    kernels: MANY,
+    ..MACHINE
+};
+
+const ARM: Machine = Machine {
+    name: "armv7",
+    debian: "armhf",
+    flavour: "armmp-lpae",
+    qemu: "qemu-system-arm",
+    package: "qemu-system-arm",
+    board: &["-M", "virt", "-cpu", "cortex-a15"],
+    console: "ttyAMA0",
+    numa: Numa::None,
+    generic_entry: false,
+    targets: &[ARMV7],
+    kernels: &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.12", TRIXIE), ("7.2", NEWEST)],
+    ..MACHINE
 };
 
 /// Every machine; a machine's own target stands first, then the 32-bit ones that its kernels run too.
 pub const MACHINES: &[Machine] = &[
-    Machine {
-        name: "x86_64",
-        debian: "amd64",
-        flavour: "cloud-amd64",
-        qemu: "qemu-system-x86_64",
-        package: "qemu-system-x86",
-        board: &["-M", "q35", "-cpu", "max"],
-        modules: &["irqbypass", "kvm", "kvm-amd"],
-        gives_way: true,
-        targets: &[X86_64, I686],
-        kernels: MANY,
-        ..MACHINE
-    },
+    X86,
+    Machine { name: "x86_64-rt", flavour: "rt-amd64", targets: &[X86_64], kernels: REAL_TIME, variant: true, ..X86 },
     Machine {
         name: "i686",
         debian: "i386",
@@ -93,35 +134,33 @@ pub const MACHINES: &[Machine] = &[
         numa: Numa::None,
         gives_way: true,
         targets: &[I686],
-        kernels: &[("6.1", BOOKWORM), ("6.5", BOOKWORM_BACKPORTS)],
+        kernels: &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.5", BOOKWORM_BACKPORTS)],
         ..MACHINE
     },
+    ARM64,
     Machine {
-        name: "aarch64",
-        debian: "arm64",
-        flavour: "cloud-arm64",
-        qemu: "qemu-system-aarch64",
-        package: "qemu-system-arm",
-        board: &["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
-        kvm_board: &["-M", "virt,gic-version=3,virtualization=on", "-cpu", "max,pauth-impdef=on"],
-        console: "ttyAMA0",
-        gives_way: true,
-        targets: &[AARCH64, ARMV7],
-        kernels: MANY,
-        ..MACHINE
+        name: "aarch64-16k",
+        flavour: "arm64-16k",
+        targets: &[AARCH64],
+        kernels: &[("6.12", &["trixie"]), ("7.2", BACKPORTS_OR_NEWEST)],
+        variant: true,
+        ..ARM64
     },
     Machine {
-        name: "armv7",
-        debian: "armhf",
-        flavour: "armmp-lpae",
-        qemu: "qemu-system-arm",
-        package: "qemu-system-arm",
-        board: &["-M", "virt", "-cpu", "cortex-a15"],
-        console: "ttyAMA0",
-        numa: Numa::None,
-        generic_entry: false,
-        targets: &[ARMV7],
-        ..MACHINE
+        name: "aarch64-rt",
+        flavour: "rt-arm64",
+        targets: &[AARCH64],
+        kernels: REAL_TIME,
+        variant: true,
+        ..ARM64
+    },
+    ARM,
+    Machine {
+        name: "armv7-rt",
+        flavour: "rt-armmp",
+        kernels: &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.12", TRIXIE)],
+        variant: true,
+        ..ARM
     },
     Machine {
         name: "riscv64",

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use super::accel;
 use super::catalog::Kernels;
 use super::version::Version;
 
@@ -53,6 +54,8 @@ pub struct Machine {
     pub targets: &'static [Target],
     /// Its kernels, oldest first.
     pub kernels: Kernels,
+    /// Whether it has other kernels for the boards of another machine, and is chosen by its own name, not by its architecture's.
+    pub variant: bool,
 }
 
 /// Whether a machine can have several nodes.
@@ -109,6 +112,10 @@ pub struct Hardware {
     pub nodes: u32,
     /// Cores of the host.
     pub cores: u32,
+    /// MiB of memory, in place of the machine's own.
+    pub memory: Option<u32>,
+    /// Whether guests of the host's kind run on its CPUs.
+    pub accel: bool,
     /// Whether the guest is to have KVM.
     pub kvm: bool,
     /// The user's words for the kernel's command line.
@@ -123,9 +130,20 @@ impl Hardware {
 }
 
 impl Machine {
+    /// Whether its guests run on the host's CPUs, under KVM.
+    pub fn is_accelerated(&self, hardware: &Hardware) -> bool {
+        hardware.accel && accel::is_of_host(self.debian)
+    }
+
+    /// MiB of memory.
+    pub fn memory(&self, hardware: &Hardware) -> u32 {
+        hardware.memory.unwrap_or(self.memory)
+    }
+
     /// The CPUs that it gets of those asked for.
     pub fn cpus(&self, hardware: &Hardware) -> u32 {
-        let most = if self.gives_way { self.max_cpus } else { hardware.abreast().min(self.max_cpus) };
+        let any = self.gives_way || self.is_accelerated(hardware);
+        let most = if any { self.max_cpus } else { hardware.abreast().min(self.max_cpus) };
         hardware.cpus.min(most)
     }
 
@@ -133,12 +151,12 @@ impl Machine {
     /// the one that is next; in threads of which the host runs a few at a time, a queue of CPUs hardly moves.
     pub fn threads(&self, hardware: &Hardware) -> u32 {
         let cpus = self.cpus(hardware);
-        if cpus <= hardware.abreast() { cpus } else { 1 }
+        if cpus <= hardware.abreast() || self.is_accelerated(hardware) { cpus } else { 1 }
     }
 
     /// Whether a CPU that was taken offline comes back each time.
     pub fn hotplugs(&self, hardware: &Hardware) -> bool {
-        self.threads(hardware) <= self.hotplug_threads
+        self.is_accelerated(hardware) || self.threads(hardware) <= self.hotplug_threads
     }
 
     /// What registrations are to the distribution's kernel of this line (of 7.0 the last one: the first had not got
@@ -170,9 +188,15 @@ impl Machine {
         let mut command = Command::new(self.qemu);
         let board = if hardware.kvm && !self.kvm_board.is_empty() { self.kvm_board } else { self.board };
         let cpus = self.cpus(hardware);
-        command.args(board).arg("-smp").arg(cpus.to_string());
-        let threads = if self.threads(hardware) > 1 { "tcg,thread=multi" } else { "tcg,thread=single" };
-        command.args(["-accel", threads, "-m"]).arg(self.memory.to_string());
+        let accelerated = self.is_accelerated(hardware);
+        // KVM has the host's CPU, whatever the board names.
+        command.args(board).args(["-cpu", "host"].iter().filter(|_| accelerated)).arg("-smp").arg(cpus.to_string());
+        let accel = match self.threads(hardware) {
+            _ if accelerated => "kvm",
+            1 => "tcg,thread=single",
+            _ => "tcg,thread=multi",
+        };
+        command.args(["-accel", accel, "-m"]).arg(self.memory(hardware).to_string());
         command.args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"]);
         command.args(["-serial", "stdio"]).args(self.nodes(hardware));
         command.arg("-kernel").arg(files.kernel);
@@ -204,7 +228,7 @@ impl Machine {
         if nodes <= 1 {
             return Vec::new();
         }
-        let (cpus, memory) = (self.cpus(hardware), self.memory / nodes);
+        let (cpus, memory) = (self.cpus(hardware), self.memory(hardware) / nodes);
         let mut words = Vec::new();
         for node in 0..nodes {
             let (first, last) = (node * cpus / nodes, (node + 1) * cpus / nodes - 1);
@@ -242,7 +266,7 @@ mod tests {
     }
 
     fn hardware(cpus: u32, nodes: u32) -> Hardware {
-        Hardware { cpus, nodes, cores: 4, kvm: false, append: String::new() }
+        Hardware { cpus, nodes, cores: 4, memory: None, accel: false, kvm: false, append: String::new() }
     }
 
     #[test]
@@ -282,6 +306,16 @@ mod tests {
         assert!(!machine("mips64r6el").hotplugs(&hardware(2, 0)));
         assert!(machine("mips64r6el").hotplugs(&hardware(1, 0)));
         assert!(line("armv7", &hardware(8, 0)).contains("-smp 4 -accel tcg,thread=multi "));
+    }
+
+    #[test]
+    fn guests_of_the_hosts_kind_get_its_cpus() {
+        let hardware = Hardware { accel: true, memory: Some(64), ..hardware(8, 0) };
+        let own = line(std::env::consts::ARCH, &hardware);
+        assert!(own.contains(" -cpu host -smp 8 -accel kvm -m 64 "), "{own}");
+        let other = line("s390x", &hardware);
+        assert!(other.contains("-accel tcg,thread=single -m 64 "), "{other}");
+        assert!(!machine("s390x").is_accelerated(&hardware) && machine(std::env::consts::ARCH).hotplugs(&hardware));
     }
 
     #[test]

@@ -80,7 +80,45 @@ pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
     Ok(all.filter(|cell| chosen(cell) || is_named(choice, cell)).collect())
 }
 
+/// The cell for a kernel from elsewhere, on the machine of this name: with programs for `built_for`, else for its own target.
+pub fn on_machine(name: &str, built_for: Option<&str>) -> Result<Cell, String> {
+    let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
+    let machine = MACHINES.iter().find(|machine| machine.name == name);
+    let machine = machine.ok_or_else(|| format!("no machine is called '{name}': there are {}", names()))?;
+    let [own, ..] = machine.targets else { return Err(format!("{name} runs no programs")) };
+    let fits = |target: &&Target| built_for.is_none_or(|built_for| target.name == built_for);
+    let target = machine
+        .targets
+        .iter()
+        .find(fits)
+        .ok_or_else(|| mismatch(built_for.unwrap_or(own.name), name, machine.targets))?;
+    let &(line, suites) = machine.kernels.last().ok_or_else(|| format!("{name} has no kernels"))?;
+    Ok(Cell { target: *target, on: Wanted { machine, line, suites } })
+}
+
+/// Why a program does not run on what was chosen.
+pub fn mismatch(built_for: &str, chosen: &str, targets: &[Target]) -> String {
+    let runs = targets.iter().map(|target| target.name).collect::<Vec<_>>().join(" and ");
+    format!("the program is built for {built_for}, and {chosen} runs programs for {runs}")
+}
+
+/// What binaries are built for, each once, in the table's order.
+pub fn targets() -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for target in MACHINES.iter().flat_map(|machine| machine.targets) {
+        if !targets.contains(target) {
+            targets.push(*target);
+        }
+    }
+    targets
+}
+
 impl Choice {
+    /// What was chosen, in one line.
+    pub fn chosen(&self) -> String {
+        self.cell.iter().chain(&self.arch).chain(&self.kernel).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether nothing was chosen, which means all.
     pub fn is_empty(&self) -> bool {
         self.arch.is_empty() && self.kernel.is_empty() && self.cell.is_empty()
@@ -96,7 +134,8 @@ fn of_machine(machine: &'static Machine) -> impl Iterator<Item = Cell> {
 }
 
 fn is_arch(choice: &Choice, cell: &Cell) -> bool {
-    choice.arch.is_empty() || choice.arch.iter().any(|name| *name == cell.target.name || *name == cell.row())
+    let own = |name: &String| *name == cell.target.name && !cell.on.machine.variant;
+    choice.arch.is_empty() || choice.arch.iter().any(|name| own(name) || *name == cell.row())
 }
 
 fn is_kernel(choice: &Choice, cell: &Cell) -> bool {
@@ -141,7 +180,7 @@ mod tests {
     #[test]
     fn nothing_chosen_means_all_and_all_are_many() {
         let all = chosen(&[], &[]).unwrap();
-        assert!(all.len() >= 50, "{}", all.len());
+        assert!(all.len() >= 75, "{}", all.len());
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
 
@@ -150,6 +189,14 @@ mod tests {
         assert_eq!(chosen(&["i686"], &["6.1"]).unwrap(), ["i686-on-x86_64-6.1", "i686-6.1"]);
         assert_eq!(chosen(&["x86_64"], &["6.1", "7.3"]).unwrap(), ["x86_64-6.1", "x86_64-7.3"]);
         assert_eq!(chosen(&["armv7 on aarch64"], &["7.3"]).unwrap(), ["armv7-on-aarch64-7.3"]);
+    }
+
+    #[test]
+    fn kernels_of_another_kind_are_chosen_by_the_name_of_their_row() {
+        assert_eq!(chosen(&["aarch64"], &["6.12"]).unwrap(), ["aarch64-6.12"]);
+        assert_eq!(chosen(&["aarch64-rt", "aarch64-16k"], &["6.12"]).unwrap(), ["aarch64-16k-6.12", "aarch64-rt-6.12"]);
+        let all = chosen(&[], &[]).unwrap();
+        assert!(all.contains(&"x86_64-rt-7.3".into()) && all.contains(&"armv7-5.10".into()));
     }
 
     #[test]
@@ -183,6 +230,16 @@ mod tests {
     }
 
     #[test]
+    fn a_program_for_another_machine_is_refused_with_both_names() {
+        let name = |machine, program| on_machine(machine, program).map(|cell| cell.row());
+        assert_eq!(name("x86_64", Some("i686")).unwrap(), "i686 on x86_64");
+        assert_eq!(name("aarch64-16k", None).unwrap(), "aarch64-16k");
+        let text = name("aarch64", Some("x86_64")).unwrap_err();
+        assert_eq!(text, "the program is built for x86_64, and aarch64 runs programs for aarch64 and armv7");
+        assert!(name("vax", None).unwrap_err().contains("there are x86_64, x86_64-rt,"));
+    }
+
+    #[test]
     fn kernels_are_listed_once() {
         let choice =
             Choice { arch: vec!["x86_64".into(), "i686".into()], kernel: vec!["7.3".into()], ..Choice::default() };
@@ -191,7 +248,7 @@ mod tests {
 
     #[test]
     fn unknown_names_get_the_list() {
-        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, armv7,"));
+        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, aarch64-16k,"));
         assert!(chosen(&[], &["2.4"]).unwrap_err().contains("6.12"));
     }
 }

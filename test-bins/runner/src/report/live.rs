@@ -127,7 +127,8 @@ impl<W: Write> Live<W> {
         let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
         let boots = 1 + ran.earlier.len();
         let again = if boots > 1 { format!(", {boots} boots") } else { String::new() };
-        let details = format!("CPUs {}{boot}{again}", ran.cpus);
+        let accel = ran.accel.map(|accel| format!(", {accel}")).unwrap_or_default();
+        let details = format!("CPUs {}{accel}{boot}{again}", ran.cpus);
         self.ended(&ran.name(), &ran.verdict, ran.seconds, &details)?;
         self.draw()
     }

@@ -39,7 +39,12 @@ fn usage_errors_are_explained_and_exit_2() {
     assert_usage(&[&image[..], &["/nonexistent/x"]].concat(), "/nonexistent/x: No such file");
     assert_usage(&[&image[..], &["/"]].concat(), "/ is no file");
     assert_usage(&[&image[..], &["/bin/true", "--cell", "x86_64 6.1"]].concat(), "'--cell <CELL>'");
-    assert_usage(&["boot", "--cpus", "9"], "9 is not in 1..=8");
+    assert_usage(&["boot", "--cpus", "65"], "65 is not in 1..=64");
+    assert_usage(&["boot", "--kernel-tree", "/"], "need one --arch");
+    assert_usage(&["boot", "--arch", "x86_64", "--kernel-tree", "/"], "has no arch/x86/boot/bzImage for x86_64");
+    assert_usage(&["boot", "--arch", "s390x", "--accel", "kvm"], "no guest is of this machine's kind");
+    assert_usage(&["export", "--arch", "vax", "/nonexistent/x"], "no architecture is called 'vax': there are x86_64,");
+    assert_usage(&["hosts", "--host", "vmware"], "no host is called 'vmware': there are plain, strace,");
     assert_usage(&["compare"], "--peer");
     for least in ["nan", "-1", "0", "inf"] {
         assert_usage(&["compare", "--peer", "x", &format!("--at-least={least}")], "not a positive number");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::fakes::Run;
+use crate::fakes::{Run, runner};
 use crate::real::{names, suite_path};
 
 /// `unshare` with these options, if this user may use them.
@@ -60,5 +60,17 @@ fn closed_descriptors_change_nothing() {
             let run = Run::of(Command::new("sh").args(["-c", &script]).arg(suite_path(name)));
             expect_pass_or_skip(&format!("{name} {closed}"), &run);
         }
+    }
+}
+
+#[test]
+fn hosts_are_rows_and_those_that_are_not_here_are_skipped() {
+    let words = ["hosts", "--host", "plain", "--host", "seccomp", "--host", "chroot", "basic_test", "probe"];
+    let run = Run::of(&mut runner(&words));
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let rows: Vec<_> = run.stdout.lines().collect();
+    assert_eq!(rows.len(), 3, "{run:#?}");
+    for (row, name) in rows.iter().zip(["plain", "seccomp", "chroot"]) {
+        assert!(row.starts_with(name) && (row.contains(" passed, 0 failed, ") || row.contains("skipped: ")), "{row}");
     }
 }

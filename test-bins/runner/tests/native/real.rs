@@ -58,6 +58,17 @@ fn every_binary_refuses_an_unknown_option() {
 }
 
 #[test]
+fn a_program_for_another_machine_is_refused_with_both_names() {
+    names();
+    let program = suite_path("probe").display().to_string();
+    for machine in [&["--kernel-image", "/proc/self/exe"][..], &["--kernel", "7.2"]] {
+        let run = Run::of(&mut runner(&[&["boot", "--arch", "s390x"], machine, &["--", &program]].concat()));
+        assert_eq!(run.code, Some(2), "{run:#?}");
+        assert!(run.stderr.contains("is built for x86_64, and s390x"), "{run:#?}");
+    }
+}
+
+#[test]
 fn param_test_refuses_what_it_cannot_do() {
     names();
     for (args, says) in [

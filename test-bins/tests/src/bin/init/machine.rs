@@ -4,7 +4,9 @@ use core::ffi::CStr;
 
 use harness::sys::call;
 use harness::sys::file::File;
+use harness::sys::process;
 use harness::sys::time::{self, SECOND};
+use harness::text::Text;
 use linux_raw_sys::general as raw;
 use protocol::list::{Fields, MODULES};
 use protocol::mark::Mark;
@@ -18,6 +20,9 @@ const EMERGENCIES: usize = 1;
 
 /// The switch of the kernel's checks of sections and areas (since Linux 6.19).
 const CHECKS: &CStr = c"/sys/kernel/debug/rseq/debug";
+
+/// The word of the kernel's command line with CPUs to take offline.
+const OFFLINE: &str = "rseq_offline=";
 
 /// `TCSBRK` of asm/ioctls.h, which with an argument other than 0 waits until all output is sent.
 const DRAIN: usize = if cfg!(any(target_arch = "mips64", target_arch = "mips64r6")) {
@@ -55,6 +60,28 @@ fn mount(kind: &CStr, place: &CStr) {
     let mounted = unsafe { call(raw::__NR_mount, args) };
     if let Err(errno) = mounted {
         note(format_args!("no {} at {}: {errno}", text(kind), text(place)));
+    }
+}
+
+/// Tells the runner which kernel this is.
+pub fn say_release() {
+    if let Some(name) = process::kernel_name() {
+        println!("{}", Mark::Release(name.release()));
+    }
+}
+
+/// Takes the CPUs offline that the kernel's command line names after `rseq_offline=`, with commas between them.
+pub fn take_offline() {
+    let mut bytes = [0; 4096];
+    let Ok(words) = File::open(c"/proc/cmdline").and_then(|file| file.read(&mut bytes)) else { return };
+    let words = core::str::from_utf8(words).unwrap_or("").split_whitespace();
+    for cpu in words.filter_map(|word| word.strip_prefix(OFFLINE)).flat_map(|list| list.split(',')) {
+        let path = Text::<64>::of(format_args!("/sys/devices/system/cpu/cpu{cpu}/online\0"));
+        let path = CStr::from_bytes_until_nul(path.as_str().as_bytes()).unwrap_or(c"");
+        let written = File::open_at(raw::AT_FDCWD, path, raw::O_WRONLY).and_then(|file| file.write(b"0"));
+        if let Err(errno) = written {
+            note(format_args!("CPU {cpu} stays online: {errno}"));
+        }
     }
 }
 

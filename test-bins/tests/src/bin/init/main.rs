@@ -28,7 +28,9 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     machine::quiet_console();
+    machine::say_release();
     machine::mount_all();
+    machine::take_offline();
     machine::load_modules();
     run_list();
     machine::power_off()

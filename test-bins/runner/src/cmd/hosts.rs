@@ -1,0 +1,130 @@
+//! `hosts`: the suite under tracers, emulators, filters, namespaces and limits, a row for each.
+
+mod child;
+mod docs;
+mod group;
+mod prepare;
+mod seccomp;
+mod suite;
+mod table;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::build::{self, Linking};
+use crate::interrupt::Interrupt;
+use crate::workspace;
+use suite::{Row, Session};
+use table::{HOSTS, Host};
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
+/// Runs the short native suite under each kind of host that is here, and says what passes, fails and is skipped.
+#[derive(Debug, Args)]
+#[command(after_help = "A host that is not here is skipped, with the Debian package that has it. Most need root.\n\
+                        Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted.")]
+pub struct HostsArgs {
+    /// Run only these tests (complete names, or parts of names)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Only under this host (several times: these)
+    #[arg(long, value_name = "HOST")]
+    pub host: Vec<String>,
+
+    /// Show the hosts and run nothing
+    #[arg(long)]
+    pub list: bool,
+
+    /// End each test after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+
+    /// Write the rows into test-bins/HOSTS.md
+    #[arg(long, conflicts_with = "names")]
+    pub docs: bool,
+}
+
+/// Does what the options ask for and says how it went.
+pub fn run(args: &HostsArgs) -> ExitCode {
+    match hosts(args) {
+        Ok(code) => ExitCode::from(code),
+        Err((code, message)) => super::stop(code, &message),
+    }
+}
+
+fn hosts(args: &HostsArgs) -> Result<u8, (u8, String)> {
+    let hosts = chosen(&args.host).map_err(|message| (USAGE, message))?;
+    let entries =
+        crate::suite::select(crate::suite::SUITE, &args.names).map_err(|unknown| (USAGE, unknown.to_string()))?;
+    let failed = |message: String| (FAILED, message);
+    if args.list {
+        return list(&hosts).map_err(|error| failed(error.to_string()));
+    }
+    let root = workspace::root().map_err(failed)?;
+    let binaries = build::build(&root, Linking::Fixed).map_err(failed)?;
+    let interrupt = Interrupt::watch().map_err(|error| failed(error.to_string()))?;
+    let session = Session { entries: &entries, binaries: &binaries, seconds: args.timeout, interrupt: &interrupt };
+    let mut rows = Vec::new();
+    for host in hosts {
+        let row = session.row(host);
+        if interrupt.requested() {
+            break;
+        }
+        show(&row).map_err(|error| failed(error.to_string()))?;
+        rows.push(row);
+        if args.docs {
+            docs::write(&root, &rows).map_err(failed)?;
+        }
+    }
+    Ok(match rows.iter().any(Row::is_bad) {
+        _ if interrupt.requested() => INTERRUPTED,
+        true => FAILED,
+        false => 0,
+    })
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Host>, String> {
+    let known = || HOSTS.iter().map(|host| host.name).collect::<Vec<_>>().join(", ");
+    if let Some(name) = names.iter().find(|name| HOSTS.iter().all(|host| host.name != name.as_str())) {
+        return Err(format!("no host is called '{name}': there are {}", known()));
+    }
+    Ok(HOSTS.iter().filter(|host| names.is_empty() || names.iter().any(|name| name == host.name)).collect())
+}
+
+fn list(hosts: &[&Host]) -> io::Result<u8> {
+    let mut out = io::stdout().lock();
+    for host in hosts {
+        writeln!(out, "{:<18} {}", host.name, host.about)?;
+    }
+    Ok(0)
+}
+
+fn show(row: &Row) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{:<18} {}", row.host.name, row.result())?;
+    for line in &row.failures {
+        writeln!(out, "    {line}")?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_chosen_by_name_in_the_tables_order() {
+        let names = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+            chosen(&words).map(|hosts| hosts.iter().map(|host| host.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]).unwrap().len(), HOSTS.len());
+        assert_eq!(names(&["gdb", "plain"]).unwrap(), ["plain", "gdb"]);
+        assert!(names(&["vmware"]).unwrap_err().contains("there are plain, strace,"));
+    }
+}

@@ -1,0 +1,76 @@
+//! A program under a host: its output is read to the end, and it and its children end in time.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::interrupt::Interrupt;
+use crate::process::{self, Follow, Stream};
+
+/// How it ended and what it printed.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code, as a shell has it.
+    pub code: i32,
+    /// Whether it was killed for taking too long.
+    pub late: bool,
+    /// Its stdout.
+    pub output: String,
+    /// Its stderr.
+    pub complaints: String,
+}
+
+/// Runs the command for at most `limit`.
+pub fn run(command: Command, limit: Duration, interrupt: &Interrupt) -> io::Result<Ended> {
+    let mut read = Read { limit, interrupt, output: Vec::new(), complaints: Vec::new() };
+    let finished = process::follow(command, &mut read)?;
+    let status = finished.status;
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let late = finished.stopped.is_some();
+    Ok(Ended { code, late, output: text(&read.output), complaints: text(&read.complaints) })
+}
+
+struct Read<'a> {
+    limit: Duration,
+    interrupt: &'a Interrupt,
+    output: Vec<u8>,
+    complaints: Vec<u8>,
+}
+
+impl Follow for Read<'_> {
+    type Stop = ();
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Out => self.output.extend_from_slice(bytes),
+            Stream::Err => self.complaints.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<()>> {
+        Ok((elapsed > self.limit || self.interrupt.requested()).then_some(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(script: &str, limit: u64) -> Ended {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        run(command, Duration::from_millis(limit), &Interrupt::default()).unwrap()
+    }
+
+    #[test]
+    fn output_and_code_are_told_and_what_hangs_is_ended() {
+        let ended = ran("echo a; echo b >&2; sleep 100 & exit 4", 60_000);
+        assert_eq!((ended.code, ended.late), (4, false));
+        assert_eq!((ended.output.as_str(), ended.complaints.as_str()), ("a\n", "b\n"));
+        let hung = ran("echo a; sleep 100", 200);
+        assert_eq!((hung.late, hung.output.as_str(), hung.code), (true, "a\n", 137));
+    }
+}

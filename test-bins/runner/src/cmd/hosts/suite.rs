@@ -1,0 +1,186 @@
+//! The suite under one host.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::child::{self, Ended};
+use super::prepare::Prepared;
+use super::table::Host;
+use crate::build::Binaries;
+use crate::interrupt::Interrupt;
+use crate::ktap::{Counts, Document, Outcome, Parser};
+use crate::suite::{Entry, Kind};
+
+/// Codes of programs that ended as they should: passed, failed as expected, skipped.
+const GOOD: &[i32] = &[0, 2, 4];
+
+/// What all hosts share.
+pub struct Session<'a> {
+    /// What runs.
+    pub entries: &'a [&'static Entry],
+    /// Where the programs are.
+    pub binaries: &'a Binaries,
+    /// Seconds for each run.
+    pub seconds: u64,
+    /// Ctrl-C.
+    pub interrupt: &'a Interrupt,
+}
+
+/// What became of the suite under a host.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub host: &'static Host,
+    /// Why nothing ran, if nothing did.
+    pub absent: Option<String>,
+    /// Results.
+    pub counts: Counts,
+    /// Reasons of skipped results, with how many there were.
+    pub skipped: BTreeMap<String, usize>,
+    /// What went wrong.
+    pub failures: Vec<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Row {
+    /// Whether something failed.
+    pub fn is_bad(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    /// The results in one line.
+    pub fn result(&self) -> String {
+        let Counts { passed, skipped, xfailed, .. } = self.counts;
+        match &self.absent {
+            Some(why) => format!("skipped: {why}"),
+            None => format!(
+                "{} passed, {} failed, {skipped} skipped ({:.0} s)",
+                passed + xfailed,
+                self.failures.len(),
+                self.elapsed.as_secs_f64()
+            ),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Runs the suite.
+    pub fn row(&self, host: &'static Host) -> Row {
+        let mut row = Row {
+            host,
+            absent: None,
+            counts: Counts::default(),
+            skipped: BTreeMap::new(),
+            failures: Vec::new(),
+            elapsed: Duration::ZERO,
+        };
+        let start = Instant::now();
+        match Prepared::new(host, self.binaries, self.interrupt) {
+            Ok(prepared) => self.entries.iter().for_each(|entry| self.entry(entry, &prepared, &mut row)),
+            Err(why) => row.absent = Some(why),
+        }
+        row.elapsed = start.elapsed();
+        row
+    }
+
+    fn entry(&self, entry: &'static Entry, prepared: &Prepared, row: &mut Row) {
+        if self.interrupt.requested() {
+            return;
+        }
+        let args = short(entry);
+        let Some(path) = self.binaries.get(entry.name) else {
+            return row.failures.push(format!("{}: it was not built", entry.name));
+        };
+        let mut command = prepared.command(entry.name, path);
+        command.args(&args);
+        match child::run(command, Duration::from_secs(self.seconds), self.interrupt) {
+            Ok(_) if self.interrupt.requested() => {}
+            Ok(ended) => row.failures.extend(judged(entry, &args, &ended, &mut row.counts, &mut row.skipped)),
+            Err(error) => row.failures.push(format!("{}: {error}", entry.name)),
+        }
+    }
+}
+
+/// The first short run; on a machine in use, no CPU is taken offline.
+fn short(entry: &Entry) -> Vec<&'static str> {
+    let run = entry.guest.first().copied().unwrap_or_default();
+    run.iter().copied().filter(|word| *word != "--hotplug").collect()
+}
+
+/// Counts the results; what is wrong, if something is.
+fn judged(
+    entry: &Entry,
+    args: &[&str],
+    ended: &Ended,
+    counts: &mut Counts,
+    skipped: &mut BTreeMap<String, usize>,
+) -> Option<String> {
+    let mut document = Document::default();
+    if entry.kind == Kind::Test {
+        let mut parser = Parser::new();
+        ended.output.lines().for_each(|line| parser.line(line));
+        document = parser.finish();
+    }
+    document.for_each(&mut |_, case| {
+        counts.add(case.outcome);
+        if case.outcome == Outcome::Skip {
+            *skipped.entry(case.reason.clone()).or_default() += 1;
+        }
+    });
+    if let Some(reason) = &document.skipped {
+        counts.add(Outcome::Skip);
+        *skipped.entry(reason.clone()).or_default() += 1;
+    }
+    let name = [entry.name].iter().chain(args).copied().collect::<Vec<_>>().join(" ");
+    let mut failures = document.failures();
+    let silent = entry.kind == Kind::Test && document.results.is_empty() && document.skipped.is_none();
+    match () {
+        () if ended.late => failures.insert(0, "still running: killed".into()),
+        () if !GOOD.contains(&ended.code) => failures.insert(0, format!("exit code {}", ended.code)),
+        () if silent => failures.push("it printed no results".into()),
+        () => {}
+    }
+    let words = ended.complaints.lines().rfind(|line| !line.trim().is_empty()).filter(|_| document.results.is_empty());
+    failures.extend(words.filter(|_| !failures.is_empty()).map(str::to_owned));
+    (!failures.is_empty()).then(|| format!("{name}: {}", failures.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::SUITE;
+
+    fn verdict(code: i32, late: bool, output: &str) -> (Option<String>, Counts, BTreeMap<String, usize>) {
+        let entry = SUITE.iter().find(|entry| entry.name == "basic_test").unwrap();
+        let ended = Ended { code, late, output: output.into(), complaints: "words\n".into() };
+        let (mut counts, mut skipped) = (Counts::default(), BTreeMap::new());
+        (judged(entry, &["--short"], &ended, &mut counts, &mut skipped), counts, skipped)
+    }
+
+    #[test]
+    fn a_pass_and_a_skip_are_good_and_counted() {
+        let (wrong, counts, skipped) = verdict(0, false, "KTAP version 1\n1..2\nok 1 a\nok 2 b # SKIP no KVM\n");
+        assert_eq!((wrong, counts.passed, counts.skipped), (None, 1, 1));
+        assert_eq!(skipped["no KVM"], 1);
+        let (wrong, counts, skipped) = verdict(4, false, "KTAP version 1\n1..0 # SKIP no rseq\n");
+        assert_eq!((wrong, counts.skipped, skipped["no rseq"]), (None, 1, 1));
+    }
+
+    #[test]
+    fn bad_results_codes_and_silence_are_failures() {
+        let failed = |code, late, output: &str| verdict(code, late, output).0.unwrap();
+        assert_eq!(
+            failed(1, false, "KTAP version 1\n1..1\nnot ok 1 a\n"),
+            "basic_test --short: exit code 1; 1 of 1 results failed; a"
+        );
+        assert_eq!(failed(139, false, ""), "basic_test --short: exit code 139; words");
+        assert_eq!(failed(0, false, ""), "basic_test --short: it printed no results; words");
+        assert!(failed(137, true, "KTAP version 1\n1..1\nok 1 a\n").contains("still running"));
+    }
+
+    #[test]
+    fn no_cpu_is_taken_offline() {
+        assert!(SUITE.iter().all(|entry| !short(entry).contains(&"--hotplug")));
+    }
+}
