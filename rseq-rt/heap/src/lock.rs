@@ -144,3 +144,24 @@ impl Futex {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn one_thread_at_a_time_has_the_central_part() {
+        static LOCKED: Locked = Locked::new();
+        const CLASS: usize = 3;
+        let take_and_put = || {
+            for _ in 0..if cfg!(miri) { 50 } else { 100_000 } {
+                let block = LOCKED.lock().unwrap().take(CLASS).unwrap();
+                // SAFETY: the block is of this class, and this thread does not use it.
+                unsafe { LOCKED.lock().unwrap().put(block, CLASS) };
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(take_and_put))));
+        assert_eq!(LOCKED.lock().unwrap().out(), 0);
+    }
+}
