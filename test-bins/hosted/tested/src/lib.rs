@@ -1,7 +1,6 @@
-//! What the program is about, with unit tests: on std under test, without it elsewhere.
+//! What the program is about, with unit tests: on std under test, without it elsewhere. It leaves the runtime to the
+//! program, because a test has std's.
 #![cfg_attr(not(test), no_std)]
-
-pub mod crowd;
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use rseq_core::percpu::Counter;

@@ -24,7 +24,9 @@ static ANEW: AtomicU32 = AtomicU32::new(0);
 /// Forks that the kernel refused.
 static REFUSED: AtomicU32 = AtomicU32::new(0);
 
-/// The exit code of a child that found no spans.
+const THREADS: u32 = 3;
+
+/// The exit code of a child that found no spans, though its parent had some.
 const BEGAN_ANEW: u8 = 10;
 
 /// How long a child may take.
@@ -53,7 +55,10 @@ fn failed(code: u32) -> u32 {
 /// Uses the heap at once, also for blocks of threads that are not there; an exit code.
 fn child() -> u8 {
     let [twice, spoiled] = [&BLOCKS.twice, &BLOCKS.spoiled].map(|count| count.load(Relaxed));
-    let code = if BLOCKS.heap().usage().mapped == 0 { BEGAN_ANEW } else { 0 };
+    // Each of the parent's threads may have freed a block that it did not count yet.
+    let [allocated, freed] = [&BLOCKS.allocated, &BLOCKS.freed].map(|count| count.load(Relaxed));
+    let had_spans = allocated.saturating_sub(freed) > THREADS.into();
+    let code = if had_spans && BLOCKS.heap().usage().mapped == 0 { BEGAN_ANEW } else { 0 };
     let mut kept = Kept::new(7);
     if BLOCKS.use_some(&mut kept, 600).is_none() {
         return 1;
@@ -80,7 +85,7 @@ pub fn storm(options: &Options) -> Verdict {
         }
         BLOCKS.free_all(kept);
     };
-    let load = Load { handler: fork, ..Load::heavy(3, options.nanoseconds, 3 * enough) };
+    let load = Load { handler: fork, ..Load::heavy(THREADS, options.nanoseconds, 3 * enough) };
     let done = |_: &_| FAILED.load(Relaxed) > 0 || WELL.load(Relaxed) as usize >= enough;
     load.run_until(PATIENCE, &done, &work).or_fail("the load")?;
     BLOCKS.free_left();
