@@ -125,11 +125,24 @@ pub use registration::{NotRegistered, current, kernel, registration};
 ///
 /// It runs in the main thread with rseq registered, as far as the kernel allows.
 #[macro_export]
+#[cfg(not(feature = "hosted"))]
 macro_rules! entry {
     ($main:path) => {
         #[unsafe(no_mangle)]
         fn __rseq_rt_main() -> $crate::process::ExitCode {
             $crate::process::Termination::report($main())
+        }
+    };
+}
+
+/// Names the program's main function, which the libc's start-up calls.
+#[macro_export]
+#[cfg(feature = "hosted")]
+macro_rules! entry {
+    ($main:path) => {
+        #[unsafe(export_name = "main")]
+        extern "C" fn __rseq_rt_main() -> ::core::ffi::c_int {
+            $crate::process::run(|| $crate::process::Termination::report($main()))
         }
     };
 }

@@ -78,6 +78,14 @@ pub fn exit(code: ExitCode) -> ! {
     }
 }
 
+/// Runs a program where the libc starts it, and ends the process.
+#[doc(hidden)]
+#[cfg(feature = "hosted")]
+pub fn run(main: fn() -> ExitCode) -> ! {
+    // std has said why.
+    exit(std::panic::catch_unwind(main).unwrap_or(PANICKED))
+}
+
 /// Ends the process with exactly this code.
 pub(crate) fn exit_now(code: ExitCode) -> ! {
     sys::exit_group(code.0)

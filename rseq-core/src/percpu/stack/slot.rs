@@ -83,7 +83,7 @@ impl<'a> Slot<'a> {
 
     /// `end` of the open slot, by the word at 24.
     fn end_of(self, hold: usize) -> usize {
-        let end = hold % (1 << PROCESS) >> 1;
+        let end = (hold % (1 << PROCESS)) >> 1;
         if end == 0 { HEADER + WORD * self.capacity } else { end }
     }
 
@@ -94,7 +94,7 @@ impl<'a> Slot<'a> {
         if found & 1 == 1 && found >> PROCESS == process >> PROCESS {
             return None;
         }
-        let held = found % (1 << PROCESS) | process | 1;
+        let held = (found % (1 << PROCESS)) | process | 1;
         hold.compare_exchange(found, held, Ordering::Acquire, Ordering::Relaxed).ok()?;
         match self.word(BEGIN).load(Ordering::Relaxed) {
             // In fresh memory. A pop between the first `set_top` and `open` would take the header for an item.
@@ -117,7 +117,7 @@ impl Held<'_> {
         let hold = self.slot.word(HOLD);
         let parents = hold.load(Ordering::Relaxed);
         let is_held = parents & 1 == 1 && parents >> PROCESS == self.process >> PROCESS;
-        let ours = parents % (1 << PROCESS) | process;
+        let ours = (parents % (1 << PROCESS)) | process;
         if is_held && hold.compare_exchange(parents, ours, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             self.process = process;
         }
