@@ -15,7 +15,7 @@ pub use suites::{SuitesArgs, suites};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::workspace;
+use crate::{process, workspace};
 
 /// Writes the generated C headers anew.
 pub fn headers() -> ExitCode {
@@ -39,11 +39,7 @@ fn finish(result: Result<(), String>) -> ExitCode {
 
 /// Runs a command to its end; its output goes where ours does.
 fn succeed(command: &mut Command) -> Result<(), String> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{command:?}: {status}")),
-        Err(error) => Err(format!("{command:?}: {error}")),
-    }
+    process::succeed(command).map_err(|failure| failure.to_string())
 }
 
 /// What a file operation could not do.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `payload`, `cpio` | what a guest runs |
 //! | `qemu`, `console` | a run of QEMU, and what its console says |
-//! | `cell`, `verdict`, `faults`, `retry` | one cell, what became of it, and a second boot |
+//! | `cell`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
 //! | `capacity`, `schedule` | cells side by side |
 
 pub mod capacity;
@@ -16,4 +16,3 @@ pub mod payload;
 mod qemu;
 mod retry;
 pub mod schedule;
-pub mod verdict;

@@ -8,6 +8,7 @@
 //! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
 //! | `build` | binaries for this machine and others, and the check of their critical sections |
 //! | `guest` | boots under QEMU, and what became of them |
+//! | `process`, `verdict` | the driver of child processes, and what became of what they ran |
 //! | `report`, `ktap` | what people and programs get to see, and what tests print |
 //! | `bench`, `c` | the benchmarks of the per-CPU types, and the C library |
 #![cfg(target_os = "linux")]
@@ -21,8 +22,10 @@ mod interrupt;
 mod kernels;
 mod ktap;
 mod native;
+mod process;
 mod report;
 mod suite;
+mod verdict;
 mod workspace;
 
 pub use cmd::main;

@@ -1,14 +1,11 @@
 //! The suite on this machine: build, run each binary, judge it.
 
-mod exec;
-mod judge;
 mod plan;
 mod size;
 mod supported;
 mod test;
 
-pub use exec::{End, Stream};
 pub use plan::{Extent, Planned, plan};
 pub use size::Size;
 pub use supported::check as check_supported;
-pub use test::{Sink, Tested, test};
+pub use test::{End, Sink, Tested, test};

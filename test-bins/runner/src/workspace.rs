@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::Deserialize;
+
+use crate::process::{self, Failure};
 
 /// The package that holds the static binaries.
 pub const TEST_BINS: &str = "test-bins";
@@ -81,11 +83,17 @@ pub struct Target {
 fn metadata(manifest: &Path) -> Result<Metadata, String> {
     let mut command = cargo();
     command.args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"]).arg(manifest);
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| missing_cargo(&error))?;
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata ({}): {error}", output.status))
+    let output = process::output(&mut command).map_err(|failure| explain(failure, "cargo metadata"))?;
+    serde_json::from_slice(&output).map_err(|error| format!("cargo metadata: {error}"))
 }
 
-/// What to tell somebody for whom cargo does not start.
-pub fn missing_cargo(error: &std::io::Error) -> String {
-    format!("cannot start cargo ({error}): install Rust from https://rustup.rs, or give --bin-dir with built binaries")
+/// What to say of a cargo that did not do its work.
+pub fn explain(failure: Failure, what: &str) -> String {
+    match failure {
+        Failure::Start(_, error) => format!(
+            "cannot start cargo ({error}): install Rust from https://rustup.rs, or give --bin-dir with built binaries"
+        ),
+        Failure::Output(_, error) => format!("{what}: {error}"),
+        Failure::Ended(_, status) => format!("{what} failed ({status}); its messages are above"),
+    }
 }

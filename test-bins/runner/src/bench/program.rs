@@ -1,14 +1,14 @@
 //! The program that measures.
 
-use std::io::{BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::Deserialize;
 
 use super::BenchArgs;
 use super::measured::Case;
-use crate::build;
+use crate::{build, process};
 
 /// The package and its binary.
 const NAME: &str = "bench";
@@ -36,23 +36,18 @@ pub fn run(
     cpus: u32,
     mut each: impl FnMut(Case) -> Result<(), String>,
 ) -> Result<(), String> {
-    let failed = |error| format!("cannot run {}: {error}", program.display());
     let threads: Vec<_> = args.threads(cpus).iter().map(u32::to_string).collect();
     let mut command = Command::new(program);
     command.args(["--threads", &threads.join(",")]);
     command.args(["--rounds", &args.rounds.to_string(), "--milliseconds", &args.milliseconds.to_string()]);
-    command.arg("--").args(&args.names).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().map_err(failed)?;
-    let stdout = child.stdout.take().ok_or("the output of bench is closed")?;
-    for line in BufReader::new(stdout).lines() {
-        let line = line.map_err(failed)?;
-        match serde_json::from_str(&line).map_err(|error| format!("bench printed {line:?}: {error}"))? {
-            Line::Begins(what) => eprintln!("{what}"),
-            Line::Case(case) => each(case)?,
+    command.arg("--").args(&args.names);
+    let line = |line: &[u8]| match serde_json::from_slice(line) {
+        Ok(Line::Begins(what)) => {
+            eprintln!("{what}");
+            Ok(())
         }
-    }
-    match child.wait().map_err(failed)? {
-        status if status.success() => Ok(()),
-        status => Err(format!("bench failed ({status}); its message is above")),
-    }
+        Ok(Line::Case(case)) => each(case).map_err(io::Error::other),
+        Err(error) => Err(io::Error::other(format!("{:?}: {error}", String::from_utf8_lossy(line)))),
+    };
+    process::lines(&mut command, line).map_err(|failure| failure.to_string())
 }

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use super::Linking;
 use super::compile::{self, Binaries};
 use crate::kernels::machine::Target;
+use crate::process;
 use crate::workspace;
 
 /// What Debian's packages install as the system's compiler.
@@ -64,11 +65,9 @@ pub fn build(target: &Target, root: &Path, bins: &[&str], linking: Linking) -> R
         return compile::build(root, linking);
     }
     let directory = linking.target_dir(root)?.join("boot");
-    let status = command(target, &way, root, &directory, bins, linking)?.status();
-    let status = status.map_err(|error| workspace::missing_cargo(&error))?;
-    if !status.success() {
-        return Err(format!("building for {} failed ({status}); cargo's messages are above", target.triple));
-    }
+    let mut command = command(target, &way, root, &directory, bins, linking)?;
+    let built = process::output(&mut command);
+    built.map_err(|failure| workspace::explain(failure, &format!("building for {}", target.triple)))?;
     let built = directory.join(target.triple).join("suite");
     Ok(bins.iter().map(|&name| (name.to_owned(), built.join(name))).collect::<BTreeMap<_, _>>())
 }
@@ -89,7 +88,7 @@ fn command(
     command.env("CARGO_ENCODED_RUSTFLAGS", flags(&linker()?, linking)).env_remove("RUSTFLAGS");
     let (variable, arguments) = linking.variable(true);
     command.env(variable, arguments);
-    command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null());
+    command.current_dir(root);
     Ok(command)
 }
 
@@ -128,10 +127,9 @@ fn toolchains() -> &'static [(PathBuf, PathBuf)] {
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
-    let mut command = Command::new(rustc);
-    let output = command.args(["--print", "sysroot"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| PathBuf::from(text.trim()))
+    let output = process::output(Command::new(rustc).args(["--print", "sysroot"]).stderr(Stdio::null())).ok()?;
+    let text = String::from_utf8(output).ok()?;
+    Some(PathBuf::from(text.trim()))
 }
 
 fn has_target(sysroot: &Path, target: &Target) -> bool {

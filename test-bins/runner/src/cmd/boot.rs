@@ -13,15 +13,14 @@ use super::BootArgs;
 use crate::build::{Builds, Linking, Programs, Suite, elf, sections};
 use crate::guest::cell::{Ran, Setting};
 use crate::guest::payload::{Payload, Run};
-use crate::guest::verdict::Verdict;
 use crate::guest::{capacity, schedule};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
-use crate::ktap::Outcome;
 use crate::report::matrix;
 use crate::suite::{Entry, Need, SUITE};
+use crate::verdict::{Status, Verdict};
 use crate::workspace;
 
 const FAILED: u8 = 1;
@@ -204,11 +203,9 @@ fn run_all(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
 }
 
 fn progress(number: usize, of: usize, ran: &Ran) {
-    let word = match ran.verdict.outcome {
-        outcome if outcome.is_bad() => "FAILED",
-        Outcome::Skip => "skipped",
-        _ if ran.is_unsteady() => "unsteady",
-        _ => "passed",
+    let word = match ran.verdict.status {
+        Status::Failed => "FAILED",
+        status => status.word(),
     };
     let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
     let boots = 1 + ran.earlier.len();
@@ -243,7 +240,7 @@ fn exit_code(ran: &[Ran], interrupt: &Interrupt, payload: &Payload) -> u8 {
         _ if interrupt.requested() => INTERRUPTED,
         // One program on one kernel: its code is the answer.
         ([Ran { code: Some(code), .. }], Payload::Program(..)) => u8::try_from(*code).unwrap_or(FAILED),
-        _ if ran.iter().any(|ran| ran.verdict.outcome.is_bad()) => FAILED,
+        _ if ran.iter().any(|ran| ran.verdict.status.is_bad()) => FAILED,
         _ => 0,
     }
 }

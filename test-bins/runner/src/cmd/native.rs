@@ -134,7 +134,7 @@ fn finish(summary: &Summary, json: bool) -> io::Result<()> {
 }
 
 fn exit_code(summary: &Summary, interrupt: &Interrupt) -> u8 {
-    match summary.outcome().is_bad() {
+    match summary.status().is_bad() {
         _ if interrupt.requested() => INTERRUPTED,
         true => FAILED,
         false => 0,

@@ -11,15 +11,15 @@ use super::faults::{self, Fault};
 use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
 use super::retry;
-use super::verdict::{Verdict, is_late, judge};
 use crate::build::{Binaries, Programs};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache::Slot;
 use crate::kernels::install;
 use crate::kernels::machine::{Files, Hardware};
 use crate::kernels::select::Cell;
-use crate::ktap::{Document, Outcome};
+use crate::ktap::{Counts, Document, Outcome};
 use crate::report::text::{cut, printable};
+use crate::verdict::{self, Verdict};
 
 /// Seconds to boot in, and those without a word from a kernel that boots, under emulation on a busy machine.
 const BOOT: u64 = 90;
@@ -47,7 +47,7 @@ pub struct Setting<'a> {
 }
 
 /// A cell that has run, or why it has not.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Ran {
     /// The architecture, and what it ran on.
     pub row: String,
@@ -61,14 +61,14 @@ pub struct Ran {
     /// What became of it.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// The innermost results.
+    #[serde(serialize_with = "crate::ktap::json::counts")]
+    pub counts: Counts,
     /// Seconds from QEMU's start to the guest's first line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_seconds: Option<f64>,
     /// Seconds in all.
     pub seconds: f64,
-    /// Whether deadlines that were missed are all that speaks against it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub late: bool,
     /// Boots before this one that were late.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
@@ -99,16 +99,25 @@ pub struct Earlier {
     pub console: Option<PathBuf>,
 }
 
-impl Default for Verdict {
-    fn default() -> Self {
-        Self::skipped("not run")
-    }
-}
-
 impl Ran {
-    /// Whether it passed, but not at once.
-    pub fn is_unsteady(&self) -> bool {
-        self.verdict.outcome == Outcome::Pass && !self.earlier.is_empty()
+    /// A cell that has no results.
+    pub fn without_results(row: String, line: String, release: Option<String>, cpus: u32, verdict: Verdict) -> Self {
+        Self {
+            row,
+            line,
+            release,
+            cpus,
+            verdict,
+            counts: Counts::default(),
+            boot_seconds: None,
+            seconds: 0.0,
+            earlier: Vec::new(),
+            code: None,
+            notes: Vec::new(),
+            output: Vec::new(),
+            log: None,
+            ktap: None,
+        }
     }
 
     /// The reasons of results with this outcome, with how many there were.
@@ -149,8 +158,8 @@ impl Setting<'_> {
     /// A cell that does not run.
     pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> Ran {
         let release = self.slot(cell).manifest().map(|manifest| manifest.release).filter(|_| self.image.is_none());
-        let (row, line, cpus) = (cell.row(), cell.on.line.to_owned(), cell.on.machine.cpus(self.hardware));
-        Ran { row, line, release, cpus, verdict, ..Ran::default() }
+        let cpus = cell.on.machine.cpus(self.hardware);
+        Ran::without_results(cell.row(), cell.on.line.to_owned(), release, cpus, verdict)
     }
 
     /// Boots the cell's kernel with `binaries`.
@@ -199,7 +208,7 @@ impl Setting<'_> {
         let limits = Limits { total, boot, silent };
         let finished = qemu::run(command, &log, limits, self.interrupt)?;
         let ran = self.judged(cell, payload, finished, log, fault);
-        if !ran.verdict.outcome.is_bad() {
+        if !ran.verdict.status.is_bad() {
             let _ = fs::remove_file(initramfs);
         }
         Ok(ran)
@@ -237,16 +246,14 @@ impl Setting<'_> {
             fault.expect(self.payload, &mut document);
         }
         let own = code.filter(|_| matches!(self.payload, Payload::AsInit(_)));
-        let mut verdict = judge(&end, &document, own);
+        let mut verdict = verdict::guest(&end.ending(own), &document);
         if matches!(end, End::Silent(_) | End::TimedOut(_) | End::Gone(_)) && !last.is_empty() {
-            verdict.reasons.push(format!("its console ends with: {last}"));
+            verdict.explain(format!("its console ends with: {last}"));
         }
         if end == End::Done && self.image.is_none() && payload.lacks_second_pass(cell.on.line, &document) {
-            verdict.outcome = Outcome::Fail;
-            verdict.reasons.push("nothing ran again with rseq/debug on, which Linux has since 6.19".into());
+            verdict.fail("nothing ran again with rseq/debug on, which Linux has since 6.19");
         }
-        let late = is_late(&end, &document, &verdict);
-        let ran = self.not_run(cell, verdict);
-        Ran { late, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
+        let (ran, counts) = (self.not_run(cell, verdict), document.counts());
+        Ran { counts, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
     }
 }

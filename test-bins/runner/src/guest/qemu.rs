@@ -1,21 +1,16 @@
 //! One run of QEMU: its console is read and kept, and it is ended in time.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
+use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
-
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 
 use super::console::Console;
 use crate::interrupt::Interrupt;
+use crate::process::{self, Follow, Stream};
+use crate::verdict::{Ending, Reach};
 
-const TICK: Duration = Duration::from_millis(100);
 /// What a guest gets to power off once it is done; some boards cannot.
 const POWER_OFF: Duration = Duration::from_secs(2);
 /// What a panicking kernel gets to print why.
@@ -49,6 +44,23 @@ pub enum End {
     Interrupted,
 }
 
+impl End {
+    /// What a verdict needs of it; `code` is that of the first process, where that is a test.
+    pub fn ending(&self, code: Option<i32>) -> Ending {
+        let (reach, fault) = match self {
+            Self::Done => (Reach::Whole, None),
+            Self::Panic(words) => (Reach::Broken, Some(format!("the kernel panicked: {words}"))),
+            Self::Gone(status) => (Reach::Broken, Some(format!("QEMU ended before the guest was done ({status})"))),
+            Self::TimedOut(after) => {
+                (Reach::CutOff, Some(format!("not done after {:.0} s: ended", after.as_secs_f64())))
+            }
+            Self::Silent(after) => (Reach::CutOff, Some(format!("silent for {:.0} s: ended", after.as_secs_f64()))),
+            Self::Interrupted => (Reach::Broken, Some("interrupted".into())),
+        };
+        Ending { reach, fault, code }
+    }
+}
+
 /// A guest that has ended.
 #[derive(Debug)]
 pub struct Finished {
@@ -63,85 +75,76 @@ pub struct Finished {
 }
 
 /// Starts QEMU and returns when it has ended; the console goes to `log`, with the command line first.
-pub fn run(mut command: Command, log: &Path, limits: Limits, interrupt: &Interrupt) -> Result<Finished, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", log.display());
+pub fn run(command: Command, log: &Path, limits: Limits, interrupt: &Interrupt) -> Result<Finished, String> {
+    let failed = |error: io::Error| format!("{}: {error}", log.display());
     let mut file = File::create(log).map_err(failed)?;
     writeln!(file, "{command:?}").map_err(failed)?;
-    let start = Instant::now();
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut guard = Guard(spawn(&mut command).map_err(|error| format!("{program}: {error}"))?);
-    let chunks = read(&mut guard.0);
     let mut watch = Watch {
-        start,
-        last: start,
+        file,
+        interrupt,
+        last: Instant::now(),
         console: Console::default(),
         complaints: Vec::new(),
         booted: None,
         due: None,
         limits,
     };
-    let end = loop {
-        match chunks.recv_timeout(TICK) {
-            Ok(chunk) => {
-                file.write_all(&chunk.bytes).map_err(failed)?;
-                watch.feed(&chunk);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break watch.gone(&mut guard.0),
-        }
-        if let Some(end) = watch.end(interrupt) {
-            break end;
-        }
-    };
-    drop(guard);
-    Ok(Finished { end, console: watch.console, booted: watch.booted, seconds: start.elapsed().as_secs_f64() })
+    let start = watch.last;
+    let finished = process::follow(command, &mut watch).map_err(|error| format!("{program}: {error}"))?;
+    let end = finished.stopped.unwrap_or_else(|| watch.gone(finished.status));
+    let booted = watch.booted.map(|booted| (booted - start).as_secs_f64());
+    Ok(Finished { end, console: watch.console, booted, seconds: start.elapsed().as_secs_f64() })
 }
 
-struct Watch {
-    start: Instant,
+struct Watch<'a> {
+    /// The console and QEMU's complaints.
+    file: File,
+    interrupt: &'a Interrupt,
     last: Instant,
     console: Console,
     /// What QEMU itself said.
     complaints: Vec<u8>,
-    booted: Option<f64>,
+    booted: Option<Instant>,
     /// When to stop waiting for a guest that has nothing more to say.
     due: Option<Instant>,
     limits: Limits,
 }
 
-impl Watch {
-    fn feed(&mut self, chunk: &Chunk) {
-        if chunk.source == Source::Qemu {
-            return self.complaints.extend(&chunk.bytes);
+impl Follow for Watch<'_> {
+    type Stop = End;
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        if stream == Stream::Err {
+            self.complaints.extend(bytes);
+            return Ok(());
         }
         self.last = Instant::now();
-        self.console.feed(&chunk.bytes);
-        if self.console.started && self.booted.is_none() {
-            self.booted = Some(self.start.elapsed().as_secs_f64());
+        self.console.feed(bytes);
+        if self.console.started {
+            self.booted.get_or_insert(self.last);
         }
         if self.due.is_none() && (self.console.done || self.console.panic.is_some()) {
             let wait = if self.console.done { POWER_OFF } else { LAST_WORDS };
             self.due = Some(self.last + wait);
         }
+        Ok(())
     }
 
-    /// Whether it is time, and why.
-    fn end(&self, interrupt: &Interrupt) -> Option<End> {
-        if interrupt.requested() {
-            return Some(End::Interrupted);
-        }
-        if self.due.is_some_and(|due| Instant::now() >= due) {
-            return Some(self.said());
-        }
-        let (total, silent) = (self.start.elapsed(), self.last.elapsed());
-        match () {
-            () if self.due.is_some() => None,
-            () if total > self.limits.total => Some(End::TimedOut(total)),
-            () if silent > self.patience() => Some(End::Silent(silent)),
-            () => None,
-        }
+    fn poll(&mut self, total: Duration) -> io::Result<Option<End>> {
+        let silent = self.last.elapsed();
+        Ok(match self.due {
+            _ if self.interrupt.requested() => Some(End::Interrupted),
+            Some(due) => (Instant::now() >= due).then(|| self.said()),
+            None if total > self.limits.total => Some(End::TimedOut(total)),
+            None if silent > self.patience() => Some(End::Silent(silent)),
+            None => None,
+        })
     }
+}
 
+impl Watch<'_> {
     fn patience(&self) -> Duration {
         if self.booted.is_none() { self.limits.boot } else { self.limits.silent }
     }
@@ -153,70 +156,16 @@ impl Watch {
         }
     }
 
-    fn gone(&self, child: &mut Child) -> End {
+    fn gone(&self, status: ExitStatus) -> End {
         if self.console.done || self.console.panic.is_some() {
             return self.said();
         }
-        let status = child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         let complaints = String::from_utf8_lossy(&self.complaints);
         End::Gone(match complaints.lines().map(str::trim).rfind(|line| !line.is_empty()) {
             Some(line) => format!("{status}: {line}"),
-            None => status,
+            None => status.to_string(),
         })
     }
-}
-
-/// Ends QEMU however the function is left.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn spawn(command: &mut Command) -> std::io::Result<Child> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.process_group(0);
-    let die_with_us = || Ok(set_pdeathsig(Signal::SIGKILL)?);
-    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called; it makes one
-    // system call, allocates nothing and takes no lock.
-    unsafe { command.pre_exec(die_with_us) };
-    command.spawn()
-}
-
-/// Whose words they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Console,
-    Qemu,
-}
-
-struct Chunk {
-    source: Source,
-    bytes: Vec<u8>,
-}
-
-/// Reads the console and QEMU's complaints, in chunks.
-fn read(child: &mut Child) -> Receiver<Chunk> {
-    let (sender, receiver) = mpsc::sync_channel(64);
-    let pipes: [(Source, Option<Box<dyn Read + Send>>); 2] = [
-        (Source::Console, child.stdout.take().map(|pipe| Box::new(pipe) as _)),
-        (Source::Qemu, child.stderr.take().map(|pipe| Box::new(pipe) as _)),
-    ];
-    for (source, mut pipe) in pipes.into_iter().filter_map(|(source, pipe)| Some((source, pipe?))) {
-        let sender = sender.clone();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-                if sender.send(Chunk { source, bytes: buffer[..count].to_vec() }).is_err() {
-                    break;
-                }
-            }
-        });
-    }
-    receiver
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::cell::{Earlier, Ran};
 use super::payload::Payload;
-use super::verdict::Verdict;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome, UNFINISHED};
+use crate::verdict::{Status, Verdict};
 
 /// Calls `boot`, and as long as all that is bad is late, at most `retries` times more, each time for what was late before.
 pub fn until_in_time(
@@ -20,14 +20,14 @@ pub fn until_in_time(
 ) -> Result<Ran, String> {
     let mut ran = boot(payload)?;
     for number in 1..=retries {
-        if !ran.late || interrupt.requested() {
+        if ran.verdict.status != Status::TimedOut || interrupt.requested() {
             break;
         }
         let console = ran.log.as_deref().map(|log| keep(log, number)).transpose()?;
         match boot(&left(payload, &ran)) {
             Ok(again) => ran = settle(ran, again, console),
             Err(message) => {
-                ran.verdict.reasons.push(format!("it could not be booted again: {message}"));
+                ran.verdict.explain(format!("it could not be booted again: {message}"));
                 break;
             }
         }
@@ -57,13 +57,18 @@ fn settle(first: Ran, mut again: Ran, console: Option<PathBuf>) -> Ran {
     if let (Some(stand), Some(new)) = (standing(&first), standing(&again)) {
         let document = merged(stand, new);
         let (counts, reasons) = (document.counts(), document.failures());
-        let outcome = if reasons.is_empty() { Outcome::Pass } else { Outcome::Fail };
-        again = Ran { verdict: Verdict { outcome, reasons, counts }, ktap: Some(document), ..again };
+        let status = match again.verdict.status {
+            _ if reasons.is_empty() => Status::Passed,
+            Status::TimedOut => Status::TimedOut,
+            _ => Status::Failed,
+        };
+        again = Ran { verdict: Verdict { status, reasons }, counts, ktap: Some(document), ..again };
     }
     if let Some(untested) = untested(&first, &again) {
-        again.verdict.outcome = Outcome::Fail;
-        again.verdict.reasons.push(format!("booted again, it did not test {untested}"));
-        again.late = false;
+        again.verdict.fail(format!("booted again, it did not test {untested}"));
+    }
+    if again.verdict.status == Status::Passed {
+        again.verdict.status = Status::Unsteady;
     }
     let mut earlier = first.earlier;
     earlier.push(Earlier { reasons: first.verdict.reasons, console });
@@ -110,9 +115,8 @@ mod tests {
 
     use super::*;
     use crate::guest::qemu::End;
-    use crate::guest::verdict::{is_late, judge};
-    use crate::ktap::Parser;
     use crate::suite::SUITE;
+    use crate::verdict;
 
     /// Boots of which each prints the next of these texts; how it came out, and how many runs each was given.
     fn booted(retries: u32, ends: &[(End, &str)]) -> (Ran, Vec<usize>) {
@@ -122,12 +126,11 @@ mod tests {
             let Payload::Suite(given) = payload else { panic!() };
             runs.borrow_mut().push(given.len());
             let (end, text) = ends.borrow_mut().next().unwrap();
-            let mut parser = Parser::new();
-            text.lines().for_each(|line| parser.line(line));
-            let document = parser.finish();
-            let verdict = judge(end, &document, None);
-            let late = is_late(end, &document, &verdict);
-            Ok(Ran { verdict, late, seconds: 1.0, ktap: Some(document), ..Ran::default() })
+            let document = Document::read(text);
+            let verdict = verdict::guest(&end.ending(None), &document);
+            let counts = document.counts();
+            let ran = Ran::without_results("x".into(), "1".into(), None, 1, verdict);
+            Ok(Ran { counts, seconds: 1.0, ktap: Some(document), ..ran })
         };
         let ran = until_in_time(retries, &payload, &Interrupt::default(), &boot).unwrap();
         (ran, runs.into_inner())
@@ -142,14 +145,14 @@ mod tests {
     #[test]
     fn what_is_good_is_booted_once() {
         let (ran, runs) = booted(3, &[(End::Done, GOOD)]);
-        assert_eq!((ran.verdict.outcome, runs.len(), ran.earlier.len()), (Outcome::Pass, 1, 0));
+        assert_eq!((ran.verdict.status, runs.len(), ran.earlier.len()), (Status::Passed, 1, 0));
     }
 
     #[test]
     fn only_what_was_late_runs_again_and_the_rest_stands() {
         let (ran, runs) = booted(3, &[(End::Done, LATE), (End::Done, MENDED)]);
-        assert_eq!((ran.verdict.outcome, ran.verdict.reasons.len()), (Outcome::Pass, 0));
-        assert_eq!((ran.verdict.counts.passed, ran.verdict.counts.failed), (4, 0));
+        assert_eq!((ran.verdict.status, ran.verdict.reasons.len()), (Status::Unsteady, 0));
+        assert_eq!((ran.counts.passed, ran.counts.failed), (4, 0));
         assert_eq!(ran.earlier[0].reasons, ["1 of 3 results failed", "node_test --short (rseq debug on): 15 s"]);
         assert_eq!((runs.len(), runs[1], ran.seconds), (2, 1, 2.0));
     }
@@ -157,9 +160,9 @@ mod tests {
     #[test]
     fn what_stays_late_is_a_failure_and_so_is_the_first_without_retries() {
         let (ran, runs) = booted(2, &[(End::Done, LATE), (End::Done, LATE_AGAIN), (End::Done, LATE_AGAIN)]);
-        assert_eq!((ran.verdict.outcome, ran.earlier.len(), runs[2]), (Outcome::Fail, 2, 1));
-        assert_eq!((ran.verdict.counts.passed, ran.verdict.counts.failed), (2, 1));
-        assert_eq!(booted(0, &[(End::Done, LATE)]).0.verdict.outcome, Outcome::Fail);
+        assert_eq!((ran.verdict.status.outcome(), ran.earlier.len(), runs[2]), (Outcome::Fail, 2, 1));
+        assert_eq!((ran.counts.passed, ran.counts.failed), (2, 1));
+        assert_eq!(booted(0, &[(End::Done, LATE)]).0.verdict.status.outcome(), Outcome::Fail);
     }
 
     #[test]
@@ -175,22 +178,22 @@ mod tests {
             (End::Gone("1".into()), GOOD),
         ] {
             let (ran, runs) = booted(3, &[end]);
-            assert_eq!((ran.verdict.outcome, runs.len()), (Outcome::Fail, 1));
+            assert_eq!((ran.verdict.status.outcome(), runs.len()), (Outcome::Fail, 1));
         }
         let (ran, runs) = booted(3, &[(End::Done, LATE), (End::Done, WRONG)]);
-        assert_eq!((ran.verdict.outcome, runs.len()), (Outcome::Fail, 2));
+        assert_eq!((ran.verdict.status.outcome(), runs.len()), (Outcome::Fail, 2));
     }
 
     #[test]
     fn a_guest_that_was_cut_off_starts_over_unless_something_was_wrong() {
         let hung = End::Silent(std::time::Duration::from_secs(90));
         let (ran, runs) = booted(1, &[(hung.clone(), LATE), (End::Done, LATE_PASSED)]);
-        assert_eq!((ran.verdict.outcome, ran.verdict.counts.passed), (Outcome::Pass, 3));
+        assert_eq!((ran.verdict.status.outcome(), ran.counts.passed), (Outcome::Pass, 3));
         assert!(runs[0] == runs[1] && ran.earlier[0].reasons[0].starts_with("silent for 90 s"));
-        assert_eq!(booted(1, &[(hung.clone(), ""), (hung.clone(), "")]).0.verdict.outcome, Outcome::Fail);
+        assert_eq!(booted(1, &[(hung.clone(), ""), (hung.clone(), "")]).0.verdict.status.outcome(), Outcome::Fail);
         assert_eq!(booted(1, &[(hung.clone(), WRONG)]).1.len(), 1);
         let part = "KTAP version 1\n1..2\nok 1 probe\n  KTAP version 1\n  1..2\n  ok 1 a\n";
-        assert_eq!(booted(1, &[(hung.clone(), part), (End::Done, GOOD)]).0.verdict.outcome, Outcome::Pass);
+        assert_eq!(booted(1, &[(hung.clone(), part), (End::Done, GOOD)]).0.verdict.status.outcome(), Outcome::Pass);
         let wrong = format!("{part}  not ok 2 b\n");
         assert_eq!(booted(1, &[(hung, &wrong)]).1.len(), 1);
     }
@@ -203,7 +206,7 @@ mod tests {
         let skipped =
             "KTAP version 1\n1..2\nok 1 node_test --short (rseq debug on) # SKIP none\nok 2 node_test --short\n";
         let (ran, _) = booted(1, &[(End::Done, LATE), (End::Done, skipped)]);
-        assert_eq!(ran.verdict.outcome, Outcome::Fail, "{:?}", ran.verdict);
+        assert_eq!(ran.verdict.status.outcome(), Outcome::Fail, "{:?}", ran.verdict);
         assert_eq!(ran.verdict.reasons, ["booted again, it did not test node_test --short (rseq debug on)"]);
     }
 
@@ -211,7 +214,7 @@ mod tests {
     fn a_late_result_that_did_not_run_again_stays_bad() {
         let other = LATE_AGAIN.replace("1..1", "1..2") + "not ok 2 a name that was cut # TIMEOUT 1 s\n";
         let (ran, _) = booted(1, &[(End::Done, &other), (End::Done, MENDED)]);
-        assert_eq!((ran.verdict.outcome, ran.verdict.counts.failed), (Outcome::Fail, 1));
+        assert_eq!((ran.verdict.status.outcome(), ran.counts.failed), (Outcome::Fail, 1));
         assert_eq!(ran.verdict.reasons, ["1 of 3 results failed", "a name that was cut: 1 s"]);
     }
 }

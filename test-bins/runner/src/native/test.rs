@@ -2,20 +2,45 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use super::exec::{self, End, Listener, Stream};
-use super::judge::{Verdict, judge_report, judge_test};
 use super::plan::Planned;
 use crate::interrupt::Interrupt;
-use crate::ktap::{Document, Parser};
+use crate::ktap::{Document, Parser, Splitter};
+use crate::process::{self, Finished, Follow, Stream};
 use crate::suite::Kind;
+use crate::verdict::{self, Ending, Reach, Verdict};
 
 /// Lines of stderr kept for the report; older ones go.
 const MAX_STDERR: usize = 20;
 /// Lines kept of a report's text.
 const MAX_REPORT: usize = 1000;
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By `exit` with this code.
+    Code(i32),
+    /// By a signal that was not ours.
+    Signal(i32),
+    /// Still running at its deadline, and killed.
+    TimedOut,
+    /// Killed because the user wanted an end.
+    Interrupted,
+}
+
+impl End {
+    /// A program that ended by itself just before it was killed counts as what it did.
+    fn of(status: ExitStatus, killed: Option<Self>) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => killed.unwrap_or(Self::Signal(signal.unwrap_or_default())),
+        }
+    }
+}
 
 /// A run that is over.
 #[derive(Debug)]
@@ -67,9 +92,12 @@ pub fn test(
 }
 
 fn run(planned: Planned, program: &Path, interrupt: &Interrupt, sink: &mut dyn Sink) -> io::Result<Tested> {
-    let mut follow = Follow::new(&planned, sink);
-    let run = exec::run(program, &planned.args, planned.timeout, interrupt, &mut follow);
-    let Follow { parser, text, stderr, failed, .. } = follow;
+    let mut command = Command::new(program);
+    command.args(&planned.args);
+    let mut reader = Reader::new(&planned, interrupt, sink);
+    let run = process::follow(command, &mut reader);
+    reader.finish()?;
+    let Reader { parser, text, stderr, failed, .. } = reader;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -77,13 +105,38 @@ fn run(planned: Planned, program: &Path, interrupt: &Interrupt, sink: &mut dyn S
         Ok(finished) => finished,
         Err(error) => return Ok(not_started(planned, format!("cannot run {}: {error}", program.display()))),
     };
+    let end = End::of(finished.status, finished.stopped);
+    let ending = ending(end, &finished);
     let document = (planned.entry.kind == Kind::Test).then(|| parser.finish());
     let verdict = match &document {
-        Some(document) => judge_test(&finished, document),
-        None => judge_report(&finished, readable(&planned, &text)),
+        Some(document) => verdict::test(&ending, document),
+        None => verdict::report(&ending, readable(&planned, &text)),
     };
-    let (end, elapsed) = (Some(finished.end), finished.elapsed);
+    let (end, elapsed) = (Some(end), finished.elapsed);
     Ok(Tested { planned, end, elapsed, document, text, stderr: stderr.into(), verdict })
+}
+
+fn ending(end: End, finished: &Finished<End>) -> Ending {
+    let (reach, code) = match end {
+        End::Code(code) => (Reach::Whole, Some(code)),
+        End::TimedOut => (Reach::CutOff, None),
+        End::Signal(_) | End::Interrupted => (Reach::Broken, None),
+    };
+    let fault = match end {
+        End::TimedOut => Some(format!("still running after {:.1} s: killed", finished.elapsed.as_secs_f64())),
+        End::Interrupted => Some("interrupted".into()),
+        End::Signal(signal) => Some(format!("killed by signal {}", signal_name(signal))),
+        End::Code(_) if finished.left_processes => Some("left processes behind that held its output open".into()),
+        End::Code(_) => None,
+    };
+    Ending { reach, fault, code }
+}
+
+fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => format!("{number} ({signal})"),
+        Err(_) => number.to_string(),
+    }
 }
 
 fn not_started(planned: Planned, reason: String) -> Tested {
@@ -111,9 +164,11 @@ fn readable(planned: &Planned, text: &[String]) -> Result<(), String> {
 }
 
 /// Reads along, and passes on.
-struct Follow<'a> {
+struct Reader<'a> {
     planned: &'a Planned,
+    interrupt: &'a Interrupt,
     sink: &'a mut dyn Sink,
+    splitters: [Splitter; 2],
     parser: Parser,
     text: Vec<String>,
     stderr: VecDeque<String>,
@@ -121,12 +176,23 @@ struct Follow<'a> {
     failed: Option<io::Error>,
 }
 
-impl<'a> Follow<'a> {
-    fn new(planned: &'a Planned, sink: &'a mut dyn Sink) -> Self {
-        Self { planned, sink, parser: Parser::new(), text: Vec::new(), stderr: VecDeque::new(), failed: None }
+impl<'a> Reader<'a> {
+    fn new(planned: &'a Planned, interrupt: &'a Interrupt, sink: &'a mut dyn Sink) -> Self {
+        let (parser, text, stderr) = (Parser::new(), Vec::new(), VecDeque::new());
+        Self { planned, interrupt, sink, splitters: Default::default(), parser, text, stderr, failed: None }
     }
 
-    fn keep(&mut self, stream: Stream, text: &str) {
+    /// Takes lines that ended without a newline.
+    fn finish(&mut self) -> io::Result<()> {
+        for stream in [Stream::Out, Stream::Err] {
+            if let Some(text) = self.splitters[stream as usize].rest() {
+                self.line(stream, &text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, stream: Stream, text: &str) -> io::Result<()> {
         match (stream, self.planned.entry.kind) {
             (Stream::Err, _) => {
                 self.stderr.push_back(text.to_owned());
@@ -138,6 +204,7 @@ impl<'a> Follow<'a> {
             (Stream::Out, Kind::Report) if self.text.len() < MAX_REPORT => self.text.push(text.to_owned()),
             (Stream::Out, Kind::Report) => {}
         }
+        self.sink.line(self.planned, stream, text)
     }
 
     fn note(&mut self, result: io::Result<()>) -> io::Result<()> {
@@ -149,15 +216,53 @@ impl<'a> Follow<'a> {
     }
 }
 
-impl Listener for Follow<'_> {
-    fn line(&mut self, stream: Stream, text: &str) -> io::Result<()> {
-        self.keep(stream, text);
-        let shown = self.sink.line(self.planned, stream, text);
+impl Follow for Reader<'_> {
+    type Stop = End;
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let mut splitter = std::mem::take(&mut self.splitters[stream as usize]);
+        let mut shown = Ok(());
+        splitter.push(bytes, |text| {
+            if shown.is_ok() {
+                shown = self.line(stream, text);
+            }
+        });
+        self.splitters[stream as usize] = splitter;
         self.note(shown)
     }
 
-    fn tick(&mut self, elapsed: Duration) -> io::Result<()> {
+    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<End>> {
         let shown = self.sink.tick(self.planned, elapsed, self.parser.results());
-        self.note(shown)
+        self.note(shown)?;
+        Ok(match () {
+            () if self.interrupt.requested() => Some(End::Interrupted),
+            () if elapsed >= self.planned.timeout => Some(End::TimedOut),
+            () => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_words() {
+        let finished = |left_processes| Finished {
+            status: ExitStatus::from_raw(0),
+            stopped: None,
+            elapsed: Duration::from_secs(1),
+            left_processes,
+        };
+        for (end, fault) in [
+            (End::Signal(11), "killed by signal 11 (SIGSEGV)"),
+            (End::Signal(64), "killed by signal 64"),
+            (End::TimedOut, "still running after 1.0 s: killed"),
+            (End::Interrupted, "interrupted"),
+        ] {
+            assert_eq!(ending(end, &finished(false)).fault.as_deref(), Some(fault));
+        }
+        assert_eq!(ending(End::Code(0), &finished(false)).fault, None);
+        assert!(ending(End::Code(0), &finished(true)).fault.is_some());
     }
 }

@@ -10,6 +10,7 @@ use super::table::Row;
 use crate::ktap::{Counts, Document, Outcome};
 use crate::native::{End, Size, Tested};
 use crate::suite::Kind;
+use crate::verdict::Verdict;
 
 /// Grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -46,9 +47,8 @@ struct Run<'a> {
     binary: &'a str,
     args: &'a [&'static str],
     round: u32,
-    #[serde(serialize_with = "crate::ktap::json::outcome")]
-    outcome: Outcome,
-    reasons: &'a [String],
+    #[serde(flatten)]
+    verdict: &'a Verdict,
     #[serde(serialize_with = "end")]
     end: Option<End>,
     seconds: f64,
@@ -62,7 +62,7 @@ pub fn print(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         schema: SCHEMA,
         machine: std::env::consts::ARCH,
         kernel: kernel_release(),
-        outcome: summary.outcome(),
+        outcome: summary.status().outcome(),
         complete: !summary.is_cut_short(),
         seconds: summary.elapsed.as_secs_f64(),
         counts: summary.counts(),
@@ -81,8 +81,8 @@ fn kernel_release() -> String {
 }
 
 fn binary(row: &Row) -> Binary<'_> {
-    let Row { name, size, elapsed, counts, outcome } = row;
-    Binary { name, size: *size, seconds: elapsed.as_secs_f64(), counts: *counts, outcome: *outcome }
+    let Row { name, size, elapsed, counts, status } = row;
+    Binary { name, size: *size, seconds: elapsed.as_secs_f64(), counts: *counts, outcome: status.outcome() }
 }
 
 fn run(tested: &Tested) -> Run<'_> {
@@ -90,8 +90,7 @@ fn run(tested: &Tested) -> Run<'_> {
         binary: tested.planned.entry.name,
         args: &tested.planned.args,
         round: tested.planned.round.0,
-        outcome: tested.verdict.outcome,
-        reasons: &tested.verdict.reasons,
+        verdict: &tested.verdict,
         end: tested.end,
         seconds: tested.elapsed.as_secs_f64(),
         ktap: tested.document.as_ref(),

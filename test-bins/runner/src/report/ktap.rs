@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::text::printable;
 use crate::ktap::{Line, Outcome, Plan, TestLine, VERSION, read_line};
-use crate::native::{Planned, Sink, Stream, Tested};
+use crate::native::{Planned, Sink, Tested};
+use crate::process::Stream;
 use crate::suite::Kind;
 
 /// Writes KTAP as the binaries run.
@@ -51,12 +52,12 @@ impl<W: Write> Sink for KtapSink<W> {
     fn end(&mut self, tested: &Tested) -> io::Result<()> {
         self.number += 1;
         let verdict = &tested.verdict;
-        if verdict.outcome.is_bad() {
+        if verdict.status.is_bad() {
             for reason in &verdict.reasons {
                 writeln!(self.out, "# {}: {}", tested.planned, printable(reason))?;
             }
         }
-        let outcome = verdict.outcome;
+        let outcome = verdict.status.outcome();
         let reason = match outcome {
             Outcome::Skip => printable(&verdict.reasons.join("; ")),
             Outcome::Xfail => "its failures are expected".into(),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::text::{cut, printable};
 use crate::ktap::{Counts, Outcome};
-use crate::native::{Planned, Sink, Stream, Tested};
+use crate::native::{Planned, Sink, Tested};
+use crate::process::Stream;
 
 /// Columns used; one less than a narrow terminal has, so that nothing wraps.
 const WIDTH: usize = 79;
@@ -78,7 +79,7 @@ impl<W: Write> Sink for LiveSink<W> {
 
     fn end(&mut self, tested: &Tested) -> io::Result<()> {
         self.done += 1;
-        let outcome = tested.verdict.outcome;
+        let outcome = tested.verdict.status.outcome();
         let word = match outcome {
             Outcome::Pass => "ok",
             Outcome::Skip => "skipped",

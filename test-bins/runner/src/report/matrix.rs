@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::guest::cell::Ran;
 use crate::kernels::version::Version;
 use crate::ktap::{Counts, Outcome};
+use crate::verdict::Status;
 
 /// Prints the matrix, what failed, and why things were skipped.
 pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
@@ -17,10 +18,10 @@ pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
     reasons(out, cells, "skipped", Outcome::Skip)?;
     let mut counts = Counts::default();
-    cells.iter().for_each(|ran| counts.merge(ran.verdict.counts));
-    let of = |outcome| cells.iter().filter(|ran| ran.verdict.outcome == outcome).count();
+    cells.iter().for_each(|ran| counts.merge(ran.counts));
+    let of = |outcome| cells.iter().filter(|ran| ran.verdict.status.outcome() == outcome).count();
     let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
-    let unsteady = match cells.iter().filter(|ran| ran.is_unsteady()).count() {
+    let unsteady = match cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady).count() {
         0 => String::new(),
         count => format!(" ({count} unsteady)"),
     };
@@ -60,9 +61,9 @@ fn table(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 }
 
 fn mark(ran: &Ran) -> String {
-    let Counts { passed, failed, skipped, xfailed, xpassed } = ran.verdict.counts;
-    match ran.verdict.outcome {
-        Outcome::Skip if ran.verdict.counts.total() == 0 => "skip".into(),
+    let Counts { passed, failed, skipped, xfailed, xpassed } = ran.counts;
+    match ran.verdict.status.outcome() {
+        Outcome::Skip if ran.counts.total() == 0 => "skip".into(),
         Outcome::Fail if failed + xpassed == 0 => "FAIL".into(),
         _ => format!("{}/{}/{skipped}", passed + xfailed, failed + xpassed),
     }
@@ -83,7 +84,7 @@ fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 }
 
 fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
-    for ran in cells.iter().filter(|ran| ran.verdict.outcome.is_bad()) {
+    for ran in cells.iter().filter(|ran| ran.verdict.status.is_bad()) {
         writeln!(out, "\n{} {} failed:", ran.row, ran.line)?;
         told(out, &ran.verdict.reasons, ran.log.as_deref())?;
         earlier(out, ran)?;
@@ -93,7 +94,7 @@ fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 
 /// Which cells took more than one boot.
 fn unsteady(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
-    for ran in cells.iter().filter(|ran| ran.is_unsteady()) {
+    for ran in cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady) {
         writeln!(out, "\n{} {} is unsteady, it passed when booted again:", ran.row, ran.line)?;
         earlier(out, ran)?;
     }
@@ -118,7 +119,7 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ran in cells {
         let place = format!("{} {}", ran.row, ran.line);
-        if ran.verdict.outcome == outcome && ran.verdict.counts.total() == 0 {
+        if ran.verdict.status.outcome() == outcome && ran.counts.total() == 0 {
             for reason in &ran.verdict.reasons {
                 reasons.entry(reason.clone()).or_default().push(place.clone());
             }
@@ -140,25 +141,27 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
 mod tests {
     use super::*;
     use crate::guest::cell::Earlier;
-    use crate::guest::verdict::Verdict;
+    use crate::verdict::Verdict;
 
     fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
-        Ran { row: row.into(), line: line.into(), cpus: if row == "s390x" { 1 } else { 2 }, verdict, ..Ran::default() }
+        Ran::without_results(row.into(), line.into(), None, if row == "s390x" { 1 } else { 2 }, verdict)
     }
 
-    fn passed(passed: u64) -> Verdict {
-        Verdict { outcome: Outcome::Pass, reasons: vec![], counts: Counts { passed, skipped: 1, ..Counts::default() } }
+    fn passed(row: &str, line: &str, passed: u64) -> Ran {
+        let counts = Counts { passed, skipped: 1, ..Counts::default() };
+        Ran { counts, ..ran(row, line, Verdict::passed()) }
     }
 
     #[test]
     fn kernels_stand_across_in_order_and_every_skip_has_its_reason() {
         let silent = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: Some("first.log".into()) };
+        let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
         let cells = [
-            ran("x86_64", "6.12", passed(40)),
+            passed("x86_64", "6.12", 40),
             ran("x86_64", "6.1", Verdict::skipped("not fetched")),
             ran("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
             ran("s390x", "6.1", Verdict::skipped("not fetched")),
-            Ran { earlier: vec![silent], ..ran("s390x", "6.12", passed(1)) },
+            Ran { earlier: vec![silent], verdict: unsteady, ..passed("s390x", "6.12", 1) },
         ];
         let mut text = Vec::new();
         print(&mut text, &cells).unwrap();

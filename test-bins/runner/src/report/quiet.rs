@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use crate::native::{Planned, Sink, Stream, Tested};
+use crate::native::{Planned, Sink, Tested};
+use crate::process::Stream;
 
 /// Shows nothing: all is in the final document.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::text::{printable, wrap};
 use crate::ktap::{Counts, Outcome};
 use crate::native::{Size, Tested};
 use crate::suite::Kind;
+use crate::verdict::Status;
 
 /// Columns of the text, a prefix of two left out.
 const WIDTH: usize = 78;
@@ -37,15 +38,14 @@ impl Summary {
         self.tested.len() < self.planned
     }
 
-    /// The worst outcome; a skip only where nothing passed.
-    pub fn outcome(&self) -> Outcome {
-        let tests = || self.tested.iter().filter(|run| run.planned.entry.kind == Kind::Test);
-        let worst = self.tested.iter().map(|run| run.verdict.outcome).max();
-        match worst {
-            _ if self.is_cut_short() => Outcome::Fail,
-            Some(Outcome::Fail | Outcome::Xpass) => Outcome::Fail,
-            _ if tests().count() > 0 && tests().all(|run| run.verdict.outcome == Outcome::Skip) => Outcome::Skip,
-            _ => Outcome::Pass,
+    /// The worst of its runs; a skip only where nothing passed.
+    pub fn status(&self) -> Status {
+        let mut tests = self.tested.iter().filter(|run| run.planned.entry.kind == Kind::Test).peekable();
+        match self.tested.iter().map(|run| run.verdict.status).max() {
+            _ if self.is_cut_short() => Status::Failed,
+            Some(worst) if worst.is_bad() => Status::Failed,
+            _ if tests.peek().is_some() && tests.all(|run| run.verdict.status == Status::Skipped) => Status::Skipped,
+            _ => Status::Passed,
         }
     }
 
@@ -90,7 +90,7 @@ fn section(title: &str, entries: Vec<String>) -> Vec<String> {
 }
 
 fn failures(summary: &Summary) -> Vec<String> {
-    let bad = summary.tested.iter().filter(|run| run.verdict.outcome.is_bad());
+    let bad = summary.tested.iter().filter(|run| run.verdict.status.is_bad());
     bad.flat_map(|run| run.verdict.reasons.iter().map(move |reason| format!("{}: {reason}", run.planned))).collect()
 }
 
@@ -129,13 +129,11 @@ fn last_sentence(summary: &Summary) -> String {
     let counts = summary.counts();
     let seconds = summary.elapsed.as_secs_f64();
     let runs = summary.tested.len();
-    let bad = summary.tested.iter().filter(|run| run.verdict.outcome.is_bad()).count();
-    match summary.outcome() {
+    let bad = summary.tested.iter().filter(|run| run.verdict.status.is_bad()).count();
+    match summary.status() {
         _ if summary.is_cut_short() => format!("ended early: {runs} of {} runs, {bad} failed", summary.planned),
-        Outcome::Fail | Outcome::Xpass => format!("FAILED: {bad} of {runs} runs, in {seconds:.1} s"),
-        Outcome::Skip => format!("nothing was tested: every test was skipped, in {seconds:.1} s"),
-        Outcome::Pass | Outcome::Xfail => {
-            format!("all good: {} passed, {} skipped, in {seconds:.1} s", counts.passed, counts.skipped)
-        }
+        Status::Skipped => format!("nothing was tested: every test was skipped, in {seconds:.1} s"),
+        status if status.is_bad() => format!("FAILED: {bad} of {runs} runs, in {seconds:.1} s"),
+        _ => format!("all good: {} passed, {} skipped, in {seconds:.1} s", counts.passed, counts.skipped),
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::text::cut;
-use crate::ktap::{Counts, Outcome};
+use crate::ktap::Counts;
 use crate::native::{Size, Tested};
 use crate::suite::Kind;
+use crate::verdict::Status;
 
 /// Columns for the name; the whole row then has 78.
 const NAME: usize = 27;
@@ -22,7 +23,7 @@ pub struct Row {
     /// All results together.
     pub counts: Counts,
     /// The worst of its runs.
-    pub outcome: Outcome,
+    pub status: Status,
 }
 
 /// One row for each binary, in the order of their first runs.
@@ -31,7 +32,7 @@ pub fn rows(tested: &[Tested], size: impl Fn(&str) -> Option<Size>) -> Vec<Row> 
     for run in tested {
         let name = run.planned.entry.name;
         let position = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
-            rows.push(empty(name, size(name), run.verdict.outcome));
+            rows.push(empty(name, size(name), run.verdict.status));
             rows.len() - 1
         });
         add(&mut rows[position], run);
@@ -39,22 +40,22 @@ pub fn rows(tested: &[Tested], size: impl Fn(&str) -> Option<Size>) -> Vec<Row> 
     rows
 }
 
-fn empty(name: &str, size: Option<Size>, outcome: Outcome) -> Row {
-    Row { name: name.into(), size, elapsed: Duration::ZERO, counts: Counts::default(), outcome }
+fn empty(name: &str, size: Option<Size>, status: Status) -> Row {
+    Row { name: name.into(), size, elapsed: Duration::ZERO, counts: Counts::default(), status }
 }
 
 /// A run that failed without a failed result, such as a hang, counts as one failure.
 fn add(row: &mut Row, run: &Tested) {
     let mut counts = run.document.as_ref().map(|document| document.counts()).unwrap_or_default();
-    if run.verdict.outcome.is_bad() && counts.failed + counts.xpassed == 0 {
+    if run.verdict.status.is_bad() && counts.failed + counts.xpassed == 0 {
         counts.failed = 1;
     }
     if counts.total() == 0 && run.planned.entry.kind == Kind::Test {
-        counts.add(run.verdict.outcome);
+        counts.add(run.verdict.status.outcome());
     }
     row.counts.merge(counts);
     row.elapsed += run.elapsed;
-    row.outcome = row.outcome.max(run.verdict.outcome);
+    row.status = row.status.max(run.verdict.status);
 }
 
 /// The table, 78 columns wide at most.
@@ -108,7 +109,7 @@ mod tests {
         let counts = Counts { passed: 100_000, failed: 1, skipped: 99, xfailed: 3, xpassed: 1 };
         let size = Some(Size { bytes: 1_234_567, stripped: false });
         let row =
-            Row { name: "n".repeat(50), size, elapsed: Duration::from_secs(3600), counts, outcome: Outcome::Fail };
+            Row { name: "n".repeat(50), size, elapsed: Duration::from_secs(3600), counts, status: Status::Failed };
         let lines = format(&[row.clone(), Row { size: None, name: "short".into(), ..row }]);
         assert!(lines.iter().all(|line| line.chars().count() == 77), "{lines:#?}");
         assert!(lines[1].contains("1234567*") && lines[3].starts_with("total"));

@@ -1,0 +1,233 @@
+//! Child processes: started in a group of their own, followed while they run, ended in time.
+
+use std::fmt::{self, Display, Formatter};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+
+/// How often progress is shown, and deadlines and Ctrl-C are looked for.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a process that has ended may leave its pipes open in children of its own.
+const STRAGGLERS: Duration = Duration::from_secs(1);
+/// Chunks read ahead; a child that prints faster than it is followed is slowed down.
+const QUEUED: usize = 64;
+
+/// Which stream a chunk came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// What a caller makes of a child while it runs. An error ends the child.
+pub trait Follow {
+    /// Why the child is ended before it ends by itself.
+    type Stop;
+
+    /// Some output, cut anywhere.
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+
+    /// Called about every 100 ms until the child has ended; a reason ends it.
+    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<Self::Stop>>;
+}
+
+/// A child that has ended.
+#[derive(Debug)]
+pub struct Finished<S> {
+    /// How, by the kernel's account.
+    pub status: ExitStatus,
+    /// Why it was killed, if it was.
+    pub stopped: Option<S>,
+    /// From start to end.
+    pub elapsed: Duration,
+    /// Whether processes that it started still held its output open.
+    pub left_processes: bool,
+}
+
+/// Runs the command and returns when it and everything in its process group is gone.
+pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<Finished<F::Stop>> {
+    let start = Instant::now();
+    let mut child = Guard(spawn(&mut command)?);
+    let events = watch(&mut child);
+    let mut stopped = None;
+    let mut open = 2;
+    let mut ended: Option<Instant> = None;
+    let mut left_processes = false;
+    let mut tick = start + TICK;
+    while open > 0 || ended.is_none() {
+        match events.recv_timeout(tick.saturating_duration_since(Instant::now())) {
+            Ok(Event::Output(stream, bytes)) => follower.output(stream, &bytes)?,
+            Ok(Event::Closed) => open -= 1,
+            Ok(Event::Ended(when)) => ended = Some(when),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if Instant::now() < tick {
+            continue;
+        }
+        tick = Instant::now() + TICK;
+        match ended {
+            None if stopped.is_none() => {
+                stopped = follower.poll(start.elapsed())?;
+                if stopped.is_some() {
+                    child.kill_group();
+                }
+            }
+            Some(when) if !left_processes && when.elapsed() > STRAGGLERS => {
+                left_processes = true;
+                child.kill_group();
+            }
+            // A process that left the group too is not waited for.
+            Some(when) if when.elapsed() > 2 * STRAGGLERS => break,
+            _ => {}
+        }
+    }
+    let elapsed = ended.unwrap_or_else(Instant::now) - start;
+    Ok(Finished { status: child.reap()?, stopped, elapsed, left_processes })
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// It did not start.
+    Start(String, io::Error),
+    /// Its output could not be read, or its reader gave up.
+    Output(String, io::Error),
+    /// It ended with this status.
+    Ended(String, ExitStatus),
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(command, error) => write!(f, "cannot start {command}: {error}"),
+            Self::Output(command, error) => write!(f, "{command}: {error}"),
+            Self::Ended(command, status) => write!(f, "{command}: {status}"),
+        }
+    }
+}
+
+/// Runs a command to its end, in our own process group, so that Ctrl-C reaches both. Its output goes where ours does.
+pub fn succeed(command: &mut Command) -> Result<(), Failure> {
+    let status = command.stdin(Stdio::null()).status();
+    ended(command, status.map_err(|error| Failure::Start(format!("{command:?}"), error))?)
+}
+
+/// Like [`succeed`], and returns what it printed on stdout.
+pub fn output(command: &mut Command) -> Result<Vec<u8>, Failure> {
+    let mut output = Vec::new();
+    lines(command, |line| {
+        output.extend_from_slice(line);
+        Ok(())
+    })?;
+    Ok(output)
+}
+
+/// Like [`succeed`], and hands on each line of stdout, with its newline, as it comes. An error of `each` ends the command.
+pub fn lines(command: &mut Command, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Failure> {
+    let start = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = start.map_err(|error| Failure::Start(format!("{command:?}"), error))?;
+    let mut read = || {
+        let mut stdout = child.stdout.take().map(BufReader::new).ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut line = Vec::new();
+        while stdout.read_until(b'\n', &mut line)? > 0 {
+            each(&line)?;
+            line.clear();
+        }
+        Ok(())
+    };
+    if let Err(error) = read() {
+        let _ = child.kill().and_then(|()| child.wait());
+        return Err(Failure::Output(format!("{command:?}"), error));
+    }
+    let status = child.wait().map_err(|error| Failure::Output(format!("{command:?}"), error))?;
+    ended(command, status)
+}
+
+fn ended(command: &Command, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() { Ok(()) } else { Err(Failure::Ended(format!("{command:?}"), status)) }
+}
+
+/// Ends the child's group however the function is left.
+struct Guard(Child);
+
+impl Guard {
+    fn kill_group(&self) {
+        // The group exists until the child is waited for, so that no other group can have its number.
+        let _ = killpg(self.pid(), Signal::SIGKILL);
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.0.id().cast_signed())
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.kill_group();
+        self.0.wait()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(Some(_))) {
+            let _ = self.reap();
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let die_with_us = || Ok(set_pdeathsig(Signal::SIGKILL)?);
+    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called; it makes one
+    // system call, allocates nothing and takes no lock.
+    unsafe { command.pre_exec(die_with_us) };
+    command.spawn()
+}
+
+enum Event {
+    Output(Stream, Vec<u8>),
+    Closed,
+    Ended(Instant),
+}
+
+fn watch(child: &mut Guard) -> Receiver<Event> {
+    let (sender, receiver) = mpsc::sync_channel(QUEUED);
+    if let Some(stdout) = child.0.stdout.take() {
+        read(Stream::Out, stdout, sender.clone());
+    }
+    if let Some(stderr) = child.0.stderr.take() {
+        read(Stream::Err, stderr, sender.clone());
+    }
+    report_end(child.pid(), sender);
+    receiver
+}
+
+fn read(stream: Stream, mut pipe: impl Read + Send + 'static, sender: SyncSender<Event>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+            if sender.send(Event::Output(stream, buffer[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+        drop(sender.send(Event::Closed));
+    });
+}
+
+/// Says when the child ended, and leaves it to be waited for.
+fn report_end(pid: Pid, sender: SyncSender<Event>) {
+    thread::spawn(move || {
+        let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+        drop(sender.send(Event::Ended(Instant::now())));
+    });
+}
