@@ -1,5 +1,6 @@
 //! Children of threads that are in the heap: the forks come from signal handlers, at any instruction of any thread.
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use harness::ktap::{OrFail, Verdict};
@@ -71,6 +72,22 @@ fn child() -> u8 {
     if BLOCKS.spoiled.load(Relaxed) != spoiled { 3 } else { code }
 }
 
+/// Takes blocks that no CPU caches, and puts them back: for half of this time, the spans are being changed.
+fn change_spans() -> bool {
+    const LAYOUT: Layout = Layout::new::<[usize; 2000]>();
+    (0..100).all(|_| {
+        // SAFETY: the size is not 0, and the block is used no more.
+        unsafe {
+            let block = BLOCKS.heap().alloc(LAYOUT);
+            let is_there = !block.is_null();
+            if is_there {
+                BLOCKS.heap().dealloc(block, LAYOUT);
+            }
+            is_there
+        }
+    })
+}
+
 /// Forks until there were enough children.
 pub fn storm(options: &Options) -> Verdict {
     let enough = if options.short { 20 } else { 300 };
@@ -78,7 +95,11 @@ pub fn storm(options: &Options) -> Verdict {
     let work = |worker: &Worker<'_>| {
         let mut kept = Kept::new(worker.index);
         let mut children = WELL.load(Relaxed);
-        while worker.goes_on() && BLOCKS.use_some(&mut kept, 64).is_some() {
+        let mut step = || match worker.index {
+            0 => change_spans(),
+            _ => BLOCKS.use_some(&mut kept, 64).is_some(),
+        };
+        while worker.goes_on() && step() {
             let now = WELL.load(Relaxed) + FAILED.load(Relaxed);
             worker.saw(now.saturating_sub(children) as usize);
             children = now;
