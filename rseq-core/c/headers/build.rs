@@ -13,6 +13,12 @@ mod librseq {
     rseq_core::__librseq_sections! { #![model] }
 }
 
+mod this_cpu {
+    use rseq_core::{Committed, CompareFailed, OutOfRange};
+
+    rseq_core::__this_cpu_sections! { #![model] }
+}
+
 /// A file of `src/arch`, and the bits of a word there.
 const ARCHES: [(&str, &str, u32); 9] = [
     ("x86_64", "x86_64", 64),
@@ -49,9 +55,15 @@ fn main() {
     let core = PathBuf::from("../../src");
     let function = source(&core.join("section/function.rs"));
     let load_store = source(&core.join("section/load_store.rs"));
-    let docs = source(&core.join("ops/librseq.rs"));
+    let docs = [source(&core.join("ops/librseq.rs")), source(&core.join("ops/this_cpu.rs"))];
+    // One without an exit is no `asm goto`.
+    let this_cpu = this_cpu::SECTIONS.iter().filter(|ir| ir.steps.iter().any(|step| step.exit.is_some()));
+    let families = [
+        ("SECTIONS", librseq::SECTIONS.iter().collect::<Vec<_>>(), &docs[0]),
+        ("THIS_CPU", this_cpu.collect(), &docs[1]),
+    ];
     let mut out = String::new();
-    let mut all = String::from("const ALL: &[(&str, u32, bool, &[text::Section])] = &[\n");
+    let mut all = String::from("const ALL: &[(&str, u32, bool, [&[text::Section]; 2])] = &[\n");
     for (arch, file, bits) in ARCHES {
         let own = source(&core.join(format!("arch/{file}.rs")));
         let shared = if own.contains("macro_rules! __rseq_text ") { "" } else { &load_store };
@@ -72,11 +84,14 @@ fn main() {
         if arch == "i686" {
             out.push_str(WORD);
         }
-        out.push_str("    pub const SECTIONS: &[Section] = &[\n");
-        librseq::SECTIONS.iter().for_each(|ir| out.push_str(&section(arch, ir, &docs)));
-        out.push_str("    ];\n}\n");
+        for (name, sections, docs) in &families {
+            writeln!(out, "    pub const {name}: &[Section] = &[").unwrap();
+            sections.iter().for_each(|ir| out.push_str(&section(arch, ir, docs)));
+            out.push_str("    ];\n");
+        }
+        out.push_str("}\n");
         let (signature, is_code) = signature(&own);
-        writeln!(all, "    (\"{arch}\", {signature}, {is_code}, {arch}::SECTIONS),").unwrap();
+        writeln!(all, "    (\"{arch}\", {signature}, {is_code}, [{arch}::SECTIONS, {arch}::THIS_CPU]),").unwrap();
     }
     out.push_str(&all);
     out.push_str("];\n");
@@ -140,6 +155,7 @@ macro_rules! ARCH__rseq_function {
             after: $after,
             far: ARCH__rseq_text!(far "{rseq_far}"),
             near: ARCH__rseq_text!(near "8{Aborted}f"),
+            again_from: ARCH__rseq_text!(far "75f"),
             steps: &[$(ARCH__rseq_text!($order $field $($word)+ ($($arg)*) $($to)?)),+],
             again: &[$(ARCH__again!($order $field [$($word)+] ($($arg)*) $($to)?)),+],
         }
@@ -160,14 +176,16 @@ fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
     let texts: Vec<_> = orders.iter().map(|order| format!("(\"{order}\", {})", frame(arch, ir, order))).collect();
     let steps: Vec<_> = ir.steps.iter().map(|step| format!("(\"{}\", &{:?})", step.name, words(step))).collect();
     let parameters: Vec<_> = ir.parameters.iter().map(|p| (p.name, p.pointer)).collect();
-    let exits = ir.steps.iter().filter_map(|step| step.exit);
+    let exits: Vec<_> = ir.steps.iter().filter_map(|step| step.exit).collect();
+    let pointers: Vec<_> = ir.output.iter().map(|name| (*name, true)).collect();
+    let parameters = [parameters, pointers].concat();
     format!(
-        "        Section {{ name: {:?}, about: {:?}, parameters: &{parameters:?}, scratch: &{:?}, compares: {}, \
-         steps: &[{}], texts: &[{}] }},\n",
+        "        Section {{ name: {:?}, about: {:?}, parameters: &{parameters:?}, scratch: &{:?}, restarts: {}, \
+         exits: &{exits:?}, steps: &[{}], texts: &[{}] }},\n",
         ir.name,
         about(ir.name, docs),
         ir.scratch,
-        exits.into_iter().any(|exit| exit == "CompareFailed"),
+        ir.abort.is_none(),
         steps.join(", "),
         texts.join(", ")
     )
@@ -177,7 +195,7 @@ fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
 fn about(name: &str, docs: &str) -> String {
     let end = docs.find(&format!("pub unsafe fn {name}(")).expect("the operation is stated there");
     let lines = docs[..end].lines().rev().skip(1).map_while(|line| line.trim().strip_prefix("///"));
-    lines.last().unwrap_or_default().trim().to_owned()
+    lines.last().unwrap_or_default().trim().replace("[`", "").replace("`]", "")
 }
 
 fn frame(arch: &str, ir: &SectionIr, order: &str) -> String {

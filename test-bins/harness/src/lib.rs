@@ -22,6 +22,7 @@
 //! | [`slices`] | the kernel's counts of time slice extensions, and their length |
 //! | [`debug`] | the kernel's own checks of rseq users, on and off |
 //! | [`v2`] | how this kernel treats short and long registrations |
+//! | [`vdso`] | functions of the vDSO |
 //! | [`host`] | what a container, a limit or a tracer keeps from the tests |
 //! | [`sys`] | system calls, CPUs |
 
@@ -53,6 +54,7 @@ mod table;
 pub mod taint;
 pub mod trial;
 pub mod v2;
+pub mod vdso;
 pub mod visit;
 pub mod witness;
 

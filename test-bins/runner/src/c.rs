@@ -1,5 +1,6 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
+mod bench;
 mod compile;
 mod guests;
 mod install;
@@ -9,6 +10,7 @@ mod programs;
 mod source;
 mod suites;
 
+pub use bench::bench;
 pub use install::{InstallArgs, install};
 pub use suites::{SuitesArgs, suites};
 

@@ -199,6 +199,21 @@ pub const SUITE: &[Entry] = &[
         ..TEST
     },
     Entry { name: "membarrier_test", about: "fences that restart sections on other CPUs", timeout: 120, ..TEST },
+    Entry {
+        name: "membarrier_stress",
+        about: "fences, sections and CFS throttling at once",
+        full: &[&["--threads", "64", "--seconds", "20"]],
+        legacy: NONE, // a fence does not look at the registration's length
+        timeout: 120,
+        ..TEST
+    },
+    Entry {
+        name: "robust_test",
+        about: "robust futexes of the vDSO beside sections",
+        legacy: NONE,
+        timeout: 120,
+        ..TEST
+    },
     Entry { name: "signal_test", about: "sections and signal handlers in each other's way", timeout: 240, ..TEST },
     Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", timeout: 180, ..TEST },
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },

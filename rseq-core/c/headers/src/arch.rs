@@ -20,7 +20,14 @@ pub struct Arch {
     pub by_offset: bool,
     /// Bytes of a pointer.
     pub pointer: usize,
+    /// Registers for the last inputs of sections with more than [`FREE_INPUTS`], where compilers find none for so many.
+    pub bound: &'static [&'static str],
+    /// Whether compilers put constants among the code, within reach of short distances.
+    pub has_literals: bool,
 }
+
+/// Inputs that compilers find registers for on every architecture.
+pub const FREE_INPUTS: usize = 7;
 
 const fn arch(name: &'static str, condition: &'static str) -> Arch {
     Arch {
@@ -33,22 +40,24 @@ const fn arch(name: &'static str, condition: &'static str) -> Arch {
         input: "r",
         by_offset: false,
         pointer: 8,
+        bound: &[],
+        has_literals: false,
     }
 }
 
 /// All architectures. The temporary registers are none that the kernel's `param_test` has for itself.
 pub const ARCHES: [Arch; 9] = [
     Arch {
-        fixed: &[("rseq_t", "rax")],
-        scratch: &["rcx", "rdx"],
+        fixed: &[("rseq_t", "rdx")],
+        scratch: &["rcx", "rsi"],
         sigil: ("%%", ""),
-        clobbers: &["r11"],
+        clobbers: &["rax"],
         by_offset: true,
         ..arch("x86_64", "defined(__x86_64__) && defined(__LP64__)")
     },
     Arch {
         fixed: &[("rseq_t", "eax"), ("rseq_u", "edx")],
-        scratch: &["ecx"],
+        scratch: &["ecx", "esi"],
         sigil: ("%%", ""),
         input: "m",
         pointer: 4,
@@ -62,9 +71,12 @@ pub const ARCHES: [Arch; 9] = [
     },
     Arch {
         fixed: &[("rseq_u", "r3")],
-        scratch: &["r2"],
+        scratch: &["r2", "r4"],
         clobbers: &["r12"],
         pointer: 4,
+        // Not among those that Thumb code has without optimization, nor a frame pointer.
+        bound: &["r8", "r9", "r10", "lr"],
+        has_literals: true,
         ..arch("arm", "defined(__arm__)")
     },
     Arch {
@@ -124,9 +136,11 @@ impl Arch {
         format!("{}{name}", self.sigil.0)
     }
 
-    /// What the section changes, as the compiler calls it.
-    pub fn changed(&self, scratch: usize) -> Vec<String> {
-        let own = self.fixed.iter().map(|(_, register)| *register).chain(self.scratch[..scratch].iter().copied());
+    /// What a section changes, as the compiler calls it, which has so many scratch values and uses these of the registers that
+    /// texts name.
+    pub fn changed(&self, scratch: usize, uses: impl Fn(&str) -> bool) -> Vec<String> {
+        let fixed = self.fixed.iter().filter(|(name, _)| uses(name)).map(|(_, register)| *register);
+        let own = fixed.chain(self.scratch[..scratch].iter().copied());
         let own = own.map(|register| format!("{}{register}", self.sigil.1));
         ["memory", "cc"].iter().chain(self.clobbers).map(|name| (*name).to_owned()).chain(own).collect()
     }

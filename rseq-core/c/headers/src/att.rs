@@ -1,5 +1,7 @@
 //! x86-64 texts in the syntax that C compilers take: rseq-core's are in Intel's, GCC's operands in AT&T's.
 
+use crate::section::SHIFT;
+
 /// A line in AT&T syntax. Operands are GCC's, or registers with two percent signs. `memory` has the operands that are
 /// places in memory, which the compiler addresses.
 pub fn line(line: &str, memory: &[&str]) -> String {
@@ -28,7 +30,7 @@ fn operand(text: &str, memory: &[&str]) -> (Option<&'static str>, String) {
     let size = sizes.iter().find(|(size, _)| text.starts_with(size));
     let place = size.map_or(text, |(size, _)| &text[size.len()..]);
     let suffix = size.map(|(_, suffix)| *suffix);
-    if text.parse::<u32>().is_ok() {
+    if text == SHIFT || text.parse::<u32>().is_ok() {
         return (None, format!("${text}"));
     }
     let (segment, place) = place.split_once(":[").map_or(("", place), |(segment, rest)| (segment, rest));

@@ -32,14 +32,15 @@ fn write(directory: &Path) -> io::Result<()> {
     for folder in ["rseq/arch", "kernel"] {
         fs::create_dir_all(directory.join(folder))?;
     }
-    for (known, (name, signature, is_code, sections)) in arch::ARCHES.iter().zip(ALL) {
+    for (known, (name, signature, is_code, families)) in arch::ARCHES.iter().zip(ALL) {
         assert_eq!(known.name, *name, "both tables have one order");
-        let text = header::arch(known, *signature, *is_code, sections);
+        let text = header::arch(known, *signature, *is_code, *families);
         fs::write(directory.join(format!("rseq/arch/{name}.h")), text)?;
     }
     fs::write(directory.join("rseq/arch.h"), header::choice())?;
-    let (_, _, _, sections) = ALL[0];
+    let (_, _, _, [sections, this_cpu]) = ALL[0];
     fs::write(directory.join("rseq/operations.h"), names::operations(sections))?;
+    fs::write(directory.join("rseq/this-cpu.h"), names::this_cpu(this_cpu))?;
     fs::write(directory.join("rseq/kernel-names.h"), names::kernel(sections))?;
     for name in ["x86", "arm", "arm64", "ppc", "mips", "s390", "riscv"] {
         fs::write(directory.join(format!("kernel/rseq-{name}.h")), names::shim())?;

@@ -1,6 +1,7 @@
 //! The operations under both families of names, for every order and index.
 
 use crate::header::HEAD;
+use crate::section;
 use crate::text::{self, Section};
 
 /// The kernel selftests' name of each operation.
@@ -14,22 +15,10 @@ const KERNEL: [(&str, &str); 7] = [
     ("load_cbne_memcpy_store", "cmpeqv_trymemcpy_storev"),
 ];
 
-/// What stands in C for the parameters of an operation.
-fn parameters(section: &Section) -> (Vec<String>, String) {
-    let is_bytes = |name: &str| {
-        section.steps.iter().any(|(step, operands)| {
-            *step == "repeatable copy" && operands.iter().any(|operand| operand.trim_matches(['[', ']']) == name)
-        })
-    };
-    let declare = |&(name, pointer): &(&str, bool)| match (pointer, is_bytes(name)) {
-        (true, true) => format!("void *{name}"),
-        (true, false) => format!("intptr_t *{name}"),
-        (false, true) => format!("size_t {name}"),
-        (false, false) => format!("intptr_t {name}"),
-    };
-    let declared = section.parameters[1..].iter().map(declare).collect();
-    let names: Vec<_> = section.parameters[1..].iter().map(|(name, _)| *name).collect();
-    (declared, names.join(", "))
+/// The arguments of an operation as C declares them, and their names.
+fn arguments(section: &Section) -> (Vec<String>, String) {
+    let names: Vec<_> = section.arguments().iter().map(|(name, _)| *name).collect();
+    (section.declarations(), names.join(", "))
 }
 
 /// `rseq/operations.h`: librseq's functions, which take order and index as arguments.
@@ -40,7 +29,7 @@ pub fn operations(sections: &[Section]) -> String {
          * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
     );
     for section in sections {
-        let (declared, names) = parameters(section);
+        let (declared, names) = arguments(section);
         out.push_str(&text::comment(&section.about.replace('`', "")));
         out.push_str("static inline __attribute__((always_inline))\n");
         let start = format!("int rseq_{}__ptr", section.name);
@@ -60,6 +49,31 @@ pub fn operations(sections: &[Section]) -> String {
         out.push_str("\treturn -1;\n}\n\n");
     }
     out + "#define rseq_arch_has_load_add_load_load_add_store\n\n#endif\n"
+}
+
+/// `rseq/this-cpu.h`: the operations that load the index themselves.
+pub fn this_cpu(sections: &[Section]) -> String {
+    let mut out = format!("{HEAD}#ifndef _RSEQ_THIS_CPU_H\n#define _RSEQ_THIS_CPU_H\n\n");
+    out.push_str(
+        "/*\n * Each works on a slot of len, 1 << RSEQ_THIS_CPU_SHIFT bytes apart from base on: that of the CPU, or of the\n \
+         * concurrency ID, that the thread has at the moment of the commit. An aborted one begins again. Each returns 0\n \
+         * after its commit; 1 where a comparison failed; and -1 where there is no such slot: a thread that is not\n \
+         * registered has none.\n */\n\n",
+    );
+    for section in sections {
+        let (declared, names) = arguments(section);
+        out.push_str(&text::comment(&section.about.replace('`', "")));
+        out.push_str("static inline __attribute__((always_inline))\n");
+        let mode = vec!["enum rseq_percpu_mode percpu_mode".to_owned()];
+        let start = format!("int rseq_this_cpu_{}", section.name);
+        out.push_str(&text::declaration(&start, &[mode, declared].concat()));
+        let [by_cpu, by_mm_cid] = ["cpu_id", "mm_cid"].map(|index| section::function_name(section, "", index));
+        out.push_str(&format!(
+            "{{\n\tif (percpu_mode == RSEQ_PERCPU_MM_CID)\n\t\treturn {by_mm_cid}({names});\n\
+             \treturn {by_cpu}({names});\n}}\n\n"
+        ));
+    }
+    out + "#endif\n"
 }
 
 fn kernel_name(section: &Section) -> &'static str {

@@ -1,16 +1,26 @@
 //! The C function of a section.
 
-use crate::arch::Arch;
+use crate::arch::{Arch, FREE_INPUTS};
 use crate::att;
 use crate::text::{self, Section, Text};
 
-/// The exits: the label of each in C, and its name in the section. A second comparison that fails, for tests, is the
-/// last.
-const EXITS: [(&str, &str); 3] =
-    [("aborted", "Aborted"), ("compare_failed", "CompareFailed"), ("differed", "Differed")];
+/// The exits: the label of each in C, and its name in the section; its number is its place here. A second comparison that
+/// fails is one for tests.
+const EXITS: [(&str, &str); 4] = [
+    ("aborted", "Aborted"),
+    ("compare_failed", "CompareFailed"),
+    ("differed", "Differed"),
+    ("out_of_range", "OutOfRange"),
+];
+
+/// The place of the exit for tests.
+const DIFFERED: usize = 2;
 
 /// Stands for an exit's label until its text is quoted.
 const FAR: &str = "<far>";
+
+/// Stands for the logarithm of a stride until the text is quoted.
+pub const SHIFT: &str = "<shift>";
 
 /// Texts of one section for one architecture.
 pub struct Writer<'a> {
@@ -27,17 +37,24 @@ impl<'a> Writer<'a> {
     /// The function, for one order and one index.
     pub fn function(&self, order: &str, index: &str) -> String {
         let commit = if order == "release" { " The commit is a store-release." } else { "" };
-        let parameters = [self.declarations(), vec!["int cpu".into()]].concat();
+        let cpu = if self.section.restarts { vec![] } else { vec!["int cpu".into()] };
+        let parameters = [self.section.declarations(), cpu].concat();
         let mut out = format!(
-            "{}static inline __attribute__((always_inline))\n{}{{\n{}\tRSEQ_INJECT_C(9)\n\n\
+            "{}static inline __attribute__((always_inline))\n{}{{\n{}{}\tRSEQ_INJECT_C(9)\n\n{}\
              \t__asm__ __volatile__ goto (\n",
             text::comment(&(self.section.about.replace('`', "") + commit)),
-            text::declaration(&format!("int rseq_{}__ptr_{order}_{index}", self.section.name), &parameters),
+            text::declaration(&format!("int {}", self.name(order, index)), &parameters),
             if self.arch.input == "m" { "\tvoid *area = __rseq_area();\n\n" } else { "" },
+            self.bound_inputs(),
+            if self.arch.has_literals { "\t__RSEQ_ASM_ROOM\n" } else { "" },
         );
-        out.push_str("\t\t__RSEQ_ASM_DESCRIPTOR\n\t\t__RSEQ_ASM_HANDLER\n");
+        let handler = if self.section.restarts { "__RSEQ_ASM_RESTART" } else { "__RSEQ_ASM_HANDLER" };
+        out.push_str(&format!("\t\t__RSEQ_ASM_DESCRIPTOR\n\t\t{handler}\n"));
         out.push_str(&self.per_exit(|number, label| format!("\t\t__RSEQ_ASM_EXIT({number}, {label})\n")));
         out.push_str("\t\t__RSEQ_ASM_HANDLER_END\n\t\t__RSEQ_ASM_INJECT(1)\n\t\t/* Arm the section: it begins. */\n");
+        if self.section.restarts {
+            out.push_str("\t\t\"75:\\n\\t\"\n");
+        }
         out.push_str("\t\t__RSEQ_ASM_ARM\n");
         out.push_str(&self.per_exit(|number, _| format!("\t\t__RSEQ_ASM_EXIT_POINT({number})\n")));
         out.push_str("\t\t__RSEQ_ASM_INJECT(2)\n");
@@ -47,12 +64,21 @@ impl<'a> Writer<'a> {
         out
     }
 
+    /// The C function's name.
+    fn name(&self, order: &str, index: &str) -> String {
+        function_name(self.section, order, index)
+    }
+
+    /// The places of the exits among all.
+    fn exits(&self) -> impl Iterator<Item = usize> {
+        let is_used = |name: &str| self.section.exits.contains(&name) || (name == "Aborted" && !self.section.restarts);
+        (0..EXITS.len()).filter(move |&number| is_used(EXITS[number].1))
+    }
+
     fn per_exit(&self, line: impl Fn(usize, &str) -> String) -> String {
-        let exits = if self.section.compares { 2 } else { 1 };
-        let mut out: String =
-            EXITS[..exits].iter().enumerate().map(|(number, (label, _))| line(number, label)).collect();
-        out.push_str(&format!("#ifdef RSEQ_COMPARE_TWICE\n{}#endif\n", line(2, "differed")));
-        out
+        let line = |number: usize| line(number, EXITS[number].0);
+        let out: String = self.exits().map(line).collect();
+        format!("{out}#ifdef RSEQ_COMPARE_TWICE\n{}#endif\n", line(DIFFERED))
     }
 
     /// The steps, each with what it does, and a place for a delay after those that tests want to stretch.
@@ -73,7 +99,7 @@ impl<'a> Writer<'a> {
                 out.push_str(&format!("\t\t__RSEQ_ASM_INJECT({inject})\n"));
                 inject += 1;
             }
-            if *name == "check_index" || name.starts_with("cb") {
+            if ["check_index", "bound"].contains(name) || name.starts_with("cb") {
                 out.push_str("#ifdef RSEQ_COMPARE_TWICE\n");
                 pending.drain(..).for_each(|again| out.push_str(&self.lines(again, index)));
                 out.push_str("#endif\n");
@@ -91,15 +117,17 @@ impl<'a> Writer<'a> {
             "x86_64" => att::line(line, &memory),
             _ => line.to_owned(),
         });
-        let quoted = lines.map(|line| line.trim_end().replace('"', "\\\"").replace(FAR, "%l[\" __rseq_str(label) \"]"));
+        let quoted = lines.map(|line| {
+            let line = line.trim_end().replace('"', "\\\"").replace(FAR, "%l[\" __rseq_str(label) \"]");
+            line.replace(SHIFT, "\" __rseq_str(RSEQ_THIS_CPU_SHIFT) \"")
+        });
         quoted.map(|line| format!("\t\t\"{line}\\n\\t\"\n")).collect()
     }
 
     /// The text with the compiler's operands and the constants in place of names in braces.
     fn substitute(&self, text: &str, index: &str) -> String {
         let text = text.replace('%', "%%");
-        // The register that has the descriptor's address, the only one that texts in Intel's syntax name.
-        let text = if self.arch.name == "x86_64" { text.replace("r11", "%%r11") } else { text };
+        let text = if self.arch.name == "x86_64" { x86_64_descriptor(&text) } else { text };
         let mut out = String::new();
         let mut rest = &*text;
         while let Some((before, (name, after))) =
@@ -120,6 +148,7 @@ impl<'a> Writer<'a> {
         match name {
             "rseq_cs" | "rseq_start" => "8".to_owned(),
             "rseq_far" => FAR.to_owned(),
+            "STRIDE" => SHIFT.to_owned(),
             "rseq_index" if index == "mm_cid" => "24".to_owned(),
             "rseq_index" => "4".to_owned(),
             _ => match self.arch.register(name, self.section.scratch) {
@@ -135,83 +164,109 @@ impl<'a> Writer<'a> {
         pointers
             .map(|(name, _)| *name)
             .filter(|name| {
-                self.uses(name).all(|(step, operand)| step != "repeatable copy" && operand == format!("[{name}]"))
+                self.section
+                    .uses(name)
+                    .all(|(step, operand)| step != "repeatable copy" && operand == format!("[{name}]"))
             })
             .collect()
     }
 
     /// Whether an instruction takes a parameter as a number too, on x86-64.
     fn may_be_immediate(&self, name: &str) -> bool {
-        let takes = ["cbne", "cbeq", "repeatable store", "commit store", "commit add"];
-        self.arch.name == "x86_64" && self.uses(name).all(|(step, operand)| takes.contains(&step) && operand == name)
+        let takes = ["cbne", "cbeq", "bound", "repeatable store", "commit store", "commit add"];
+        self.arch.name == "x86_64"
+            && self.section.uses(name).all(|(step, operand)| takes.contains(&step) && operand == name)
     }
 
-    /// Steps and operands that a parameter is in.
-    fn uses<'n>(&'n self, name: &'n str) -> impl Iterator<Item = (&'static str, &'static str)> + 'n {
-        let all = self
-            .section
-            .steps
-            .iter()
-            .flat_map(|(step, operands)| operands.iter().map(move |operand| (*step, *operand)));
-        all.filter(move |(_, operand)| {
-            operand.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
-        })
+    /// The register that a parameter is in, where the section has too many inputs.
+    fn bound(&self, parameter: &str) -> Option<&'static str> {
+        let parameters = self.section.parameters;
+        // The area is an input too.
+        if parameters.len() < FREE_INPUTS {
+            return None;
+        }
+        let place = parameters.iter().rev().position(|(name, _)| *name == parameter)?;
+        self.arch.bound.iter().rev().nth(place).copied()
     }
 
-    /// Whether a parameter is the address of bytes, not of a word.
-    fn is_bytes(&self, name: &str) -> bool {
-        self.uses(name).any(|(step, _)| step == "repeatable copy")
+    /// Variables that are in registers of their own.
+    fn bound_inputs(&self) -> String {
+        let bound = self.section.parameters.iter().filter_map(|(name, pointer)| {
+            let declared = self.section.declaration(name, *pointer, &format!("in_{name}"));
+            Some(format!("\tregister {declared} __asm__ (\"{}\") = {name};\n", self.bound(name)?))
+        });
+        let lines: String = bound.collect();
+        if lines.is_empty() { lines } else { lines + "\n" }
     }
 
-    fn declarations(&self) -> Vec<String> {
-        let declare = |&(name, pointer): &(&str, bool)| match (pointer, self.is_bytes(name)) {
-            (true, true) => format!("void *{name}"),
-            (true, false) => format!("intptr_t *{name}"),
-            (false, true) => format!("size_t {name}"),
-            (false, false) => format!("intptr_t {name}"),
-        };
-        self.section.parameters[1..].iter().map(declare).collect()
+    /// Whether the texts use a register: one that they leave alone is the compiler's. `before` and `after` name registers in
+    /// comments.
+    fn has_register(&self, name: &str) -> bool {
+        let Text { handler, descriptor, arm, far, near, again_from, steps, again, .. } = self.text;
+        let jumps = [*arm, *far, *near, *again_from];
+        let texts = [*handler, *descriptor, &jumps, *steps, *again].concat();
+        self.arch.name == "arm" || texts.iter().any(|text| text.contains(&format!("{{{name}")))
     }
 
     fn operands(&self) -> String {
         let memory = self.in_memory();
         let input = self.arch.input;
-        let mut inputs = vec![
-            format!("[cpu] \"{input}\" (cpu)"),
-            if input == "m" {
-                format!("[rseq_area] \"{input}\" (area)")
-            } else {
-                format!("[rseq_area] \"{input}\" (__rseq_area())")
-            },
-        ];
-        for (name, _) in &self.section.parameters[1..] {
+        let mut inputs = Vec::new();
+        if !self.section.restarts {
+            inputs.push(format!("[cpu] \"{input}\" (cpu)"));
+        }
+        inputs.push(if input == "m" {
+            format!("[rseq_area] \"{input}\" (area)")
+        } else {
+            format!("[rseq_area] \"{input}\" (__rseq_area())")
+        });
+        for (name, _) in self.section.arguments() {
             inputs.push(if memory.contains(name) {
                 format!("[{name}] \"m\" (*{name})")
+            } else if self.bound(name).is_some() {
+                format!("[{name}] \"{input}\" (in_{name})")
             } else if self.may_be_immediate(name) {
                 format!("[{name}] \"er\" ({name})")
             } else {
                 format!("[{name}] \"{input}\" ({name})")
             });
         }
-        let changed = self.arch.changed(self.section.scratch.len()).join("\", \"");
+        let changed = self.arch.changed(self.section.scratch.len(), |name| self.has_register(name)).join("\", \"");
         format!(
             "\t\t: /* no outputs: older compilers know none in asm goto */\n\t\t: {}\n\
              \t\t  RSEQ_INJECT_INPUT\n\t\t: \"{changed}\"\n\
-             \t\t  RSEQ_INJECT_CLOBBER\n\t\t: aborted{}\n#ifdef RSEQ_COMPARE_TWICE\n\t\t  , differed\n#endif\n\t);\n",
+             \t\t  RSEQ_INJECT_CLOBBER\n\t\t: {}\n#ifdef RSEQ_COMPARE_TWICE\n\t\t  , differed\n#endif\n\t);\n",
             inputs.join(",\n\t\t  "),
-            if self.section.compares { ", compare_failed" } else { "" },
+            self.exits().map(|number| EXITS[number].0).collect::<Vec<_>>().join(", "),
         )
     }
 
     fn endings(&self) -> String {
-        let compare_failed =
-            if self.section.compares { "compare_failed:\n\trseq_after_asm_goto();\n\treturn 1;\n" } else { "" };
+        let ending = |number| match EXITS[number] {
+            ("compare_failed", _) => "compare_failed:\n\trseq_after_asm_goto();\n\treturn 1;\n".to_owned(),
+            ("aborted", _) => "aborted:\n\trseq_after_asm_goto();\n\tRSEQ_INJECT_FAILED\n\treturn -1;\n".to_owned(),
+            (label, _) => format!("{label}:\n\trseq_after_asm_goto();\n\treturn -1;\n"),
+        };
         format!(
-            "\trseq_after_asm_goto();\n\treturn 0;\n\
-             aborted:\n\trseq_after_asm_goto();\n\tRSEQ_INJECT_FAILED\n\treturn -1;\n\
-             {compare_failed}#ifdef RSEQ_COMPARE_TWICE\ndiffered:\n\trseq_after_asm_goto();\n\
-             \trseq_bug(\"a second comparison failed\");\n#endif\n}}\n\n"
+            "\trseq_after_asm_goto();\n\treturn 0;\n{}\
+             #ifdef RSEQ_COMPARE_TWICE\ndiffered:\n\trseq_after_asm_goto();\n\
+             \trseq_bug(\"a second comparison failed\");\n#endif\n}}\n\n",
+            self.exits().map(ending).collect::<String>()
         )
+    }
+}
+
+/// The descriptor's address in `rax`, as in the kernel's sections, which leaves the compiler as many registers as these do.
+/// Unwinders find it by its number.
+fn x86_64_descriptor(text: &str) -> String {
+    text.replace("r11", "%%rax").replace("0x16, 16, 3, 0x7b, 8, 6", "0x16, 16, 3, 0x70, 8, 6")
+}
+
+/// The C function of a section, for one order and one index.
+pub fn function_name(section: &Section, order: &str, index: &str) -> String {
+    match section.restarts {
+        true => format!("rseq_this_cpu_{}_{index}", section.name),
+        false => format!("rseq_{}__ptr_{order}_{index}", section.name),
     }
 }
 
@@ -226,6 +281,13 @@ fn comment(name: &str, operands: &[&str], order: &str, index: &str) -> String {
     match (name, operands) {
         ("check_index", _) if index == "mm_cid" => "Leave by aborted unless the concurrency ID is cpu.".to_owned(),
         ("check_index", _) => "Leave by aborted unless the CPU is cpu.".to_owned(),
+        ("load_index", [to]) if index == "mm_cid" => format!("{to} = the concurrency ID"),
+        ("load_index", [to]) => format!("{to} = the CPU"),
+        ("bound", [index, len]) => {
+            format!("Leave by out_of_range unless {index} < {len}, where an unregistered thread's is not.")
+        }
+        ("scale", [index, _]) => format!("{index} = the distance of its slot from the first"),
+        ("cbz", [value]) => format!("Leave by compare_failed if {value} == 0."),
         ("load", [to, from]) => format!("{to} = {}", value(from)),
         ("cbne", [left, right]) => format!("Leave by compare_failed unless {} == {right}.", value(left)),
         ("cbeq", [left, right]) => format!("Leave by compare_failed if {} == {right}.", value(left)),

@@ -6,16 +6,49 @@ pub struct Section {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// Names, and whether it is a pointer; the first is the index that the section compares.
+    /// Names, and whether it is a pointer. Without `restarts`, the first is the index that the section compares.
     pub parameters: &'static [(&'static str, bool)],
     /// Names of scratch registers.
     pub scratch: &'static [&'static str],
-    /// Whether it may leave by a comparison.
-    pub compares: bool,
+    /// Whether an abort begins it again, and it loads the index itself.
+    pub restarts: bool,
+    /// The exits of its steps, in their order.
+    pub exits: &'static [&'static str],
     /// Names and operands of the steps, as they are stated.
     pub steps: &'static [(&'static str, &'static [&'static str])],
     /// The texts, for each memory order that there is of the operation.
     pub texts: &'static [(&'static str, Text)],
+}
+
+impl Section {
+    /// The parameters of the C function, but for the index.
+    pub fn arguments(&self) -> &'static [(&'static str, bool)] {
+        &self.parameters[usize::from(!self.restarts)..]
+    }
+
+    /// A variable of the C type of a parameter.
+    pub fn declaration(&self, parameter: &str, pointer: bool, variable: &str) -> String {
+        let is_in = |steps: &[&str]| self.uses(parameter).any(|(step, _)| steps.contains(&step));
+        match (pointer, is_in(&["repeatable copy", "bound"])) {
+            (true, true) => format!("void *{variable}"),
+            (true, false) => format!("intptr_t *{variable}"),
+            (false, true) => format!("size_t {variable}"),
+            (false, false) => format!("intptr_t {variable}"),
+        }
+    }
+
+    /// The declarations of the arguments.
+    pub fn declarations(&self) -> Vec<String> {
+        self.arguments().iter().map(|(name, pointer)| self.declaration(name, *pointer, name)).collect()
+    }
+
+    /// Steps and operands that a parameter is in.
+    pub fn uses<'n>(&'n self, name: &'n str) -> impl Iterator<Item = (&'static str, &'static str)> + 'n {
+        let all = self.steps.iter().flat_map(|(step, operands)| operands.iter().map(move |operand| (*step, *operand)));
+        all.filter(move |(_, operand)| {
+            operand.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+        })
+    }
 }
 
 /// The texts of a section, with operands in braces: see `__rseq_function!` in rseq-core, whose pieces these are.
@@ -40,6 +73,8 @@ pub struct Text {
     pub far: &'static str,
     /// A jump from the handler to an exit's stub.
     pub near: &'static str,
+    /// A jump from the handler to where the section is armed, 75.
+    pub again_from: &'static str,
     /// The steps.
     pub steps: &'static [&'static str],
     /// The loads and comparisons once more, the latter with another exit; empty for other steps.

@@ -6,6 +6,14 @@
 
 #include <rseq/barriers.h>
 
+/*
+ * The logarithm of the distance between slots of the operations in rseq/this-cpu.h: by default that of
+ * RSEQ_MEMPOOL_STRIDE, as items of pools have it. A program may define another one before it includes a header.
+ */
+#ifndef RSEQ_THIS_CPU_SHIFT
+#define RSEQ_THIS_CPU_SHIFT	16
+#endif
+
 #if defined(__x86_64__) && defined(__LP64__)
 #include <rseq/arch/x86_64.h>
 #elif defined(__i386__)

@@ -192,6 +192,7 @@ void rseq_prepare_unload(void)
 
 #include <rseq/arch.h>
 #include <rseq/operations.h>
+#include <rseq/this-cpu.h>
 #include <rseq/kernel-names.h>
 
 #ifdef __cplusplus

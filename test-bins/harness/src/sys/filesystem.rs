@@ -14,11 +14,26 @@ pub struct Filesystem(File);
 impl Filesystem {
     /// Opens the filesystem of this type.
     pub fn of_type(name: &CStr) -> Result<Self, Errno> {
+        Self::with_option(name, None)
+    }
+
+    /// Opens the filesystem of this type, mounted with an option that has no value.
+    pub fn with_option(name: &CStr, option: Option<&CStr>) -> Result<Self, Errno> {
         // SAFETY: the name is a NUL-terminated string that lives across the call.
         let context = unsafe { call(raw::__NR_fsopen, [name.as_ptr() as usize, 1]) }.map(File::from_raw)?;
+        if let Some(option) = option {
+            let set = raw::fsconfig_command::FSCONFIG_SET_FLAG as usize;
+            // SAFETY: the option is a NUL-terminated string that lives across the call; this command takes no value.
+            unsafe { call(raw::__NR_fsconfig, [context.descriptor() as usize, set, option.as_ptr() as usize, 0, 0]) }?;
+        }
         let create = raw::fsconfig_command::FSCONFIG_CMD_CREATE as usize;
         super::harmless(raw::__NR_fsconfig, [context.descriptor() as usize, create, 0, 0, 0])?;
         super::harmless(raw::__NR_fsmount, [context.descriptor() as usize, 1, 0]).map(|fd| Self(File::from_raw(fd)))
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &File {
+        &self.0
     }
 
     /// Opens the file at `path`, relative to the filesystem's root.

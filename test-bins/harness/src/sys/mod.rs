@@ -3,6 +3,7 @@
 //! Numbers and constants are `linux-raw-sys`'s, the instruction is `rseq-core`'s. Only calls that all nine architectures
 //! have are used, so old time structures.
 
+pub mod cgroup;
 pub mod cpu;
 pub mod file;
 pub mod filesystem;

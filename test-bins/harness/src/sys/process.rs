@@ -33,6 +33,17 @@ pub fn context_switches() -> Result<usize, Errno> {
     Ok((usage.ru_nvcsw + usage.ru_nivcsw) as usize)
 }
 
+/// Puts the calling thread under `SCHED_FIFO` with this priority, from 1 to 99: it preempts all threads of ordinary policies.
+///
+/// # Errors
+///
+/// EPERM without CAP_SYS_NICE or a limit that allows it.
+pub fn run_first_in_first_out(priority: i32) -> Result<(), Errno> {
+    // SAFETY: the kernel reads one sched_param, which is an int.
+    unsafe { call(raw::__NR_sched_setscheduler, [0, raw::SCHED_FIFO as usize, &raw const priority as usize]) }
+        .map(|_| ())
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

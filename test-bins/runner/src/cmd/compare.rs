@@ -1,4 +1,4 @@
-//! `compare --peer PROGRAM`: our param_test beside others that take the same options.
+//! `compare --peer PROGRAM`: our param_test, or our C headers and library, beside others that take the same options.
 //!
 //! Runs of all alternate, so that whatever else the machine does concerns all, and the ratio of each round counts. The
 //! medians of these ratios are the result: a peer's time over ours, so that above 1 ours does more operations a second.
@@ -13,7 +13,8 @@ pub use args::CompareArgs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::{build, workspace};
+use crate::{build, c, workspace};
+use args::Code;
 use modes::Mode;
 use report::{Against, Compared};
 use time::Seconds;
@@ -37,13 +38,15 @@ pub fn main(args: &CompareArgs) -> ExitCode {
 fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
     let ours = match &args.ours {
         Some(path) => path.clone(),
-        None => build()?,
+        None => build(args.code)?,
     };
     let mut compared = Vec::new();
-    for mode in modes::all(args, &ours) {
+    let modes = modes::all(args, &ours);
+    let longest = modes.iter().map(|mode| mode.name.len()).max().unwrap_or_default();
+    for mode in modes {
         let one = measure(&mode, args)?;
         if !args.json {
-            report::line(&one, compared.is_empty()).map_err(|error| error.to_string())?;
+            report::line(&one, compared.is_empty(), longest).map_err(|error| error.to_string())?;
         }
         compared.push(one);
     }
@@ -53,8 +56,14 @@ fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
     Ok(compared)
 }
 
-fn build() -> Result<PathBuf, String> {
-    let binaries = build::build(&workspace::root()?, build::Linking::Fixed)?;
+fn build(code: Code) -> Result<PathBuf, String> {
+    let root = workspace::root()?;
+    match code {
+        Code::Operations => return c::bench(&root, "operations"),
+        Code::Mempool => return c::bench(&root, "mempool"),
+        Code::ParamTest => {}
+    }
+    let binaries = build::build(&root, build::Linking::Fixed)?;
     binaries.get("param_test").cloned().ok_or_else(|| "param_test was not built".into())
 }
 
@@ -122,18 +131,10 @@ fn quantile(sorted: &[f64], quarters: usize) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_median_is_the_middle_value() {
-        assert_eq!(quantile(&[1.0, 2.0, 7.0], 2), 2.0);
-        assert_eq!(quantile(&[1.0, 2.0, 3.0, 9.0, 9.0], 1), 2.0);
-        assert_eq!(quantile(&[4.0], 3), 4.0);
-        assert!(quantile(&[], 2).is_nan());
-    }
-
-    #[test]
-    fn all_sides_get_the_same_options_but_for_the_index() {
+    fn args() -> CompareArgs {
         let peer = |name: &str| args::Peer { name: name.into(), path: name.into() };
-        let args = CompareArgs {
+        CompareArgs {
+            code: Code::ParamTest,
             peer: vec![peer("c"), peer("d")],
             peer_mm_cid: vec![peer("c_mm_cid")],
             pairs: 1,
@@ -144,7 +145,36 @@ mod tests {
             ours_mm_cid: None,
             json: false,
             options: vec!["-y".into()],
-        };
+        }
+    }
+
+    #[test]
+    fn the_median_is_the_middle_value() {
+        assert_eq!(quantile(&[1.0, 2.0, 7.0], 2), 2.0);
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 9.0, 9.0], 1), 2.0);
+        assert_eq!(quantile(&[4.0], 3), 4.0);
+        assert!(quantile(&[], 2).is_nan());
+    }
+
+    #[test]
+    fn programs_of_c_have_both_indexes_and_the_same_options() {
+        for (code, count, first) in [
+            (Code::Operations, 18, &["-T", "load_cbne_store", "-i", "cpu_id", "-t", "4", "-y"][..]),
+            (Code::Mempool, 5, &["-T", "a", "-t", "4", "-y"]),
+        ] {
+            let modes = modes::all(&CompareArgs { code, ..args() }, &"ours".into());
+            assert_eq!(modes.len(), count);
+            assert_eq!(modes[0].ours.options, first);
+            for mode in modes {
+                let same = |(_, peer): &(String, time::Program)| peer.options == mode.ours.options;
+                assert!(mode.peers.len() == 2 && mode.peers.iter().all(same), "{}", mode.name);
+            }
+        }
+    }
+
+    #[test]
+    fn all_sides_get_the_same_options_but_for_the_index() {
+        let args = args();
         let in_c = CompareArgs { ours_mm_cid: Some("ours_mm_cid".into()), ..args.clone() };
         for mode in modes::all(&in_c, &"ours".into()) {
             let name = if mode.name.ends_with("mm_cid") { "ours_mm_cid" } else { "ours" };

@@ -7,6 +7,7 @@
 #![no_main]
 
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use harness::args::Args;
 use harness::debug::Debugging;
@@ -15,11 +16,12 @@ use harness::registration;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Ending};
 use harness::sys::signal::{self, Action};
-use harness::sys::time::{SECOND, sleep_away};
+use harness::sys::time::{Deadline, SECOND, sleep_away};
 use harness::v2::{self, Generation, UNREGISTERED, in_registered_child};
-use harness::{ensure, expected, fail, note, program, skip};
+use harness::{ensure, expected, fail, late, note, program, skip};
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{ORIGINAL_SIZE, Rseq};
+use rseq_core::sys::{Fence, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
@@ -59,7 +61,7 @@ fn body() -> u8 {
     let mut suite = Suite::new(7);
     note!("registrations of this kernel: {}", generation.name());
     suite.test("the kernel's generation", &mut || as_expected(generation, wanted));
-    suite.group("32 bytes, asleep or signalled", 2, &mut |suite| legacy(suite));
+    suite.group("32 bytes, asleep, signalled or fenced", 3, &mut |suite| legacy(suite));
     suite.group("32 bytes, asleep", 4, &mut |suite| sleeps(suite, ORIGINAL_SIZE, generation));
     suite.group("32 bytes, moved", 4, &mut |suite| moves(suite, ORIGINAL_SIZE, generation, false));
     let full = rseq_rt::kernel().registration_len();
@@ -118,6 +120,12 @@ fn legacy(suite: &mut Suite) {
         Ending::Exited(UNSEEN) => Err(fail!("the handler saw neither the kernel's value nor what was written")),
         other => Err(fail!("{other}")),
     });
+    suite.test("cpu_id_start comes back at a fence", &mut || match after_fence()? {
+        Ending::Exited(RIGHT) => Ok(()),
+        Ending::Exited(WRONG) => Err(not_back()?),
+        Ending::Exited(UNSEEN) => Err(late!("it never came back without a context switch")),
+        other => Err(fail!("{other}")),
+    });
 }
 
 /// A legacy registration that is not updated is an error, except where the kernel has no other behaviour (6.19).
@@ -133,7 +141,6 @@ static AREA: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::
 static SEEN: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(u32::MAX);
 
 extern "C" fn look(_: i32) {
-    use core::sync::atomic::Ordering::Relaxed;
     let field = AREA.load(Relaxed) as *const u32;
     // SAFETY: the first word of the child's area, set before the signal was sent.
     SEEN.store(unsafe { field.read_volatile() }, Relaxed);
@@ -141,7 +148,6 @@ extern "C" fn look(_: i32) {
 
 /// What a handler sees of a field that was written before its signal: [`RIGHT`], [`WRONG`] or, were it never to run, [`UNSEEN`].
 fn after_signal() -> Result<Ending, Unmet> {
-    use core::sync::atomic::Ordering::Relaxed;
     let cpu = cpu::affinity(0).or_fail("sched_getaffinity")?.iter().next().or_fail("a CPU")?;
     in_registered_child(ORIGINAL_SIZE, 10 * SECOND, &mut |area| {
         let field = area.cast::<u32>();
@@ -160,6 +166,50 @@ fn after_signal() -> Result<Ending, Unmet> {
             _ => UNSEEN,
         }
     })
+}
+
+/// What a thread sees of a field that it wrote while another one sends fences to its CPU. What comes back at a context switch shows
+/// nothing: [`UNSEEN`], if that is all.
+fn after_fence() -> Result<Ending, Unmet> {
+    let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
+    let first = allowed.iter().next().or_fail("a CPU")?;
+    let other = allowed.after(first).filter(|cpu| *cpu != first).ok_or_else(|| skip!("only one CPU"))?;
+    if !membarrier_query().is_ok_and(|commands| commands.has_rseq()) {
+        return Err(skip!("membarrier has no rseq fence here (Linux 5.10)"));
+    }
+    in_registered_child(ORIGINAL_SIZE, 20 * SECOND, &mut |area| {
+        let stop = AtomicBool::new(false);
+        let hammer = || {
+            let moved = cpu::set_affinity(0, &Set::only(other));
+            while moved.is_ok() && !stop.load(Relaxed) && membarrier_rseq(Fence::Cpu(first)).is_ok() {}
+        };
+        if register_membarrier_rseq().is_err() || cpu::set_affinity(0, &Set::only(first)).is_err() {
+            return UNMOVED;
+        }
+        rseq_rt::thread::scope(|scope| {
+            let code = scope.spawn(hammer).map_or(UNMOVED, |_| waits_for_fence(area.cast(), first));
+            stop.store(true, Relaxed);
+            code
+        })
+    })
+}
+
+fn waits_for_fence(field: *mut u32, cpu: u32) -> u8 {
+    let deadline = Deadline::after(3 * SECOND);
+    let mut code = WRONG;
+    while !deadline.is_past() {
+        let before = process::context_switches();
+        // SAFETY: the first word of the child's registered area.
+        unsafe { field.write_volatile(cpu ^ IMPLAUSIBLE) };
+        // SAFETY: as above.
+        if (0..100_000).any(|_| unsafe { field.read_volatile() } == cpu) {
+            code = UNSEEN;
+            if before.is_ok() && process::context_switches() == before {
+                return RIGHT;
+            }
+        }
+    }
+    code
 }
 
 fn moves(suite: &mut Suite, length: u32, generation: Generation, debug: bool) {

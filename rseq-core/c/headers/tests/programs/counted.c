@@ -4,6 +4,10 @@
 #define _GNU_SOURCE
 #include <rseq/rseq.h>
 
+struct slot {
+	intptr_t word;
+} __attribute__((aligned(128)));
+
 #define OPERATIONS(index, mode) \
 	int load_cbne_store_##index(intptr_t *v, intptr_t expect, intptr_t newv, int cpu) \
 	{ \
@@ -40,6 +44,20 @@
 	int load_cbne_store_store_release_##index(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu) \
 	{ \
 		return rseq_load_cbne_store_store__ptr(RSEQ_MO_RELEASE, mode, v, expect, v2, newv2, newv, cpu); \
+	} \
+	/* With so many values in registers that one more would be saved first. */ \
+	void push_##index(struct slot *slots, intptr_t *node, int *where) \
+	{ \
+		intptr_t *head, next; \
+		int cpu; \
+		do { \
+			cpu = (int) rseq_cpu_start(); \
+			head = &slots[cpu].word; \
+			next = *head; \
+			node[1] = next; \
+		} while (rseq_load_cbne_store__ptr(RSEQ_MO_RELAXED, mode, head, next, (intptr_t) node, cpu)); \
+		if (where) \
+			*where = cpu; \
 	}
 
 OPERATIONS(cpu_id, RSEQ_PERCPU_CPU_ID)

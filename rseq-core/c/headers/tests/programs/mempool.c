@@ -79,6 +79,8 @@ static int creates(void)
 	CHECK(rseq_mempool_destroy(NULL) == 0);
 	CHECK(FAILS(rseq_mempool_get_max_nr_cpus(NULL), -1, EINVAL));
 
+	pool = rseq_mempool_create("as large as the stride", RSEQ_MEMPOOL_STRIDE, NULL);
+	CHECK(pool && rseq_mempool_destroy(pool) == 0);
 	CHECK(FAILS(rseq_mempool_create("too large", RSEQ_MEMPOOL_STRIDE + 1, NULL), NULL, EINVAL));
 	CHECK(FAILS(rseq_mempool_create("larger", SIZE_MAX, NULL), NULL, EINVAL));
 	attr = attributes();
@@ -94,6 +96,9 @@ static int creates(void)
 	CHECK(rseq_mempool_attr_set_populate_policy(attr, RSEQ_MEMPOOL_POPULATE_COW_ZERO) == 0);
 	CHECK(rseq_mempool_attr_set_percpu(attr, (size_t) 1 << (sizeof(size_t) * 8 - 5), 1000000) == 0);
 	CHECK(FAILS(rseq_mempool_create("huge", SIZE, attr), NULL, ENOMEM));
+	CHECK(rseq_mempool_attr_set_global(attr, 0) == 0 && rseq_mempool_attr_set_percpu(attr, STRIDE, 3) == 0);
+	pool = rseq_mempool_create("per-CPU again", SIZE, attr);
+	CHECK(pool && rseq_mempool_get_max_nr_cpus(pool) == 3 && rseq_mempool_destroy(pool) == 0);
 	rseq_mempool_attr_destroy(attr);
 	rseq_mempool_attr_destroy(NULL);
 	return 0;
@@ -181,6 +186,14 @@ static int ranges_are_limited(void)
 		for (i = 0; i < count; i++)
 			rseq_mempool_percpu_free(items[i]);
 	}
+	CHECK(rseq_mempool_destroy(pool) == 0);
+
+	attr = attributes();
+	CHECK(rseq_mempool_attr_set_max_nr_ranges(attr, 1) == 0);
+	pool = made("smallest", 1, attr);
+	for (count = 0; rseq_mempool_percpu_malloc(pool); count++)
+		continue;
+	CHECK(count == STRIDE / 8);
 	return rseq_mempool_destroy(pool);
 }
 
@@ -209,6 +222,29 @@ struct calls {
 	int count, first_cpu, fail_at;
 	char *start;
 };
+
+/* What a child ends with that runs this: the signal, or 256 and its exit code. */
+static int child_ends(void (*run)(struct data *), struct data *item)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		run(item);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		abort();
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 256 + WEXITSTATUS(status);
+}
+
+static void read_by_child(struct data *item)
+{
+	_exit(*(volatile uintptr_t *) item->words != 0);
+}
 
 static int initialise(void *priv, void *addr, size_t len, int cpu)
 {
@@ -243,12 +279,30 @@ static int ranges_are_initialised(void)
 	CHECK(item && is_everywhere(item, &zeroes));
 	CHECK(rseq_mempool_destroy(pool) == 0);
 
+	/* By a function that initialises, a pool gets the policy whose memory children have not. */
+	attr = attributes();
+	CHECK(rseq_mempool_attr_set_populate_policy(attr, RSEQ_MEMPOOL_POPULATE_COW_ZERO) == 0);
+	CHECK(rseq_mempool_attr_set_init(attr, ignore, NULL) == 0);
+	pool = made("not inherited", SIZE, attr);
+	item = (struct data *) rseq_mempool_percpu_zmalloc(pool);
+	CHECK(item && child_ends(read_by_child, item) == SIGSEGV);
+	CHECK(rseq_mempool_destroy(pool) == 0);
+
 	attr = attributes();
 	CHECK(rseq_mempool_attr_set_init(attr, initialise, &global) == 0);
 	CHECK(rseq_mempool_attr_set_global(attr, 0) == 0);
 	pool = made("global", SIZE, attr);
 	CHECK(pool && global.count == 1 && global.first_cpu == -1);
 	return rseq_mempool_destroy(pool);
+}
+
+static struct rseq_mempool *robust_pool(enum rseq_mempool_populate_policy policy)
+{
+	struct rseq_mempool_attr *attr = attributes();
+
+	if (rseq_mempool_attr_set_robust(attr) || rseq_mempool_attr_set_populate_policy(attr, policy))
+		abort();
+	return made("robust", SIZE, attr);
 }
 
 static int freed_items_are_poisoned(enum rseq_mempool_populate_policy policy)
@@ -267,16 +321,15 @@ static int freed_items_are_poisoned(enum rseq_mempool_populate_policy policy)
 	CHECK(item && is_everywhere(item, &zeroes));
 	rseq_mempool_percpu_free(item);
 	CHECK(is_everywhere(item, &value));
+	CHECK(rseq_mempool_destroy(pool) == 0);
+
+	/* A robust pool has a value by default: one that leaves copies of zeroes without memory. */
+	memset(&value, policy == RSEQ_MEMPOOL_POPULATE_COW_INIT ? 0x55 : 0, sizeof(value));
+	pool = robust_pool(policy);
+	item = (struct data *) rseq_mempool_percpu_malloc(pool);
+	rseq_mempool_percpu_free(item);
+	CHECK(is_everywhere(item, &value));
 	return rseq_mempool_destroy(pool);
-}
-
-static struct rseq_mempool *robust_pool(enum rseq_mempool_populate_policy policy)
-{
-	struct rseq_mempool_attr *attr = attributes();
-
-	if (rseq_mempool_attr_set_robust(attr) || rseq_mempool_attr_set_populate_policy(attr, policy))
-		abort();
-	return made("robust", SIZE, attr);
 }
 
 static void free_twice(struct rseq_mempool *pool, struct data *item)
@@ -296,6 +349,15 @@ static void leak(struct rseq_mempool *pool, struct data *item)
 {
 	(void) item;
 	rseq_mempool_destroy(pool);
+}
+
+static void leak_in_set(struct rseq_mempool *pool, struct data *item)
+{
+	struct rseq_mempool_set *set = rseq_mempool_set_create();
+
+	(void) item;
+	if (rseq_mempool_set_add_pool(set, pool) == 0)
+		rseq_mempool_set_destroy(set);
 }
 
 static void write_after_free(struct rseq_mempool *pool, struct data *item)
@@ -357,6 +419,7 @@ static int errors_are_found(enum rseq_mempool_populate_policy policy)
 	CHECK(strstr(said, " was freed twice\n"));
 	CHECK(ended(policy, free_inside, said) == SIGABRT && strstr(said, " is not an item of this region\n"));
 	CHECK(ended(policy, leak, said) == SIGABRT && strstr(said, " was not freed\n"));
+	CHECK(ended(policy, leak_in_set, said) == SIGABRT && strstr(said, " was not freed\n"));
 	CHECK(ended(policy, write_after_free, said) == SIGABRT && strstr(said, " was written after it was freed"));
 	CHECK(ended(policy, write_before_destroy, said) == SIGABRT && strstr(said, " was written after it was freed"));
 	return 0;
@@ -454,6 +517,37 @@ static int memory_moves_to_a_node(void)
 	return rseq_mempool_destroy(pool);
 }
 
+/* Pages that this process has in memory. */
+static long resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long pages = -1;
+
+	if (!file || fscanf(file, "%*d %ld", &pages) != 1)
+		abort();
+	fclose(file);
+	return pages;
+}
+
+static int what_is_destroyed_takes_no_memory(void)
+{
+	const int rounds = 4000;
+	long before = 0, page = sysconf(_SC_PAGESIZE);
+	int i;
+
+	for (i = 0; i < rounds + 1; i++) {
+		struct rseq_mempool_attr *attr = rseq_mempool_attr_create();
+		struct rseq_mempool_set *set = rseq_mempool_set_create();
+
+		CHECK(attr && set && rseq_mempool_set_destroy(set) == 0);
+		rseq_mempool_attr_destroy(attr);
+		if (i == 0)
+			before = resident();
+	}
+	CHECK((resident() - before) * page < rounds * 256);
+	return 0;
+}
+
 #define THREADS	4
 
 static struct rseq_mempool *shared;
@@ -520,6 +614,6 @@ int main(void)
 	}
 	CHECK(!creates() && !attributes_want_a_structure() && !ranges_are_limited() && !global_pools_have_one_copy());
 	CHECK(!ranges_are_initialised() && !sets_have_items_of_any_size() && !memory_moves_to_a_node());
-	CHECK(!threads_share_a_pool());
+	CHECK(!what_is_destroyed_takes_no_memory() && !threads_share_a_pool());
 	return 0;
 }

@@ -4,6 +4,7 @@
  * commits, when a comparison fails, and when the thread runs elsewhere. It is C and C++.
  */
 
+#define RSEQ_THIS_CPU_SHIFT 7 /* as struct slot */
 #include <rseq/rseq.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,10 +38,14 @@ static int here(void)
 /* A number that no CPU has. */
 #define ELSEWHERE 1000000
 
+/* Not on the stack: sections are for memory that threads share, and rseq-check says so where one ends elsewhere. */
+static intptr_t v, w;
+
 static void words(void)
 {
-	intptr_t v = 5, w = 7;
 	int result;
+
+	v = 5, w = 7;
 
 	SETTLED(result, rseq_load_add_store__ptr(RSEQ_MO_RELAXED, MODE, &v, 3, here()));
 	CHECK(result == 0 && v == 8);
@@ -67,8 +72,12 @@ static void words(void)
 
 static void pointers(void)
 {
-	intptr_t count = 0, node[2] = { 0, 55 }, head = (intptr_t) node, load = 0;
+	static intptr_t count, node[2], head, load;
 	int result;
+
+	count = load = 0;
+	node[0] = 0, node[1] = 55;
+	head = (intptr_t) node;
 
 	SETTLED(result, rseq_load_cbeq_store_add_load_store__ptr(RSEQ_MO_RELAXED, MODE, &head, 0, WORD, &load, here()));
 	CHECK(result == 0 && head == 55 && load == (intptr_t) node);
@@ -83,10 +92,11 @@ static void pointers(void)
 
 static void copies(void)
 {
-	char from[72], to[72];
-	intptr_t v = 0;
+	static char from[72], to[72];
 	size_t len;
 	int i, result;
+
+	v = 0;
 
 	for (i = 0; i < (int) sizeof(from); i++)
 		from[i] = (char) (i + 1);
@@ -103,11 +113,66 @@ static void copies(void)
 	CHECK(result == 1 && v == 120);
 }
 
+#define SLOTS 4096
+
+static struct slot {
+	intptr_t word;
+	char rest[128 - sizeof(intptr_t)];
+} slots[SLOTS];
+
+static void fill(intptr_t value)
+{
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		slots[i].word = value;
+}
+
+static intptr_t sum(void)
+{
+	intptr_t total = 0;
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		total += slots[i].word;
+	return total;
+}
+
+/* What loads the index itself is never aborted. */
+static void this_cpu(void)
+{
+	static intptr_t node, other, popped;
+	int i;
+
+	fill(0);
+	for (i = 0; i < 100; i++) {
+		CHECK(rseq_this_cpu_inc(MODE, &slots[0].word, SLOTS) == 0);
+		CHECK(rseq_this_cpu_add(MODE, &slots[0].word, SLOTS, 3) == 0);
+	}
+	CHECK(sum() == 400);
+	CHECK(rseq_this_cpu_inc(MODE, &slots[0].word, 0) == -1 && rseq_this_cpu_add(MODE, &slots[0].word, 0, 3) == -1);
+	CHECK(rseq_this_cpu_cmpxchg(MODE, &slots[0].word, 0, 0, 1) == -1);
+	CHECK(rseq_this_cpu_push(MODE, &slots[0].word, 0, &node) == -1);
+	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, 0, &popped) == -1 && sum() == 400);
+	fill(5);
+	CHECK(rseq_this_cpu_cmpxchg(MODE, &slots[0].word, SLOTS, 4, 9) == 1 && sum() == 5 * SLOTS);
+	CHECK(rseq_this_cpu_cmpxchg(MODE, &slots[0].word, SLOTS, 5, 6) == 0 && sum() == 5 * SLOTS + 1);
+	fill((intptr_t) &node);
+	node = 0;
+	CHECK(rseq_this_cpu_push(MODE, &slots[0].word, SLOTS, &other) == 0 && other == (intptr_t) &node);
+	fill((intptr_t) &other);
+	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, SLOTS, &popped) == 0 && popped == (intptr_t) &other);
+	CHECK(sum() == (intptr_t) &other * (SLOTS - 1) + (intptr_t) &node);
+	fill(0);
+	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, SLOTS, &popped) == 1 && sum() == 0);
+}
+
 /* The same by the kernel's names: they are the same functions. */
 static void kernel_names(void)
 {
-	intptr_t v = 1;
 	int result;
+
+	v = 1;
 
 	SETTLED(result, rseq_addv(RSEQ_MO_RELAXED, MODE, &v, 1, here()));
 	CHECK(result == 0 && v == 2);
@@ -130,11 +195,17 @@ int main(void)
 		words();
 		pointers();
 		copies();
+		this_cpu();
 		kernel_names();
 		by_mm_cid = !by_mm_cid;
 	} while (by_mm_cid && rseq_mm_cid_available());
 	rseq_prepare_unload();
 	CHECK(rseq_get_abi()->rseq_cs.arch.ptr == 0);
 	CHECK(rseq_unregister_current_thread() == 0);
+	if (!rseq_available(RSEQ_AVAILABLE_QUERY_LIBC)) {
+		fill(0);
+		CHECK(rseq_this_cpu_inc(RSEQ_PERCPU_CPU_ID, &slots[0].word, SLOTS) == -1);
+		CHECK(rseq_this_cpu_inc(RSEQ_PERCPU_MM_CID, &slots[0].word, SLOTS) == -1 && sum() == 0);
+	}
 	return failures ? 1 : 0;
 }

@@ -34,6 +34,14 @@
 	"74:\n\t" \
 	"b 80f\n\t"
 
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	"b 62f\n\t" \
+	".balign 4\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	"b 75f\n\t"
+
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
 	"8" __rseq_str(number) ":\n\t" \
@@ -69,6 +77,15 @@
 #define __RSEQ_ASM_END \
 	""
 
+/*
+ * GCC counts an asm goto as one instruction where it puts constants within reach of the code. It counts the
+ * lines of these, which hold nothing.
+ */
+#define __RSEQ_ASM_16_LINES	"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+#define __RSEQ_ASM_ROOM \
+	__asm__ __volatile__ (__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES \
+		__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES);
+
 /* The area's address. */
 #define __rseq_area()	rseq_get_abi()
 
@@ -78,6 +95,7 @@ int rseq_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -157,6 +175,7 @@ int rseq_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -236,6 +255,7 @@ int rseq_load_add_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t count, int cpu
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -301,6 +321,7 @@ int rseq_load_add_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t count, int cpu
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -370,6 +391,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -460,6 +482,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -550,6 +573,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -624,6 +648,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intpt
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -695,6 +720,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t exp
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -787,6 +813,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t exp
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -879,6 +906,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -964,6 +992,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1049,6 +1078,7 @@ int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1135,6 +1165,7 @@ int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect,
 {
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1219,8 +1250,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1286,10 +1323,10 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1319,8 +1356,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1386,10 +1429,10 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1422,8 +1465,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1490,10 +1539,10 @@ int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1526,8 +1575,14 @@ static inline __attribute__((always_inline))
 int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect, void *dst, void *src,
 		size_t len, intptr_t newv, int cpu)
 {
+	register void *in_dst __asm__ ("r8") = dst;
+	register void *in_src __asm__ ("r9") = src;
+	register size_t in_len __asm__ ("r10") = len;
+	register intptr_t in_newv __asm__ ("lr") = newv;
+
 	RSEQ_INJECT_C(9)
 
+	__RSEQ_ASM_ROOM
 	__asm__ __volatile__ goto (
 		__RSEQ_ASM_DESCRIPTOR
 		__RSEQ_ASM_HANDLER
@@ -1594,10 +1649,10 @@ int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect
 		  [rseq_area] "r" (__rseq_area()),
 		  [v] "r" (v),
 		  [expect] "r" (expect),
-		  [dst] "r" (dst),
-		  [src] "r" (src),
-		  [len] "r" (len),
-		  [newv] "r" (newv)
+		  [dst] "r" (in_dst),
+		  [src] "r" (in_src),
+		  [len] "r" (in_len),
+		  [newv] "r" (in_newv)
 		  RSEQ_INJECT_INPUT
 		: "memory", "cc", "r12", "r3", "r2"
 		  RSEQ_INJECT_CLOBBER
@@ -1615,6 +1670,776 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ldr r2, [%[rseq_area], #4]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"ldr r3, [%[base], r2]\n\t"
+		"add r3, r3, %[count]\n\t"
+		"str r3, [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [count] "r" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ldr r2, [%[rseq_area], #24]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"ldr r3, [%[base], r2]\n\t"
+		"add r3, r3, %[count]\n\t"
+		"str r3, [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [count] "r" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ldr r2, [%[rseq_area], #4]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"ldr r3, [%[base], r2]\n\t"
+		"add r3, r3, #1\n\t"
+		"str r3, [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ldr r2, [%[rseq_area], #24]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"ldr r3, [%[base], r2]\n\t"
+		"add r3, r3, #1\n\t"
+		"str r3, [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ldr r2, [%[rseq_area], #4]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"ldr r3, [%[base], r2]\n\t"
+		"cmp r3, %[expect]\n\t"
+		"bne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldr r3, [%[base], r2]\n\t"
+		"cmp r3, %[expect]\n\t"
+		"bne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"str %[newv], [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [expect] "r" (expect),
+		  [newv] "r" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ldr r2, [%[rseq_area], #24]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"ldr r3, [%[base], r2]\n\t"
+		"cmp r3, %[expect]\n\t"
+		"bne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldr r3, [%[base], r2]\n\t"
+		"cmp r3, %[expect]\n\t"
+		"bne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"str %[newv], [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [expect] "r" (expect),
+		  [newv] "r" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ldr r2, [%[rseq_area], #4]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"ldr r4, [%[base], r2]\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"str r4, [%[node]]\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"str %[node], [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ldr r2, [%[rseq_area], #24]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"ldr r4, [%[base], r2]\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"str r4, [%[node]]\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"str %[node], [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ldr r2, [%[rseq_area], #4]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"ldr r4, [%[base], r2]\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"cmp r4, #0\n\t"
+		"beq 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldr r4, [%[base], r2]\n\t"
+		"cmp r4, #0\n\t"
+		"beq 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"str r4, [%[popped]]\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ldr r4, [r4]\n\t"
+		/* Commit: *(base + i) = node. */
+		"str r4, [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [popped] "r" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__RSEQ_ASM_ROOM
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ldr r2, [%[rseq_area], #24]\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp r2, %[len]\n\t"
+		"bhs 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp r2, %[len]\n\t"
+		"bhs 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"lsl r2, r2, #" __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"ldr r4, [%[base], r2]\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"cmp r4, #0\n\t"
+		"beq 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldr r4, [%[base], r2]\n\t"
+		"cmp r4, #0\n\t"
+		"beq 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"str r4, [%[popped]]\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ldr r4, [r4]\n\t"
+		/* Commit: *(base + i) = node. */
+		"str r4, [%[base], r2]\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [popped] "r" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r12", "r3", "r2", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

@@ -36,6 +36,20 @@
 	".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96\n\t" \
 	"jmp 80f\n\t"
 
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".byte 0xb8\n\t" \
+	"71: .long 72f - 71b\n\t" \
+	".byte 0x0f, 0xb9, 0x3d\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	".cfi_startproc simple\n\t" \
+	".cfi_signal_frame\n\t" \
+	".cfi_def_cfa 4, 0\n\t" \
+	".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96\n\t" \
+	"jmp 75f\n\t"
+
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
 	"8" __rseq_str(number) ":\n\t" \
@@ -1787,6 +1801,866 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 4(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[count], %%edx\n\t"
+		"addl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [count] "m" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 24(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[count], %%edx\n\t"
+		"addl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [count] "m" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 4(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"addl $1, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 24(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"addl $1, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 4(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[expect], %%edx\n\t"
+		"cmpl %%edx, (%%eax)\n\t"
+		"jne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[expect], %%edx\n\t"
+		"cmpl %%edx, (%%eax)\n\t"
+		"jne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[newv], %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [expect] "m" (expect),
+		  [newv] "m" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 24(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[expect], %%edx\n\t"
+		"cmpl %%edx, (%%eax)\n\t"
+		"jne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[expect], %%edx\n\t"
+		"cmpl %%edx, (%%eax)\n\t"
+		"jne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[newv], %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [expect] "m" (expect),
+		  [newv] "m" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 4(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"movl %[node], %%eax\n\t"
+		"movl %%esi, %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[node], %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [node] "m" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx", "esi"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 24(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"movl %[node], %%eax\n\t"
+		"movl %%esi, %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %[node], %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [node] "m" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx", "esi"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 4(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"cmpl $0, %%esi\n\t"
+		"je 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		"cmpl $0, %%esi\n\t"
+		"je 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"movl %[popped], %%eax\n\t"
+		"movl %%esi, %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"movl %%esi, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		/* Commit: *(base + i) = node. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %%esi, %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [popped] "m" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx", "esi"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	void *area = __rseq_area();
+
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movl %[rseq_area], %%edx\n\t"
+		"movl 24(%%edx), %%ecx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %%ecx, %%eax\n\t"
+		"cmpl %[len], %%eax\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shll $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%ecx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"cmpl $0, %%esi\n\t"
+		"je 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		"cmpl $0, %%esi\n\t"
+		"je 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"movl %[popped], %%eax\n\t"
+		"movl %%esi, %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"movl %%esi, %%eax\n\t"
+		"movl (%%eax), %%esi\n\t"
+		/* Commit: *(base + i) = node. */
+		"movl %[base], %%eax\n\t"
+		"addl %%ecx, %%eax\n\t"
+		"movl %%esi, %%edx\n\t"
+		"movl %%edx, (%%eax)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "m" (area),
+		  [base] "m" (base),
+		  [len] "m" (len),
+		  [popped] "m" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "eax", "edx", "ecx", "esi"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

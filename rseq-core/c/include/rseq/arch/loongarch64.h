@@ -35,6 +35,19 @@
 	".cfi_escape 0x16, 72, 3, 0x7c, 8, 6\n\t" \
 	"b 80f\n\t"
 
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".balign 4\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	".cfi_startproc simple\n\t" \
+	".cfi_signal_frame\n\t" \
+	".cfi_return_column 72\n\t" \
+	".cfi_def_cfa 3, 0\n\t" \
+	".cfi_escape 0x16, 72, 3, 0x7c, 8, 6\n\t" \
+	"tail36 $r13, 75f\n\t"
+
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
 	"8" __rseq_str(number) ":\n\t" \
@@ -451,7 +464,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		: "memory", "cc", "$r12", "$r13", "$r15"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -547,7 +560,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		: "memory", "cc", "$r12", "$r13", "$r15"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1753,6 +1766,794 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ld.w $r15, %[rseq_area], 4\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"ldx.d $r14, %[base], $r15\n\t"
+		"add.d $r14, $r14, %[count]\n\t"
+		"stx.d $r14, %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [count] "r" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ld.w $r15, %[rseq_area], 24\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"ldx.d $r14, %[base], $r15\n\t"
+		"add.d $r14, $r14, %[count]\n\t"
+		"stx.d $r14, %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [count] "r" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ld.w $r15, %[rseq_area], 4\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"ldx.d $r14, %[base], $r15\n\t"
+		"addi.d $r14, $r14, 1\n\t"
+		"stx.d $r14, %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ld.w $r15, %[rseq_area], 24\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"ldx.d $r14, %[base], $r15\n\t"
+		"addi.d $r14, $r14, 1\n\t"
+		"stx.d $r14, %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ld.w $r15, %[rseq_area], 4\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"ldx.d $r14, %[base], $r15\n\t"
+		"beq $r14, %[expect], 61f\n\t"
+		"tail36 $r13, 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx.d $r14, %[base], $r15\n\t"
+		"beq $r14, %[expect], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"stx.d %[newv], %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [expect] "r" (expect),
+		  [newv] "r" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ld.w $r15, %[rseq_area], 24\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"ldx.d $r14, %[base], $r15\n\t"
+		"beq $r14, %[expect], 61f\n\t"
+		"tail36 $r13, 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx.d $r14, %[base], $r15\n\t"
+		"beq $r14, %[expect], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"stx.d %[newv], %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [expect] "r" (expect),
+		  [newv] "r" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r14", "$r15"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ld.w $r15, %[rseq_area], 4\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"ldx.d $r16, %[base], $r15\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"st.d $r16, %[node], 0\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"stx.d %[node], %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ld.w $r15, %[rseq_area], 24\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"ldx.d $r16, %[base], $r15\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"st.d $r16, %[node], 0\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"stx.d %[node], %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"ld.w $r15, %[rseq_area], 4\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"ldx.d $r16, %[base], $r15\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"bnez $r16, 61f\n\t"
+		"tail36 $r13, 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx.d $r16, %[base], $r15\n\t"
+		"bnez $r16, 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"st.d $r16, %[popped], 0\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ld.d $r16, $r16, 0\n\t"
+		/* Commit: *(base + i) = node. */
+		"stx.d $r16, %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [popped] "r" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"ld.w $r15, %[rseq_area], 24\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu $r15, %[len], 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli.d $r15, $r15, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"ldx.d $r16, %[base], $r15\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"bnez $r16, 61f\n\t"
+		"tail36 $r13, 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx.d $r16, %[base], $r15\n\t"
+		"bnez $r16, 61f\n\t"
+		"tail36 $r13, 82b\n\t"
+		"61:\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"st.d $r16, %[popped], 0\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ld.d $r16, $r16, 0\n\t"
+		/* Commit: *(base + i) = node. */
+		"stx.d $r16, %[base], $r15\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [popped] "r" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "$r12", "$r13", "$r15", "$r16"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

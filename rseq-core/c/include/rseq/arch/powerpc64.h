@@ -35,6 +35,19 @@
 	".cfi_escape 0x16, 67, 3, 0x7b, 8, 6\n\t" \
 	"b 80f\n\t"
 
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".balign 4\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	".cfi_startproc simple\n\t" \
+	".cfi_signal_frame\n\t" \
+	".cfi_return_column 67\n\t" \
+	".cfi_def_cfa 1, 0\n\t" \
+	".cfi_escape 0x16, 67, 3, 0x7b, 8, 6\n\t" \
+	"b 75f\n\t"
+
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
 	"8" __rseq_str(number) ":\n\t" \
@@ -460,7 +473,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "b" (offset),
 		  [load] "b" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -558,7 +571,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "b" (offset),
 		  [load] "b" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r10", "r8"
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r9", "r8"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1788,6 +1801,822 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lwa 8, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"ldx 10, %[base], 8\n\t"
+		"add 10, 10, %[count]\n\t"
+		"stdx 10, %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [count] "b" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lwa 8, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"ldx 10, %[base], 8\n\t"
+		"add 10, 10, %[count]\n\t"
+		"stdx 10, %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [count] "b" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lwa 8, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"ldx 10, %[base], 8\n\t"
+		"addi 10, 10, 1\n\t"
+		"stdx 10, %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lwa 8, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"ldx 10, %[base], 8\n\t"
+		"addi 10, 10, 1\n\t"
+		"stdx 10, %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lwa 8, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"ldx 10, %[base], 8\n\t"
+		"cmpld 10, %[expect]\n\t"
+		"beq+ 61f\n\t"
+		"b 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx 10, %[base], 8\n\t"
+		"cmpld 10, %[expect]\n\t"
+		"beq+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"stdx %[newv], %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [expect] "b" (expect),
+		  [newv] "b" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lwa 8, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"ldx 10, %[base], 8\n\t"
+		"cmpld 10, %[expect]\n\t"
+		"beq+ 61f\n\t"
+		"b 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx 10, %[base], 8\n\t"
+		"cmpld 10, %[expect]\n\t"
+		"beq+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"stdx %[newv], %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [expect] "b" (expect),
+		  [newv] "b" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r10", "r8"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lwa 8, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"ldx 7, %[base], 8\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"std 7, 0(%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"stdx %[node], %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [node] "b" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lwa 8, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"ldx 7, %[base], 8\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"std 7, 0(%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"stdx %[node], %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [node] "b" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lwa 8, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"ldx 7, %[base], 8\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"cmpldi 7, 0\n\t"
+		"bne+ 61f\n\t"
+		"b 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx 7, %[base], 8\n\t"
+		"cmpldi 7, 0\n\t"
+		"bne+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"std 7, 0(%[popped])\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ld 7, 0(7)\n\t"
+		/* Commit: *(base + i) = node. */
+		"stdx 7, %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [popped] "b" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lwa 8, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 83b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpld 8, %[len]\n\t"
+		"blt+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sldi 8, 8, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"ldx 7, %[base], 8\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"cmpldi 7, 0\n\t"
+		"bne+ 61f\n\t"
+		"b 81b\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"ldx 7, %[base], 8\n\t"
+		"cmpldi 7, 0\n\t"
+		"bne+ 61f\n\t"
+		"b 82b\n\t"
+		"61:\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"std 7, 0(%[popped])\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ld 7, 0(7)\n\t"
+		/* Commit: *(base + i) = node. */
+		"stdx 7, %[base], 8\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "b" (__rseq_area()),
+		  [base] "b" (base),
+		  [len] "b" (len),
+		  [popped] "b" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r0", "r11", "r12", "cr0", "lr", "ctr", "r8", "r7"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

@@ -35,6 +35,19 @@
 	".cfi_escape 0x16, 64, 3, 0x76, 8, 6\n\t" \
 	"j 80f\n\t"
 
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".balign 4\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	".cfi_startproc simple\n\t" \
+	".cfi_signal_frame\n\t" \
+	".cfi_return_column 64\n\t" \
+	".cfi_def_cfa 2, 0\n\t" \
+	".cfi_escape 0x16, 64, 3, 0x76, 8, 6\n\t" \
+	"jump 75f, t2\n\t"
+
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
 	"8" __rseq_str(number) ":\n\t" \
@@ -452,7 +465,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		: "memory", "cc", "t1", "t2", "t3", "t5"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -549,7 +562,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "r" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		: "memory", "cc", "t1", "t2", "t3", "t5"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1777,6 +1790,814 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lw t5, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"add t4, t4, %[count]\n\t"
+		"sd t4, 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [count] "r" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lw t5, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"add t4, t4, %[count]\n\t"
+		"sd t4, 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [count] "r" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lw t5, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"addi t4, t4, 1\n\t"
+		"sd t4, 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lw t5, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"addi t4, t4, 1\n\t"
+		"sd t4, 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lw t5, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"beq t4, %[expect], 61f\n\t"
+		"jump 81b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"beq t4, %[expect], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"add t3, %[base], t5\n\t"
+		"sd %[newv], 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [expect] "r" (expect),
+		  [newv] "r" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lw t5, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"beq t4, %[expect], 61f\n\t"
+		"jump 81b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"add t3, %[base], t5\n\t"
+		"ld t4, 0(t3)\n\t"
+		"beq t4, %[expect], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"add t3, %[base], t5\n\t"
+		"sd %[newv], 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [expect] "r" (expect),
+		  [newv] "r" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t4", "t5"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lw t5, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"add t3, %[base], t5\n\t"
+		"ld t6, 0(t3)\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"sd t6, 0(%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"add t3, %[base], t5\n\t"
+		"sd %[node], 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lw t5, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"add t3, %[base], t5\n\t"
+		"ld t6, 0(t3)\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"sd t6, 0(%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"add t3, %[base], t5\n\t"
+		"sd %[node], 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lw t5, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"add t3, %[base], t5\n\t"
+		"ld t6, 0(t3)\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"bnez t6, 61f\n\t"
+		"jump 81b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"add t3, %[base], t5\n\t"
+		"ld t6, 0(t3)\n\t"
+		"bnez t6, 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"sd t6, 0(%[popped])\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ld t6, 0(t6)\n\t"
+		/* Commit: *(base + i) = node. */
+		"add t3, %[base], t5\n\t"
+		"sd t6, 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [popped] "r" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lw t5, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"bltu t5, %[len], 61f\n\t"
+		"jump 83b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"bltu t5, %[len], 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"slli t5, t5, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"add t3, %[base], t5\n\t"
+		"ld t6, 0(t3)\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"bnez t6, 61f\n\t"
+		"jump 81b, t2\n\t"
+		"61:\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"add t3, %[base], t5\n\t"
+		"ld t6, 0(t3)\n\t"
+		"bnez t6, 61f\n\t"
+		"jump 82b, t2\n\t"
+		"61:\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"sd t6, 0(%[popped])\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"ld t6, 0(t6)\n\t"
+		/* Commit: *(base + i) = node. */
+		"add t3, %[base], t5\n\t"
+		"sd t6, 0(t3)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "r" (len),
+		  [popped] "r" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "t1", "t2", "t3", "t5", "t6"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

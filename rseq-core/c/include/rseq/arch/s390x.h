@@ -36,6 +36,20 @@
 	".cfi_escape 0x16, 32, 3, 0x71, 8, 6\n\t" \
 	"j 80f\n\t"
 
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".balign 4\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	".cfi_startproc simple\n\t" \
+	".cfi_signal_frame\n\t" \
+	".cfi_return_column 32\n\t" \
+	".cfi_def_cfa 15, 160\n\t" \
+	".cfi_same_value 15\n\t" \
+	".cfi_escape 0x16, 32, 3, 0x71, 8, 6\n\t" \
+	"jg 75f\n\t"
+
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
 	"8" __rseq_str(number) ":\n\t" \
@@ -125,7 +139,7 @@ int rseq_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intpt
 		  [expect] "a" (expect),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -202,7 +216,7 @@ int rseq_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intpt
 		  [expect] "a" (expect),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -268,7 +282,7 @@ int rseq_load_add_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t count, int cpu
 		  [v] "a" (v),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -331,7 +345,7 @@ int rseq_load_add_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t count, int cpu
 		  [v] "a" (v),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -416,7 +430,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "a" (offset),
 		  [load] "a" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -504,7 +518,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "a" (offset),
 		  [load] "a" (load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -579,7 +593,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intpt
 		  [offset] "a" (offset),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -651,7 +665,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intpt
 		  [offset] "a" (offset),
 		  [count] "a" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2", "r3"
+		: "memory", "cc", "r1", "r2", "r3"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -738,7 +752,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t exp
 		  [expect2] "a" (expect2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -828,7 +842,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t exp
 		  [expect2] "a" (expect2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -911,7 +925,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -994,7 +1008,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1077,7 +1091,7 @@ int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1160,7 +1174,7 @@ int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "a" (newv2),
 		  [newv] "a" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r1", "r0", "r2"
+		: "memory", "cc", "r1", "r2"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1606,6 +1620,766 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lgf %%r3, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"agr %%r2, %[count]\n\t"
+		"stg %%r2, 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [count] "a" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r2", "r3"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lgf %%r3, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"agr %%r2, %[count]\n\t"
+		"stg %%r2, 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [count] "a" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r2", "r3"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lgf %%r3, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"aghi %%r2, 1\n\t"
+		"stg %%r2, 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r2", "r3"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lgf %%r3, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"aghi %%r2, 1\n\t"
+		"stg %%r2, 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r2", "r3"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lgf %%r3, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"cgr %%r2, %[expect]\n\t"
+		"jgne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"cgr %%r2, %[expect]\n\t"
+		"jgne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"stg %[newv], 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [expect] "a" (expect),
+		  [newv] "a" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r2", "r3"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lgf %%r3, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"cgr %%r2, %[expect]\n\t"
+		"jgne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"lg %%r2, 0(%%r3, %[base])\n\t"
+		"cgr %%r2, %[expect]\n\t"
+		"jgne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"stg %[newv], 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [expect] "a" (expect),
+		  [newv] "a" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r2", "r3"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lgf %%r3, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"lg %%r4, 0(%%r3, %[base])\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"stg %%r4, 0(%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"stg %[node], 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [node] "a" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r3", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lgf %%r3, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"lg %%r4, 0(%%r3, %[base])\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"stg %%r4, 0(%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"stg %[node], 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [node] "a" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r3", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"lgf %%r3, 4(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"lg %%r4, 0(%%r3, %[base])\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"ltgr %%r4, %%r4\n\t"
+		"jge 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"lg %%r4, 0(%%r3, %[base])\n\t"
+		"ltgr %%r4, %%r4\n\t"
+		"jge 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"stg %%r4, 0(%[popped])\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"lg %%r4, 0(%%r4)\n\t"
+		/* Commit: *(base + i) = node. */
+		"stg %%r4, 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [popped] "a" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r3", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"lgf %%r3, 24(%[rseq_area])\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"clgr %%r3, %[len]\n\t"
+		"jghe 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"clgr %%r3, %[len]\n\t"
+		"jghe 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"sllg %%r3, %%r3, " __rseq_str(RSEQ_THIS_CPU_SHIFT) "\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"lg %%r4, 0(%%r3, %[base])\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"ltgr %%r4, %%r4\n\t"
+		"jge 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"lg %%r4, 0(%%r3, %[base])\n\t"
+		"ltgr %%r4, %%r4\n\t"
+		"jge 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"stg %%r4, 0(%[popped])\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"lg %%r4, 0(%%r4)\n\t"
+		/* Commit: *(base + i) = node. */
+		"stg %%r4, 0(%%r3, %[base])\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "a" (__rseq_area()),
+		  [base] "a" (base),
+		  [len] "a" (len),
+		  [popped] "a" (popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "r1", "r3", "r4"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

@@ -31,8 +31,20 @@
 	".cfi_startproc simple\n\t" \
 	".cfi_signal_frame\n\t" \
 	".cfi_def_cfa 7, 0\n\t" \
-	".cfi_escape 0x16, 16, 3, 0x7b, 8, 6\n\t" \
+	".cfi_escape 0x16, 16, 3, 0x70, 8, 6\n\t" \
 	"jmp 80f\n\t"
+
+/* The abort handler of a section that begins again, at 75. */
+#define __RSEQ_ASM_RESTART \
+	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".byte 0x0f, 0xb9, 0x3d\n\t" \
+	".long " __rseq_str(RSEQ_SIG) "\n\t" \
+	"74:\n\t" \
+	".cfi_startproc simple\n\t" \
+	".cfi_signal_frame\n\t" \
+	".cfi_def_cfa 7, 0\n\t" \
+	".cfi_escape 0x16, 16, 3, 0x70, 8, 6\n\t" \
+	"jmp 75f\n\t"
 
 /* The way to an exit: 8 and its number. */
 #define __RSEQ_ASM_EXIT(number, label) \
@@ -46,8 +58,8 @@
 
 /* Stores the descriptor's address in rseq_cs: the section begins. */
 #define __RSEQ_ASM_ARM \
-	"lea 77b(%%rip), %%r11\n\t" \
-	"movq %%r11, %%fs:8(%[rseq_area])\n\t" \
+	"lea 77b(%%rip), %%rax\n\t" \
+	"movq %%rax, %%fs:8(%[rseq_area])\n\t" \
 	"72:\n\t"
 
 /* Names a way out of the section to debuggers. */
@@ -125,7 +137,7 @@ int rseq_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect, intpt
 		  [expect] "er" (expect),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -200,7 +212,7 @@ int rseq_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect, intpt
 		  [expect] "er" (expect),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -264,7 +276,7 @@ int rseq_load_add_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t count, int cpu
 		  [v] "m" (*v),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -325,7 +337,7 @@ int rseq_load_add_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t count, int cpu
 		  [v] "m" (*v),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -410,7 +422,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "m" (*load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -498,7 +510,7 @@ int rseq_load_cbeq_store_add_load_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_
 		  [offset] "r" (offset),
 		  [load] "m" (*load)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -571,7 +583,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_cpu_id(intptr_t *array, intpt
 		  [offset] "r" (offset),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -641,7 +653,7 @@ int rseq_load_add_load_load_add_store__ptr_relaxed_mm_cid(intptr_t *array, intpt
 		  [offset] "r" (offset),
 		  [count] "er" (count)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted
 #ifdef RSEQ_COMPARE_TWICE
@@ -724,7 +736,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t exp
 		  [expect2] "er" (expect2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -810,7 +822,7 @@ int rseq_load_cbne_load_cbne_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t exp
 		  [expect2] "er" (expect2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -891,7 +903,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -972,7 +984,7 @@ int rseq_load_cbne_store_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1053,7 +1065,7 @@ int rseq_load_cbne_store_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1134,7 +1146,7 @@ int rseq_load_cbne_store_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect,
 		  [newv2] "er" (newv2),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax"
+		: "memory", "cc", "rax"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1201,23 +1213,23 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1237,7 +1249,7 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_cpu_id(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1304,23 +1316,23 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1340,7 +1352,7 @@ int rseq_load_cbne_memcpy_store__ptr_relaxed_mm_cid(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1410,23 +1422,23 @@ int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1446,7 +1458,7 @@ int rseq_load_cbne_memcpy_store__ptr_release_cpu_id(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1516,23 +1528,23 @@ int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect
 		/* Copy len bytes from src to dst, which an aborted section may repeat. */
 		"xor %%ecx, %%ecx\n\t"
 		"jmp 63f\n\t"
-		"62: movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
-		"movq 8(%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, 8(%[dst], %%rcx)\n\t"
+		"62: movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
+		"movq 8(%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, 8(%[dst], %%rcx)\n\t"
 		"add $16, %%rcx\n\t"
-		"63: lea 16(%%rcx), %%rax\n\t"
-		"cmp %[len], %%rax\n\t"
+		"63: lea 16(%%rcx), %%rdx\n\t"
+		"cmp %[len], %%rdx\n\t"
 		"jbe 62b\n\t"
 		"test $8, %k[len]\n\t"
 		"jz 67f\n\t"
-		"movq (%[src], %%rcx), %%rax\n\t"
-		"movq %%rax, (%[dst], %%rcx)\n\t"
+		"movq (%[src], %%rcx), %%rdx\n\t"
+		"movq %%rdx, (%[dst], %%rcx)\n\t"
 		"add $8, %%rcx\n\t"
 		"67: cmp %[len], %%rcx\n\t"
 		"je 64f\n\t"
-		"movzbl (%[src], %%rcx), %%eax\n\t"
-		"movb %%al, (%[dst], %%rcx)\n\t"
+		"movzbl (%[src], %%rcx), %%edx\n\t"
+		"movb %%dl, (%[dst], %%rcx)\n\t"
 		"inc %%rcx\n\t"
 		"jmp 67b\n\t"
 		"64:\n\t"
@@ -1552,7 +1564,7 @@ int rseq_load_cbne_memcpy_store__ptr_release_mm_cid(intptr_t *v, intptr_t expect
 		  [len] "r" (len),
 		  [newv] "er" (newv)
 		  RSEQ_INJECT_INPUT
-		: "memory", "cc", "r11", "rax", "rcx"
+		: "memory", "cc", "rax", "rdx", "rcx"
 		  RSEQ_INJECT_CLOBBER
 		: aborted, compare_failed
 #ifdef RSEQ_COMPARE_TWICE
@@ -1568,6 +1580,754 @@ aborted:
 compare_failed:
 	rseq_after_asm_goto();
 	return 1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_cpu_id(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movslq %%fs:4(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"addq %[count], (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [count] "er" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += count */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_add_mm_cid(intptr_t *base, size_t len, intptr_t count)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movslq %%fs:24(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += count. */
+		"addq %[count], (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [count] "er" (count)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_cpu_id(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movslq %%fs:4(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"addq $1, (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* slot += 1, faster than add of one. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_inc_mm_cid(intptr_t *base, size_t len)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movslq %%fs:24(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Commit: *(base + i) += 1. */
+		"addq $1, (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(6)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movslq %%fs:4(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"cmpq %[expect], (%[base], %%rcx)\n\t"
+		"jne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpq %[expect], (%[base], %%rcx)\n\t"
+		"jne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"movq %[newv], (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [expect] "er" (expect),
+		  [newv] "er" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot == expect { slot = newv } */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, intptr_t newv)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movslq %%fs:24(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* Leave by compare_failed unless *(base + i) == expect. */
+		"cmpq %[expect], (%[base], %%rcx)\n\t"
+		"jne 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmpq %[expect], (%[base], %%rcx)\n\t"
+		"jne 82b\n\t"
+#endif
+		/* Commit: *(base + i) = newv. */
+		"movq %[newv], (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [expect] "er" (expect),
+		  [newv] "er" (newv)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movslq %%fs:4(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"movq %%rsi, (%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"movq %[node], (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx", "rsi"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* *node = slot; slot = node: pushes a node, whose first word is its link, on the slot's list. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movslq %%fs:24(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* head = *(base + i) */
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		/* *node = head, which an aborted section may repeat. */
+		"movq %%rsi, (%[node])\n\t"
+		__RSEQ_ASM_INJECT(6)
+		/* Commit: *(base + i) = node. */
+		"movq %[node], (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(7)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [node] "r" (node)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx", "rsi"
+		  RSEQ_INJECT_CLOBBER
+		: out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the CPU */
+		"movslq %%fs:4(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"test %%rsi, %%rsi\n\t"
+		"jz 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		"test %%rsi, %%rsi\n\t"
+		"jz 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"movq %%rsi, %[popped]\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"movq (%%rsi), %%rsi\n\t"
+		/* Commit: *(base + i) = node. */
+		"movq %%rsi, (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [popped] "m" (*popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx", "rsi"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
+#ifdef RSEQ_COMPARE_TWICE
+differed:
+	rseq_after_asm_goto();
+	rseq_bug("a second comparison failed");
+#endif
+}
+
+/* if slot != 0 { popped = slot; slot = *slot }: pops the first node of the slot's list, and returns its address. */
+static inline __attribute__((always_inline))
+int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
+{
+	RSEQ_INJECT_C(9)
+
+	__asm__ __volatile__ goto (
+		__RSEQ_ASM_DESCRIPTOR
+		__RSEQ_ASM_RESTART
+		__RSEQ_ASM_EXIT(1, compare_failed)
+		__RSEQ_ASM_EXIT(3, out_of_range)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT(2, differed)
+#endif
+		__RSEQ_ASM_HANDLER_END
+		__RSEQ_ASM_INJECT(1)
+		/* Arm the section: it begins. */
+		"75:\n\t"
+		__RSEQ_ASM_ARM
+		__RSEQ_ASM_EXIT_POINT(1)
+		__RSEQ_ASM_EXIT_POINT(3)
+#ifdef RSEQ_COMPARE_TWICE
+		__RSEQ_ASM_EXIT_POINT(2)
+#endif
+		__RSEQ_ASM_INJECT(2)
+		/* i = the concurrency ID */
+		"movslq %%fs:24(%[rseq_area]), %%rcx\n\t"
+		__RSEQ_ASM_INJECT(3)
+		/* Leave by out_of_range unless i < len, where an unregistered thread's is not. */
+		"cmp %[len], %%rcx\n\t"
+		"jae 83b\n\t"
+		__RSEQ_ASM_INJECT(4)
+#ifdef RSEQ_COMPARE_TWICE
+		"cmp %[len], %%rcx\n\t"
+		"jae 82b\n\t"
+#endif
+		/* i = the distance of its slot from the first */
+		"shl $" __rseq_str(RSEQ_THIS_CPU_SHIFT) ", %%rcx\n\t"
+		__RSEQ_ASM_INJECT(5)
+		/* node = *(base + i) */
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		/* Leave by compare_failed if node == 0. */
+		"test %%rsi, %%rsi\n\t"
+		"jz 81b\n\t"
+		__RSEQ_ASM_INJECT(6)
+#ifdef RSEQ_COMPARE_TWICE
+		"movq (%[base], %%rcx), %%rsi\n\t"
+		"test %%rsi, %%rsi\n\t"
+		"jz 82b\n\t"
+#endif
+		/* *popped = node, which an aborted section may repeat. */
+		"movq %%rsi, %[popped]\n\t"
+		__RSEQ_ASM_INJECT(7)
+		/* node = *node */
+		"movq (%%rsi), %%rsi\n\t"
+		/* Commit: *(base + i) = node. */
+		"movq %%rsi, (%[base], %%rcx)\n\t"
+		"73:\n\t"
+		__RSEQ_ASM_INJECT(8)
+		__RSEQ_ASM_END
+		: /* no outputs: older compilers know none in asm goto */
+		: [rseq_area] "r" (__rseq_area()),
+		  [base] "r" (base),
+		  [len] "er" (len),
+		  [popped] "m" (*popped)
+		  RSEQ_INJECT_INPUT
+		: "memory", "cc", "rax", "rcx", "rsi"
+		  RSEQ_INJECT_CLOBBER
+		: compare_failed, out_of_range
+#ifdef RSEQ_COMPARE_TWICE
+		  , differed
+#endif
+	);
+	rseq_after_asm_goto();
+	return 0;
+compare_failed:
+	rseq_after_asm_goto();
+	return 1;
+out_of_range:
+	rseq_after_asm_goto();
+	return -1;
 #ifdef RSEQ_COMPARE_TWICE
 differed:
 	rseq_after_asm_goto();

@@ -4,14 +4,30 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+/// The program that each side has, compiled from its own code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Code {
+    /// Ours in Rust; the peers' is the kernel's param_test, or librseq's
+    #[value(name = "param_test")]
+    ParamTest,
+    /// rseq-core/c/benches/operations.c, on the C headers; the peers' is the same file on theirs
+    Operations,
+    /// rseq-core/c/benches/mempool.c, on the C library; the peers' is the same file on librseq
+    Mempool,
+}
+
 /// What to compare with, and for how long.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CompareArgs {
-    /// A param_test by CPU number that takes the kernel's options, such as param_test_benchmark; several times for several
+    /// What both sides run
+    #[arg(long, value_name = "NAME", value_enum, default_value = "param_test")]
+    pub code: Code,
+
+    /// A peer's program: of param_test the one by CPU number, such as param_test_benchmark; several times for several
     #[arg(long, value_name = "[NAME=]PROGRAM", required = true)]
     pub peer: Vec<Peer>,
 
-    /// The same by concurrency ID, such as param_test_mm_cid_benchmark
+    /// A peer's param_test by concurrency ID, such as param_test_mm_cid_benchmark; other programs have both indexes
     #[arg(long, value_name = "[NAME=]PROGRAM")]
     pub peer_mm_cid: Vec<Peer>,
 
@@ -31,7 +47,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     pub at_least: Option<f64>,
 
-    /// Our param_test, instead of building it
+    /// Our program, instead of building it
     #[arg(long, value_name = "PROGRAM")]
     pub ours: Option<PathBuf>,
 

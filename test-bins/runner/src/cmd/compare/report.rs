@@ -62,19 +62,19 @@ pub fn json(args: &CompareArgs, modes: &[Compared]) -> Result<(), String> {
     writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
 }
 
-/// Prints a mode as a line, the first one below what its columns are.
-pub fn line(one: &Compared, first: bool) -> io::Result<()> {
+/// Prints a mode as a line, the first one below what its columns are. The longest name of a mode has so many letters.
+pub fn line(one: &Compared, first: bool, longest: usize) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if first {
-        out.write_all(head(one).as_bytes())?;
+        out.write_all(head(one, longest).as_bytes())?;
     }
-    out.write_all(row(one).as_bytes())?;
+    out.write_all(row(one, longest).as_bytes())?;
     out.flush()
 }
 
 /// Two lines: the peers' names over what is printed of each; of several, the ratio to the fastest comes last.
-fn head(one: &Compared) -> String {
-    let [mut names, mut columns] = [format!("{:<25} {:>8}", "", "ours"), format!("{:<25} {:>8}", "", "ns")];
+fn head(one: &Compared, longest: usize) -> String {
+    let [mut names, mut columns] = ["ours", "ns"].map(|what| format!("{:<longest$} {what:>8}", ""));
     for peer in &one.peers {
         names += &format!("  {:<36}", format!("{}, its time / ours", peer.name));
         columns += &format!("  {:>7} {:>7} {:^11} {:>8}", "ns", "CPU", "quartiles", "wall");
@@ -86,8 +86,8 @@ fn head(one: &Compared) -> String {
     format!("{}\n{}\n", names.trim_end(), columns.trim_end())
 }
 
-fn row(one: &Compared) -> String {
-    let mut row = format!("{:<25} {:>8.2}", one.mode, one.ours_ns);
+fn row(one: &Compared, longest: usize) -> String {
+    let mut row = format!("{:<longest$} {:>8.2}", one.mode, one.ours_ns);
     for Against { ns, cpu_ratio, wall_ratio, cpu_quartiles: (low, high), .. } in &one.peers {
         let quartiles = format!("{low:.2}..{high:.2}");
         row += &format!("  {ns:>7.2} {cpu_ratio:>7.2} {quartiles:^11} {wall_ratio:>8.2}");
@@ -111,7 +111,7 @@ mod tests {
         let one =
             Compared::new("list by cpu_id".into(), 10, 2.0, vec![against("kernel", 4.0), against("librseq", 3.0)]);
         assert_eq!(one.fastest().name, "librseq");
-        let (head, row) = (head(&one), row(&one));
+        let (head, row) = (head(&one, 25), row(&one, 25));
         let columns: Vec<_> = row.split_whitespace().skip(3).collect();
         let each = ["2.00", "4.00", "2.00", "1.00..3.00", "1.00", "3.00", "1.50", "1.00..3.00", "1.00", "1.50"];
         assert_eq!(columns, each);
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn of_one_peer_nothing_is_printed_twice() {
         let one = Compared::new("list by cpu_id".into(), 10, 2.0, vec![against("kernel", 4.0)]);
-        assert!(!head(&one).contains("fastest"));
-        assert_eq!(row(&one).split_whitespace().filter(|column| *column == "2.00").count(), 2);
+        assert!(!head(&one, 25).contains("fastest"));
+        assert_eq!(row(&one, 25).split_whitespace().filter(|column| *column == "2.00").count(), 2);
     }
 }

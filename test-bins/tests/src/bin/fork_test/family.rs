@@ -53,23 +53,31 @@ pub fn sections_abort() -> u8 {
 
 /// Executes this program with the environment `variable` and one argument; the new image judges itself.
 pub fn execute(variable: &CStr, argument: &CStr) -> Verdict {
-    let path = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_EXECFN as usize)
-        .ok_or_else(|| skip!("the kernel does not tell this program's path"))?;
-    // SAFETY: the kernel puts the address of a NUL-terminated string there, which stays.
-    let path = unsafe { CStr::from_ptr(path as *const _) };
-    let ending = in_child(30 * SECOND, &mut || {
-        let legacy = rseq_rt::env::args_os().find(|word| word.to_bytes() == args::LEGACY.as_bytes());
-        let legacy = legacy.map_or(core::ptr::null(), |word| word.as_ptr().cast());
-        let arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), legacy, core::ptr::null()];
-        process::execute(path, &arguments, &[variable.as_ptr().cast(), core::ptr::null()]);
-        99
-    })
-    .or_fail("fork")?;
-    match ending {
+    let path = path().ok_or_else(|| skip!("the kernel does not tell this program's path"))?;
+    match in_child(30 * SECOND, &mut || replace(path, variable, argument)).or_fail("fork")? {
         Ending::Exited(0) => Ok(()),
-        Ending::Exited(99) => Err(skip!("this program cannot be executed again under its path")),
+        Ending::Exited(NOT_REPLACED) => Err(skip!("this program cannot be executed again under its path")),
         other => Err(fail!("the new image: {other}")),
     }
+}
+
+/// The exit code of an image that could not be replaced.
+pub const NOT_REPLACED: u8 = 99;
+
+/// The path that this program was executed by.
+pub fn path() -> Option<&'static CStr> {
+    let path = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_EXECFN as usize)?;
+    // SAFETY: the kernel puts the address of a NUL-terminated string there, which stays.
+    Some(unsafe { CStr::from_ptr(path as *const _) })
+}
+
+/// Returns only if this image could not be replaced.
+pub fn replace(path: &CStr, variable: &CStr, argument: &CStr) -> u8 {
+    let legacy = rseq_rt::env::args_os().find(|word| word.to_bytes() == args::LEGACY.as_bytes());
+    let legacy = legacy.map_or(core::ptr::null(), |word| word.as_ptr().cast());
+    let arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), legacy, core::ptr::null()];
+    process::execute(path, &arguments, &[variable.as_ptr().cast(), core::ptr::null()]);
+    NOT_REPLACED
 }
 
 /// In the new image: with the runtime, a registration; without, none that anybody left.

@@ -3,6 +3,7 @@
 #![no_main]
 
 mod clone_vm;
+mod exec_area;
 mod family;
 mod shared;
 mod vfork;
@@ -33,6 +34,9 @@ fn body() -> u8 {
     while let Some(option) = args.next_option() {
         match option {
             "--short" => short = true,
+            exec_area::MAIN => return exec_area::register_and_execute(),
+            exec_area::THREAD => return exec_area::in_thread(),
+            exec_area::AFTER => return exec_area::is_untouched(),
             AFTER_EXEC => return family::after_exec(),
             CLONE_VM => return clone_vm::by_hand(),
             other => args.unknown(other),
@@ -42,13 +46,15 @@ fn body() -> u8 {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(16);
+    let mut suite = Suite::new(18);
     suite.test("a forked child keeps the registration", &mut || in_descendant(1, &mut family::kept));
     suite.test("so does a child's child", &mut || in_descendant(2, &mut family::kept));
     suite.test("sections of a forked child abort", &mut || in_descendant(1, &mut family::sections_abort));
     suite.test("sections of a child's child abort", &mut || in_descendant(2, &mut family::sections_abort));
     suite.test("exec ends the registration", &mut || execute(c"RSEQ_RT=off", c"--after-exec"));
     suite.test("the runtime registers again after exec", &mut || execute(c"RSEQ_RT=extended", c"--after-exec"));
+    suite.test("nothing writes to where an area was before exec", &mut || execute(c"RSEQ_RT=off", c"--exec-area"));
+    suite.test("nor where a thread's was that executed", &mut || execute(c"RSEQ_RT=off", c"--exec-area-thread"));
     suite.test("a vfork child is not registered, though its area says so", &mut vfork::is_unregistered);
     suite.test("the core refuses to register in a vfork child", &mut vfork::is_refused);
     suite.test("registering there by force breaks the parent", &mut vfork::hazard);

@@ -7,13 +7,14 @@
 
 mod calls;
 mod grants;
+mod histogram;
 mod inside;
 mod share;
 mod tally;
 
 use harness::args::Args;
 use harness::index::Here;
-use harness::ktap::{Reason, Suite, Verdict};
+use harness::ktap::{PASS, Reason, Suite, Verdict};
 use harness::slices::{Counts, LONGEST, Length};
 use harness::sys::time::{MILLISECOND, SECOND};
 use harness::text::Text;
@@ -22,14 +23,17 @@ use rseq_core::sys::{SliceError, SliceState, set_slice_extension, slice_extensio
 use rseq_core::{Mode, sys::Errno};
 use rseq_rt::process::ExitCode;
 
+use histogram::Histogram;
 use share::{Share, on_shared_cpu};
 
 rseq_rt::entry!(main);
 
 const USAGE: &str = "slice_test: time slice extensions\n\
-usage: slice_test [--short] [--seconds N]\n\
+usage: slice_test [--short] [--seconds N] [--histogram [--json]]\n\
   --short      brief loops, for emulated machines\n\
   --seconds N  the time of each of the three loops (default: 3; short: 0.7)\n\
+  --histogram  no tests: how long 2 us on a shared CPU take, with extensions where there are any\n\
+  --json       the same as JSON\n\
 exit codes: 0 pass, 1 fail, 2 expected failure, 4 skip, 64 usage";
 
 fn main() -> ExitCode {
@@ -38,18 +42,27 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let (mut nanoseconds, mut args) = (3 * SECOND, Args::new(rseq_rt::env::args().skip(1), USAGE));
+    let (mut histogram, mut json) = (false, false);
     while let Some(option) = args.next_option() {
         match option {
             "--short" => nanoseconds = 700 * MILLISECOND,
             "--seconds" => nanoseconds = u64::from(args.number(option, 1..=600)) * SECOND,
+            "--histogram" => histogram = true,
+            "--json" => json = true,
             other => args.unknown(other),
         }
+    }
+    if json && !histogram {
+        args.refuse(format_args!("--json goes with --histogram"));
     }
     let token = match registration::token() {
         Ok(token) => token,
         Err(unmet) => return Suite::cannot_start(unmet),
     };
-    let mut suite = Suite::new(9);
+    if histogram {
+        return only_histogram(token, nanoseconds, json);
+    }
+    let mut suite = Suite::new(10);
     let (lacking, length, before) = (lacking(), longest(), Counts::read());
     suite.group("system calls", calls::COUNT, &mut |suite| calls::run(suite, token, lacking));
     match lacking {
@@ -59,7 +72,18 @@ fn body() -> u8 {
         }
     }
     drop(length);
+    suite.test("latencies of stretches", &mut || Histogram::measure(token, nanoseconds / 4, lacking)?.judge());
     suite.finish()
+}
+
+/// Measures with extensions of the length that this machine has, and prints what was measured.
+fn only_histogram(token: Here, nanoseconds: u64, json: bool) -> u8 {
+    match Histogram::measure(token, nanoseconds, lacking()) {
+        Ok(histogram) if json => histogram.print_json(),
+        Ok(histogram) => histogram.print(),
+        Err(unmet) => return Suite::cannot_start(unmet),
+    }
+    PASS
 }
 
 /// The tests that need the extension.

@@ -1,0 +1,21 @@
+//! The programs that `compare` measures the C headers and the library by.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::library::{self, Flavour};
+use super::succeed;
+use crate::workspace;
+
+/// Builds a program of `benches` on our headers and library, which it finds by itself.
+pub fn bench(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let folder = workspace::target_dir(root)?.join("benches");
+    library::build(root, Flavour::Librseq, &folder)?;
+    let program = folder.join(name);
+    let mut cc = Command::new("cc");
+    cc.arg("-O2").arg("-I").arg(library::include(root));
+    cc.arg(root.join(format!("rseq-core/c/benches/{name}.c"))).arg("-o").arg(&program);
+    cc.arg("-L").arg(&folder).args(["-lrseq", "-lpthread"]).arg(format!("-Wl,-rpath,{}", folder.display()));
+    succeed(&mut cc)?;
+    Ok(program)
+}
