@@ -56,7 +56,7 @@ fn failed(code: u32) -> u32 {
 /// Uses the heap at once, also for blocks of threads that are not there; an exit code.
 fn child() -> u8 {
     let [twice, spoiled] = [&BLOCKS.twice, &BLOCKS.spoiled].map(|count| count.load(Relaxed));
-    // Each of the parent's threads may have freed a block that it did not count yet.
+    // A block is counted once it is there, and until it is freed; a fork may come between two loads of the counts.
     let [allocated, freed] = [&BLOCKS.allocated, &BLOCKS.freed].map(|count| count.load(Relaxed));
     let had_spans = allocated.saturating_sub(freed) > THREADS.into();
     let code = if had_spans && BLOCKS.heap().usage().mapped == 0 { BEGAN_ANEW } else { 0 };
@@ -119,6 +119,5 @@ pub fn storm(options: &Options) -> Verdict {
         "{failed} children failed, the last one with {code}: 2 is a block with two owners, 1009 a hang"
     );
     in_time!(well > 0, "no child was forked");
-    in_time!(options.short || anew > 0, "no child was forked while a thread changed the spans");
     BLOCKS.is_exact()
 }
