@@ -66,7 +66,9 @@ def go_to_abort(section):
 
 
 class RseqSections(gdb.Command):
-    """List the critical sections of this program and its libraries: first instruction, end, abort handler, exit points."""
+    """List the critical sections of this program and its libraries.
+
+Each with its first instruction, its end, its abort handler and its exit points."""
 
     def __init__(self):
         super().__init__("rseq-sections", gdb.COMMAND_DATA)
@@ -100,15 +102,17 @@ first: a function that is called, or an instruction that is stepped over in anot
             section = around(sections)
             if section:
                 go_to_abort(section)
-                print(f"thread {thread.num}: from the section at {section.start:#x} to its abort handler, {section.abort:#x}")
+                moved = f"from the section at {section.start:#x} to its abort handler, {section.abort:#x}"
+                print(f"thread {thread.num}: {moved}")
         selected.switch()
 
 
 class RseqNext(gdb.Command):
     """Run this thread over a critical section: the one that it is stopped in, or the next one of its function.
 
-It stops behind the section, at one of its exit points, or where the function returns. Breakpoints inside of the section are
-off meanwhile, as it would begin again at each of them, and all threads that are stopped in sections begin theirs again."""
+It stops after the section, at one of its exit points, or where the function returns. Breakpoints inside the section are
+off meanwhile, because each of them would make it begin again; all threads that are stopped in sections begin theirs
+again."""
 
     def __init__(self):
         super().__init__("rseq-next", gdb.COMMAND_RUNNING)

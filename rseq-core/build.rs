@@ -48,7 +48,8 @@ fn has_sections(arch: &str) -> bool {
     };
     let target = variable("TARGET");
     ["linux", "android"].contains(&variable("CARGO_CFG_TARGET_OS").as_str())
-        && variable("CARGO_CFG_TARGET_POINTER_WIDTH") == width // not x32, n32 or ILP32, whose words are half of what sections take
+        // Not x32, n32 or ILP32, whose words are half as wide as those of sections.
+        && variable("CARGO_CFG_TARGET_POINTER_WIDTH") == width
         && !(arch == "arm" && OLD_ARM.iter().any(|old| target.starts_with(old)))
 }
 

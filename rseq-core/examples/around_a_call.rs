@@ -1,12 +1,13 @@
-//! What the compiler keeps in registers around a system call, and around a switch to another thread: tests read the machine
-//! code, and run it.
+//! What the compiler keeps in registers around a system call, and around a switch to another thread: tests read the
+//! machine code, and run it.
 
 #![no_std]
 
 use linux_raw_sys::general::__NR_getcpu;
 use rseq_core::{arch, sys};
 
-/// The loop over `words` is vectorised, and the compiler computes its constants and masks before the first call if it may.
+/// The loop over `words` is vectorised, and the compiler computes its constants and masks before the first call if it
+/// may.
 #[unsafe(no_mangle)]
 pub fn probe_vectors(rounds: usize, words: &[u32]) -> u32 {
     let mut sum = 0_u32;

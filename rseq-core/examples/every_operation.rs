@@ -1,4 +1,4 @@
-//! Every operation in a function of its own, for tests that read the machine code.
+//! Every operation in a separate function, for tests that read the machine code.
 
 #![no_std]
 #![expect(missing_docs, reason = "each function is named after the operation that it calls")]

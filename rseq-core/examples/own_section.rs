@@ -6,7 +6,7 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-/// One word a CPU, each on cache lines of its own.
+/// One word a CPU, each on separate cache lines.
 #[repr(align(128))]
 struct Slot(UnsafeCell<usize>);
 

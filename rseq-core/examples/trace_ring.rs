@@ -17,7 +17,7 @@ const EVENTS: usize = 200_000;
 
 /// An event of four words, with a time stamp: rings know no order between CPUs.
 fn trace(start: Instant, thread: usize, event: usize) {
-    // A full ring counts what it drops: a tracer goes on.
+    // A full ring counts what it drops: a tracer continues.
     let _ = TRACE.push_words(&[start.elapsed().as_nanos() as usize, thread, event, event * 3]);
 }
 

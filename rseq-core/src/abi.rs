@@ -1,7 +1,7 @@
 //! The kernel's rseq ABI: `struct rseq`, `struct rseq_cs`, their flags and sizes.
 //!
-//! Stated after `include/uapi/linux/rseq.h` of Linux 7.2. Nothing here decides by kernel version: what the running kernel
-//! has is told by [`KernelRseq`](crate::KernelRseq) and by probing.
+//! From `include/uapi/linux/rseq.h` of Linux 7.2. Nothing here depends on a kernel version:
+//! [`KernelRseq`](crate::KernelRseq) and probing show what the running kernel has.
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -14,7 +14,7 @@ pub const ORIGINAL_ACTIVE_SIZE: u32 = 20;
 /// Alignment of the original area in bytes.
 pub const ORIGINAL_ALIGN: u32 = 32;
 
-/// `cpu_id` of an area that was never registered, or no longer is (`RSEQ_CPU_ID_UNINITIALIZED`).
+/// `cpu_id` of an area that is not registered: never, or no longer (`RSEQ_CPU_ID_UNINITIALIZED`).
 pub const CPU_ID_UNINITIALIZED: u32 = -1i32 as u32;
 
 /// `cpu_id` of an area whose registration failed (`RSEQ_CPU_ID_REGISTRATION_FAILED`), by glibc's convention.
@@ -59,17 +59,17 @@ pub struct SliceCtrl {
 
 /// `struct rseq`: what a thread shares with the kernel.
 ///
-/// A libc's area may be as short as 32 bytes, so an area is reached through raw pointers to its fields and never through
-/// a reference to the whole.
+/// A libc's area may be as short as 32 bytes, so an area is reached through raw pointers to its fields and never
+/// through a reference to the whole.
 #[repr(C, align(32))]
 #[derive(Debug)]
 pub struct Rseq {
-    /// A possible CPU number while registered, the current one as long as a section runs (Linux 4.18, kernel writes).
+    /// A possible CPU number while registered; while a section runs, the current one (Linux 4.18, kernel writes).
     pub cpu_id_start: u32,
     /// The current CPU, or [`CPU_ID_UNINITIALIZED`], or [`CPU_ID_REGISTRATION_FAILED`] (Linux 4.18, kernel writes).
     pub cpu_id: u32,
-    /// Address of the armed [`RseqCs`], or 0 (Linux 4.18, the thread arms, the kernel clears). 32-bit programs write the
-    /// low word only.
+    /// Address of the armed [`RseqCs`], or 0 (Linux 4.18, the thread arms, the kernel clears). 32-bit programs write
+    /// the low word only.
     pub rseq_cs: u64,
     /// `AREA_FLAG_*` (Linux 7.0, kernel writes); 0 before.
     pub flags: u32,
@@ -117,7 +117,7 @@ pub struct RseqCs {
     pub flags: u32,
     /// Address of the first instruction.
     pub start_ip: u64,
-    /// Bytes from `start_ip` to just behind the committing instruction.
+    /// Bytes from `start_ip` to the end of the committing instruction.
     pub post_commit_offset: u64,
     /// Where the kernel resumes an interrupted section; the signature is in the four bytes before it.
     pub abort_ip: u64,

@@ -1,10 +1,10 @@
-//! The area of the calling thread, whoever registered it: found by one word of the process.
+//! The area of the calling thread, whatever its owner: found by one word of the process.
 
 use crate::abi::Rseq;
 use crate::area::{Area, OwnArea};
+use crate::cause::Cause;
 use crate::libc_area::{Owner, Symbols};
 use crate::registration::{RegisterError, probe};
-use crate::status::Cause;
 use crate::{ByMmCid, KernelRseq, Token, arch, facts};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
@@ -12,22 +12,22 @@ use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
 #[cfg(feature = "std")]
 mod thread;
 
-/// Where the area of the calling thread is, whoever owns its registration: a type without fields, whose tokens cost
-/// nothing to keep and nothing to pass on.
+/// The area of the calling thread, whatever the owner of its registration. The type has no fields, so its tokens cost
+/// nothing to keep or to pass on.
 ///
-/// It is the thread's own area ([`OwnArea`]) at first, and the libc's or the runtime's once
-/// [`ensure_registered`] has found that they register threads. The types in [`percpu`](crate::percpu) work by it.
+/// It is the thread's own area ([`OwnArea`]) at first, and the libc's or the runtime's once [`ensure_registered`] has
+/// found that these register threads. The types in [`percpu`](crate::percpu) use it.
 ///
-/// A child of `vfork`, or of another clone that shares the thread pointer of a running thread, shares that thread's area
-/// too, and the kernel maintains it for one of the two only. Such a child must not run sections, and must not use the
-/// types in [`percpu`](crate::percpu): all it does is call `exec` or exit.
+/// A child of `vfork`, or of another clone that shares the thread pointer of a running thread, shares that thread's
+/// area too, and the kernel maintains it for only one of the two. Such a child must not run sections, and must not use
+/// the types in [`percpu`](crate::percpu): it may only call `exec` or exit.
 ///
-/// A thread without a thread pointer, as in a program on the kernel's nolibc that has not set one, has no such area:
-/// reading it faults. [`ensure_registered`] and [`status`](crate::status()) say so, if they are asked first.
+/// A thread without a thread pointer, as in a program on the kernel's nolibc that has not set one, has no such area,
+/// and reading it faults. [`ensure_registered`] and [`status`](crate::status()) detect this if they are called first.
 ///
 /// # Examples
 ///
-/// A section of one's own, in a thread that nobody had to prepare:
+/// A section of the program's own, in a thread that needs no preparation:
 ///
 /// ```
 /// use rseq_core::{Ambient, ops::this_cpu};
@@ -45,8 +45,8 @@ mod thread;
 pub struct Ambient;
 
 // The distance in bytes from the own area to the area of this process's threads, the same in each thread: a word that
-// versions of this crate share, as `__rseq_core_area` is. Link-time optimisation may put the text of two versions into one
-// unit, hence `.ifndef`.
+// versions of this crate share, as `__rseq_core_area` is. Link-time optimisation may put the text of two versions into
+// one unit, hence `.ifndef`.
 #[cfg(not(rseq_stub))]
 core::arch::global_asm!(
     ".ifndef __rseq_core_distance",
@@ -66,33 +66,33 @@ core::arch::global_asm!(
 #[cfg(not(rseq_stub))]
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 unsafe extern "C" {
-    /// Defined above, and only ever accessed as an atomic word.
+    /// Defined above, and only accessed as an atomic word.
     safe static __rseq_core_distance: AtomicIsize;
 }
 
-/// Of this version alone: there is nothing to find where no thread is registered.
+/// Private to this version: no thread is registered on such a target.
 #[cfg(rseq_stub)]
 #[allow(non_upper_case_globals, reason = "the name is that of the interface elsewhere")]
 static __rseq_core_distance: AtomicIsize = AtomicIsize::new(0);
 
-/// Active bytes of areas that the libc or the runtime registers; of no meaning where there are none.
+/// Active bytes of the areas that the libc or the runtime registers; meaningless if there are none.
 static ADOPTED_ACTIVE_SIZE: AtomicU32 = AtomicU32::new(0);
 
-/// Whether `__rseq_core_distance` and `ADOPTED_ACTIVE_SIZE` hold.
+/// Whether `__rseq_core_distance` and `ADOPTED_ACTIVE_SIZE` are final.
 static IS_SETTLED: AtomicBool = AtomicBool::new(false);
 
 impl Ambient {
     /// A token for this thread, registered or not.
     ///
-    /// It proves nothing: in a thread that is not registered, sections that compare the index with a length
-    /// (`bound`) leave without an effect, as its index is -1.
+    /// It proves nothing. In a thread that is not registered, sections that compare the index with a length (`bound`)
+    /// leave without an effect, because the index is -1.
     #[inline]
     pub fn token() -> Token<'static, Self> {
         Token::new(Self)
     }
 
-    /// A token by concurrency ID, where the kernel maintains it (Linux 6.3) and this thread is registered. None before
-    /// the first [`ensure_registered`] of the process.
+    /// A token by concurrency ID. None if the kernel does not maintain it (before Linux 6.3), if this thread is not
+    /// registered, or before the first [`ensure_registered`] of the process.
     #[inline]
     pub fn token_by_mm_cid() -> Option<Token<'static, Self, ByMmCid>> {
         Self::token().by_mm_cid()
@@ -114,15 +114,15 @@ impl Area for Ambient {
     #[inline]
     fn pointer(self) -> NonNull<Rseq> {
         let area = arch::own_area().as_ptr().wrapping_byte_offset(__rseq_core_distance.load(Ordering::Relaxed));
-        // SAFETY: the own area, or, by the distance between the two, the area of the libc or the runtime: both are in the
-        // thread's static TLS, and so not null.
+        // SAFETY: `area` is the own area, or, by the distance between the two, the area of the libc or the runtime.
+        // Both are in the thread's static TLS, so it is not null.
         unsafe { NonNull::new_unchecked(area) }
     }
 
     #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
     #[inline]
     fn index<I: crate::Index>(self) -> u32 {
-        // SAFETY: the area of this thread begins there, and is 32 bytes at least.
+        // SAFETY: this thread's area begins at that offset, and has at least 32 bytes.
         unsafe { arch::index_by_offset::<I>(self.offset()) }
     }
 
@@ -135,18 +135,18 @@ impl Area for Ambient {
     }
 }
 
-/// Makes sure that this thread is registered, and returns the owner of its registration.
+/// Registers this thread if necessary, and returns the owner of its registration.
 ///
-/// The types in [`percpu`](crate::percpu) do this when they are first used in a thread. A thread calls it itself before
-/// a signal handler uses one of them, because registering a thread may allocate in the libc.
+/// The types in [`percpu`](crate::percpu) do this at their first use in a thread. A thread whose signal handlers use
+/// them calls it first, because registering a thread may allocate in the libc.
 ///
 /// With the feature `std`, a thread that neither the libc nor a runtime registers is registered here, and released when
 /// it ends. Without it, such a thread stays unregistered, unless the program uses
-/// [`Registration::own`](crate::Registration#method.own). A thread that was refused is not asked about again.
+/// [`Registration::own`](crate::Registration#method.own). A thread whose registration was refused does not try again.
 ///
 /// # Errors
 ///
-/// [`Cause`]: why it is not registered.
+/// [`Cause`]: why the thread is not registered.
 ///
 /// # Examples
 ///
@@ -158,14 +158,14 @@ impl Area for Ambient {
 /// ```
 pub fn ensure_registered() -> Result<Owner, Cause> {
     register().map_err(|cause| match cause {
-        // Threads may be unregistered because the kernel or a filter refused: the kernel is asked which it is.
-        Cause::NobodyRegisters(_) | Cause::ThreadNotRegistered(_) => probe().err().map_or(cause, Cause::of),
+        // The kernel or a filter may be why threads are unregistered: a call shows which.
+        Cause::NothingRegisters(_) | Cause::ThreadNotRegistered(_) => probe().err().map_or(cause, Cause::of),
         cause => cause,
     })
 }
 
-/// As [`ensure_registered`], without a system call for the cause: for each use of per-CPU data in a thread that is not
-/// registered.
+/// As [`ensure_registered`], without a system call that determines the cause: for each use of per-CPU data in a thread
+/// that is not registered.
 pub(crate) fn register() -> Result<Owner, Cause> {
     if !IS_SETTLED.load(Ordering::Acquire) {
         settle()?;
@@ -180,8 +180,8 @@ pub(crate) fn register() -> Result<Owner, Cause> {
     }
 }
 
-/// Finds out whose areas the process's threads use. Threads that do so at the same time find the same. It fails where
-/// there is no static TLS, and so no area.
+/// Determines whose areas the process's threads use. Threads that do so at the same time get the same result. It fails
+/// where there is no static TLS, and so no area.
 #[cold]
 fn settle() -> Result<(), Cause> {
     if let Some(symbols) = Symbols::find().filter(|symbols| symbols.registers()) {
@@ -195,14 +195,14 @@ fn settle() -> Result<(), Cause> {
     Ok(())
 }
 
-/// Without `std` nothing would release a thread when it ends.
+/// Without `std` there is no hook that would release a thread when it ends.
 #[cfg(not(feature = "std"))]
 mod thread {
     use crate::Owner;
-    use crate::status::Cause;
+    use crate::cause::Cause;
 
     pub(super) fn register(off: Option<Owner>) -> Result<Owner, Cause> {
-        Err(Cause::NobodyRegisters(off))
+        Err(Cause::NothingRegisters(off))
     }
 }
 

@@ -1,8 +1,7 @@
-//! Where this thread's `struct rseq` is: in the core's own static TLS, or where a libc or a runtime put it.
+//! Where this thread's `struct rseq` is: in the core's static TLS, or where a libc or a runtime has it.
 
 use crate::abi::{self, Rseq};
 use crate::index::Index;
-use crate::token::Token;
 use crate::{KernelRseq, arch, facts};
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
@@ -29,7 +28,7 @@ core::arch::global_asm!(
 /// Bytes of the own area.
 pub(crate) const OWN_SIZE: usize = size_of::<Rseq>();
 
-/// A place of this thread's area.
+/// The kind of place where this thread's area is.
 pub trait Area: sealed::Sealed + Copy {
     /// Whether it is the core's static thread-local, which some architectures address directly.
     const DIRECT: bool;
@@ -48,36 +47,36 @@ pub trait Area: sealed::Sealed + Copy {
     /// The area of the calling thread.
     fn pointer(self) -> NonNull<Rseq>;
 
-    /// Bytes of it that the kernel maintains; 0 where nothing was ever registered. Of own areas, those among the first
-    /// 32: what registrations of either [`Mode`](crate::Mode) have.
+    /// Bytes of it that the kernel maintains; 0 if no thread was registered yet. For own areas it counts the first 32
+    /// bytes only, which registrations of either [`Mode`](crate::Mode) have.
     fn active_size(self) -> u32;
 
-    /// The index field, as the kernel may change it at any instruction.
+    /// The index field, read as a value that the kernel may change at any instruction.
     #[doc(hidden)]
     #[inline]
     fn index<I: Index>(self) -> u32 {
         read(self, I::OFFSET)
     }
 
-    /// The u32 at `offset`, as the kernel may change it at any instruction.
+    /// The u32 at `offset`, read as a value that the kernel may change at any instruction.
     ///
     /// # Safety
     ///
-    /// `offset` is that of a u32 in the first 32 bytes.
+    /// `offset` is the offset of a u32 field in the first 32 bytes.
     #[doc(hidden)]
     #[inline]
     unsafe fn field(self, offset: usize) -> u32 {
-        // SAFETY: every area is at least 32 bytes of this thread's memory, aligned to 4, as long as the thread runs.
-        // Volatile, because the kernel writes it behind the compiler's back.
+        // SAFETY: every area is at least 32 bytes of this thread's memory as long as the thread runs, aligned to 4, and
+        // by the caller's contract `offset` is that of a u32 within them. Volatile, because the kernel writes it.
         unsafe { self.pointer().as_ptr().cast::<u32>().byte_add(offset).read_volatile() }
     }
 }
 
-/// The core's own area, a static thread-local: where the libc or the runtime sets up ELF TLS.
+/// The core's own area, a static thread-local, in programs whose libc or runtime sets up ELF TLS.
 ///
-/// Its address is found by initial-exec TLS, also in shared objects. Sections over it, and its index
-/// ([`Token::slot`], [`Token::cpu_id`]), are for executables on x86, where one instruction addresses them by local-exec TLS:
-/// in a shared object they do not link.
+/// Its address is found by initial-exec TLS, also in shared objects. On x86, one instruction addresses it by local-exec
+/// TLS in sections and in reads of the index ([`slot`](crate::Token::slot), [`cpu_id`](crate::Token::cpu_id)), so these
+/// link in executables only, not in shared objects.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnArea;
 
@@ -88,14 +87,8 @@ impl OwnArea {
         arch::own_offset()
     }
 
-    /// A token, if this thread is registered in its own area at this moment.
-    #[inline]
-    pub fn current() -> Option<Token<'static, Self>> {
-        Token::of_registered(Self)
-    }
-
-    /// Keeps the active size that the first successful registration found. It is the same in each thread and in each
-    /// [`Mode`](crate::Mode), as the kernel maintains the same fields of the first 32 bytes in all of them.
+    /// Keeps the active size that the first successful registration found. It is the same in each thread and each
+    /// [`Mode`](crate::Mode), because the kernel maintains the same fields of the first 32 bytes in all of them.
     pub(crate) fn found_active_size(self, kernel: KernelRseq) {
         facts::OWN_ACTIVE_SIZE.set_first(kernel.active_size().min(abi::ORIGINAL_SIZE));
     }
@@ -120,7 +113,7 @@ impl Area for OwnArea {
     }
 }
 
-/// An area behind a pointer: adopted from the libc or the runtime of this process, or given by the caller.
+/// An area at a pointer: adopted from the libc or the runtime of this process, or given by the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadArea {
     pointer: NonNull<Rseq>,
@@ -147,7 +140,7 @@ impl Area for ThreadArea {
     }
 }
 
-/// A field of an area, read as the kernel may change it at any instruction.
+/// A field of an area, read as a value that the kernel may change at any instruction.
 #[inline]
 pub(crate) fn read(area: impl Area, offset: usize) -> u32 {
     debug_assert!(offset <= offset_of!(Rseq, slice_ctrl));

@@ -34,7 +34,7 @@ unsafe extern "C" {
     safe static __rseq_core_getauxval: Option<GetAuxval>;
 }
 
-/// Facts about rseq are not asked for where there is none.
+/// Where there is no rseq, the vector is not read.
 #[cfg(rseq_stub)]
 #[allow(non_upper_case_globals, reason = "the name is that of the symbol elsewhere")]
 static __rseq_core_getauxval: Option<GetAuxval> = None;
@@ -42,7 +42,7 @@ static __rseq_core_getauxval: Option<GetAuxval> = None;
 /// Words of a vector that is read from the kernel; real ones have some 40 to 60.
 const WORDS: usize = 256;
 
-/// The values of the entries `wanted`, each None where the vector has no such entry, or none is to be had.
+/// The values of the entries `wanted`: None where the vector has no such entry, or is not available.
 pub(crate) fn entries(wanted: [usize; 2]) -> [Option<usize>; 2] {
     if let Some(getauxval) = hidden(&__rseq_core_getauxval) {
         // SAFETY: the libc's function takes any number, and returns 0 for a type that is not in the vector.
@@ -54,9 +54,9 @@ pub(crate) fn entries(wanted: [usize; 2]) -> [Option<usize>; 2] {
     wanted.map(|kind| find(read, kind))
 }
 
-/// What the linker or the dynamic linker wrote, which the compiler cannot know.
+/// The value that the linker or the dynamic linker wrote, which the compiler cannot know.
 fn hidden(pointer: &Option<GetAuxval>) -> Option<GetAuxval> {
-    // SAFETY: an aligned, initialised word that nobody writes once the process has started.
+    // SAFETY: it is an aligned, initialised word that does not change after the process has started.
     unsafe { (&raw const *pointer).read_volatile() }
 }
 

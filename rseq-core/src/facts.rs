@@ -1,4 +1,4 @@
-//! What is true of the whole process: words that all versions of this crate in one program share.
+//! Facts about the whole process: words that all versions of this crate in one program share.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,12 +23,12 @@ core::arch::global_asm!(
 #[cfg(not(rseq_stub))]
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 unsafe extern "C" {
-    /// Defined above, and only ever accessed as two atomic words.
+    /// Defined above, and only accessed as two atomic words.
     safe static __rseq_core_facts: [AtomicU32; 2];
 }
 
-/// Of this version alone, as assembly would be for one format of object files: there is nothing to share where no thread is
-/// registered.
+/// Private to this version, because assembly would be for one object format only: no thread is registered on such a
+/// target, so there is nothing to share.
 #[cfg(rseq_stub)]
 #[allow(non_upper_case_globals, reason = "the name is that of the interface elsewhere")]
 static __rseq_core_facts: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
@@ -59,13 +59,13 @@ impl Fact {
         }
     }
 
-    /// The value, or 0 as long as there is none.
+    /// The value; 0 if it is not set.
     #[inline]
     pub(crate) fn get(self) -> u32 {
         self.word().load(Ordering::Relaxed)
     }
 
-    /// Sets the value unless there is one, and returns the one that holds.
+    /// Sets the value unless it is set already, and returns the final one.
     pub(crate) fn set_first(self, value: u32) -> u32 {
         match self.word().compare_exchange(0, value, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => value,

@@ -5,7 +5,7 @@ use core::mem::offset_of;
 
 /// The field of the area that selects a per-CPU slot: [`ByCpu`] or [`ByMmCid`].
 ///
-/// A section reads and compares this field and no other, so a section by concurrency ID never looks at the CPU.
+/// A section reads and compares only this field: a section by concurrency ID does not depend on the CPU.
 pub trait Index: sealed::Sealed + Copy + 'static {
     /// Offset of the field in bytes.
     const OFFSET: usize;
@@ -18,8 +18,8 @@ pub struct ByCpu;
 /// `mm_cid`: the concurrency ID within this address space (Linux 6.3), for a token from
 /// [`Token::by_mm_cid`](crate::Token::by_mm_cid).
 ///
-/// Processes that run at the same time have the same concurrency IDs, so `mm_cid` is no index into memory that they
-/// share: [`percpu`](crate::percpu) refuses it there.
+/// Processes that run at the same time have the same concurrency IDs, so `mm_cid` must not index memory that they
+/// share: [`percpu`](crate::percpu) rejects it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByMmCid;
 

@@ -1,4 +1,4 @@
-//! What the running kernel has of rseq: two entries of the auxiliary vector.
+//! The running kernel's rseq features: two entries of the auxiliary vector.
 
 use crate::{abi, auxv, facts};
 
@@ -17,7 +17,7 @@ pub struct KernelRseq {
     align: u32,
 }
 
-/// The largest feature size and alignment that count as sensible, in bytes.
+/// The largest plausible feature size and alignment, in bytes.
 const LIMIT: usize = 4096;
 
 impl KernelRseq {
@@ -27,8 +27,8 @@ impl KernelRseq {
     /// `AT_RSEQ_ALIGN`: the auxiliary-vector entry with the alignment of the area in bytes (Linux 6.3).
     pub const AT_ALIGN: usize = linux_raw_sys::auxvec::AT_RSEQ_ALIGN as usize;
 
-    /// A kernel without a feature size (before Linux 6.3): 20 active bytes, alignment 32. It is true of every kernel,
-    /// since later ones maintain at least as much.
+    /// A kernel without a feature size (before Linux 6.3): 20 active bytes, alignment 32. Every kernel satisfies it,
+    /// because later ones maintain at least as much.
     pub const LEGACY: Self = Self { feature_size: abi::ORIGINAL_ACTIVE_SIZE, align: abi::ORIGINAL_ALIGN };
 
     /// The running kernel's facts, read once in a process.
@@ -50,8 +50,8 @@ impl KernelRseq {
         Self::sensible(feature_size, align)
     }
 
-    /// The facts as the two entries of an auxiliary vector give them. Absent, 0 and nonsensical entries count as a
-    /// kernel without them.
+    /// The facts from the two entries of an auxiliary vector. Absent, 0 and implausible entries count as a kernel
+    /// without them.
     ///
     /// # Safety
     ///
@@ -75,8 +75,8 @@ impl KernelRseq {
         Self { feature_size, align }
     }
 
-    /// Makes these facts the ones that [`read`](Self::read) returns in this process, unless it has some already;
-    /// returns those that hold. For runtimes that have the auxiliary vector at hand, before other code reads it.
+    /// Makes these facts the ones that [`read`](Self::read) returns in this process, unless there are some already;
+    /// returns the final ones. For runtimes that have the auxiliary vector, before other code reads it.
     pub fn provide(self) -> Self {
         Self::unpack(facts::KERNEL.set_first(self.pack()))
     }

@@ -5,7 +5,7 @@
     all(not(rseq_stub), any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")),
     feature(asm_experimental_arch)
 )]
-// Sections leave their exits and inputs unused there.
+// Sections do not use their exits and inputs there.
 #![cfg_attr(rseq_stub, allow(unused_imports, unused_variables))]
 
 extern crate self as rseq_core;
@@ -13,7 +13,7 @@ extern crate self as rseq_core;
 pub mod abi;
 pub mod arch;
 pub mod linker;
-// For readers and their examples only.
+// For documentation and its examples only.
 #[cfg(any(doc, doctest))]
 pub mod manual;
 pub mod ops;
@@ -26,6 +26,7 @@ pub mod testing;
 mod ambient;
 mod area;
 mod auxv;
+mod cause;
 mod facts;
 mod index;
 mod kernel;
@@ -38,6 +39,7 @@ mod token;
 
 pub use ambient::{Ambient, ensure_registered};
 pub use area::{Area, OwnArea, ThreadArea};
+pub use cause::Cause;
 pub use index::{ByCpu, ByMmCid, Index};
 pub use kernel::KernelRseq;
 pub use libc_area::Owner;
@@ -45,5 +47,5 @@ pub use registration::{Fallback, Mode, Options, RegisterError, Registration, Rel
 pub use section::{Aborted, Committed, CompareFailed, Order, OutOfRange, Relaxed, Release};
 pub use self_test::{SelfTestError, self_test};
 pub use slice::{SliceGuard, SliceOutcome};
-pub use status::{Cause, Status, status};
+pub use status::{Status, status};
 pub use token::{Token, prepare_unload};

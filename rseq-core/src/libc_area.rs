@@ -16,8 +16,8 @@ pub enum Owner {
     Libc,
     /// A runtime that defines `__rseq_offset`, and `__rseq_core_runtime` to say that it is one.
     Runtime,
-    /// This program, by [`Registration::own`](crate::Registration::own), [`Registration::at`](crate::Registration::at) or
-    /// [`ensure_registered`](crate::ensure_registered).
+    /// This program, by [`Registration::own`](crate::Registration::own), [`Registration::at`](crate::Registration::at)
+    /// or [`ensure_registered`](crate::ensure_registered).
     Own,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// The symbols, or None where nobody defines them.
+    /// The symbols; None if this process does not define them.
     #[inline(never)]
     pub(crate) fn find() -> Option<Self> {
         let offset = weak_address!("__rseq_offset") as *const isize;
@@ -49,26 +49,26 @@ impl Symbols {
         if offset.is_null() || size.is_null() {
             return None;
         }
-        // SAFETY: whoever defines these symbols defines them as glibc does: a ptrdiff_t and an unsigned int, constant once
-        // the process has started.
+        // SAFETY: all that define these symbols define them as glibc does: a ptrdiff_t and an unsigned int, which are
+        // constant once the process has started.
         let (offset, size) = unsafe { (offset.read(), size.read()) };
         Some(Self { offset, size, owner: if runtime == 0 { Owner::Libc } else { Owner::Runtime } })
     }
 
-    /// Whether areas are registered in this process: a size of 0 says that they are not.
+    /// Whether areas are registered in this process: a size of 0 means that they are not.
     pub(crate) fn registers(self) -> bool {
         self.size != 0
     }
 
-    /// Where this thread's area is. Only with [`registers`](Self::registers) is there memory behind it for certain.
+    /// The address of this thread's area. It is certain to be memory only if [`registers`](Self::registers).
     pub(crate) fn area(self) -> NonNull<Rseq> {
         let address = arch::thread_pointer().wrapping_add_signed(self.offset);
         // The thread pointer plus a distance within the thread's static TLS is never 0.
         NonNull::new(address as *mut Rseq).unwrap_or(NonNull::dangling())
     }
 
-    /// Bytes of the area that the kernel maintains. glibc said 32 until 2.39 and 20 in 2.40 whatever the kernel had: both
-    /// mean what the kernel maintains of the first 32.
+    /// Bytes of the area that the kernel maintains. glibc up to 2.39 has 32 here, and 2.40 has 20, whatever the kernel:
+    /// both mean what the kernel maintains of the first 32.
     pub(crate) fn active_size(self, kernel: KernelRseq) -> u32 {
         match self.size {
             abi::ORIGINAL_ACTIVE_SIZE | abi::ORIGINAL_SIZE => kernel.active_size().min(abi::ORIGINAL_SIZE),
@@ -77,18 +77,19 @@ impl Symbols {
     }
 }
 
-/// What is the same for every thread of a process whose libc or runtime registers: where areas are, and how many bytes of them the
-/// kernel maintains. In one word, so that it is one load: the size in the low 8 bits, the offset in the others. 0 where nothing is
-/// known.
+/// What all threads of a process share whose libc or runtime registers: the offset of areas, and how many bytes of them
+/// the kernel maintains. One word, so that it is one load: the size in the low 8 bits, the offset in the others. 0 if
+/// it is not known.
 static KNOWN: AtomicUsize = AtomicUsize::new(0);
 
 const SIZE_BITS: u32 = 8;
 
-/// An area of no thread, which says so, for where nobody registers: what finds an area then needs no branch.
+/// An area that belongs to no thread and is marked as unregistered, for processes without a registering libc: finding
+/// an area then needs no branch.
 static NOWHERE: [AtomicU32; size_of::<Rseq>() / size_of::<u32>()] =
     [const { AtomicU32::new(abi::CPU_ID_UNINITIALIZED) }; size_of::<Rseq>() / size_of::<u32>()];
 
-/// The area that the libc or the runtime has for this thread. It may not be registered.
+/// This thread's area of the libc or the runtime. It may not be registered.
 #[inline]
 pub(crate) fn of_this_thread() -> ThreadArea {
     match KNOWN.load(Ordering::Relaxed) {
@@ -96,13 +97,14 @@ pub(crate) fn of_this_thread() -> ThreadArea {
         packed => {
             let (offset, size) = unpack(packed);
             let area = arch::thread_pointer().wrapping_add_signed(offset) as *mut Rseq;
-            // SAFETY: the libc or the runtime has an area there, in this thread's static TLS.
+            // SAFETY: `area` is in this thread's static TLS, where the libc or the runtime has its area, so it is not
+            // null.
             ThreadArea::new(unsafe { NonNull::new_unchecked(area) }, size)
         }
     }
 }
 
-/// Looks at the symbols, which never change once they say that areas are registered, and keeps what they say.
+/// Reads the symbols, which do not change once they show that areas are registered, and keeps the result.
 #[cold]
 #[inline(never)]
 fn find_out() -> ThreadArea {
@@ -114,7 +116,7 @@ fn find_out() -> ThreadArea {
     ThreadArea::new(symbols.area(), size)
 }
 
-/// Both in one word, and 0 if they do not fit.
+/// Packs both into one word; 0 if they do not fit.
 fn pack(offset: isize, size: u32) -> usize {
     let packed = (offset << SIZE_BITS) as usize | size as usize;
     if size != 0 && unpack(packed) == (offset, size) { packed } else { 0 }

@@ -35,17 +35,17 @@ impl Registration<OwnArea> {
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]; registration and area stay as they were. Where the libc or the runtime owns the registration,
-    /// no system call is made. A thread without a thread pointer gets [`RegisterError::NoThreadPointer`].
+    /// [`RegisterError`]; registration and area are unchanged. Where the libc or the runtime owns the registration, no
+    /// system call is made. A thread without a thread pointer gets [`RegisterError::NoThreadPointer`].
     ///
     /// # Safety
     ///
-    /// * The registration is released, with success, before the thread's memory goes: [`release`](Self::release) tells
-    ///   whether it was, a drop does not. It is not leaked in a thread that ends before the process does.
+    /// * The registration is successfully released before the thread's memory is freed: [`release`](Self::release)
+    ///   returns whether it was, a drop does not. It is not leaked in a thread that ends before the process does.
     /// * The thread is not the child of `vfork`, or of another clone that shares this thread pointer with a running
     ///   parent.
-    /// * What [`KernelRseq`] states of the kernel is true of the running one: its feature size is the proof that the
-    ///   kernel maintains `mm_cid`.
+    /// * The facts in [`KernelRseq`] are those of the running kernel: the feature size is the proof that it maintains
+    ///   `mm_cid`.
     pub unsafe fn own(options: impl Into<Options>) -> Result<Self, RegisterError> {
         libc_and_runtime_do_not_register()?;
         if !arch::has_thread_pointer() {
@@ -55,7 +55,8 @@ impl Registration<OwnArea> {
         unsafe { Self::register_own(options.into(), Owner::Own) }
     }
 
-    /// As [`own`](Self::own), where the thread is known to have a thread pointer, without a system call to find out.
+    /// As [`own`](Self::own), without a system call that checks whether the thread has a thread pointer: it is known
+    /// to.
     ///
     /// # Safety
     ///
@@ -72,7 +73,7 @@ impl Registration<OwnArea> {
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]; registration and area stay as they were.
+    /// [`RegisterError`]; registration and area are unchanged.
     ///
     /// # Safety
     ///
@@ -93,13 +94,13 @@ impl Registration<OwnArea> {
         let area = OwnArea.pointer();
         let request = Request::new(options, kernel, area, OWN_SIZE)?;
         let register = || {
-            // SAFETY: a request for no more than OWN_SIZE bytes, which the own area has. It outlives the registration
-            // by the caller's contract. `rseq_cs` and `flags` are 0 from the start and after every release.
+            // SAFETY: the request is for no more than OWN_SIZE bytes, which the own area has. By the caller's contract
+            // the area outlives the registration. `rseq_cs` and `flags` are 0 at first and after every release.
             let made = unsafe { call::register(area, request, kernel) }?;
             OwnArea.found_active_size(kernel);
             Ok(made)
         };
-        // A signal handler must not find the first registration without its size.
+        // A signal handler must not see the first registration before its size is known.
         let made = if facts::OWN_ACTIVE_SIZE.get() == 0 { sys::with_signals_blocked(register) } else { register() }?;
         Ok(Self { area: OwnArea, len: made.len, owner, fallback: made.fallback, thread: PhantomData })
     }
@@ -110,7 +111,7 @@ impl Registration<ThreadArea> {
     ///
     /// # Errors
     ///
-    /// [`RegisterError::NothingToAdopt`] where they did not, as under musl, with `glibc.pthread.rseq=0`, or on a kernel
+    /// [`RegisterError::NothingToAdopt`] if there is none, as under musl, with `glibc.pthread.rseq=0`, or on a kernel
     /// without rseq.
     pub fn adopt() -> Result<Self, RegisterError> {
         let (area, owner) = adoptable().ok_or(RegisterError::NothingToAdopt)?;
@@ -118,17 +119,18 @@ impl Registration<ThreadArea> {
     }
 
     /// Adopts the registration that other code of this program, such as C that calls rseq(2) itself, has made for this
-    /// thread with `len` bytes at `area`. It stays that code's: neither [`release`](Self::release) nor a drop releases it.
+    /// thread with `len` bytes at `area`. That code keeps it: neither [`release`](Self::release) nor a drop releases
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`RegisterError::NothingToAdopt`] where the area says that the thread is not registered.
+    /// [`RegisterError::NothingToAdopt`] if the area shows that the thread is not registered.
     ///
     /// # Safety
     ///
     /// * `area` is `len` bytes of this thread's memory for as long as this object lives.
-    /// * It is registered with the signature [`arch::SIGNATURE`], or its `cpu_id` is -1 or -2. It is not released before the
-    ///   last section with a token of this object has ended.
+    /// * It is registered with the signature [`arch::SIGNATURE`], or its `cpu_id` is -1 or -2. It is not released
+    ///   before the last section with a token of this object has ended.
     ///
     /// # Examples
     ///
@@ -147,16 +149,16 @@ impl Registration<ThreadArea> {
         Ok(Self { area, len: 0, owner: Owner::Own, fallback: None, thread: PhantomData })
     }
 
-    /// Registers an area that the caller gives, of `size` bytes.
+    /// Registers an area of `size` bytes that the caller provides.
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]; registration and area stay as they were.
+    /// [`RegisterError`]; registration and area are unchanged.
     ///
     /// # Safety
     ///
     /// As [`own`](Registration::own), and `area` is `size` bytes of this thread's memory until the release. Unless the
-    /// thread is registered there, `rseq_cs` and `flags` of it are 0, as [`Rseq::new`] makes them.
+    /// thread is already registered there, the area's `rseq_cs` and `flags` are 0, as [`Rseq::new`] makes them.
     ///
     /// # Examples
     ///
@@ -177,7 +179,7 @@ impl Registration<ThreadArea> {
         let options = options.into();
         let kernel = options.facts();
         let request = Request::new(options, kernel, area, size)?;
-        // SAFETY: a request for no more than `size` bytes; the rest is the caller's contract.
+        // SAFETY: the request is for no more than `size` bytes of the area; the rest is the caller's contract.
         let made = unsafe { call::register(area, request, kernel) }?;
         let area = ThreadArea::new(area, kernel.active_size().min(made.len));
         Ok(Self { area, len: made.len, owner: Owner::Own, fallback: made.fallback, thread: PhantomData })
@@ -185,7 +187,8 @@ impl Registration<ThreadArea> {
 }
 
 impl Registration<ThreadArea> {
-    /// The registration that [`into_raw`](Registration::into_raw) gave up, to be released from another frame of the thread.
+    /// Rebuilds the registration from the values of [`into_raw`](Registration::into_raw), so that another frame of the
+    /// thread can release it.
     ///
     /// # Examples
     ///
@@ -203,7 +206,7 @@ impl Registration<ThreadArea> {
     ///
     /// # Safety
     ///
-    /// `into_raw` returned these values in this thread, and no other object was made of them.
+    /// `into_raw` returned these values in this thread, and no other object was made from them.
     pub unsafe fn from_raw(area: NonNull<Rseq>, len: u32) -> Self {
         let area = ThreadArea::new(area, KernelRseq::read().active_size().min(len));
         Self { area, len, owner: Owner::Own, fallback: None, thread: PhantomData }
@@ -211,7 +214,7 @@ impl Registration<ThreadArea> {
 }
 
 impl ThreadArea {
-    /// A token, if the libc or the runtime has registered this thread and it is registered at this moment.
+    /// A token, if the libc or the runtime has registered this thread and the registration still exists.
     #[inline]
     pub fn current() -> Option<Token<'static, Self>> {
         Token::of_registered(libc_area::of_this_thread())
@@ -225,17 +228,17 @@ impl<A: Area> Registration<A> {
         Token::new(self.area)
     }
 
-    /// Who made the registration.
+    /// The owner of the registration.
     pub fn owner(&self) -> Owner {
         self.owner
     }
 
-    /// Bytes registered; None for an adopted registration, whose owner alone knows.
+    /// Bytes registered; None for an adopted registration, whose length only its owner knows.
     pub fn registered_len(&self) -> Option<u32> {
         self.is_ours().then_some(self.len)
     }
 
-    /// Why the registration has less than was asked for; None if it has all.
+    /// Why the registration has less than was requested; None if it has all.
     pub fn fallback(&self) -> Option<Fallback> {
         self.fallback
     }
@@ -245,19 +248,19 @@ impl<A: Area> Registration<A> {
         self.len != 0
     }
 
-    /// Gives the registration up without releasing it: the area, and the bytes registered, 0 for an adopted one. The thread stays
-    /// registered until [`from_raw`](Registration::from_raw) has made a registration of them again, for C code, which keeps no
-    /// Rust object.
+    /// Returns the area and the number of registered bytes, 0 for an adopted registration, without releasing it. The
+    /// thread stays registered until [`from_raw`](Registration::from_raw) has rebuilt the registration and that is
+    /// released. For C code, which keeps no Rust object.
     pub fn into_raw(self) -> (NonNull<Rseq>, u32) {
         let this = core::mem::ManuallyDrop::new(self);
         (this.area.pointer(), this.len)
     }
 
-    /// Releases the registration; an adopted one stays its owner's.
+    /// Releases the registration; an adopted one stays with its owner.
     ///
     /// # Errors
     ///
-    /// [`ReleaseError`]. The thread may still be registered then, so the memory of its area must not go.
+    /// [`ReleaseError`]. The thread may still be registered then, so the memory of its area must stay.
     pub fn release(self) -> Result<(), ReleaseError> {
         let this = core::mem::ManuallyDrop::new(self);
         this.unregister()
@@ -267,13 +270,13 @@ impl<A: Area> Registration<A> {
         if !self.is_ours() {
             return Ok(());
         }
-        // SAFETY: this object made the registration of these very bytes.
+        // SAFETY: this object made the registration of these bytes.
         unsafe { call::unregister(self.area.pointer(), self.len) }
     }
 }
 
 impl<A: Area> Drop for Registration<A> {
-    /// Releases the registration; an error is ignored, as [`release`](Self::release) would have told it.
+    /// Releases the registration and ignores an error, which [`release`](Self::release) would return.
     fn drop(&mut self) {
         let _ = self.unregister();
     }

@@ -13,13 +13,13 @@ use linux_raw_sys::general::SIGALRM;
 /// Bytes that the section copies, so that a signal finds the thread inside.
 const COPY: usize = 1024;
 
-/// Sections that a child runs before it gives up waiting for its signal.
+/// Sections that a child runs before it stops waiting for its signal.
 const SECTIONS: u32 = 1 << 20;
 
-/// Restarts that have to be seen.
+/// Restarts that are required.
 const ENOUGH: u32 = 3;
 
-/// Children at most: some are interrupted between two sections.
+/// The most children: some are interrupted between two sections.
 const CHILDREN: u32 = 40;
 
 /// Why a kernel did not pass the [`self_test`].
@@ -29,11 +29,11 @@ pub enum SelfTestError {
     /// A signal was delivered inside a section, and the kernel did not abort it: sections protect nothing here, and
     /// counts and list nodes will be lost.
     NotRestarted,
-    /// The registration that the token proves has ended, so there is nothing to be tested.
+    /// The registration that the token proves has ended, so there is nothing to test.
     NotRegistered,
     /// The test needs a child process, and the kernel or a filter refuses one.
     NoChild(Errno),
-    /// No child could say: what it needs is refused by a filter, it was killed, or no signal found it inside a section.
+    /// No child gave an answer: a filter refused what it needs, it was killed, or no signal found it inside a section.
     Inconclusive,
 }
 
@@ -52,20 +52,21 @@ impl core::error::Error for SelfTestError {}
 
 /// Tests that the running kernel aborts a section that a signal interrupts, with a registration like this thread's.
 ///
-/// Linux 6.19 and 7.0 do not on arm64, with any registration: there a signal handler, and another thread on the same
-/// CPU, run in the middle of sections that then commit. Whoever relies on sections can ask once, before the first one.
+/// Linux 6.19 and 7.0 on arm64 do not, with any registration: a signal handler, or another thread on the same CPU, runs
+/// in the middle of a section that then commits. A program that relies on sections can run this test once, before the
+/// first one.
 ///
 /// # Cost
 ///
-/// Three child processes, or a few more, one after the other, each of which runs for about a millisecond: see `fork(2)`
-/// for what a copy of a large process takes. It uses 2 KiB of the stack, and as much more as a signal takes. The
-/// children leave no trace: signal dispositions, masks, timers and memory of this process stay as they are, it gets no
-/// SIGCHLD, and handlers of `pthread_atfork` do not run. All of this thread's signals are blocked meanwhile. It may be
-/// called in any thread.
+/// About three child processes, one after the other, each of which runs for about a millisecond: see `fork(2)` for what
+/// a copy of a large process costs. The test uses 2 KiB of stack, and as much more as a signal takes. The children
+/// leave no trace: signal dispositions, masks, timers and memory of this process are unchanged, it gets no SIGCHLD, and
+/// handlers of `pthread_atfork` do not run. All of this thread's signals are blocked during the test. Any thread may
+/// call it.
 ///
 /// # Errors
 ///
-/// [`SelfTestError`]; all but [`SelfTestError::NotRestarted`] say nothing about the kernel.
+/// [`SelfTestError`]; only [`SelfTestError::NotRestarted`] is a statement about the kernel.
 ///
 /// # Examples
 ///
@@ -104,7 +105,7 @@ const OUTSIDE: u8 = 2;
 const UNPREPARED: u8 = 3;
 const NO_SIGNAL: u8 = 4;
 
-/// What the section of a child works on, and the area that the kernel looks at.
+/// What the section of a child works on, and the area that the kernel reads.
 struct Scene {
     /// 0 before the commit, 1 after it.
     word: usize,
@@ -117,7 +118,7 @@ struct Scene {
 /// The scene of a child, which is the only thread of its process.
 static SCENE: AtomicPtr<Scene> = AtomicPtr::new(ptr::null_mut());
 
-/// The child: runs sections until the signal's handler ends it.
+/// The child: runs sections until the signal handler ends it.
 fn run<A: Area>(token: Token<'_, A>, period: usize) -> u8 {
     let mut scene = Scene { word: 0, to: [0; COPY], from: [1; COPY], area: token.area().pointer() };
     let scene = &raw mut scene;
@@ -128,16 +129,16 @@ fn run<A: Area>(token: Token<'_, A>, period: usize) -> u8 {
         return UNPREPARED;
     }
     for _ in 0..SECTIONS {
-        // SAFETY: the local scene, which the handler reads only; first the byte, so that its 1 with a word of 0 is the
-        // section's.
+        // SAFETY: `scene` is a local, which the handler only reads. The byte is reset first, so that a byte of 1 with a
+        // word of 0 comes from the section.
         unsafe {
             (&raw mut (*scene).to).cast::<u8>().write_volatile(0);
             (&raw mut (*scene).word).write_volatile(0);
         }
         let cpu = token.cpu_id() as usize;
-        // SAFETY: the word and the two arrays of COPY bytes are the scene's, apart from each other. A thread that is
-        // registered has a CPU that is not -1 or -2, and one that no longer is compares it with the same value of its
-        // area, which no other thread sees.
+        // SAFETY: the word and the two arrays of COPY bytes are the scene's, and do not overlap. The CPU of a
+        // registered thread is not -1 or -2. A thread whose registration has ended compares that value with itself, in
+        // an area that no other thread sees.
         let _ = unsafe {
             load_cbne_memcpy_store::<Relaxed, _, _>(
                 token,
@@ -158,7 +159,8 @@ fn run<A: Area>(token: Token<'_, A>, period: usize) -> u8 {
 extern "C" fn judge(_: i32) -> ! {
     let scene = SCENE.load(Ordering::Relaxed);
     // SAFETY: `run` set the scene before there was a signal, and stays in its frame until the process ends. Volatile,
-    // as the section writes behind the compiler's back; `rseq_cs` by its low word, which all armed descriptors have.
+    // because the section's stores are invisible to the compiler; `rseq_cs` by its low word, which is not 0 for any
+    // armed descriptor.
     let (is_begun, is_committed, armed) = unsafe {
         let area = (*scene).area.as_ptr();
         (

@@ -1,4 +1,4 @@
-//! Asking for a little more time on the CPU before a short piece of work that others would have to wait for.
+//! Requests for a little more time on the CPU before a short piece of work that other threads would have to wait for.
 
 use crate::abi::{AREA_FLAG_SLICE_EXT_ENABLED, Rseq, SliceCtrl};
 use crate::area::Area;
@@ -8,12 +8,12 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// A request for a time slice extension, from its making to its end (Linux 7.0, `CONFIG_RSEQ_SLICE_EXTENSION`).
+/// A request for a time slice extension, for as long as the value lives (Linux 7.0, `CONFIG_RSEQ_SLICE_EXTENSION`).
 ///
-/// While it lives and an interrupt would make the kernel take the CPU from this thread, the kernel may **once** let it
-/// run on for up to debugfs `rseq/slice_ext_nsec` nanoseconds (5,000, at most 50,000). What lies between belongs to a
-/// lock that others spin on or wait for: its holder is then less often scheduled away. It is a hint and no lock: the
-/// work has to be right without it.
+/// If an interrupt would make the kernel take the CPU from this thread while the guard lives, the kernel may **once**
+/// let the thread run on for up to debugfs `rseq/slice_ext_nsec` nanoseconds (5,000 by default, at most 50,000). It is
+/// for the critical section of a lock that other threads spin on or wait for: the holder is then scheduled away less
+/// often. It is a hint: the work must be correct without it.
 ///
 /// ```no_run
 /// # use rseq_core::{Registration, SliceGuard, sys};
@@ -26,49 +26,48 @@ use core::sync::atomic::{Ordering, compiler_fence};
 /// } // a grant is given back here
 /// ```
 ///
-/// * **It has to be enabled** in each thread, by [`set_slice_extension`](crate::sys::set_slice_extension) or by
-///   registering with [`Options::slice_extension`](crate::Options::slice_extension). The kernel wants a registration of
-///   more than 32 bytes. `fork` keeps it, a new thread starts without it, `exec` ends it.
+/// * **It must be enabled** in each thread, by [`set_slice_extension`](crate::sys::set_slice_extension) or by
+///   registering with [`Options::slice_extension`](crate::Options::slice_extension). The kernel requires a registration
+///   of more than 32 bytes. `fork` keeps it, a new thread starts without it, `exec` ends it.
 /// * **Where it is not enabled**, on a kernel without it or in a legacy registration, a guard is one load and one
 ///   branch, and writes nothing.
-/// * **It nests**: a guard inside of another one's time, in a signal handler too, changes nothing, and the outer one
-///   goes on. The same holds for a guard that was forgotten ([`mem::forget`](core::mem::forget)): until the kernel
-///   takes the request or the CPU away, no other guard of the thread asks.
-/// * **System calls** other than the yield at the end give a grant up, and the CPU, at once: keep them out of the work.
-///   With the kernel's rseq debugging on (debugfs `rseq/debug`), one that is made inside of a guard can kill the
-///   process with SIGSEGV, when an earlier grant of the thread had run out and no system call was made since (seen on
-///   Linux 7.2).
-/// * **Dropping it** gives a grant back by [`rseq_slice_yield`], a system call; without a grant there is none.
-///   [`end`](Self::end) does the same and tells what became of the request.
+/// * **It nests**: a guard within the lifetime of another one, in a signal handler too, changes nothing, and the outer
+///   one remains in force. The same holds for a guard that was forgotten ([`mem::forget`](core::mem::forget)): until
+///   the kernel takes the request or the CPU away, no other guard of the thread makes a request.
+/// * **System calls** other than the yield at the end give up a grant, and the CPU, at once: keep them out of the work.
+///   With the kernel's rseq debugging on (debugfs `rseq/debug`), a system call within a guard can kill the process with
+///   SIGSEGV if an earlier grant of the thread had expired and no system call was made since (seen on Linux 7.2).
+/// * **Dropping it** returns a grant by [`rseq_slice_yield`], a system call; without a grant there is none.
+///   [`end`](Self::end) does the same and returns the outcome.
 #[derive(Debug)]
 #[must_use = "the request ends when the guard is dropped"]
 pub struct SliceGuard<'r> {
-    /// `None`: this guard asks for nothing.
+    /// `None` if this guard makes no request.
     control: Option<NonNull<SliceCtrl>>,
     registration: PhantomData<(&'r (), *mut ())>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SliceOutcome {
-    /// Nothing was requested: not enabled in this thread, or another guard of it was at work.
+    /// Nothing was requested: not enabled in this thread, or another guard of the thread is active.
     NotRequested,
-    /// The request is still there: nobody wanted the CPU.
+    /// The request was not used: no other thread wanted the CPU.
     Unused,
-    /// Granted, and given back in time: others have had the CPU meanwhile.
+    /// Granted, and returned in time: other threads have had the CPU since.
     Yielded,
-    /// Granted, and taken back between the look at it and the yield.
+    /// Granted, and revoked between the check and the yield.
     YieldedLate,
-    /// The thread was scheduled away: without a grant, or after one had run out or was given up by a system call.
+    /// The thread was scheduled away: without a grant, or after one had expired or was given up by a system call.
     Revoked,
-    /// Granted, but the yield is no system call here, such as behind a filter; the kernel has taken the CPU all the
-    /// same.
+    /// Granted, but the yield is not a system call here, such as when a filter refuses it; the kernel has taken the CPU
+    /// all the same.
     YieldFailed(Errno),
 }
 
 impl<'r> SliceGuard<'r> {
-    /// Requests an extension for this thread, unless it has none enabled or another guard is at work.
+    /// Requests an extension for this thread, unless it is not enabled or another guard is active.
     #[inline]
     pub fn request<A: Area, I: Index>(token: Token<'r, A, I>) -> Self {
         let area = token.area().pointer();
@@ -76,19 +75,18 @@ impl<'r> SliceGuard<'r> {
         if let Some(control) = control {
             set_request(control, 1);
         }
-        // The work does not begin before the request, as far as the compiler is concerned; the kernel sees one CPU's
-        // order.
+        // The compiler must not move the work before the request; the kernel on this CPU sees program order.
         compiler_fence(Ordering::SeqCst);
         Self { control, registration: PhantomData }
     }
 
-    /// Whether an extension runs at this moment: time to come to an end.
+    /// Whether an extension is granted: the work should finish soon.
     #[inline]
     pub fn is_granted(&self) -> bool {
         self.control.is_some_and(is_granted)
     }
 
-    /// Ends the request, gives a grant back, and tells what became of it.
+    /// Ends the request, returns a grant, and returns the outcome.
     #[inline]
     pub fn end(self) -> SliceOutcome {
         let this = core::mem::ManuallyDrop::new(self);
@@ -117,7 +115,7 @@ impl Drop for SliceGuard<'_> {
     }
 }
 
-/// Apart, as it is rare: a system call that gives the CPU up.
+/// Out of line, because it is rare: a system call that gives up the CPU.
 #[cold]
 #[inline(never)]
 fn yield_grant() -> SliceOutcome {
@@ -130,29 +128,31 @@ fn yield_grant() -> SliceOutcome {
 
 #[inline]
 fn is_enabled(area: NonNull<Rseq>) -> bool {
-    // SAFETY: an area is at least 32 bytes of this thread's memory as long as the thread runs, and flags is among the
-    // first 20. Volatile, as the kernel writes it.
+    // SAFETY: an area is at least 32 bytes of this thread's memory as long as the thread runs, and `flags` is among the
+    // first 20. Volatile, because the kernel writes it.
     let flags = unsafe { (&raw const (*area.as_ptr()).flags).read_volatile() };
     flags & AREA_FLAG_SLICE_EXT_ENABLED != 0
 }
 
-/// The request and the grant of an area; they are the kernel's and this thread's only where the extension is enabled.
+/// The request and the grant of an area. Only where the extension is enabled do they belong to the kernel and this
+/// thread.
 #[inline]
 fn control_of(area: NonNull<Rseq>) -> NonNull<SliceCtrl> {
-    // SAFETY: the field is inside of the 32 bytes that an area has at least, and no field's address is null.
+    // SAFETY: the field is within the 32 bytes that an area has at least, so its address is not null.
     unsafe { NonNull::new_unchecked(&raw mut (*area.as_ptr()).slice_ctrl) }
 }
 
-/// Neither a request nor a grant: both bytes in one load.
+/// Whether there is neither a request nor a grant, in one load.
 #[inline]
 fn is_idle(control: NonNull<SliceCtrl>) -> bool {
-    // SAFETY: the first two of the field's four bytes, aligned to 4; volatile, as the kernel writes them.
+    // SAFETY: it reads the first two of the field's four bytes, which are aligned to 4; volatile, because the kernel
+    // writes them.
     unsafe { control.as_ptr().cast::<u16>().read_volatile() == 0 }
 }
 
 #[inline]
 fn is_requested(control: NonNull<SliceCtrl>) -> bool {
-    // SAFETY: a byte of this thread's area; volatile, as the kernel writes it.
+    // SAFETY: a byte of this thread's area; volatile, because the kernel writes it.
     unsafe { (&raw const (*control.as_ptr()).request).read_volatile() != 0 }
 }
 
@@ -164,8 +164,8 @@ fn is_granted(control: NonNull<SliceCtrl>) -> bool {
 
 #[inline]
 fn set_request(control: NonNull<SliceCtrl>, request: u8) {
-    // SAFETY: a byte of this thread's area, which this thread writes and the kernel clears. Without a kernel that knows
-    // it, it is never reached: the flag in `is_enabled` is the kernel's.
+    // SAFETY: a byte of this thread's area, which this thread writes and the kernel clears. It is reached only if
+    // `is_enabled` has seen the flag that a kernel with the extension sets.
     unsafe { (&raw mut (*control.as_ptr()).request).write_volatile(request) };
 }
 
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::area::ThreadArea;
 
-    /// An area that no kernel maintains, so that the test is the kernel.
+    /// An area that no kernel maintains; the test plays the kernel's part.
     struct Fake(Rseq);
 
     impl Fake {

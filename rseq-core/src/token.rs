@@ -1,7 +1,7 @@
-//! The proof that a thread is registered, and what it lets one read.
+//! The proof that a thread is registered, and the fields that it gives access to.
 
 use crate::abi::{self, Rseq};
-use crate::area::{Area, read};
+use crate::area::{Area, OwnArea, read};
 use crate::index::{ByCpu, ByMmCid, Index};
 use core::marker::PhantomData;
 use core::mem::offset_of;
@@ -10,8 +10,8 @@ use core::mem::offset_of;
 /// [`Registration`](crate::Registration), cannot leave the thread, and costs nothing.
 ///
 /// A registration makes a token by CPU. [`by_mm_cid`](Self::by_mm_cid) makes one by concurrency ID, which also proves
-/// that the kernel maintains `mm_cid`: an area whose `mm_cid` is not maintained may read 0, and a section that checks
-/// nothing else would then run unprotected on slot 0.
+/// that the kernel maintains `mm_cid`: otherwise the field may read 0, and a section that compares only it would run
+/// unprotected on slot 0.
 ///
 /// ```compile_fail
 /// # use rseq_core::{ByMmCid, OwnArea, Token};
@@ -52,38 +52,46 @@ impl<A: Area> Token<'_, A> {
     }
 }
 
+impl OwnArea {
+    /// A token, if this thread is registered in its own area.
+    #[inline]
+    pub fn current() -> Option<Token<'static, Self>> {
+        Token::of_registered(Self)
+    }
+}
+
 impl<'r, A: Area, I: Index> Token<'r, A, I> {
-    /// Where the area is.
+    /// The address of the area.
     #[inline]
     pub fn area(self) -> A {
         self.area
     }
 
-    /// Whether the kernel maintains the area at this moment.
+    /// Whether the kernel maintains the area.
     #[inline]
     pub fn is_registered(self) -> bool {
         read(self.area, offset_of!(Rseq, cpu_id)) < abi::CPU_ID_REGISTRATION_FAILED
     }
 
-    /// The CPU of this moment, already possibly old; -1 if the registration has ended.
+    /// The current CPU, which may change at any time; -1 if the registration has ended.
     #[inline]
     pub fn cpu_id(self) -> u32 {
         self.area.index::<ByCpu>()
     }
 
-    /// A CPU number that is always a possible one, for a first guess of where a section will run.
+    /// A CPU number that is always possible, as a first guess of where a section will run.
     #[inline]
     pub fn cpu_id_start(self) -> u32 {
         read(self.area, offset_of!(Rseq, cpu_id_start))
     }
 
-    /// The NUMA node of this moment, where the kernel maintains it (Linux 6.3).
+    /// The current NUMA node, where the kernel maintains it (Linux 6.3).
     #[inline]
     pub fn node_id(self) -> Option<u32> {
         self.active(offset_of!(Rseq, node_id))
     }
 
-    /// The concurrency ID of this moment, where the kernel maintains it (Linux 6.3).
+    /// The current concurrency ID, where the kernel maintains it (Linux 6.3).
     #[inline]
     pub fn mm_cid(self) -> Option<u32> {
         self.active(offset_of!(Rseq, mm_cid))
@@ -113,36 +121,36 @@ impl<'r, A: Area, I: Index> Token<'r, A, I> {
         Token { area: self.area, index: PhantomData, registration: PhantomData }
     }
 
-    /// The number of the slot that sections with this token use at this moment: the CPU or the concurrency ID. It is
-    /// `u32::MAX` if the registration has ended.
+    /// The slot that sections with this token use: the current CPU or concurrency ID. It is `u32::MAX` if the
+    /// registration has ended.
     #[inline]
     pub fn slot(self) -> u32 {
         self.area.index::<I>()
     }
 
-    /// A u32 field behind the original area, if it is among the active bytes.
+    /// A u32 field after the original area, if it is among the active bytes.
     #[inline]
     fn active(self, offset: usize) -> Option<u32> {
         (offset + 4 <= self.area.active_size() as usize).then(|| read(self.area, offset))
     }
 
-    /// Forgets the section that this thread armed last.
+    /// Disarms the section that this thread armed last.
     ///
-    /// The kernel looks at the armed descriptor until it finds the thread outside of the section, which may be long
-    /// after the section has ended. Before its memory goes (dlclose, a JIT's buffer), every thread that ran it calls
-    /// this.
+    /// The kernel reads the armed descriptor until it finds the thread outside of the section, which may be long after
+    /// the section has ended. Before the descriptor's memory is freed (`dlclose`, a JIT's buffer), every thread that
+    /// ran the section calls this.
     #[inline]
     pub fn clear_rseq_cs(self) {
-        // SAFETY: the low word of rseq_cs of this thread's area, at least 32 bytes of memory while the thread runs. It
-        // is the field that threads write; 0 says that no section is armed. Volatile, so that it stays before what
-        // follows.
+        // SAFETY: it writes the low word of `rseq_cs` in this thread's area, which is at least 32 bytes of memory while
+        // the thread runs. Threads may write this field; 0 means that no section is armed. Volatile, so that it stays
+        // before what follows.
         unsafe { self.area.pointer().as_ptr().cast::<usize>().byte_add(abi::RSEQ_CS_LOW).write_volatile(0) };
         core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
     }
 }
 
 /// Prepares this thread for the unloading of code with critical sections, such as before `dlclose`: see
-/// [`Token::clear_rseq_cs`]. Every thread that ran one of them does it, after its last one.
+/// [`Token::clear_rseq_cs`]. Every thread that ran one of them calls it, after its last one.
 #[inline]
 pub fn prepare_unload<A: Area, I: Index>(token: Token<'_, A, I>) {
     token.clear_rseq_cs();

@@ -1,4 +1,4 @@
-//! Per-CPU data without a token, from threads that nobody prepared.
+//! Per-CPU data without a token, from threads without preparation.
 
 use rseq_core::percpu::Counter;
 use rseq_core::{ByMmCid, Status, status};

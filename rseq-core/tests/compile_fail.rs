@@ -1,11 +1,12 @@
-//! What must not compile, and what the compiler says of it: each file of `tests/ui` names its error in its first line, and
-//! marks the line of the error by `//~`, where there is one that a user has written.
+//! What must not compile, and what the compiler says of it: each file of `tests/ui` names its error in its first line,
+//! and marks the line of the error by `//~`, where there is one that a user has written.
 
+mod package;
+
+use package::CORE;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-const CORE: &str = env!("CARGO_MANIFEST_DIR");
 
 fn cases() -> Vec<PathBuf> {
     let files = fs::read_dir(Path::new(CORE).join("tests/ui")).expect("tests/ui is there");
@@ -16,18 +17,10 @@ fn name(case: &Path) -> &str {
     case.file_stem().and_then(|name| name.to_str()).expect("a name")
 }
 
-/// A package of its own with a binary for each case.
+/// A package with a binary for each case.
 fn write_package(cases: &[PathBuf]) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail");
-    fs::create_dir_all(dir.join("src/bin")).expect("the target directory is writable");
-    let manifest = format!(
-        "[package]\nname = \"compile-fail\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\nrseq-core.path = {CORE:?}\n"
-    );
-    fs::write(dir.join("Cargo.toml"), manifest).expect("the manifest is written");
-    let lock = Path::new(CORE).join("../Cargo.lock");
-    if lock.exists() {
-        fs::copy(lock, dir.join("Cargo.lock")).expect("the lock file is copied");
-    }
+    let dir = package::write("compile-fail", "", "fn main() {}");
+    fs::create_dir_all(dir.join("src/bin")).expect("the package is writable");
     for case in cases {
         fs::copy(case, dir.join("src/bin").join(name(case)).with_extension("rs")).expect("the case is copied");
     }

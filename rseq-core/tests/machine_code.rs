@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds `examples/every_operation.rs` as a release that unwinds or aborts, whatever the profile says, and returns its rlib.
+/// Builds `examples/every_operation.rs` as a release that unwinds or aborts, whatever the profile says, and returns its
+/// rlib.
 fn every_operation(panic: &str) -> PathBuf {
     let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine_code").join(panic);
     let status = Command::new(env!("CARGO"))
@@ -89,8 +90,8 @@ fn an_adopted_area_is_found_by_one_load() {
     let mut instructions = instructions(&listing, "probe_current_add");
     instructions.retain(|text| !text.starts_with("push"));
     let armed = instructions.iter().position(|text| text.starts_with("mov    QWORD PTR"));
-    // The word, by the GOT as long as it is not linked: mov, mov, test, je; sar, mov, add; mov, cmp, ja; the section's lea. And what
-    // is returned, twice.
+    // The word, by the GOT as long as it is not linked: mov, mov, test, je; sar, mov, add; mov, cmp, ja; the section's
+    // lea. And what is returned, twice.
     assert!(armed.is_some_and(|armed| armed <= 4 + 3 + 3 + 1 + 2), "{instructions:#?}");
     assert!(!instructions.iter().take(armed.unwrap_or(0)).any(|text| text.starts_with("call")), "{instructions:#?}");
 }
@@ -139,7 +140,8 @@ fn no_operation_can_panic() {
     }
 }
 
-/// What the compiler puts into callers that own something, as it does not know that a function of another crate never unwinds.
+/// What the compiler puts into callers that own something, as it does not know that a function of another crate never
+/// unwinds.
 fn is_pad(panic: &str, symbol: &str) -> bool {
     panic == "unwind" && symbol.ends_with("U core::panicking::panic_in_cleanup")
 }

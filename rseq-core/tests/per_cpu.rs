@@ -1,4 +1,4 @@
-//! Sections of a program's own on values of its own.
+//! A program's own sections on its own values.
 
 use rseq_core::percpu::PerCpu;
 use rseq_core::{Ambient, ByCpu, ByMmCid, Index, Status, status};

@@ -15,7 +15,7 @@ const UNREGISTERED: usize = 2;
 const TIMES: usize = 20_000;
 const NODES: usize = 100;
 
-/// Who has the value: 0 is nobody. Atomic, so that two holders are found and not undefined.
+/// The number of the thread that has the value, or 0. Atomic, so that two holders are found and not undefined.
 #[derive(Debug)]
 struct Owned {
     number: usize,
@@ -92,7 +92,7 @@ fn stress<K: Index>(pool: &Pool<'static, Owned, K>) {
     assert!(reclaimed.into_inner() > 0 || !has_fence() || matches!(status(), Status::Off(_)));
 }
 
-/// All values of a pool that nobody else uses.
+/// All values of a pool that is only used here.
 fn all<'p, K: Index>(pool: &'p Pool<'_, Owned, K>) -> Vec<PoolItem<'p, Owned, K>> {
     let mut items = Vec::new();
     while items.len() < NODES {

@@ -78,7 +78,7 @@ impl Mapping {
         const READ_AND_WRITE: c_int = 3;
         const SHARED: c_int = 1;
         const ANONYMOUS: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0x800 } else { 0x20 };
-        // SAFETY: a mapping of its own.
+        // SAFETY: makes a new mapping.
         let at = unsafe { mmap(ptr::null_mut(), len, READ_AND_WRITE, SHARED | ANONYMOUS, -1, 0) };
         assert_ne!(at.addr(), usize::MAX, "mmap: {}", std::io::Error::last_os_error());
         Self(NonNull::new(at.cast()).expect("no mapping begins at 0"), len)
@@ -94,29 +94,25 @@ impl Drop for Mapping {
 
 type Add<K> = unsafe fn(Token<'static, Ambient, K>, *mut usize, usize, *const u8, *mut u8, usize) -> bool;
 
-unsafe fn by_armed<K: Index>(
-    token: Token<'static, Ambient, K>,
-    base: *mut usize,
-    len: usize,
-    from: *const u8,
-    to: *mut u8,
-    bytes: usize,
-) -> bool {
-    // SAFETY: the caller's contract is the section's.
-    unsafe { armed::add::<STRIDE, _, _>(token, base, len, from, to, bytes) }.is_ok()
+/// A function that runs the section of a module, and returns whether it committed.
+macro_rules! add_by {
+    ($name:ident, $module:ident) => {
+        unsafe fn $name<K: Index>(
+            token: Token<'static, Ambient, K>,
+            base: *mut usize,
+            len: usize,
+            from: *const u8,
+            to: *mut u8,
+            bytes: usize,
+        ) -> bool {
+            // SAFETY: the caller's contract is the section's.
+            unsafe { $module::add::<STRIDE, _, _>(token, base, len, from, to, bytes) }.is_ok()
+        }
+    };
 }
 
-unsafe fn by_unarmed<K: Index>(
-    token: Token<'static, Ambient, K>,
-    base: *mut usize,
-    len: usize,
-    from: *const u8,
-    to: *mut u8,
-    bytes: usize,
-) -> bool {
-    // SAFETY: the caller's contract is the section's.
-    unsafe { unarmed::add::<STRIDE, _, _>(token, base, len, from, to, bytes) }.is_ok()
-}
+add_by!(by_armed, armed);
+add_by!(by_unarmed, unarmed);
 
 /// What processes count in an item of a region: the sum of the copies.
 fn count<K: Index>(region: &Region<STRIDE>, token: Token<'static, Ambient, K>, add: Add<K>) -> usize {
@@ -126,7 +122,8 @@ fn count<K: Index>(region: &Region<STRIDE>, token: Token<'static, Ambient, K>, a
     let children: Vec<_> = (0..PROCESSES)
         .map(|number| match fork() {
             0 => _exit(work(number, |from, to| {
-                // SAFETY: the copies of the item are `len` words so far apart, which processes change by these sections only.
+                // SAFETY: the copies of the item are `len` words so far apart, which processes change by these sections
+                // only.
                 unsafe { add(token, base, len, from, to, BYTES) }
             })),
             child => child,

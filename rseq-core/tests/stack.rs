@@ -199,7 +199,8 @@ impl Drop for Counted<'_> {
     }
 }
 
-// SAFETY: the word is the address of a box of the value, which `into_raw` gives up and `from_raw` takes; `Counted` is `Send`.
+// SAFETY: the word is the address of a box of the value, which `into_raw` gives up and `from_raw` takes; `Counted` is
+// `Send`.
 unsafe impl Word for Counted<'_> {
     fn into_word(self) -> usize {
         Box::into_raw(Box::new(self)).expose_provenance()

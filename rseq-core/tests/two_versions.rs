@@ -79,7 +79,8 @@ fn main() {
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 scope.spawn(move || {
-                    // Its destructor runs before those of the registrations in half of the threads, and after them in the others.
+                    // Its destructor runs before those of the registrations in half of the threads, and after them in
+                    // the others.
                     if thread < 4 {
                         AT_END.set(Some(AtEnd(thread % 2 == 0)));
                     }
@@ -113,8 +114,8 @@ fn write_package() -> PathBuf {
     }
     let features = r#"["general", "errno", "auxvec", "prctl", "no_std"]"#;
     let older = format!(
-        "[package]\nname = \"rseq-core\"\nversion = \"0.0.1\"\nedition = \"2024\"\n\n[features]\nstd = []\n\n[dependencies]\n\
-         linux-raw-sys = {{ version = \"0.12\", default-features = false, features = {features} }}\n"
+        "[package]\nname = \"rseq-core\"\nversion = \"0.0.1\"\nedition = \"2024\"\n\n[features]\nstd = []\n\n\
+         [dependencies]\nlinux-raw-sys = {{ version = \"0.12\", default-features = false, features = {features} }}\n"
     );
     let both = format!(
         "[package]\nname = \"two-versions\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\

@@ -33,7 +33,7 @@ fn skipped(why: impl Display) {
     let _ = writeln!(stderr(), "skipped: {why}");
 }
 
-/// Runs `operation` on the CPU of the moment until it is not aborted. The CPU's number is the low 32 bits of what it is told:
+/// Runs `operation` on the current CPU until it is not aborted. The CPU's number is the low 32 bits of its argument:
 /// the upper half may be anything.
 fn until_stopped(
     mut operation: impl FnMut(usize, Token<'_, ThreadArea>) -> Result<Committed, librseq::Error>,
@@ -56,7 +56,7 @@ macro_rules! same_as_plain {
             let (mut value, delays) = (7usize, [0, 3, 0, 100, 0, 0, 0, 0]);
             let v = &raw mut value;
             let outcome = until_stopped(|cpu, token| {
-                // SAFETY: `v` and `delays` are locals; the CPU is one that the kernel told.
+                // SAFETY: `v` and `delays` are locals; the kernel returned the CPU's number.
                 $unwrap(unsafe { $variant::load_cbne_store(token, cpu, v, expect, 9, delays.as_ptr()) })
             });
             if let Some(outcome) = outcome {
@@ -98,7 +98,7 @@ fn a_second_comparison_that_differs_is_told() {
         while !told && began.elapsed() < Duration::from_secs(60) {
             let token = registration.token();
             let cpu = token.cpu_id() as usize;
-            // SAFETY: an atomic's word, and delays for every step; the CPU is one that the kernel told.
+            // SAFETY: an atomic's word, and delays for every step; the kernel returned the CPU's number.
             let twice =
                 unsafe { compare_twice::load_cbne_store(token, cpu, word.as_ptr(), 7, unwanted, delays.as_ptr()) };
             told = twice == Err(testing::Differed);

@@ -1,10 +1,9 @@
 //! A loop that is vectorised, for this machine's CPU, around a system call: its values and masks outlive the call.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+mod package;
 
-const CORE: &str = env!("CARGO_MANIFEST_DIR");
+use package::CORE;
+use std::process::Command;
 
 const MAIN: &str = r#"
 use std::hint::black_box;
@@ -20,19 +19,11 @@ fn main() {
 
 #[test]
 fn a_vectorised_loop_outlives_its_system_calls() {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vectors");
-    fs::create_dir_all(dir.join("src")).expect("the target directory is writable");
     let manifest = format!(
-        "[package]\nname = \"around-a-call\"\nedition = \"2024\"\n\n[lib]\npath = \"{CORE}/examples/around_a_call.rs\"\n\n\
-         [workspace]\n\n[dependencies]\nrseq-core.path = {CORE:?}\n\
-         linux-raw-sys = {{ version = \"0.12\", default-features = false, features = [\"general\", \"no_std\"] }}\n"
+        "[lib]\npath = \"{CORE}/examples/around_a_call.rs\"\n\n[dependencies.linux-raw-sys]\nversion = \"0.12\"\n\
+         default-features = false\nfeatures = [\"general\", \"no_std\"]\n\n"
     );
-    fs::write(dir.join("Cargo.toml"), manifest).expect("the manifest is written");
-    fs::write(dir.join("src/main.rs"), MAIN).expect("the program is written");
-    let lock = Path::new(CORE).join("../Cargo.lock");
-    if lock.exists() {
-        fs::copy(lock, dir.join("Cargo.lock")).expect("the lock file is copied");
-    }
+    let dir = package::write("around-a-call", &manifest, MAIN);
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--release"]).current_dir(&dir).env("CARGO_TARGET_DIR", dir.join("target"));
     let output = command.env("RUSTFLAGS", "-Ctarget-cpu=native").output().expect("cargo runs");

@@ -1,8 +1,11 @@
-//! What rseq-rt leaves to rustix: standard input, files, clocks, affinity, processes and signals, an example of each. All of it
-//! works without a libc and without `std`. The test `the_system_is_reached_through_rustix` runs this file:
+//! What rseq-rt leaves to rustix: standard input, files, clocks, affinity, processes and signals, an example of each.
+//! All of it works without a libc and without `std`. The test `the_system_is_reached_through_rustix` runs this file:
 //!
 //! ```toml
-//! rustix = { version = "1", default-features = false, features = ["fs", "process", "runtime", "stdio", "thread", "time"] }
+//! [dependencies.rustix]
+//! version = "1"
+//! default-features = false
+//! features = ["fs", "process", "runtime", "stdio", "thread", "time"]
 //! ```
 //!
 //! With rseq-rt's feature `origin`, the release of rustix must be the one that origin builds with.
@@ -51,13 +54,13 @@ pub fn on_cpu<T>(cpu: usize, function: impl FnOnce() -> T) -> Result<T> {
     Ok(value)
 }
 
-/// Processes: runs a program with one argument and this program's environment, and waits for its exit code. `None` if a signal
-/// has ended it.
+/// Processes: runs a program with one argument and this program's environment, and waits for its exit code. `None` if a
+/// signal has ended it.
 pub fn run(path: &CStr, argument: &CStr, environment: &[*const u8]) -> Result<Option<i32>> {
     assert_eq!(environment.last(), Some(&null()), "the environment ends with a null pointer");
     let arguments = [path.as_ptr().cast(), argument.as_ptr().cast(), null()];
-    // SAFETY: the child has one thread, which was forked wherever the others of this process were: it executes a program, and
-    // uses no lock before.
+    // SAFETY: the child has one thread, which was forked wherever the others of this process were: it executes a
+    // program, and uses no lock before.
     let child = match unsafe { rustix::runtime::kernel_fork() }? {
         Fork::ParentOf(child) => child,
         Fork::Child(_) => {
@@ -70,8 +73,9 @@ pub fn run(path: &CStr, argument: &CStr, environment: &[*const u8]) -> Result<Op
     Ok(ended.and_then(|(_, status)| status.exit_status()))
 }
 
-/// Signals: blocks one in the calling thread, and in those that it starts from now on, so that [`next_signal`] finds it. No
-/// handler is needed then; one can be set by `rustix::runtime::kernel_sigaction`, with a return path of its own on x86-64.
+/// Signals: blocks one in the calling thread, and in those that it starts from now on, so that [`next_signal`] finds
+/// it. No handler is needed then; one can be set by `rustix::runtime::kernel_sigaction`, with a return path of its own
+/// on x86-64.
 pub fn block(signal: Signal) -> Result<()> {
     let mut set = KernelSigSet::empty();
     set.insert(signal);

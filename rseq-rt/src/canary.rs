@@ -1,5 +1,5 @@
-//! The stack canary of code that is compiled with `-fstack-protector`, such as C: a word that each function keeps below its
-//! return address and compares before it returns.
+//! The stack canary of code that is compiled with `-fstack-protector`, such as C: a word that each function keeps below
+//! its return address and compares before it returns.
 
 use crate::eprintln;
 use crate::process::{PANICKED, exit_now};
@@ -21,10 +21,11 @@ impl Canary {
     ///
     /// # Safety
     ///
-    /// `thread_pointer` is that of a TLS block in place, which nobody else uses.
+    /// `thread_pointer` belongs to a filled TLS block of a thread that does not run yet.
     pub unsafe fn copy_to(self, thread_pointer: usize) {
         let Self::InThread(offset) = self else { return };
-        // SAFETY: both threads have a control block around their thread pointers, with room for what the ABI has there.
+        // SAFETY: both threads have a control block around their thread pointers, which includes the canary's place.
+        // The other thread does not run yet, and this thread's canary does not change.
         unsafe {
             let own = arch::thread_pointer().wrapping_add_signed(offset) as *const usize;
             let theirs = thread_pointer.wrapping_add_signed(offset) as *mut usize;
@@ -75,11 +76,12 @@ mod main_thread {
         }
     }
 
-    /// Random bytes of the kernel, the first of which is 0: no string copies it.
+    /// Random bytes from the kernel, the first of which is set to 0, so that string functions do not copy the canary.
     fn choose(initial: &InitialStack) -> usize {
         let mut bytes = match initial.auxv(AT_RANDOM as usize) {
             None | Some(0) => initial.address().wrapping_mul(0x9e37_79b1).to_ne_bytes(),
-            // SAFETY: the kernel puts 16 random bytes there, on the initial stack.
+            // SAFETY: the kernel puts 16 random bytes at the address of AT_RANDOM, on the initial stack, which stays
+            // mapped.
             Some(random) => unsafe { *(random as *const [u8; size_of::<usize>()]) },
         };
         bytes[0] = 0;

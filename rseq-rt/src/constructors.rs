@@ -1,13 +1,13 @@
-//! Functions that a program wants called before `main`: C's constructors, in `.preinit_array` and `.init_array`. Those for
-//! the program's end, in `.fini_array`, are not called.
+//! Functions that a program has called before `main`: C's constructors, in `.preinit_array` and `.init_array`. Those
+//! for the end of the program, in `.fini_array`, are not called.
 
 use crate::env::InitialStack;
 use core::ffi::{c_char, c_int};
 
-/// What glibc passes to them, too.
+/// The arguments that glibc passes too.
 type Constructor = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
-// Linkers define these, as far as there is anything to call.
+// Linkers define these if there are any constructors.
 core::arch::global_asm!(
     ".weak __preinit_array_start, __preinit_array_end, __init_array_start, __init_array_end",
     ".hidden __preinit_array_start",
@@ -27,7 +27,7 @@ unsafe extern "C" {
 ///
 /// # Safety
 ///
-/// The process has one thread, which can do all that `main` can, and they were not called before.
+/// The process has one thread, which can do all that `main` can, and the constructors have not been called before.
 pub unsafe fn run(initial: &InitialStack) {
     let arrays = [
         (&raw const __preinit_array_start, &raw const __preinit_array_end),
@@ -39,10 +39,10 @@ pub unsafe fn run(initial: &InitialStack) {
         while next != end {
             // SAFETY: the linker put an array of these between the two symbols.
             if let Some(constructor) = unsafe { *next } {
-                // SAFETY: whoever put a function there wants it called, here and with these arguments.
+                // SAFETY: code that puts a function there expects it to be called at this point with these arguments.
                 unsafe { constructor(argc as c_int, argv, envp) };
             }
-            // SAFETY: this one was not the end.
+            // SAFETY: `next` is below the end of the array, so the address after it is within the array or its end.
             next = unsafe { next.add(1) };
         }
     }

@@ -4,7 +4,7 @@ use crate::env::InitialStack;
 use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
 use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_LOAD, PT_PHDR};
 
-/// The headers, where the kernel says that they are.
+/// The headers, at the address that the kernel provides.
 #[derive(Clone, Copy)]
 pub struct Headers {
     first: usize,
@@ -13,7 +13,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// `None` where the kernel does not say.
+    /// `None` if the kernel does not provide it.
     pub fn of(initial: &InitialStack) -> Option<Self> {
         let entry = |key: u32| initial.auxv(key as usize).filter(|&value| value != 0);
         Some(Self { first: entry(AT_PHDR)?, each: entry(AT_PHENT)?, count: entry(AT_PHNUM)? })
@@ -24,13 +24,14 @@ impl Headers {
         self.find_last(|header| header.p_type == wanted)
     }
 
-    /// What to add to the addresses in the headers: 0 unless the program is position-independent.
+    /// The difference between addresses in memory and those in the headers: 0 unless the program is
+    /// position-independent.
     pub fn bias(self) -> usize {
         if let Some(own) = self.find(PT_PHDR) {
             return self.first.wrapping_sub(own.p_vaddr);
         }
-        // GNU ld leaves that one out where no dynamic linker is asked for. The headers follow the ELF header, which begins
-        // the file.
+        // GNU ld omits that header if there is no dynamic linker. The program headers follow the ELF header, which
+        // begins the file.
         let begin = self.find_last(|header| header.p_type == PT_LOAD && header.p_offset == 0);
         begin.map_or(0, |load| self.first.wrapping_sub(size_of::<Elf_Ehdr>()).wrapping_sub(load.p_vaddr))
     }
@@ -39,7 +40,8 @@ impl Headers {
         let (mut found, mut index) = (None, 0);
         while index < self.count {
             let address = self.first.wrapping_add(index.wrapping_mul(self.each));
-            // SAFETY: the kernel says that there are `count` headers of `each` bytes, mapped with the executable.
+            // SAFETY: according to the kernel there are `count` headers of `each` bytes at the address, mapped with the
+            // executable; `index` is below `count`.
             let header = unsafe { &*(address as *const Elf_Phdr) };
             if is_wanted(header) {
                 found = Some(header);

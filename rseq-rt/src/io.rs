@@ -6,18 +6,37 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI32, Ordering};
 use rseq_core::sys::Errno;
 
-/// The file descriptor of standard output.
-pub const STDOUT: i32 = 1;
+/// A standard stream. It belongs to the whole program, and is open: start-up opens those that the caller has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
 
-/// The file descriptor of standard error.
-pub const STDERR: i32 = 2;
+impl Stream {
+    /// Its file descriptor.
+    pub const fn descriptor(self) -> i32 {
+        match self {
+            Self::Output => 1,
+            Self::Error => 2,
+        }
+    }
+}
+
+/// Standard output.
+pub const STDOUT: Stream = Stream::Output;
+
+/// Standard error.
+pub const STDERR: Stream = Stream::Error;
 
 /// Text up to this many bytes is one `write(2)`.
 pub const ATOMIC_BYTES: usize = 2048;
 
 static LOST: AtomicI32 = AtomicI32::new(0);
 
-/// The first error that printing to standard output met.
+/// The first error of printing to standard output.
 pub(crate) fn lost_output() -> Option<Errno> {
     match LOST.load(Ordering::Relaxed) {
         0 => None,
@@ -25,13 +44,14 @@ pub(crate) fn lost_output() -> Option<Errno> {
     }
 }
 
-/// Writes all bytes to a file descriptor: goes on after EINTR and after short writes, and waits where a descriptor is
-/// non-blocking and full.
+/// Writes all bytes to a stream: continues after EINTR and after short writes, and waits while a non-blocking stream is
+/// full.
 ///
 /// # Errors
 ///
 /// Those of `write(2)`; some bytes may have been written before.
-pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<(), Errno> {
+pub fn write_all(stream: Stream, mut bytes: &[u8]) -> Result<(), Errno> {
+    let fd = stream.descriptor();
     while !bytes.is_empty() {
         match sys::write(fd, bytes) {
             Ok(0) => return Err(Errno::EIO),
@@ -46,7 +66,7 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<(), Errno> {
 
 /// Collects formatted text and writes it when it is full or done.
 struct Buffer {
-    fd: i32,
+    stream: Stream,
     used: usize,
     bytes: [u8; ATOMIC_BYTES],
     result: Result<(), Errno>,
@@ -56,7 +76,7 @@ impl Buffer {
     fn flush(&mut self) {
         let text = self.bytes.get(..self.used).unwrap_or_default();
         if self.result.is_ok() {
-            self.result = write_all(self.fd, text);
+            self.result = write_all(self.stream, text);
         }
         self.used = 0;
     }
@@ -79,24 +99,24 @@ impl Write for Buffer {
     }
 }
 
-/// Writes formatted text to a file descriptor.
+/// Writes formatted text to a stream.
 ///
 /// # Errors
 ///
-/// Those of `write(2)`. What a `Display` implementation reports is no error here.
-pub fn write_fmt(fd: i32, text: fmt::Arguments<'_>) -> Result<(), Errno> {
-    let mut buffer = Buffer { fd, used: 0, bytes: [0; ATOMIC_BYTES], result: Ok(()) };
+/// Those of `write(2)`. An error of a `Display` implementation is ignored.
+pub fn write_fmt(stream: Stream, text: fmt::Arguments<'_>) -> Result<(), Errno> {
+    let mut buffer = Buffer { stream, used: 0, bytes: [0; ATOMIC_BYTES], result: Ok(()) };
     let _ = buffer.write_fmt(text);
     buffer.flush();
     buffer.result
 }
 
-/// The print macros end here. An error on standard output is kept until [`exit`](crate::process::exit); one on standard
-/// error has nowhere to go.
+/// What the print macros call. An error on standard output is kept until [`exit`](crate::process::exit); one on
+/// standard error cannot be reported.
 #[doc(hidden)]
-pub fn print(fd: i32, text: fmt::Arguments<'_>) {
-    match write_fmt(fd, text) {
-        Err(errno) if fd == STDOUT => {
+pub fn print(stream: Stream, text: fmt::Arguments<'_>) {
+    match write_fmt(stream, text) {
+        Err(errno) if stream == STDOUT => {
             let _ = LOST.compare_exchange(0, errno.0, Ordering::Relaxed, Ordering::Relaxed);
         }
         _ => {}

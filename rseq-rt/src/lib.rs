@@ -1,5 +1,5 @@
-//! Start-up, thread-local storage and threads for static Linux programs without a libc, with rseq registered before `main`
-//! and in every thread.
+//! Start-up, thread-local storage and threads for static Linux programs without a libc, with rseq registered before
+//! `main` and in every thread.
 //!
 //! ```ignore
 //! #![no_std]
@@ -16,32 +16,33 @@
 //! }
 //! ```
 //!
-//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie`, or `-nostdlib` and `-static-pie`, to the linker,
-//! by a `build.rs` that prints `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`: `examples/hello` is
-//! one to copy. With the linker scripts of `linker/`, by `-T`, tools find its critical sections, and it is smaller.
+//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie`, or `-nostdlib` and `-static-pie`, to
+//! the linker, by a `build.rs` that prints `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`:
+//! `examples/hello` is one to copy. With the linker scripts of `linker/`, by `-T`, tools find its critical sections,
+//! and it is smaller.
 //!
 //! # What happens before `main`
 //!
-//! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and riscv64,
-//! `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the area is
-//! registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say so, with
-//! glibc's meaning -> C's constructors -> `main`.
+//! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and
+//! riscv64, `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the
+//! area is registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say
+//! so, with glibc's meaning -> C's constructors -> `main`.
 //!
-//! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the kernel
-//! knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid program does not read
-//! it.
+//! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the
+//! kernel knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid
+//! program does not read it.
 //!
 //! # Faults
 //!
 //! A thread that uses up its stack is named on standard error before SIGSEGV ends the process. For that, a handler of
 //! SIGSEGV runs on an alternate stack that each thread has; where the kernel refuses one, the process ends without the
-//! line. Other faults, and signals that are sent, have their default action. A handler of the program's replaces this one,
-//! and finds 16 KiB of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
+//! line. Other faults, and signals that are sent, have their default action. A handler of the program's replaces this
+//! one, and finds 16 KiB of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
 //!
 //! # What is left to rustix
 //!
-//! Standard input, files, clocks, affinity, processes and signals: `docs/system.rs` of this package has an example of each, which
-//! is run with both ways to start.
+//! Standard input, files, clocks, affinity, processes and signals: `docs/system.rs` of this package has an example of
+//! each, which is run with both ways to start.
 //!
 //! # Map
 //!
@@ -68,7 +69,7 @@
 //! |---|---|
 //! | `alloc` | a global allocator with a cache of free blocks for each CPU; fork-safe |
 //! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
-//! | `panic-handler` (default) | the panic handler; without it, the program has [`panic_handler!`], its own, or std's in unit tests |
+//! | `panic-handler` (default) | the panic handler; without it, the program has [`panic_handler!`] or its own |
 //! | `small` | memory functions of fewer bytes |
 //! | `hosted` | for `[dev-dependencies]`: all of this on std, so that a library that uses it has unit tests |
 #![no_std]
@@ -120,8 +121,8 @@ mod vectors;
 
 pub use registration::{NotRegistered, current, kernel, registration};
 
-/// Names the program's main function: `fn main()`, or one that returns [`ExitCode`](process::ExitCode), `Result<(), E>` or
-/// another [`Termination`](process::Termination).
+/// Names the program's main function: `fn main()`, or one that returns [`ExitCode`](process::ExitCode), `Result<(), E>`
+/// or another [`Termination`](process::Termination).
 ///
 /// It runs in the main thread with rseq registered, as far as the kernel allows.
 #[macro_export]

@@ -1,6 +1,7 @@
-//! The memory functions that compiled Rust code calls, where origin, which has its own, does not run.
+//! The memory functions that compiled Rust code calls, for programs without origin, which has its own.
 //!
-//! Every access is volatile: the compiler would otherwise see through these loops and replace them by calls of themselves.
+//! Every access is volatile: otherwise the compiler would recognise these loops and replace them by calls of the same
+//! functions.
 #![cfg(not(rseq_rt_origin))]
 
 use core::ffi::c_int;
@@ -12,11 +13,11 @@ const WORD: usize = size_of::<usize>();
 /// `from` is readable and `to` writable at `offset`; both are aligned for `T`.
 #[inline(always)]
 unsafe fn copy_one<T: Copy>(to: *mut u8, from: *const u8, offset: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's contract: both are valid and aligned at `offset`.
     unsafe { to.add(offset).cast::<T>().write_volatile(from.add(offset).cast::<T>().read_volatile()) };
 }
 
-/// Bytes before the first word boundary, where both addresses have the same distance to one; otherwise all `len`.
+/// Bytes before the first word boundary, if both addresses are equally far from one; otherwise all `len`.
 fn head(to: usize, from: usize, len: usize) -> usize {
     if (to ^ from).is_multiple_of(WORD) { (to.wrapping_neg() % WORD).min(len) } else { len }
 }
@@ -69,7 +70,7 @@ unsafe fn copy_down(to: *mut u8, from: *const u8, len: usize) {
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    // SAFETY: the caller's promise; nothing overlaps.
+    // SAFETY: by the caller's contract both are valid for `len` bytes and do not overlap.
     unsafe { copy_up(to, from, len) };
     to
 }
@@ -79,7 +80,7 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    // SAFETY: the caller's promise; the direction never overwrites a byte that is still to be read.
+    // SAFETY: the caller's contract; in the direction chosen, no byte is overwritten before it is read.
     unsafe {
         if (to as usize) <= from as usize {
             copy_up(to, from, len);
@@ -95,7 +96,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: c_int, len: usize) -> *mut u8 {
-    // Not an array of bytes, which the compiler fills by a call of this very function.
+    // Not an array of bytes: the compiler would fill it by a call of this function.
     let word = usize::MAX / 255 * usize::from(byte as u8);
     let head = ((to as usize).wrapping_neg() % WORD).min(len);
     let words_end = head + (len - head) / WORD * WORD;
@@ -146,7 +147,7 @@ unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, len: usize) -> c_in
 #[unsafe(no_mangle)]
 unsafe extern "C" fn strlen(string: *const u8) -> usize {
     let mut len = 0;
-    // SAFETY: a zero byte ends the string, and nothing behind it is read.
+    // SAFETY: the caller's string ends with a zero byte, and nothing after it is read.
     while unsafe { string.add(len).read_volatile() } != 0 {
         len += 1;
     }

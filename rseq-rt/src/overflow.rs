@@ -1,7 +1,7 @@
-//! A line on standard error when a thread has used up its stack, before SIGSEGV ends the process as it would without.
+//! A line on standard error when a thread has used up its stack, before SIGSEGV ends the process as it would anyway.
 //!
-//! A signal handler needs a stack for this that is not used up: each thread has an alternate one (`sigaltstack(2)`). Where the
-//! kernel refuses one, the process ends silently.
+//! The signal handler needs a stack that is not used up: each thread has an alternate one (`sigaltstack(2)`). If the
+//! kernel refuses it, the process ends without the line.
 
 use crate::io::{STDERR, write_fmt};
 use crate::process::{ExitCode, exit_now};
@@ -12,13 +12,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::auxvec::AT_MINSIGSTKSZ;
 use linux_raw_sys::general::{MAP_STACK, SIGSEGV};
 
-/// Bytes of an alternate stack besides the frame that the kernel puts there: enough to format a line without optimization.
+/// Bytes of an alternate stack in addition to the frame that the kernel puts there: enough to format a line without
+/// optimization.
 const ROOM: usize = 16 << 10;
 
-/// Bytes for the frame where the kernel does not give a number.
+/// Bytes for the frame if the kernel does not provide the size.
 const FRAME: usize = 8 << 10;
 
-/// What a shell shows for a process that SIGSEGV has ended.
+/// The exit code that a shell shows for a process ended by SIGSEGV.
 const ENDED_BY_SIGSEGV: ExitCode = ExitCode(128 + SIGSEGV as u8);
 
 /// Bytes below the main thread's limit that the kernel leaves free (`stack_guard_gap`, 256 pages).
@@ -35,12 +36,13 @@ pub fn alternate_size() -> usize {
 pub fn watch_main() {
     let len = alternate_size().next_multiple_of(thread::page_size());
     let Ok(stack) = sys::map(len, MAP_STACK) else { return };
-    // SAFETY: the mapping is never given back.
+    // SAFETY: the mapping is this program's, used for nothing else, and never unmapped.
     let is_set = unsafe { sys::set_alternate_stack(stack, len) }.is_ok();
     if is_set && sys::set_fault_handler(on_fault).is_ok() {
         INSTALLED.store(true, Ordering::Relaxed);
     } else {
-        // SAFETY: the mapping is ours, and no handler of ours is there to use it. No other one is there before `main`.
+        // SAFETY: the mapping was made above. The handler was not installed, so none uses it: before `main` there are
+        // no others.
         unsafe { sys::unmap(stack, len) };
     }
 }
@@ -49,18 +51,18 @@ pub fn watch_main() {
 ///
 /// # Safety
 ///
-/// The `len` bytes are the thread's alone. They stay until it has ended, or has blocked all signals for good.
+/// The `len` bytes are for this thread only. They stay until it has ended, or has blocked all signals for good.
 pub unsafe fn watch_thread(stack: NonNull<u8>, len: usize) {
     if INSTALLED.load(Ordering::Relaxed) {
-        // SAFETY: the caller's promise. Where the kernel refuses, SIGSEGV ends the process without the line.
+        // SAFETY: the caller's contract. If the kernel refuses it, SIGSEGV ends the process without the line.
         let _ = unsafe { sys::set_alternate_stack(stack, len) };
     }
 }
 
-/// What the kernel calls, once: it has restored the default action by then (`SA_RESETHAND`). A fault happens again when this
-/// returns, and ends the process with all registers as they were.
+/// The handler, which the kernel calls once: it has restored the default action before (`SA_RESETHAND`). After the
+/// return a fault happens again, and ends the process with all registers unchanged.
 extern "C" fn on_fault(_signal: i32, info: *const sys::SignalInfo, _context: *mut u8) {
-    // SAFETY: the kernel passes the signal's information (`SA_SIGINFO`).
+    // SAFETY: the kernel passes a pointer to the signal's information (`SA_SIGINFO`).
     match unsafe { (*info).fault_address() } {
         Some(address) if is_below_stack(address) => {
             let current = thread::current();
@@ -68,8 +70,8 @@ extern "C" fn on_fault(_signal: i32, info: *const sys::SignalInfo, _context: *mu
             let _ = write_fmt(STDERR, format_args!("rseq-rt: thread {id} ({name}) has overflowed its stack\n"));
         }
         Some(_) => {}
-        // Somebody has sent it, or the kernel has no address: it need not happen again by itself. It is blocked until this
-        // returns.
+        // A process has sent it, or the kernel has no address: it may not happen again by itself. The signal is blocked
+        // until the return.
         None if sys::signal_self(SIGSEGV).is_ok() => {}
         None => exit_now(ENDED_BY_SIGSEGV),
     }
@@ -82,7 +84,7 @@ fn is_below_stack(address: usize) -> bool {
     }
     let Ok([limit, _]) = sys::stack_limit(None) else { return false };
     let (Some(top), Ok(limit)) = (env::initial_stack(), usize::try_from(limit)) else { return false };
-    // An unlimited stack ends at whatever is below it: that place is not known.
+    // An unlimited stack ends at whatever is mapped below it, which is not known.
     let below = limit.checked_add(PAGES_BELOW_MAIN * thread::page_size());
     let lowest = below.and_then(|below| top.checked_sub(below));
     lowest.is_some_and(|lowest| (lowest..top).contains(&address))

@@ -1,7 +1,7 @@
 //! Panics end the process, and the symbols that the precompiled `core` wants from an unwinder.
 //!
-//! Both are the program's to define, as a program on std has std's: [`panic_handler!`](crate::panic_handler) does it, and
-//! the feature `panic-handler` does it here.
+//! Both are the program's to define, as a program on std has std's: [`panic_handler!`](crate::panic_handler) does it,
+//! and the feature `panic-handler` does it here.
 
 use crate::io::{STDERR, write_fmt};
 use crate::process::{PANICKED, exit_now};
@@ -50,8 +50,8 @@ fn say(text: core::fmt::Arguments<'_>) {
 
 /// Defines the panic handler of a program: it prints file, line and message, and ends the process with 101.
 ///
-/// The feature `panic-handler`, on by default, does the same. A package that switches it off has this, or a handler of its
-/// own, in each program:
+/// The feature `panic-handler`, on by default, does the same. A package that switches it off has this, or a handler of
+/// its own, in each program:
 ///
 /// ```ignore
 /// #[cfg(not(test))] // a test has std's
@@ -66,7 +66,8 @@ macro_rules! panic_handler {
             $crate::panic::end(info)
         }
 
-        /// Nothing unwinds here: with `panic = "abort"` no caller is left, but unoptimised code still names this function.
+        /// Nothing unwinds here: with `panic = "abort"` no caller is left, but unoptimised code still names this
+        /// function.
         #[unsafe(no_mangle)]
         extern "C" fn rust_eh_personality() -> ! {
             $crate::panic::unwind()

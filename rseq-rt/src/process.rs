@@ -10,7 +10,7 @@ pub const PANICKED: ExitCode = ExitCode(101);
 /// The exit code of a wrong value in `RSEQ_RT`.
 pub const USAGE: ExitCode = ExitCode(2);
 
-/// The number that the parent gets.
+/// The exit code: the number that the parent process gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExitCode(pub u8);
 
@@ -27,7 +27,7 @@ impl From<u8> for ExitCode {
     }
 }
 
-/// What `main` may return.
+/// The types that `main` may return.
 pub trait Termination {
     /// The exit code that the value stands for.
     fn report(self) -> ExitCode;
@@ -66,8 +66,8 @@ impl Termination for ExitCode {
 
 /// Ends the process, with all its threads.
 ///
-/// Where printing to standard output failed, such as on a full disk or a descriptor that is open for reading only, success becomes [`ExitCode::FAILURE`], with a line on
-/// standard error: lost output is no success.
+/// If printing to standard output failed, as on a full disk or a descriptor that is open for reading only, success
+/// becomes [`ExitCode::FAILURE`], with a line on standard error: lost output is not a success.
 pub fn exit(code: ExitCode) -> ! {
     match io::lost_output() {
         Some(errno) if code == ExitCode::SUCCESS => {

@@ -1,4 +1,5 @@
-//! Registers the area of every thread, and says so to others. All contact with rseq-core's registration is here.
+//! Registers the area of every thread, and exports the registration to other code. All contact with rseq-core's
+//! registration is here.
 
 use crate::before_main::BeforeMain;
 use crate::process::{USAGE, exit_now};
@@ -8,7 +9,7 @@ use core::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 use linux_raw_sys::auxvec::AT_SECURE;
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, Token};
 
-// The four symbols that others find the registration by. They are weak, as rseq-core's references to them are:
+// The four symbols by which other code finds the registration. They are weak, like rseq-core's references to them:
 // link-time optimisation can put both into one unit, where a symbol has one binding.
 core::arch::global_asm!(
     ".pushsection .data.__rseq_symbols, \"aw\", %progbits",
@@ -38,7 +39,7 @@ unsafe extern "C" {
     safe static __rseq_size: AtomicU32;
     /// glibc's symbol: the flags that the registrations were made with.
     safe static __rseq_flags: AtomicU32;
-    /// Tells rseq-core that the three symbols above are a runtime's and not a libc's.
+    /// Marks the three symbols above as those of a runtime, not a libc, for rseq-core.
     safe static __rseq_core_runtime: AtomicU32;
 }
 
@@ -48,7 +49,7 @@ static STATUS: BeforeMain<Result<Mode, NotRegistered>> = BeforeMain::new();
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotRegistered {
-    /// `RSEQ_RT=off`: the program registers itself, or does without.
+    /// `RSEQ_RT=off`: the program registers threads itself, or uses no rseq.
     Off,
     /// The kernel, or a filter, refused.
     Refused(RegisterError),
@@ -65,7 +66,7 @@ impl fmt::Display for NotRegistered {
 
 impl core::error::Error for NotRegistered {}
 
-/// What the kernel has of rseq, by the auxiliary vector.
+/// The kernel's rseq features, from the auxiliary vector.
 pub fn kernel() -> KernelRseq {
     KernelRseq::read()
 }
@@ -73,27 +74,27 @@ pub fn kernel() -> KernelRseq {
 /// Gives rseq-core the facts that the kernel left on the initial stack.
 fn provide_kernel() {
     let [feature_size, align] = [KernelRseq::AT_FEATURE_SIZE, KernelRseq::AT_ALIGN].map(env::auxv);
-    // SAFETY: the values are those of the vector that the kernel wrote for this process.
+    // SAFETY: the values come from the vector that the kernel wrote for this process.
     unsafe { KernelRseq::from_auxv(feature_size, align) }.provide();
 }
 
-/// How the main thread was registered before `main`; every later thread is registered in the same way.
+/// How the main thread was registered before `main`. Every later thread is registered in the same way.
 ///
 /// # Errors
 ///
-/// Why it was not.
+/// Why it was not registered.
 pub fn registration() -> Result<Mode, NotRegistered> {
     STATUS.get().copied().unwrap_or(Err(NotRegistered::Off))
 }
 
-/// The proof that this thread is registered, with which sections run; `None` if it is not.
+/// The proof that this thread is registered, which sections need; `None` if it is not.
 #[inline]
 pub fn current() -> Option<Token<'static, OwnArea>> {
     OwnArea::current()
 }
 
-/// The mode that `RSEQ_RT` asks for; `None` is `off`. Ends the program on any other value. A program that runs with more
-/// rights than its caller has (`AT_SECURE`) takes no wishes.
+/// The mode that `RSEQ_RT` selects; `None` is `off`. Ends the program on any other value. A program that runs with more
+/// rights than its caller (`AT_SECURE`) ignores the variable.
 fn wanted() -> Option<Mode> {
     if env::auxv(AT_SECURE as usize).is_some_and(|secure| secure != 0) {
         return Some(Mode::Extended);
@@ -114,21 +115,22 @@ fn wanted() -> Option<Mode> {
 ///
 /// # Safety
 ///
-/// The process has one thread, its thread pointer is set, and nobody has asked for the status yet.
+/// The process has one thread, its thread pointer is set, and the status has not been read yet.
 pub unsafe fn before_main() {
     provide_kernel();
     __rseq_core_runtime.store(1, Ordering::Relaxed);
     __rseq_offset.store(OwnArea.offset(), Ordering::Relaxed);
     __rseq_flags.store(0, Ordering::Relaxed);
     let status = register_main();
-    // SAFETY: one thread, and no reader yet.
+    // SAFETY: the process has one thread, and there is no reference to the status yet, by the caller's contract.
     unsafe { STATUS.set(status) };
 }
 
 fn register_main() -> Result<Mode, NotRegistered> {
     let mode = wanted().ok_or(NotRegistered::Off)?;
-    // SAFETY: the main thread's TLS block lasts as long as the process, and this process has executed a program since
-    // any vfork that made it. The kernel's facts are its own.
+    // SAFETY: the registration is never released: the main thread's TLS block lasts as long as the process. This is not
+    // a child of `vfork` that shares its parent's thread pointer: it has executed this program since. The facts come
+    // from the kernel.
     let registration = unsafe { Registration::<OwnArea>::runtime(mode) }.map_err(NotRegistered::Refused)?;
     let len = registration.registered_len().unwrap_or(0);
     __rseq_size.store(kernel().active_size().min(len), Ordering::Relaxed);
@@ -141,24 +143,26 @@ fn register_main() -> Result<Mode, NotRegistered> {
 pub struct OfThread(Option<Registration<OwnArea>>);
 
 impl OfThread {
-    /// Registers this thread as the main thread was. A refusal leaves it unregistered: [`current`] tells.
+    /// Registers this thread like the main thread. After a refusal it stays unregistered, and [`current`] is `None`.
     ///
     /// # Safety
     ///
-    /// [`leave`](Self::leave) is called before the thread's TLS block goes, and the block stays if that returns false.
+    /// [`leave`](Self::leave) is called before the thread's TLS block is freed, and the block stays if that returns
+    /// false.
     pub unsafe fn enter() -> Self {
-        // SAFETY: the caller's promise. The thread has a TLS block of its own, and the kernel's facts are its own.
+        // SAFETY: by the caller's contract the area is released before its memory is freed, or the memory stays. The
+        // thread has its own TLS block, and the facts come from the kernel.
         Self(registration().ok().and_then(|mode| unsafe { Registration::<OwnArea>::runtime(mode) }.ok()))
     }
 
-    /// Releases the area. False says that the kernel may still write it, so its memory must stay until the thread is
-    /// gone: a filter that came since refuses the call.
+    /// Releases the area. Returns false if the kernel may still write it, because a filter that was installed later
+    /// refuses the call. Its memory must then stay until the thread is gone.
     #[must_use]
     pub fn leave(self) -> bool {
         if let Some(registration) = self.0 {
             let _ = registration.release();
         }
-        // Whatever the call returned: a kernel that has released the area has taken its CPU back.
+        // Whatever the call returned: a kernel that has released the area has written -1 as the CPU.
         current().is_none()
     }
 }

@@ -1,15 +1,14 @@
-//! Relocation of a position-independent static program (static-pie) by itself: the kernel has chosen its address, and the
-//! addresses in its data are still those that the linker gave it.
+//! Relocation of a position-independent static program (static-pie) by itself: the kernel has chosen its address, but
+//! its data still holds the addresses that the linker assigned.
 //!
-//! Compiled code calls functions through such addresses, at least without optimization. So nothing here calls a function that
-//! is not inlined always: there are loads, stores, arithmetic and loops only, and whatever may have to be said is left to
-//! what comes after.
+//! Compiled code calls functions through such addresses, at least without optimization. So this file calls only
+//! functions that are always inlined: there are loads, stores, arithmetic and loops, and errors are reported later.
 
 use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
 use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_PHDR};
 
-/// The one kind of relocation that such a program has: the bias, added to an address. None on MIPS, which has tables of its
-/// own for this, and start-up code that linkers refuse to put into such a program.
+/// The one kind of relocation in such a program: add the bias to an address. None on MIPS, which has its own tables for
+/// this, and start-up code that linkers refuse to put into such a program.
 const RELATIVE: Option<usize> = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
     Some(8)
 } else if cfg!(target_arch = "aarch64") {
@@ -38,17 +37,17 @@ const DT_RELR: usize = 36;
 
 const WORD: usize = size_of::<usize>();
 
-/// A word that may lie anywhere.
+/// A word of any alignment.
 #[derive(Clone, Copy)]
 #[repr(Rust, packed)]
 struct Word(usize);
 
 /// # Safety
 ///
-/// A word is at this address.
+/// There is a readable word at this address.
 #[inline(always)]
 unsafe fn load(address: usize) -> usize {
-    // SAFETY: the caller's promise; the type has no alignment.
+    // SAFETY: the caller's contract; the type has no alignment.
     unsafe { (*(address as *const Word)).0 }
 }
 
@@ -56,24 +55,24 @@ unsafe fn load(address: usize) -> usize {
 ///
 /// # Safety
 ///
-/// A word is at `place`, which is this program's to write.
+/// There is a word at `place` that this program may write.
 #[inline(always)]
 unsafe fn shift(place: usize, bias: usize) {
-    // SAFETY: the caller's promise; the type has no alignment.
+    // SAFETY: the caller's contract; the type has no alignment.
     unsafe { (*(place as *mut Word)).0 = load(place) + bias };
 }
 
-/// Adds the bias wherever the linker says that it is missing. Returns whether it says nothing else, which would need a dynamic
-/// linker. Where there was one, nothing is done.
+/// Adds the bias wherever the linker's tables ask for it. Returns whether the tables ask for nothing else, which would
+/// take a dynamic linker. If there was one, nothing is done.
 ///
 /// # Safety
 ///
 /// `stack` is the kernel's initial stack; the program was not relocated before.
 #[inline(always)]
 pub unsafe fn relocate(stack: usize) -> bool {
-    // SAFETY: the kernel lays out argc, argv, NULL, envp, NULL, and pairs of words up to AT_NULL, and its headers are those
-    // of this program. Whatever the linker put into the dynamic section is in the program, and what it wants relocated is
-    // writable: RELRO is protected later. Without headers there is nothing to do.
+    // SAFETY: the kernel lays out argc, argv, NULL, envp, NULL, and pairs of words up to AT_NULL, and the headers are
+    // those of this program. The tables in the dynamic section are in the program, and what they relocate is writable:
+    // RELRO is protected later. Without headers nothing is done.
     unsafe {
         let mut at = stack + WORD * (load(stack) + 2);
         while load(at) != 0 {
@@ -151,7 +150,8 @@ unsafe fn apply(dynamic: usize, bias: usize) -> bool {
     }
 }
 
-/// Applies a table whose entries have two words, or three if the addend is in them. Returns whether all were known.
+/// Applies a table whose entries have two words, or three if they contain the addend. Returns whether all kinds were
+/// known.
 ///
 /// # Safety
 ///
@@ -160,7 +160,7 @@ unsafe fn apply(dynamic: usize, bias: usize) -> bool {
 unsafe fn apply_table(table: usize, size: usize, bias: usize, has_addend: bool) -> bool {
     let (mut at, mut known) = (table, true);
     while at < table + size {
-        // SAFETY: the table has `size` bytes; the linker chose each place.
+        // SAFETY: the table has `size` bytes, and the linker chose each place in the program.
         unsafe {
             let (place, kind) = (load(at) + bias, load(at + WORD) & KIND);
             let Some(relative) = RELATIVE else { return false };
@@ -178,8 +178,8 @@ unsafe fn apply_table(table: usize, size: usize, bias: usize, has_addend: bool) 
     known
 }
 
-/// Applies the compact table: an even word is a place, an odd one says for each of the words that follow, by its bits from 1
-/// up, whether it is a place too.
+/// Applies the compact table: an even word is a place; the bits of an odd one, from bit 1 up, say which of the words
+/// that follow are places too.
 ///
 /// # Safety
 ///
@@ -188,7 +188,7 @@ unsafe fn apply_table(table: usize, size: usize, bias: usize, has_addend: bool) 
 unsafe fn apply_compact(table: usize, size: usize, bias: usize) {
     let (mut at, mut next) = (table, 0);
     while at < table + size {
-        // SAFETY: the table has `size` bytes; the linker chose each place.
+        // SAFETY: the table has `size` bytes, and the linker chose each place in the program.
         unsafe {
             let entry = load(at);
             if entry & 1 == 0 {

@@ -20,20 +20,20 @@ unsafe extern "Rust" {
 /// `stack` is the stack pointer with which the kernel started the program.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_entry(stack: *mut usize) -> ! {
-    // SAFETY: the stack is the kernel's, and nothing was relocated yet but by a dynamic linker.
+    // SAFETY: the stack is the kernel's, and at most a dynamic linker has relocated the program.
     let known = unsafe { relocate::relocate(stack as usize) };
     // SAFETY: the same stack.
     unsafe { relocated(stack, known) }
 }
 
-/// Starts the program, whose addresses are right from here on, unless `known` is false: then there are others.
+/// Starts the program, whose addresses are final from here on, unless `known` is false: then some are not.
 ///
 /// # Safety
 ///
 /// As [`__rseq_rt_entry`].
 #[inline(never)]
 unsafe fn relocated(stack: *mut usize, known: bool) -> ! {
-    // SAFETY: the kernel's initial stack is untouched.
+    // SAFETY: the kernel's initial stack is unchanged.
     let initial = unsafe { InitialStack::new(stack) };
     if headers(&initial).find(PT_INTERP).is_some() {
         refuse("rseq-rt: the program was linked for a dynamic linker: link with -static or -static-pie\n");
@@ -45,15 +45,15 @@ unsafe fn relocated(stack: *mut usize, known: bool) -> ! {
     unsafe { backend::start(stack) }
 }
 
-/// The program's headers. Ends a program without.
+/// The program's headers. Ends a program that has none.
 pub fn headers(initial: &InitialStack) -> Headers {
     Headers::of(initial).unwrap_or_else(|| refuse("rseq-rt: the kernel does not say where the program is (AT_PHDR)\n"))
 }
 
-/// Ends the program before it has begun. Nothing of it needs to be in place.
+/// Ends the program before it has begun. It relies on nothing of the runtime.
 #[cold]
 pub fn refuse(why: &str) -> ! {
-    let _ = sys::write(STDERR, why.as_bytes());
+    let _ = sys::write(STDERR.descriptor(), why.as_bytes());
     exit_now(PANICKED)
 }
 
@@ -63,7 +63,7 @@ pub fn refuse(why: &str) -> ! {
 ///
 /// As for [`__rseq_rt_entry`], and the thread pointer is set.
 pub unsafe fn run(stack: *const usize) -> ! {
-    // SAFETY: `stack` is the kernel's, there is one thread, and nobody has read these cells yet.
+    // SAFETY: `stack` is the kernel's, there is one thread, and these cells have not been read yet.
     let initial = unsafe {
         let initial = InitialStack::new(stack);
         let headers = headers(&initial);
@@ -77,7 +77,8 @@ pub unsafe fn run(stack: *const usize) -> ! {
     check_thread_pointer();
     thread::remember_main();
     overflow::watch_main();
-    // SAFETY: the environment is known, the thread pointer is right, and this is the only thread. Constructors come last.
+    // SAFETY: the environment is set, the thread pointer is valid, and this is the only thread. Constructors come last,
+    // when all that `main` can do works.
     unsafe {
         registration::before_main();
         constructors::run(&initial);

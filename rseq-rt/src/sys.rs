@@ -6,10 +6,7 @@ use core::sync::atomic::AtomicU32;
 use core::time::Duration;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::prctl::{PR_GET_NAME, PR_SET_NAME};
-use rseq_core::sys::{Errno, syscall};
-
-/// Bytes in the kernel's signal set.
-const SIGSET_BYTES: usize = if cfg!(any(target_arch = "mips64", target_arch = "mips64r6")) { 16 } else { 8 };
+use rseq_core::sys::{Errno, SIGSET_BYTES, SignalAction, syscall};
 
 #[cfg(target_pointer_width = "64")]
 const NR_PPOLL: u32 = nr::__NR_ppoll;
@@ -236,48 +233,25 @@ impl SignalInfo {
 /// A handler of SIGSEGV.
 pub type FaultHandler = extern "C" fn(i32, *const SignalInfo, *mut u8);
 
-/// The kernel's `struct sigaction`.
-#[repr(C)]
-struct SignalAction {
-    #[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
-    flags: u32,
-    handler: usize,
-    #[cfg(not(any(target_arch = "mips64", target_arch = "mips64r6")))]
-    flags: usize,
-    #[cfg(not(any(
-        target_arch = "riscv64",
-        target_arch = "riscv32",
-        target_arch = "loongarch64",
-        target_arch = "mips64",
-        target_arch = "mips64r6"
-    )))]
-    restorer: usize,
-    mask: [u8; SIGSET_BYTES],
-}
-
 /// Sets what SIGSEGV does, once and on the alternate stack. EBUSY if something else than its default action was set.
 pub fn set_fault_handler(handler: FaultHandler) -> Result<(), Errno> {
     let flags = nr::SA_SIGINFO | nr::SA_ONSTACK | nr::SA_RESETHAND;
-    // SAFETY: all-zero is valid for a struct of numbers.
-    let mut new: SignalAction = unsafe { core::mem::zeroed() };
-    new.handler = handler as usize;
-    new.flags = flags as _;
-    // The one architecture on which a handler has no way back of the kernel's.
+    // The one architecture on which the kernel provides no return from a handler.
     #[cfg(all(target_arch = "x86_64", not(feature = "hosted")))]
-    {
-        new.flags |= nr::SA_RESTORER as usize;
-        new.restorer = crate::backend::signal_return();
-    }
-    // SAFETY: the same.
-    let mut old: SignalAction = unsafe { core::mem::zeroed() };
+    let restorer = crate::backend::signal_return();
+    #[cfg(not(all(target_arch = "x86_64", not(feature = "hosted"))))]
+    let restorer = 0;
+    let new = SignalAction::new(handler as usize, flags, restorer);
+    let mut old = SignalAction::new(0, 0, 0);
     let set = |new: *const SignalAction, old: *mut SignalAction| {
-        // SAFETY: the kernel reads and writes one sigaction each, or none. The handler is a function of this program.
+        // SAFETY: the kernel reads and writes one sigaction each, or none where the pointer is null. The handler is a
+        // function of this program.
         unsafe {
             syscall(nr::__NR_rt_sigaction, [nr::SIGSEGV as usize, new as usize, old as usize, SIGSET_BYTES, 0, 0])
         }
     };
     set(&new, &mut old)?;
-    if old.handler != 0 {
+    if old.handler() != 0 {
         set(&old, core::ptr::null_mut())?;
         return Err(Errno::EBUSY);
     }

@@ -6,8 +6,8 @@ use core::fmt;
 use core::ptr::{copy_nonoverlapping, null};
 use linux_raw_sys::elf::{Elf_Phdr, PT_TLS};
 
-/// Bytes kept free behind the thread pointer where the block is below it, and before the block where it is above: the
-/// thread control block, with the self pointer, the stack canary and [`own_word`].
+/// Bytes reserved after the thread pointer if the block is below it, and before the block if it is above: the thread
+/// control block, with the self pointer, the stack canary and [`own_word`].
 const CONTROL_BLOCK: usize = 128;
 
 static IMAGE: BeforeMain<Image> = BeforeMain::new();
@@ -20,7 +20,7 @@ pub enum Variant {
     Above {
         /// Bytes between the thread pointer and the block that the ABI keeps for itself.
         reserved: usize,
-        /// What the thread pointer is advanced by, to reach more with 16-bit offsets.
+        /// The distance by which the ABI advances the thread pointer, to reach more with 16-bit offsets.
         bias: usize,
     },
     /// The block ends at the thread pointer, at which the thread pointer itself is stored.
@@ -28,8 +28,8 @@ pub enum Variant {
     Below,
 }
 
-/// The address of a word in the control block around a thread pointer from [`Image::place`], of which neither the ABI nor the
-/// stack canary makes use.
+/// The address of a word in the control block around a thread pointer from [`Image::place`] that neither the ABI nor
+/// the stack canary uses.
 pub fn own_word(pointer: usize, variant: Variant) -> usize {
     match variant {
         Variant::Above { bias, .. } => pointer - bias - 16,
@@ -44,7 +44,7 @@ pub struct Image {
     file_size: usize,
     size: usize,
     align: usize,
-    /// The block's link-time address modulo its alignment, which the block keeps wherever it goes.
+    /// The block's link-time address modulo its alignment, which the block keeps at every address.
     skew: usize,
 }
 
@@ -89,11 +89,11 @@ impl Image {
         self.size + 3 * self.align.max(16) + 2 * CONTROL_BLOCK
     }
 
-    /// Copies the block into fresh memory and returns the thread pointer that goes with it.
+    /// Copies the block into fresh memory and returns the thread pointer that belongs to it.
     ///
     /// # Safety
     ///
-    /// [`reserve`](Self::reserve) bytes at `memory` are zeroed, writable, and the caller's.
+    /// [`reserve`](Self::reserve) bytes at `memory` are zeroed and writable, and belong to the caller.
     pub unsafe fn place(&self, memory: *mut u8, variant: Variant) -> usize {
         let align = self.align.max(16);
         let round_up = |address: usize| (address + align - 1) & !(align - 1);
@@ -102,9 +102,10 @@ impl Image {
             Variant::Below => round_up(memory as usize + self.size + self.align),
         };
         let block = pointer.wrapping_add(self.offset(variant)) as *mut u8;
-        // SAFETY: the block, and the word at the thread pointer in variant II, lie within the reserved bytes: above, the
-        // block begins at most 128 + align + reserved (16 at most) + align bytes into them; below, the thread pointer is
-        // at most size + 2 * align bytes into them. The image is readable for `file_size` bytes; the rest stays zero.
+        // SAFETY: the block, and the word at the thread pointer in variant II, lie within the reserved bytes: above,
+        // the block begins at most 128 + align + reserved (16 at most) + align bytes into them; below, the thread
+        // pointer is at most size + 2 * align bytes into them. The image is readable for `file_size` bytes; the rest
+        // stays zero.
         unsafe {
             if self.file_size > 0 {
                 copy_nonoverlapping(self.start, block, self.file_size);
@@ -116,8 +117,8 @@ impl Image {
         pointer
     }
 
-    /// Whether the thread pointer puts the block where local-exec code looks for it: aligned as `PT_TLS` asks, and around
-    /// `area`, an address that such code computed.
+    /// Whether the block is where local-exec code expects it, relative to the thread pointer: aligned as `PT_TLS`
+    /// requires, and around `area`, an address that such code has computed.
     pub fn check(&self, pointer: usize, variant: Variant, area: usize) -> Result<(), Misplaced> {
         let block = pointer.wrapping_add(self.offset(variant));
         if block & (self.align - 1) != self.skew {
@@ -133,9 +134,9 @@ impl Image {
 /// A TLS block at an address that compiled code does not expect.
 #[derive(Clone, Copy)]
 pub enum Misplaced {
-    /// It breaks its alignment.
+    /// The block is not aligned.
     Unaligned { block: usize, align: usize },
-    /// A thread-local is not in it.
+    /// A thread-local is outside of the block.
     Elsewhere { block: usize, size: usize, area: usize },
 }
 
@@ -152,13 +153,13 @@ impl fmt::Display for Misplaced {
     }
 }
 
-/// Remembers the image for threads to come.
+/// Keeps the image for later threads.
 ///
 /// # Safety
 ///
-/// The process has one thread, and nobody has asked for the image yet.
+/// The process has one thread, and the image has not been read yet.
 pub unsafe fn remember(image: Image) {
-    // SAFETY: the caller's promise is the cell's.
+    // SAFETY: the caller's contract is the cell's.
     unsafe { IMAGE.set(image) };
 }
 

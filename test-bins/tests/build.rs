@@ -1,5 +1,5 @@
-//! Link arguments of the static binaries: no libc, no startup files, no interpreter; fixed addresses unless `TEST_BINS_LINK` says
-//! otherwise, as `cargo run --release -- --static-pie` has it.
+//! Link arguments of the static binaries: no libc, no startup files, no interpreter; fixed addresses unless
+//! `TEST_BINS_LINK` says otherwise, as `cargo run --release -- --static-pie` has it.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -23,15 +23,20 @@ pub struct CheckArgs {
     #[arg(long)]
     pub one_store: bool,
 
+    /// Also find what DynamoRIO does not support: --deny RC0601 to RC0604
+    #[arg(long)]
+    pub dynamorio: bool,
+
     /// Print what a code means, its cause and its cure; without a code, of all
     #[arg(long, value_name = "CODE", num_args = 0..=1)]
     pub explain: Option<Option<Rule>>,
 }
 
 impl CheckArgs {
-    /// The rules that are faults where they would be noted.
+    /// The rules that are faults where they would be noted, or not be looked for.
     pub fn denied(&self) -> Vec<Rule> {
         let early = self.one_store.then_some(Rule::EarlyStore);
-        self.deny.iter().copied().chain(early).collect()
+        let dynamorio = if self.dynamorio { Rule::DYNAMORIO } else { &[] };
+        self.deny.iter().chain(dynamorio).copied().chain(early).collect()
     }
 }

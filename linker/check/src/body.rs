@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::code::{Decoder, Flow, Instruction};
+use crate::descriptor::Descriptor;
 use crate::image::Image;
 use crate::rule::Rule;
-use crate::sections::Descriptor;
 
-/// The most bytes of a section: none is nearly as long.
-const LONGEST: u64 = 64 << 10;
 /// The most instructions between a branch and the exit that it leads to.
 const DETOUR: usize = 16;
 
@@ -30,7 +28,7 @@ pub struct Body {
 /// Checks the instructions of one section; `exits` are where it is recorded to leave to.
 pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: &BTreeSet<u64>) -> Body {
     let mut body = Body::default();
-    if section.end - section.start > LONGEST {
+    if !section.is_short() {
         let length = section.end - section.start;
         body.faults.push((Rule::TooLong, format!("is {length} bytes long: too long to be looked at")));
         return body;
@@ -47,7 +45,8 @@ pub fn check(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, exits: 
     body
 }
 
-fn instructions(
+/// The section's instructions, by address.
+pub fn instructions(
     image: &Image<'_>,
     decoder: &Decoder,
     section: &Descriptor,
@@ -118,9 +117,9 @@ fn flows(
     }
 }
 
-/// Whether the target is one of the exits, or straight on leads to one: by a linker's veneer, or by instructions that put
-/// registers back (the C code's copying sections leave like this). Who gives up by the section's own abort handler leaves to where
-/// the descriptor says anyway.
+/// Whether the target is one of the exits, or straight on leads to one: by a linker's veneer, or by instructions that
+/// put registers back (the C code's copying sections leave like this). Who gives up by the section's own abort handler
+/// leaves to where the descriptor says anyway.
 fn leads_out(image: &Image<'_>, decoder: &Decoder, target: u64, abort: u64, exits: &BTreeSet<u64>) -> bool {
     let mut target = target;
     let mut path = Vec::new();

@@ -1,7 +1,7 @@
-//! From bytes to what matters of an instruction: where it leads, whether it stores, whether it orders.
+//! From bytes to the relevant properties of an instruction: where it leads, whether it stores, whether it orders.
 //!
-//! Capstone takes the bytes apart; a file an architecture says what its mnemonics mean. LoongArch, which Capstone 5 does
-//! not know, has a decoder of its own for the instructions that matter, and release 6 of mips for those that it brought.
+//! Capstone decodes the bytes; one file per architecture interprets its mnemonics. LoongArch, which Capstone 5 does not
+//! support, has its own decoder for the relevant instructions, as do the instructions that release 6 of mips added.
 
 mod aarch64;
 mod arm;
@@ -17,7 +17,7 @@ use capstone::{Arch, Capstone, Endian, ExtraMode, Mode};
 
 use crate::machine::{Isa, Machine};
 
-/// Where an instruction leads; an address that only a register knows is None.
+/// Where an instruction leads; None stands for an address that only a register holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
     #[default]
@@ -39,7 +39,7 @@ impl Flow {
     }
 }
 
-/// What an instruction's text says.
+/// The properties of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Meaning {
     pub flow: Flow,
@@ -166,7 +166,7 @@ impl Decoder {
         found.filter(|instruction| instruction.address == address)
     }
 
-    /// Visits one instruction after the other, passing over what is none, until `visit` says no.
+    /// Visits one instruction after the other, skipping what is not an instruction, until `visit` returns false.
     pub fn each(&self, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         match &self.engine {
             Some(engine) if self.machine.isa != Isa::MipsR6 => self.each_of_capstone(engine, bytes, address, visit),
@@ -177,7 +177,7 @@ impl Decoder {
     fn each_of_capstone(&self, engine: &Capstone, bytes: &[u8], address: u64, visit: &mut dyn FnMut(Seen<'_>) -> bool) {
         let Ok(mut instructions) = engine.disasm_iter(bytes, address) else { return };
         loop {
-            // Capstone's decoder of s390x looks at the first byte even where there is none.
+            // Capstone's decoder of s390x reads the first byte even if there is none.
             while let Some(raw) = (!instructions.code().is_empty()).then(|| instructions.next()).flatten() {
                 let (mnemonic, operands) = (raw.mnemonic().unwrap_or(""), raw.op_str().unwrap_or(""));
                 let (address, len) = (raw.address(), raw.len() as u64);
@@ -195,7 +195,7 @@ impl Decoder {
                     return;
                 }
             }
-            // Capstone stands before what it does not know.
+            // Capstone stops before what it does not support.
             let known = bytes.len() - instructions.code().len().min(bytes.len());
             let next = known.saturating_add(self.step() as usize);
             match bytes.get(next..) {
@@ -216,7 +216,7 @@ impl Decoder {
         }
     }
 
-    /// A word by this package's own decoders, or else by Capstone.
+    /// Decodes a word, by this package's own decoders or else by Capstone.
     fn decode(&self, word: u32, bytes: &[u8], address: u64) -> Option<(String, Meaning)> {
         let Some(engine) = &self.engine else { return loongarch::decode(word, address) };
         mips_r6::decode(word, address).or_else(|| {
@@ -239,7 +239,7 @@ impl Decoder {
         }
     }
 
-    /// Where a jump by register at the end of `before` leads, if the instructions before it say so.
+    /// Where a jump by register at the end of `before` leads, if the instructions before it determine that.
     pub fn far(&self, before: &[Instruction], word_at: impl Fn(u64) -> Option<u32>) -> Option<u64> {
         match self.machine.isa {
             Isa::Riscv => riscv::far(before),
@@ -249,7 +249,8 @@ impl Decoder {
         }
     }
 
-    /// The end of the data behind an instruction that only looks like a call: it jumps over a constant to have its address.
+    /// The end of the data after an instruction that only looks like a call: it jumps over a constant to get its
+    /// address.
     pub fn island(&self, instruction: &Instruction) -> Option<u64> {
         let Flow::Call(Some(target)) = instruction.meaning.flow else { return None };
         let (always, room) = match self.machine.isa {
@@ -263,7 +264,7 @@ impl Decoder {
         room.contains(&target.checked_sub(instruction.address)?).then_some(target)
     }
 
-    /// Whether a store to this place is the thread's own affair: its stack.
+    /// Whether a store to this place is private to the thread: its stack.
     pub fn is_scratch(&self, place: &str) -> bool {
         let stack: &[&str] = match self.machine.isa {
             Isa::X86 => &["[rsp", "[esp", "[rbp -", "[ebp -"],

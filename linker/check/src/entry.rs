@@ -1,26 +1,26 @@
-//! A sweep over all code: where instructions begin, and which of them lead into the midst of a section.
+//! A sweep over all code: where instructions begin, and which of them lead into the middle of a section.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Decoder;
 use crate::image::{Image, Mark, Section};
 
-/// What the sweep is to look for.
+/// What the sweep looks for.
 pub struct Sought {
-    /// Addresses that should be instructions'.
+    /// Addresses that should be those of instructions.
     pub begins: BTreeSet<u64>,
-    /// Whether code is Thumb where no symbol says what it is.
+    /// Whether code is Thumb where no symbol determines it.
     pub thumb: bool,
     /// The sections' starts and ends.
     pub sections: BTreeMap<u64, u64>,
 }
 
-/// What it found.
+/// The result of the sweep.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// Those of the addresses that are an instruction's.
+    /// Those of the addresses where an instruction begins.
     pub begins: BTreeSet<u64>,
-    /// By these, the address of the instruction that ends there.
+    /// For each of these, the address of the instruction that ends there.
     pub before: BTreeMap<u64, u64>,
     /// The start of a section, and the text and address of what leads into it.
     pub enters: Vec<(u64, String, u64)>,
@@ -54,7 +54,8 @@ pub fn sweep(image: &Image<'_>, sought: &Sought) -> Result<Swept, String> {
     Ok(swept)
 }
 
-/// The parts of a section that begin with a function or a mark each: data between them leads no further astray.
+/// The parts of a section that begin with a function or a mark each, so that data between them misleads the decoder no
+/// further.
 fn pieces(image: &Image<'_>, section: &Section) -> Vec<(u64, u64)> {
     let inside = section.address..section.end();
     let functions = image.functions.iter().skip(image.functions.partition_point(|&address| address < inside.start));

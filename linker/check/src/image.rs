@@ -1,6 +1,6 @@
-//! A linked file as it will lie in memory, relocations applied.
+//! A linked file as it will be in memory, with relocations applied.
 //!
-//! What it takes, in time and memory, is bounded by the file's length, whatever the file says.
+//! Time and memory are bounded by the file's length, whatever its contents.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ struct Segment<'d> {
     data: &'d [u8],
 }
 
-/// A section that matters, and where it is.
+/// A relevant section, and its address.
 #[derive(Debug, Clone)]
 pub struct Section {
     pub name: String,
@@ -30,7 +30,8 @@ impl Section {
     }
 }
 
-/// What lies from an address on, by the mapping symbols of arm, aarch64 and riscv, and by the addresses of arm's functions.
+/// What begins at an address, by the mapping symbols of arm, aarch64 and riscv, and by the addresses of arm's
+/// functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     Code,
@@ -45,9 +46,9 @@ pub struct Image<'d> {
     pub sections: Vec<Section>,
     /// The sections with code, by address.
     pub code: Vec<Section>,
-    /// Where functions begin, as far as symbols say so.
+    /// Where functions begin, according to symbols.
     pub functions: Vec<u64>,
-    /// Where what begins, as far as symbols say so; by address.
+    /// Where code and data begin, according to symbols; by address.
     pub marks: Vec<(u64, Mark)>,
     /// Whether the program begins in Thumb state.
     thumb: bool,
@@ -62,7 +63,7 @@ pub struct Image<'d> {
     pub unread: Option<String>,
 }
 
-/// The most bytes of a section's name that are looked at.
+/// The most bytes of a section's name that are read.
 const NAME: usize = 64;
 /// The most sections of rseq: linkers make one of each name.
 const SECTIONS: usize = 64;
@@ -74,7 +75,7 @@ impl<'d> Image<'d> {
     ///
     /// # Errors
     ///
-    /// What it is instead.
+    /// What the file is instead.
     pub fn read(data: &'d [u8]) -> Result<Self, String> {
         let kind = object::FileKind::parse(data).map_err(|error| error.to_string())?;
         match kind {
@@ -112,7 +113,7 @@ impl<'d> Image<'d> {
         Ok(image)
     }
 
-    /// What the file has from an address on, up to the end of what it lies in.
+    /// The file's bytes from an address on, up to the end of its segment.
     pub fn from(&self, address: u64) -> Option<&'d [u8]> {
         let next = self.segments.partition_point(|segment| segment.address <= address);
         let segment = &self.segments[next.checked_sub(1)?];
@@ -150,7 +151,7 @@ impl<'d> Image<'d> {
         (start < section.end() && end <= section.end()).then_some(section)
     }
 
-    /// What symbols say that lies at an address of code.
+    /// What symbols place at an address of code.
     pub fn mark(&self, address: u64) -> Option<Mark> {
         let section = self.code(address, address)?;
         let next = self.marks.partition_point(|(begin, _)| *begin <= address);
@@ -158,19 +159,19 @@ impl<'d> Image<'d> {
         (begin >= section.address).then_some(mark)
     }
 
-    /// Whether an address of code is Thumb's: by symbols, or else as where the program begins.
+    /// Whether an address of code is Thumb's: according to symbols, or else as the program begins.
     pub fn is_thumb(&self, address: u64) -> bool {
         self.mark(address).map_or(self.thumb, |mark| mark == Mark::Thumb)
     }
 
-    /// Applies what the loader of a position-independent file would, where rseq's sections lie. RELR and REL add the bias, 0
-    /// here, to what the file holds, and so have no part in this.
+    /// Applies what the loader of a position-independent file would, in rseq's sections. RELR and REL add the bias, 0
+    /// here, to what the file holds, so they change nothing.
     fn relocate<H: FileHeader<Endian = Endianness>>(&mut self, header: &H, data: &'d [u8]) -> Result<(), String> {
         let endian = self.endian;
         let relative = relative(header.e_machine(endian));
         let class = size_of::<H::Word>() as u64;
         let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
-        // One section may not be read again and again by other names.
+        // The same section must not be read repeatedly under other names.
         let mut left = data.len();
         for section in sections.iter() {
             if section.sh_type(endian) == packed::SHT_ANDROID_RELA {
@@ -287,7 +288,7 @@ fn mark(name: &[u8]) -> Option<Mark> {
         b'a' if rest.is_empty() || rest[0] == b'.' => Some(Mark::Code),
         b't' if rest.is_empty() || rest[0] == b'.' => Some(Mark::Thumb),
         b'd' if rest.is_empty() || rest[0] == b'.' => Some(Mark::Data),
-        // riscv's goes on with the extensions.
+        // riscv's continues with the extensions.
         b'x' => Some(Mark::Code),
         _ => None,
     }

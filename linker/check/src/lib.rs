@@ -1,5 +1,5 @@
-//! Verifies every critical section in linked ELF files, of any of the nine architectures: the program `rseq-check`, and the
-//! subcommand `check` of the runner.
+//! Verifies every critical section in linked ELF files, of any of the nine architectures: the program `rseq-check`, and
+//! the subcommand `check` of the runner.
 //!
 //! A file's relocations are applied first, as the descriptors of position-independent files may be zero on disk. Then,
 //! by its sections:
@@ -8,17 +8,20 @@
 //!   instruction's start to another's, and aborts to a signed handler outside.
 //! * `__rseq_cs_ptr_array`: points to each descriptor once.
 //! * `__rseq_exit_point_array`: every branch out of a section is recorded, and every record belongs to a section.
-//! * The code: a store stands right before a section, the one that arms it. The section calls nothing, makes no system call,
-//!   stores once, as its last instruction, and nothing leads into its midst. A store before the last one that may be repeated
-//!   (to a buffer that the commit publishes) cannot be told from one that may not: such stores are noted, or findings with
-//!   `--one-store`; one to the very place of the commit is always a finding.
+//! * The code: a store stands right before a section, the one that arms it. The section calls nothing, makes no system
+//!   call, stores once, as its last instruction, and nothing leads into its midst. A store before the last one that may
+//!   be repeated (to a buffer that the commit publishes) cannot be told from one that may not: such stores are noted,
+//!   or findings with `--one-store`; one to the very place of the commit is always a finding.
 //!
-//! A finding is a fault; a note is something to know. Each has a code that stays the same, a [`Rule`]. Rules hold for each section by
-//! itself: a program may hold those of several libraries. Time and memory are bounded by a file's length.
+//! A finding is a fault; a note is something to know. Each has a code that stays the same, a [`Rule`]. Rules hold for
+//! each section by itself: a program may hold those of several libraries. Time and memory are bounded by a file's
+//! length.
 
 mod args;
 mod body;
 mod code;
+mod descriptor;
+mod dynamorio;
 mod entry;
 mod image;
 mod machine;
@@ -84,7 +87,8 @@ pub fn main(args: &CheckArgs) -> ExitCode {
     }
 }
 
-/// Checks one file. What `deny` names is a fault where it would be noted.
+/// Checks one file. What `deny` names is a fault where it would be noted; rules of [`Rule::DYNAMORIO`] are only checked
+/// if it names them.
 ///
 /// # Errors
 ///
@@ -122,13 +126,14 @@ pub fn check_data(name: &str, data: &[u8], deny: &[Rule]) -> Result<Checked, Str
     })
 }
 
-/// Prints a row of the README's table for a rule, or all of them.
+/// Prints the README's section on a rule, or on all of them.
 fn explain(rule: Option<Rule>) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    for rule in Rule::ALL.iter().filter(|each| rule.is_none_or(|rule| rule == **each)) {
-        let _ = writeln!(out, "| {rule} | {} | {} | {} |", rule.title(), rule.cause(), rule.cure());
-    }
+    let explanations: Vec<_> = rule.map_or(Rule::ALL.to_vec(), |rule| vec![rule]);
+    let text: Vec<_> = explanations.into_iter().map(Rule::explanation).collect();
+    // A reader that went away needs no answer.
+    let _ = write!(out, "{}", text.join("\n"));
 }
 
 fn print(json: bool, checked: &[Checked]) {
@@ -139,8 +144,12 @@ fn print(json: bool, checked: &[Checked]) {
         serde_json::to_string_pretty(checked).map(|text| writeln!(out, "{text}")).map(drop)
     } else {
         for Checked { file, machine, sections, exit_points, findings, notes, .. } in checked {
-            let verdict = if findings.is_empty() { "clean" } else { "faulty" };
             let count = sections.len();
+            let verdict = match (findings.is_empty(), count) {
+                (false, _) => "faulty",
+                (true, 0) => "nothing to check",
+                (true, _) => "clean",
+            };
             let _ = writeln!(out, "{file}: {machine}, {count} sections, {exit_points} exit points: {verdict}");
             findings.iter().for_each(|finding| drop(writeln!(out, "  {finding}")));
             notes.iter().for_each(|note| drop(writeln!(out, "  note: {note}")));

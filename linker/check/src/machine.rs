@@ -1,4 +1,4 @@
-//! What a machine's abort handlers are signed with, and which instructions it has: stated again here, apart from the core,
+//! The signature of a machine's abort handlers, and its instruction set: stated here again, independently of the core,
 //! so that neither hides the other's mistake. Source: `tools/testing/selftests/rseq/rseq-*.h` of Linux 7.2.
 
 use object::{Endianness, elf};
@@ -14,14 +14,14 @@ pub enum Isa {
     PowerPc,
     LoongArch,
     Mips,
-    /// Release 6, which gave many words another meaning.
+    /// Release 6, which changed the meaning of many words.
     MipsR6,
 }
 
 /// A machine with rseq.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
-    /// What people call it.
+    /// Its usual name.
     pub name: &'static str,
     /// Its instruction set.
     pub isa: Isa,
@@ -36,7 +36,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine of an ELF header's fields; None if rseq knows no signature for it.
+    /// The machine of an ELF header's fields; None if rseq has no signature for it.
     pub fn of(machine: u16, wide: bool, endian: Endianness, flags: u32) -> Option<Self> {
         use Isa::*;
         let little = endian == Endianness::Little;
@@ -62,7 +62,7 @@ impl Machine {
         Some(Self { name, isa, wide, little_code, signature, mask: if isa == Arm { 1 } else { 0 } })
     }
 
-    /// Whether every store is a release, so that no instruction has to make it one.
+    /// Whether every store is a release without a further instruction.
     pub fn strong(&self) -> bool {
         matches!(self.isa, Isa::X86 | Isa::S390x)
     }

@@ -1,4 +1,4 @@
-//! `rseq-check FILE...`: the subcommand `check` of the runner as a program of its own.
+//! `rseq-check FILE...`: the subcommand `check` of the runner as a separate program.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! Android's packed relocations (`--pack-dyn-relocs=android`), format APS2: groups of signed LEB128 numbers that share what they can.
-//! Source: bionic's `linker/linker_reloc_iterators.h`.
+//! Android's packed relocations (`--pack-dyn-relocs=android`), format APS2: groups of signed LEB128 numbers with common
+//! parts. Source: bionic's `linker/linker_reloc_iterators.h`.
 //!
 //! The form without addends (`SHT_ANDROID_REL`) and RELR leave the addend in the file, where it is read anyway.
 
@@ -7,7 +7,7 @@
 pub const SHT_ANDROID_RELA: u32 = 0x6000_0002;
 
 const MAGIC: &[u8] = b"APS2";
-/// Flags of a group: what its relocations share, and whether they have addends.
+/// Flags of a group: what its relocations have in common, and whether they have addends.
 const BY_INFO: i64 = 1;
 const BY_OFFSET_DELTA: i64 = 2;
 const BY_ADDEND: i64 = 4;
@@ -31,12 +31,12 @@ impl Entry {
     }
 }
 
-/// Reads all of them, each from a byte of its own or as one of a group: as a group's members may take none, there are no more than
-/// 64 to a byte.
+/// Reads all of them, each from at least a byte or as a member of a group. A group's members may take no bytes, so
+/// there are at most 64 for each byte.
 ///
 /// # Errors
 ///
-/// What is wrong with the bytes; what was read before has been handed over.
+/// What is wrong with the bytes; `each` has been called for the relocations before.
 pub fn read(bytes: &[u8], each: &mut dyn FnMut(Entry)) -> Result<(), &'static str> {
     let mut numbers = Numbers(bytes.strip_prefix(MAGIC).ok_or("packed relocations that do not begin with APS2")?);
     let mut left = numbers.count()?;

@@ -17,6 +17,9 @@ macro_rules! rules {
             /// All of them, by code.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
+            /// What DynamoRIO wants of sections beyond the ABI: looked for where it is denied.
+            pub const DYNAMORIO: &[Self] = &[Self::OtherMachine, Self::SideEffect, Self::ReadBack, Self::OtherInput];
+
             /// The code: `RC`, the group and the number in it. A code is never used again for something else.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
@@ -36,6 +39,11 @@ macro_rules! rules {
             pub const fn cure(self) -> &'static str {
                 match self { $(Self::$name => $cure,)* }
             }
+
+            /// The rule's section of README.md, which `--explain` prints.
+            pub fn explanation(self) -> String {
+                format!("### {self}: {}\n\n* Cause: {}.\n* Cure: {}.\n", self.title(), self.cause(), self.cure())
+            }
         }
     };
 }
@@ -43,7 +51,7 @@ macro_rules! rules {
 rules! {
     PartialEntry "RC0101" {
         "a list is not a whole number of entries",
-        cause: "something else was put into the section, or an entry was cut; tools that read the list go wrong from there on",
+        cause: "something else is in the section, or an entry was cut; tools misread the list from there on",
         cure: "emit descriptors of 32 bytes, pointers of 8 and exit points of 16, and nothing else, into these sections"
     }
     StrayPointer "RC0102" {
@@ -53,12 +61,12 @@ rules! {
     }
     RepeatedPointer "RC0103" {
         "`__rseq_cs_ptr_array` points to a descriptor more than once",
-        cause: "the pointer is emitted for each use of a section and the descriptor once; debuggers stop there several times",
+        cause: "the pointer is emitted for each use of a section, the descriptor once; debuggers stop there repeatedly",
         cure: "emit both in the same place"
     }
     LostPointer "RC0104" {
         "`__rseq_cs_ptr_array` does not point to a descriptor",
-        cause: "the pointer was not emitted, or was dropped as garbage; debuggers do not know the section and step into it",
+        cause: "the pointer was not emitted, or was dropped as garbage; debuggers step into the unknown section",
         cure: "emit a pointer with each descriptor, and keep the array with the linker script `rseq.ld`"
     }
     StrayExit "RC0105" {
@@ -124,7 +132,7 @@ rules! {
     CutInstruction "RC0303" {
         "a section ends inside an instruction",
         cause: "the length is computed, and wrong by some bytes: the commit may be interrupted half way",
-        cure: "take the end from the label behind the commit"
+        cure: "take the end from the label after the commit"
     }
     Calls "RC0304" {
         "a section calls",
@@ -153,13 +161,13 @@ rules! {
     }
     NoCommit "RC0309" {
         "a section does not end with a store",
-        cause: "the end lies before or behind the commit: what comes after the store is restarted although it was published",
+        cause: "the end lies before or after the commit: what follows the store restarts although it was published",
         cure: "end the section with the one store that publishes"
     }
     StackCommit "RC0310" {
         "a section ends with a store to its own stack",
         cause: "the compiler spilled a register after the commit, or the end's label is too late",
-        cure: "put the end right behind the commit, in the same assembly block"
+        cure: "put the end right after the commit, in the same assembly block"
     }
     RepeatedCommit "RC0311" {
         "a section stores where it commits to, before its commit",
@@ -168,7 +176,7 @@ rules! {
     }
     EarlyStore "RC0312" {
         "a section stores before its commit",
-        cause: "after an abort the store happens again; right where the commit publishes it (a buffer), a fault elsewhere",
+        cause: "an abort repeats the store: right where the commit publishes it (a buffer), a fault elsewhere",
         cure: "nothing, where each such store bears repetition; else move it into the commit"
     }
     Unarmed "RC0401" {
@@ -188,8 +196,28 @@ rules! {
     }
     PackedRelocations "RC0502" {
         "a list of packed relocations cannot be read",
-        cause: "Android's format APS2 is damaged or of another version: addresses may be 0 here that the loader fills in",
+        cause: "Android's format APS2 is damaged or of another version: addresses that the loader fills in may be 0",
         cure: "link without `--pack-dyn-relocs=android`, or look at the other findings with care"
+    }
+    OtherMachine "RC0601" {
+        "DynamoRIO does not run sections on this machine",
+        cause: "it supports them on x86 and aarch64",
+        cure: "run the program with `-disable_rseq`"
+    }
+    SideEffect "RC0602" {
+        "a store of a section changes a register too",
+        cause: "DynamoRIO runs a section once without its stores: what else such an instruction does is left out too",
+        cure: "store with an instruction that only stores, or writes the address back to its register"
+    }
+    ReadBack "RC0603" {
+        "a section reads where it has stored",
+        cause: "DynamoRIO runs a section once without its stores, and finds there what was there before",
+        cure: "keep the value in a register"
+    }
+    OtherInput "RC0604" {
+        "a section reads a vector register or flags that it has not set",
+        cause: "DynamoRIO runs a section twice and puts back general-purpose registers alone in between",
+        cure: "load or compare inside the section"
     }
 }
 
@@ -250,15 +278,15 @@ mod tests {
         for rule in Rule::ALL {
             assert_eq!(rule.code().parse(), Ok(*rule));
         }
-        assert!("RC9999".parse::<Rule>().unwrap_err().contains("RC0101 to RC0502"));
+        assert!("RC9999".parse::<Rule>().unwrap_err().contains("RC0101 to RC0604"));
     }
 
     #[test]
     fn each_rule_is_documented() {
         let readme = include_str!("../README.md");
         for rule in Rule::ALL {
-            let row = format!("| {rule} | {} | {} | {} |", rule.title(), rule.cause(), rule.cure());
-            assert!(readme.contains(&row), "README.md lacks the row that `rseq-check --explain` prints:\n{row}");
+            let section = rule.explanation();
+            assert!(readme.contains(&section), "README.md lacks what `rseq-check --explain` prints:\n{section}");
         }
     }
 }

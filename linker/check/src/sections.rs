@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::body::{self, Body};
 use crate::code::Decoder;
+use crate::descriptor::Descriptor;
+use crate::dynamorio;
 use crate::entry::{self, Sought};
 use crate::image::{Image, Section};
 use crate::rule::{Finding, Rule};
@@ -46,24 +48,6 @@ impl Found {
     }
 }
 
-/// A descriptor that could be read.
-pub struct Descriptor {
-    pub address: u64,
-    pub start: u64,
-    pub end: u64,
-    pub abort: u64,
-    thumb: bool,
-    /// Whether its addresses are sound enough to look at the code.
-    sound: bool,
-}
-
-impl Descriptor {
-    /// A finding about its section.
-    fn finding(&self, rule: Rule, fault: &str) -> Finding {
-        Finding::new(rule, format!("the section at {:#x} (descriptor {:#x}) {fault}", self.start, self.address))
-    }
-}
-
 /// Checks an image; one without descriptors is clean. What `deny` names is a fault where it would be noted.
 ///
 /// # Errors
@@ -86,6 +70,7 @@ pub fn check(image: &Image<'_>, deny: &[Rule]) -> Result<Found, String> {
     let decoders = [Decoder::new(image.machine, false)?, Decoder::new(image.machine, true)?];
     bodies(image, &decoders, &descriptors, &exits, deny, &mut found)?;
     surroundings(image, &decoders, &descriptors, &mut found)?;
+    unsupported(image, &decoders, &descriptors, deny, &mut found);
     let (denied, notes) = found.notes.into_iter().partition(|note| deny.contains(&note.rule));
     found.notes = notes;
     found.findings.extend::<Vec<_>>(denied);
@@ -277,7 +262,8 @@ fn bodies(
     }
     if unrecorded > 0 {
         let note = format!(
-            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step over"
+            "{unrecorded} branches out of sections, {without} of which record no exit points: debuggers cannot step \
+             over"
         );
         found.notes.push(Finding::new(Rule::UnrecordedExit, note));
     }
@@ -287,6 +273,33 @@ fn bodies(
         found.notes.push(Finding::new(Rule::EarlyStore, note));
     }
     Ok(())
+}
+
+/// What DynamoRIO does not support, as far as it is asked for.
+fn unsupported(
+    image: &Image<'_>,
+    decoders: &Decoders,
+    descriptors: &BTreeMap<u64, Descriptor>,
+    deny: &[Rule],
+    found: &mut Found,
+) {
+    if descriptors.is_empty() || !Rule::DYNAMORIO.iter().any(|rule| deny.contains(rule)) {
+        return;
+    }
+    if !dynamorio::runs_on(image.machine.isa) {
+        let fault = format!("DynamoRIO does not run sections of {}", image.machine.name);
+        return found
+            .findings
+            .extend(deny.contains(&Rule::OtherMachine).then(|| Finding::new(Rule::OtherMachine, fault)));
+    }
+    for section in descriptors.values().filter(|section| section.sound && section.is_short()) {
+        let decoder = &decoders[usize::from(section.thumb)];
+        // What is no instruction has been found before.
+        let Ok(instructions) = body::instructions(image, decoder, section) else { continue };
+        let faults = dynamorio::check(image.machine.isa, decoder, &instructions);
+        let faults = faults.into_iter().filter(|(rule, _)| deny.contains(rule));
+        found.findings.extend(faults.map(|(rule, fault)| section.finding(rule, &fault)));
+    }
 }
 
 /// Looks at all code: sections and handlers begin with an instruction, and nothing leads into the midst of a section.
@@ -325,8 +338,8 @@ fn surroundings(
     Ok(())
 }
 
-/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right before
-/// their start; the descriptor's address may reach the area in any way, so that it is not looked at.
+/// What the instruction before a section is, if not the store that arms it. Everything that arms sections does so right
+/// before their start; the descriptor's address may reach the area in any way, so that it is not looked at.
 fn unarmed(image: &Image<'_>, decoder: &Decoder, section: &Descriptor, before: u64) -> Option<Finding> {
     let before = decoder.one(image.from(before)?, before)?;
     let arms = before.meaning.stores && !decoder.is_scratch(before.place(image.machine.isa));

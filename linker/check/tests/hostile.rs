@@ -1,4 +1,5 @@
-//! Whatever is done to a file, the answer is findings or an error, soon: no panic, no endless loop, no unbounded memory.
+//! Whatever is done to a file, the answer is findings or an error, soon: no panic, no endless loop, no unbounded
+//! memory.
 //!
 //! `HOSTILE_INPUTS=1000000 cargo test -p rseq-check --release --test hostile -- --nocapture` tries as many.
 

@@ -1,4 +1,4 @@
-//! The program: exit codes and output, on this very test, which has a section of its own.
+//! The program: exit codes and output, on this test itself, which has a section.
 
 mod elf;
 
@@ -36,12 +36,24 @@ fn the_exit_code_tells() {
         assert_eq!(code(&[&faulty, unreadable]), Some(2), "{}", unreadable.display());
     }
     assert_eq!(code(&[]), Some(2));
+    assert_eq!(code(&[Path::new("--dynamorio"), &clean]), Some(1), "its branch goes by flags from outside");
     // A file of holes.
     let long = Path::new(env!("CARGO_TARGET_TMPDIR")).join("long");
     fs::File::create(&long).and_then(|file| file.set_len((4 << 30) + 1)).expect("the directory is there");
     let output = run(&[&long]);
     fs::remove_file(&long).expect("it was there");
     assert!(String::from_utf8_lossy(&output.stderr).contains("are too many"), "{output:?}");
+}
+
+/// Without sections nothing is said to be clean.
+#[test]
+fn a_file_without_sections_has_nothing_to_check() {
+    let output = run(&[Path::new(env!("CARGO_BIN_EXE_rseq-check"))]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("0 sections") && text.trim_end().ends_with(": nothing to check"), "{text}");
+    let clean = written("clean-words", &Plan::right(&ARCHES[0]));
+    assert!(String::from_utf8_lossy(&run(&[&clean]).stdout).trim_end().ends_with(": clean"));
 }
 
 #[test]
@@ -63,7 +75,7 @@ fn json_says_what_the_text_says() {
 fn this_program_is_clean() {
     if let Ok(registration) = Registration::adopt() {
         let (token, mut word) = (registration.token(), 0);
-        // SAFETY: the word is a local, the CPU one that the kernel told.
+        // SAFETY: the word is a local, the kernel returned the CPU's number.
         let _ = unsafe { load_add_store(token, token.cpu_id() as usize, &raw mut word, 1) };
     }
     let own = std::env::current_exe().expect("a program knows its file");
@@ -91,6 +103,31 @@ add:
     .quad 5b
     .popsection
 ";
+
+/// A shared library with a section that begins with these instructions.
+#[cfg(target_arch = "x86_64")]
+fn library(name: &str, begins: &str) -> Vec<u8> {
+    let [source, library] =
+        ["s", "so"].map(|kind| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{kind}")));
+    fs::write(&source, SECTION.replace("1: ", &format!("1: {begins}\n"))).expect("the directory is there");
+    let linked = Command::new("cc").args(["-shared", "-nostdlib", "-o"]).args([&library, &source]).status();
+    assert!(linked.expect("the compiler that links Rust is there").success());
+    fs::read(&library).expect("it was linked")
+}
+
+/// DynamoRIO may not be asked to keep flags, unless the section sets them itself.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn flags_that_a_section_sets_are_no_input() {
+    for (name, begins, expected) in [
+        ("flags-none", "", &[][..]),
+        ("flags-own", "cmpq %rsi, (%rdi); sete %al", &[]),
+        ("flags-foreign", "sete %al", &[Rule::OtherInput]),
+    ] {
+        let checked = rseq_check::check_data(name, &library(name, begins), Rule::DYNAMORIO).expect("it can be read");
+        assert_eq!(checked.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), expected, "{checked:?}");
+    }
+}
 
 /// Packed relocations (RELR) say where the loader adds, and the file holds what to.
 #[cfg(target_arch = "x86_64")]

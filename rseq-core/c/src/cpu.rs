@@ -11,8 +11,8 @@ unsafe extern "C" {
     safe fn sched_getcpu() -> c_int;
 }
 
-/// `int32_t rseq_fallback_current_cpu(void)` - the CPU of this moment, by sched_getcpu(3) (Linux 2.6.19), which makes no
-/// system call where the vDSO has getcpu. The process ends by abort(3) where a filter refuses the call.
+/// `int32_t rseq_fallback_current_cpu(void)` - the CPU of this moment, by sched_getcpu(3) (Linux 2.6.19), which makes
+/// no system call where the vDSO has getcpu. The process ends by abort(3) where a filter refuses the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_fallback_current_cpu() -> i32 {
     match sched_getcpu() {

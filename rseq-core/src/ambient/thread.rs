@@ -3,14 +3,14 @@
 
 extern crate std;
 
+use crate::cause::Cause;
 use crate::registration::RegisterError;
-use crate::status::Cause;
 use crate::{OwnArea, Owner, Registration, sys};
 use core::cell::Cell;
 use std::thread_local;
 
 thread_local! {
-    /// Why this thread is not registered, once that is known for good. It has no destructor, so it can be read at any time.
+    /// Why this thread is not registered, once that is final. It has no destructor, so it can be read at any time.
     static REFUSED: Cell<Option<Cause>> = const { Cell::new(None) };
 
     static THIS: ThisThread = const { ThisThread(Cell::new(None)) };
@@ -23,19 +23,19 @@ struct ThisThread(Cell<Option<Registration<OwnArea>>>);
 pub(super) fn register(_: Option<Owner>) -> Result<Owner, Cause> {
     match REFUSED.get() {
         Some(cause) => Err(cause),
-        // A signal handler that comes here too must not find the thread-local half made, nor the thread registered by a
-        // registration that no thread-local keeps yet.
+        // A signal handler that registers too must not find the thread-local half made, nor the thread registered
+        // without a thread-local that keeps the registration.
         None => sys::with_signals_blocked(register_blocked),
     }
 }
 
 fn register_blocked() -> Result<Owner, Cause> {
-    // By a signal handler, before signals were blocked.
+    // A signal handler has registered it, before signals were blocked.
     if OwnArea::current().is_some() {
         return Ok(Owner::Own);
     }
     if !pointer::is_of_this_thread() {
-        // Not kept: the thread-locals are another thread's.
+        // Not kept: the thread-locals belong to another thread.
         return Err(Cause::SharedThreadPointer);
     }
     let registered = THIS.try_with(ThisThread::register);
@@ -46,14 +46,14 @@ fn register_blocked() -> Result<Owner, Cause> {
 
 impl ThisThread {
     fn register(&self) -> Result<(), RegisterError> {
-        // The thread is not registered, so what is kept is no registration any more: other code released it.
+        // The thread is not registered, so the registration that is kept has ended: other code released it.
         core::mem::forget(self.0.take());
-        // SAFETY: the destructor of the thread-local that keeps it releases it before the thread's memory goes. If a
-        // filter that came since refuses the release, the libc's memory of the thread stays until the thread has ended,
-        // or is unmapped by the thread's last instructions (a detached thread of musl's): `rseq-core`'s documentation
-        // of the feature `std` has this case. The libc's own record says that the thread pointer is this thread's, so
-        // this is no child of `vfork`, nor another clone that shares it with a running thread. The kernel's facts are
-        // the kernel's own.
+        // SAFETY: `own_of_std` has the contract of `own`. Released before the memory is freed: the destructor of the
+        // thread-local that keeps it does so. If a later filter refuses the release, the libc keeps the thread's memory
+        // until the thread has ended, or a detached thread of musl's unmaps it in its last instructions: `rseq-core`'s
+        // documentation of the feature `std` covers this case. Not a child of `vfork` or of another clone that shares
+        // the thread pointer with a running thread: the libc's record says that the thread pointer is this thread's.
+        // The facts come from the kernel.
         let registration = unsafe { Registration::<OwnArea>::own_of_std() }?;
         self.0.set(Some(registration));
         Ok(())
@@ -63,13 +63,13 @@ impl ThisThread {
 impl Drop for ThisThread {
     fn drop(&mut self) {
         if let Some(registration) = self.0.take() {
-            // If a filter refuses it, the thread stays registered and its sections go on working.
+            // If a filter refuses it, the thread stays registered and its sections continue to work.
             let _ = registration.release();
         }
     }
 }
 
-/// Whose thread pointer this is.
+/// Which thread the thread pointer belongs to.
 #[cfg(not(rseq_stub))]
 mod pointer {
     use crate::sys;
@@ -80,12 +80,12 @@ mod pointer {
         fn pthread_getcpuclockid(thread: usize, clock: *mut c_int) -> c_int;
     }
 
-    /// Whether the libc keeps this thread's number behind the thread pointer. It keeps that of another thread in a child
-    /// of `vfork`, and after a `clone` without `CLONE_SETTLS`.
+    /// Whether the libc's record at the thread pointer holds this thread's number. In a child of `vfork`, and after a
+    /// `clone` without `CLONE_SETTLS`, it holds that of another thread.
     pub(super) fn is_of_this_thread() -> bool {
         let mut clock = 0;
         // SAFETY: the thread that the thread pointer belongs to exists: it is this one, or one whose memory this one
-        // shares and uses. The function computes a number from the libc's record of it, and writes it to `clock`.
+        // shares. The function computes a number from the libc's record of that thread, and writes it to `clock`.
         let error = unsafe { pthread_getcpuclockid(pthread_self(), &mut clock) };
         // A thread's clock is its number's complement, shifted by three bits: the kernel's interface.
         error == 0 && sys::thread_id() == Some(!(clock >> 3))

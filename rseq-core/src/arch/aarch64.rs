@@ -35,10 +35,11 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in x8, arguments in x0 to x5, the result in x0. It keeps the other general
-    // registers and 128 bits of each vector register, and discards the rest of the SVE state: the upper bits of z0 to z31,
-    // p0 to p15 and ffr (Documentation/arch/arm64/sve.rst, section 4). The compiler has no name for the upper bits alone, so
-    // v0 to v31 are declared, which stand for all of z0 to z31. It keeps nothing in ffr, and warns of an asm! that names it.
+    // SAFETY: the kernel's convention: number in x8, arguments in x0 to x5, the result in x0. It keeps the other
+    // general registers and 128 bits of each vector register, and discards the rest of the SVE state: the upper bits of
+    // z0 to z31, p0 to p15 and ffr (Documentation/arch/arm64/sve.rst, section 4). The compiler has no name for the
+    // upper bits alone, so v0 to v31 are declared, which stand for all of z0 to z31. It keeps nothing in ffr, and warns
+    // of an asm! that names it.
     unsafe {
         asm!(
             "svc #0",
@@ -83,8 +84,8 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // x17 keeps the descriptor's address until the section ends, for unwinders; x16 is given up beside it: where `b` reaches
-    // too short, linkers jump by veneers, which may change these two (AAPCS64, IP0 and IP1).
+    // x17 keeps the descriptor's address until the section ends, for unwinders. x16 is reserved too: where `b` does not
+    // reach, linkers insert veneers, which may change these two (AAPCS64, IP0 and IP1).
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {
             @asm
@@ -112,7 +113,7 @@ macro_rules! __rseq_frame {
 #[macro_export]
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
-    // A conditional branch reaches 1 MiB, which a function may exceed, `b` reaches 128 MiB, and linkers help it further.
+    // A conditional branch reaches 1 MiB, which a function may exceed; `b` reaches 128 MiB, and linkers extend it.
     (far $label:expr) => { concat!("b ", $label) };
     (near $label:expr) => { concat!("b ", $label) };
     (unless $branch:expr, $exit:expr) => { concat!($branch, " 61f\nb ", $exit, "\n61:") };
@@ -160,7 +161,7 @@ macro_rules! __rseq_primitive {
     (store_u32 $m:tt, $x:ident) => { concat!("str {", stringify!($x), ":w}, ", $crate::__rseq_primitive!(at $m)) };
     (store_u16 $m:tt, $x:ident) => { concat!("strh {", stringify!($x), ":w}, ", $crate::__rseq_primitive!(at $m)) };
     (store_u8 $m:tt, $x:ident) => { concat!("strb {", stringify!($x), ":w}, ", $crate::__rseq_primitive!(at $m)) };
-    // Ordered loads and stores address by one register only.
+    // Ordered loads and stores take an address in one register only.
     (load_acquire $r:ident, $m:tt) => {
         $crate::__rseq_primitive!(ordered concat!("ldar {", stringify!($r), "}"), $m)
     };

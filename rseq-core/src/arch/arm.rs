@@ -1,12 +1,13 @@
 //! arm: ARMv7 in ARM state; `TPIDRURO` is the thread pointer.
 //!
-//! ip (r12) is the scratch register of a section: where `b` reaches too short, linkers jump by veneers, which may change
-//! it (AAPCS32).
+//! ip (r12) is the scratch register of a section: where `b` does not reach, linkers insert veneers, which may change it
+//! (AAPCS32).
 
 use crate::abi::Rseq;
 use core::arch::asm;
 
-/// `udf #0x5de3`, as the kernel reads it: data is big-endian where the target is, instructions never are on ARMv7 (BE8).
+/// `udf #0x5de3`, as the kernel reads it: data is big-endian where the target is, instructions never are on ARMv7
+/// (BE8).
 pub const SIGNATURE: u32 = u32::from_ne_bytes(0xe7f5_def3_u32.to_le_bytes());
 
 #[inline]
@@ -88,7 +89,7 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // The abort handler is in the function, where unwinders know it: a jump over it, and a load from there, in place of two
+    // The abort handler is in the function, where unwinders know it. A jump over it, and a load from there, replace two
     // instructions for a 32-bit constant.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {

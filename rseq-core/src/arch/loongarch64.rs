@@ -1,7 +1,7 @@
 //! LoongArch, 64 bits: `$tp` is the thread pointer; sections reach the area through a register.
 //!
-//! A conditional branch reaches 128 KiB, so that sections branch over a `b` (128 MiB) to their exits. From
-//! `__rseq_failure`, which may lie behind all of a program's text, `tail36` (`pcaddu18i`, `jirl`) reaches 128 GiB.
+//! A conditional branch reaches 128 KiB, so sections branch over a `b` (128 MiB) to their exits. From `__rseq_failure`,
+//! which may come after all of a program's text, `tail36` (`pcaddu18i`, `jirl`) reaches 128 GiB.
 
 use crate::abi::Rseq;
 use core::arch::asm;
@@ -12,7 +12,7 @@ pub const SIGNATURE: u32 = 0x002a_0010;
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
-    // SAFETY: copies a register that the psABI reserves. `readonly` keeps it behind whatever set the register.
+    // SAFETY: copies a register that the psABI reserves. `readonly` orders it after the write of the register.
     unsafe { asm!("move {}, $tp", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
@@ -20,8 +20,8 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `readonly` keeps
-    // it behind whatever set the thread pointer.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
+    // `readonly` orders it after the write of the thread pointer.
     unsafe {
         asm!(
             "pcalau12i {area}, %ie_pc_hi20(__rseq_core_area)",
@@ -108,11 +108,11 @@ macro_rules! __rseq_frame {
 #[macro_export]
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
-    // A conditional branch reaches 128 KiB, `b` 128 MiB, and no linker helps it further.
+    // A conditional branch reaches 128 KiB, `b` 128 MiB, and linkers do not extend it.
     (far $label:expr) => { concat!("tail36 {rseq_t}, ", $label) };
     (near $label:expr) => { concat!("b ", $label) };
     (unless $branch:expr, $exit:expr) => { concat!($branch, " 61f\ntail36 {rseq_t}, ", $exit, "\n61:") };
-    // The difference of 32 bits: the upper half of `x` takes no part.
+    // A difference of 32 bits: the upper half of `x` is ignored.
     (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "ld.w {rseq_t}, ", $index, "\n",
@@ -169,12 +169,12 @@ macro_rules! __rseq_primitive {
     (store_u32 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".w", $x, $m) };
     (store_u16 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".h", $x, $m) };
     (store_u8 $m:tt, $x:ident) => { $crate::__rseq_primitive!(access "st" ".b", $x, $m) };
-    // Earlier loads complete before all later accesses, earlier accesses before later stores; processors that do not know the
-    // hints take them for full barriers.
+    // Earlier loads complete before all later accesses, earlier accesses before later stores; processors that do not
+    // know the hints take them for full barriers.
     (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\ndbar 0x14") };
     (store_release $m:tt, $x:ident) => { concat!("dbar 0x12\n", $crate::__rseq_primitive!(store $m, $x)) };
-    // Sixteen bytes a turn while there are as many, then eight, if both ends are aligned: not every processor does it otherwise,
-    // and then it traps. Then a byte a turn.
+    // Copies sixteen bytes at a time, then eight, if both ends are aligned: some processors trap otherwise. Then single
+    // bytes.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "move ", $i, ", $zero\n",

@@ -1,18 +1,18 @@
-//! MIPS, 64-bit (n64) and 32-bit (o32), in both byte orders, release 2 and later; of release 6, 64-bit. That encodes much anew,
-//! but has every instruction used here, delay slots included; it lacks hi and lo.
+//! MIPS, 64-bit (n64) and 32-bit (o32), in both byte orders, release 2 and later; of release 6, 64-bit only. Release 6
+//! encodes much anew, but has every instruction used here, delay slots included; it lacks hi and lo.
 //!
-//! The compiler's inline assembly for MIPS is unstable (`asm_experimental_arch`). It may give `$at` to an operand, so there
-//! are no assembler macros here, and delay slots are written out. `$ra` cannot be declared as changed: whoever needs the
-//! program counter puts it back.
+//! The compiler's inline assembly for MIPS is unstable (`asm_experimental_arch`). It may give `$at` to an operand, so
+//! there are no assembler macros here, and delay slots are written out. `$ra` cannot be declared as changed: code that
+//! needs the program counter restores it.
 
 use crate::abi::Rseq;
 use core::arch::asm;
 
-/// A `break` that nobody emits; an instruction word like any other, so `.long` gives it the code's byte order.
+/// A `break` that compilers do not emit; an instruction word like any other, so `.long` gives it the code's byte order.
 pub const SIGNATURE: u32 = 0x0350_000d;
 
-/// How every text begins; `.set pop` ends it. The thread pointer's instruction is one of release 2, also where a kernel
-/// emulates it.
+/// The beginning of every text; `.set pop` ends it. The thread pointer's instruction belongs to release 2, even where a
+/// kernel emulates it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_set {
@@ -35,8 +35,8 @@ macro_rules! hi_lo {
     };
 }
 
-/// The text that puts into `area` how far what offsets in the GOT count from, `_gp`, is from its own first instruction, 60.
-/// `_gp_disp` is known to o32 only.
+/// The text that puts into `area` the distance from its own first instruction, label 60, to `_gp`, from which offsets
+/// in the GOT count. Only o32 has `_gp_disp`.
 macro_rules! gp {
     () => {
         crate::__rseq_wide!(
@@ -46,11 +46,11 @@ macro_rules! gp {
     };
 }
 
-/// As the ABI has it: 0x7000 behind the start of the TLS block.
+/// According to the ABI: 0x7000 after the start of the TLS block.
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
-    // SAFETY: reads the hardware register that the ABI reserves for this; kernels emulate it fast in $3.
+    // SAFETY: reads the hardware register that the ABI reserves for this; kernels have a fast path for $3.
     unsafe {
         asm!(
             __rseq_set!(),
@@ -66,8 +66,8 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `$ra` is put
-    // back.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `$ra`
+    // is restored.
     unsafe {
         asm!(
             __rseq_set!(),
@@ -95,8 +95,8 @@ pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
     // SAFETY: the kernel's convention: number in $2, arguments in $4 to $9 (o32: to $7, then on the stack at 16 and
     // 20); $7 says whether $2 is an error number. It changes $1 to $15, $24, $25, hi and lo, and keeps the
-    // registers of floating-point numbers, of MSA and of the DSP extension. $1, hi and lo cannot be declared, so they are held in
-    // registers that it preserves.
+    // registers of floating-point numbers, of MSA and of the DSP extension. $1, hi and lo cannot be declared, so they
+    // are held in registers that it preserves.
     unsafe {
         asm!(
             __rseq_set!(),
@@ -180,8 +180,8 @@ macro_rules! __rseq_frame {
                 ".cfi_return_column 66",
                 ".cfi_def_cfa 29, 0",
                 ".cfi_escape 0x16, 66, 3, 0x7e, {rseq_start}, 6", // pc = *($14 + 8), the section's first instruction
-                // An abort in a jump to an exit finds $ra changed, and its value in `rseq_ra`, which therefore has no other
-                // use.
+                // An abort in a jump to an exit finds $ra changed, and its value in `rseq_ra`, which therefore has no
+                // other use.
                 "move $31, {rseq_ra}"
             ]
             descriptor [$crate::__rseq_primitive!(address "$14", "77b", "{rseq_ra}")]
@@ -197,7 +197,8 @@ macro_rules! __rseq_frame {
 #[macro_export]
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
-    // Of a local label within 2 GiB, by the program counter. Takes a second register to keep `$ra` in.
+    // The address of a local label within 2 GiB, relative to the program counter. Takes a second register to keep `$ra`
+    // in.
     (address $r:literal, $label:expr, $ra:literal) => {
         concat!(
             "move ", $ra, ", $31\n",
@@ -208,14 +209,16 @@ macro_rules! __rseq_primitive {
             "move $31, ", $ra
         )
     };
-    // A jump of 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
-    (far $label:expr) => { concat!($crate::__rseq_primitive!(address "{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop") };
+    // A jump of up to 2 GiB, where `b` reaches 128 KiB. Takes `rseq_t`, and `rseq_ra` for `$ra`.
+    (far $label:expr) => {
+        concat!($crate::__rseq_primitive!(address "{rseq_t}", $label, "{rseq_ra}"), "\njr {rseq_t}\nnop")
+    };
     (near $label:expr) => { concat!("b ", $label, "\nnop") };
     // The first `nop` is in the delay slot of the branch over this jump.
     (unless $branch:expr, $exit:expr) => {
         concat!($branch, " 61f\nnop\n", $crate::__rseq_primitive!(far $exit), "\n61:")
     };
-    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` takes no part.
+    // `sll` leaves the low 32 bits, sign-extended: the upper half of `x` is ignored.
     (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "lw {rseq_t}, ", $index, "\n",

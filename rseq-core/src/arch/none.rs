@@ -1,12 +1,13 @@
-//! Where rseq cannot be had: no Linux, or an architecture without a file here. Portable crates build there, every registration
-//! is refused with [`NoSyscall`](crate::RegisterError::NoSyscall), and so no token exists to run a section with.
+//! Targets without rseq: no Linux, or an architecture without a file here. Portable crates build there; every
+//! registration is refused with [`NoSyscall`](crate::RegisterError::NoSyscall), so no token exists to run a section
+//! with.
 
 use crate::abi::{self, Rseq};
 
-/// Of no registration.
+/// Not the signature of any registration.
 pub const SIGNATURE: u32 = 0;
 
-/// An area that nobody registers, the same for all threads.
+/// An area that is never registered, the same for all threads.
 static UNREGISTERED: Unregistered =
     Unregistered([0, abi::CPU_ID_UNINITIALIZED, 0, 0, 0, 0, abi::CPU_ID_UNINITIALIZED, 0]);
 
@@ -18,19 +19,19 @@ pub(super) fn thread_pointer() -> usize {
     0
 }
 
-/// Only ever read, as it never becomes registered.
+/// Only read, because it is never registered.
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     (&raw const UNREGISTERED.0).cast_mut().cast()
 }
 
-/// Makes no call: none is there.
+/// Makes no call, because there is none.
 #[inline]
 pub(super) unsafe fn syscall(_nr: u32, _args: [usize; 6]) -> isize {
     -(linux_raw_sys::errno::ENOSYS as isize)
 }
 
-/// Nobody defines the symbol.
+/// Nothing defines the symbol.
 macro_rules! load_weak {
     ($symbol:literal, $address:ident) => {
         $address = 0
@@ -38,21 +39,22 @@ macro_rules! load_weak {
 }
 pub(crate) use load_weak;
 
-/// The one place of sections here: it takes whatever `critical_section!` hands on.
+/// Stands for a section, whatever `critical_section!` passes.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    ($area:tt $order:ident, $index:ty, $arming:tt, $abort:ident, $steps:tt $scratch:tt [$($input:ident)*] $($rest:tt)*) => {{
+    ($area:tt $order:ident, $index:ty, $arming:tt, $abort:ident,
+     $steps:tt $scratch:tt [$($input:ident)*] $($rest:tt)*) => {{
         let _ = (RSEQ_EXITS, $($input,)*);
         $crate::arch::no_section()
     }};
 }
 
-/// What a section is here.
+/// The call that stands for a section.
 ///
 /// # Safety
 ///
-/// There is a token, which there cannot be.
+/// There is a token, which cannot exist.
 #[doc(hidden)]
 pub unsafe fn no_section() {
     unreachable!("no thread is registered where there is no rseq")

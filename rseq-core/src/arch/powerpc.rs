@@ -1,7 +1,7 @@
 //! PowerPC, 64-bit in both byte orders and 32-bit.
 //!
-//! Addresses are taken relative to the program counter, which works in every code model: the TOC pointer is in `r2` only
-//! where the compiler found its own use for it.
+//! Addresses are relative to the program counter, which works in every code model: the TOC pointer is in `r2` only
+//! where the compiler needs it itself.
 
 use crate::abi::Rseq;
 use core::arch::asm;
@@ -16,14 +16,14 @@ macro_rules! thread_register {
     };
 }
 
-/// What offsets in the GOT count from.
+/// The base of offsets in the GOT.
 macro_rules! got {
     () => {
         crate::__rseq_wide!(".TOC.", "_GLOBAL_OFFSET_TABLE_")
     };
 }
 
-/// As the ABI has it: 0x7000 behind the start of the TLS block.
+/// According to the ABI: 0x7000 after the start of the TLS block.
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
@@ -65,9 +65,9 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention (Documentation/arch/powerpc/syscall64-abi.rst): number in r0, arguments in r3 to r8; `sc`
-    // may change r0, r3 to r12, cr0, ctr and xer, and keeps lr, cr1 to cr7, and all floating-point and vector registers. The
-    // summary overflow bit of cr0 says that r3 is an error number.
+    // SAFETY: the kernel's convention (Documentation/arch/powerpc/syscall64-abi.rst): number in r0, arguments in r3 to
+    // r8; `sc` may change r0, r3 to r12, cr0, ctr and xer, and keeps lr, cr1 to cr7, and all floating-point and vector
+    // registers. The summary overflow bit of cr0 says that r3 is an error number.
     unsafe {
         asm!(
             "sc",
@@ -94,7 +94,7 @@ pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     value
 }
 
-/// From a word of the TOC section, a GOT of one's own.
+/// From a word of the TOC section, a private GOT.
 macro_rules! load_weak {
     ($symbol:literal, $address:ident) => {
         core::arch::asm!(
@@ -116,8 +116,8 @@ pub(crate) use load_weak;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
-    // r11 keeps the descriptor's address until the section ends, for unwinders. r0, r12 and ctr are what linkers' stubs change
-    // where `b` reaches too short.
+    // r11 keeps the descriptor's address until the section ends, for unwinders. Linkers' stubs, inserted where `b` does
+    // not reach, change r0, r12 and ctr.
     ([$form:ident $base:expr] $($section:tt)*) => {
         $crate::__rseq_function! {
             @asm
@@ -125,7 +125,8 @@ macro_rules! __rseq_frame {
             registers reg_nonzero
             operands [
                 rseq_t = out(reg_nonzero) _, rseq_u = out(reg_nonzero) _, rseq_area = in(reg_nonzero) $base,
-                rseq_start = const $crate::abi::START_IP_LOW, out("r0") _, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
+                rseq_start = const $crate::abi::START_IP_LOW,
+                out("r0") _, out("r11") _, out("r12") _, out("cr0") _, out("lr") _, out("ctr") _,
             ]
             failure [".pushsection __rseq_failure, \"ax\", %progbits", ".balign 4", ".cfi_endproc\n.popsection"]
             handler [
@@ -148,8 +149,8 @@ macro_rules! __rseq_frame {
 #[macro_export]
 macro_rules! __rseq_primitive {
     (t) => { "{rseq_t}" };
-    // Of a local label within 2 GiB, by the program counter. Takes `lr`; this form of call leaves the predictor of
-    // returns alone.
+    // The address of a local label within 2 GiB, relative to the program counter. Takes `lr`; this form of call does
+    // not affect the return predictor.
     (address $r:literal, $label:expr) => {
         concat!(
             "bcl 20, 31, 60f\n",
@@ -158,7 +159,7 @@ macro_rules! __rseq_primitive {
             "addi ", $r, ", ", $r, ", (", $label, " - 60b)@l"
         )
     };
-    // A conditional branch reaches 32 KiB only, `b` 32 MiB, and by a linker's stub further.
+    // A conditional branch reaches 32 KiB, `b` 32 MiB, and further by a linker's stub.
     (far $label:expr) => { concat!("b ", $label) };
     (near $label:expr) => { concat!("b ", $label) };
     (unless $branch:literal, $exit:expr) => { concat!($branch, " 61f\nb ", $exit, "\n61:") };
@@ -181,7 +182,9 @@ macro_rules! __rseq_primitive {
         concat!($crate::__rseq_primitive!(compare $r, $x), $crate::__rseq_primitive!(unless "bne+", $exit))
     };
     (cbz $r:expr, $exit:expr) => {
-        concat!($crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_primitive!(unless "bne+", $exit))
+        concat!(
+            $crate::__rseq_wide!("cmpldi ", "cmplwi "), $r, ", 0\n", $crate::__rseq_primitive!(unless "bne+", $exit)
+        )
     };
     (literal $r:expr, $k:literal) => { concat!("li ", $r, ", ", $k) };
     (mov $r:expr, $x:expr) => { concat!("mr ", $r, ", ", $x) };
@@ -202,13 +205,15 @@ macro_rules! __rseq_primitive {
     // `ld` and `std` take multiples of 4 only.
     (reach [$a:ident + $k:literal]) => { concat!("addi {rseq_t}, {", stringify!($a), "}, ", $k, "\n") };
     (reach $m:tt) => { "" };
-    // A sum of two registers takes another instruction, with an x at its end.
+    // A sum of two registers takes the instruction with an x at its end.
     (access $op:expr, $r:ident, [$a:ident]) => { concat!($op, " {", stringify!($r), "}, 0({", stringify!($a), "})") };
     (access $op:expr, $r:ident, [$a:ident + $k:literal]) => { concat!($op, " {", stringify!($r), "}, 0({rseq_t})") };
     (access $op:expr, $r:ident, [$a:ident + $b:ident]) => {
         concat!($op, "x {", stringify!($r), "}, {", stringify!($a), "}, {", stringify!($b), "}")
     };
-    (access $op:expr, $r:ident, [$a:ident + $b:ident * $k:tt]) => { concat!($op, " {", stringify!($r), "}, 0({rseq_t})") };
+    (access $op:expr, $r:ident, [$a:ident + $b:ident * $k:tt]) => {
+        concat!($op, " {", stringify!($r), "}, 0({rseq_t})")
+    };
     (load $r:ident, $m:tt) => { $crate::__rseq_primitive!(access $crate::__rseq_wide!("ld", "lwz"), $r, $m) };
     (load_u32 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lwz", $r, $m) };
     (load_u16 $r:ident, $m:tt) => { $crate::__rseq_primitive!(access "lhz", $r, $m) };

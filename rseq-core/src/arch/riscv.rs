@@ -1,20 +1,20 @@
 //! RISC-V, 64 and 32 bits: `tp` is the thread pointer; sections reach the area through a register.
 //!
-//! A conditional branch reaches 4 KiB and `jal` 1 MiB, so that sections branch over a jump to their exits, and `jump`
-//! (`auipc`, `jalr`) goes everywhere. Its scratch register is `t2`: `jalr` from there is neither taken for a return, as
+//! A conditional branch reaches 4 KiB and `jal` 1 MiB, so sections branch over a jump to their exits, and `jump`
+//! (`auipc`, `jalr`) reaches everything. Its scratch register is `t2`: `jalr` from there neither counts as a return, as
 //! from `t0`, nor needs a landing pad at its target where the program has forward-edge protection (Zicfilp).
 
 use crate::abi::Rseq;
 use core::arch::asm;
 
-/// `csrw mhartid, x0`, a write to a read-only register of machine mode: an illegal instruction in every mode. `ebreak` has no
-/// operand that could make it a rare one. Written as a word, because assemblers know it under several names.
+/// `csrw mhartid, x0`, a write to a read-only register of machine mode: an illegal instruction in every mode. `ebreak`
+/// has no operand that could make it a rare one. Written as a word, because assemblers know it under several names.
 pub const SIGNATURE: u32 = 0xf140_1073;
 
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
-    // SAFETY: copies a register that the psABI reserves. `readonly` keeps it behind whatever set the register.
+    // SAFETY: copies a register that the psABI reserves. `readonly` orders it after the write of the register.
     unsafe { asm!("mv {}, tp", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
     pointer
 }
@@ -22,8 +22,8 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let area;
-    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs. `readonly` keeps
-    // it behind whatever set the thread pointer.
+    // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
+    // `readonly` orders it after the write of the thread pointer.
     unsafe {
         asm!(
             "60: auipc {area}, %tls_ie_pcrel_hi(__rseq_core_area)",
@@ -39,9 +39,9 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers of
-    // integers and floating-point numbers. It discards all vector state (Documentation/arch/riscv/vector.rst, section 3): v0 to
-    // v31, declared here, and vl and vtype, which every asm! changes that does not say `preserves_flags`.
+    // SAFETY: the kernel's convention: number in a7, arguments in a0 to a5, result in a0; it keeps the other registers
+    // of integers and floating-point numbers. It discards all vector state (Documentation/arch/riscv/vector.rst,
+    // section 3): v0 to v31, declared here, and vl and vtype, which every `asm!` without `preserves_flags` may change.
     unsafe {
         asm!(
             "ecall",
@@ -119,7 +119,7 @@ macro_rules! __rseq_primitive {
     (far $label:expr) => { concat!("jump ", $label, ", t2") };
     (near $label:expr) => { concat!("j ", $label) };
     (unless $branch:expr, $exit:expr) => { concat!($branch, " 61f\njump ", $exit, ", t2\n61:") };
-    // The difference of 32 bits: the upper half of `x` takes no part.
+    // A difference of 32 bits: the upper half of `x` is ignored.
     (check_index $index:literal, $x:ident, $exit:expr) => {
         concat!(
             "lw {rseq_t}, ", $index, "\n",
@@ -176,8 +176,7 @@ macro_rules! __rseq_primitive {
     // The manual's mappings of a load-acquire and a store-release.
     (load_acquire $r:ident, $m:tt) => { concat!($crate::__rseq_primitive!(load $r, $m), "\nfence r, rw") };
     (store_release $m:tt, $x:ident) => { concat!("fence rw, w\n", $crate::__rseq_primitive!(store $m, $x)) };
-    // Two words a turn while there are as many, then one, if both ends are aligned: a misaligned access may be a trap. Then a byte
-    // a turn.
+    // Copies two words at a time, then one, if both ends are aligned: a misaligned access may trap. Then single bytes.
     (copy $d:expr, $s:expr, $n:expr, $i:expr) => {
         concat!(
             "li ", $i, ", 0\n",
@@ -186,9 +185,13 @@ macro_rules! __rseq_primitive {
             "bnez {rseq_t}, 67f\n",
             "j 63f\n",
             "62: add {rseq_u}, ", $s, ", ", $i, "\n",
-            $crate::__rseq_wide!("ld {rseq_t}, 0({rseq_u})\nld t2, 8({rseq_u})", "lw {rseq_t}, 0({rseq_u})\nlw t2, 4({rseq_u})"),
+            $crate::__rseq_wide!(
+                "ld {rseq_t}, 0({rseq_u})\nld t2, 8({rseq_u})", "lw {rseq_t}, 0({rseq_u})\nlw t2, 4({rseq_u})"
+            ),
             "\nadd {rseq_u}, ", $d, ", ", $i, "\n",
-            $crate::__rseq_wide!("sd {rseq_t}, 0({rseq_u})\nsd t2, 8({rseq_u})", "sw {rseq_t}, 0({rseq_u})\nsw t2, 4({rseq_u})"),
+            $crate::__rseq_wide!(
+                "sd {rseq_t}, 0({rseq_u})\nsd t2, 8({rseq_u})", "sw {rseq_t}, 0({rseq_u})\nsw t2, 4({rseq_u})"
+            ),
             "\naddi ", $i, ", ", $i, ", ", $crate::__rseq_wide!("16", "8"), "\n",
             "63: addi {rseq_t}, ", $i, ", ", $crate::__rseq_wide!("16", "8"), "\n",
             "bgeu ", $n, ", {rseq_t}, 62b\n",

@@ -1,6 +1,6 @@
 //! s390x: the access registers 0 and 1 are the thread pointer; sections reach the area through a register.
 //!
-//! Branches reach 4 GiB each way, conditional ones too, so that sections and abort handlers go straight to their exits.
+//! Branches reach 4 GiB each way, conditional ones too, so sections and abort handlers branch directly to their exits.
 
 use crate::abi::Rseq;
 use core::arch::asm;
@@ -13,7 +13,7 @@ pub const SIGNATURE: u32 = 0xb2ff_0fff;
 #[inline]
 pub(super) fn thread_pointer() -> usize {
     let pointer;
-    // SAFETY: copies registers that the psABI reserves. `readonly` keeps it behind whatever set them.
+    // SAFETY: copies registers that the psABI reserves. `readonly` orders it after the write of these registers.
     unsafe {
         asm!(
             "ear {pointer}, %a0",             // changes the low half only
@@ -29,7 +29,7 @@ pub(super) fn thread_pointer() -> usize {
 #[inline]
 pub(super) fn own_area() -> *mut Rseq {
     let distance: usize;
-    // SAFETY: reads one word of the GOT, which never changes once the process has started.
+    // SAFETY: reads one word of the GOT, which does not change after the process has started.
     unsafe {
         asm!(
             "lgrl {distance}, __rseq_core_area@INDNTPOFF",
@@ -43,8 +43,8 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in r1, since `svc` itself has 8 bits for it, arguments in r2 to r7, result in
-    // r2; it keeps the other registers, those of floating-point numbers and vectors included.
+    // SAFETY: the kernel's convention: number in r1, since `svc` itself has 8 bits for it, arguments in r2 to r7,
+    // result in r2; it keeps the other registers, those of floating-point numbers and vectors included.
     unsafe {
         asm!(
             "svc 0",

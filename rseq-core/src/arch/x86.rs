@@ -1,13 +1,13 @@
 //! i686: `gs` is the thread pointer, and sections address static thread-locals through it directly.
 //!
-//! Six registers are left beside the stack and the frame pointer. A section whose operands do not fit there takes its inputs
-//! from a block in memory, through one register: [`__rseq_frame!`](crate::__rseq_frame) counts them.
+//! Besides the stack and the frame pointer there are six registers. A section whose operands do not fit there takes its
+//! inputs from a block in memory, through one register: [`__rseq_frame!`](crate::__rseq_frame) counts them.
 
 use crate::abi::Rseq;
 use crate::index::Index;
 use core::arch::asm;
 
-/// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
+/// The operand of a `ud1` that compilers do not emit: `0f b9 3d` and then these bytes trap.
 pub const SIGNATURE: u32 = 0x5305_3053;
 
 #[inline]
@@ -21,7 +21,7 @@ pub(super) fn thread_pointer() -> usize {
 /// Without one, gs is the null segment, whose use faults.
 pub(super) fn has_thread_pointer() -> bool {
     let selector: u32;
-    // SAFETY: copies a register. `readonly` keeps it behind whatever set it.
+    // SAFETY: copies a register. `readonly` orders it after the write of that register.
     unsafe { asm!("mov {}, gs", out(reg) selector, options(pure, readonly, nostack, preserves_flags)) };
     // The low two bits are a privilege level.
     selector & 0xfffc != 0
@@ -49,8 +49,8 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) fn own_index<I: Index>() -> u32 {
     let field;
-    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread runs. Not
-    // `pure`, as the kernel may change it at any instruction.
+    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread
+    // runs. Not `pure`, as the kernel may change it at any instruction.
     unsafe {
         asm!(
             "mov {field}, dword ptr gs:[__rseq_core_area@ntpoff + {offset}]",
@@ -66,8 +66,8 @@ pub(super) fn own_index<I: Index>() -> u32 {
 pub(super) unsafe fn syscall(nr: u32, args: [usize; 6]) -> isize {
     let words = [nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]];
     let value;
-    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx, edx, esi, edi, ebp; it changes eax only. esi and
-    // ebp cannot be operands, because the compiler may have its own use for them: they are put back.
+    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx, edx, esi, edi, ebp; it changes eax only.
+    // esi and ebp cannot be operands, because the compiler may use them itself: they are restored.
     unsafe {
         asm!(
             "push esi",
@@ -107,13 +107,13 @@ macro_rules! load_weak {
 }
 pub(crate) use load_weak;
 
-/// Places the inputs, and the area's address as one of them: in registers while these and the scratch registers are five
-/// at most (`rseq_t` is the sixth), else in a block in memory.
+/// Places the inputs, and the area's address as one of them: in registers while these and the scratch registers are at
+/// most five (`rseq_t` is the sixth), else in a block in memory.
 ///
-/// A macro of its own says how the steps get at a word: `fetch` is the text that brings it into a register if it is not in
-/// one, `name` is the register that it is in then, `source` the operand where it is from the start; `reach` and `at` do as
-/// `fetch` and `name` for a place in memory, through `rseq_t`; `value` and `low` for a word to store, through `rseq_u` or, where
-/// there is no block, `rseq_t`. `offset` is the place of the area.
+/// A macro made for the section has the texts by which steps reach a word: `fetch` brings it into a register if it is
+/// not in one, `name` is the register that it is in then, `source` the operand where it is from the start; `reach` and
+/// `at` do as `fetch` and `name` for a place in memory, through `rseq_t`; `value` and `low` for a word to store,
+/// through `rseq_u` or, where there is no block, `rseq_t`. `offset` is the place of the area.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_frame {
@@ -137,7 +137,9 @@ macro_rules! __rseq_frame {
      $steps:tt $scratch:tt [$($input:ident)*] $stride:tt $exit:tt) => {{
         macro_rules! word {
             $(
-                (fetch $input $into:ident) => { concat!("movl ", word!(source $input), ", {", stringify!($into), "}\n") };
+                (fetch $input $into:ident) => {
+                    concat!("movl ", word!(source $input), ", {", stringify!($into), "}\n")
+                };
                 (name $input $into:ident) => { concat!("{", stringify!($into), "}") };
                 (source $input) => { concat!("{", stringify!($input), "}({rseq_block})") };
             )*
@@ -206,7 +208,7 @@ macro_rules! __rseq_frame {
             $order, $index, $arming, $abort, $steps $scratch [] $stride $exit
         }
     }};
-    // In AT&T syntax, because the other knows no differences of labels.
+    // In AT&T syntax, because Intel's has no differences of labels.
     (@placed $word:ident $form:ident [$($first:literal)?] [$($operands:tt)*] $($section:tt)*) => {
         $crate::__rseq_function! {
             @asm
@@ -280,9 +282,15 @@ macro_rules! __rseq_text {
     ($o:ident ($word:ident $form:ident) load_acquire ($r:ident, $m:tt)) => {
         $crate::__rseq_text!(@load $word "movl" $r $m)
     };
-    ($o:ident ($word:ident $form:ident) load_u32 ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movl" $r $m) };
-    ($o:ident ($word:ident $form:ident) load_u16 ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movzwl" $r $m) };
-    ($o:ident ($word:ident $form:ident) load_u8 ($r:ident, $m:tt)) => { $crate::__rseq_text!(@load $word "movzbl" $r $m) };
+    ($o:ident ($word:ident $form:ident) load_u32 ($r:ident, $m:tt)) => {
+        $crate::__rseq_text!(@load $word "movl" $r $m)
+    };
+    ($o:ident ($word:ident $form:ident) load_u16 ($r:ident, $m:tt)) => {
+        $crate::__rseq_text!(@load $word "movzwl" $r $m)
+    };
+    ($o:ident ($word:ident $form:ident) load_u8 ($r:ident, $m:tt)) => {
+        $crate::__rseq_text!(@load $word "movzbl" $r $m)
+    };
     ($o:ident ($word:ident $form:ident) $mark:ident store ($m:tt, $x:tt)) => {
         $crate::__rseq_text!(@store $word "movl" $m $x)
     };
@@ -295,7 +303,9 @@ macro_rules! __rseq_text {
     ($o:ident ($word:ident $form:ident) $mark:ident store_u8 ($m:tt, $x:tt)) => {
         $crate::__rseq_text!(@store_low $word "movb" ":l" $m $x)
     };
-    ($o:ident ($word:ident $form:ident) commit add ($m:tt, $x:tt)) => { $crate::__rseq_text!(@store $word "addl" $m $x) };
+    ($o:ident ($word:ident $form:ident) commit add ($m:tt, $x:tt)) => {
+        $crate::__rseq_text!(@store $word "addl" $m $x)
+    };
     // Four bytes a turn while there are four, then one.
     ($o:ident ($word:ident $form:ident) repeatable copy ([$d:ident], [$s:ident], $n:ident, $i:ident)) => {
         concat!(
@@ -342,7 +352,8 @@ macro_rules! __rseq_text {
     (@area $word:ident pointer $offset:literal) => { concat!($offset, "(", $word!(name rseq_area rseq_u), ")") };
     (@compare $word:ident [$($m:tt)*] $x:tt) => {
         concat!(
-            $word!(reach [$($m)*]), $word!(fetch $x rseq_u), "cmpl ", $word!(name $x rseq_u), ", ", $word!(at [$($m)*]), "\n"
+            $word!(reach [$($m)*]), $word!(fetch $x rseq_u),
+            "cmpl ", $word!(name $x rseq_u), ", ", $word!(at [$($m)*]), "\n"
         )
     };
     (@compare $word:ident $r:ident $x:tt) => {

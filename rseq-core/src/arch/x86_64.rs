@@ -5,7 +5,7 @@ use crate::index::Index;
 use core::arch::asm;
 use linux_raw_sys::general::__NR_arch_prctl;
 
-/// The operand of a `ud1` that nobody emits: `0f b9 3d` and then these bytes trap.
+/// The operand of a `ud1` that compilers do not emit: `0f b9 3d` and then these bytes trap.
 pub const SIGNATURE: u32 = 0x5305_3053;
 
 #[inline]
@@ -16,7 +16,7 @@ pub(super) fn thread_pointer() -> usize {
     pointer
 }
 
-/// Without one, `fs:0` is address 0. A filter that refuses the question is a libc's program's, which has one.
+/// Without one, `fs:0` is address 0. A filter that refuses the question runs in a program with a libc, which has one.
 pub(super) fn has_thread_pointer() -> bool {
     const ARCH_GET_FS: usize = 0x1003;
     let mut base = 0_usize;
@@ -31,8 +31,9 @@ pub(super) fn own_area() -> *mut Rseq {
     // SAFETY: computes an address in the module's static TLS block, which is mapped as long as the thread runs.
     unsafe {
         asm!(
-            "mov {area}, qword ptr [rip + __rseq_core_area@gottpoff]", // the distance: a constant once an executable is linked
-            "add {area}, qword ptr fs:[0]",                            // and the thread pointer
+            // The distance, a constant once an executable is linked, and the thread pointer.
+            "mov {area}, qword ptr [rip + __rseq_core_area@gottpoff]",
+            "add {area}, qword ptr fs:[0]",
             area = out(reg) area,
             options(pure, readonly, nostack)
         );
@@ -44,8 +45,8 @@ pub(super) fn own_area() -> *mut Rseq {
 #[inline]
 pub(super) fn own_index<I: Index>() -> u32 {
     let field: u64;
-    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread runs. Not
-    // `pure`, as the kernel may change it at any instruction.
+    // SAFETY: reads a u32 of the area, which is in the executable's static TLS block, mapped as long as the thread
+    // runs. Not `pure`, as the kernel may change it at any instruction.
     unsafe {
         asm!(
             "mov {field:e}, dword ptr fs:[__rseq_core_area@tpoff + {offset}]",
@@ -54,8 +55,8 @@ pub(super) fn own_index<I: Index>() -> u32 {
             options(readonly, nostack, preserves_flags)
         );
     }
-    // SAFETY: an instruction that writes the lower half of a register clears the upper one. Told the compiler, which would
-    // otherwise clear it once more where the field becomes an address.
+    // SAFETY: an instruction that writes the lower half of a register clears the upper half. Stated for the compiler,
+    // which would otherwise clear it once more where the field becomes an address.
     unsafe { core::hint::assert_unchecked(field <= u32::MAX as u64) };
     field as u32
 }
@@ -78,8 +79,8 @@ pub(super) fn own_offset() -> isize {
 #[inline]
 pub(crate) fn ambient_offset() -> isize {
     let mut offset = own_offset();
-    // SAFETY: reads a word that `ambient.rs` defines, aligned and so at once. The compiler would look its address up in the
-    // global offset table.
+    // SAFETY: reads a word that `ambient.rs` defines, which is aligned, in one load. In Rust the compiler would load
+    // its address from the global offset table.
     unsafe {
         asm!(
             "add {}, qword ptr [rip + __rseq_core_distance]",
@@ -90,7 +91,8 @@ pub(crate) fn ambient_offset() -> isize {
     offset
 }
 
-/// The index of the area that begins `area` bytes from the thread pointer, as the kernel may change it at any instruction.
+/// The index of the area that begins `area` bytes from the thread pointer, read as a value that the kernel may change
+/// at any instruction.
 ///
 /// # Safety
 ///
@@ -98,8 +100,7 @@ pub(crate) fn ambient_offset() -> isize {
 #[inline]
 pub(crate) unsafe fn index_by_offset<I: Index>(area: isize) -> u32 {
     let index;
-    // SAFETY: an aligned u32 of the caller's area: fs is the thread pointer. Not `pure`, as the kernel writes it behind the
-    // compiler's back.
+    // SAFETY: an aligned u32 of the caller's area: fs is the thread pointer. Not `pure`, because the kernel writes it.
     unsafe {
         asm!(
             "mov {:e}, dword ptr fs:[{} + {}]",
@@ -250,7 +251,7 @@ macro_rules! __rseq_text {
     ($o:ident $f:tt commit add ($m:tt, $x:tt)) => {
         concat!("add qword ptr ", $crate::__rseq_text!(@memory $m), ", ", $crate::__rseq_text!(@operand $x))
     };
-    // Sixteen bytes a turn while there are as many, then eight, then one. Not by a vector register: a load of sixteen bytes waits
+    // Copies sixteen bytes at a time, then eight, then one. Not with a vector register: a load of sixteen bytes waits
     // for the stores of two words to reach the cache, and records are often written just before they are copied.
     ($o:ident $f:tt repeatable copy ([$d:ident], [$s:ident], $n:ident, $i:ident)) => {
         concat!(

@@ -5,7 +5,7 @@ use crate::section::{Aborted, Committed, CompareFailed};
 /// Why an operation that compares did not commit. librseq's operations end in these two ways only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// See [`Aborted`]: try again, on the CPU of that moment.
+    /// See [`Aborted`]: try again, on the CPU that the thread then runs on.
     Aborted,
     /// See [`CompareFailed`].
     CompareFailed,
@@ -13,7 +13,7 @@ pub enum Error {
 
 family_error!(Error: Aborted, CompareFailed);
 
-/// States librseq's operations, stated once: as they are, or changed for a test by an attribute of
+/// States librseq's operations: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]
@@ -30,7 +30,9 @@ macro_rules! __librseq_sections {
             /// # Safety
             ///
             /// `v` is a valid word. `cpu` is not -1 or -2, the values of an area that is not registered.
-            pub unsafe fn load_cbne_store(cpu: usize, v: *mut usize, expect: usize, newv: usize) -> Result<Committed, $crate::ops::librseq::Error> {
+            pub unsafe fn load_cbne_store(
+                cpu: usize, v: *mut usize, expect: usize, newv: usize
+            ) -> Result<Committed, $crate::ops::librseq::Error> {
                 exits(Aborted, CompareFailed) abort(Aborted);
                 check_index(cpu) else Aborted;
                 cbne([v], expect) else CompareFailed;
@@ -52,7 +54,8 @@ macro_rules! __librseq_sections {
                 commit add([v], count);
             }
 
-            /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`: pops the first node of a list whose links are at `offset`.
+            /// `if *v != expectnot { *load = *v; *v = *(*v + offset) }`: pops the first node of a list whose links are
+            /// at `offset`.
             ///
             /// # Errors
             ///
@@ -60,8 +63,9 @@ macro_rules! __librseq_sections {
             ///
             /// # Safety
             ///
-            /// `v` and `load` are valid words, `load` is this thread's own; a word of `v` other than `expectnot` has a valid word
-            /// `offset` bytes behind the address that it is. `cpu` is not -1 or -2, the values of an area that is not registered.
+            /// `v` and `load` are valid words, and `load` belongs to this thread. If the word at `v` is not
+            /// `expectnot`, it is an address with a valid word `offset` bytes after it. `cpu` is not -1 or -2, the
+            /// values of an area that is not registered.
             pub unsafe fn load_cbeq_store_add_load_store(
                 cpu: usize, v: *mut usize, expectnot: usize, offset: usize, load: *mut usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {
@@ -74,7 +78,8 @@ macro_rules! __librseq_sections {
                 commit store([v], node);
             }
 
-            /// `*(*(*array + offset)) += count`: adds to a word that an entry of the array leads to, in an array that may be replaced.
+            /// `*(*(*array + offset)) += count`: adds to a word that an entry of the array leads to, in an array that
+            /// may be replaced.
             ///
             /// # Errors
             ///
@@ -82,8 +87,8 @@ macro_rules! __librseq_sections {
             ///
             /// # Safety
             ///
-            /// `array` is a valid word; `offset` bytes behind the address that it holds is another, which holds the address of a
-            /// third. `cpu` is not -1 or -2, the values of an area that is not registered.
+            /// `array` is a valid word that holds an address. `offset` bytes after that address is a valid word that
+            /// holds the address of a third. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_add_load_load_add_store(
                 cpu: usize, array: *mut usize, offset: usize, count: usize
             ) -> Result<Committed, Aborted> {
@@ -121,8 +126,8 @@ macro_rules! __librseq_sections {
             ///
             /// # Safety
             ///
-            /// `v` and `v2` are valid words; nobody reads `v2` before `v` says so. `cpu` is not -1 or -2, the values of an area that
-            /// is not registered.
+            /// `v` and `v2` are valid words; `v2` is not read by others before `v` is `newv`. `cpu` is not -1 or -2,
+            /// the values of an area that is not registered.
             pub unsafe fn load_cbne_store_store(
                 cpu: usize, v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {
@@ -141,8 +146,8 @@ macro_rules! __librseq_sections {
             ///
             /// # Safety
             ///
-            /// `v` is a valid word; `src` and `dst` are `len` valid bytes that do not overlap, and nobody reads `dst` before `v` says
-            /// so. `cpu` is not -1 or -2, the values of an area that is not registered.
+            /// `v` is a valid word; `src` and `dst` are `len` valid bytes that do not overlap, and `dst` is not read by
+            /// others before `v` is `newv`. `cpu` is not -1 or -2, the values of an area that is not registered.
             pub unsafe fn load_cbne_memcpy_store(
                 cpu: usize, v: *mut usize, expect: usize, dst: *mut u8, src: *const u8, len: usize, newv: usize
             ) -> Result<Committed, $crate::ops::librseq::Error> {

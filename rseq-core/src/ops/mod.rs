@@ -1,5 +1,5 @@
-//! The standard operations, in two families: those whose caller picks the CPU and handles the abort ([`librseq`]), and
-//! those that load the index themselves and restart themselves ([`this_cpu`]).
+//! The standard operations, in two families: in [`librseq`] the caller picks the CPU and handles the abort; in
+//! [`this_cpu`] the operations load the index and restart themselves.
 
 /// Makes the error of a family from the exits of its operations.
 macro_rules! family_error {

@@ -1,8 +1,8 @@
-//! Operations that load the index themselves: no stale CPU is possible, and an abort never reaches the caller.
+//! Operations that load the index themselves: a stale CPU is impossible, and an abort never reaches the caller.
 //!
-//! Each works on slot `i` of `len` slots that lie `STRIDE` bytes apart from `base` on, where `i` is this thread's index at
-//! the moment of the commit. The check of `i` against `len` also turns away threads that are not registered, whose index
-//! -1 is below no length.
+//! Each works on slot `i` of `len` slots that lie `STRIDE` bytes apart from `base` on, where `i` is this thread's index
+//! at the moment of the commit. The comparison of `i` with `len` also excludes threads that are not registered: their
+//! index, -1, is below no length.
 
 use crate::section::{Committed, CompareFailed, OutOfRange};
 
@@ -18,7 +18,7 @@ pub enum Error {
 
 family_error!(Error: OutOfRange, CompareFailed);
 
-/// States the self-restarting operations, stated once: as they are, or changed for a test by an attribute of
+/// States the self-restarting operations: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]
@@ -68,9 +68,11 @@ macro_rules! __this_cpu_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of slots of `STRIDE` bytes, each beginning with a valid word, one for every index that this
-            /// thread can have; the thread stays registered during the call.
-            pub unsafe fn add_unchecked(base: *mut usize, count: usize) -> Result<Committed, core::convert::Infallible> {
+            /// `base` is the first of slots of `STRIDE` bytes, each beginning with a valid word, one for every index
+            /// that this thread can have; the thread stays registered during the call.
+            pub unsafe fn add_unchecked(
+                base: *mut usize, count: usize
+            ) -> Result<Committed, core::convert::Infallible> {
                 exits() scratch(i) abort(restart_unbounded) stride(STRIDE);
                 load_index(i);
                 scale(i, STRIDE);
@@ -105,8 +107,8 @@ macro_rules! __this_cpu_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node.
-            /// `node` is a valid word that belongs to this thread and to no list.
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address
+            /// of a node. `node` is a valid word that belongs to this thread and to no list.
             pub unsafe fn push(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(i, head) abort(restart) stride(STRIDE);
                 load_index(i);
@@ -117,7 +119,8 @@ macro_rules! __this_cpu_sections {
                 commit store([base + i], node);
             }
 
-            /// `if slot != 0 { popped = slot; slot = *slot }`: pops the first node of the slot's list, and returns its address.
+            /// `if slot != 0 { popped = slot; slot = *slot }`: pops the first node of the slot's list, and returns its
+            /// address.
             ///
             /// # Errors
             ///
@@ -125,8 +128,8 @@ macro_rules! __this_cpu_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address of a node,
-            /// whose first word is its link and stays readable.
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0 or the address
+            /// of a node, whose first word is its link and stays readable.
             pub unsafe fn pop(base: *mut usize, len: usize) -> Result<usize, $crate::ops::this_cpu::Error> {
                 exits(OutOfRange, CompareFailed) scratch(i, node) abort(restart) stride(STRIDE) output(popped);
                 load_index(i);

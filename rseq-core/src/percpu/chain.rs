@@ -23,8 +23,8 @@ impl<T> Chain<T> {
 
     /// # Safety
     ///
-    /// `first` is 0 or the address of a node, with its provenance exposed, whose link is the same. Nobody else owns one of
-    /// these nodes, and they live for as long as this and whoever gets them.
+    /// `first` is 0 or the address of a node with exposed provenance, whose link is in turn 0 or such an address. Only
+    /// this chain owns these nodes, and they outlive it and the later owners.
     pub(super) const unsafe fn from_raw(first: usize) -> Self {
         Self { first, nodes: PhantomData }
     }
@@ -33,29 +33,30 @@ impl<T> Chain<T> {
     ///
     /// # Safety
     ///
-    /// As [`from_raw`](Self::from_raw), of one node with any link.
+    /// As [`from_raw`](Self::from_raw), for one node whose link may have any value.
     pub(super) unsafe fn push(&mut self, node: usize) {
-        // SAFETY: by the caller's contract it is a node.
+        // SAFETY: `link` takes the address of a live node, with its provenance exposed: by the caller's contract it is
+        // one.
         unsafe { link::<T>(node) }.store(self.first, Ordering::Relaxed);
         self.first = node;
     }
 
-    /// The address of the first node, which the caller owns then; None if there are none.
+    /// Returns the address of the first node, which the caller then owns; None if there are none.
     pub(super) fn pop(&mut self) -> Option<usize> {
         let first = self.first;
         if first == 0 {
             return None;
         }
-        // SAFETY: it is one of the nodes of this chain.
+        // SAFETY: `link` takes the address of a live node: those of this chain are.
         self.first = unsafe { link::<T>(first) }.load(Ordering::Relaxed);
         Some(first)
     }
 
-    /// Takes the first nodes, `most` of them or all, in their order; and how many these are.
+    /// Takes the first nodes in their order, `most` of them or all, and returns how many these are.
     fn split(&mut self, most: usize) -> (Self, usize) {
         let (first, mut last, mut count) = (self.first, None, 0);
         while self.first != 0 && count < most {
-            // SAFETY: it is one of the nodes of this chain.
+            // SAFETY: as in `pop`.
             let link = unsafe { link::<T>(self.first) };
             self.first = link.load(Ordering::Relaxed);
             (last, count) = (Some(link), count + 1);
@@ -72,9 +73,10 @@ impl<T> Chain<T> {
 ///
 /// # Safety
 ///
-/// It is the address of a node, with its provenance exposed, which lives for 'a.
+/// `node` is the address of a node with exposed provenance, which lives for 'a.
 unsafe fn link<'a, T>(node: usize) -> &'a AtomicUsize {
-    // SAFETY: the caller's contract. A shared reference to an atomic conflicts with no use of the value.
+    // SAFETY: by the caller's contract a node lives there for 'a. Shared references to its atomic link conflict with no
+    // use of its value.
     unsafe { &(*ptr::with_exposed_provenance::<Node<T>>(node)).link }
 }
 
@@ -98,7 +100,7 @@ impl<T> SharedChain<T> {
     pub(super) fn give(&self, mut more: Chain<T>) {
         self.chain.with(|chain| {
             while let Some(node) = more.pop() {
-                // SAFETY: the nodes were those of `more`.
+                // SAFETY: the node was one of those of `more`, which owned it.
                 unsafe { chain.push(node) };
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
@@ -112,12 +114,12 @@ impl<T> SharedChain<T> {
     /// As [`Chain::push`].
     pub(super) unsafe fn give_one(&self, node: usize) {
         let mut chain = Chain::new();
-        // SAFETY: the caller's contract.
+        // SAFETY: `push` has the same contract.
         unsafe { chain.push(node) };
         self.give(chain);
     }
 
-    /// Takes so many nodes, or as many as there are, the one that was given last first.
+    /// Takes up to `most` nodes, last in, first out.
     pub(super) fn take(&self, most: usize) -> Chain<T> {
         if self.len() == 0 {
             return Chain::new();

@@ -1,4 +1,4 @@
-//! One item of the process's per-CPU memory, made when it is first used.
+//! One item of the process's per-CPU memory, made at its first use.
 
 use super::memory::{self, STRIDE};
 use crate::abi::CPU_ID_REGISTRATION_FAILED;
@@ -14,15 +14,15 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 pub(super) struct Copies<T, K> {
     /// The first copy; null before the first use.
     made: AtomicPtr<T>,
-    /// How many copies there are, for sections: here and not in [`memory`], as that is further away. It may still be 0
-    /// where `made` is not null.
+    /// How many copies there are, kept here for sections because [`memory`] is further away. It may still be 0 after
+    /// `made` is set.
     len: AtomicUsize,
     kind: PhantomData<K>,
 }
 
-// SAFETY: a `Copies` lends shared references to its `T`s only, which several threads use at the same time.
+// SAFETY: through `&Copies` threads get only shared references to a `T`, for which `T: Sync` is enough.
 unsafe impl<T: Sync, K> Sync for Copies<T, K> {}
-// SAFETY: as above; dropping it in another thread drops no `T`, as copies are zeroes without a destructor.
+// SAFETY: as above. Dropping it in another thread drops no `T`: copies have no destructor.
 unsafe impl<T: Sync, K> Send for Copies<T, K> {}
 
 impl<T, K: Index> Copies<T, K> {
@@ -31,9 +31,9 @@ impl<T, K: Index> Copies<T, K> {
         Self { made: AtomicPtr::new(ptr::null_mut()), len: AtomicUsize::new(0), kind: PhantomData }
     }
 
-    /// Runs a section on the slots of this item: it gets the address of the first one, which lie [`STRIDE`] bytes
-    /// apart, and their number. None if this thread's sections are off, or it has no slot: the section had no effect
-    /// then.
+    /// Runs a section on the slots of this item, with the address of the first one and their number; the slots lie
+    /// [`STRIDE`] bytes apart. Returns None if this thread's sections are off, or if it has no slot. The section then
+    /// had no effect.
     #[inline]
     pub(super) fn run<R>(
         &self,
@@ -48,8 +48,8 @@ impl<T, K: Index> Copies<T, K> {
         self.run_first(section)
     }
 
-    /// [`run`](Self::run) as far as it is short: None before the first use of an item or in a thread, too. For sections
-    /// with so many operands that passing them on would cost.
+    /// The fast path of [`run`](Self::run), which also returns None before the first use of an item or in a thread. For
+    /// sections with so many operands that passing them on would cost.
     #[inline]
     pub(super) fn run_if_made<R, E>(
         &self,
@@ -63,7 +63,7 @@ impl<T, K: Index> Copies<T, K> {
         }
     }
 
-    /// For the first use of an item or in a thread, and for threads that are not registered.
+    /// Covers the first use of an item or in a thread, and threads that are not registered.
     #[cold]
     #[inline(never)]
     fn run_first<R>(
@@ -73,7 +73,8 @@ impl<T, K: Index> Copies<T, K> {
         register().ok()?;
         let (base, slots) = self.make()?;
         loop {
-            // A section that left does not say which index it had: with one that has a slot, the thread has moved.
+            // The section that left does not say which index it had. If the present index has a slot, the thread has
+            // moved.
             if !Ambient::token().is_registered() || token::<K>().slot() as usize >= slots {
                 return None;
             }
@@ -83,15 +84,15 @@ impl<T, K: Index> Copies<T, K> {
         }
     }
 
-    /// The first copy and the number of copies; made, if there are none. None without memory, and by an index that the
-    /// kernel does not maintain.
+    /// The first copy and the number of copies, which are made if there are none. None without memory, and for an index
+    /// that the kernel does not maintain.
     #[inline]
     fn make(&self) -> Option<(NonNull<T>, usize)> {
         self.make_of(None)
     }
 
-    /// Makes the copies, of what `init` returns, if there are none. None as of `make`, and in a thread that is not
-    /// registered.
+    /// Makes the copies from values of `init` if there are none. Returns None where `make` does, and in a thread that
+    /// is not registered.
     #[inline]
     pub(super) fn init(&self, init: fn() -> T) -> Option<()> {
         if self.made.load(Ordering::Relaxed).is_null() { self.init_first(init) } else { Some(()) }
@@ -115,8 +116,8 @@ impl<T, K: Index> Copies<T, K> {
         let made = region.alloc_zeroed(Layout::new::<T>()).ok()?;
         let base = made.cast::<T>();
         if let Some(init) = init {
-            // SAFETY: the item was allocated for the layout of `T`, with so many copies, STRIDE bytes apart, and nobody
-            // else has seen it yet.
+            // SAFETY: `base` is the item, allocated for the layout of `T` with `slots` copies STRIDE bytes apart, so
+            // each write is in bounds and aligned. No other thread has seen the item yet.
             (0..slots).for_each(|slot| unsafe { base.byte_add(slot * STRIDE).write(init()) });
         }
         self.len.store(slots, Ordering::Relaxed);
@@ -124,17 +125,18 @@ impl<T, K: Index> Copies<T, K> {
         match self.made.compare_exchange(ptr::null_mut(), base.as_ptr(), order, failure) {
             Ok(_) => Some((base, slots)),
             Err(theirs) => {
-                // SAFETY: it was allocated above for this layout, and nobody has seen it.
+                // SAFETY: `region` allocated it above for this layout, and no other thread has seen it.
                 unsafe { region.free(made, Layout::new::<T>()) };
                 NonNull::new(theirs).map(|theirs| (theirs, slots))
             }
         }
     }
 
-    /// The copy of an index, made if there are none. None if the index has no copy.
+    /// Returns the copy of an index, made if there are none. None if the index has no copy.
     pub(super) fn get(&self, index: u32) -> Option<&T> {
         let (base, slots) = self.make()?;
-        // SAFETY: `base` is that of `slots` copies.
+        // SAFETY: `base` is the first of `slots` copies, which are made and live as long as `self`; `index` is below
+        // `slots`.
         ((index as usize) < slots).then(|| unsafe { copy_of(base, index) })
     }
 
@@ -142,11 +144,12 @@ impl<T, K: Index> Copies<T, K> {
     ///
     /// # Safety
     ///
-    /// There is one: a section of this item has committed on it.
+    /// A section of this item has committed on this index.
     #[inline]
     pub(super) unsafe fn get_unchecked(&self, index: u32) -> &T {
         let base = self.made.load(Ordering::Relaxed);
-        // SAFETY: the item has been made, as there is a copy of this index, which is that of one of its copies.
+        // SAFETY: a section has committed on this index, so the item is made: `base` is not null, and it has a copy of
+        // this index.
         unsafe { copy_of(NonNull::new_unchecked(base), index) }
     }
 
@@ -156,7 +159,8 @@ impl<T, K: Index> Copies<T, K> {
             Some(base) => (base, memory::slots()),
             None => (NonNull::dangling(), 0),
         };
-        // SAFETY: `base` is that of an item with so many copies. It lives as long as `self`.
+        // SAFETY: `base` is the first of `slots` copies, which live as long as `self`, and every index is below
+        // `slots`.
         (0..slots as u32).map(move |index| unsafe { copy_of(base, index) })
     }
 }
@@ -165,7 +169,7 @@ impl<T, K> Drop for Copies<T, K> {
     fn drop(&mut self) {
         let Some(base) = NonNull::new(*self.made.get_mut()) else { return };
         if let Some((region, _)) = memory::region() {
-            // SAFETY: `make` allocated it for this layout; with the item go all who could use it.
+            // SAFETY: `make` allocated it for this layout, and `drop` ends all borrows of the copies.
             unsafe { region.free(base.cast(), Layout::new::<T>()) };
         }
     }
@@ -179,8 +183,8 @@ impl<T, K> fmt::Debug for Copies<T, K> {
 
 /// # Safety
 ///
-/// `base` is the first of more than `index` copies of a `T` that lie STRIDE bytes apart, zeroes at first, which the types
-/// that use items are valid for. They live for 'a.
+/// `base` is the first of more than `index` copies of a `T`, STRIDE bytes apart and valid: zeroes are valid for all
+/// types that use items. They live for 'a.
 #[inline]
 unsafe fn copy_of<'a, T>(base: NonNull<T>, index: u32) -> &'a T {
     // SAFETY: the caller's contract.
@@ -196,8 +200,8 @@ fn token<K: Index>() -> Token<'static, Ambient, K> {
     Ambient::token().with_index()
 }
 
-/// Whether the length of an item is a check that the thread is registered. It is not by concurrency ID: an area that
-/// was registered once keeps a concurrency ID of 0.
+/// Whether comparing the index with an item's length also shows that the thread is registered. By concurrency ID it
+/// does not: an area that was registered once keeps a concurrency ID of 0.
 #[inline]
 fn is_bound<K: Index>() -> bool {
     is_by_cpu::<K>() || Ambient::token().cpu_id() < CPU_ID_REGISTRATION_FAILED

@@ -15,8 +15,8 @@ impl fmt::Display for ParseError {
 
 impl core::error::Error for ParseError {}
 
-/// The ranges of a list, ascending and apart; the files below `/sys/devices/system/cpu` hold such lists. An empty list has
-/// none. What follows a [`ParseError`] is not looked at.
+/// The ranges of a list, ascending and apart; the files below `/sys/devices/system/cpu` hold such lists. An empty list
+/// has none. Nothing after a [`ParseError`] is read.
 #[derive(Clone, Debug)]
 pub struct CpuRanges<'t> {
     rest: Option<&'t [u8]>,

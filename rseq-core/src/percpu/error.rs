@@ -24,8 +24,8 @@ impl fmt::Display for IndexError {
 
 impl core::error::Error for IndexError {}
 
-/// Runs a section on `len` slots, and finds out why it left by `OutOfRange`. A macro, so that nothing is stored for the
-/// slow path before it is taken.
+/// Runs a section on `len` slots, and determines why it left by `OutOfRange`. A macro, so that nothing is stored for
+/// the slow path before it is taken.
 macro_rules! in_slot {
     ($token:expr, $len:expr, $section:expr) => {
         match $section {
@@ -36,8 +36,8 @@ macro_rules! in_slot {
 }
 pub(super) use in_slot;
 
-/// A section that left does not say which index it had: if the index of this moment has a slot, the thread has moved,
-/// and the section runs again.
+/// The section that left does not say which index it had. If the present index has a slot, the thread has moved, and
+/// the section runs again.
 #[cold]
 #[inline(never)]
 pub(super) fn without_slot<A: Area, K: Index, T>(
@@ -66,7 +66,7 @@ mod tests {
     use crate::abi::{Rseq, SliceCtrl};
     use core::ptr::NonNull;
 
-    /// What becomes of a section that left, in a thread on `cpu_id` with slots for 2 CPUs; and how often it ran again.
+    /// The result of a section that left, in a thread on `cpu_id` with slots for 2 CPUs, and how often it ran again.
     fn outcome(cpu_id: u32, leaves: u32) -> (Result<(), IndexError>, u32) {
         let slice_ctrl = SliceCtrl::default();
         let (node_id, mm_cid, reserved) = (0, 0, 0);

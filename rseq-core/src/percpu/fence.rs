@@ -1,10 +1,10 @@
-//! The fence by which a thread gets at the data of another CPU.
+//! The fence by which a thread gains access to the data of another CPU.
 
 use crate::sys::{Fence, MembarrierError, membarrier_rseq, register_membarrier_rseq};
 use crate::{ByCpu, Index};
 
-/// Restarts the sections that threads of this process are in on `cpu`, and orders memory with them: a section that
-/// commits there afterwards has seen all that this thread wrote before, and this thread sees what those before wrote.
+/// Restarts the sections that threads of this process run on `cpu`, and orders memory with them: a section that commits
+/// there later has seen all earlier writes of this thread, and this thread sees those of earlier sections.
 ///
 /// # Errors
 ///
@@ -13,7 +13,7 @@ pub(super) fn fence(cpu: u32) -> Result<(), MembarrierError> {
     make(Fence::Cpu(cpu))
 }
 
-/// The same on every CPU: sections by concurrency ID may be on any.
+/// The same on every CPU: a section by concurrency ID may run on any.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ fn make(which: Fence) -> Result<(), MembarrierError> {
         }
     };
     match made {
-        // Once a process; a child of `fork` may have to do it again.
+        // Once per process; a child of `fork` may have to register again.
         Err(MembarrierError::NotRegistered) => {
             register_membarrier_rseq()?;
             membarrier_rseq(which)

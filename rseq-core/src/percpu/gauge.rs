@@ -56,9 +56,9 @@ impl<K: Index> Gauge<K> {
 
     /// The sum of all changes. It wraps around.
     ///
-    /// Each change that runs at the same time may or may not be in it, whatever the order of these changes: if one
-    /// thread raises the value and lowers it again meanwhile, the sum may have the second change without the first, and
-    /// so be below every value that there was.
+    /// A change that runs at the same time may or may not be included, whatever the order of such changes: if a thread
+    /// raises the value and then lowers it during the call, the sum may include the second change alone, and be below
+    /// every value that there was.
     pub fn value(&self) -> i64 {
         self.counters.sum(0) as i64
     }

@@ -1,4 +1,4 @@
-//! A lock for what happens seldom.
+//! A lock for slow paths.
 
 use crate::sys;
 use core::cell::UnsafeCell;
@@ -8,16 +8,16 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A lock that spins. Signals are blocked while it is held, so handlers may take it too.
 ///
-/// The lock names the process whose thread holds it. A child of `fork` has no such thread, whoever held the lock at the
-/// fork: it takes the lock over, with the value as it was then. So a value whose changes take several stores must be valid
-/// after each of them.
+/// The lock names the process whose thread holds it. A child of `fork` has no such thread, so it takes the lock over,
+/// with the value as it was at the fork. A value whose changes take several stores must therefore be valid after each
+/// of them.
 pub(super) struct SpinLock<T> {
     /// The generation of the process whose thread holds it, or 0.
     holder: AtomicUsize,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached by one thread at a time, which `with` sees to.
+// SAFETY: `with` lets one thread at a time reach the value, for which `T: Send` is enough.
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
@@ -25,19 +25,19 @@ impl<T> SpinLock<T> {
         Self { holder: AtomicUsize::new(0), value: UnsafeCell::new(value) }
     }
 
-    /// Runs `work` with the value, which no other thread has meanwhile.
+    /// Runs `work` with exclusive access to the value.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         sys::with_signals_blocked(|| {
             self.acquire(sys::generation());
-            // SAFETY: this thread has changed the word from 0, or from a process that has no thread here, to this process, so
-            // it alone has the value until it changes it back.
+            // SAFETY: this thread has changed the word from 0, or from a process that has no thread here, to this
+            // process. So it alone has the value until it changes the word back.
             let result = work(unsafe { &mut *self.value.get() });
             self.holder.store(0, Ordering::Release);
             result
         })
     }
 
-    /// `process` is the generation of this one.
+    /// `process` is the generation of the calling process.
     fn acquire(&self, process: usize) {
         loop {
             let holder = self.holder.load(Ordering::Relaxed);
@@ -50,7 +50,7 @@ impl<T> SpinLock<T> {
         }
     }
 
-    /// The value, for the only one who has the lock.
+    /// The value, without the lock: the borrow is exclusive.
     pub(super) fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -76,7 +76,7 @@ mod tests {
                 const SIGALRM: u32 = 14;
                 let limited = sys::unblock_only(SIGALRM) && sys::alarm_after(500_000).is_ok();
                 lock.acquire(sys::generation());
-                // SAFETY: this thread, the only one of this process, has the lock.
+                // SAFETY: the lock names this process, whose only thread this is.
                 if limited { unsafe { *lock.value.get() } } else { 0 }
             })
         });

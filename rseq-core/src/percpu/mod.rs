@@ -19,16 +19,16 @@
 //!
 //! # The index
 //!
-//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). The types make their
-//! slots themselves when they are first used, and need no token; a last type parameter says what these go by. Only
-//! [`SlotCounter`] and [`SlotPool`] are given storage: by CPU, it has one slot more than the highest possible CPU number.
-//! By concurrency ID it has as many as there are possible CPUs, and a process uses no more of them than it has threads
-//! that run at once. The type of a storage says which, and operations take a [`Token`](crate::Token) by the same index:
+//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). Most types make their
+//! slots at their first use, and need no token; their last type parameter chooses the index. Only [`SlotCounter`] and
+//! [`SlotPool`] are given storage. By CPU, it has one slot more than the highest possible CPU number. By concurrency ID
+//! it has as many as there are possible CPUs, and a process uses no more of them than it has threads that run at once.
+//! The type of a storage fixes its index, and operations take a [`Token`](crate::Token) by the same one:
 //! [`Registration::token`](crate::Registration::token) goes by CPU, and [`Token::by_mm_cid`](crate::Token::by_mm_cid)
-//! makes one by concurrency ID of it, where the kernel maintains it (Linux 6.3).
+//! turns it into one by concurrency ID, where the kernel maintains that (Linux 6.3).
 //!
-//! An index without a slot is an [`IndexError`] of an operation with a token, found inside its section. The other types use
-//! their fallback then.
+//! For an index without a slot, operations with a token return an [`IndexError`], which their section has found. The
+//! other types use their fallback.
 //!
 //! # Which kernels
 //!
@@ -36,18 +36,18 @@
 //! section** unless the thread changes its CPU (measured on Debian's 6.19.14 and 7.0.13; 7.1 does restart them), so a
 //! thread that is preempted there, or a signal handler, can undo another one's change.
 //!
-//! The types without a token know these kernels, and use their fallback there: [`status`](crate::status) is
-//! [`Cause::NotRestarted`](crate::Cause::NotRestarted). [`SlotCounter`] loses counts there, and [`SlotPool`] can hand out
-//! one value twice, which safe code must not see. A program that may run on such a kernel calls
-//! [`self_test`](crate::self_test) once, before it makes the first of these two, and does without them if the answer is
+//! The types without a token recognise these kernels and use their fallback there: [`status`](crate::status) is
+//! [`Cause::NotRestarted`](crate::Cause::NotRestarted). [`SlotCounter`] loses counts there, and [`SlotPool`] can hand
+//! out one value twice, which is unsound. A program that may run on such a kernel calls [`self_test`](crate::self_test)
+//! once before it makes either of these two, and does without them if the answer is
 //! [`SelfTestError::NotRestarted`](crate::SelfTestError::NotRestarted).
 //!
 //! # Memory that processes share
 //!
-//! Storage may be memory that processes share, if it is said to be ([`Slots::shared`]): it goes by CPU then, because a
-//! concurrency ID is a number within one process, and [`UniqueIn`] refuses the other. The items of a [`Region`] can be
-//! shared too ([`RegionOptions::shared`], or memory that the program maps): sections of the program's own reach them by
-//! address, so that going by CPU is part of their safety contract. All other types are for the threads of one process.
+//! Storage may be memory that processes share, if it is declared so ([`Slots::shared`]). It then goes by CPU, because a
+//! concurrency ID is a number within one process, and [`UniqueIn`] rejects it. The items of a [`Region`] can be shared
+//! too ([`RegionOptions::shared`], or memory that the program maps): the program's own sections reach them by address,
+//! so going by CPU is part of their safety contract. All other types are for the threads of one process.
 
 mod chain;
 mod copies;

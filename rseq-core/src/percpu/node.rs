@@ -4,7 +4,8 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::sync::atomic::AtomicUsize;
 
-/// A lifetime that the compiler makes neither shorter nor longer: what keeps nodes for 'a takes nodes that live for 'a.
+/// A lifetime that the compiler neither shortens nor extends: what keeps nodes for 'a takes only nodes that live for
+/// 'a.
 pub(super) type Invariant<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
 /// A value, and the link by which a [`Pool`](super::Pool), a [`List`](super::List) or a [`SlotPool`](super::SlotPool)
@@ -33,6 +34,6 @@ impl<T> Node<T> {
     }
 }
 
-// SAFETY: the link is atomic, and the value is reached only through the one owner of the node, which passes it from
-// thread to thread like a `&mut T`.
+// SAFETY: the link is atomic. Only the node's one owner reaches the value, and passes it between threads like a `&mut
+// T`, for which `T: Send` is enough.
 unsafe impl<T: Send> Sync for Node<T> {}

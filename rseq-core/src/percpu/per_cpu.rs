@@ -5,11 +5,11 @@ use super::memory;
 use crate::{Ambient, ByCpu, Index, OutOfRange, Token};
 use core::fmt;
 
-/// A `T` for each CPU, which any thread reads, and which critical sections of the program's own change.
+/// A `T` for each CPU, which any thread can read and which the program's own critical sections change.
 ///
-/// What [`Counter`](super::Counter) and the other types of this module do not have, a program writes as a
-/// [`critical_section!`](crate::critical_section). [`with`](Self::with) runs it on this thread's copy, and another
-/// function on one more copy where sections are off.
+/// For what [`Counter`](super::Counter) and the other types of this module do not offer, a program writes a
+/// [`critical_section!`](crate::critical_section). [`with`](Self::with) runs it on this thread's copy. Where sections
+/// are off, `with` calls another function with one more copy.
 ///
 /// A `T` is made of atomics, and has no destructor: sections change it while others read it by [`iter`](Self::iter). It
 /// is at most half of [`STRIDE`](Self::STRIDE) bytes large.
@@ -86,21 +86,21 @@ impl<T: Sync, K: Index> PerCpu<T, K> {
 
     /// A value for each CPU, made by `init` at the first use, and one more for threads whose sections are off.
     ///
-    /// `init` may be called for more values than there are CPUs, by several threads at the same
-    /// time. The thread that uses it first writes all copies.
+    /// `init` may be called for more values than there are CPUs, and by several threads at the same time. The first
+    /// thread that uses it writes all copies.
     pub const fn new(fallback: T, init: fn() -> T) -> Self {
         const { assert!(size_of::<T>() <= memory::STRIDE / 2, "a value is at most half a stride large") };
         const { assert!(align_of::<T>() <= memory::STRIDE / 2, "so large an alignment is not to be had") };
         Self { copies: Copies::new(), fallback, init }
     }
 
-    /// Runs `section` on this thread's copy; or `fallback`, with a copy that no section is given, where sections are
-    /// off ([`status`](crate::status) tells why).
+    /// Runs `section` on this thread's copy. Where sections are off ([`status`](crate::status) has the cause), runs
+    /// `fallback` with a copy that no section is given.
     ///
     /// `section` gets a token of this thread, the address of a first slot and a number of slots. It passes them, with
     /// [`STRIDE`](Self::STRIDE), to a critical section that leaves by [`OutOfRange`] if its index has no slot, and
-    /// returns what that returns. It is called again, or `fallback` is called, after [`OutOfRange`]; so it does nothing
-    /// else that must not be repeated.
+    /// returns the result. After [`OutOfRange`] it is called again, or `fallback` is called, so it must have no effect
+    /// beyond the critical section that must not be repeated.
     ///
     /// # For the safety of the section
     ///
@@ -108,19 +108,19 @@ impl<T: Sync, K: Index> PerCpu<T, K> {
     ///
     /// * For every index that it can load and that is below the number of slots, there is a `T` at the first address
     ///   plus the index times `STRIDE`. It is initialised, and lives as long as `self` is borrowed. Slots of other
-    ///   indices need not be there: no other code may use the address and the number.
-    /// * No other code than sections, and what this program does by the references of [`iter`](Self::iter), changes it.
-    /// * A section that commits has had this index from its first step to its commit, and no other section with it has
-    ///   run meanwhile.
+    ///   indices may not exist: no other code may use the address and the number.
+    /// * Only sections, and this program through the references of [`iter`](Self::iter), change it.
+    /// * A section that commits had this index from its first step to its commit, and no other section with this index
+    ///   ran in between.
     ///
     /// What it must keep:
     ///
     /// * It changes only what shared references may change: atomics, and what is in an `UnsafeCell`.
-    /// * Other threads read at any time. So whatever a repeatable store leaves when the section is aborted there, and
-    ///   what is there between any two stores, is a valid `T`, and its stores are of the size of the atomics. What is
-    ///   in an `UnsafeCell` that is no atomic must be nothing that a shared reference reads.
-    /// * Sections of one index follow on each other in memory too. For readers, a commit is a relaxed store, unless the
-    ///   section has the order [`Release`](crate::Release).
+    /// * Other threads read at any time. So what a repeatable store leaves when the section is aborted there, and what
+    ///   is there between any two stores, is a valid `T`, and stores have the size of the atomics. If an `UnsafeCell`
+    ///   is not an atomic, shared references must not read it.
+    /// * Sections of one index follow each other in memory order too. For readers, a commit is a relaxed store, unless
+    ///   the section has the order [`Release`](crate::Release).
     #[inline]
     pub fn with<R>(
         &self,

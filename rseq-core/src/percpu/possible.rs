@@ -11,7 +11,7 @@ use core::fmt;
 pub struct PossibleCpus {
     highest: u32,
     count: u32,
-    /// Those below its limit.
+    /// The possible CPUs below the set's limit.
     set: CpuSet,
 }
 
@@ -79,8 +79,8 @@ impl PossibleCpus {
         self.highest
     }
 
-    /// Whether the CPU is possible. Of numbers from 8192 on, which no mainline kernel can be built for, all up to the
-    /// highest count as possible.
+    /// Whether the CPU is possible. From 8192 on, which no mainline kernel can be built for, every number up to the
+    /// highest counts as possible.
     pub fn contains(&self, cpu: u32) -> bool {
         cpu <= self.highest && (cpu >= CpuSet::LIMIT || self.set.contains(cpu))
     }

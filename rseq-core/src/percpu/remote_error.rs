@@ -7,14 +7,14 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names: all threads
-    /// then use the data of threads without sections.
+    /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names. All
+    /// threads then use the data of threads without sections.
     NoSlot(u32),
-    /// Another thread drains or resizes this CPU's stack at this moment.
+    /// Another thread is draining or resizing this CPU's stack.
     Busy,
-    /// The capacity is more than the stack has memory for.
+    /// The stack has no memory for this capacity.
     TooLarge,
-    /// The kernel refused the fence: before Linux 5.10, or behind a filter.
+    /// The kernel refused the fence: before Linux 5.10, or because of a filter.
     NoFence(MembarrierError),
 }
 

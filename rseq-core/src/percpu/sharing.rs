@@ -10,11 +10,11 @@ pub struct Private;
 #[derive(Clone, Copy, Debug)]
 pub struct Shared;
 
-/// An index that no two threads that use memory of sharing `S` have at the same time.
+/// An index that is unique at any time among the threads that use memory of sharing `S`.
 ///
-/// A CPU runs one thread, whichever process it belongs to. A concurrency ID is a number within one address space: it
-/// starts at 0 in each process, so two processes that run at the same time have the same ones, and would change the
-/// same slot at once. Storage that processes share therefore goes by CPU:
+/// A CPU runs one thread, whichever process that belongs to. A concurrency ID is a number within one address space: it
+/// starts at 0 in each process, so that two processes at once have the same ones, and would change the same slot.
+/// Storage that processes share therefore goes by CPU:
 ///
 /// ```compile_fail,E0277
 /// # use core::sync::atomic::AtomicUsize;

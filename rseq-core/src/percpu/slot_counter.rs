@@ -5,7 +5,7 @@ use super::error::{IndexError, in_slot};
 use crate::ops::this_cpu;
 use crate::{Area, ByCpu, Index, OutOfRange, Token};
 
-/// A counter with a slot for each index: adding is a plain instruction, reading sums up.
+/// A counter with a slot for each index: adding is a plain instruction, reading sums the slots.
 ///
 /// `K` is the index that its slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), whose numbers are as few as the
 /// threads that run at once. Operations take a token by the same index.
@@ -55,8 +55,8 @@ pub struct SlotCounter<'a, K = ByCpu, const STRIDE: usize = 64> {
 }
 
 impl<'a, K: Index, const STRIDE: usize> SlotCounter<'a, K, STRIDE> {
-    /// A counter over `slots`, whose words it takes as they are: counters over copies of the same slots count together.
-    /// Over slots that processes share it counts what all of them add.
+    /// A counter over `slots`, whose words keep their values. Counters over copies of the same slots count together,
+    /// and over slots that processes share, a counter has the additions of all of them.
     pub const fn new(slots: Slots<'a, K, STRIDE>) -> Self {
         Self { slots }
     }

@@ -108,7 +108,7 @@ impl<T> Deref for Item<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: a node in no list has one item, which this is; `&self` keeps mutable references away.
+        // SAFETY: each node that is in no list has one item, and this is it; `&self` excludes mutable references.
         unsafe { &*self.node.value.get() }
     }
 }
@@ -116,20 +116,20 @@ impl<T> Deref for Item<'_, T> {
 impl<T> DerefMut for Item<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and `&mut self` keeps all other references away.
+        // SAFETY: as in `deref`, and `&mut self` excludes all other references.
         unsafe { &mut *self.node.value.get() }
     }
 }
 
 impl<'a, T: Send, K: Index, const STRIDE: usize> SlotPool<'a, T, K, STRIDE> {
-    /// A pool of `nodes`, which are dealt out over the lists of all CPUs of `cpus` in turn. By CPU a list that no CPU
-    /// has gets none; by concurrency ID there is a list for each number that a thread can have.
+    /// A pool of `nodes`, which are dealt out in turn to the lists of all CPUs of `cpus`. By CPU, a list without a CPU
+    /// gets none; by concurrency ID there is a list for each number that a thread can have.
     ///
     /// The CPUs that are possible and not online get nodes too. To leave them out, give the online ones
     /// (`/sys/devices/system/cpu/online`, [`PossibleCpus::parse`]) and enough slots in `heads` for the others.
     ///
-    /// What `heads` held is overwritten. It is memory of this process: lists hold addresses, which mean nothing in
-    /// another.
+    /// The previous contents of `heads` are overwritten. They are memory of this process: lists hold addresses, which
+    /// mean nothing in another one.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> SlotPool<'a, T, K, STRIDE> {
         Ok(Self::deal(Slots::exclusive(heads, cpus)?, cpus, nodes))
     }
 
-    /// `heads` are borrowed exclusively.
+    /// `heads` are borrowed exclusively for 'a.
     fn deal(heads: Slots<'a, K, STRIDE>, cpus: &PossibleCpus, nodes: &'a mut [Node<T>]) -> Self {
         let nodes = &*nodes;
         heads.words().for_each(|head| head.store(0, Ordering::Relaxed));
@@ -175,13 +175,14 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> SlotPool<'a, T, K, STRIDE> {
     #[inline]
     pub fn pop<A: Area>(&self, token: Token<'_, A, K>) -> Result<Option<Item<'a, T>>, IndexError> {
         let (base, len) = (self.heads.as_ptr(), self.heads.len());
-        // SAFETY: `base` is the first of `len` slots that nobody else reaches, as they are borrowed mutably for 'a. Each holds
-        // 0 or the address of one of `nodes`, whose first word is its link and which live for 'a.
+        // SAFETY: `base` is the first of `len` slots, which are borrowed exclusively for 'a, so that only this pool
+        // reaches them. Each holds 0 or the address of one of `nodes`, whose first word is its link and which live for
+        // 'a.
         let popped = in_slot!(token, len, unsafe { try_pop::<STRIDE, A, K>(token, base, len) })?;
         let Some(popped) = popped else { return Ok(None) };
-        // SAFETY: the section committed, so `popped` is the address of one of `nodes`, now in no list: only the item made
-        // here reaches its value. All sections of this pool go by the same kind of index, so no other CPU popped it at the
-        // same time.
+        // SAFETY: the section committed, so `popped` is the address of one of `nodes`, which is now in no list: only
+        // the item made here reaches its value. All sections of this pool go by the same kind of index, so no other CPU
+        // has popped it at the same time.
         let node = unsafe { &*ptr::with_exposed_provenance::<Node<T>>(popped) };
         Ok(Some(Item { node, value: PhantomData }))
     }

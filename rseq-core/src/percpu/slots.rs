@@ -68,8 +68,8 @@ impl<'a, K: UniqueIn<Private>, const STRIDE: usize> Slots<'a, K, STRIDE> {
     /// Slots over `words`, memory of this process, at least one for each index that a thread can have on `cpus`. The
     /// words keep their values.
     ///
-    /// `words` are borrowed exclusively, as nothing else may write them: for a static there is [`SlotStorage`]. Memory
-    /// that stays shared across a `fork`, or that another process maps, takes [`shared`](Slots::shared).
+    /// `words` are borrowed exclusively, because nothing else may write them; for a static there is [`SlotStorage`].
+    /// Memory that stays shared across a `fork`, or that another process maps, takes [`shared`](Slots::shared).
     ///
     /// ```compile_fail,E0308
     /// # use core::sync::atomic::AtomicUsize;
@@ -127,7 +127,7 @@ impl<'a, K: Index, const STRIDE: usize> Slots<'a, K, STRIDE> {
         STRIDE / WORD
     };
 
-    /// The words are not written by others as long as the slots exist.
+    /// Nothing else writes the words as long as the slots exist.
     fn over(words: &'a [AtomicUsize], cpus: &PossibleCpus) -> Result<Self, SlotsError> {
         let needed = cpus.slots::<K>();
         let len = (words.len() / Self::WORDS).min(i32::MAX as usize);
@@ -141,7 +141,7 @@ impl<'a, K: Index, const STRIDE: usize> Slots<'a, K, STRIDE> {
         Ok(Self { words, len, kind: PhantomData })
     }
 
-    /// The slots of `storage`: of its kind and its stride, like all others of it.
+    /// The slots of `storage`, of its kind and stride, like all others made from it.
     pub(super) fn of<const SLOTS: usize>(
         storage: &'a SlotStorage<SLOTS, K, STRIDE>,
         cpus: &PossibleCpus,
@@ -149,7 +149,7 @@ impl<'a, K: Index, const STRIDE: usize> Slots<'a, K, STRIDE> {
         Self::over(storage.words(), cpus)
     }
 
-    /// Slots that nobody else has.
+    /// Slots in words that are borrowed exclusively.
     pub(super) fn exclusive(words: &'a mut [AtomicUsize], cpus: &PossibleCpus) -> Result<Self, SlotsError> {
         Self::over(words, cpus)
     }
@@ -161,7 +161,7 @@ impl<'a, K: Index, const STRIDE: usize> Slots<'a, K, STRIDE> {
         self.len
     }
 
-    /// The values of the slots, in order, each as it is when the iterator gets to it.
+    /// The values of the slots, in order, each read when the iterator reaches it.
     pub fn values(self) -> impl Iterator<Item = usize> + Clone + 'a {
         self.words().map(|word| word.load(Ordering::Relaxed))
     }

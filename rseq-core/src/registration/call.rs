@@ -1,4 +1,4 @@
-//! The system call, and what its errors mean for a registration.
+//! The system call, and the meaning of its errors for a registration.
 
 use super::error::{RegisterError, ReleaseError};
 use super::ours;
@@ -12,11 +12,11 @@ use crate::sys::{self, CallError, Errno};
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
-/// A flag that no kernel knows.
+/// A flag that no kernel has.
 const UNKNOWN_FLAG: u32 = 1 << 31;
 
-/// Registers as much of `area` as the kernel takes, and returns what it took. An error leaves registration and area as
-/// they were: nothing is written before the kernel has accepted the area, and no call but the last one can succeed.
+/// Registers as much of `area` as the kernel accepts, and returns how much. An error leaves registration and area
+/// unchanged: nothing is written before the kernel has accepted the area, and only the last call can succeed.
 ///
 /// # Safety
 ///
@@ -40,11 +40,11 @@ pub(super) unsafe fn register(
             Err(error) => return Err(explain(error, area, attempt, kernel)),
         }
     }
-    // The last attempt is one that every kernel takes from a thread that is not registered.
+    // Every kernel accepts the last attempt from a thread that is not registered.
     Err(RegisterError::OtherOwner(ours::contains_this_thread().then_some(Owner::Own)))
 }
 
-/// What any error but EINVAL means.
+/// The meaning of any error but EINVAL.
 fn explain(error: CallError, area: NonNull<Rseq>, attempt: Attempt, kernel: KernelRseq) -> RegisterError {
     match error {
         CallError::NoSyscall if !kernel.has_feature_size() => RegisterError::NoSyscall,
@@ -69,15 +69,16 @@ pub(crate) fn probe() -> Result<(), RegisterError> {
     }
 }
 
-/// Whether it is the kernel that answers: it calls an unregistration with an unknown flag invalid, before it looks at
-/// anything else, and a filter that refuses the call refuses this one too.
+/// Whether the answer comes from the kernel: it calls an unregistration with an unknown flag invalid before it checks
+/// anything else, whereas a filter that refuses the call refuses this one too.
 fn kernel_answers(area: NonNull<Rseq>, len: u32) -> bool {
     invalid_call(area, len) == Err(CallError::Invalid)
 }
 
 fn invalid_call(area: NonNull<Rseq>, len: u32) -> Result<(), CallError> {
     let flags = abi::FLAG_UNREGISTER | UNKNOWN_FLAG;
-    // SAFETY: the call registers nothing, since it asks to release, and releases nothing, since the flag is unknown.
+    // SAFETY: the call registers nothing, because it asks for a release, and releases nothing, because the flag is
+    // unknown.
     unsafe { sys::rseq(area.as_ptr(), len, flags, arch::SIGNATURE) }
 }
 
@@ -85,24 +86,26 @@ fn is_registered(area: NonNull<Rseq>) -> bool {
     read(ThreadArea::new(area, 0), offset_of!(Rseq, cpu_id)) < abi::CPU_ID_REGISTRATION_FAILED
 }
 
-/// Unregisters, and gives the area its initial state again before a signal handler can look at it: the kernel leaves a
+/// Unregisters, and resets the area to its initial state before a signal handler can read it: the kernel leaves a
 /// concurrency ID of 0, which a section would take for a slot.
 ///
-/// Only blocked signals close this gap, at the price of two more system calls. No order of stores does: the kernel itself writes
-/// the 0 within its call, after whatever was stored before, and a handler may run before the next instruction. A handler that kept
-/// a token by concurrency ID would then compare 0 with 0, in a thread whose sections nobody restarts.
+/// Blocked signals are the only way to close this gap, at the price of two more system calls. No order of stores does:
+/// the kernel itself writes the 0 during its call, after any earlier store, and a handler may run before the next
+/// instruction. A handler that kept a token by concurrency ID would then compare 0 with 0, in a thread whose sections
+/// are not restarted.
 ///
 /// # Safety
 ///
 /// `len` bytes at `area` are what this thread registered.
 pub(super) unsafe fn unregister(area: NonNull<Rseq>, len: u32) -> Result<(), ReleaseError> {
     sys::with_signals_blocked(|| {
-        // SAFETY: releases the registration that the contract names; no memory is given away.
+        // SAFETY: it registers nothing, and by the caller's contract the registration that it releases is this thread's
+        // own, so that no other owner's sections lose their protection.
         match unsafe { sys::rseq(area.as_ptr(), len, abi::FLAG_UNREGISTER, arch::SIGNATURE) } {
-            // The kernel takes its CPU back before the call returns.
+            // The kernel writes -1 as the CPU before the call returns.
             Ok(()) if is_registered(area) => Err(ReleaseError::Blocked(Errno(0))),
             Ok(()) => {
-                // SAFETY: at least 32 bytes of this thread's memory, which the kernel no longer writes.
+                // SAFETY: at least 32 bytes of this thread's memory, which the kernel no longer maintains.
                 unsafe { reset(area) };
                 ours::remove();
                 Ok(())
@@ -114,7 +117,7 @@ pub(super) unsafe fn unregister(area: NonNull<Rseq>, len: u32) -> Result<(), Rel
     })
 }
 
-/// The state of an area that no kernel maintains: no CPU, no concurrency ID, no section.
+/// Resets an area to the state without a registration: no CPU, no concurrency ID, no section.
 ///
 /// # Safety
 ///

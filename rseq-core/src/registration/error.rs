@@ -1,4 +1,4 @@
-//! Why a thread is not registered, or still is.
+//! Why a thread is not registered, or is still registered.
 
 use crate::libc_area::Owner;
 use crate::sys::Errno;
@@ -22,25 +22,25 @@ pub enum RegisterError {
     SignatureDiffers,
     /// The area's address is not a multiple of this many bytes.
     Misaligned(u32),
-    /// The area's size in bytes, which is below the 32 that every kernel wants.
+    /// The area's size in bytes, less than the 32 that every kernel requires.
     TooSmall(usize),
     /// The kernel cannot write the area (EFAULT).
     Fault,
     /// Neither a libc nor a runtime registered this thread, so there is nothing to adopt.
     NothingToAdopt,
-    /// This thread has no thread pointer, and so no own area: no libc and no runtime has set up static TLS, as in
+    /// This thread has no thread pointer, and so no own area: neither a libc nor a runtime has set up static TLS, as in
     /// programs on the kernel's nolibc. [`Registration::at`](crate::Registration::at) takes an area of the program's.
     NoThreadPointer,
 }
 
 impl RegisterError {
-    /// Whether rseq is not to be had here: the kernel lacks it, or a filter refuses it.
+    /// Whether rseq is not available here: the kernel lacks it, or a filter refuses it.
     pub const fn is_unavailable(self) -> bool {
         matches!(self, Self::NoSyscall | Self::Blocked(_))
     }
 
-    /// The error as `rseq(2)` returns it, for interfaces that report by `errno`: the kernel's where the call was made, and
-    /// where it was not, the one that the kernel gives for the same reason. A filter that fakes success counts as ENOSYS.
+    /// The error as `rseq(2)` returns it, for interfaces that report by `errno`. Where the call was not made, it is the
+    /// error that the kernel returns for the same reason. A filter that fakes success counts as ENOSYS.
     ///
     /// # Examples
     ///
@@ -85,17 +85,17 @@ impl fmt::Display for RegisterError {
 
 impl core::error::Error for RegisterError {}
 
-/// Why a registration could not be released. Unless the kernel knows of none, the thread is still registered: the
-/// memory of its area must stay.
+/// Why a registration could not be released. Except for [`NotRegistered`](Self::NotRegistered), the thread is still
+/// registered: the memory of its area must stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReleaseError {
-    /// The kernel knows no such registration of this thread (EINVAL): other code released it, or the thread is a clone.
+    /// The kernel has no such registration of this thread (EINVAL): other code released it, or the thread is a clone.
     NotRegistered,
-    /// The registration has another signature (EPERM), or a filter that came since refuses the call.
+    /// The registration has another signature (EPERM), or a filter that was installed later refuses the call.
     Refused,
-    /// A filter that came since refuses the call with this error, one that `kernel/rseq.c` does not return here; 0 if
-    /// it made the call look successful.
+    /// A filter that was installed later refuses the call with this error, which `kernel/rseq.c` does not return here;
+    /// 0 if it made the call look successful.
     Blocked(Errno),
 }
 

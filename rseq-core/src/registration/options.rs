@@ -1,4 +1,4 @@
-//! What to register, and what came of it.
+//! What to register, and what was left out.
 
 use crate::abi;
 use crate::kernel::KernelRseq;
@@ -11,11 +11,11 @@ pub enum Mode {
     /// All that the kernel has: [`KernelRseq::registration_len`]. Longer than 32 bytes, that is "V2" on Linux 7.1 and
     /// later (and 7.0 stable): IDs are updated only when they change, and writing one from user space kills the task.
     Extended,
-    /// The original 32 bytes, with the behaviour of before.
+    /// The original 32 bytes, with the behaviour of older kernels.
     Legacy,
 }
 
-/// How to register: a [`Mode`], and what goes with it. A `Mode` alone converts into it.
+/// How to register: a [`Mode`] and further options. A `Mode` alone converts into it.
 ///
 /// ```
 /// use rseq_core::{Mode, OwnArea, Registration, Options};
@@ -44,7 +44,7 @@ impl Options {
 
     /// Enables the time slice extension in this thread at once
     /// ([`FLAG_SLICE_EXT_DEFAULT_ON`](abi::FLAG_SLICE_EXT_DEFAULT_ON), Linux 7.0): see
-    /// [`SliceGuard`](crate::SliceGuard). An older kernel refuses the flag; the registration is made without it then,
+    /// [`SliceGuard`](crate::SliceGuard). An older kernel refuses the flag; the registration is then made without it,
     /// and [`Registration::fallback`](crate::Registration::fallback) is [`Fallback::SliceFlagRefused`].
     pub const fn slice_extension(self) -> Self {
         Self { flags: self.flags | abi::FLAG_SLICE_EXT_DEFAULT_ON, ..self }
@@ -66,11 +66,11 @@ impl From<Mode> for Options {
     }
 }
 
-/// Why a registration has less than was asked for.
+/// Why a registration has less than was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fallback {
-    /// The area is smaller than the registration that this kernel wants, both in bytes: 32 bytes are registered.
+    /// The area is smaller than the registration that this kernel supports, both in bytes: 32 bytes are registered.
     TooSmall {
         /// [`KernelRseq::registration_len`].
         wanted: u32,

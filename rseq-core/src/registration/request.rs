@@ -6,7 +6,7 @@ use crate::abi::{self, Rseq};
 use crate::kernel::KernelRseq;
 use core::ptr::NonNull;
 
-/// The arguments of one call, and what is missing from what was asked for.
+/// The arguments of one call, and what they lack of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub len: u32,
@@ -14,19 +14,19 @@ pub(super) struct Attempt {
     pub fallback: Option<Fallback>,
 }
 
-/// What is to be registered.
+/// What to register.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     first: Attempt,
 }
 
 impl Request {
-    /// The request for an area of `size` bytes at `area`: 32 bytes where it is too small or too little aligned for
-    /// more.
+    /// The request for an area of `size` bytes at `area`: 32 bytes if the area is too small or not sufficiently aligned
+    /// for more.
     ///
     /// # Errors
     ///
-    /// [`RegisterError::TooSmall`] and [`RegisterError::Misaligned`], for an area that no kernel takes.
+    /// [`RegisterError::TooSmall`] and [`RegisterError::Misaligned`], for an area that every kernel refuses.
     pub fn new(options: Options, kernel: KernelRseq, area: NonNull<Rseq>, size: usize) -> Result<Self, RegisterError> {
         let is_aligned = |align: u32| area.addr().get().is_multiple_of(align as usize);
         if size < abi::ORIGINAL_SIZE as usize {
@@ -48,8 +48,8 @@ impl Request {
         Ok(Self { first: Attempt { len, flags: options.flags, fallback } })
     }
 
-    /// The attempts, each for when the kernel called the one before invalid: with the flags, without them, and the 32
-    /// bytes that every kernel takes from a thread that is not registered.
+    /// The attempts, each for a kernel that called the previous one invalid: with the flags, without them, and with the
+    /// 32 bytes that every kernel accepts from a thread that is not registered.
     pub fn attempts(self) -> impl Iterator<Item = Attempt> {
         let first = self.first;
         let bare = (first.flags != 0).then(|| Attempt {

@@ -1,8 +1,8 @@
-//! The steps of sections as plain Rust that is compiled and never runs: the compiler finds what is wrong with them, and says
-//! so at the user's own step.
+//! The steps of sections as plain Rust that is compiled and never runs: the compiler finds what is wrong with them, and
+//! reports it at the user's own step.
 //!
-//! This is the grammar's one table of steps: [`__rseq_check!`](crate::__rseq_check) says which operand a step writes, the
-//! methods say what each takes and when it may come.
+//! This is the grammar's one table of steps: [`__rseq_check!`](crate::__rseq_check) has the operand that a step writes,
+//! and the methods have what each step takes and when it is allowed.
 
 use core::marker::PhantomData;
 use core::ops::{Add, Mul};
@@ -28,7 +28,7 @@ pub struct ScratchRegister;
 #[derive(Clone, Copy, Debug)]
 pub struct IndexRegister;
 
-/// A register that keeps its value, for a section that is aborted begins again with it.
+/// A register that keeps its value, because an aborted section begins again with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter;
 
@@ -53,7 +53,7 @@ impl Register for Parameter {}
 
 /// A register that a step may write.
 #[diagnostic::on_unimplemented(
-    message = "a step may not write this: a section that is aborted begins again, with the parameters that it was called with",
+    message = "a step may not write this: an aborted section begins again, with the parameters that it was called with",
     label = "not a scratch register"
 )]
 pub trait Writable: Copy {}
@@ -73,7 +73,7 @@ impl Value for IndexRegister {}
 impl Value for Parameter {}
 impl Value for u8 {}
 
-/// Where a load or a store goes.
+/// The place of a load or a store.
 #[diagnostic::on_unimplemented(
     message = "not an address: this operand is `[a]`, `[a + b]`, `[a + 8]` or `[a + b * 8]`",
     label = "not an address in brackets"
@@ -83,7 +83,7 @@ pub trait Place: Copy {}
 impl<R: Register> Place for [R; 1] {}
 impl Place for [Sum; 1] {}
 
-/// What a comparison looks at: a register, or the word at an address.
+/// What a comparison reads: a register, or the word at an address.
 #[diagnostic::on_unimplemented(
     message = "`cbne` and `cbeq` compare a register or an address with a value: the literal is the second operand",
     label = "neither a register nor an address"
@@ -128,20 +128,20 @@ macro_rules! sums {
 }
 sums!(Parameter ScratchRegister IndexRegister);
 
-/// What no number is but 1, 2, 4 and 8.
+/// Implemented for no number: a factor is 1, 2, 4 or 8.
 #[diagnostic::on_unimplemented(message = "an index in an address is multiplied by 1, 2, 4 or 8", label = "not by this")]
 pub trait AFactor {}
 
-/// Nothing has run.
+/// No step so far.
 #[derive(Debug)]
 pub struct Begun<Abort>(PhantomData<Abort>);
-/// The index is in a register, and nothing has compared it.
+/// A register holds the index, and no step has compared it.
 #[derive(Debug)]
 pub struct Loaded<Abort>(PhantomData<Abort>);
 /// The section is bound to the index.
 #[derive(Debug)]
 pub struct Bound<Abort>(PhantomData<Abort>);
-/// The commit was there.
+/// The section has committed.
 #[derive(Debug)]
 pub struct Over;
 
@@ -151,7 +151,7 @@ pub struct Leaves<Order>(PhantomData<Order>);
 /// An abort begins the section again.
 #[derive(Debug)]
 pub struct Restarts<Order>(PhantomData<Order>);
-/// The same, and the caller vouches for the registration.
+/// The same, where the caller vouches for the registration.
 #[derive(Debug)]
 pub struct RestartsUnbounded<Order>(PhantomData<Order>);
 
@@ -193,7 +193,7 @@ pub trait MayCommit {}
 
 /// A section whose head names no order.
 #[diagnostic::on_unimplemented(
-    message = "a commit in the order that the head names is a store of a word, or an addition: a narrow store is a plain one",
+    message = "a commit in the order of the head is a store of a word, or an addition: a narrow store is a plain one",
     label = "a narrow commit, in an order"
 )]
 pub trait PlainCommit {}
@@ -208,9 +208,9 @@ pub trait CommitInOrder {}
 )]
 pub trait Committing {}
 
-/// A section whose stores need no mark: none, so that unmarked ones do not compile.
+/// A section whose stores need no mark. There is none, so unmarked stores do not compile.
 #[diagnostic::on_unimplemented(
-    message = "a store before the commit happens again after an abort: say `repeatable` if it may, or `commit` if it is the last",
+    message = "a store before the commit happens again after an abort: say `repeatable` if it may, or `commit` it",
     label = "an unmarked store"
 )]
 pub trait Marked {}
@@ -239,7 +239,7 @@ impl PlainCommit for Bound<RestartsUnbounded<Plain>> {}
 impl PlainCommit for Loaded<Leaves<Plain>> {}
 impl PlainCommit for Loaded<RestartsUnbounded<Plain>> {}
 
-/// What `bound` makes of a section: bound to the index, if it is the index that is compared.
+/// The result of `bound`: the section is bound to the index if that is compared.
 #[diagnostic::on_unimplemented(message = "`bound` compares a scratch register", label = "not a scratch register")]
 pub trait BoundOf<State>: Copy {
     /// The section after it.
@@ -254,7 +254,7 @@ impl<S> BoundOf<S> for ScratchRegister {
 }
 impl Committing for Over {}
 
-/// A section as far as its steps go.
+/// A section after some of its steps.
 #[derive(Debug)]
 pub struct Section<State>(PhantomData<State>);
 
@@ -481,134 +481,4 @@ mod steps {
             section()
         }
     }
-}
-
-/// The steps as plain Rust. The section's state is a variable with the name of its function, for the sake of the place that
-/// errors name. Operands are `tt`s all the way from the user: what has been an `ident` has its errors at the whole macro.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __rseq_check {
-    (unchecked $($section:tt)*) => {};
-    (checked $name:tt [$($input:tt)*] [$($exit:tt)*] [$($scratch:tt)*] $abort:tt [$($stride:tt)*] [$($order:tt)?]
-     [$($output:tt)?] [$(([$($word:tt)+] [$($arg:tt)*] [$($to:tt)?]))+]) => {
-        #[allow(unreachable_code, non_snake_case, clippy::all, clippy::pedantic, reason = "never runs")]
-        #[deny(unused_variables)]
-        if false {
-            #[deny(dead_code)]
-            enum DeclaredExits {
-                $($exit),*
-            }
-            #[deny(dead_code)]
-            #[allow(non_camel_case_types, reason = "registers are called like variables")]
-            enum DeclaredScratch {
-                $($scratch),*
-            }
-            #[deny(dead_code)]
-            enum DeclaredStrides {
-                $($stride),*
-            }
-            let _: (Option<DeclaredExits>, Option<DeclaredScratch>, Option<DeclaredStrides>);
-            $(let $input = $crate::section::check::parameter($input);)*
-            $(let $output = $crate::section::check::output();)?
-            $(
-                #[allow(unused_variables, reason = "what is not written is no operand of the assembly")]
-                let $scratch: $crate::section::check::ScratchRegister;
-            )*
-            let $name = $crate::__rseq_check!(@begin [$($order)?] $abort);
-            $(
-                $crate::__rseq_check! { @factors [$($arg)*] }
-                $crate::__rseq_check! { @step $name [$($word)+] $($word)+ [$($arg)*] [$(DeclaredExits::$to)?] }
-            )+
-            $crate::section::check::end($name);
-        }
-    };
-    (@begin [] $abort:tt) => { $crate::__rseq_check!(@begin Plain $abort) };
-    (@begin [$order:tt] $abort:tt) => { $crate::__rseq_check!(@begin Ordered $abort) };
-    (@begin $order:ident restart) => {
-        $crate::section::check::begin::<$crate::section::check::Restarts<$crate::section::check::$order>>()
-    };
-    (@begin $order:ident restart_unbounded) => {
-        $crate::section::check::begin::<$crate::section::check::RestartsUnbounded<$crate::section::check::$order>>()
-    };
-    (@begin $order:ident $exit:tt) => {{
-        let _ = DeclaredExits::$exit;
-        $crate::section::check::begin::<$crate::section::check::Leaves<$crate::section::check::$order>>()
-    }};
-    // Steps that write their first operand, and do not read it.
-    (@step $s:tt [$w:tt] load_index [$r:tt] []) => {
-        let $s = $s.$w();
-        $crate::__rseq_check! { @write $r index }
-    };
-    (@step $s:tt [$w:tt] mov [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @load $s $w $r $x } };
-    (@step $s:tt [$w:tt] load [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
-    (@step $s:tt [$w:tt] load_acquire [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
-    (@step $s:tt [$w:tt] load_u8 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
-    (@step $s:tt [$w:tt] load_u16 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
-    (@step $s:tt [$w:tt] load_u32 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
-    (@step $s:tt [$w:tt] load_u64 [$r:tt, $m:tt] []) => { $crate::__rseq_check! { @load $s $w $r $m } };
-    (@step $s:tt [$v:tt $w:tt] repeatable copy [$d:tt, $f:tt, $n:tt, $r:tt] []) => {
-        // The counter begins as 0, so it is none of the other operands.
-        #[allow(unused_variables, reason = "it is set below")]
-        let $r: $crate::section::check::ScratchRegister;
-        let $s = $s.$v();
-        let $s = $s.$w($d, $f, $n);
-        $crate::__rseq_check! { @write $r written }
-        $crate::section::check::scratch($r);
-    };
-    // Steps that read their first operand and write it.
-    (@step $s:tt [$w:tt] add [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] sub [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] and [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] or [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] shl [$r:tt, $x:literal] []) => {
-        const _: u8 = $crate::section::check::bits($x);
-        $crate::__rseq_check! { @change $s $w $r $x }
-    };
-    (@step $s:tt [$w:tt] shr [$r:tt, $x:literal] []) => {
-        const _: u8 = $crate::section::check::bits($x);
-        $crate::__rseq_check! { @change $s $w $r $x }
-    };
-    (@step $s:tt [$w:tt] scale [$r:tt, $x:tt] []) => {
-        let _ = DeclaredStrides::$x;
-        $crate::__rseq_check! { @change $s $w $r $x }
-    };
-    // Steps that write none, and what is no step or has other operands than it takes: there is no such method, or it has
-    // others.
-    (@step $s:tt [$w:tt] $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
-        let $s = $s.$w($($arg,)* $($else)?);
-    };
-    (@step $s:tt [$v:tt $w:tt] $mark:tt $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
-        let $s = $s.$v();
-        let $s = $s.$w($($arg,)* $($else)?);
-    };
-    (@step $s:tt [$($w:tt)+] $($rest:tt)*) => {
-        compile_error!(concat!("not a step of a critical section: `", $(stringify!($w), " ",)+ "`, with these operands"));
-    };
-    (@load $s:tt $w:tt $r:tt $x:tt) => {
-        let $s = $s.$w($x);
-        $crate::__rseq_check! { @write $r written }
-    };
-    (@change $s:tt $w:tt $r:tt $x:tt) => {
-        let $s = $s.$w($r, $x);
-        $crate::__rseq_check! { @write $r written }
-    };
-    // Its type is looked at where nothing is reached, and so may be read.
-    (@write $r:tt $value:ident) => {
-        if false {
-            loop {}
-            $crate::section::check::scratch($r);
-        }
-        $crate::__rseq_check! { @declared $r }
-        let $r = $crate::section::check::$value();
-    };
-    (@declared $r:ident) => { let _ = DeclaredScratch::$r; };
-    (@declared $other:tt) => {};
-    (@factors [$($arg:tt),*]) => { $($crate::__rseq_check! { @factor $arg })* };
-    (@factors $($other:tt)*) => {};
-    (@factor [$a:tt + $b:tt * 1]) => {};
-    (@factor [$a:tt + $b:tt * 2]) => {};
-    (@factor [$a:tt + $b:tt * 4]) => {};
-    (@factor [$a:tt + $b:tt * 8]) => {};
-    (@factor [$a:tt + $b:tt * $k:tt]) => { $crate::section::check::factor($k); };
-    (@factor $other:tt) => {};
 }

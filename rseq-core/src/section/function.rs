@@ -1,5 +1,5 @@
-//! The function of a section, and its `asm!` call: the descriptor, its pointer, the exits and the abort handler, for all
-//! architectures.
+//! The function of a section, and its `asm!` call: the descriptor, its pointer, the exits and the abort handler, for
+//! all architectures.
 
 /// A 64-bit word holding an address or a distance, on every architecture.
 #[doc(hidden)]
@@ -48,8 +48,8 @@ macro_rules! __rseq_wide {
     };
 }
 
-/// Whether a section has run over an area that is given by its distance from the thread pointer, where instructions take
-/// that as it is.
+/// Runs a section over an area that is given by its distance from the thread pointer, where instructions take that
+/// directly; says whether it has.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(all(target_arch = "x86_64", not(rseq_stub)))]
@@ -74,7 +74,7 @@ macro_rules! __rseq_by_offset {
     };
 }
 
-/// The number of an exit: its place among those of its section, which the label of its exit stub ends with.
+/// The number of an exit: its position among those of its section, with which the label of its exit stub ends.
 #[doc(hidden)]
 pub const fn exit_number(exits: &[&str], exit: &str) -> usize {
     let mut number = 0;
@@ -116,12 +116,15 @@ macro_rules! __rseq_log2 {
     };
 }
 
-/// The function of a section. `how` is whether its steps are checked, two texts around the store that arms it, and, for tests,
-/// what it returns, a parameter of delays and the exit of comparisons that are made twice.
+/// The function of a section. `how` is whether its steps are checked, two texts around the store that arms it, and, for
+/// tests, what it returns, a parameter of delays and the exit of comparisons that are made twice.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __rseq_function {
-    (@item { $checked:ident $open:literal $close:literal $returns:ident [$($more:ident: $more_type:ty)?] [$($differed:ident)?] } {
+    (@item {
+        $checked:ident $open:literal $close:literal $returns:ident
+        [$($more:ident: $more_type:ty)?] [$($differed:ident)?]
+    } {
         [$($meta:tt)*] [$($vis:tt)*] $name:tt [$($input:tt: $type:ty,)*] [$result:ty]
         [$($exit:tt)*] $scratch:tt $abort:tt [$($stride:tt)*] [$($order:ident)?] [$($output:tt)?] $steps:tt
     }) => {
@@ -177,28 +180,29 @@ macro_rules! __rseq_function {
     };
     (@areas $token:ident, $area:ident $($section:tt)*) => {
         if $area::DIRECT && $crate::arch::DIRECT {
-            // SAFETY: the caller of the function vouches for the operands' memory, the token for a thread whose area this
-            // is. The text reads and writes that memory, the area's rseq_cs and declared registers only, and jumps to
-            // itself, to its end and to declared labels only.
+            // SAFETY: the caller of the function vouches for the operands' memory, and the token for the area of this
+            // thread. The text reads and writes that memory, the area's `rseq_cs` and declared registers only, and
+            // jumps to itself, to its end and to declared labels only.
             unsafe { $crate::__rseq_frame! { [direct $crate::arch::own_area().as_ptr()] $($section)* } }
         } else if !$crate::__rseq_by_offset!($area, $token, $($section)*) {
-            // SAFETY: as for the other place of the area, right above.
+            // SAFETY: as for the other kind of area, right above.
             unsafe { $crate::__rseq_frame! { [pointer $crate::Area::pointer($token.area()).as_ptr()] $($section)* } }
         }
     };
-    // The `asm!` call of a section: what stands before `registers` comes from `critical_section!`, the rest from the
-    // architecture's `__rseq_frame!`.
+    // The `asm!` call of a section: `critical_section!` provides what stands before `registers`, the architecture's
+    // `__rseq_frame!` the rest.
     //
     // * `registers`: the class of registers for the section's inputs and scratch registers;
-    // * `operands`: the area, registers of the architecture's own, and what changes beside them;
-    // * `failure`: texts that open the place of the abort handler, stand before its signature, and close the place after the ways
-    //   out; `handler`: texts that the handler begins with, for unwinders;
+    // * `operands`: the area, registers that the architecture needs itself, and what else changes;
+    // * `failure`: texts that open the place of the abort handler, stand before its signature, and close the place
+    //   after the ways out; `handler`: texts that the handler begins with, for unwinders;
     // * `descriptor`: texts that bring the descriptor's address, `77b`, into a register; `arm`: the one that stores it;
     // * `index`: the index field as an operand;
     // * `around`: texts before and after all others.
     //
-    // A branch out of a section leads to its exit stub, label `8` and the exit's number, and that jumps on. The compiler may
-    // give each use of a label operand an edge of its own, with code on it (coverage, profiles): so there is one use of each.
+    // A branch out of a section leads to its exit stub, label `8` and the exit's number, and that jumps on. The
+    // compiler may give each use of a label operand an edge of its own, with code on it (coverage, profiles): so there
+    // is one use of each.
     (@asm $order:ident, $index:ty, [$open:literal $close:literal], $abort:ident,
      [$(([$($word:ident)+] [$($arg:tt)*] [$($to:ident)?]))+]
      [$($scratch:ident)*] [$($input:ident)*] [$($stride:ident)*] [$(($exit:ident $left:block))*]
@@ -246,7 +250,14 @@ macro_rules! __rseq_function {
             )*
             $($crate::__rseq_text!($order $field $($word)+ ($($arg)*) $($to)?),)+
             "73:",
-            concat!("/*" $(, "{", stringify!($scratch), "}")* $(, "{", stringify!($input), "}")* $(, "{", stringify!($stride), "}")*, "*/"), // the check finds unused ones, with their place
+            // Names every operand: the check finds unused ones, with their place.
+            concat!(
+                "/*"
+                $(, "{", stringify!($scratch), "}")*
+                $(, "{", stringify!($input), "}")*
+                $(, "{", stringify!($stride), "}")*,
+                "*/"
+            ),
             $after,
             $(label $left,)*
             $($operands)*

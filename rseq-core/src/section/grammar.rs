@@ -31,8 +31,9 @@
 /// * `exits(A, B)`: unit structs in scope, each convertible into the error of the return type. The function returns
 ///   `Err(From::from(A))` when a step leaves by `A`.
 /// * `scratch(r, s)`: registers for the steps.
-/// * `abort(A)`: an abort leaves by `A`. `abort(restart)`: the section begins again, and the caller never sees it; it must
-///   have a `bound`. `abort(restart_unbounded)`: the same without one, for callers who vouch that the thread stays registered.
+/// * `abort(A)`: an abort leaves by `A`. `abort(restart)`: the section begins again, invisibly to the caller; it must
+///   have a `bound`. `abort(restart_unbounded)`: the same without one, for callers who vouch that the thread stays
+///   registered.
 /// * `stride(S, T)`: adds `const S: usize` and `const T: usize`, distances in bytes between slots, powers of two.
 /// * `order(O)`: adds `O: Order`, the memory order of the commit.
 /// * `output(w)`: adds the operand `w`, the address of a word that the function returns when it commits: `Ok(usize)`.
@@ -43,7 +44,7 @@
 /// |---|---|
 /// | `check_index(x) else A` | leave by `A` unless the index (CPU or concurrency ID) is the low 32 bits of `x` |
 /// | `load_index(r)` | `r` = index, sign-extended to a word |
-/// | `bound(r, x) else A` | leave by `A` if `r` >= `x`, unsigned: -1, the index of an unregistered thread, is below no `x` |
+/// | `bound(r, x) else A` | leave by `A` if `r` >= `x`, unsigned, as -1, the index without a registration, is |
 /// | `scale(r, S)` | `r` = `r` x stride |
 /// | `load(r, [m])` | `r` = the word at `m` |
 /// | `load_acquire(r, [m])` | the same, before all later loads and stores |
@@ -58,24 +59,24 @@
 /// | `commit store([m], x)` | the commit; also `store_u8`, `store_u16`, `store_u32` |
 /// | `commit add([m], x)` | the commit: the word at `m` += `x` |
 ///
-/// `r` is a scratch register, `x` a parameter, a scratch register or, but in `check_index`, a literal from 0 to 255. Words
-/// are as wide as a pointer, parameters are words or thin pointers and keep their values. Their names are free, but for those
-/// that begin with `rseq_`.
+/// `r` is a scratch register, `x` a parameter, a scratch register or, except in `check_index`, a literal from 0 to 255.
+/// Words are as wide as a pointer, parameters are words or thin pointers and keep their values. Names of parameters are
+/// free, except those that begin with `rseq_`.
 ///
-/// `m` is `a`, `a + b`, `a + 8` (0 to 255 bytes) or `a + b * 8` (1, 2, 4 or 8), where `a` and `b` are parameters or scratch
-/// registers. An address is a multiple of the size of the access. `load_u64` and `store_u64` are there where a word has 64
-/// bits.
+/// `m` is `a`, `a + b`, `a + 8` (0 to 255 bytes) or `a + b * 8` (1, 2, 4 or 8), where `a` and `b` are parameters or
+/// scratch registers. An address is a multiple of the size of the access. `load_u64` and `store_u64` exist where a word
+/// has 64 bits.
 ///
-/// `commit store` and `commit add` take the order that the head names; a narrow commit is a plain one, without an order.
+/// `commit store` and `commit add` take the order that the head names; a narrow commit is plain, without an order.
 ///
-/// On i686 a section has three scratch registers at most: it runs out of registers at build time with more.
+/// On i686 a section has at most three scratch registers: with more, it runs out of registers at build time.
 ///
 /// # What does not compile
 ///
-/// The steps are also compiled as plain Rust that never runs, so the compiler names what is wrong with a step, at the step:
-/// an unknown name, a written parameter, a scratch register that is read before it is written, a parameter that is no word,
-/// a store before the commit that is not marked as repeatable, a step after the commit, a section that no step binds to an
-/// index.
+/// The steps are also compiled as plain Rust that never runs, so the compiler reports a mistake at its step: an unknown
+/// name, a written parameter, a scratch register that is read before it is written, a parameter that is not a word, a
+/// store before the commit that is not marked as repeatable, a step after the commit, a section that no step binds to
+/// an index.
 ///
 /// ```compile_fail
 /// # use rseq_core::{Aborted, Committed, critical_section};
@@ -108,7 +109,7 @@
 /// # Restarting
 ///
 /// A section with `abort(restart)` ends when it commits or leaves, so it must be able to leave in a thread that is not
-/// registered: `bound` does that, since the index is -1 there. Under a debugger that single-steps, every step is an abort,
+/// registered: `bound` does that, because the index is then -1. Under a debugger that single-steps, every step aborts,
 /// and such a section does not end: step over it by its exit points.
 ///
 /// # For tests

@@ -1,7 +1,7 @@
 //! The steps of sections where only loads and stores touch memory: from steps to an architecture's primitives.
 //!
-//! `rseq_u` is a register for a value, and `__rseq_primitive!(t)` the text of one for an address, or for a literal that is
-//! compared or computed with once the address has been used.
+//! `rseq_u` is a register for a value. `__rseq_primitive!(t)` is the text of one for an address; once the address has
+//! been used, it serves for a literal.
 
 #[doc(hidden)]
 #[macro_export]
@@ -23,14 +23,16 @@ macro_rules! __rseq_text {
     // `bound`, `cbne`, `cbeq`
     ($o:ident $f:tt $compare:ident ($r:ident, $x:ident) $e:ident) => {
         $crate::__rseq_primitive!(
-            $compare concat!("{", stringify!($r), "}"), concat!("{", stringify!($x), "}"), concat!("8{", stringify!($e), "}b")
+            $compare concat!("{", stringify!($r), "}"), concat!("{", stringify!($x), "}"),
+            concat!("8{", stringify!($e), "}b")
         )
     };
     ($o:ident $f:tt $compare:ident ($r:ident, $k:literal) $e:ident) => {
         concat!(
             $crate::__rseq_primitive!(literal $crate::__rseq_primitive!(t), $k), "\n",
             $crate::__rseq_primitive!(
-                $compare concat!("{", stringify!($r), "}"), $crate::__rseq_primitive!(t), concat!("8{", stringify!($e), "}b")
+                $compare concat!("{", stringify!($r), "}"), $crate::__rseq_primitive!(t),
+                concat!("8{", stringify!($e), "}b")
             )
         )
     };
@@ -42,8 +44,8 @@ macro_rules! __rseq_text {
     };
     ($o:ident $f:tt repeatable copy ([$d:ident], [$s:ident], $n:ident, $i:ident)) => {
         $crate::__rseq_primitive!(
-            copy concat!("{", stringify!($d), "}"), concat!("{", stringify!($s), "}"), concat!("{", stringify!($n), "}"),
-            concat!("{", stringify!($i), "}")
+            copy concat!("{", stringify!($d), "}"), concat!("{", stringify!($s), "}"),
+            concat!("{", stringify!($n), "}"), concat!("{", stringify!($i), "}")
         )
     };
     ($o:ident $f:tt delay ($d:ident, $k:literal)) => {

@@ -7,6 +7,7 @@ mod grammar;
 #[cfg(not(any(rseq_stub, target_arch = "x86_64", target_arch = "x86")))]
 mod load_store;
 mod outcome;
+mod steps;
 
 #[doc(hidden)]
 pub use function::exit_number;

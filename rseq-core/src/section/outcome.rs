@@ -1,4 +1,4 @@
-//! How a section ends: committed, or by one of the exits that its statement names.
+//! How a section ends: it commits, or leaves by one of the exits that its statement names.
 
 use core::fmt;
 

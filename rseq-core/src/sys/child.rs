@@ -1,9 +1,7 @@
 //! A copy of this process that runs one function, for an experiment that must leave no trace in this one.
 
-use super::{Errno, syscall};
+use super::{Errno, IS_MIPS, syscall};
 use linux_raw_sys::general::{__NR_clone, __NR_exit_group, __NR_waitid, __WALL, P_PID, WEXITED};
-
-const IS_MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"));
 
 /// Words of `siginfo_t`, all architectures' 128 bytes.
 const WORDS: usize = 32;
@@ -11,21 +9,22 @@ const WORDS: usize = 32;
 /// `si_code`: MIPS has it before `si_errno`.
 const CODE: usize = if IS_MIPS { 1 } else { 2 };
 
-/// `si_status`, behind `si_pid` and `si_uid`, which begin where a pointer may.
+/// `si_status`, after `si_pid` and `si_uid`, which begin at a multiple of a pointer's size.
 const STATUS: usize = if cfg!(target_pointer_width = "64") { 6 } else { 5 };
 
 /// `CLD_EXITED`.
 const EXITED: i32 = 1;
 
 /// Runs `body` in a child process with a copy of this one's memory and waits for it. Returns its exit code; None if a
-/// signal ended it. The child sends no signal when it ends, and no `wait` of the program's reaps it by accident.
+/// signal ended it. The child sends no signal when it ends, and the program's own calls of `wait` do not reap it by
+/// accident.
 ///
 /// # Errors
 ///
-/// Those of `clone(2)` and `waitid(2)`, such as EAGAIN and EPERM; ENOSYS behind a filter.
+/// Those of `clone(2)` and `waitid(2)`, such as EAGAIN and EPERM; ENOSYS from a filter.
 pub(crate) fn in_child(body: impl FnOnce() -> u8) -> Result<Option<u8>, Errno> {
-    // SAFETY: without flags, in whatever order an architecture takes the arguments, clone copies the whole process; the
-    // child goes on below, on its copy of this stack, runs `body` and ends.
+    // SAFETY: without flags, in whatever order an architecture takes the arguments, clone copies the whole process. The
+    // child continues below, on its copy of this stack, runs `body` and ends.
     match unsafe { syscall(__NR_clone, [0; 6]) }? {
         0 => exit(body()),
         pid => wait(pid),
@@ -35,7 +34,7 @@ pub(crate) fn in_child(body: impl FnOnce() -> u8) -> Result<Option<u8>, Errno> {
 /// Ends the process at once.
 pub(crate) fn exit(code: u8) -> ! {
     loop {
-        // SAFETY: ends this process, a child of `in_child`, without a look at its memory.
+        // SAFETY: ends this process, a child of `in_child`, without touching memory.
         let _ = unsafe { syscall(__NR_exit_group, [code.into(), 0, 0, 0, 0, 0]) };
     }
 }

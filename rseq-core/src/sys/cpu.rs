@@ -1,4 +1,4 @@
-//! Where this thread runs, asked of the kernel.
+//! Where this thread runs, according to the kernel.
 
 use super::{Errno, syscall};
 use linux_raw_sys::general::{__NR_getcpu, __NR_sched_getaffinity, __NR_sched_yield};
@@ -12,11 +12,11 @@ pub struct Cpu {
     pub node: u32,
 }
 
-/// `getcpu()` - the CPU and node of this moment, already possibly old (since Linux 2.6.19).
+/// `getcpu()` - the current CPU and node, which may change at any time (since Linux 2.6.19).
 ///
 /// # Errors
 ///
-/// [`Errno::ENOSYS`] on a kernel, or behind a filter, without the call.
+/// [`Errno::ENOSYS`] from a kernel, or a filter, without the call.
 pub fn getcpu() -> Result<Cpu, Errno> {
     let mut here = Cpu { cpu: 0, node: 0 };
     let args = [&raw mut here.cpu as usize, &raw mut here.node as usize, 0, 0, 0, 0];

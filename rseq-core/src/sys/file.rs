@@ -27,7 +27,7 @@ pub(crate) fn read_file<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8
             Err(errno) => break Err(errno),
         }
     };
-    // SAFETY: closes the descriptor opened above, which nobody else knows.
+    // SAFETY: closes the descriptor opened above, which only this function has.
     let _ = unsafe { syscall(__NR_close, [file, 0, 0, 0, 0, 0]) };
     result.and_then(|()| buffer.get(..filled).ok_or(Errno::E2BIG))
 }

@@ -14,7 +14,7 @@ const FLAG_CPU: u32 = membarrier_cmd_flag::MEMBARRIER_CMD_FLAG_CPU as u32;
 pub struct Commands(pub u32);
 
 impl Commands {
-    /// Whether the rseq fence and its registration are there (Linux 5.10).
+    /// Whether the kernel has the rseq fence and its registration (Linux 5.10).
     pub const fn has_rseq(self) -> bool {
         self.0 & RSEQ != 0 && self.0 & REGISTER_RSEQ != 0
     }
@@ -32,14 +32,14 @@ pub enum MembarrierError {
     NotRegistered,
     /// ENOMEM: the kernel found no memory for its CPU mask.
     NoMemory,
-    /// EAGAIN: the fence had to be given up; try again.
+    /// EAGAIN: the kernel abandoned the fence; try again.
     TryAgain,
     /// An error that the call does not document.
     Other(Errno),
 }
 
 impl MembarrierError {
-    /// The error number behind this error.
+    /// The error number of this error.
     pub const fn errno(self) -> Errno {
         match self {
             Self::NoSyscall => Errno::ENOSYS,
@@ -105,7 +105,8 @@ pub fn membarrier_query() -> Result<Commands, MembarrierError> {
     membarrier(QUERY, 0, 0).map(|mask| Commands(mask as u32))
 }
 
-/// `membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ)` - asks for the fence, once a process (since Linux 5.10).
+/// `membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ)` - registers the process for the fence, once (since
+/// Linux 5.10).
 ///
 /// # Errors
 ///
@@ -114,7 +115,7 @@ pub fn register_membarrier_rseq() -> Result<(), MembarrierError> {
     membarrier(REGISTER_RSEQ, 0, 0).map(|_| ())
 }
 
-/// `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)` - restarts the sections that other threads of this process are in,
+/// `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)` - restarts the sections that other threads of this process run,
 /// and orders memory with them (since Linux 5.10).
 ///
 /// With one thread in the process, or one CPU online, it does nothing.

@@ -16,14 +16,14 @@ const NR_MMAP: u32 = nr::__NR_mmap2;
 /// Words of a mask of NUMA nodes: more nodes than a kernel can be built for.
 const NODE_WORDS: usize = 1024 / usize::BITS as usize;
 
-/// What a mapping shows.
+/// The contents of a mapping.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Contents<'f> {
-    /// Zeroes of this process.
+    /// Zeroes, private to this process.
     Private,
     /// Zeroes that this process and its children share.
     Shared,
-    /// A file, from its start; what is written stays with this process.
+    /// A file, from its start; writes stay private to this process.
     CopyOf(&'f MemoryFile),
     /// A file, from its start.
     File(&'f MemoryFile),
@@ -47,27 +47,27 @@ impl Contents<'_> {
     }
 }
 
-/// `mmap()` at an address, or at one of the kernel's choice: readable and writable.
+/// `mmap()` at an address, or at one that the kernel chooses: readable and writable.
 ///
 /// # Safety
 ///
-/// Memory that was mapped at `address` is the caller's, and is not used any more.
+/// Memory that was mapped at `address` belongs to the caller, and is no longer used.
 unsafe fn mmap(address: usize, len: usize, contents: Contents<'_>) -> Result<NonNull<u8>, Errno> {
     let protection = nr::PROT_READ | nr::PROT_WRITE;
     let fixed = if address == 0 { 0 } else { nr::MAP_FIXED };
     let args = [address, len, protection as usize, (contents.flags() | fixed) as usize, contents.descriptor(), 0];
     // s390x alone has the arguments in memory.
     let args = if cfg!(target_arch = "s390x") { [args.as_ptr() as usize, 0, 0, 0, 0, 0] } else { args };
-    // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory, and one at a fixed address
-    // replaces memory that the caller gives up.
+    // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory, and one at a fixed
+    // address replaces memory that by the caller's contract is no longer used.
     let address = unsafe { syscall(NR_MMAP, args) }?;
     NonNull::new(core::ptr::with_exposed_provenance_mut(address)).ok_or(Errno::ENOMEM)
 }
 
-/// `mmap()` - fresh, zeroed, private memory: `len` bytes, page-aligned, readable and writable, which no memory backs
+/// `mmap()` - fresh, zeroed, private memory: `len` bytes, page-aligned, readable and writable. No memory backs a page
 /// before it is touched.
 pub(crate) fn map(len: usize) -> Result<NonNull<u8>, Errno> {
-    // SAFETY: no address is given.
+    // SAFETY: no address is given, so there is no previous memory.
     unsafe { mmap(0, len, Contents::Private) }
 }
 
@@ -76,15 +76,16 @@ pub(crate) const fn align_up(address: usize, align: usize) -> usize {
     address.wrapping_add(align.wrapping_sub(1)) & !align.wrapping_sub(1)
 }
 
-/// [`map`], aligned to `align`, a power of two, with `lead` bytes more before that address: whole pages. Where
-/// `align` is less than a page, the address is aligned to a page.
+/// [`map`], aligned to `align`, a power of two, with `lead` more bytes before that address: whole pages. Where `align`
+/// is less than a page, the address is aligned to a page.
 pub(crate) fn map_aligned(lead: usize, len: usize, align: usize) -> Result<NonNull<u8>, Errno> {
     let size = lead.checked_add(len).ok_or(Errno::ENOMEM)?;
     let whole = map(size.checked_add(align).ok_or(Errno::ENOMEM)?)?;
     let first = whole.addr().get() + lead;
     let before = align_up(first, align) - first;
-    // SAFETY: the parts before and after the `size` bytes lie in the mapping made above, and nobody has them. Where
-    // `align` is less than a page, nothing lies before, and the kernel refuses a start that is not a page's.
+    // SAFETY: the parts before and after the `size` bytes lie in the mapping made above, to which nothing else has
+    // access. Where `align` is less than a page, there is nothing before, and the kernel refuses a start that is not
+    // page-aligned.
     unsafe {
         let _ = unmap(whole, before);
         let _ = unmap(whole.byte_add(before + size), align - before);
@@ -92,15 +93,15 @@ pub(crate) fn map_aligned(lead: usize, len: usize, align: usize) -> Result<NonNu
     }
 }
 
-/// `mmap(MAP_FIXED)` - puts other contents in a part of a mapping.
+/// `mmap(MAP_FIXED)` - replaces the contents of a part of a mapping.
 ///
 /// # Errors
 ///
-/// The kernel's: EINVAL if `start` is not a page's.
+/// The kernel's: EINVAL if `start` is not page-aligned.
 ///
 /// # Safety
 ///
-/// `len` bytes from `start` on are mapped, and what they hold is used no more.
+/// `len` bytes from `start` on are mapped, and their contents are no longer used.
 pub(crate) unsafe fn remap(start: NonNull<u8>, len: usize, contents: Contents<'_>) -> Result<(), Errno> {
     // SAFETY: the caller's contract.
     unsafe { mmap(start.as_ptr().expose_provenance(), len, contents) }.map(|_| ())
@@ -110,32 +111,32 @@ pub(crate) unsafe fn remap(start: NonNull<u8>, len: usize, contents: Contents<'_
 ///
 /// # Safety
 ///
-/// `len` bytes from `start` on were mapped, and are used no more.
+/// `len` bytes from `start` on were mapped, and are no longer used.
 pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
-    // SAFETY: the caller gives the memory up.
+    // SAFETY: by the caller's contract the memory is no longer used.
     unsafe { syscall(nr::__NR_munmap, [start.as_ptr().expose_provenance(), len, 0, 0, 0, 0]) }.map(|_| ())
 }
 
-/// `madvise(MADV_NOHUGEPAGE)` - no page of it is larger than the smallest ones (since Linux 2.6.38). Kernels without
-/// huge pages refuse it, and need not have it.
+/// `madvise(MADV_NOHUGEPAGE)` - backs it by pages of the smallest size only (since Linux 2.6.38). Kernels without huge
+/// pages refuse it, and do not need it.
 pub(crate) fn without_huge_pages(start: NonNull<u8>, len: usize) {
     let _ = madvise(start, len, nr::MADV_NOHUGEPAGE);
 }
 
-/// `madvise(MADV_WIPEONFORK)` - a child of `fork` finds zeroes in it (since Linux 4.14).
+/// `madvise(MADV_WIPEONFORK)` - a child of `fork` finds zeroes there (since Linux 4.14).
 pub(crate) fn wipe_on_fork(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     madvise(start, len, nr::MADV_WIPEONFORK)
 }
 
-/// `madvise(MADV_DONTFORK)` - a child of `fork` has nothing mapped there (since Linux 2.6.16).
+/// `madvise(MADV_DONTFORK)` - a child of `fork` finds nothing mapped there (since Linux 2.6.16).
 pub(crate) fn keep_from_children(start: NonNull<u8>, len: usize) -> Result<(), Errno> {
     madvise(start, len, nr::MADV_DONTFORK)
 }
 
-/// For pieces of advice that change nothing in the memory now.
+/// For advice that does not change the contents of the memory in this process.
 fn madvise(start: NonNull<u8>, len: usize, advice: u32) -> Result<(), Errno> {
     let args = [start.as_ptr().expose_provenance(), len, advice as usize, 0, 0, 0];
-    // SAFETY: none of these pieces of advice changes the memory of this process.
+    // SAFETY: no such advice changes the memory of this process.
     unsafe { syscall(nr::__NR_madvise, args) }.map(|_| ())
 }
 
@@ -148,11 +149,11 @@ pub(crate) fn name(start: NonNull<u8>, len: usize, name: &CStr) {
     let _ = unsafe { syscall(nr::__NR_prctl, args) };
 }
 
-/// `mbind(MPOL_BIND)` - the pages of it that are touched from now on come from `node` only.
+/// `mbind(MPOL_BIND)` - pages of it that are touched from now on come from `node` only.
 ///
 /// # Errors
 ///
-/// The kernel's: EINVAL if `start` is not a page's, or if the process may not use the node; ENOSYS without
+/// The kernel's: EINVAL if `start` is not page-aligned, or if the process may not use the node; ENOSYS without
 /// `CONFIG_NUMA`.
 pub(crate) fn bind(start: NonNull<u8>, len: usize, node: u32) -> Result<(), Errno> {
     let mut mask = [0usize; NODE_WORDS];
@@ -160,25 +161,25 @@ pub(crate) fn bind(start: NonNull<u8>, len: usize, node: u32) -> Result<(), Errn
     *word = 1 << (node % usize::BITS);
     let bits = size_of_val(&mask) * 8 + 1;
     let args = [start.as_ptr().expose_provenance(), len, MPOL_BIND as usize, mask.as_ptr() as usize, bits, 0];
-    // SAFETY: reads the mask, one bit less than `bits`; without flags no page moves.
+    // SAFETY: the kernel reads the mask, one bit less than `bits`; without flags no page moves.
     unsafe { syscall(nr::__NR_mbind, args) }.map(|_| ())
 }
 
-/// `move_pages()` - has the pages at `pages` move to `nodes` (since Linux 2.6.18). `states` becomes each page's node,
-/// or less than 0 where it was not moved.
+/// `move_pages()` - moves the pages at `pages` to `nodes` (since Linux 2.6.18). `states` becomes each page's node, or
+/// less than 0 if it was not moved.
 ///
 /// # Errors
 ///
-/// The kernel's: EINVAL for unknown flags, EPERM for `MPOL_MF_MOVE_ALL` without privilege, ENODEV for a node that
-/// there is not, ENOSYS without `CONFIG_MIGRATION`.
+/// The kernel's: EINVAL for unknown flags, EPERM for `MPOL_MF_MOVE_ALL` without privilege, ENODEV for a node that does
+/// not exist, ENOSYS without `CONFIG_MIGRATION`.
 pub(crate) fn move_pages(pages: &[usize], nodes: &[i32], states: &mut [i32], flags: u32) -> Result<(), Errno> {
     let count = pages.len().min(nodes.len()).min(states.len());
     let (pages, nodes, states) = (pages.as_ptr() as usize, nodes.as_ptr() as usize, states.as_mut_ptr() as usize);
-    // SAFETY: reads and writes `count` elements of each; to move a page does not change what it holds.
+    // SAFETY: the kernel reads and writes `count` elements of each slice; moving a page does not change its contents.
     unsafe { syscall(nr::__NR_move_pages, [0, count, pages, nodes, states, flags as usize]) }.map(|_| ())
 }
 
-/// Bytes of this machine's smallest pages: 4096 where the kernel does not say so.
+/// Bytes of this machine's smallest pages; 4096 if the kernel does not provide the size.
 pub fn page_size() -> usize {
     const AT_PAGESZ: usize = linux_raw_sys::auxvec::AT_PAGESZ as usize;
     let [size, _] = crate::auxv::entries([AT_PAGESZ; 2]);
@@ -213,7 +214,7 @@ impl MemoryFile {
 
 impl Drop for MemoryFile {
     fn drop(&mut self) {
-        // SAFETY: closes the descriptor opened above, which nobody else knows. Mappings keep the file.
+        // SAFETY: closes the descriptor of this file, which only this value has. Mappings keep the file.
         let _ = unsafe { syscall(nr::__NR_close, [self.0, 0, 0, 0, 0, 0]) };
     }
 }

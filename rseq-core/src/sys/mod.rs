@@ -26,10 +26,15 @@ pub(crate) use process::generation;
 #[cfg(all(feature = "std", not(rseq_stub)))]
 pub(crate) use process::thread_id;
 pub use rseq::{CallError, rseq, rseq_raw};
+#[doc(hidden)] // for rseq-rt and the tests
+pub use signals::{SIGSET_BYTES, SignalAction, SignalSet};
 pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
 pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
 pub(crate) use timer::alarm_after;
 pub(crate) use uname::{is_arm64_kernel, kernel_version};
+
+/// MIPS orders and sizes some of the kernel's structures in its own way.
+const IS_MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"));
 
 /// `syscall(nr, args)` - any system call, by number.
 ///
@@ -39,10 +44,10 @@ pub(crate) use uname::{is_arm64_kernel, kernel_version};
 ///
 /// # Safety
 ///
-/// The call must be one whose effects on memory, on the thread and on the process the caller answers for.
+/// The caller answers for the effects of the call on memory, on the thread and on the process.
 #[inline]
 pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> Result<usize, Errno> {
-    // SAFETY: the caller answers for the call's effects; the architecture's stub only moves registers.
+    // SAFETY: the caller answers for the call's effects; the architecture's function only moves registers.
     let value = unsafe { crate::arch::syscall(nr, args) };
     match value {
         -4095..=-1 => Err(Errno(-value as i32)),

@@ -4,17 +4,17 @@ use super::memory;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// A word that holds the process's generation, and which a child of `fork` finds 0.
+/// A word that holds the process's generation, and that is 0 in a child of `fork`.
 static WORD: AtomicPtr<AtomicUsize> = AtomicPtr::new(ptr::null_mut());
 
-/// The generation of this process, or, in a child of `fork` that has not asked yet, of its parent.
+/// The generation of this process, or, in a child of `fork` that has not used its own yet, that of its parent.
 static LAST: AtomicUsize = AtomicUsize::new(0);
 
 /// The word of a process that cannot have one.
 static UNCHANGED: AtomicUsize = AtomicUsize::new(1);
 
-/// A number that differs from those of all processes that this one was forked from; never 0. A child that shares this
-/// process's memory (`vfork`, threads) has the same.
+/// A number that differs from those of all ancestors by `fork`; never 0. A child that shares this process's memory
+/// (`vfork`, threads) has the same.
 ///
 /// Before Linux 4.14 a child of `fork` has the same too.
 #[inline]
@@ -24,12 +24,12 @@ pub(crate) fn generation() -> usize {
     if generation == 0 { begin() } else { generation }
 }
 
-/// Gives this process its generation. Threads that do so at the same time give it the same.
+/// Gives this process its generation. Threads that do so at the same time agree on it.
 #[cold]
 fn begin() -> usize {
     let word = word();
     let next = LAST.load(Ordering::Relaxed) + 1;
-    // Before it is used: a process that is forked from here on begins with the next one.
+    // Before it is used: a process that is forked from here on starts with the next one.
     LAST.fetch_max(next, Ordering::SeqCst);
     word.compare_exchange(0, next, Ordering::SeqCst, Ordering::SeqCst).map_or_else(|found| found, |_| next)
 }
@@ -44,23 +44,23 @@ fn word() -> &'static AtomicUsize {
             Err(theirs) => {
                 word = theirs;
                 if let Some(mapped) = mapped.and_then(ptr::NonNull::new) {
-                    // SAFETY: it was mapped above, and nobody has seen it.
+                    // SAFETY: it was mapped above, and no other thread has seen it.
                     let _ = unsafe { memory::unmap(mapped.cast(), size_of::<AtomicUsize>()) };
                 }
             }
         }
     }
-    // SAFETY: a mapping of a page that is never unmapped once it is in `WORD`, or a static.
+    // SAFETY: it is a mapping of a page that stays mapped once it is in `WORD`, or a static.
     unsafe { &*word }
 }
 
-/// A page of zeroes that children of `fork` find wiped.
+/// A page of zeroes that is wiped in children of `fork`.
 fn map_word() -> Option<*mut AtomicUsize> {
     let page = memory::map(size_of::<AtomicUsize>()).ok()?;
     if memory::wipe_on_fork(page, size_of::<AtomicUsize>()).is_ok() {
         return Some(page.as_ptr().cast());
     }
-    // SAFETY: it was mapped above, and nobody has seen it.
+    // SAFETY: it was mapped above, and no other thread has seen it.
     let _ = unsafe { memory::unmap(page, size_of::<AtomicUsize>()) };
     None
 }

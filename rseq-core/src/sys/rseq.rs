@@ -5,8 +5,8 @@ use crate::abi::Rseq;
 use core::fmt;
 use linux_raw_sys::general::__NR_rseq;
 
-/// The documented errors of `rseq(2)`, as `kernel/rseq.c` returns them. Which condition each stands for depends on the
-/// call: see [`RegisterError`](crate::RegisterError) for the reading of a registration.
+/// The documented errors of `rseq(2)`, as `kernel/rseq.c` returns them. The condition that each stands for depends on
+/// the call: [`RegisterError`](crate::RegisterError) has the conditions of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {
@@ -25,7 +25,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// The error number behind this error.
+    /// The error number of this error.
     pub const fn errno(self) -> Errno {
         match self {
             Self::NoSyscall => Errno::ENOSYS,
@@ -75,14 +75,15 @@ impl From<Errno> for CallError {
 ///
 /// # Safety
 ///
-/// After a registration the kernel writes `len` bytes at `area` at any time, until it is released or the thread ends: the
-/// memory must stay valid for that long. Releasing the registration of somebody else takes their sections' protection.
+/// After a registration the kernel writes `len` bytes at `area` at any time, until it is released or the thread ends:
+/// the memory must stay valid for that long. Releasing the registration of another owner removes the protection of that
+/// owner's sections.
 pub unsafe fn rseq(area: *mut Rseq, len: u32, flags: u32, signature: u32) -> Result<(), CallError> {
     // SAFETY: the same contract.
     unsafe { rseq_raw(area as usize, len, flags, signature) }.map_err(CallError::from)
 }
 
-/// [`rseq`] with any address and the bare error number, for those who test the call.
+/// [`rseq`] with any address and the bare error number, for tests of the call.
 ///
 /// # Errors
 ///

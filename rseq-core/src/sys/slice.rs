@@ -23,10 +23,10 @@ const SYSCALL_BASE: u32 = if cfg!(any(target_arch = "mips", target_arch = "mips3
     0
 };
 
-/// Whether the time slice extension is on in this thread.
+/// The state of the time slice extension in this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SliceState {
-    /// There, and off.
+    /// Available, and off.
     Disabled,
     /// On.
     Enabled,
@@ -47,7 +47,7 @@ pub enum SliceError {
 }
 
 impl SliceError {
-    /// The error number behind this error.
+    /// The error number of this error.
     pub const fn errno(self) -> Errno {
         match self {
             Self::NoExtension => Errno::EINVAL,
@@ -99,7 +99,8 @@ pub fn slice_extension() -> Result<SliceState, SliceError> {
     Ok(if state & PR_RSEQ_SLICE_EXT_ENABLE != 0 { SliceState::Enabled } else { SliceState::Disabled })
 }
 
-/// `prctl(PR_RSEQ_SLICE_EXTENSION, PR_RSEQ_SLICE_EXTENSION_SET)` - switches it on or off in this thread (since Linux 7.0).
+/// `prctl(PR_RSEQ_SLICE_EXTENSION, PR_RSEQ_SLICE_EXTENSION_SET)` - switches it on or off in this thread (since Linux
+/// 7.0).
 ///
 /// # Errors
 ///
@@ -120,6 +121,7 @@ pub fn set_slice_extension(state: SliceState) -> Result<(), SliceError> {
 ///
 /// [`Errno::ENOSYS`] before Linux 7.0.
 pub fn rseq_slice_yield() -> Result<bool, Errno> {
-    // SAFETY: the call takes no argument and touches no memory but the registered area's slice_ctrl, which is the kernel's.
+    // SAFETY: the call takes no argument, and touches only `slice_ctrl` of the registered area, which the kernel
+    // maintains.
     unsafe { syscall(NR_RSEQ_SLICE_YIELD, [0; 6]) }.map(|held| held != 0)
 }

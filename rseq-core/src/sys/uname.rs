@@ -13,8 +13,8 @@ fn uname() -> Option<new_utsname> {
     Some(unsafe { name.assume_init() })
 }
 
-/// The version and the patch level of the running kernel, such as 6 and 12; None where the kernel, or a sandbox, gives
-/// no such numbers.
+/// The version and the patch level of the running kernel, such as 6 and 12; None if the kernel, or a sandbox, does not
+/// provide such numbers.
 pub(crate) fn kernel_version() -> Option<(u32, u32)> {
     let release = uname()?.release;
     let mut numbers = release.split(|&byte| !(byte as u8).is_ascii_digit()).map(number);

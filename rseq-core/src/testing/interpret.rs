@@ -1,5 +1,5 @@
-//! What each step of a section does: an interpreter of [`SectionIr`]s. It may panic, so its functions are inline: no code of
-//! it is in a program that does not interpret.
+//! What each step of a section does: an interpreter of [`SectionIr`]s. It may panic, so its functions are inline: a
+//! program that does not interpret has none of its code.
 
 use super::{Address, Operand, SectionIr, Step};
 
@@ -9,23 +9,23 @@ const WORD: usize = size_of::<usize>();
 /// The most operands of a section: parameters, output and scratch registers.
 const OPERANDS: usize = 16;
 
-/// Where the word that a section returns is: at no address of a [`Memory`].
+/// The place of the word that a section returns: not an address of a [`Memory`].
 const OUTPUT: usize = usize::MAX - 63;
 
-/// What no right section does.
+/// What a correct section does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// An access outside of the memory, at this address.
     Outside(usize),
-    /// An access at an address that is no multiple of its size.
+    /// An access at an address that is not a multiple of its size.
     Misaligned(usize),
-    /// A load of what an attempt that did not commit has stored there.
+    /// A load of what an attempt that did not commit had stored.
     LeftBehind(usize),
-    /// A use of a register that nothing was put in since the section began.
+    /// A use of a register that was not written since the section began.
     Undefined(&'static str),
     /// A change of a parameter, which the next attempt needs.
     Parameter(&'static str),
-    /// No operand of the section, or no step.
+    /// Not an operand of the section, or not a step.
     Unknown(&'static str),
 }
 
@@ -49,17 +49,17 @@ pub enum Ending {
     Left(&'static str),
 }
 
-/// One call of a section, step by step. A step that is several instructions on some architecture is several here, where
-/// something may come between two of them.
+/// One call of a section, step by step. If some architecture takes several instructions for a step, it has several
+/// parts here, so that an interruption can come between two of them.
 #[derive(Clone, Debug)]
 pub struct Call {
     ir: &'static SectionIr,
     values: [Option<usize>; OPERANDS],
     output: Option<usize>,
     step: usize,
-    /// How far a step of several instructions is.
+    /// The next part of a step of several instructions.
     part: usize,
-    /// What the processor holds between a load and a store of one step.
+    /// The value that the processor holds between a load and a store of one step.
     held: usize,
 }
 
@@ -78,7 +78,7 @@ impl Call {
         Self { ir, values, output: Some(0), step: 0, part: 0, held: 0 }
     }
 
-    /// Whether nothing of this attempt has run.
+    /// Whether nothing of this attempt has run yet.
     #[inline]
     pub fn is_at_start(&self) -> bool {
         self.step == 0 && self.part == 0
@@ -90,7 +90,7 @@ impl Call {
         self.step + 1 == self.ir.steps.len() && (self.part == 1 || self.ir.steps[self.step].name != "commit add")
     }
 
-    /// Begins again after an abort: parameters keep their values; scratch registers and the output hold anything.
+    /// Begins again after an abort: parameters keep their values; scratch registers and the output are undefined.
     #[inline]
     pub fn restart(&mut self) {
         let inputs = self.inputs();
@@ -99,7 +99,7 @@ impl Call {
         (self.step, self.part) = (0, 0);
     }
 
-    /// Runs to the end without an interruption, where the index is `index`.
+    /// Runs to the end without an interruption, with the index `index`.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Call {
         }
     }
 
-    /// One step, or a part of one, where the index is `index`: None if the section goes on.
+    /// One step, or a part of one, with the index `index`: None if the section continues.
     ///
     /// # Errors
     ///
@@ -275,7 +275,7 @@ impl Call {
 enum Flow {
     /// To its next part.
     Within,
-    /// To the next step, and behind the section after the last.
+    /// To the next step, and out of the section after the last.
     On,
     /// To its exit.
     Leave,
@@ -287,7 +287,7 @@ impl Flow {
     }
 }
 
-/// What a step that only loads or only stores does, and with how many bytes.
+/// What a step that only loads or only stores does, and for how many bytes.
 enum Access {
     Load(usize),
     Store(usize),
@@ -301,7 +301,7 @@ fn access(name: &str) -> Option<Access> {
     word.strip_prefix("store").and_then(bytes).map(Access::Store)
 }
 
-/// The bytes of an access, by what follows `load` or `store`.
+/// The bytes of an access, from what follows `load` or `store`.
 fn bytes(kind: &str) -> Option<usize> {
     match kind {
         "" | "_acquire" => Some(WORD),

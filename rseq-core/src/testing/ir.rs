@@ -1,4 +1,4 @@
-//! A section as data: the steps that its assembly is made from, for whoever wants to interpret them.
+//! A section as data: the steps that its assembly is made from, for interpreters.
 
 use crate::{Committed, OwnArea, ThreadArea, Token};
 
@@ -9,13 +9,13 @@ use crate::{Committed, OwnArea, ThreadArea, Token};
 pub struct SectionIr {
     /// The function's name.
     pub name: &'static str,
-    /// What the caller gives, in order.
+    /// The caller's arguments, in order.
     pub parameters: &'static [Parameter],
     /// The operand that is the address of the word that the function returns.
     pub output: Option<&'static str>,
-    /// Registers, of unknown value when the section begins, and when it begins again.
+    /// Registers, whose values are undefined whenever the section begins.
     pub scratch: &'static [&'static str],
-    /// Where an abort goes: None is the section's beginning.
+    /// The exit that an abort leaves by; None if the section begins again.
     pub abort: Option<&'static str>,
     /// The steps, of which the last is the commit.
     pub steps: &'static [Step],
@@ -42,7 +42,7 @@ pub struct Parameter {
 pub struct Step {
     /// Its name, with the mark before it, such as `commit store`.
     pub name: &'static str,
-    /// What stands in its parentheses.
+    /// The operands in its parentheses.
     pub operands: &'static [Operand],
     /// The exit that it may leave by.
     pub exit: Option<&'static str>,
@@ -77,20 +77,20 @@ impl Address {
     }
 }
 
-/// A function that runs a section with its parameters as words, and returns its output, if it has one, or the name of the exit
-/// by which it left.
+/// A function that runs a section with its parameters as words, and returns its output, if it has one, or the name of
+/// the exit by which it left.
 ///
 /// # Safety
 ///
 /// As the section's; there is a word for each parameter.
 pub type Run<A> = for<'r> unsafe fn(Token<'r, A>, &[usize]) -> Result<Option<usize>, &'static str>;
 
-/// A section as assembly, by CPU, for both places where an area can be.
+/// A section as assembly, by CPU, for both kinds of area.
 #[derive(Clone, Copy, Debug)]
 pub struct Compiled {
     /// On the core's own area.
     pub own: Run<OwnArea>,
-    /// On an area behind a pointer.
+    /// On an area at a pointer.
     pub adopted: Run<ThreadArea>,
 }
 

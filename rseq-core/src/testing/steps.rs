@@ -50,8 +50,8 @@ macro_rules! __every_step_sections {
                 commit store([v], a);
             }
 
-            /// Compares a register with literals and words: leaves unless `v[0]` is at least 1, below `limit` and 200, not `x`,
-            /// not 7; counts in `v[1]`.
+            /// Compares a register with literals and words: leaves unless `v[0]` is at least 1, below `limit` and 200,
+            /// not `x`, not 7; counts in `v[1]`.
             ///
             /// # Safety
             ///
@@ -89,8 +89,8 @@ macro_rules! __every_step_sections {
                 commit add([v], x);
             }
 
-            /// `v[0] = ` the sum of narrow and ordered loads, and the position of each shows: bytes, halves and words at
-            /// `v`, `v + i`, `v + 4` and `v + i * 2`.
+            /// `v[0] = ` the sum of narrow and ordered loads, and the position of each shows: bytes, halves and words
+            /// at `v`, `v + i`, `v + 4` and `v + i * 2`.
             ///
             /// # Safety
             ///
@@ -140,7 +140,8 @@ macro_rules! __every_step_sections {
             ///
             /// # Safety
             ///
-            /// `v` and the address after it are valid words, so are those at `v + i` and `v + 8 * j`; `cpu` is not -1 or -2.
+            /// `v` and the address after it are valid words, so are those at `v + i` and `v + 8 * j`; `cpu` is not -1
+            /// or -2.
             pub unsafe fn load_ordered(
                 cpu: usize, v: *mut usize, i: usize, j: usize
             ) -> Result<usize, $crate::Aborted> {
@@ -167,7 +168,8 @@ macro_rules! __every_step_sections {
             ///
             /// # Safety
             ///
-            /// `w` is the address of two words of this thread's own, `v` is a valid word, `i` is 0 or 4; `cpu` is not -1 or -2.
+            /// `w` is the address of two words of this thread's own, `v` is a valid word, `i` is 0 or 4; `cpu` is not
+            /// -1 or -2.
             pub unsafe fn store_narrow(
                 cpu: usize, v: *mut usize, w: *mut usize, x: usize, i: usize
             ) -> Result<$crate::Committed, $crate::Aborted> {
@@ -327,7 +329,8 @@ macro_rules! __every_step_sections {
             ///
             /// # Safety
             ///
-            /// `base` and `other` are each the first of `len` slots, `S` and `T` bytes apart, each beginning with a valid word.
+            /// `base` and `other` are each the first of `len` slots, `S` and `T` bytes apart, each beginning with a
+            /// valid word.
             pub unsafe fn two_strides(
                 base: *mut usize, other: *mut usize, len: usize
             ) -> Result<usize, $crate::OutOfRange> {

@@ -19,7 +19,7 @@ macro_rules! __rseq_variant {
     ([model unchecked] $($items:tt)+) => { $crate::critical_section! { $($items)+ @__rseq_ir unchecked } };
     ([$($variant:ident)+] $($items:tt)+) => {
         compile_error!(
-            "the variants of sections are `stretched`, `compare_twice`, `unarmed`, `unchecked`, `model` and `model, unchecked`"
+            "a section's variants are `stretched`, `compare_twice`, `unarmed`, `unchecked`, `model`, `model, unchecked`"
         );
     };
 }
@@ -29,8 +29,8 @@ macro_rules! __rseq_variant {
 #[macro_export]
 macro_rules! __rseq_stretch {
     ({ $variant:ident $returns:ident $differed:tt } $({
-        $meta:tt $vis:tt $name:ident $inputs:tt $result:tt $exits:tt $scratch:tt $abort:ident $strides:tt $order:tt $output:tt
-        [$($steps:tt)+]
+        $meta:tt $vis:tt $name:ident $inputs:tt $result:tt $exits:tt $scratch:tt
+        $abort:ident $strides:tt $order:tt $output:tt [$($steps:tt)+]
     })+) => {
         $($crate::__rseq_stretch! {
             @next $variant [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] [([delay] [rseq_delays, 0] [])] [$($steps)+]
@@ -46,8 +46,8 @@ macro_rules! __rseq_stretch {
             @next stretched [$($ns)*] [$($out)* $step ([delay] [rseq_delays, $n] [])] [$($rest)+] $how $item
         }
     };
-    (@next compare_twice [$n:literal $($ns:literal)*] [$($out:tt)*] [([$step:ident] $args:tt [$exit:ident]) $($rest:tt)+]
-     $how:tt $item:tt) => {
+    (@next compare_twice [$n:literal $($ns:literal)*] [$($out:tt)*]
+     [([$step:ident] $args:tt [$exit:ident]) $($rest:tt)+] $how:tt $item:tt) => {
         $crate::__rseq_stretch! {
             @next compare_twice [$($ns)*]
             [$($out)* ([$step] $args [$exit]) ([delay] [rseq_delays, $n] []) ([$step] $args [Differed])]

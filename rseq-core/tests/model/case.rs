@@ -188,9 +188,8 @@ struct Cell {
     offset: usize,
 }
 
-/// A place of its own for each pointer. Sections that check the index get different ones on different CPUs; in those
-/// that
-/// load it, one address leads to both regions, and whatever is no slot is the actor's own.
+/// A different place for each pointer. Sections that check the index get different ones on different CPUs; in those
+/// that load it, one address leads to both regions, and whatever is no slot is the actor's own.
 fn place(ir: &SectionIr, roles: &[Role], choices: &mut Choices<'_>) -> Vec<Cell> {
     let by_caller = is_by_caller(ir);
     let mut used = [0, 0];
@@ -219,7 +218,7 @@ impl Plan {
         self.base + number * REGION
     }
 
-    /// The address of a word that no parameter points to, but the last in the region `number`, with another behind it
+    /// The address of a word that no parameter points to, but the last in the region `number`, with another after it
     /// where there is room for two.
     fn node(&self, number: usize, choices: &mut Choices<'_>) -> usize {
         let taken = self.places.iter().zip(&self.roles).filter(|(cell, _)| cell.own == (number >= 2));

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 /// Interruptions of one call, of those with as many steps as most sections have.
 const DEPTH: usize = 2;
 
-/// The schedules of a call grow with the square of the steps if it is interrupted twice: types' sections of more steps, which
-/// are the batches of stacks, are interrupted once. So are all sections of types where the kernel is wrong, which one
-/// interruption shows.
+/// The schedules of a call grow with the square of the steps if it is interrupted twice: types' sections of more steps,
+/// which are the batches of stacks, are interrupted once. So are all sections of types where the kernel is wrong, which
+/// one interruption shows.
 const MOST_STEPS: usize = 24;
 
 /// What the kernel does to a section that it interrupts: right, or as if the descriptor were wrong.
@@ -22,18 +22,18 @@ pub enum Kernel {
     Silent,
     /// It takes the instruction before the commit for the last one of the section: the range is too short.
     Early,
-    /// It takes the instruction behind the commit for one of the section: the range is too long.
+    /// It takes the instruction after the commit for one of the section: the range is too long.
     Late,
 }
 
 /// What happens at one point of the call.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    /// The thread stops, another runs the section on a CPU or none does, and the thread goes on on a CPU.
+    /// The thread stops, another runs the section on a CPU or none does, and the thread continues on a CPU.
     Interrupted { meanwhile: Option<usize>, then: usize },
     /// The same before the section is armed.
     Moved { meanwhile: Option<usize>, then: usize },
-    /// Another thread runs the section on the other CPU, while this one goes on.
+    /// Another thread runs the section on the other CPU, while this one continues.
     Beside,
 }
 
@@ -155,7 +155,7 @@ impl<'a> Explorer<'a> {
         Ok(())
     }
 
-    /// The interruptions just behind the commit, which a wrong kernel takes for ones of the section.
+    /// The interruptions just after the commit, which a wrong kernel takes for ones of the section.
     fn late(&mut self, committing: Option<Call>, after: &World) -> Result<(), Failure> {
         let Some(call) = committing.filter(|_| after.events.len() < self.depth) else { return Ok(()) };
         let world = World { call, ..after.clone() };

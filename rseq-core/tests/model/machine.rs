@@ -1,4 +1,4 @@
-//! One call of a section in the model's memory, with what its attempts leave behind.
+//! One call of a section in the model's memory, with what its attempts leave in it.
 
 use crate::memory::Memory;
 use rseq_core::testing::{Call as Interpreted, Ending, Fault, SectionIr};
@@ -46,7 +46,7 @@ impl Call {
         }
     }
 
-    /// One step, on the CPU `index`: None if the section goes on.
+    /// One step, on the CPU `index`: None if the section continues.
     pub fn advance(&mut self, index: i32, memory: &mut Memory) -> Result<Option<Ending>, Fault> {
         let ending = self.call.advance(index, &mut Recorded { memory, stored: &mut self.stored })?;
         if let Some(Ending::Left(_)) = ending {

@@ -29,7 +29,8 @@ const CHOICES: usize = 128;
 /// The most bytes that an explored section copies: an interruption is possible at each.
 const COPY: usize = 4;
 
-/// Random cases of a section that are explored, of a type's a quarter as many; one of those with more than [`LONG`] steps.
+/// Random cases of a section that are explored, of a type's a quarter as many; one of those with more than [`LONG`]
+/// steps.
 const CASES: u32 = 8;
 
 /// The schedules of a case grow with the square of the steps.
@@ -158,8 +159,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// Whether what a section commits depends on what it finds: a store of the same word may come late, and is as if its
-/// section
-/// had begun late.
+/// section had begun late.
 fn depends_on_memory(ir: &SectionIr) -> bool {
     ir.steps.iter().any(|step| {
         let is_load = step.name.starts_with("load") && step.name != "load_index";

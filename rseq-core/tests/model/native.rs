@@ -22,7 +22,7 @@ struct Arena([u8; SIZE]);
 /// Memory, a CPU to stay on, and how to call a section there.
 struct Bench<A> {
     arena: *mut u8,
-    /// The CPU that the model is told.
+    /// The CPU in the model.
     cpu: i32,
     /// What the index reads in this thread.
     index: i32,
@@ -101,7 +101,7 @@ fn stay_on(cpu: u32) {
 /// Takes the libc's registration from this thread, which ends with this test.
 fn release_adopted(area: ThreadArea) {
     let lengths = [abi::ORIGINAL_SIZE, 33, 64, 40];
-    // SAFETY: the thread's sections have ended, and its libc has none of its own.
+    // SAFETY: the thread's sections have ended, and its libc has none.
     let released = lengths
         .into_iter()
         .any(|len| unsafe { sys::rseq(area.pointer().as_ptr(), len, abi::FLAG_UNREGISTER, arch::SIGNATURE) }.is_ok());
@@ -118,7 +118,7 @@ fn the_assembly_agrees_with_the_model() {
         Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |compiled| compiled.adopted }.compare_all();
         release_adopted(token.area());
     }
-    // SAFETY: released below in the same thread, which nobody has registered now.
+    // SAFETY: released below in the same thread, which is not registered now.
     let registration = match unsafe { Registration::<OwnArea>::runtime(Mode::Legacy) } {
         Ok(registration) => registration,
         // Past the harness, which shows the output of failed tests only.

@@ -1,5 +1,5 @@
-//! What is tried: the standard operations, sections of users, sections of every step and those of the per-CPU types, each as
-//! the assembly is made from it.
+//! What is tried: the standard operations, sections of users, sections of every step and those of the per-CPU types,
+//! each as the assembly is made from it.
 
 use crate::types;
 use rseq_core::testing::SectionIr;
@@ -41,7 +41,9 @@ mod user {
         }
 
         /// `if slot != 0 && slot == expect { slot += count }`, where an empty slot and a different one are told apart.
-        unsafe fn add_if(base: *mut usize, len: usize, expect: usize, count: usize) -> Result<Committed, this_cpu::Error> {
+        unsafe fn add_if(
+            base: *mut usize, len: usize, expect: usize, count: usize
+        ) -> Result<Committed, this_cpu::Error> {
             exits(OutOfRange, CompareFailed) scratch(i, seen) abort(restart) stride(S);
             load_index(i);
             bound(i, len) else OutOfRange;
@@ -102,7 +104,9 @@ mod wrong {
         #![model, unchecked]
 
         /// A store that is marked as repeatable, and is not: the next attempt adds again.
-        unsafe fn adds_before_the_commit(cpu: usize, v: *mut usize, count: usize, w: *mut usize) -> Result<Committed, Aborted> {
+        unsafe fn adds_before_the_commit(
+            cpu: usize, v: *mut usize, count: usize, w: *mut usize
+        ) -> Result<Committed, Aborted> {
             exits(Aborted) scratch(sum) abort(Aborted);
             check_index(cpu) else Aborted;
             load(sum, [v]);
@@ -161,7 +165,9 @@ mod wrong {
         }
 
         /// Leaves with a word written that it loads first the next time.
-        unsafe fn reads_what_it_left(cpu: usize, v: *mut usize, expect: usize, log: *mut usize) -> Result<Committed, librseq::Error> {
+        unsafe fn reads_what_it_left(
+            cpu: usize, v: *mut usize, expect: usize, log: *mut usize
+        ) -> Result<Committed, librseq::Error> {
             exits(Aborted, CompareFailed) scratch(n) abort(Aborted);
             check_index(cpu) else Aborted;
             load(n, [log]);

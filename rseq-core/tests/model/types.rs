@@ -1,4 +1,5 @@
-//! The sections of the per-CPU types, in memory as the types lay it out. The other threads run any of a type's sections.
+//! The sections of the per-CPU types, in memory as the types lay it out. The other threads run any of a type's
+//! sections.
 
 use crate::case::Choices;
 use crate::memory::{ACTORS, Memory, REGION, WORD};
@@ -6,7 +7,10 @@ use rseq_core::testing::{Memory as _, SectionIr};
 
 /// States the sections of types as data.
 macro_rules! types {
-    ($($of:ident: $kind:ident, $macro:ident $(bits $bits:literal)? $(limit $limit:literal)? $(error $error:ident)?;)+) => {
+    ($(
+        $of:ident: $kind:ident, $macro:ident
+        $(bits $bits:literal)? $(limit $limit:literal)? $(error $error:ident)?;
+    )+) => {
         $(
             mod $of {
                 $(use rseq_core::ops::this_cpu::$error;)?
@@ -16,7 +20,8 @@ macro_rules! types {
             }
         )+
 
-        /// What there is, with the number of sections that are interpreted. Statics: their addresses say whose a section is.
+        /// What there is, with the number of sections that are interpreted. Statics: their addresses say whose a
+        /// section is.
         static TYPES: &[(Kind, &[SectionIr])] = &[$((Kind::$kind, types!(@first $of $($limit)?))),+];
     };
     (@first $of:ident) => { $of::SECTIONS };
@@ -26,7 +31,8 @@ macro_rules! types {
 types! {
     stack: Stack, __stack_sections;
     ring: Ring, __ring_sections;
-    // The record of three words fills a buffer. Those of more words have more of the same steps; `percpu_abort_points` has them.
+    // The record of three words fills a buffer. Those of more words have more of the same steps; `percpu_abort_points`
+    // has them.
     ring_words: Ring, __ring_word_sections limit 3;
     region: Region, __region_sections;
     pool: Pool, __pool_sections error Error;
@@ -115,8 +121,8 @@ pub struct Scene {
 }
 
 impl Type {
-    /// A thread's section `ir`, and two others of the same type, on the CPUs `first` and `first + 1`; it copies no more than
-    /// `longest` bytes but for whole items.
+    /// A thread's section `ir`, and two others of the same type, on the CPUs `first` and `first + 1`; it copies no more
+    /// than `longest` bytes but for whole items.
     pub fn scene(
         self,
         ir: &'static SectionIr,

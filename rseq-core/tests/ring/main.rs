@@ -1,4 +1,5 @@
-//! Rings under unrest: threads that are moved, that get signals whose handler writes too, and that have no registration.
+//! Rings under unrest: threads that are moved, that get signals whose handler writes too, and that have no
+//! registration.
 
 mod unrest;
 mod writer;

@@ -17,7 +17,7 @@ unsafe extern "C" {
 }
 
 fn call(nr: u32, args: [usize; 3]) -> usize {
-    // SAFETY: the calls below are given numbers, and masks of the size that they are told.
+    // SAFETY: the calls below take numbers, and masks with their size.
     unsafe { sys::syscall(nr, [args[0], args[1], args[2], 0, 0, 0]) }
         .unwrap_or_else(|error| panic!("call {nr}: {error:?}"))
 }

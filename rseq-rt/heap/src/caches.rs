@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use rseq_core::percpu::{Batch, Stacks};
 use rseq_core::{Ambient, Status, ensure_registered, status};
 
-/// Blocks that move between a CPU and the central part at a time: half of what the CPU has room for.
+/// Blocks that move between a CPU and the central part at a time: half the capacity of the CPU's stack.
 pub type Moved = Batch<NonNull<u8>, 64>;
 const _: () = assert!(capacity(0) / 2 <= 64);
 
@@ -22,9 +22,9 @@ pub struct Caches {
     state: AtomicU8,
 }
 
-/// Nobody has asked who registers threads.
+/// Whether threads are registered has not been determined.
 const UNKNOWN: u8 = 0;
-/// No registered thread was here yet.
+/// No registered thread has used the heap yet.
 const WAITING: u8 = 1;
 const ON: u8 = 2;
 /// This kernel does not restart sections.
@@ -46,7 +46,7 @@ impl Caches {
 
     /// Whether this thread can use the stack of its CPU: it is registered, and the kernel restarts sections.
     pub fn are_on(&self) -> bool {
-        // What is asked here may allocate, and finds the caches off.
+        // The calls below may allocate, and then find the caches off.
         if self.state.load(Ordering::Relaxed) == UNKNOWN {
             let _ = self.state.compare_exchange(UNKNOWN, WAITING, Ordering::Relaxed, Ordering::Relaxed);
             let _ = ensure_registered();

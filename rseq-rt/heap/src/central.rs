@@ -1,19 +1,19 @@
-//! The blocks that no CPU caches: spans, by class.
+//! The blocks that are not in a CPU's cache: spans, by class.
 
 use crate::class::CLASSES;
 use crate::span::Span;
 use crate::{class, large};
 use core::ptr::{self, NonNull};
 
-/// The spans of one heap, while its lock is held.
+/// The spans of one heap, accessed while its lock is held.
 pub struct Central {
-    /// A child process may have to begin another heap than its parent's.
+    /// The heap's number: a child process may have to begin another heap than its parent's.
     number: usize,
     /// Bytes of its spans.
     mapped: usize,
     /// Blocks that are not in their spans.
     out: usize,
-    /// The first span of each class that has blocks to give.
+    /// The first span of each class that has free blocks.
     spans: [*mut Span; CLASSES],
 }
 
@@ -23,7 +23,7 @@ impl Central {
         Self { number, mapped: 0, out: 0, spans: [ptr::null_mut(); CLASSES] }
     }
 
-    /// The number that the next heap has.
+    /// The number of the next heap.
     pub fn next_number(&self) -> usize {
         self.number + 1
     }
@@ -38,7 +38,7 @@ impl Central {
         self.out
     }
 
-    /// A block of a class below [`CLASSES`]; none without memory.
+    /// Takes a block of a class below [`CLASSES`]; `None` without memory.
     pub fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
         let span = match NonNull::new(*self.spans.get(class)?) {
             Some(span) => span,
@@ -49,7 +49,7 @@ impl Central {
                 span
             }
         };
-        // SAFETY: spans in this list are of this heap and class, and who has the heap has them alone.
+        // SAFETY: spans in this list are of this heap and class, and only the lock's holder uses them.
         let (block, is_empty) = unsafe { (Span::take(span, class), span.as_ref().is_empty(class)) };
         if is_empty {
             self.unlink(span, class);
@@ -58,15 +58,15 @@ impl Central {
         block
     }
 
-    /// Puts a block back, and unmaps its span if that has all blocks and the class has another one with blocks to give.
-    /// A block of an earlier heap stays where it is.
+    /// Returns a block to its span. If the span then has all of its blocks, and the class has another span with free
+    /// blocks, unmaps it. A block of an earlier heap is not returned.
     ///
     /// # Safety
     ///
-    /// The block is of this class, and nobody uses it any more.
+    /// The block is of this class, and is no longer used.
     pub unsafe fn put(&mut self, block: NonNull<u8>, class: usize) {
-        // SAFETY: the block is of this class. Spans are not unmapped while they lack a block; those of earlier heaps,
-        // which nobody changes, never are.
+        // SAFETY: the block is of this class, so its span can be computed. Spans that lack a block stay mapped; those
+        // of earlier heaps stay mapped and do not change.
         let (span, heap, was_empty) = unsafe {
             let span = Span::of(block, class);
             (span, span.as_ref().heap(), span.as_ref().is_empty(class))
@@ -74,7 +74,7 @@ impl Central {
         if heap != self.number {
             return;
         }
-        // SAFETY: the block came from this span of this heap, which the caller has alone.
+        // SAFETY: the block came from this span of this heap, which only the lock's holder uses.
         let is_whole = unsafe {
             Span::put(span, block);
             span.as_ref().is_whole()
@@ -88,13 +88,13 @@ impl Central {
         }
     }
 
-    /// Unmaps the spans that have all of their blocks. Returns the bytes that these had.
+    /// Unmaps the spans that have all of their blocks, and returns their size in bytes.
     pub fn trim(&mut self) -> usize {
         let mut bytes = 0;
         for class in 0..CLASSES {
             let mut next = self.spans.get(class).copied().and_then(NonNull::new);
             while let Some(span) = next {
-                // SAFETY: spans in the lists are of this heap, which the caller has alone.
+                // SAFETY: spans in the lists are of this heap, which only the lock's holder uses.
                 let is_whole = unsafe {
                     next = NonNull::new(span.as_ref().next);
                     span.as_ref().is_whole()
@@ -110,7 +110,7 @@ impl Central {
 
     /// Whether no other span of its class is in the list.
     fn is_only(&self, span: NonNull<Span>) -> bool {
-        // SAFETY: spans in the lists are of this heap, which the caller has alone.
+        // SAFETY: spans in the lists are of this heap, which only the lock's holder uses.
         let span = unsafe { span.as_ref() };
         span.next.is_null() && span.previous.is_null()
     }
@@ -119,15 +119,14 @@ impl Central {
     fn unmap(&mut self, span: NonNull<Span>, class: usize) {
         self.unlink(span, class);
         self.mapped -= class::span(class);
-        // SAFETY: the span has all of its blocks and is in no list, so nobody knows of it.
+        // SAFETY: the span has all of its blocks and is in no list, so nothing refers to it.
         unsafe { large::unmap_span(span.cast(), class::span(class)) };
     }
 
-    /// Makes a span the first one of its class: the one with the fewest blocks to give, so that others may get theirs
-    /// back.
+    /// Makes a span the first one of its class: it has the fewest free blocks, and the others may so get theirs back.
     fn link(&mut self, span: NonNull<Span>, class: usize) {
         let Some(head) = self.spans.get_mut(class) else { return };
-        // SAFETY: spans in the list, and this one, are of this heap, which the caller has alone.
+        // SAFETY: this span and those in the list are of this heap, which only the lock's holder uses.
         unsafe {
             (*span.as_ptr()).next = *head;
             (*span.as_ptr()).previous = ptr::null_mut();

@@ -1,4 +1,4 @@
-//! Blocks that are mappings of their own, so that they go back to the kernel when they are freed.
+//! Blocks that have their own mappings, so that their memory returns to the kernel when they are freed.
 
 use crate::sys;
 use core::alloc::Layout;
@@ -10,8 +10,7 @@ const PAGE: usize = 4 << 10;
 /// The largest pages that Linux has as its smallest ones.
 const LARGEST_PAGE: usize = 64 << 10;
 
-/// Bytes that the mapping has, but for what the kernel adds to the last page; `None` where no address space could hold
-/// them.
+/// The length of a block's mapping, before the kernel rounds it up to a page; `None` if it exceeds every address space.
 fn length(layout: Layout) -> Option<usize> {
     layout.size().checked_next_multiple_of(if layout.align() > PAGE { LARGEST_PAGE } else { PAGE })
 }
@@ -27,12 +26,12 @@ pub fn aligned(len: usize, align: usize) -> Option<NonNull<u8>> {
     if start.addr().get() & (align - 1) == 0 {
         return Some(start);
     }
-    // SAFETY: the mapping is fresh, and nobody knows it.
+    // SAFETY: the mapping is fresh, and nothing uses it.
     unsafe { sys::unmap(start, len) };
     let start = sys::map(len.checked_add(align)?).ok()?;
     let before = start.addr().get().wrapping_neg() & (align - 1);
-    // SAFETY: `before` is below `align`, so that the block and the rest behind it end within the fresh mapping;
-    // `before`, `len` and `align - before` are whole pages, and nobody knows them.
+    // SAFETY: `before` is below `align`, so the block and the rest after it end within the fresh mapping. `before`,
+    // `len` and `align - before` are whole pages, and nothing uses them.
     unsafe {
         let block = start.add(before);
         if before > 0 {
@@ -43,42 +42,43 @@ pub fn aligned(len: usize, align: usize) -> Option<NonNull<u8>> {
     }
 }
 
-/// Gives a block back.
+/// Frees a block.
 ///
 /// # Safety
 ///
-/// [`map`] or [`resize`] returned it for this layout, and nobody uses it any more.
+/// [`map`] or [`resize`] returned it for this layout, and it is no longer used.
 pub unsafe fn unmap(block: NonNull<u8>, layout: Layout) {
     if let Some(len) = length(layout) {
-        // SAFETY: the mapping has that many bytes, up to the end of a page, and is the caller's.
+        // SAFETY: the mapping has that many bytes, up to the end of a page, and by the caller's contract it is no
+        // longer used.
         unsafe { sys::unmap(block, len) };
     }
 }
 
-/// Gives back what [`aligned`] returned for `len`.
+/// Frees the memory that [`aligned`] returned for `len`.
 ///
 /// # Safety
 ///
-/// Nobody uses it any more.
+/// [`aligned`] returned `start` for `len`, and the memory is no longer used.
 pub unsafe fn unmap_span(start: NonNull<u8>, len: usize) {
-    // SAFETY: the mapping is the caller's.
+    // SAFETY: the caller's contract.
     unsafe { sys::unmap(start, len) };
 }
 
-/// The block with another size, here or elsewhere; `None` leaves it as it was.
+/// Changes the size of a block, here or elsewhere; `None` leaves it unchanged.
 ///
 /// # Safety
 ///
-/// As [`unmap`] if the result is not `None`, but for what is in the block.
+/// As [`unmap`] if the result is not `None`, except that the contents are kept.
 pub unsafe fn resize(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
     let (old_len, new_len) = (length(old)?, length(new)?);
     if old_len == new_len {
         return Some(block);
     }
-    // The kernel aligns to pages what it moves; to shrink, it moves nothing.
+    // The kernel aligns moved memory to pages only; shrinking moves nothing.
     if old.align() > PAGE && new_len > old_len {
         return None;
     }
-    // SAFETY: the mapping is the caller's, who uses the result instead.
+    // SAFETY: by the caller's contract the block is used only through the result.
     unsafe { sys::remap(block, old_len, new_len) }.ok()
 }

@@ -1,4 +1,4 @@
-//! The lock of the central part, which is free in a child process.
+//! The lock of the central part, which is free in a child process even if its parent held it.
 
 use crate::central::Central;
 use crate::sys;
@@ -8,23 +8,23 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 
-/// What a child process finds zeroed.
+/// Zeroed in a child process.
 #[repr(C)]
 struct OfProcess {
     lock: Futex,
-    /// Whether the lock was taken in this process before.
+    /// Whether this process has taken the lock before.
     is_known: AtomicBool,
 }
 
 /// The central part of a heap, for one thread at a time. A child process may have to begin another one.
 pub struct Locked {
     of_process: AtomicPtr<OfProcess>,
-    /// Whether a thread may be changing the central part. Inherited by children.
+    /// Whether a thread may be changing the central part. Children inherit it.
     is_busy: AtomicBool,
     central: UnsafeCell<Central>,
 }
 
-// SAFETY: the central part is only reached through `lock`. Its pointers lead to mappings that every thread may use.
+// SAFETY: only `lock` gives access to the central part. Its pointers lead to mappings that every thread may use.
 unsafe impl Sync for Locked {}
 // SAFETY: as above.
 unsafe impl Send for Locked {}
@@ -46,8 +46,8 @@ impl Locked {
         if !of_process.is_known.load(Ordering::Relaxed) {
             of_process.is_known.store(true, Ordering::Relaxed);
             if self.is_busy.load(Ordering::Relaxed) {
-                // SAFETY: the lock is held, and no thread but this one is left of those that used the old heap. The old
-                // value owns nothing that a drop would give back.
+                // SAFETY: the lock is held, and of the threads that used the old heap only this one is left. The old
+                // value owns nothing that a drop would free.
                 unsafe {
                     let central = self.central.get();
                     central.write(Central::new((*central).next_number()));
@@ -55,7 +55,7 @@ impl Locked {
             }
         }
         self.is_busy.store(true, Ordering::Relaxed);
-        // A fork shows a child what this thread stored up to some instruction: this first, then the heap's words.
+        // A child sees this thread's stores up to some instruction: this one first, then the heap's words.
         fence(Ordering::Release);
         Some(Guard { locked: self, of_process })
     }
@@ -63,7 +63,7 @@ impl Locked {
     /// The page of the lock, mapped at first use.
     fn of_process(&self) -> Option<&OfProcess> {
         let found = NonNull::new(self.of_process.load(Ordering::Acquire));
-        // SAFETY: the page was zeroed, which is a valid value, it is unmapped with `self` only, and all in it is
+        // SAFETY: the page was zeroed, which is a valid value. It is unmapped with `self` only, and all of it is
         // atomic.
         found.or_else(|| self.map_page()).map(|page| unsafe { page.as_ref() })
     }
@@ -71,14 +71,15 @@ impl Locked {
     #[cold]
     fn map_page(&self) -> Option<NonNull<OfProcess>> {
         let page = sys::map(size_of::<OfProcess>()).ok()?;
-        // SAFETY: the page is fresh. Where the kernel refuses, children inherit the lock as it is.
+        // SAFETY: the page is fresh, and zeroes are valid for it. If the kernel refuses, children inherit the state of
+        // the lock.
         let _ = unsafe { sys::wipe_on_fork(page, size_of::<OfProcess>()) };
         let ours = page.cast::<OfProcess>();
         let set = self.of_process.compare_exchange(ptr::null_mut(), ours.as_ptr(), Ordering::AcqRel, Ordering::Acquire);
         match set {
             Ok(_) => Some(ours),
             Err(theirs) => {
-                // SAFETY: nobody else has learned of this page.
+                // SAFETY: the page has not been shared.
                 unsafe { sys::unmap(page, size_of::<OfProcess>()) };
                 NonNull::new(theirs)
             }
@@ -86,7 +87,7 @@ impl Locked {
     }
 }
 
-/// The central part while this thread alone has it.
+/// The central part while only this thread has access.
 pub struct Guard<'a> {
     locked: &'a Locked,
     of_process: &'a OfProcess,
@@ -96,14 +97,14 @@ impl Deref for Guard<'_> {
     type Target = Central;
 
     fn deref(&self) -> &Central {
-        // SAFETY: the guard has the lock.
+        // SAFETY: the guard holds the lock.
         unsafe { &*self.locked.central.get() }
     }
 }
 
 impl DerefMut for Guard<'_> {
     fn deref_mut(&mut self) -> &mut Central {
-        // SAFETY: the guard has the lock, and is borrowed exclusively.
+        // SAFETY: the guard holds the lock, and is borrowed exclusively.
         unsafe { &mut *self.locked.central.get() }
     }
 }
@@ -115,7 +116,7 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// A mutex of three states: only a lock that somebody waits for costs a system call. Its bytes are 0 while it is free.
+/// A mutex of three states, so that only a contended lock costs a system call. Its bytes are 0 while it is free.
 #[repr(transparent)]
 struct Futex(AtomicU32);
 
@@ -137,7 +138,7 @@ impl Futex {
         }
     }
 
-    /// For the holder.
+    /// Called by the holder.
     fn unlock(&self) {
         if self.0.swap(FREE, Ordering::Release) == WANTED {
             sys::futex_wake_one(&self.0);
@@ -172,8 +173,8 @@ mod tests {
         use linux_raw_sys::general::{__NR_clone, __NR_exit_group, __NR_wait4, __WALL};
         use rseq_core::sys::syscall;
         let mut status = 0_u32;
-        // SAFETY: without flags, in whatever order an architecture takes the arguments, the call copies the process. The child
-        // has this thread alone, runs `body` and ends; wait4 writes one int.
+        // SAFETY: without flags, in whatever order an architecture takes the arguments, the call copies the process. The
+        // child has this thread alone, runs `body` and ends; wait4 writes one int.
         unsafe {
             match syscall(__NR_clone, [0; 6]).expect("a child") {
                 0 => {

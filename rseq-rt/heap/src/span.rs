@@ -4,18 +4,18 @@ use crate::{class, large};
 use core::mem::size_of;
 use core::ptr::{self, NonNull};
 
-/// What a span begins with. Who has the heap's lock may use it.
+/// The header of a span. Only the holder of the heap's lock may use it.
 #[repr(C)]
 pub struct Span {
-    /// The number of the heap that it is of.
+    /// The number of its heap.
     heap: usize,
     /// Blocks that are not in the span.
     out: u32,
-    /// Blocks that were made so far, from the first on.
+    /// Blocks made so far, from the first on.
     made: u32,
-    /// The blocks that are back: each holds the address of the next one.
+    /// The blocks that were returned: each holds the address of the next one.
     back: *mut Back,
-    /// Its neighbours in the list of spans with blocks to give, or null.
+    /// The neighbours in the list of spans with free blocks, or null.
     pub next: *mut Self,
     pub previous: *mut Self,
 }
@@ -25,20 +25,20 @@ struct Back {
     next: *mut Self,
 }
 
-/// Where the first block of a class is: at a multiple of what all of them are multiples of.
+/// The offset of a class's first block: a multiple of the alignment of all of its blocks.
 const fn first(class: usize) -> usize {
     let align = class::align_of(class);
     if align < size_of::<Span>() { 64 } else { align }
 }
 const _: () = assert!(size_of::<Span>() <= 64);
 
-/// Blocks in a span of a class.
+/// The number of blocks in a span of a class.
 const fn blocks(class: usize) -> u32 {
     ((class::span(class) - first(class)) / class::size(class)) as u32
 }
 
 impl Span {
-    /// A fresh span, all of whose blocks it has; none without memory.
+    /// Maps a fresh span, with all of its blocks; `None` without memory.
     pub fn map(heap: usize, class: usize) -> Option<NonNull<Self>> {
         let span = large::aligned(class::span(class), class::span(class))?.cast::<Self>();
         let (next, previous) = (ptr::null_mut(), ptr::null_mut());
@@ -54,7 +54,8 @@ impl Span {
     /// The block is of this class.
     pub unsafe fn of(block: NonNull<u8>, class: usize) -> NonNull<Self> {
         let span = block.as_ptr().map_addr(|address| address & !(class::span(class) - 1));
-        // SAFETY: a block lies within its span, which is aligned to its size and not at address 0.
+        // SAFETY: a block lies within its span, which is aligned to its size, so this is the span's address; it is not
+        // 0.
         unsafe { NonNull::new_unchecked(span.cast()) }
     }
 
@@ -63,7 +64,7 @@ impl Span {
         self.heap
     }
 
-    /// Whether it has no block to give.
+    /// Whether it has no free block.
     pub fn is_empty(&self, class: usize) -> bool {
         self.out == blocks(class)
     }
@@ -73,22 +74,22 @@ impl Span {
         self.out == 0
     }
 
-    /// Takes a block out; `None` if it has none.
+    /// Takes a block out; `None` if there is none.
     ///
     /// # Safety
     ///
     /// The span is of this class, mapped by [`map`](Self::map), and the caller alone uses it.
     pub unsafe fn take(span: NonNull<Self>, class: usize) -> Option<NonNull<u8>> {
-        // SAFETY: the caller alone uses the header.
+        // SAFETY: by the caller's contract this is the only user of the header.
         let header = unsafe { &mut *span.as_ptr() };
         let block = if let Some(back) = NonNull::new(header.back) {
-            // SAFETY: a block that is back holds the next one, which `put` wrote, and nobody else has it.
+            // SAFETY: a returned block holds the address of the next one, which `put` wrote, and nothing else uses it.
             header.back = unsafe { back.as_ref() }.next;
             back.cast()
         } else if header.made < blocks(class) {
             let offset = first(class) + header.made as usize * class::size(class);
             header.made += 1;
-            // SAFETY: there are so many blocks between the first one and the end of the mapping.
+            // SAFETY: the offset is that of one of the span's blocks, which are within the mapping.
             unsafe { span.cast::<u8>().add(offset) }
         } else {
             return None;
@@ -97,14 +98,15 @@ impl Span {
         Some(block)
     }
 
-    /// Puts a block back.
+    /// Returns a block.
     ///
     /// # Safety
     ///
-    /// [`take`](Self::take) returned the block for this span, nobody uses it any more, and the caller alone uses the
+    /// [`take`](Self::take) returned the block for this span. The block is no longer used, and only the caller uses the
     /// span.
     pub unsafe fn put(span: NonNull<Self>, block: NonNull<u8>) {
-        // SAFETY: the caller alone uses the header; the block has room for an address and is aligned to 16 bytes.
+        // SAFETY: by the caller's contract this is the only user of the header and of the block, which has room for an
+        // address and is aligned to 16 bytes.
         unsafe {
             let header = &mut *span.as_ptr();
             let back = block.cast::<Back>();

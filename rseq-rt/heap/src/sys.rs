@@ -28,28 +28,28 @@ pub fn map(len: usize) -> Result<NonNull<u8>, Errno> {
     NonNull::new(core::ptr::with_exposed_provenance_mut(address)).ok_or(Errno::ENOMEM)
 }
 
-/// Gives a mapping back.
+/// Unmaps memory.
 ///
 /// # Safety
 ///
-/// The pages belong to the caller, and nobody accesses them any more.
+/// The pages belong to the caller, and are no longer used.
 pub unsafe fn unmap(address: NonNull<u8>, len: usize) {
-    // SAFETY: the caller owns the pages. The call fails only for ranges that are no mapping of ours.
+    // SAFETY: the caller's contract. The call fails only for ranges that are not mappings.
     let _ = unsafe { syscall(nr::__NR_munmap, [address.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
-/// Gives a mapping another length, and perhaps another address.
+/// Changes the length of a mapping, and perhaps its address.
 ///
 /// # Errors
 ///
-/// Those of `mremap(2)`; the mapping is as it was then.
+/// Those of `mremap(2)`; the mapping is unchanged.
 ///
 /// # Safety
 ///
-/// The `old` bytes are one mapping of the caller's, who uses the result instead from here on.
+/// The `old` bytes are one mapping of the caller's, who uses only the result from here on.
 pub unsafe fn remap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Errno> {
     let args = [address.as_ptr() as usize, old, new, nr::MREMAP_MAYMOVE as usize, 0, 0];
-    // SAFETY: the caller owns the pages.
+    // SAFETY: the caller's contract.
     let address = unsafe { syscall(nr::__NR_mremap, args) }?;
     NonNull::new(core::ptr::with_exposed_provenance_mut(address)).ok_or(Errno::ENOMEM)
 }
@@ -58,17 +58,17 @@ pub unsafe fn remap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonN
 ///
 /// # Safety
 ///
-/// The pages are the caller's, and zeroes are valid for what is in them.
+/// The pages belong to the caller, and zeroes are valid for their contents.
 pub unsafe fn wipe_on_fork(address: NonNull<u8>, len: usize) -> Result<(), Errno> {
     let args = [address.as_ptr() as usize, len, nr::MADV_WIPEONFORK as usize, 0, 0, 0];
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's contract: a child finds zeroes, which are valid.
     unsafe { syscall(nr::__NR_madvise, args) }.map(drop)
 }
 
 /// Sleeps while `word` is `expected`; may return early.
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let operation = (nr::FUTEX_WAIT | nr::FUTEX_PRIVATE_FLAG) as usize;
-    // SAFETY: the kernel reads one live word; without a timeout. Every error means that the caller looks again.
+    // SAFETY: the kernel reads one live word, without a timeout. After an error the caller checks again.
     let _ = unsafe { syscall(NR_FUTEX, [word.as_ptr() as usize, operation, expected as usize, 0, 0, 0]) };
 }
 

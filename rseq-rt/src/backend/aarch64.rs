@@ -28,7 +28,7 @@ global_asm!(
     ".type _start, %function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 30", // nobody called it
+    ".cfi_undefined 30", // it has no caller
     "mov x29, #0", // backtraces end here
     "mov x30, #0",
     "mov x0, sp",

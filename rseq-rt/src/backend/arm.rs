@@ -6,7 +6,8 @@ use core::arch::global_asm;
 use linux_raw_sys::general::{__ARM_NR_set_tls, __NR_clone, __NR_exit, __NR_munmap};
 use rseq_core::sys::syscall;
 
-/// Variant I, with two words at the thread pointer that belong to the ABI (Addenda to the ABI for the Arm Architecture).
+/// Variant I, with two words at the thread pointer that belong to the ABI (Addenda to the ABI for the Arm
+/// Architecture).
 pub const TLS: Variant = Variant::Above { reserved: 8, bias: 0 };
 
 /// As GCC and LLVM have it.
@@ -29,7 +30,7 @@ global_asm!(
     ".type _start, %function",
     "_start:",
     ".fnstart",
-    ".cantunwind", // nobody called it
+    ".cantunwind", // it has no caller
     "mov r11, #0", // backtraces end here
     "mov lr, #0",
     "mov r0, sp",

@@ -18,8 +18,8 @@ pub unsafe fn start(stack: *mut usize) -> ! {
         eprintln!("rseq-rt: no memory for thread-local storage: {errno}");
         exit_now(PANICKED)
     });
-    // SAFETY: the mapping is fresh and has the size that the image asks for; it is never given back, so the thread pointer
-    // stays valid. Nothing in this crate uses thread-local storage before this line.
+    // SAFETY: the mapping is fresh and has the size that the image requires; it is never unmapped, so the thread
+    // pointer stays valid. This crate uses no thread-local storage before this line.
     unsafe {
         let pointer = image.place(memory.as_ptr(), arch::TLS);
         canary::set(&initial, pointer);

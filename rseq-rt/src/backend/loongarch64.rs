@@ -28,7 +28,7 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 1", // nobody called it
+    ".cfi_undefined 1", // it has no caller
     "move $fp, $zero", // backtraces end here
     "move $ra, $zero",
     "move $a0, $sp",

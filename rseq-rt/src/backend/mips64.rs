@@ -1,4 +1,5 @@
-//! mips64, n64 ABI: the kernel keeps the thread pointer, and `rdhwr` reads it. Inline assembly for MIPS is unstable Rust.
+//! mips64, n64 ABI: the kernel keeps the thread pointer, and `rdhwr` reads it. Inline assembly for MIPS is unstable
+//! Rust.
 
 use crate::canary::Canary;
 use crate::tls::Variant;
@@ -58,7 +59,7 @@ global_asm!(
     "_start:",
     "__start:",
     ".cfi_startproc",
-    ".cfi_undefined 31", // nobody called it
+    ".cfi_undefined 31", // it has no caller
     "move $30, $0", // backtraces end here
     "move $31, $0",
     "move $4, $29",

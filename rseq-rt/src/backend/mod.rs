@@ -1,24 +1,26 @@
-//! What differs between architectures, one file each, and how the main thread gets its thread-local storage.
+//! The differences between architectures, one file each, and how the main thread gets its thread-local storage.
 //!
 //! # The contract of an architecture's file
 //!
 //! | item | meaning |
 //! |---|---|
-//! | `_start` | passes the initial stack pointer to `__rseq_rt_entry`, on an aligned stack, with a frame that ends backtraces, and with room behind it for gdb |
+//! | `_start` | calls `__rseq_rt_entry` with the initial stack pointer, on an aligned stack; ends backtraces |
 //! | `TLS: Variant` | where the ABI puts the TLS block |
 //! | `CANARY: Canary` | where the ABI has the stack canary |
 //! | `set_thread_pointer(pointer)` | where [`bare`] starts the program |
-//! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; in the child, `__rseq_rt_child` calls `__rseq_rt_thread` with the word at the top of the stack |
+//! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; the child runs `__rseq_rt_child` |
 //! | `__rseq_rt_unmap_and_exit(address, len) -> !` | `munmap(2)`, then `exit(2)`, without touching the stack |
 //!
-//! x86-64 has `signal_return() -> usize`, too.
+//! gdb reads the instructions around a return address, so code follows the call in `_start`. `__rseq_rt_child` calls
+//! `__rseq_rt_thread` with the word at the top of the child's stack. x86-64 has `signal_return() -> usize`, too.
 //!
-//! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block right. It has no other of
-//! these architectures but aarch64, where it aligns its control block instead of the thread pointer, so that a thread-local with
-//! an alignment above 8 is misplaced, and arm, where it does not build with stable Rust.
+//! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block correctly. Of
+//! the other architectures here it has only aarch64 and arm. On aarch64 it aligns its control block instead of the
+//! thread pointer, so that a thread-local with an alignment above 8 is misplaced; on arm it does not build with stable
+//! Rust.
 //!
-//! Threads are the same everywhere: origin 0.26.2 keeps the stack of a thread that `clone(2)` refused, which a program that
-//! goes on after EAGAIN cannot afford, and one mapping can hold stack, closure and TLS block.
+//! Threads are the same everywhere, without origin: origin 0.26.2 leaks the stack of a thread that `clone(2)` refused,
+//! which a program that continues after EAGAIN cannot afford, and one mapping can hold stack, closure and TLS block.
 
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(target_arch = "x86", path = "x86.rs")]
@@ -53,9 +55,9 @@ pub struct CloneArgs {
     pub flags: usize,
     /// The child's stack pointer; the word there is the argument of `__rseq_rt_thread`.
     pub stack: usize,
-    /// Where the kernel stores the child's thread number, for the parent.
+    /// The address where the kernel stores the child's thread number, for the parent.
     pub parent_tid: usize,
-    /// Which word the kernel clears and wakes when the child is gone.
+    /// The address of the word that the kernel clears and wakes when the child is gone.
     pub child_tid: usize,
     /// The child's thread pointer.
     pub tls: usize,
@@ -76,16 +78,16 @@ pub const CALLER_FRAME: usize = 256;
 ///
 /// The stack, the thread pointer and the two words belong to the new thread until it has ended.
 pub unsafe fn clone(args: &CloneArgs) -> isize {
-    // SAFETY: the caller gave the child its own stack and TLS; the parent only gets a number back.
+    // SAFETY: by the caller's contract the child has its own stack and TLS; the parent only gets a number.
     unsafe { __rseq_rt_clone(args) }
 }
 
-/// Gives the mapping that holds this very stack back, and ends the thread.
+/// Frees the mapping that holds the current stack, and ends the thread.
 ///
 /// # Safety
 ///
-/// Nobody uses the mapping afterwards; no signal handler can run; the kernel has no word in it to clear.
+/// The mapping is not used afterwards; no signal handler can run; the kernel will not clear a word in it.
 pub unsafe fn unmap_and_exit(address: NonNull<u8>, len: usize) -> ! {
-    // SAFETY: the caller's promise; the assembly uses no stack.
+    // SAFETY: the caller's contract; the assembly uses no stack.
     unsafe { __rseq_rt_unmap_and_exit(address.as_ptr(), len) }
 }

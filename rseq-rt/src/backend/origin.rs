@@ -6,8 +6,8 @@ use crate::env::InitialStack;
 use crate::{start, sys};
 use linux_raw_sys::auxvec::{AT_EXECFN, AT_PAGESZ, AT_RANDOM};
 
-/// origin 0.26.2 takes the soft limit of the stack, in bytes, for its size: it panics on `RLIM_INFINITY`, and subtracts
-/// any other number from an address. While it starts, the limit is at most this.
+/// origin 0.26.2 uses the soft limit of the stack, in bytes, as its size: it panics on `RLIM_INFINITY`, and subtracts
+/// any other number from an address. During its start-up, the limit is at most this.
 const TAME: u64 = 64 << 20;
 
 /// The limits (soft, hard) to restore.
@@ -21,7 +21,7 @@ static UNTAMED: BeforeMain<[u64; 2]> = BeforeMain::new();
 pub unsafe fn start(stack: *mut usize) -> ! {
     // SAFETY: the stack is as the kernel left it.
     let initial = unsafe { InitialStack::new(stack) };
-    // origin uses these without a look at them.
+    // origin uses these without checking them.
     if [AT_RANDOM, AT_EXECFN, AT_PAGESZ].iter().any(|&key| initial.auxv(key as usize).unwrap_or(0) == 0) {
         start::refuse("rseq-rt: the kernel left out one of AT_RANDOM, AT_EXECFN and AT_PAGESZ\n");
     }
@@ -37,12 +37,12 @@ pub unsafe fn start(stack: *mut usize) -> ! {
 unsafe fn tame_stack_limit() {
     let Ok([soft, hard]) = sys::stack_limit(None) else { return };
     if soft > TAME && sys::stack_limit(Some([TAME, hard])).is_ok() {
-        // SAFETY: one thread, and nobody has read the cell.
+        // SAFETY: by the caller's contract there is one thread, and the cell has not been read.
         unsafe { UNTAMED.set([soft, hard]) };
     }
 }
 
-/// origin calls this once the thread pointer is set. `argv` is where it is on the initial stack: behind `argc`.
+/// origin calls this once the thread pointer is set. `argv` is its address on the initial stack, after `argc`.
 ///
 /// # Safety
 ///
@@ -50,9 +50,9 @@ unsafe fn tame_stack_limit() {
 #[unsafe(no_mangle)]
 unsafe fn origin_main(_argc: usize, argv: *mut *mut u8, _envp: *mut *mut u8) -> i32 {
     if let Some(&limits) = UNTAMED.get() {
-        // The hard limit never changed, so that the soft one may go back to where it was.
+        // The hard limit has not changed, so the soft one can be restored.
         let _ = sys::stack_limit(Some(limits));
     }
-    // SAFETY: the word below argv is argc, the lowest of the kernel's initial stack.
+    // SAFETY: the word before argv is argc, the lowest word of the kernel's initial stack.
     unsafe { start::run(argv.sub(1).cast()) }
 }

@@ -28,7 +28,7 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 65", // nobody called it
+    ".cfi_undefined 65", // it has no caller
     "addis 2, 12, .TOC. - _start@ha", // the kernel starts a program with its address in r12
     "addi 2, 2, .TOC. - _start@l",
     "mr 3, 1",

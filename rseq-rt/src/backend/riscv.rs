@@ -45,7 +45,7 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 1", // nobody called it
+    ".cfi_undefined 1", // it has no caller
     ".option push",
     ".option norelax", // relaxed, this would be gp = gp
     "lla gp, __global_pointer$",

@@ -17,7 +17,8 @@ pub const CANARY: Canary = Canary::InThread(0x28);
 ///
 /// `pointer` belongs to a filled TLS block that lives as long as the thread, which uses no other.
 pub unsafe fn set_thread_pointer(pointer: usize) {
-    // SAFETY: compiled code uses these two access registers for nothing else; the caller answers for what they point to.
+    // SAFETY: compiled code uses these two access registers for nothing else; the caller answers for what they point
+    // to.
     unsafe {
         asm!(
             "sar %a1, {pointer}",
@@ -36,7 +37,7 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 14", // nobody called it
+    ".cfi_undefined 14", // it has no caller
     "lgr %r2, %r15",
     "aghi %r15, -160", // the frame in which the callee saves registers
     "xc 0(8, %r15), 0(%r15)", // backtraces end here
@@ -46,7 +47,7 @@ global_asm!(
     ".cfi_endproc",
     ".size _start, . - _start",
     "",
-    // This call, alone of all architectures', takes the stack first.
+    // On this architecture alone, the call takes the stack first.
     ".globl __rseq_rt_clone",
     ".type __rseq_rt_clone, @function",
     "__rseq_rt_clone:",

@@ -1,4 +1,4 @@
-//! i686: `gs` is the thread pointer, by way of a descriptor that the kernel changes with the thread. Start-up allocates
+//! i686: `gs` is the thread pointer, through a descriptor that the kernel switches with the thread. Start-up allocates
 //! the descriptor; threads use the same one.
 
 use crate::canary::Canary;
@@ -24,16 +24,16 @@ const FLAT: u32 = 0x51;
 pub unsafe fn set_thread_pointer(pointer: usize) {
     use crate::process::{PANICKED, exit_now};
     use linux_raw_sys::general::__NR_set_thread_area;
-    // The kernel's `struct user_desc`; it chooses a descriptor for -1, and stores its number.
+    // The kernel's `struct user_desc`; for -1 the kernel chooses a descriptor and stores its number.
     let mut description = [u32::MAX, pointer as u32, 0xfffff, FLAT];
     let address = description.as_mut_ptr() as usize;
     // SAFETY: the kernel reads and writes one `user_desc`.
     if unsafe { rseq_core::sys::syscall(__NR_set_thread_area, [address, 0, 0, 0, 0, 0]) }.is_err() {
-        // Without thread-local storage there is no way to say more.
+        // Without thread-local storage it cannot print a reason.
         exit_now(PANICKED);
     }
     let selector = description[0] << 3 | 3;
-    // SAFETY: the selector is that of the descriptor just made, which has the caller's block for its base.
+    // SAFETY: the selector is that of the descriptor just made, whose base is the caller's block.
     unsafe { core::arch::asm!("mov gs, {:e}", in(reg) selector, options(nostack, preserves_flags)) };
 }
 
@@ -43,7 +43,7 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 8", // nobody called it
+    ".cfi_undefined 8", // it has no caller
     "xor ebp, ebp", // backtraces end here
     "mov eax, esp",
     "and esp, -16",

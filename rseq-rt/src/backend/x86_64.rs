@@ -25,7 +25,7 @@ pub unsafe fn set_thread_pointer(pointer: usize) {
     let _ = unsafe { rseq_core::sys::syscall(__NR_arch_prctl, [ARCH_SET_FS, pointer, 0, 0, 0, 0]) };
 }
 
-/// Where a signal handler returns to, which x86-64 alone asks for (`SA_RESTORER`).
+/// The code that a signal handler returns to, which only x86-64 requires (`SA_RESTORER`).
 pub fn signal_return() -> usize {
     unsafe extern "C" {
         fn __rseq_rt_signal_return();
@@ -39,7 +39,7 @@ global_asm!(
     ".type _start, @function",
     "_start:",
     ".cfi_startproc",
-    ".cfi_undefined 16", // nobody called it
+    ".cfi_undefined 16", // it has no caller
     "xor ebp, ebp",         // backtraces end here
     "mov rdi, rsp",
     "and rsp, -16",

@@ -34,9 +34,9 @@ impl ThreadData {
         if CURRENT.get().is_null() {
             CURRENT.set(OWN.with(|own| &raw const *own.0));
         }
-        // SAFETY: the data of a thread's packet, by `belongs_here`; or of `OWN`, which std drops at the end of the thread: what
-        // is left is valid, as it is never dropped itself, and its memory goes with the thread. Only the thread itself gets
-        // this reference, and ThreadData is not Sync.
+        // SAFETY: the data of a thread's packet, by `belongs_here`; or of `OWN`, which std drops at the end of the
+        // thread: what is left is valid, as it is never dropped itself, and its memory goes with the thread. Only the
+        // thread itself gets this reference, and ThreadData is not Sync.
         unsafe { &*CURRENT.get() }
     }
 }

@@ -1,8 +1,8 @@
-//! Where threads wait for each other.
+//! A barrier, at which threads wait for each other.
 
 use super::{Condvar, Mutex};
 
-/// Lets a number of threads go on together.
+/// Lets a number of threads continue together.
 pub struct Barrier {
     threads: usize,
     state: Mutex<State>,
@@ -21,7 +21,7 @@ impl Barrier {
         Self { threads, state: Mutex::new(State { arrived: 0, round: 0 }), opened: Condvar::new() }
     }
 
-    /// Waits until all threads are here; then the barrier is as new. Returns true in one of them.
+    /// Waits until all threads are here; then the barrier can be used again. Returns true in one of them.
     pub fn wait(&self) -> bool {
         let mut state = self.state.lock();
         state.arrived += 1;

@@ -5,7 +5,7 @@ use crate::sys::{self, FutexKey};
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
-/// Lets threads wait until another one says that what a mutex protects has changed.
+/// Lets threads wait until another thread notifies them that data protected by a mutex has changed.
 pub struct Condvar {
     /// How often a thread was notified.
     notified: AtomicU32,
@@ -18,14 +18,14 @@ impl Default for Condvar {
 }
 
 impl Condvar {
-    /// With no thread waiting.
+    /// A condition that no thread waits for.
     pub const fn new() -> Self {
         Self { notified: AtomicU32::new(0) }
     }
 
     /// Unlocks the mutex, waits for a notification, and locks it again. It may return without one.
     pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
-        // The mutex is held: who changes what it protects, and notifies after that, does so after this load.
+        // The mutex is held. A thread that changes the protected data, and then notifies, does so after this load.
         let before = self.notified.load(Ordering::Relaxed);
         MutexGuard::unlocked(guard, || sys::futex_wait(&self.notified, before, FutexKey::Private));
     }

@@ -7,8 +7,9 @@
 //! | [`Once`], [`OnceLock`], [`Barrier`] | std's |
 //! | [`Parker`] | std's `park` and `unpark`, with a token that the program places itself |
 //!
-//! Nothing is ever poisoned: a panic ends the process. Without contention no call is made. All of it is for the threads of one
-//! process; a child process inherits a lock as it is, held by a thread that it does not have.
+//! Locks are never poisoned: a panic ends the process. Without contention no system call is made. All types are for the
+//! threads of one process; a child process inherits a lock in its present state, even if a thread holds it that the
+//! child does not have.
 //!
 //! ```ignore
 //! use rseq_rt::sync::{Condvar, Mutex};
@@ -33,14 +34,14 @@ pub use park::Parker;
 pub use raw_mutex::RawMutex;
 pub use raw_rwlock::RawRwLock;
 
-/// A value that one thread at a time has.
+/// A value that one thread at a time can access.
 pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
 
 /// The value of a [`Mutex`] while it is locked.
 pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
 
-/// A value that many threads read, or one writes. A thread must not lock it for reading twice: a writer that waits in the
-/// meantime comes first.
+/// A value that many threads read, or one writes. A thread must not lock it for reading twice: a waiting writer takes
+/// precedence over the second lock.
 pub type RwLock<T> = lock_api::RwLock<RawRwLock, T>;
 
 /// The value of a [`RwLock`] while it is locked for reading.

@@ -1,4 +1,4 @@
-//! What is done once.
+//! One-time initialization.
 
 use crate::sys::{self, FutexKey};
 use core::cell::UnsafeCell;
@@ -10,7 +10,7 @@ const RUNNING: u32 = 1;
 const WAITED_FOR: u32 = 2;
 const DONE: u32 = 3;
 
-/// Runs a function once, whichever thread comes first; the others wait for its end.
+/// Runs a function once, in the thread that comes first; other threads wait until it has returned.
 pub struct Once(AtomicU32);
 
 impl Default for Once {
@@ -25,12 +25,13 @@ impl Once {
         Self(AtomicU32::new(NEW))
     }
 
-    /// Whether the function has run. What it stored is visible then.
+    /// Whether the function has run. Its stores are then visible.
     pub fn is_completed(&self) -> bool {
         self.0.load(Ordering::Acquire) == DONE
     }
 
-    /// Runs `function` unless one was run, and returns when that has ended. It must not come here again itself.
+    /// Runs `function`, unless one has run or is running, and returns when that has returned. The function must not
+    /// call this method.
     pub fn call_once(&self, function: impl FnOnce()) {
         let mut function = Some(function);
         while !self.is_completed() {
@@ -53,16 +54,16 @@ impl Once {
     }
 }
 
-/// A value that is written once, by whichever thread comes first.
+/// A value that is written once, by the thread that comes first.
 pub struct OnceLock<T> {
     once: Once,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: one thread writes the value, before `once` is completed, and all read it after that. It may be dropped by another
-// thread than the one that made it.
+// SAFETY: one thread writes the value before `once` is completed, and all others read it after that, for which `T:
+// Sync` is enough. Another thread than the writer may drop it, for which `T: Send` is enough.
 unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
-// SAFETY: the value goes with the lock.
+// SAFETY: the value moves with the lock.
 unsafe impl<T: Send> Send for OnceLock<T> {}
 
 impl<T> Default for OnceLock<T> {
@@ -77,24 +78,25 @@ impl<T> OnceLock<T> {
         Self { once: Once::new(), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
-    /// The value, if it was written.
+    /// The value, if it has been written.
     pub fn get(&self) -> Option<&T> {
-        // SAFETY: the function of `once` wrote the value, which nobody writes again.
+        // SAFETY: `once` is completed, so its function has written the value, which is not written again.
         self.once.is_completed().then(|| unsafe { (*self.value.get()).assume_init_ref() })
     }
 
-    /// The value, which `make` makes if there is none yet. It must not ask for the same value itself.
+    /// The value, which `make` makes if there is none yet. `make` must not use the same lock.
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         self.once.call_once(|| {
             let value = make();
-            // SAFETY: one thread runs the function of `once`, one time, and nobody reads the value before that has ended.
+            // SAFETY: one thread runs the function of `once`, one time, and the value is not read before that has
+            // returned.
             unsafe { (*self.value.get()).write(value) };
         });
-        // SAFETY: the function has run.
+        // SAFETY: the function has run, so the value is written.
         unsafe { (*self.value.get()).assume_init_ref() }
     }
 
-    /// Writes the value, unless there is one; then it comes back.
+    /// Writes the value, unless there is one; then returns it to the caller.
     ///
     /// # Errors
     ///
@@ -114,7 +116,7 @@ impl<T> OnceLock<T> {
 impl<T> Drop for OnceLock<T> {
     fn drop(&mut self) {
         if self.once.is_completed() {
-            // SAFETY: the value was written, and nobody uses it any more.
+            // SAFETY: the value was written, and `&mut self` shows that it is not borrowed.
             unsafe { self.value.get_mut().assume_init_drop() };
         }
     }

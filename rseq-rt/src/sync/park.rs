@@ -1,4 +1,4 @@
-//! A thread that sleeps until it is needed.
+//! Suspending a thread until it is needed.
 
 use crate::sys::{self, FutexKey};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ const EMPTY: u32 = 0;
 const TOKEN: u32 = 1;
 const PARKED: u32 = 2;
 
-/// One token, for one thread: [`park`](Self::park) waits for it and takes it, [`unpark`](Self::unpark) makes it be there.
+/// A token for one thread: [`park`](Self::park) waits for the token and takes it, [`unpark`](Self::unpark) provides it.
 pub struct Parker(AtomicU32);
 
 impl Default for Parker {
@@ -18,20 +18,21 @@ impl Default for Parker {
 }
 
 impl Parker {
-    /// Without the token.
+    /// Without a token.
     pub const fn new() -> Self {
         Self(AtomicU32::new(EMPTY))
     }
 
-    /// Waits for the token, and takes it. One thread at a time may be here. What was stored before
-    /// [`unpark`](Self::unpark) is visible after this.
+    /// Waits for the token and takes it. One thread at a time may call this. What was stored before
+    /// [`unpark`](Self::unpark) is visible afterwards.
     pub fn park(&self) {
         while !self.take() {
             sys::futex_wait(&self.0, PARKED, FutexKey::Private);
         }
     }
 
-    /// As [`park`](Self::park), for at most `timeout`. Returns whether the token was there; it may return early without it.
+    /// As [`park`](Self::park), for at most `timeout`. Returns whether it took the token; it may return early without
+    /// it.
     pub fn park_timeout(&self, timeout: Duration) -> bool {
         if self.take() {
             return true;
@@ -40,14 +41,14 @@ impl Parker {
         self.0.swap(EMPTY, Ordering::Acquire) == TOKEN
     }
 
-    /// Takes the token, or says that a thread waits for it.
+    /// Takes the token, or marks that a thread waits for it.
     fn take(&self) -> bool {
         let wait = |state| Some(if state == TOKEN { EMPTY } else { PARKED });
         let before = self.0.fetch_update(Ordering::Acquire, Ordering::Acquire, wait);
         before == Ok(TOKEN)
     }
 
-    /// Makes the token be there, and wakes the thread that waits for it.
+    /// Provides the token, and wakes the thread that waits for it.
     pub fn unpark(&self) {
         if self.0.swap(TOKEN, Ordering::Release) == PARKED {
             sys::futex_wake_one(&raw const self.0);

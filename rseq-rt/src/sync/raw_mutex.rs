@@ -8,12 +8,12 @@ const FREE: u32 = 0;
 const HELD: u32 = 1;
 const WANTED: u32 = 2;
 
-/// A mutex of three states: only a lock that somebody waits for costs a system call. Its bytes are 0 while it is free.
+/// A mutex of three states, so that only a contended lock costs a system call. Its bytes are 0 while it is free.
 #[repr(transparent)]
 pub struct RawMutex(AtomicU32);
 
-// SAFETY: only one thread at a time gets from FREE to another state, by a compare-and-swap or a swap with acquire
-// ordering, and the holder alone stores FREE, with release ordering.
+// SAFETY: `lock` must be exclusive until `unlock`: only one thread at a time changes FREE to another state, by a
+// compare-and-swap or a swap with acquire ordering, and only the holder stores FREE, with release ordering.
 unsafe impl lock_api::RawMutex for RawMutex {
     #[allow(clippy::declare_interior_mutable_const, reason = "lock_api's way to say `new`")]
     const INIT: Self = Self(AtomicU32::new(FREE));

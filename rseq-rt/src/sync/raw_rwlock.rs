@@ -6,14 +6,14 @@ use lock_api::GuardSend;
 
 /// Threads wait for the lock to be free.
 const WAITED_FOR: u32 = 1 << 31;
-/// The rest of the word while a writer has the lock; otherwise it is the number of readers.
+/// The rest of the word while a writer holds the lock; otherwise the rest is the number of readers.
 const WRITER: u32 = WAITED_FOR - 1;
 
-/// A readers-writer lock in one word. Readers that come while a thread waits wait, too, so that writers get their turn.
+/// A readers-writer lock in one word. While a thread waits, new readers wait too, so that writers are not starved.
 pub struct RawRwLock(AtomicU32);
 
 impl RawRwLock {
-    /// Waits until the word is no longer `state`, with a mark that somebody does.
+    /// Waits until the word is no longer `state`, after marking it as waited for.
     fn wait(&self, state: u32) {
         let marked = state | WAITED_FOR;
         let exchanged = self.0.compare_exchange(state, marked, Ordering::Relaxed, Ordering::Relaxed);
@@ -32,8 +32,8 @@ impl RawRwLock {
     }
 }
 
-// SAFETY: a writer gets the lock only where the holders are 0, a reader where they are fewer than WRITER - 1, by a
-// compare-and-swap with acquire ordering; what gives it back has release ordering.
+// SAFETY: a writer takes the lock only if there are no holders, a reader only if they are fewer than WRITER - 1, by a
+// compare-and-swap with acquire ordering; unlocking has release ordering.
 unsafe impl lock_api::RawRwLock for RawRwLock {
     #[allow(clippy::declare_interior_mutable_const, reason = "lock_api's way to say `new`")]
     const INIT: Self = Self(AtomicU32::new(0));
@@ -67,7 +67,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     unsafe fn unlock_shared(&self) {
         let left = self.0.fetch_sub(1, Ordering::Release) - 1;
-        // Where another thread has taken the lock since, it finds the mark when it gives it back.
+        // If another thread has taken the lock since, it finds the mark when it unlocks.
         let last = left == WAITED_FOR;
         if last && self.0.compare_exchange(WAITED_FOR, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             sys::futex_wake_all(&raw const self.0);

@@ -7,8 +7,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use rseq_core::sys::Errno;
 
-/// Tells threads of this process apart. No two threads have the same, whether they live at the same time or not; a child
-/// process starts with those of its parent.
+/// Tells threads of this process apart. No two threads have the same, whether they live at the same time or not; a
+/// child process starts with those of its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadId(pub(super) usize);
 
@@ -44,8 +44,8 @@ impl Current {
         sys::gettid()
     }
 
-    /// Its name, as `/proc/self/task/TID/comm` and `ps` show it: that of the program unless it was given another. Empty where
-    /// a filter refuses `prctl(2)`.
+    /// Its name, as `/proc/self/task/TID/comm` and `ps` show it: that of the program unless it was given another. Empty
+    /// where a filter refuses `prctl(2)`.
     pub fn name(self) -> Name {
         let mut name = Name::default();
         let _ = sys::thread_name(&mut name.0);
@@ -65,13 +65,13 @@ impl Current {
 /// Ends the calling thread.
 ///
 /// Its thread-locals are dropped, the values on its stack are not. Who joins it gets no result: see
-/// [`JoinHandle::try_join`](super::JoinHandle::try_join). The main thread leaves the other threads running; the process then
-/// ends with code 0 after the last of them, or by [`exit`](crate::process::exit).
+/// [`JoinHandle::try_join`](super::JoinHandle::try_join). The main thread leaves the other threads running; the process
+/// then ends with code 0 after the last of them, or by [`exit`](crate::process::exit).
 ///
 /// # Safety
 ///
-/// Nothing that is on this thread's stack may be relied on by others. So no [`scope`](super::scope) is running in this thread,
-/// and no value is pinned to its stack.
+/// Nothing that is on this thread's stack may be relied on by others. So no [`scope`](super::scope) is running in this
+/// thread, and no value is pinned to its stack.
 pub unsafe fn exit() -> ! {
     // SAFETY: the caller's promise.
     unsafe { life::end_without_result() }

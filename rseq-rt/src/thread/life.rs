@@ -75,8 +75,8 @@ pub unsafe fn end_without_result() -> ! {
         data.locals.destroy();
         sys::exit_thread();
     }
-    // SAFETY: the packet holds the data, so that it is not null; the closure has not returned, and never will; the rest is the
-    // caller's promise.
+    // SAFETY: the packet holds the data, so that it is not null; the closure has not returned, and never will; the rest
+    // is the caller's promise.
     unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), false) }
 }
 

@@ -10,14 +10,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A variable of which each thread has one, made by [`thread_local!`](crate::thread_local).
 ///
-/// A thread's value is initialized when the thread first uses it. It is dropped when the thread ends: after its closure, or
-/// `main`, has returned, or in [`exit`](super::exit), but not by [`process::exit`](crate::process::exit). Values are dropped
-/// in the reverse of the order in which they were initialized. What a destructor initializes is dropped right after it. Whoever
-/// joins the thread, and the end of its scope, come after that. The values need no heap.
+/// A thread's value is initialized at the thread's first use. It is dropped when the thread ends: after its closure, or
+/// `main`, has returned, or in [`exit`](super::exit), but not by [`process::exit`](crate::process::exit). Values are
+/// dropped in the reverse order of their initialization; a value that a destructor initializes is dropped right after
+/// it. All are dropped before the thread can be joined and before its scope ends. The values need no heap.
 ///
-/// Signal handlers may use a value that their thread has initialized before, and no other.
+/// Signal handlers may use only values that their thread has already initialized.
 pub struct LocalKey<T: 'static> {
-    /// The place in each thread's table, counted from 1; 0 before the first use.
+    /// The index in each thread's table, from 1; 0 before the first use.
     index: AtomicUsize,
     initialize: fn() -> T,
 }
@@ -25,7 +25,7 @@ pub struct LocalKey<T: 'static> {
 /// How many keys have an index.
 static KEYS: AtomicUsize = AtomicUsize::new(0);
 
-/// The thread's value was dropped, or is being dropped.
+/// The thread's value has been dropped, or is being dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessError;
@@ -47,9 +47,9 @@ struct Entry<T> {
 impl<T> Entry<T> {
     /// # Safety
     ///
-    /// `header` begins an entry of this type, whose value is alive, and nobody uses it afterwards.
+    /// `header` begins an entry of this type, whose value is alive and is not used afterwards.
     unsafe fn drop_value(header: NonNull<Header>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract.
         unsafe { core::ptr::drop_in_place(&raw mut (*header.cast::<Self>().as_ptr()).value) };
     }
 }
@@ -65,7 +65,7 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     ///
-    /// If the value was dropped already, or without memory for a new one: panics end the process.
+    /// If the value has been dropped, or there is no memory for a new one: panics end the process.
     #[inline]
     pub fn with<R>(&'static self, function: impl FnOnce(&T) -> R) -> R {
         match self.try_with(function) {
@@ -74,11 +74,11 @@ impl<T: 'static> LocalKey<T> {
         }
     }
 
-    /// As [`with`](Self::with), for destructors that may come late.
+    /// As [`with`](Self::with), for destructors that may run late.
     ///
     /// # Errors
     ///
-    /// The value was dropped already.
+    /// The value has been dropped.
     ///
     /// # Panics
     ///
@@ -93,8 +93,8 @@ impl<T: 'static> LocalKey<T> {
             Some(header) => header,
             None => self.initialize()?,
         };
-        // SAFETY: the entry is in this thread's table under this key's index, so that it has this type; it is shared from now
-        // on. Its memory goes when the thread has dropped all values.
+        // SAFETY: the entry is in this thread's table under this key's index, so it has this type; it is only shared
+        // from now on. Its memory stays until the thread has dropped all values.
         unsafe {
             let entry = header.cast::<Entry<T>>().as_ptr();
             match (*entry).header.drop_value {
@@ -113,12 +113,12 @@ impl<T: 'static> LocalKey<T> {
         let value = (self.initialize)();
         let index = self.index();
         if let Some(header) = locals.find(index) {
-            // Its own initializer has used it.
+            // The value's own initializer has used the key.
             return Ok(header);
         }
         let Ok(block) = locals.allocate(Layout::new::<Entry<T>>()) else { no_memory() };
         let entry = block.cast::<Entry<T>>();
-        // SAFETY: the block has the entry's layout; it is added under this key's index, where there was none.
+        // SAFETY: the block has the layout of the entry. It is added under this key's index, where there was none.
         let added = unsafe {
             entry.write(Entry { header: Header::new(Entry::<T>::drop_value), value });
             locals.add(index, entry.cast())
@@ -129,10 +129,10 @@ impl<T: 'static> LocalKey<T> {
         Ok(entry.cast())
     }
 
-    /// The place in each thread's table.
+    /// The index in each thread's table.
     fn index(&'static self) -> usize {
         if self.index.load(Ordering::Relaxed) == 0 {
-            // If two threads come here at once, one of the two numbers is used by neither.
+            // If two threads come here at once, one of the two numbers stays unused.
             let new = KEYS.fetch_add(1, Ordering::Relaxed) + 1;
             let _ = self.index.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed);
         }

@@ -1,4 +1,4 @@
-//! The values of thread-locals of one thread.
+//! The values of one thread's thread-locals.
 
 use crate::sys;
 use core::alloc::Layout;
@@ -6,7 +6,7 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use rseq_core::sys::Errno;
 
-/// Bytes of the mappings that values are placed in; a larger value has one for itself.
+/// Bytes of the mappings that values are placed in; a larger value has its own.
 const REGION: usize = 16 << 10;
 
 /// Keys that the first table holds.
@@ -16,24 +16,24 @@ const FIRST_TABLE: usize = 32;
 pub struct Header {
     /// The value that was initialized before this one.
     next: *mut Header,
-    /// Drops the value; `None` once that was called.
+    /// Drops the value; `None` once it has been called.
     pub drop_value: Option<unsafe fn(NonNull<Header>)>,
 }
 
 impl Header {
-    /// Of a value that is alive.
+    /// The header of a value that is alive.
     pub fn new(drop_value: unsafe fn(NonNull<Header>)) -> Self {
         Self { next: ptr::null_mut(), drop_value: Some(drop_value) }
     }
 }
 
-/// A mapping, which begins with this.
+/// The head of a mapping.
 struct Region {
     next: *mut Region,
     len: usize,
 }
 
-/// All values of a thread, in mappings that end with it.
+/// All values of a thread, in mappings that are freed with it.
 pub struct Locals {
     /// For each key its value, or null.
     table: Cell<*mut *mut Header>,
@@ -44,7 +44,7 @@ pub struct Locals {
     regions: Cell<*mut Region>,
     /// The free bytes of the first region.
     free: Cell<(usize, usize)>,
-    /// No value can be initialized any more.
+    /// Whether no more values can be initialized.
     is_over: Cell<bool>,
 }
 
@@ -70,7 +70,7 @@ impl Locals {
         if index >= self.capacity.get() {
             return None;
         }
-        // SAFETY: the table has `capacity` entries, each null or the address of a header.
+        // SAFETY: `index` is below `capacity`, the number of the table's entries, each null or the address of a header.
         NonNull::new(unsafe { *self.table.get().add(index) })
     }
 
@@ -82,10 +82,10 @@ impl Locals {
     ///
     /// # Safety
     ///
-    /// The header begins a block of this thread's, and stays; its function drops the value. The key has no value.
+    /// The header begins a block of this thread's that stays; its function drops the value. The key has no value.
     pub unsafe fn add(&self, index: usize, header: NonNull<Header>) -> Result<(), Errno> {
         self.reserve(index)?;
-        // SAFETY: the header is this thread's, and the table was made large enough.
+        // SAFETY: by the caller's contract the header is this thread's and stays; the table has been made large enough.
         unsafe {
             (*header.as_ptr()).next = self.last.get();
             self.table.get().add(index).write(header.as_ptr());
@@ -103,8 +103,8 @@ impl Locals {
         let new = (index + 1).next_power_of_two().max(FIRST_TABLE);
         let layout = Layout::array::<*mut Header>(new).map_err(|_| Errno::ENOMEM)?;
         let table = self.allocate(layout)?.cast::<*mut Header>().as_ptr();
-        // SAFETY: the new table has `new` entries, which are zero: null. It is larger than the old one, which stays allocated
-        // until the thread ends.
+        // SAFETY: the new table has `new` entries of zero, which is null. It is larger than the old one, which stays
+        // allocated until the thread ends.
         unsafe {
             if old > 0 {
                 ptr::copy_nonoverlapping(self.table.get(), table, old);
@@ -124,20 +124,20 @@ impl Locals {
         if let Some(block) = self.take(layout) {
             return Ok(block);
         }
-        // What a block needs at most: its own bytes, and as many as its alignment to begin at the right place.
+        // The most that a block can need: its own bytes, and as many as its alignment to begin at a multiple of it.
         let needed = size_of::<Region>().checked_add(layout.size()).and_then(|len| len.checked_add(layout.align()));
         let len = needed.map(|needed| needed.max(REGION)).filter(|len| *len <= isize::MAX as usize);
         let len = len.ok_or(Errno::ENOMEM)?;
         let start = sys::map(len, 0)?;
         let region = start.cast::<Region>().as_ptr();
-        // SAFETY: the mapping is fresh, page-aligned, and larger than this.
+        // SAFETY: the mapping is fresh, page-aligned, and larger than a `Region`.
         unsafe { region.write(Region { next: self.regions.get(), len }) };
         self.regions.set(region);
         self.free.set((region as usize + size_of::<Region>(), region as usize + len));
         self.take(layout).ok_or(Errno::ENOMEM)
     }
 
-    /// A block of the first region, if it has room.
+    /// A block of the first region, if there is room.
     fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
         let (start, end) = self.free.get();
         let block = start.checked_next_multiple_of(layout.align())?;
@@ -146,11 +146,11 @@ impl Locals {
         NonNull::new(block as *mut u8)
     }
 
-    /// Drops every value, the one that was initialized last first; those that are initialized meanwhile, too. No value can be
-    /// had afterwards.
+    /// Drops all values, last in, first out, including those that are initialized meanwhile. After that no value can be
+    /// initialized.
     pub fn destroy(&self) {
         while let Some(header) = NonNull::new(self.last.get()) {
-            // SAFETY: the header is in the list, so that it was added by this thread and was not dropped before.
+            // SAFETY: the header is in the list, so this thread added it and has not dropped its value.
             unsafe {
                 self.last.set((*header.as_ptr()).next);
                 if let Some(drop_value) = (*header.as_ptr()).drop_value.take() {

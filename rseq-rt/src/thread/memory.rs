@@ -1,4 +1,5 @@
-//! One mapping a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to high ones.
+//! The one mapping of a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to
+//! high ones.
 
 use super::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
@@ -13,8 +14,8 @@ use rseq_core::sys::Errno;
 
 static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
 
-/// Bytes below a stack that cannot be accessed, at least: more than one page where compiled code does not touch each page of
-/// a large frame in turn (stack probes), so that such a frame does not reach what is below.
+/// The least number of inaccessible bytes below a stack. More than a page where compiled code does not touch each page
+/// of a large frame in turn (stack probes), so that such a frame does not reach beyond the guard.
 const GUARD: usize = match () {
     () if cfg!(target_arch = "arm") => 256 << 10,
     () if cfg!(any(
@@ -30,14 +31,14 @@ const GUARD: usize = match () {
     () => 1,
 };
 
-/// Remembers the page size for threads to come.
+/// Keeps the page size for later threads.
 ///
 /// # Safety
 ///
-/// The process has one thread, and no thread was created before.
+/// The process has one thread, and has had no other.
 pub unsafe fn remember_page_size() {
     let size = env::auxv(AT_PAGESZ as usize).unwrap_or(4096);
-    // SAFETY: the caller's promise is the cell's.
+    // SAFETY: the caller's contract is the cell's.
     unsafe { PAGE_SIZE.set(size) };
 }
 
@@ -46,7 +47,7 @@ pub fn page_size() -> usize {
     PAGE_SIZE.get().copied().unwrap_or(4096)
 }
 
-/// The memory of a thread that does not run yet, or not any more.
+/// The memory of a thread that does not run yet, or that has ended.
 #[derive(Clone, Copy)]
 pub struct Memory {
     start: NonNull<u8>,
@@ -59,7 +60,7 @@ pub struct Memory {
 
 /// The addresses within.
 pub struct Parts {
-    /// Where the packet goes.
+    /// The address of the packet.
     pub packet: NonNull<u8>,
     /// The initial stack pointer, 16-aligned and with [`CALLER_FRAME`] bytes above it.
     pub stack: *mut usize,
@@ -87,9 +88,9 @@ impl Memory {
         let len = round_up(add(add(tls_start, image.reserve())?, alternate)?, page)?;
         let start = sys::map(len, MAP_STACK)?;
         let memory = Self { start, len, guard, alternate };
-        // SAFETY: the guard is the lowest part of the new mapping, and nobody knows it yet.
+        // SAFETY: the guard is the lowest part of the new mapping, which nothing uses yet.
         if let Err(errno) = unsafe { sys::protect(start, guard, PROT_NONE) } {
-            // SAFETY: the same.
+            // SAFETY: the mapping is new, and nothing uses it.
             unsafe { memory.unmap() };
             return Err(errno);
         }
@@ -112,43 +113,43 @@ impl Memory {
         start..start + self.guard
     }
 
-    /// Has the thread that this memory belongs to say when its stack is used up.
+    /// Makes the thread that this memory belongs to report when its stack is used up.
     ///
     /// # Safety
     ///
-    /// The calling thread is that one. The memory stays until it has ended, or is given back by
-    /// [`unmap_and_exit`](Self::unmap_and_exit).
+    /// The calling thread is that one. The memory stays until it has ended, or [`unmap_and_exit`](Self::unmap_and_exit)
+    /// frees it.
     pub unsafe fn watch(&self) {
-        // SAFETY: the alternate stack is the highest part of the mapping, which nobody uses for anything else;
+        // SAFETY: the alternate stack is the highest part of the mapping, which is used for nothing else;
         // `unmap_and_exit` blocks all signals first.
         unsafe { overflow::watch_thread(self.start.add(self.len - self.alternate), self.alternate) };
     }
 
-    /// Gives the memory back.
+    /// Frees the memory.
     ///
     /// # Safety
     ///
-    /// The thread has ended, or never began, and nobody uses its packet any more.
+    /// The thread has ended, or was never started, and its packet is no longer used.
     pub unsafe fn unmap(self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract: the mapping is no longer used.
         unsafe { sys::unmap(self.start, self.len) };
     }
 
-    /// Gives the memory of the running thread back, and ends the thread. The kernel must have forgotten the thread's tid word,
-    /// by [`sys::forget_child_tid`].
+    /// Frees the memory of the running thread, and ends the thread. The kernel must not write the thread's tid word any
+    /// longer: see [`sys::forget_child_tid`].
     ///
     /// # Safety
     ///
-    /// This is the thread's own memory, no other thread uses it, and the kernel has no word in it to clear.
+    /// This is the thread's own memory, no other thread uses it, and the kernel will not clear a word in it.
     pub unsafe fn unmap_and_exit(self) -> ! {
         sys::block_signals();
-        // SAFETY: from here on no handler runs on this stack; the rest is the caller's promise.
+        // SAFETY: signals are blocked, so no handler runs on this stack; the rest is the caller's contract.
         unsafe { crate::backend::unmap_and_exit(self.start, self.len) }
     }
 }
 
 fn add(left: usize, right: usize) -> Result<usize, Errno> {
-    // No mapping is larger than isize::MAX; below that, the kernel decides.
+    // No mapping is larger than isize::MAX; for smaller ones, the kernel decides.
     left.checked_add(right).filter(|&sum| sum <= isize::MAX as usize).ok_or(Errno::ENOMEM)
 }
 

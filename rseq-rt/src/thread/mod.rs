@@ -1,7 +1,7 @@
 //! Threads: each with its own stack, guard page, TLS block and rseq registration.
 //!
-//! A thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in any thread
-//! ends the process, so [`JoinHandle::join`] simply returns the result.
+//! A thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in any
+//! thread ends the process, so [`JoinHandle::join`] simply returns the result.
 
 mod current;
 mod data;
@@ -61,22 +61,22 @@ impl Builder {
         Self { stack_size: DEFAULT_STACK_SIZE, is_process: false, name: Name::EMPTY }
     }
 
-    /// The bytes of stack that the thread can use, rounded up to whole pages; [`MIN_STACK_SIZE`] at least. Its closure and
-    /// its result have room of their own.
+    /// The bytes of stack that the thread can use, rounded up to whole pages; [`MIN_STACK_SIZE`] at least. Its closure
+    /// and its result have room of their own.
     #[must_use]
     pub const fn stack_size(self, bytes: usize) -> Self {
         Self { stack_size: bytes, ..self }
     }
 
-    /// The thread's name, cut at 15 bytes, or at a NUL, as `/proc/self/task/TID/comm` and `ps` show it. Without one, the thread
-    /// has that of the thread that starts it.
+    /// The thread's name, cut at 15 bytes, or at a NUL, as `/proc/self/task/TID/comm` and `ps` show it. Without one,
+    /// the thread has that of the thread that starts it.
     #[must_use]
     pub const fn name(self, name: &str) -> Self {
         Self { name: Name::new(name), ..self }
     }
 
-    /// Makes the thread a child process that shares this one's memory (`CLONE_VM` without `CLONE_THREAD`). It is joined like
-    /// any thread; whoever reaps processes reaps it too, with exit code 0.
+    /// Makes the thread a child process that shares this one's memory (`CLONE_VM` without `CLONE_THREAD`). It is joined
+    /// like any thread; whoever reaps processes reaps it too, with exit code 0.
     #[must_use]
     pub const fn process(self) -> Self {
         Self { is_process: true, ..self }
@@ -86,8 +86,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`spawn`]; EINVAL for a stack below [`MIN_STACK_SIZE`], or for a closure or result with an alignment above the
-    /// page size; ENOMEM for a stack that is too large.
+    /// As [`spawn`]; EINVAL for a stack below [`MIN_STACK_SIZE`], or for a closure or result with an alignment above
+    /// the page size; ENOMEM for a stack that is too large.
     pub fn spawn<F, T>(self, function: F) -> Result<JoinHandle<T>, Errno>
     where
         F: FnOnce() -> T + Send + 'static,

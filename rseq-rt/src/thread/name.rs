@@ -11,10 +11,10 @@ const LEN: usize = 16;
 pub struct Name(pub(super) [u8; LEN]);
 
 impl Name {
-    /// Without a name.
+    /// No name.
     pub(super) const EMPTY: Self = Self([0; LEN]);
 
-    /// The text, cut where a character would end beyond 15 bytes, or at a NUL.
+    /// The text, cut at a NUL, or before the character that would exceed 15 bytes.
     pub(super) const fn new(text: &str) -> Self {
         let (mut name, mut len) = ([0; LEN], 0);
         let bytes = text.as_bytes();
@@ -22,7 +22,7 @@ impl Name {
             name[len] = bytes[len];
             len += 1;
         }
-        // A byte of the form 10xxxxxx goes on with a character, which must be cut as a whole.
+        // A byte of the form 10xxxxxx continues a character, which must be cut as a whole.
         while len > 0 && len < bytes.len() && bytes[len] & 0xc0 == 0x80 {
             len -= 1;
             name[len] = 0;
@@ -35,7 +35,7 @@ impl Name {
     }
 }
 
-/// As text; a name that is not UTF-8, which others may have given, up to its first wrong byte.
+/// The name as text. If it is not UTF-8, because other code set it, the text up to the first wrong byte.
 impl Deref for Name {
     type Target = str;
 

@@ -173,8 +173,8 @@ pub(super) struct Finished {
 pub(super) unsafe fn finish(control: NonNull<Control>, has_returned: bool) -> Finished {
     let shared = control.as_ptr();
     let outcome = if has_returned { FINISHED } else { EXITED };
-    // SAFETY: the handle, or the scope, leaves the packet alone until the thread is gone, unless the handle was given up; then
-    // the packet is the thread's alone, which takes it out of the scope's list before the scope can end.
+    // SAFETY: the handle, or the scope, leaves the packet alone until the thread is gone, unless the handle was given
+    // up; then the packet is the thread's alone, which takes it out of the scope's list before the scope can end.
     unsafe {
         let (memory, scope) = ((*shared).memory, (*shared).scope.as_ref());
         let finish = (*shared).state.compare_exchange(RUNNING, outcome, Ordering::AcqRel, Ordering::Acquire);
@@ -267,8 +267,8 @@ impl<T> JoinHandle<T> {
     /// As [`join`](Self::join); `None` if the thread has called [`exit`](super::exit).
     pub fn try_join(self) -> Option<T> {
         wait_until_gone(&self.control().tid);
-        // SAFETY: the thread wrote its result, unless it says otherwise, and has ended; nobody else reads it, or knows the
-        // memory.
+        // SAFETY: the thread wrote its result, unless it says otherwise, and has ended; nobody else reads it, or knows
+        // the memory.
         let result = unsafe {
             let has_result = self.control().state.load(Ordering::Acquire) == FINISHED;
             let result = has_result.then(|| self.result.read());

@@ -12,14 +12,14 @@ use rseq_core::sys::Errno;
 /// A list of packets, linked in both directions.
 struct List(*mut Control);
 
-// SAFETY: the list is used under a lock only.
+// SAFETY: the list is used only under a lock.
 unsafe impl Send for List {}
 
 /// The threads of a scope.
 pub struct ScopeState {
-    /// How many still use what they borrowed.
+    /// How many threads still use what they borrowed.
     running: AtomicU32,
-    /// Those whose memory neither a handle nor the thread itself has given back.
+    /// Those whose memory has not been freed, by a handle or by the thread itself.
     threads: Mutex<List>,
 }
 
@@ -28,11 +28,11 @@ impl ScopeState {
         Self { running: AtomicU32::new(0), threads: Mutex::new(List(ptr::null_mut())) }
     }
 
-    /// Notes a thread that has a handle.
+    /// Adds a thread that has a handle.
     ///
     /// # Safety
     ///
-    /// The packet is in no list, and leaves this one by [`remove`](Self::remove) before its memory goes.
+    /// The packet is in no list, and [`remove`](Self::remove) takes it out of this one before its memory is freed.
     pub unsafe fn insert(&self, control: NonNull<Control>) {
         let mut list = self.threads.lock();
         // SAFETY: the links of packets in the list are used under the lock only.
@@ -46,7 +46,7 @@ impl ScopeState {
         list.0 = control.as_ptr();
     }
 
-    /// Forgets a thread whose memory is to be given back.
+    /// Removes a thread whose memory is about to be freed.
     ///
     /// # Safety
     ///
@@ -70,24 +70,24 @@ impl ScopeState {
         }
     }
 
-    /// Waits for all threads, and gives the memory of those back whose handles were forgotten.
+    /// Waits for all threads, and frees the memory of those whose handles were forgotten.
     fn end(&self) {
         loop {
             self.wait();
             let first = self.threads.lock().0;
             let Some(control) = NonNull::new(first) else { return };
-            // SAFETY: all threads have finished. A handle that is not forgotten would have taken its thread out of the list:
-            // no handle can outlive the scope, except in the result of a thread, which is dropped here.
+            // SAFETY: all threads have finished. A handle that is not forgotten would have removed its thread from the
+            // list: no handle can outlive the scope, except in the result of a thread, which is dropped here.
             unsafe { packet::give_back(control) };
         }
     }
 
-    /// One more thread.
+    /// Counts one more thread.
     pub fn began(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One thread less. The scope may be gone once the count is down, so only its address is used after that.
+    /// Counts one thread less. The scope may be gone after the decrement, so only its address is used from there on.
     pub fn finished(&self) {
         let address = self.running.as_ptr();
         if self.running.fetch_sub(1, Ordering::Release) == 1 {
@@ -105,7 +105,7 @@ impl ScopeState {
     }
 }
 
-/// Where scoped threads are started; see [`scope`].
+/// Starts scoped threads; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
     state: ScopeState,
     /// Invariant in both lifetimes, so that neither can be shortened to let a borrow end too early.
@@ -113,8 +113,8 @@ pub struct Scope<'scope, 'env: 'scope> {
     env: PhantomData<&'env mut &'env ()>,
 }
 
-/// Runs `function`, in which threads can be started that borrow what is older than the scope, and returns its value when
-/// all of those threads have finished.
+/// Runs `function`, which can start threads that borrow from outside of the scope, and returns its value when all of
+/// those threads have finished.
 pub fn scope<'env, F, T>(function: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
@@ -148,8 +148,8 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could end
-        // it early, ends the process. What `'scope` borrows lives for that long.
+        // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could
+        // end it early, ends the process. So what `'scope` borrows lives long enough.
         let handle = unsafe { packet::spawn(builder, function, Some(&self.state)) }?;
         Ok(ScopedJoinHandle { handle, scope: PhantomData })
     }

@@ -3,15 +3,16 @@
 //! # How it measures
 //!
 //! A round runs every contender of a case once, one after the other, each in all threads, and begins with another one
-//! each time. Whatever else the machine does then concerns all of them, and a ratio is taken within a round. What counts are
-//! the medians over all rounds, of nanoseconds of thread CPU time (`CLOCK_THREAD_CPUTIME_ID`) and of the ratios. Thread
-//! `i` is pinned to the `i`-th CPU that the process may use, and around again if there are more threads than CPUs.
-//! criterion measures one function after the other and has no threads that run at once, hence the loop in [`measure`].
+//! each time. Whatever else the machine does then concerns all of them, and a ratio is taken within a round. What
+//! counts are the medians over all rounds, of nanoseconds of thread CPU time (`CLOCK_THREAD_CPUTIME_ID`) and of the
+//! ratios. Thread `i` is pinned to the `i`-th CPU that the process may use, and around again if there are more threads
+//! than CPUs. criterion measures one function after the other and has no threads that run at once, hence the loop in
+//! [`measure`].
 //!
 //! # How to add a case
 //!
-//! One file in `src/cases` with a table, a [`Case`], and a line in [`cases::ALL`]. A contender is a label and a function that
-//! makes its shared state:
+//! One file in `src/cases` with a table, a [`Case`], and a line in [`cases::ALL`]. A contender is a label and a
+//! function that makes its shared state:
 //!
 //! ```
 //! use bench::{Case, Contender, Goal, Made, expect, repeat, workload};
@@ -42,11 +43,11 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! * The second function of [`workload`] runs a number of operations in one of the threads. It is called once a round, so it may
-//!   prepare what a thread needs, such as a registration. [`repeat`] and [`try_repeat`] keep the compiler from merging
-//!   operations; [`barrier`] does so between the halves of one.
-//! * The third is given the number of all operations, and says what is wrong with the state: lost counts, lost items. It runs
-//!   after the last round, and in `cargo test`. [`expect`] and [`complete`] say it in words.
+//! * The second function of [`workload`] runs a number of operations in one of the threads. It is called once a round,
+//!   so it may prepare what a thread needs, such as a registration. [`repeat`] and [`try_repeat`] keep the compiler
+//!   from merging operations; [`barrier`] does so between the halves of one.
+//! * The third is given the number of all operations, and says what is wrong with the state: lost counts, lost items.
+//!   It runs after the last round, and in `cargo test`. [`expect`] and [`complete`] say it in words.
 //! * The first contender is the reference: ratios are times as multiples of its time.
 //! * A contender that cannot run here returns the reason from the function that makes it, and is reported as skipped;
 //!   [`by_sections`] returns it for types that would work by their fallback.

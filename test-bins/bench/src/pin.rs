@@ -24,7 +24,8 @@ pub fn to(cpu: usize) -> Result<(), String> {
     pinned.map_err(|errno| format!("cannot pin a thread to CPU {cpu}: {errno}"))
 }
 
-/// Calls `visit` in a thread on each CPU that the calling thread may use, one after the other, and collects what it returns.
+/// Calls `visit` in a thread on each CPU that the calling thread may use, one after the other, and collects what it
+/// returns.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
-//! One thread under its own timer signal, whose handler adds to the very slots that the thread adds to.
+//! One thread with its own timer signal, whose handler adds to the same slots as the thread.
 //!
-//! The least load that makes an abort: no other thread, no other CPU, no counter of the kernel's.
+//! The least load that causes an abort: it needs no other thread, no other CPU and no counter of the kernel.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -25,7 +25,7 @@ extern "C" fn add_in_handler<C: Choice>(_: i32) {
     let Some(token) = rseq_rt::current() else { return };
     let Ok(token) = C::of(token) else { return };
     let (base, slots) = (BASE.load(Relaxed) as *mut usize, SLOTS.load(Relaxed));
-    // SAFETY: the test keeps the slots while there is a number of them here, and there are none before and after.
+    // SAFETY: the test keeps the slots as long as their number is here; before and after, the number is 0.
     if unsafe { this_cpu::add::<STRIDE, OwnArea, C>(token, base, slots, 1) }.is_ok() {
         ADDED.fetch_add(1, Relaxed);
     }
@@ -37,14 +37,14 @@ pub fn test<C: Choice>(token: Here, here: bool, enough: usize) -> Verdict {
     if here {
         let mut add = |slots: &Slots, attempts: *mut usize, from: *const u8, to: *mut u8| {
             let (base, count) = (slots.base(), slots.count());
-            // SAFETY: base and count are the slots', the caller's locals are what else the section uses.
+            // SAFETY: base and count are the slots'; the rest are the caller's locals.
             unsafe { delayed_add_here::<STRIDE, OwnArea, C>(by, base, count, 1, attempts, from, to, DELAY) }.ok()
         };
         return compare(add_in_handler::<C>, &mut |slots| restart(slots, enough, &mut add));
     }
     let mut add = |slots: &Slots, from: *const u8, to: *mut u8| {
         let slot = C::value(token);
-        // SAFETY: the slot's own word, the caller's locals, and a slot number is not -1 or -2.
+        // SAFETY: the slot's own word and the caller's locals; a slot number is not -1 or -2.
         Some(unsafe { delayed_add(by, slot, slots.word(slot)?, 1, from, to, DELAY) })
     };
     compare(add_in_handler::<C>, &mut |slots| retry(slots, enough, &mut add))

@@ -11,10 +11,10 @@ use crate::sys::process;
 /// The exit code of a usage error: `EX_USAGE` of sysexits.h, as kselftest has taken 0 to 4.
 pub const USAGE: u8 = 64;
 
-/// What every test takes: run with a registration of the original 32 bytes ([`crate::program::run`] sees to it).
+/// Taken by every test: run with a registration of the original 32 bytes ([`crate::program::run`] does so).
 pub const LEGACY: &str = "--legacy";
 
-/// Whether `--short` is there, in a test that has no other option but those that every test takes.
+/// Whether `--short` is given, in a test with no other options than those of every test.
 pub fn short(usage: &'static str) -> bool {
     let mut short = false;
     let mut args = Args::new(rseq_rt::env::args().skip(1), usage);
@@ -32,7 +32,7 @@ pub fn only_short(usage: &'static str) {
     short(usage);
 }
 
-/// The arguments that are left.
+/// The remaining arguments.
 pub struct Args<I> {
     rest: I,
     usage: &'static str,
@@ -44,7 +44,7 @@ impl<I: Iterator<Item = &'static str>> Args<I> {
         Self { rest, usage }
     }
 
-    /// The next option; `--help` is answered here and ends the process with 0.
+    /// The next option; `--help` prints the usage and ends the process with 0.
     pub fn next_option(&mut self) -> Option<&'static str> {
         let option = self.rest.by_ref().find(|word| *word != LEGACY && *word != LIST)?;
         if option == ONLY {
@@ -79,7 +79,7 @@ impl<I: Iterator<Item = &'static str>> Args<I> {
         }
     }
 
-    /// Refuses an option that nobody knows. The kernel hands words of its command line to PID 1: there it is only noted.
+    /// Refuses an unknown option. As PID 1 it only prints a note: the kernel passes words of its own command line.
     pub fn unknown(&self, option: &str) {
         if process::id() == 1 {
             crate::note!("ignored argument '{option}'");

@@ -1,11 +1,11 @@
-//! A second thread: the kernel takes short cuts for processes that have one.
+//! A second thread: the kernel takes shortcuts for processes with one thread.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::ktap::{OrFail, Verdict};
 use crate::sys::time::{self, MILLISECOND};
 
-/// Runs `test` while another thread of this process sleeps, and runs now and then.
+/// Runs `test` while another thread of this process sleeps and runs now and then.
 pub fn kept(test: impl FnOnce() -> Verdict) -> Verdict {
     let stop = AtomicBool::new(false);
     rseq_rt::thread::scope(|scope| {

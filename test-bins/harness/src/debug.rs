@@ -1,11 +1,12 @@
-//! The kernel's own checks of rseq users: debugfs `rseq/debug` (Linux 6.19), read and switched without mounting anything.
+//! The kernel's own checks of rseq users: debugfs `rseq/debug` (Linux 6.19), read and switched without mounting
+//! anything.
 
 use linux_raw_sys::general::{O_RDONLY, O_WRONLY};
 use rseq_core::sys::Errno;
 
 use crate::sys::filesystem::Filesystem;
 
-/// The switch of one kernel, put back to what it was when dropped.
+/// The switch of this kernel, restored when dropped.
 pub struct Debugging {
     debugfs: Filesystem,
     before: bool,

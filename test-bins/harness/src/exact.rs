@@ -1,4 +1,4 @@
-//! Counts that must add up, and the one kernel on which they need not.
+//! Counts that must add up, and the one kernel where they may not.
 
 use rseq_core::{OwnArea, Token};
 
@@ -7,15 +7,16 @@ use crate::kvm::trial::{self, Limits, Outcome, Source};
 use crate::sys::cpu::{self, Set};
 use crate::sys::process;
 
-/// Migrations in which a kernel that is late has to be late after a plain system call.
+/// Migrations after which a late kernel must have been late once, after a plain system call.
 const MIGRATIONS: u32 = 20_000;
-/// A late kernel loses one count in so many at most; a section that does not work loses more.
+/// A late kernel loses at most one count in this many; a section that does not work loses more.
 const ONE_IN: u64 = 100;
 
 /// The verdict on `found` where `added` should be.
 ///
-/// An expected failure where few are missing and this kernel has now been seen with an old `cpu_id` after a system call: until its
-/// next entry a thread then works on the slot of a CPU on which it is not, next to the thread that is.
+/// Missing counts are an expected failure if they are few and this kernel is now seen to leave an old `cpu_id` after a
+/// system call: until its next entry into the kernel, a thread then works on the slot of another CPU, at the same time
+/// as a thread there.
 ///
 /// # Errors
 ///
@@ -31,8 +32,8 @@ pub fn exact(added: u64, found: u64) -> Verdict {
     Err(crate::fail!("{added} added but {found} found"))
 }
 
-/// powerpc alone looks for work before its way back to user space is over, and takes one more interrupt, which moves the
-/// thread, behind that (`syscall_exit_prepare`, since 7.2). cpu_id is late then, whatever the call was.
+/// Only powerpc checks for work before it has finished returning to user space, and takes one more interrupt after
+/// that, which moves the thread (`syscall_exit_prepare`, since 7.2). cpu_id is then late, whatever the call was.
 fn is_late() -> Result<bool, Unmet> {
     if !cfg!(target_arch = "powerpc64") {
         return Ok(false);
@@ -41,11 +42,11 @@ fn is_late() -> Result<bool, Unmet> {
     Ok(cpus.count() > 1 && after_system_calls(crate::registration::token()?, &cpus)?.late > 0)
 }
 
-/// The plainest of system calls in a thread that is moved over `cpus`, until cpu_id is late once.
+/// Makes the plainest of system calls in a thread that is moved over `cpus`, until cpu_id is late once.
 ///
 /// # Errors
 ///
-/// A refused move.
+/// The kernel's, if it refuses a move.
 pub fn after_system_calls(token: Token<'_, OwnArea>, cpus: &Set) -> Result<Outcome, Unmet> {
     let mut call = || {
         process::id();

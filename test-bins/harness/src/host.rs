@@ -1,18 +1,17 @@
-//! Hosts that refuse or hide what the tests rest on: containers, sandboxes, limits, tracers.
+//! Hosts that refuse or hide what the tests need: containers, sandboxes, limits, tracers.
 
 use linux_raw_sys::general as raw;
 use linux_raw_sys::prctl::PR_GET_DUMPABLE;
-use linux_raw_sys::ptrace::PTRACE_CONT;
 use rseq_core::sys::Errno;
 
-use crate::ktap::Unmet;
 use crate::load;
 use crate::sys::file::File;
 use crate::sys::process::{Child, Ending};
 use crate::sys::signal::{self, Action};
 use crate::sys::time::{SECOND, Ticker};
-use crate::sys::{cpu, harmless, process};
+use crate::sys::{call, cpu, process, ptrace};
 use crate::text::Text;
+use crate::verdict::Unmet;
 
 /// Names a call, and the error that it gives here.
 pub type Hindrance = Text<64>;
@@ -20,21 +19,21 @@ pub type Hindrance = Text<64>;
 /// A harmless use of a call.
 type Trial = fn() -> Result<(), Errno>;
 
-/// What is tried: a name, and a harmless use. Nothing that this project makes: that may be what has failed.
+/// What is tried: a name, and a harmless use. None is a call of this project, which may be what failed.
 const TRIALS: [(&str, Trial); 9] = [
     ("sched_getaffinity", || cpu::affinity(0).map(drop)),
     ("sched_setaffinity", || cpu::affinity(0).and_then(|allowed| cpu::set_affinity(0, &allowed))),
     ("fork", fork),
     ("timer_create", timer),
     ("getcpu", || rseq_core::sys::getcpu().map(drop)),
-    ("prctl", || harmless(raw::__NR_prctl, [PR_GET_DUMPABLE as usize]).map(drop)),
-    ("sigaltstack", || harmless(raw::__NR_sigaltstack, [0, 0]).map(drop)),
+    ("prctl", prctl),
+    ("sigaltstack", sigaltstack),
     ("ptrace", ptrace),
     ("tgkill", || signal::send(process::id(), process::thread_id(), 0)),
 ];
 
-/// Why a failure says nothing about rseq: a call that the host refuses, by a filter or a limit; a tracer, which stops
-/// threads where no section is; CPUs that are hidden. `None` for what is no failure, and on a host that refuses nothing.
+/// Why a failure says nothing about rseq: the host refuses a call, by a filter or a limit; a tracer stops threads
+/// outside of sections; CPUs are hidden. `None` if `unmet` is not a failure, or the host refuses nothing.
 pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
     if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
         return None;
@@ -53,11 +52,21 @@ fn fork() -> Result<(), Errno> {
     }
 }
 
-/// Asks for a thread that this one does not trace.
+fn prctl() -> Result<(), Errno> {
+    // SAFETY: this option takes no pointer, and changes nothing.
+    unsafe { call(raw::__NR_prctl, [PR_GET_DUMPABLE as usize]) }.map(drop)
+}
+
+fn sigaltstack() -> Result<(), Errno> {
+    // SAFETY: without pointers the call changes nothing.
+    unsafe { call(raw::__NR_sigaltstack, [0, 0]) }.map(drop)
+}
+
+/// Tries to resume a thread that this one does not trace.
 fn ptrace() -> Result<(), Errno> {
-    match harmless(raw::__NR_ptrace, [PTRACE_CONT as usize, process::id() as usize, 0, 0]) {
+    match ptrace::resume(process::id()) {
         Err(Errno::ESRCH) => Ok(()),
-        other => other.map(drop),
+        other => other,
     }
 }
 

@@ -1,6 +1,6 @@
-//! KTAP version 1: what every test prints, and the exit code that goes with it.
+//! KTAP version 1: the output of every test, and its exit code.
 //!
-//! A suite announces its plan first. A test that dies leaves the plan unfulfilled, a suite that is dropped without
+//! A suite prints its plan first. A test that dies leaves the plan unfulfilled, and a suite that is dropped without
 //! [`Suite::finish`] prints `Bail out!` and ends the process with 1: neither can pass for success.
 //! The format: <https://docs.kernel.org/dev-tools/ktap.html>.
 
@@ -9,111 +9,18 @@ use core::fmt;
 use protocol::ktap::{BAIL_OUT, Directive, Plan, SkipAll, TestLine, Totals, VERSION};
 use protocol::outcome::{Counts, Outcome};
 pub use protocol::outcome::{FAIL, PASS, SKIP, XFAIL, XPASS};
-use rseq_core::sys::Errno;
 use rseq_rt::println;
 
 use crate::host;
 use crate::registration::Registered;
 use crate::sys::process;
 use crate::text::Text;
-
-/// The reason behind a result; cut at 239 bytes.
-pub type Reason = Text<240>;
-
-/// Why a test did not simply pass.
-pub enum Unmet {
-    /// It failed.
-    Fail(Reason),
-    /// What it waited for did not come before its deadline: it failed, and nothing is known to be wrong.
-    Late(Reason),
-    /// It cannot run here.
-    Skip(Reason),
-    /// It failed in a way that is known and accepted.
-    Expected(Reason),
-    /// It passed although it is known to fail here.
-    Unexpected(Reason),
-}
-
-/// What a test returns: `Ok` is a pass.
-pub type Verdict = Result<(), Unmet>;
-
-/// A failure with a formatted reason.
-#[macro_export]
-macro_rules! fail {
-    ($($arg:tt)*) => { $crate::ktap::Unmet::Fail($crate::text::Text::of(format_args!($($arg)*))) };
-}
-
-/// A failure by a deadline, with a formatted reason.
-#[macro_export]
-macro_rules! late {
-    ($($arg:tt)*) => { $crate::ktap::Unmet::Late($crate::text::Text::of(format_args!($($arg)*))) };
-}
-
-/// A skip with a formatted reason.
-#[macro_export]
-macro_rules! skip {
-    ($($arg:tt)*) => { $crate::ktap::Unmet::Skip($crate::text::Text::of(format_args!($($arg)*))) };
-}
-
-/// An expected failure with a formatted reason.
-#[macro_export]
-macro_rules! expected {
-    ($($arg:tt)*) => { $crate::ktap::Unmet::Expected($crate::text::Text::of(format_args!($($arg)*))) };
-}
-
-/// Returns a failure with the formatted reason unless the condition holds.
-#[macro_export]
-macro_rules! ensure {
-    ($condition:expr, $($arg:tt)*) => { if !$condition { return Err($crate::fail!($($arg)*)); } };
-}
-
-/// Returns a failure by a deadline with the formatted reason unless the condition holds.
-#[macro_export]
-macro_rules! in_time {
-    ($condition:expr, $($arg:tt)*) => { if !$condition { return Err($crate::late!($($arg)*)); } };
-}
+pub use crate::verdict::{OrFail, Reason, Unmet, Verdict};
 
 /// Prints a diagnostic line, `# ...`, which belongs to no result.
 #[macro_export]
 macro_rules! note {
     ($($arg:tt)*) => { $crate::__println!("# {}", format_args!($($arg)*)) };
-}
-
-/// Turns an error into a test's failure that names what was tried.
-pub trait OrFail<T> {
-    /// `what` names the step that must not fail.
-    fn or_fail(self, what: &str) -> Result<T, Unmet>;
-}
-
-impl<T> OrFail<T> for Result<T, Errno> {
-    fn or_fail(self, what: &str) -> Result<T, Unmet> {
-        match self {
-            Ok(value) => Ok(value),
-            Err(errno) => Err(failed(what, errno)),
-        }
-    }
-}
-
-impl<T> OrFail<T> for Option<T> {
-    fn or_fail(self, what: &str) -> Result<T, Unmet> {
-        match self {
-            Some(value) => Ok(value),
-            None => Err(missing(what)),
-        }
-    }
-}
-
-/// Apart from [`OrFail`], so that there is one copy of it.
-#[cold]
-#[inline(never)]
-fn failed(what: &str, errno: Errno) -> Unmet {
-    crate::fail!("{what}: {errno}")
-}
-
-#[cold]
-#[inline(never)]
-fn missing(what: &str) -> Unmet {
-    crate::fail!("{what}")
 }
 
 /// The options that choose tests, which every program takes.
@@ -187,7 +94,7 @@ impl Suite {
         SKIP
     }
 
-    /// Ends a suite that `unmet` keeps from starting: a skip is [`Suite::skip_all`], everything else a failure.
+    /// Ends a suite that cannot start: a skip is [`Suite::skip_all`], everything else a failure.
     pub fn cannot_start(unmet: Unmet) -> u8 {
         match unmet {
             Unmet::Skip(why) => Self::skip_all(format_args!("{why}")),
@@ -221,7 +128,8 @@ impl Suite {
 
     /// Prints the result of a test that has run already.
     ///
-    /// A failure is a skip where the host refuses what the tests rest on, see [`host::hindrance`]: the reason names both.
+    /// A failure becomes a skip if the host refuses what the tests need, see [`host::hindrance`]: the reason then names
+    /// both.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
         let verdict = verdict.map_err(|unmet| match (host::hindrance(&unmet), unmet) {
             (Some(host), Unmet::Fail(why) | Unmet::Late(why)) => crate::skip!("{host}: {why}"),
@@ -246,7 +154,7 @@ impl Suite {
         println!("{:depth$}{}", "", TestLine { number: self.counts.total(), name, outcome, directive, reason });
     }
 
-    /// The exit code of the results so far, which are a failure where there are not as many as planned.
+    /// The exit code of the results so far; a failure if there are not as many as planned.
     fn exit_code(&self) -> u8 {
         if self.counts.total() == u64::from(self.plan) { self.counts.exit_code() } else { FAIL }
     }

@@ -55,6 +55,7 @@ pub mod taint;
 pub mod trial;
 pub mod v2;
 pub mod vdso;
+pub mod verdict;
 pub mod visit;
 pub mod witness;
 

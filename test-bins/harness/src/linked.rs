@@ -17,7 +17,7 @@ unsafe extern "C" {
 
 /// # Safety
 ///
-/// The two are the bounds of one array of `T` that nobody writes.
+/// The two are the bounds of one array of `T` that is never written.
 unsafe fn between<T>(start: *const T, stop: *const T) -> &'static [T] {
     let count = (stop as usize).wrapping_sub(start as usize) / size_of::<T>();
     // SAFETY: the caller's promise.

@@ -18,8 +18,8 @@ pub fn asked() -> Mode {
     if legacy { Mode::Legacy } else { Mode::Extended }
 }
 
-/// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is not
-/// registered at all goes on: its tests tell why.
+/// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is
+/// not registered at all continues: its tests say why.
 pub fn enter(mode: Mode) -> Verdict {
     match rseq_rt::registration() {
         Ok(current) if current != mode => again(match mode {
@@ -47,12 +47,13 @@ fn execute(variable: &'static CStr) -> rseq_core::sys::Errno {
     let environment = list(core::iter::once(variable).chain(others));
     let arguments = list(rseq_rt::env::args_os());
     let Some(path) = rseq_rt::env::auxv(AT_EXECFN as usize) else { return rseq_core::sys::Errno::ENOENT };
-    // SAFETY: AT_EXECFN is the address of the path that this program was executed by, NUL-terminated, on the initial stack.
+    // SAFETY: AT_EXECFN is the address of the path that this program was executed by, NUL-terminated, on the initial
+    // stack.
     let path = unsafe { CStr::from_ptr(path as *const _) };
     process::execute(path, &arguments, &environment)
 }
 
-/// The strings' addresses, and the null pointer that ends them; what is beyond [`MOST`] stays behind.
+/// The strings' addresses, and the null pointer that ends them; those beyond [`MOST`] are left out.
 fn list(strings: impl Iterator<Item = &'static CStr>) -> [*const u8; MOST + 1] {
     let mut list = [core::ptr::null(); MOST + 1];
     for (entry, string) in list.iter_mut().take(MOST).zip(strings) {

@@ -1,8 +1,10 @@
 //! The options that every test under load has.
 
 use crate::args::Args;
+use crate::mode;
 use crate::sys::cpu;
 use crate::sys::time::{MILLISECOND, SECOND};
+use crate::verdict::Unmet;
 
 /// How long a test waits for the first event of the kind that proves something, on the slowest of machines.
 pub const PATIENCE: u64 = 15 * SECOND;
@@ -26,7 +28,7 @@ impl Options {
         Self::read_with(usage, &mut |_| false)
     }
 
-    /// As [`Options::read`] for a test with options of its own, which `own` takes: true for one that it knows.
+    /// As [`Options::read`] for a test with further options, which `own` takes: true for one that it knows.
     pub fn read_with(usage: &'static str, own: &mut dyn FnMut(&str) -> bool) -> Self {
         let mut args = Args::new(rseq_rt::env::args().skip(1), usage);
         let (mut short, mut threads, mut seconds, mut enough) = (false, None, None, None);
@@ -47,6 +49,20 @@ impl Options {
             enough: enough.unwrap_or(if short { 5 } else { 300 }),
         }
     }
+}
+
+/// The options of a test that also runs with `--off`, in threads that are not registered; `Err` if it cannot.
+pub fn read_with_off(usage: &'static str) -> Result<Options, Unmet> {
+    let mut off = false;
+    let options = Options::read_with(usage, &mut |option| {
+        let is_off = option == "--off";
+        off |= is_off;
+        is_off
+    });
+    if off {
+        mode::by_hand()?;
+    }
+    Ok(options)
 }
 
 /// Twice the CPUs that this process may use, so that every CPU is contended.

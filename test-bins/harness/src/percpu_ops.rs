@@ -63,8 +63,8 @@ impl Tally {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Prints the counts, and requires commits and aborts. An operation that restarts itself cannot tell its aborts: those that
-    /// its [`Gauge`] saw are required, and of the kernel, where its counter has at least those, more.
+    /// Prints the counts, and requires commits and aborts. An operation that restarts itself cannot tell its aborts:
+    /// those that its [`Gauge`] saw are required, and of the kernel, where its counter has at least those, more.
     pub fn judge(
         &self,
         name: &str,
@@ -98,14 +98,15 @@ impl Tally {
     }
 }
 
-/// Whether the kernel has counted fewer than there were. Restarts that the [`Gauge`] saw are aborts for certain; a section that tells its
-/// aborts tells of moves before it was armed too. On riscv64 7.2 the counter once had hardly any for two minutes: 2 of 504.
+/// Whether the kernel has counted fewer than there were. Restarts that the [`Gauge`] saw are aborts for certain; a
+/// section that tells its aborts tells of moves before it was armed too. On riscv64 7.2 the counter once had hardly any
+/// for two minutes: 2 of 504.
 fn is_short(count: u64, restarts: bool, aborts: usize) -> bool {
     if restarts { count < aborts as u64 } else { count == 0 }
 }
 
-/// Runs `work` under load until there were enough aborts. A load without any is repeated, up to [`PATIENCE`]; so is one of sections
-/// that restart themselves in which the kernel's count has the [`Gauge`]'s and no other.
+/// Runs `work` under load until there were enough aborts. A load without any is repeated, up to [`PATIENCE`]; so is one
+/// of sections that restart themselves in which the kernel's count has the [`Gauge`]'s and no other.
 pub fn under_load(
     options: &Options,
     restarts: bool,
@@ -124,8 +125,8 @@ pub fn under_load(
     Ok((record, witness.aborts()))
 }
 
-/// A section that restarts itself and counts its attempts, run between those that cannot tell theirs: one a worker. Restarted
-/// within its first instructions, one in a thousand, it counts one too few.
+/// A section that restarts itself and counts its attempts, run between those that cannot tell theirs: one a worker.
+/// Restarted within its first instructions, one in a thousand, it counts one too few.
 pub struct Gauge {
     slots: Slots,
     delay: Delay,

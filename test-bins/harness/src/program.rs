@@ -1,4 +1,4 @@
-//! The frame around a test's `main`: arguments in, exit code out, alone on the machine or not.
+//! The frame around a test's `main`: arguments, exit code, and the end of the machine if the test is PID 1.
 
 use core::ffi::CStr;
 
@@ -14,23 +14,23 @@ use crate::ktap::Suite;
 use crate::mode;
 use crate::sys::{self, process};
 
-/// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints its code and powers the machine off, for
-/// the kernel panics when PID 1 returns.
+/// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints the exit code and powers the machine
+/// off, because the kernel panics when PID 1 exits.
 pub fn run(body: fn() -> u8) -> ExitCode {
     let is_init = is_machine_init();
     end(instead().unwrap_or_else(body), is_init)
 }
 
-/// As [`run`] without `--legacy`, for a program that is to stay small.
+/// As [`run`] without `--legacy`, for a program that must stay small.
 pub fn run_as_is(body: fn() -> u8) -> ExitCode {
     let is_init = is_machine_init();
     end(body(), is_init)
 }
 
 /// Whether this is the first process of a machine, and not that of a PID namespace, as in a container, whose exit code
-/// somebody waits for. The kernel has started a thread of its own as process 2 by then; a new namespace has no such process.
+/// is collected. By then the kernel has its own thread as process 2; a new namespace has no such process.
 fn is_machine_init() -> bool {
-    process::id() == 1 && sys::harmless(raw::__NR_kill, [2, 0]) != Err(Errno::ESRCH)
+    process::id() == 1 && sys::harmless(sys::Harmless::Kill, [2, 0]) != Err(Errno::ESRCH)
 }
 
 fn end(code: u8, is_init: bool) -> ExitCode {
@@ -41,7 +41,7 @@ fn end(code: u8, is_init: bool) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The exit code where `--legacy` leaves nothing to run.
+/// The exit code if `--legacy` leaves nothing to run.
 fn instead() -> Option<u8> {
     if mode::asked() == Mode::Extended || rseq_rt::registration().is_err() {
         return None;

@@ -1,11 +1,11 @@
-//! The registration that the runtime made, as a test needs to know it.
+//! The registration that the runtime made, in a test's terms.
 
 use rseq_core::sys::{self, Errno};
 use rseq_core::{Mode, OwnArea, RegisterError, Token, abi, arch};
 use rseq_rt::NotRegistered;
 
-use crate::ktap::Unmet;
 use crate::text::Text;
+use crate::verdict::Unmet;
 
 /// A registration's facts, as the system call takes them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// The calling thread's; a skip where there is no rseq, and a failure where the runtime's registration went wrong.
+    /// The calling thread's registration. A skip if there is no rseq, and a failure if the runtime's registration
+    /// failed.
     pub fn by_runtime() -> Result<Self, Unmet> {
         let mode = rseq_rt::registration().map_err(unregistered)?;
         let length = match mode {
@@ -27,7 +28,7 @@ impl Registered {
         Ok(Self { address: arch::own_area().as_ptr() as usize, length })
     }
 
-    /// Undoes it behind the runtime's back.
+    /// Releases it without the runtime's knowledge.
     ///
     /// # Errors
     ///
@@ -37,12 +38,13 @@ impl Registered {
     ///
     /// The process is a forked child that never returns to the runtime: no section of it relies on the registration.
     pub unsafe fn release(self) -> Result<(), Errno> {
-        // SAFETY: releasing stops the kernel's writes; who else used the registration is ruled out by the caller.
+        // SAFETY: it registers nothing. By the caller's contract no section relies on the registration that it
+        // releases.
         unsafe { sys::rseq_raw(self.address, self.length, abi::FLAG_UNREGISTER, arch::SIGNATURE) }
     }
 }
 
-/// What a refused registration means to a test: a skip where there is no rseq, else a failure.
+/// The meaning of a refused registration for a test: a skip if there is no rseq, else a failure.
 pub fn refused(error: RegisterError) -> Unmet {
     unregistered(NotRegistered::Refused(error))
 }

@@ -1,4 +1,4 @@
-//! Counter sections with a delay between the load and the committing store, armed and, for the control, not.
+//! Counter sections with a delay between the load and the committing store, armed and, as the control, unarmed.
 //!
 //! The delay is a copy into memory of the thread's own, so it costs the same steps on every architecture.
 
@@ -8,7 +8,7 @@ use rseq_core::{Aborted, Committed, CompareFailed, OutOfRange, critical_section}
 /// Bytes that a delayed section copies.
 pub const DELAY: usize = 2048;
 
-/// Delayed sections between two looks at the clock: a look is a system call, and signals are to find sections.
+/// Delayed sections between two reads of the clock, which is a system call: signals should find sections.
 pub const ROUNDS: usize = 16;
 
 /// What a delayed section copies to and from; one per thread.
@@ -59,8 +59,8 @@ macro_rules! delayed_sections {
                 commit store([v], sum);
             }
 
-            /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count` each
-            /// time the section begins: what it has beyond the commits are restarts.
+            /// As [`delayed_add`] on the slot of the index that the section loads itself. `*attempts` grows by `count`
+            /// each time the section begins: what it has beyond the commits are restarts.
             ///
             /// # Errors
             ///
@@ -68,10 +68,11 @@ macro_rules! delayed_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is a valid
-            /// word of this thread's own; `from` and `to` are `len` valid bytes apart from each other.
+            /// `base` is the first of `slots` slots of `STRIDE` bytes, each beginning with a valid word; `attempts` is
+            /// a valid word of this thread's own; `from` and `to` are `len` valid bytes apart from each other.
             pub unsafe fn $add_here(
-                base: *mut usize, slots: usize, count: usize, attempts: *mut usize, from: *const u8, to: *mut u8, len: usize
+                base: *mut usize, slots: usize, count: usize, attempts: *mut usize,
+                from: *const u8, to: *mut u8, len: usize
             ) -> Result<Committed, OutOfRange> {
                 exits(OutOfRange) scratch(slot, sum, i) abort(restart) stride(STRIDE);
                 load_index(slot);
@@ -90,11 +91,11 @@ macro_rules! delayed_sections {
 }
 
 delayed_sections!(delayed_add delayed_add_here);
-// Without their descriptors: the controls that have to lose counts.
+// Without their descriptors: the controls, which must lose counts.
 delayed_sections!(#![unarmed] delayed_add_unarmed delayed_add_here_unarmed);
 
 critical_section! {
-    /// `if *t == u && *area + block == cs { *t = cs }`, with names of operands that the architectures could want for themselves.
+    /// `if *t == u && *area + block == cs { *t = cs }`, with operand names that an architecture's own code might use.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What the kernel counts and lets one set of time slice extensions: debugfs `rseq/stats` and `rseq/slice_ext_nsec`.
+//! The kernel's statistics and setting of time slice extensions: debugfs `rseq/stats` and `rseq/slice_ext_nsec`.
 
 use linux_raw_sys::general::{O_RDONLY, O_WRONLY};
 use rseq_core::sys::Errno;
@@ -6,10 +6,10 @@ use rseq_core::sys::Errno;
 use crate::sys::filesystem::Filesystem;
 use crate::text::Text;
 
-/// The longest extension that the kernel lets one set, in nanoseconds.
+/// The longest extension that the kernel accepts, in nanoseconds.
 pub const LONGEST: u32 = 50_000;
 
-/// The length of extensions on this machine, put back to what it was when dropped.
+/// The length of extensions on this machine, restored when dropped.
 pub struct Length {
     debugfs: Filesystem,
     before: u32,
@@ -78,8 +78,8 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// ENOENT where the kernel keeps none (`CONFIG_RSEQ_STATS`), EPERM without privilege, ENODEV without debugfs, EINVAL where
-    /// a line is missing.
+    /// ENOENT where the kernel keeps none (`CONFIG_RSEQ_STATS`), EPERM without privilege, ENODEV without debugfs,
+    /// EINVAL where a line is missing.
     pub fn read() -> Result<Self, Errno> {
         let mut text = [0; 1024];
         let text = Filesystem::of_type(c"debugfs")?.open(c"rseq/stats", O_RDONLY)?.read(&mut text)?;

@@ -8,8 +8,8 @@ use crate::sys::memory::Mapping;
 /// Bytes from one CPU's word to the next's.
 pub const STRIDE: usize = 128;
 
-/// Bytes from a slot's word to its second one, in the other cache line. Not in a mapping of its own: there both words would have
-/// the same place in their pages, and processors take a load for one that waits for the other word's store.
+/// Bytes from a slot's word to its second one, in the other cache line. Not in a separate mapping, where both words
+/// would have the same offset in their pages: processors would then delay a load until the other word's store.
 pub const SECOND: usize = STRIDE / 2;
 
 /// One word for each CPU number that can occur, all 0 at first.
@@ -23,8 +23,8 @@ pub struct Slots {
 pub struct View(usize);
 
 impl View {
-    /// The word of slot `index`, unchecked. It is valid as long as the slots are, if the index is that of a registered thread: there
-    /// is a slot for every CPU that can be.
+    /// The word of slot `index`, unchecked. It is valid as long as the slots if the index is that of a registered
+    /// thread, because there is a slot for every possible CPU.
     #[inline(always)]
     pub fn word(self, index: usize) -> *mut usize {
         (self.0 as *mut usize).wrapping_byte_add(index * STRIDE)
@@ -78,7 +78,7 @@ impl Slots {
         (0..self.count).filter_map(|index| self.word(index))
     }
 
-    /// The sum over all slots, exact once nobody writes any more.
+    /// The sum over all slots, exact once nothing writes them.
     pub fn sum(&self) -> usize {
         sum(self.words())
     }
@@ -91,6 +91,7 @@ impl Slots {
 
 /// The sum of words of slots.
 fn sum(words: impl Iterator<Item = *mut usize>) -> usize {
-    // SAFETY: each word is within the mapping and aligned; volatile, for sections write it behind the compiler's back.
+    // SAFETY: each word is within the mapping and aligned; volatile, because sections write it without the compiler's
+    // knowledge.
     words.map(|word| unsafe { word.read_volatile() }).fold(0, usize::wrapping_add)
 }

@@ -7,7 +7,7 @@ use crate::sys::filesystem::Filesystem;
 /// `TAINT_DIE` of `/proc/sys/kernel/tainted` (Documentation/admin-guide/tainted-kernels.rst).
 const DIED: u64 = 1 << 7;
 
-/// Whether it has; `false` where there is no way to know.
+/// Whether it has; `false` if that cannot be known.
 pub fn has_oopsed() -> bool {
     let mut text = [0; 24];
     let proc = Filesystem::of_type(c"proc").and_then(|proc| proc.open(c"sys/kernel/tainted", O_RDONLY));

@@ -1,7 +1,7 @@
-//! Delayed counters under load: what was added, what the slots hold, what was aborted.
+//! Delayed counters under load: the counts added, the counts found, the aborts.
 //!
 //! Workers and the signal handler that interrupts them add to the same slots. The handler's section is always armed, so
-//! that a loss is the workers' doing.
+//! that only the workers can cause a loss.
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
@@ -115,16 +115,16 @@ extern "C" fn add_and_count<C: Choice>(signal: i32) {
     let slots = HANDLER_SLOTS.load(Relaxed);
     let Some(token) = rseq_rt::current() else { return };
     let Ok(token) = C::of(token) else { return };
-    // SAFETY: the trial that set the base keeps its slots until every signalled thread has been joined; before the first
-    // trial there are 0 slots.
+    // SAFETY: the trial that set the base keeps its slots until every signalled thread has been joined; before the
+    // first trial there are 0 slots.
     let added = unsafe { rseq_core::ops::this_cpu::add::<STRIDE, OwnArea, C>(token, base, slots, 1) };
     if added.is_ok() {
         HANDLER_ADDED.fetch_add(1, Relaxed);
     }
 }
 
-/// Runs `section` under load until `options.enough` aborts, or with `until_lost` that many losses, or fewer in a second; without any, up to
-/// [`PATIENCE`].
+/// Runs `section` under load until `options.enough` aborts. With `until_lost` it runs until that many losses, or until
+/// fewer in a second; if there are none, up to [`PATIENCE`].
 pub fn run<C: Choice>(options: &Options, section: &Section<C>, until_lost: bool) -> Result<Trial, Unmet> {
     let token = crate::registration::token()?;
     C::of(token)?;

@@ -1,7 +1,7 @@
-//! What a registration is to this kernel, found by what it does: legacy, optimised, or V2.
+//! How this kernel treats a registration, found by experiment: legacy, optimised, or V2.
 //!
-//! A child overwrites its `cpu_id_start` and sleeps. Legacy registrations get it back after every context switch; optimised
-//! ones only when an ID changes. V2 is the kernel that tells the two lengths apart (Linux 7.1, and 7.0 stable).
+//! A child overwrites its `cpu_id_start` and sleeps. Legacy registrations get it back after every context switch;
+//! optimised ones only when an ID changes. V2 kernels treat the two lengths differently (Linux 7.1, and 7.0 stable).
 
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::sys::{Errno, rseq_raw};
@@ -15,10 +15,10 @@ use crate::sys::memory::Mapping;
 use crate::sys::process::{self, Ending};
 use crate::sys::time::{SECOND, sleep_away};
 
-/// What becomes of an overwritten `cpu_id_start`.
+/// What happens to an overwritten `cpu_id_start`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Rewrite {
-    /// The next context switch brings it back.
+    /// The next context switch restores it.
     Always,
     /// It stays until an ID changes.
     OnChange,
@@ -29,7 +29,7 @@ pub enum Rewrite {
 /// How a kernel treats its registrations.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
-    /// Every registration is updated at every context switch (up to 6.18, and where V2 cannot be).
+    /// Every registration is updated at every context switch (up to 6.18, and where V2 is not available).
     Legacy,
     /// Every registration is updated on change (6.19 and early 7.0).
     Optimised,
@@ -42,7 +42,7 @@ pub enum Generation {
 impl Generation {
     /// The generation of the running kernel.
     pub fn probe() -> Result<Self, Unmet> {
-        // Sleeping need not make the kernel look, so that its switch is asked first.
+        // Sleeping may not make the kernel check, so its switch is read first.
         if Debugging::open().and_then(|switch| switch.is_on()) == Ok(true) {
             return Ok(Self::Debugged);
         }
@@ -60,12 +60,12 @@ impl Generation {
         })
     }
 
-    /// The one that is called so; [`Generation::Debugged`] is none that a kernel could be of.
+    /// The generation with this name; a kernel cannot be [`Generation::Debugged`].
     pub fn called(name: &str) -> Option<Self> {
         [Self::Legacy, Self::Optimised, Self::V2].into_iter().find(|generation| generation.name() == name)
     }
 
-    /// What people call it.
+    /// Its usual name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
@@ -76,8 +76,8 @@ impl Generation {
     }
 }
 
-/// What this kernel does with a registration of `length` bytes. It is on change if that was seen once: a concurrency ID that changes
-/// meanwhile brings the field back too, or is fatal.
+/// What this kernel does with a registration of `length` bytes. One case of an update on change is enough: a
+/// concurrency ID that changes at the same time also restores the field, or is fatal.
 pub fn rewrite(length: u32) -> Result<Rewrite, Unmet> {
     let mut found = rewrite_once(length)?;
     for _ in 0..4 {
@@ -117,8 +117,9 @@ fn rewrite_once(length: u32) -> Result<Rewrite, Unmet> {
     }
 }
 
-/// The mark of 6.19's kind of kernel that does not depend on when IDs are written: unregistering leaves -1 in `cpu_id_start`. It is
-/// 0 before (`rseq_reset_rseq_cpu_node_id`), and again where legacy registrations are updated always (`rseq_reset_ids` of 7.1).
+/// What distinguishes kernels like 6.19 independently of when IDs are written: unregistering leaves -1 in
+/// `cpu_id_start`. Older kernels leave 0 (`rseq_reset_rseq_cpu_node_id`), and so do those that always update legacy
+/// registrations (`rseq_reset_ids` of 7.1).
 pub fn unregistering_leaves_no_cpu() -> Result<bool, Unmet> {
     const ZERO: u8 = 0;
     const NO_CPU: u8 = 1;

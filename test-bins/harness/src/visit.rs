@@ -1,9 +1,9 @@
-//! The same look from every CPU.
+//! The same check on every CPU.
 
 use crate::ktap::{OrFail, Verdict};
 use crate::sys::cpu::{self, Set};
 
-/// Runs `check` on each CPU that this thread may use, until it fails, then frees the thread again.
+/// Runs `check` on each CPU that this thread may use, until it fails, and then restores the thread's affinity.
 pub fn on_each_cpu(check: &mut dyn FnMut(u32) -> Verdict) -> Verdict {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let mut verdict = Ok(());

@@ -36,16 +36,17 @@ impl fmt::Display for Absence {
     }
 }
 
-/// How long sections that tell their aborts wait for the kernel to count one: riscv64 7.2 once counted hardly any for two minutes.
+/// How long sections that report their aborts wait for the kernel to count one: riscv64 7.2 once counted hardly any for
+/// two minutes.
 const COUNTING: u64 = 3 * SECOND;
 
 impl Witness {
-    /// Starts counting, if the kernel lets us.
+    /// Starts counting, if the kernel permits it.
     pub fn start() -> Self {
         Self(tracepoint().and_then(|id| Counter::start(id).map_err(Absence::Perf)))
     }
 
-    /// The aborts so far, or why nobody knows.
+    /// The aborts so far, or why there is no count.
     pub fn aborts(&self) -> Result<u64, Absence> {
         match &self.0 {
             Ok(counter) => counter.read().map_err(Absence::Read),
@@ -53,8 +54,8 @@ impl Witness {
         }
     }
 
-    /// Whether nothing is left to wait for after a load of so many nanoseconds in which there were aborts: the kernel has counted one,
-    /// does not count, or has had its time.
+    /// Whether there is no reason to wait any longer, after a load of this many nanoseconds with aborts: the kernel has
+    /// counted one, does not count, or has had enough time.
     pub fn has_counted(&self, nanoseconds: u64) -> bool {
         self.aborts().map_or(true, |count| count > 0 || nanoseconds >= COUNTING)
     }

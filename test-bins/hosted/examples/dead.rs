@@ -1,4 +1,5 @@
-//! 30 critical sections that nobody runs, in functions of their own beside a `main` without one: what a linker keeps of them.
+//! 30 critical sections that nobody runs, in functions of their own beside a `main` without one: what a linker keeps of
+//! them.
 
 use rseq_core::ThreadArea;
 use rseq_core::ops::this_cpu;

@@ -1,7 +1,7 @@
 //! Links the plugin so that `dlclose` leaves it in memory.
 //!
-//! A thread that has run one of its sections keeps a pointer to that section's descriptor, until the kernel has a look at
-//! it, or another section runs. If the descriptor is not mapped any more, the kernel kills the process for it.
+//! A thread that has run one of its sections keeps a pointer to that section's descriptor, until the kernel has a look
+//! at it, or another section runs. If the descriptor is not mapped any more, the kernel kills the process for it.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

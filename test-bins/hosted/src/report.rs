@@ -2,41 +2,41 @@
 
 use std::process::ExitCode;
 
+use protocol::ktap::{Plan, SkipAll, TestLine, VERSION};
+use protocol::outcome::{Counts, Outcome, SKIP};
+
 /// Results, printed as they come.
 #[derive(Debug)]
-pub struct Report {
-    number: usize,
-    failed: usize,
-}
+pub struct Report(Counts);
 
 impl Report {
     /// Announces `plan` results.
-    pub fn new(plan: usize) -> Self {
-        println!("KTAP version 1\n1..{plan}");
-        Self { number: 0, failed: 0 }
+    pub fn new(plan: u64) -> Self {
+        println!("{VERSION}\n{}", Plan(plan));
+        Self(Counts::default())
     }
 
     /// Prints one result.
     pub fn result(&mut self, name: &str, result: Result<(), String>) {
-        self.number += 1;
-        let number = self.number;
-        match result {
-            Ok(()) => println!("ok {number} {name}"),
+        let outcome = match result {
+            Ok(()) => Outcome::Pass,
             Err(why) => {
-                self.failed += 1;
-                println!("# {name}: {why}\nnot ok {number} {name}");
+                println!("# {name}: {why}");
+                Outcome::Fail
             }
-        }
+        };
+        self.0.add(outcome);
+        println!("{}", TestLine { number: self.0.total(), name, outcome, directive: None, reason: "" });
     }
 
     /// The exit code of all of them.
     pub fn finish(self) -> ExitCode {
-        ExitCode::from(u8::from(self.failed > 0))
+        ExitCode::from(self.0.exit_code())
     }
 }
 
-/// Says that nothing can be tested here.
+/// Reports that nothing can be tested here.
 pub fn skip(reason: &str) -> ExitCode {
-    println!("KTAP version 1\n1..0 # SKIP {reason}");
-    ExitCode::from(4)
+    println!("{VERSION}\n{}", SkipAll(reason));
+    ExitCode::from(SKIP)
 }

@@ -1,4 +1,5 @@
-//! What a user of the published packages has: a package outside of this workspace, built from what `cargo package` packs.
+//! What a user of the published packages has: a package outside of this workspace, built from what `cargo package`
+//! packs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -104,7 +104,8 @@ fn the_arrays_are_dropped_without_the_script_and_kept_with_it() {
     }
 }
 
-/// The way that Rust's inline assembly has no words for: arrays that come and go with their functions, without a script.
+/// The way that Rust's inline assembly has no words for: arrays that come and go with their functions, without a
+/// script.
 #[test]
 fn what_is_linked_to_its_function_goes_with_it() {
     for linker in linkers() {

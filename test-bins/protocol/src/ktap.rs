@@ -1,7 +1,8 @@
 //! KTAP version 1, line by line: what is written and what is read.
 //!
-//! [`TestLine`], [`Plan`], [`SkipAll`] and [`Totals`] are written with `Display`; [`read`] says what a line is. Nested documents are
-//! indented by two spaces, which is the printing program's part. Format: the kernel's `Documentation/dev-tools/ktap.rst`.
+//! [`TestLine`], [`Plan`], [`SkipAll`] and [`Totals`] are written with `Display`; [`read`] says what a line is. Nested
+//! documents are indented by two spaces, which is the printing program's part. Format: the kernel's
+//! `Documentation/dev-tools/ktap.rst`.
 
 use core::fmt;
 

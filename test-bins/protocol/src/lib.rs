@@ -1,4 +1,5 @@
-//! What tests, a guest's `init` and the runner tell each other, stated once for those who write it and those who read it.
+//! What tests, a guest's `init` and the runner tell each other, stated once for those who write it and those who read
+//! it.
 //!
 //! | module | between |
 //! |---|---|

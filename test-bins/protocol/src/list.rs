@@ -1,8 +1,8 @@
 //! The list of programs that the runner puts into a guest for `init`.
 //!
-//! Its fields end with a NUL byte. The first one is `1` if all of it is to run again with the kernel's rseq checks on; then
-//! for each program: its kind, its limit in seconds, the number of words, and the words: variables of its environment as
-//! `NAME=VALUE`, its path, which is absolute, its arguments.
+//! Its fields end with a NUL byte. The first one is `1` if all of it is to run again with the kernel's rseq checks on;
+//! then for each program: its kind, its limit in seconds, the number of words, and the words: variables of its
+//! environment as `NAME=VALUE`, its path, which is absolute, its arguments.
 
 use core::ffi::CStr;
 use core::fmt;

@@ -23,8 +23,8 @@ impl Pass {
     }
 }
 
-/// A result's name: the program with its arguments, after the variables that are set for it; of a user's program only its name, for
-/// its arguments may be anything.
+/// A result's name: the program with its arguments, after the variables that are set for it; of a user's program only
+/// its name, for its arguments may be anything.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultName<I> {
     /// What the program is.

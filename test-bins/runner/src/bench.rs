@@ -1,7 +1,7 @@
 //! `bench [NAME]`: the per-CPU types beside what programs use today.
 //!
-//! The package `bench` measures; this builds it, runs it and shows what it prints: a table for each case as soon as it is
-//! done, then a page with plots, and on demand the tables and plots of the documentation.
+//! The package `bench` measures; this builds it, runs it and shows what it prints: a table for each case as soon as it
+//! is done, then a page with plots, and on demand the tables and plots of the documentation.
 
 mod args;
 mod docs;

@@ -7,19 +7,28 @@ mod compare;
 mod list;
 mod native;
 
-use std::io::Write;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use anstream::ColorChoice;
+use thiserror::Error;
 
 pub use args::{BootArgs, Choice, FetchArgs, KernelArgs};
 pub use boot::run_programs;
 
 use crate::{bench, c, kernels};
+use cli::Color;
 
 /// What the command line asks for.
 pub fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read();
+    match cli.color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+    .write_global();
     match &cli.command {
         Some(cli::Command::Fetch(args)) => kernels::fetch::run(args),
         Some(cli::Command::Kernel(args)) => kernels::custom::run(args),
@@ -34,16 +43,61 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What a command ends with where something failed.
+const FAILED: u8 = 1;
+/// What it ends with where the command line makes no sense.
+const USAGE: u8 = 2;
+/// What shells report for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Why a command gives no result.
+#[derive(Debug, Error)]
+pub enum Stop {
+    /// The command line makes no sense here.
+    #[error("{0}")]
+    Usage(String),
+    /// Something that is needed did not work.
+    #[error("{0}")]
+    Failed(String),
+    /// Nobody reads our output any more, or it cannot be written.
+    #[error("cannot write the results: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Stop {
+    /// The command line makes no sense, for this reason.
+    fn usage(reason: impl Display) -> Self {
+        Self::Usage(format!("{reason:#}"))
+    }
+
+    /// Something did not work, for this reason.
+    fn failed(reason: impl Display) -> Self {
+        Self::Failed(format!("{reason:#}"))
+    }
+}
+
+/// The exit code of a command, and a message where there is no result.
+fn exit(result: Result<u8, Stop>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+        Err(Stop::Usage(message)) => stop(USAGE, &message),
+        Err(other) => stop(FAILED, &other.to_string()),
+    }
+}
+
 /// Ends with a message for the user.
 pub fn stop(code: u8, message: &str) -> ExitCode {
     // With stderr closed there is nobody left to tell.
-    let _ = writeln!(std::io::stderr(), "error: {message}");
+    let _ = writeln!(io::stderr(), "error: {message}");
     ExitCode::from(code)
 }
 
 /// The arguments of `suites --kernel-source` with these words more.
 #[cfg(test)]
 pub fn suites_args(words: &[&str]) -> c::SuitesArgs {
+    use clap::Parser;
+
     let cli = cli::Cli::parse_from([&["runner", "suites"], words, &["--kernel-source"]].concat());
     match cli.command {
         Some(cli::Command::Suites(args)) => args,

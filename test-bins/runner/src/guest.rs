@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `payload`, `cpio` | what a guest runs |
 //! | `qemu`, `console` | a run of QEMU, and what its console says |
-//! | `cell`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
-//! | `capacity`, `schedule` | cells side by side |
+//! | `cell`, `ran`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
+//! | `pipeline`, `capacity`, `schedule` | all cells, side by side |
 
 pub mod capacity;
 pub mod cell;
@@ -13,6 +13,8 @@ mod console;
 mod cpio;
 mod faults;
 pub mod payload;
+pub mod pipeline;
 mod qemu;
+pub mod ran;
 mod retry;
-pub mod schedule;
+mod schedule;

@@ -5,7 +5,7 @@
 //! | `catalog`, `machine` | the one table, and QEMU's command line |
 //! | `select` | from options to kernels and cells |
 //! | `fetch`, `install` | what to get, and the system's packages |
-//! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite's names to a kernel in the cache |
+//! | `apt`, `mirror`, `resolve`, `version`, `unpack`, `zboot`, `cache` | from a suite to a kernel in the cache |
 //! | `custom`, `recipe`, `tools`, `source`, `make` | a kernel that no distribution has, built here |
 
 mod apt;

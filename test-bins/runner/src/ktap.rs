@@ -21,6 +21,6 @@ mod tests;
 
 pub use document::{Case, Document, UNFINISHED};
 pub use parser::Parser;
-pub use protocol::ktap::{Line, Plan, TestLine, VERSION, read as read_line};
+pub use protocol::ktap::{Directive, Line, Plan, TestLine, VERSION, read as read_line};
 pub use protocol::outcome::{Counts, Outcome};
 pub use split::Splitter;

@@ -8,6 +8,7 @@
 //! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
 //! | `build` | binaries for this machine and others, and the check of their critical sections |
 //! | `guest` | boots under QEMU, and what became of them |
+//! | `events` | what happens in a run, which reporters hear of |
 //! | `process`, `verdict` | the driver of child processes, and what became of what they ran |
 //! | `report`, `ktap` | what people and programs get to see, and what tests print |
 //! | `bench`, `c` | the benchmarks of the per-CPU types, and the C library |
@@ -17,6 +18,7 @@ mod bench;
 mod build;
 mod c;
 mod cmd;
+mod events;
 mod guest;
 mod interrupt;
 mod kernels;

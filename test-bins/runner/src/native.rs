@@ -4,8 +4,10 @@ mod plan;
 mod size;
 mod supported;
 mod test;
+mod tested;
 
 pub use plan::{Extent, Planned, plan};
 pub use size::Size;
 pub use supported::check as check_supported;
-pub use test::{End, Sink, Tested, test};
+pub use test::test;
+pub use tested::{End, Tested};

@@ -1,6 +1,5 @@
 //! Child processes: started in a group of their own, followed while they run, ended in time.
 
-use std::fmt::{self, Display, Formatter};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +11,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
+use thiserror::Error;
 
 /// How often progress is shown, and deadlines and Ctrl-C are looked for.
 const TICK: Duration = Duration::from_millis(100);
@@ -97,24 +97,17 @@ pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<F
 }
 
 /// Why a command did not do its work.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Failure {
     /// It did not start.
-    Start(String, io::Error),
+    #[error("cannot start {0}: {1}")]
+    Start(String, #[source] io::Error),
     /// Its output could not be read, or its reader gave up.
-    Output(String, io::Error),
+    #[error("{0}: {1}")]
+    Output(String, #[source] io::Error),
     /// It ended with this status.
+    #[error("{0}: {1}")]
     Ended(String, ExitStatus),
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start(command, error) => write!(f, "cannot start {command}: {error}"),
-            Self::Output(command, error) => write!(f, "{command}: {error}"),
-            Self::Ended(command, status) => write!(f, "{command}: {status}"),
-        }
-    }
 }
 
 /// Runs a command to its end, in our own process group, so that Ctrl-C reaches both. Its output goes where ours does.
@@ -133,7 +126,7 @@ pub fn output(command: &mut Command) -> Result<Vec<u8>, Failure> {
     Ok(output)
 }
 
-/// Like [`succeed`], and hands on each line of stdout, with its newline, as it comes. An error of `each` ends the command.
+/// Like [`succeed`], and hands on each line of stdout as it comes, with its newline. An error of `each` ends it.
 pub fn lines(command: &mut Command, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Failure> {
     let start = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = start.map_err(|error| Failure::Start(format!("{command:?}"), error))?;
@@ -188,8 +181,8 @@ impl Drop for Guard {
 fn spawn(command: &mut Command) -> io::Result<Child> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let die_with_us = || Ok(set_pdeathsig(Signal::SIGKILL)?);
-    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called; it makes one
-    // system call, allocates nothing and takes no lock.
+    // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may be called; it makes
+    // one system call, allocates nothing and takes no lock.
     unsafe { command.pre_exec(die_with_us) };
     command.spawn()
 }

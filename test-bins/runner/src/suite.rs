@@ -4,7 +4,7 @@
 
 mod names;
 
-pub use names::select;
+pub use names::{exactly, select};
 
 use rseq_check::Rule;
 use serde::Serialize;

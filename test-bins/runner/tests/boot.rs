@@ -1,6 +1,6 @@
 //! The cells of the boot matrix as tests, two each: a few quick tests of the suite, and, where `-- --ignored` or
-//! `-- --include-ignored` asks for it, the whole suite (`-- --ignored "s390x 7.2"`). A cell whose kernel or QEMU is not here
-//! is ignored with the reason, and so is one that ran and could test nothing.
+//! `-- --include-ignored` asks for it, the whole suite (`-- --ignored "s390x 7.2"`). A cell whose kernel or QEMU is not
+//! here is ignored with the reason, and so is one that ran and could test nothing.
 
 use std::process::{Command, ExitCode, Stdio};
 

@@ -1,9 +1,9 @@
 //! LoongArch, 64 bits: the instructions that branch, store, order or enter the kernel, by the reference manual's tables
-//! (volume 1, version 1.1). Everything else is a word that goes on to the next one.
+//! (volume 1, version 1.1). All other words continue with the next one.
 
 use super::{Flow, Instruction, Meaning};
 
-/// None for words that cannot be instructions.
+/// None for words that are not instructions.
 pub fn decode(word: u32, address: u64) -> Option<(String, Meaning)> {
     if word == 0 || word == u32::MAX {
         return None;

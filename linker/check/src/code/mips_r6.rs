@@ -1,8 +1,9 @@
-//! What release 6 of mips encodes anew. Capstone 5 either does not know it, or gives the distance of a branch for its target.
+//! The new encodings of release 6 of mips. Capstone 5 either does not support them, or returns the distance of a branch
+//! as its target.
 
 use super::{Flow, Meaning};
 
-/// None for words that mean what they meant before, or nothing.
+/// None for words with their previous meaning, or with none.
 pub fn decode(word: u32, address: u64) -> Option<(String, Meaning)> {
     if let Some((name, flow)) = flow(word, address) {
         let target = flow.target().map(|target| format!(", {target:#x}")).unwrap_or_default();
@@ -78,7 +79,7 @@ fn exclusive(word: u32) -> Option<(&'static str, bool)> {
     }
 }
 
-/// What computes, or loads from beside the program counter.
+/// Instructions that compute, or load relative to the program counter.
 fn plain(word: u32) -> Option<&'static str> {
     let (shift, function) = (word >> 6 & 31, word & 63);
     match (word >> 26, shift, function) {
@@ -102,7 +103,7 @@ fn plain(word: u32) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// As `llvm-mc -mcpu=mips64r6` encodes them, each 0x80 bytes behind the target.
+    /// As `llvm-mc -mcpu=mips64r6` encodes them, each 0x80 bytes after the target.
     const FLOW: &[(u32, &str, Flow)] = &[
         (0xcbff_ffdf, "bc", Flow::Jump(Some(0x1000))),
         (0xebff_ffdf, "balc", Flow::Call(Some(0x1000))),

@@ -2,11 +2,11 @@
 
 use super::{Flow, Meaning, last_number};
 
-/// Begin like branches and are none.
+/// These begin like branches, but are not.
 const NO_BRANCH: [&str; 6] = ["bpermd", "brinc", "brd", "brh", "brw", "bcd"];
 
 pub fn meaning(mnemonic: &str, operands: &str) -> Meaning {
-    // Behind the name stands what the branch is likely to do.
+    // A hint whether the branch is taken follows the name.
     let name = mnemonic.trim_end_matches(['+', '-']);
     match name {
         "b" | "ba" => Meaning::flow(Flow::Jump(last_number(operands))),

@@ -24,7 +24,7 @@ pub fn meaning(mnemonic: &str, operands: &str, address: u64) -> Meaning {
     }
 }
 
-/// Whether loads and stores before come before stores behind.
+/// Whether earlier loads and stores are ordered before later stores.
 fn orders(operands: &str) -> bool {
     let Some((before, behind)) = operands.split_once(',') else { return false };
     before.contains('r') && before.contains('w') && behind.contains('w')

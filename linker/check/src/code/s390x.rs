@@ -13,10 +13,10 @@ pub fn meaning(mnemonic: &str, operands: &str) -> Meaning {
     match mnemonic {
         "j" | "jg" => Meaning::flow(Flow::Jump(target)),
         "svc" | "pc" => Meaning::flow(Flow::System),
-        // `basr r, 0` links and goes on.
+        // `basr r, 0` links and continues.
         "basr" | "balr" | "bassm" if operands.ends_with("%r0") || operands.ends_with(", 0") => Meaning::default(),
         "bras" | "brasl" | "bas" | "bal" | "basr" | "balr" | "bassm" => Meaning::flow(Flow::Call(target)),
-        // On no condition, or to where no register says, as serialisation does: no branch.
+        // Not a branch: on no condition, or without a register, as for serialisation.
         "bcr" | "bc" if operands.starts_with("0,") || operands.ends_with("%r0") => Meaning::default(),
         "br" | "b" | "bc" | "bcr" => Meaning::flow(Flow::Jump(None)),
         "brct" | "brctg" | "brcth" | "brxh" | "brxle" | "brxhg" | "brxlg" | "brc" | "brcl" => {

@@ -7,7 +7,7 @@ use capstone::arch::{ArchDetail, DetailsArchInsn};
 use super::{Flow, Meaning, last_number};
 
 pub fn meaning(mnemonic: &str, operands: &str, detail: Option<InsnDetail<'_>>) -> Meaning {
-    // Behind prefixes such as `lock` and `notrack`.
+    // After prefixes such as `lock` and `notrack`.
     let name = mnemonic.rsplit(' ').next().unwrap_or(mnemonic);
     let stores = detail.is_some_and(|detail| stores(&detail) || (names_memory_first(operands) && !only_reads(name)));
     Meaning { flow: flow(name, operands), stores, orders: false }
@@ -30,7 +30,7 @@ fn names_memory_first(operands: &str) -> bool {
     operands.split(", ").next().is_some_and(|first| first.contains('['))
 }
 
-/// Whether an instruction only reads the memory that it names first: Capstone does not say of all others that they write.
+/// Whether an instruction only reads the memory that it names first: Capstone does not mark all others as writing.
 fn only_reads(name: &str) -> bool {
     const NAMES: [&str; 26] = [
         "cmp",

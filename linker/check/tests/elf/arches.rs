@@ -16,7 +16,8 @@ pub struct Arch {
     /// The relocation that adds the load address; 0: it leaves the address in the file.
     pub relative: u32,
     pub nop: &'static [u8],
-    /// A conditional branch over `distance` bytes, from its own address on: to the instruction behind the one behind the section.
+    /// A conditional branch over `distance` bytes, from its own address on: to the second instruction after
+    /// the section.
     pub branch: &'static [u8],
     pub distance: u64,
     /// A jump to itself.

@@ -1,6 +1,7 @@
 //! Small linked files with one critical section, for each architecture, right or with one fault.
 //!
-//! The section is: a conditional branch to the exit, a slot, the committing store. Before it stands the store that arms it.
+//! The section is: a conditional branch to the exit, a slot, the committing store. Before it stands the store that arms
+//! it.
 
 // Each test program uses its own part of this.
 #![allow(dead_code)]
@@ -20,7 +21,7 @@ const FRONT: usize = 64;
 #[derive(Clone)]
 pub struct Plan {
     pub arch: &'static Arch,
-    /// What stands before the section, behind no-operations.
+    /// What stands before the section, after no-operations.
     pub arming: Vec<u8>,
     /// What stands in the slot, in front of no-operations.
     pub slot: Vec<u8>,
@@ -40,7 +41,7 @@ pub struct Plan {
     pub entered: Option<usize>,
     /// What stands at the exit, in front of no-operations.
     pub behind: Vec<u8>,
-    /// The bytes of no-operations behind that.
+    /// The bytes of no-operations after that.
     pub tail: usize,
     /// Changes the signature.
     pub signature: u8,
@@ -186,7 +187,7 @@ impl<'p> File<'p> {
         self.headers(start)
     }
 
-    /// A table of symbols without a type, and their names behind it.
+    /// A table of symbols without a type, and their names after it.
     fn symbols(&mut self, start: u64) {
         let (mut names, mut table) = (vec![0], vec![0; if self.plan.arch.wide { 24 } else { 16 }]);
         for (name, distance) in &self.plan.symbols {
@@ -292,7 +293,7 @@ impl<'p> File<'p> {
             for value in [listed.flags, address, listed.offset, listed.size] {
                 headers.extend(self.long(value));
             }
-            // A table's names are in the section behind it, by its header's number.
+            // A table's names are in the section after it, by its header's number.
             let link = if listed.kind == 2 { number as u32 + 2 } else { 0 };
             headers.extend([self.word(link), self.word(0)].concat());
             headers.extend([self.long(1), self.long(entry)].concat());

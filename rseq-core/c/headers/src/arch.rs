@@ -136,8 +136,8 @@ impl Arch {
         format!("{}{name}", self.sigil.0)
     }
 
-    /// What a section changes, as the compiler calls it, which has so many scratch values and uses these of the registers that
-    /// texts name.
+    /// What a section changes, as the compiler calls it, which has so many scratch values and uses these of the
+    /// registers that texts name.
     pub fn changed(&self, scratch: usize, uses: impl Fn(&str) -> bool) -> Vec<String> {
         let fixed = self.fixed.iter().filter(|(name, _)| uses(name)).map(|(_, register)| *register);
         let own = fixed.chain(self.scratch[..scratch].iter().copied());

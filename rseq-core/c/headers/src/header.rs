@@ -127,10 +127,12 @@ fn room(arch: &Arch) -> String {
         return String::new();
     }
     format!(
-        "/*\n * GCC counts an asm goto as one instruction where it puts constants within reach of the code. It counts the\n \
+        "/*\n \
+         * GCC counts an asm goto as one instruction where it puts constants within reach of the code. It counts the\n \
          * lines of these, which hold nothing.\n */\n\
          #define __RSEQ_ASM_16_LINES\t\"{}\"\n\
-         #define __RSEQ_ASM_ROOM \\\n\t__asm__ __volatile__ (__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES \\\n\
+         #define __RSEQ_ASM_ROOM \\\n\
+         \t__asm__ __volatile__ (__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES \\\n\
          \t\t__RSEQ_ASM_16_LINES __RSEQ_ASM_16_LINES);\n\n",
         "\\n".repeat(16)
     )

@@ -25,8 +25,8 @@ fn arguments(section: &Section) -> (Vec<String>, String) {
 pub fn operations(sections: &[Section]) -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_OPERATIONS_H\n#define _RSEQ_OPERATIONS_H\n\n");
     out.push_str(
-        "/*\n * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the thread\n \
-         * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
+        "/*\n * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the \
+         thread\n * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
     );
     for section in sections {
         let (declared, names) = arguments(section);
@@ -55,10 +55,10 @@ pub fn operations(sections: &[Section]) -> String {
 pub fn this_cpu(sections: &[Section]) -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_THIS_CPU_H\n#define _RSEQ_THIS_CPU_H\n\n");
     out.push_str(
-        "/*\n * Each works on a slot of len, 1 << RSEQ_THIS_CPU_SHIFT bytes apart from base on: that of the CPU, or of the\n \
-         * concurrency ID, that the thread has at the moment of the commit. An aborted one begins again. Each returns 0\n \
-         * after its commit; 1 where a comparison failed; and -1 where there is no such slot: a thread that is not\n \
-         * registered has none.\n */\n\n",
+        "/*\n * Each works on a slot of len, 1 << RSEQ_THIS_CPU_SHIFT bytes apart from base on: that of the CPU, or of \
+         the\n * concurrency ID, that the thread has at the moment of the commit. An aborted one begins again. Each \
+         returns 0\n * after its commit; 1 where a comparison failed; and -1 where there is no such slot: a thread \
+         that is not\n * registered has none.\n */\n\n",
     );
     for section in sections {
         let (declared, names) = arguments(section);

@@ -4,8 +4,8 @@ use crate::arch::{Arch, FREE_INPUTS};
 use crate::att;
 use crate::text::{self, Section, Text};
 
-/// The exits: the label of each in C, and its name in the section; its number is its place here. A second comparison that
-/// fails is one for tests.
+/// The exits: the label of each in C, and its name in the section; its number is its place here. A second comparison
+/// that fails is one for tests.
 const EXITS: [(&str, &str); 4] = [
     ("aborted", "Aborted"),
     ("compare_failed", "CompareFailed"),
@@ -199,8 +199,8 @@ impl<'a> Writer<'a> {
         if lines.is_empty() { lines } else { lines + "\n" }
     }
 
-    /// Whether the texts use a register: one that they leave alone is the compiler's. `before` and `after` name registers in
-    /// comments.
+    /// Whether the texts use a register: one that they leave alone is the compiler's. `before` and `after` name
+    /// registers in comments.
     fn has_register(&self, name: &str) -> bool {
         let Text { handler, descriptor, arm, far, near, again_from, steps, again, .. } = self.text;
         let jumps = [*arm, *far, *near, *again_from];
@@ -256,8 +256,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The descriptor's address in `rax`, as in the kernel's sections, which leaves the compiler as many registers as these do.
-/// Unwinders find it by its number.
+/// The descriptor's address in `rax`, as in the kernel's sections, which leaves the compiler as many registers as these
+/// do. Unwinders find it by its number.
 fn x86_64_descriptor(text: &str) -> String {
     text.replace("r11", "%%rax").replace("0x16, 16, 3, 0x7b, 8, 6", "0x16, 16, 3, 0x70, 8, 6")
 }

@@ -1,10 +1,11 @@
-//! What operations take, in instructions: no more than with librseq's headers, or the kernel's, which have the same numbers.
+//! What operations take, in instructions: no more than with librseq's headers, or the kernel's, which have the same
+//! numbers.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Instructions on the way to the commit and back to the caller, on x86-64 by GCC 12 with -O2, with librseq's headers and with
-/// those of Linux 7.2's selftests.
+/// Instructions on the way to the commit and back to the caller, on x86-64 by GCC 12 with -O2, with librseq's headers
+/// and with those of Linux 7.2's selftests.
 const THEIRS: [(&str, usize); 10] = [
     ("load_cbne_store", 10),
     ("lock", 12),

@@ -6,7 +6,7 @@ use crate::Index;
 use crate::percpu::memory::STRIDE;
 use core::array;
 
-/// `N` counts. Those of one CPU lie side by side: up to eight words of 64 bits, or sixteen of 32, are in one line.
+/// `N` counts. Those of one CPU lie side by side, up to eight words of 64 bits or sixteen of 32 in a cache line.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Counters<const N: usize, K: Index> {
@@ -60,7 +60,7 @@ impl<const N: usize, K: Index> Counters<N, K> {
         array::from_fn(|_| zeros.next().map_or(0, Shared::load))
     }
 
-    /// Begins count number `i` anew, and returns the one that ends.
+    /// Begins count number `i` anew, and returns the previous count.
     pub(in crate::percpu) fn reset(&self, i: usize) -> u64 {
         let Some(zero) = self.zeros.get(i) else { return 0 };
         loop {
@@ -71,7 +71,7 @@ impl<const N: usize, K: Index> Counters<N, K> {
             }
         }
     }
-    /// Begins all counts anew, one after the other, and returns those that end.
+    /// Begins all counts anew, one after the other, and returns the previous ones.
     pub(in crate::percpu) fn reset_all(&self) -> [u64; N] {
         array::from_fn(|i| self.reset(i))
     }

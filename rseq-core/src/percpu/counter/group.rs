@@ -8,13 +8,13 @@ use core::marker::PhantomData;
 /// Declares counters that are often changed together, and that an exporter reads together.
 ///
 /// A group is one static with a member for each counter, as fast as a [`Counter`](crate::percpu::Counter). The members
-/// of one CPU lie side by side in one cache line, as long as they are up to eight (sixteen where a word has 32 bits).
-/// Members are used by `add`, `inc`, `sub`, `sum` and `reset`, see
-/// [`CounterMember`](crate::percpu::CounterMember). The group has
+/// of one CPU lie side by side in one cache line if there are no more than eight (sixteen where a word has 32 bits). A
+/// member has `add`, `inc`, `sub`, `sum` and `reset`, see [`CounterMember`](crate::percpu::CounterMember). The group
+/// has
 ///
 /// * `iter()`: the name and the sum of each member, in the order of the declaration;
-/// * `reset()`: begins all counts anew, and returns the name of each member and the count that has ended. No addition
-///   is lost or counted twice.
+/// * `reset()`: begins all counts anew, and returns the name and the previous count of each member. No addition is lost
+///   or counted twice.
 ///
 /// Slots go by CPU. With `by_mm_cid` before the brace they go by concurrency ID, see
 /// [`Counter`](crate::percpu::Counter).
@@ -89,7 +89,7 @@ macro_rules! percpu_counters {
                 $crate::percpu::named_sums::<Self, { $name::NAMES.len() }>([$(stringify!($member)),+]).into_iter()
             }
 
-            /// Begins all counts anew: the name of each counter, and the count that has ended.
+            /// Begins all counts anew, and returns the name and the previous count of each counter.
             pub fn reset(&self) -> [(&'static str, u64); $name::NAMES.len()] {
                 $crate::percpu::named_resets::<Self, { $name::NAMES.len() }>([$(stringify!($member)),+])
             }
@@ -102,7 +102,7 @@ macro_rules! percpu_counters {
 /// A group of `N` counters that [`percpu_counters!`](crate::percpu_counters) declares.
 #[doc(hidden)]
 pub trait CounterGroup<const N: usize>: 'static {
-    /// What slots go by.
+    /// The index that slots go by.
     type Index: Index;
 
     /// The counters of the group.
@@ -145,7 +145,7 @@ impl<G: CounterGroup<N>, const N: usize, const I: usize> CounterMember<G, N, I> 
         G::counters().sum(I)
     }
 
-    /// Begins a new count, and returns the one that ends, as [`Counter::reset`](crate::percpu::Counter::reset).
+    /// Begins a new count and returns the previous one, as [`Counter::reset`](crate::percpu::Counter::reset).
     pub fn reset(&self) -> u64 {
         G::counters().reset(I)
     }

@@ -20,11 +20,11 @@ pub use counters::Counters;
 pub use group::{CounterGroup, CounterMember, named_resets, named_sums};
 pub(super) use shared::Shared;
 
-/// A count that any thread adds to at the cost of a plain addition, and that is exact.
+/// An exact count, to which any thread adds at the cost of a plain addition.
 ///
-/// Each CPU adds in a slot of its own. Where rseq is not to be had, or in a thread past its end, one more slot takes
-/// the addition by an atomic instruction: [`status`](crate::status) tells which it is. The slots of counters lie
-/// packed, eight to a cache line of 64 bytes, and never share one with another CPU.
+/// Each CPU adds to its own slot. Where rseq is not available, or in a thread that is ending, an atomic instruction
+/// adds to one more slot: [`status`](crate::status) says which applies. The slots of counters are packed, eight to a
+/// cache line of 64 bytes, and no line belongs to two CPUs.
 ///
 /// `K` is the index that the slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
 /// threads touches few slots.
@@ -76,12 +76,12 @@ impl<K: Index> Counter<K> {
         self.counters.add(0, count.wrapping_neg());
     }
 
-    /// The count since the last [`reset`](Self::reset). Additions that run at the same time may or may not be in it.
+    /// The count since the last [`reset`](Self::reset). Additions that run at the same time may or may not be included.
     pub fn sum(&self) -> u64 {
         self.counters.sum(0)
     }
 
-    /// Begins a new count, and returns the one that ends. Every addition is in exactly one of them.
+    /// Begins a new count and returns the previous one. Every addition is in exactly one of them.
     pub fn reset(&self) -> u64 {
         self.counters.reset(0)
     }

@@ -1,8 +1,8 @@
 //! The cells of counters where a word has 32 bits: a small signed word for each index, and 64 bits that all share.
 //!
-//! An addition that would make a word too large moves what the word has to the shared bits. Readers begin again if that
-//! happens meanwhile, so a sum never misses what is on its way: `moves` is a sequence lock, whose writer is the thread
-//! that moves. Additions write no more than one of the two parts, so they need no lock against readers.
+//! An addition that would make a word too large moves the word's value to the shared bits. A reader starts over if that
+//! happens while it reads, so a sum never misses a value in transit: `moves` is a sequence lock, and its writer is the
+//! thread that moves. Additions write at most one of the two parts, so they need no lock against readers.
 
 use super::shared::Shared;
 use crate::ops::this_cpu::Error;
@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 /// Words are from -HALF to HALF - 1, and so are the counts that are added to them: a sum of two has 32 bits.
 #[cfg(not(test))]
 pub(super) const HALF: i64 = 1 << 30;
-/// Small in tests, which also run it with words of 64 bits, so that words are moved all the time.
+/// Small in tests, which also run this file with words of 64 bits, so that words are moved all the time.
 #[cfg(test)]
 pub(super) const HALF: i64 = 1 << 10;
 
@@ -33,9 +33,9 @@ mod sections {
 pub(super) struct Cells<const N: usize, K: Index> {
     copies: Copies<[AtomicUsize; N], K>,
     fallback: [Shared; N],
-    /// Odd while a word is moved.
+    /// Odd while a word is being moved.
     moves: AtomicU32,
-    /// The process that moved a word last.
+    /// The process that last moved a word.
     mover: AtomicUsize,
 }
 
@@ -71,9 +71,9 @@ impl<const N: usize, K: Index> Cells<N, K> {
     fn add_to_word(&self, cell: usize, count: usize) -> bool {
         let done = self.copies.run(move |token, base, len| {
             let base = base.cast::<usize>().wrapping_add(cell);
-            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart: word `cell` of the copies of N
-            // words that `Copies` gives, and `cell` is below N. Words are small, as they are 0 at first, and this
-            // section alone changes them to something else. So is `count`.
+            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart: word `cell`, which is below N, of
+            // the copies of N words that `Copies` has. Words and `count` are small: `count` by the caller, and words
+            // are 0 at first and changed by this section only.
             match unsafe { sections::add_small::<STRIDE, _, _>(token, base, len, count) } {
                 Ok(_) => Ok(true),
                 Err(Error::OutOfRange) => Err(OutOfRange),
@@ -86,13 +86,13 @@ impl<const N: usize, K: Index> Cells<N, K> {
         done == Some(true)
     }
 
-    /// Moves what this index's word has to the shared bits, unless another thread is moving one: the word stays as it
-    /// is then, and is moved by one of the next additions.
+    /// Moves the value of this index's word to the shared bits. While another thread is moving one, the word stays as
+    /// it is, and one of the next additions moves it.
     #[cold]
     #[inline(never)]
     fn move_word(&self, cell: usize) {
         let Some(fallback) = self.fallback.get(cell) else { return };
-        // A handler that sums up must not wait for the thread that it interrupts.
+        // The handler of a signal may read a sum, and must not wait for the thread that it interrupts.
         sys::with_signals_blocked(|| {
             let moves = self.moves.load(Ordering::Relaxed);
             let is_moving = moves % 2 == 1;
@@ -104,7 +104,7 @@ impl<const N: usize, K: Index> Cells<N, K> {
             if self.moves.compare_exchange(moves, begun, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                 return;
             }
-            // Who reads what follows, or what is added to it, and then fences, sees the odd number or a later one.
+            // A reader that sees a later write, and then fences, sees the odd number or a later one.
             fence(Ordering::SeqCst);
             let taken = self.copies.run(move |token, base, len| {
                 let base = base.cast::<usize>().wrapping_add(cell);
@@ -116,14 +116,14 @@ impl<const N: usize, K: Index> Cells<N, K> {
         });
     }
 
-    /// Whether the thread that moves a word was one of the parent of this process, a child of `fork`: the word that it
-    /// had taken is lost to the child.
+    /// Whether the thread that was moving a word belonged to the parent of this process, a child of `fork`. The child
+    /// loses the value in transit.
     #[cold]
     fn mover_is_gone(&self) -> bool {
         self.mover.load(Ordering::Relaxed) != sys::generation()
     }
 
-    /// The sums of `M` cells from `first` on. Loads that come after it see at least what was there before them.
+    /// The sums of `M` cells from `first` on. Loads after it see at least what the sums include.
     pub(super) fn sums<const M: usize>(&self, first: usize) -> [u64; M] {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
@@ -154,7 +154,7 @@ impl<const N: usize, K: Index> Cells<N, K> {
         sums
     }
 
-    /// The numbers of moves that have begun and ended.
+    /// How many moves have begun or ended.
     #[cfg(test)]
     pub(super) fn moves(&self) -> u32 {
         self.moves.load(Ordering::Relaxed)

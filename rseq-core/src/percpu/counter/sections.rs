@@ -35,7 +35,7 @@ macro_rules! __narrow_counter_sections {
                 commit store([base + i], sum);
             }
 
-            /// Takes the value of the slot, which is 0 afterwards.
+            /// Takes the value of the slot, and leaves 0.
             ///
             /// # Errors
             ///

@@ -3,7 +3,7 @@
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A count of 64 bits, for what happens seldom.
+/// A count of 64 bits, for slow paths.
 #[cfg(target_has_atomic = "64")]
 #[derive(Debug)]
 pub(in crate::percpu) struct Shared(AtomicU64);
@@ -27,7 +27,7 @@ impl Shared {
         self.0.fetch_max(value, Ordering::Relaxed);
     }
 
-    /// Takes the value, which is 0 afterwards.
+    /// Takes the value, and leaves 0.
     pub(in crate::percpu) fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
     }

@@ -25,8 +25,8 @@ impl<const N: usize, K: Index> Cells<N, K> {
         let Some(fallback) = self.fallback.get(cell) else { return };
         let done = self.copies.run(move |token, base, len| {
             let base = base.cast::<usize>().wrapping_add(cell);
-            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart: word `cell` of the copies of N
-            // words that `Copies` gives, and `cell` is below N.
+            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart: word `cell`, which is below N, of
+            // the copies of N words that `Copies` has.
             unsafe { this_cpu::add::<STRIDE, _, _>(token, base, len, count as usize) }
         });
         if done.is_none() {
@@ -47,7 +47,7 @@ impl<const N: usize, K: Index> Cells<N, K> {
         }
     }
 
-    /// The sums of `M` cells from `first` on. Loads that come after it see at least what was there before them.
+    /// The sums of `M` cells from `first` on. Loads after it see at least what the sums include.
     pub(super) fn sums<const M: usize>(&self, first: usize) -> [u64; M] {
         let mut sums = [0u64; M];
         for (sum, fallback) in sums.iter_mut().zip(self.fallback.iter().skip(first)) {
@@ -58,7 +58,7 @@ impl<const N: usize, K: Index> Cells<N, K> {
                 *sum = sum.wrapping_add(word.load(Ordering::Relaxed) as u64);
             }
         }
-        // A reset that began before a word was read is seen by those who look for one afterwards.
+        // A thread that looks for a reset afterwards sees one that began before a word was read.
         fence(Ordering::Acquire);
         sums
     }

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 /// A lock that is held, and the value that it protects. Dropping it frees the lock.
 ///
-/// The holder may be migrated to another CPU, or pass the guard to another thread: it keeps the lock that it has taken.
+/// The holder may be migrated to another CPU, or pass the guard to another thread: it keeps the lock that it took.
 #[must_use = "the lock is free again once the guard is dropped"]
 pub struct LockGuard<'a, T> {
     slot: &'a Slot<T>,
@@ -19,7 +19,7 @@ pub struct LockGuard<'a, T> {
 impl<'a, T> LockGuard<'a, T> {
     /// # Safety
     ///
-    /// The slot's lock has been taken for this guard, and there is a value.
+    /// The slot's lock has been taken for this guard, and the slot has a value.
     #[inline]
     pub(super) unsafe fn new(slot: &'a Slot<T>, index: Option<u32>) -> Self {
         Self { slot, index: index.unwrap_or(u32::MAX), value: PhantomData }
@@ -37,7 +37,8 @@ impl<T> Deref for LockGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: there is a value, which only the guard of the lock reaches; `&self` keeps mutable references away.
+        // SAFETY: the slot has a value, which is reached through the one guard of the lock only; `&self` excludes
+        // mutable references.
         unsafe { &*self.slot.value() }
     }
 }
@@ -45,7 +46,7 @@ impl<T> Deref for LockGuard<'_, T> {
 impl<T> DerefMut for LockGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and `&mut self` keeps all other references away.
+        // SAFETY: as in `deref`, and `&mut self` excludes all other references.
         unsafe { &mut *self.slot.value() }
     }
 }
@@ -53,7 +54,7 @@ impl<T> DerefMut for LockGuard<'_, T> {
 impl<T> Drop for LockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // Sections write the word only where it is free, so this is the only writer.
+        // Sections write the word only when the lock is free, so this is the only writer.
         self.slot.word.store(FREE, Ordering::Release);
     }
 }

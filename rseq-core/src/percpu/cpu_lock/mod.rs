@@ -19,18 +19,18 @@ pub use guard::LockGuard;
 
 /// A value for each CPU, and a lock for each that is taken without an atomic instruction.
 ///
-/// [`lock`](Self::lock) takes the lock of this thread's CPU, and [`lock_cpu`](Self::lock_cpu) that of another one. The
-/// holder may be migrated or preempted, so locks are contended, though seldom: a value that takes several steps to
-/// change, such as a cache or a buffer, is changed by one thread at a time.
+/// [`lock`](Self::lock) takes the lock of this thread's CPU, [`lock_cpu`](Self::lock_cpu) that of another one. One
+/// thread at a time changes a value, however many steps that takes, as for a cache or a buffer. The holder may be
+/// migrated or preempted, so locks are contended, but rarely.
 ///
-/// Threads without sections ([`status`](crate::status) says why) share one more lock, which has a value of its own and is
-/// taken by an atomic instruction.
+/// Threads without sections ([`status`](crate::status) has the cause) share one more lock, which has its own value and
+/// is taken by an atomic instruction.
 ///
-/// `K` is the index that locks go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads has
-/// few values.
+/// `K` is the index that locks go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
+/// has few values.
 ///
-/// As with any lock that spins, a signal handler that takes the lock that its own thread holds waits for ever: handlers
-/// use [`try_lock`](Self::try_lock).
+/// As with any spinning lock, a signal handler that takes a lock that its own thread holds waits forever: handlers use
+/// [`try_lock`](Self::try_lock).
 ///
 /// # Examples
 ///
@@ -60,10 +60,10 @@ pub struct Lock<T, K: Index = ByCpu> {
     init: fn() -> T,
 }
 
-/// What came of an attempt at the lock of this thread's index.
+/// The result of an attempt to take the lock of this thread's index.
 enum Attempt {
     Taken(u32),
-    /// Taken by somebody else, or never used before.
+    /// Taken by another thread, or never used before.
     NotFree(u32),
 }
 
@@ -73,8 +73,8 @@ impl<T, K: Index> Lock<T, K> {
         Self { copies: Copies::new(), fallback: Slot::new(), closing: SpinLock::new(()), init }
     }
 
-    /// Takes the lock of the CPU that this thread runs on. While it is not free, other threads get to run, and the thread
-    /// may move to a CPU whose lock is.
+    /// Takes the lock of the CPU that this thread runs on. While it is not free, the thread yields, and may so move to
+    /// a CPU whose lock is free.
     #[inline]
     pub fn lock(&self) -> LockGuard<'_, T> {
         loop {
@@ -91,7 +91,8 @@ impl<T, K: Index> Lock<T, K> {
     pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
         match self.attempt() {
             Some(Attempt::Taken(index)) => {
-                // SAFETY: a section has taken the lock of this index, so there is such a copy, and from a state with a value.
+                // SAFETY: a section has just taken the lock of this index for this guard, so there is a copy, and its
+                // state before says that it has a value.
                 Some(unsafe { self.guard(index) })
             }
             Some(Attempt::NotFree(index)) => self.try_unused(index),
@@ -103,7 +104,7 @@ impl<T, K: Index> Lock<T, K> {
     fn attempt(&self) -> Option<Attempt> {
         let taken = self.copies.run(|token, base, len| {
             on_slot(token, base, len, |token, index, word| {
-                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor -2.
+                // SAFETY: `word` is the valid word of a slot; the index was below a length, so it is neither -1 nor -2.
                 unsafe { sections::take(token, index, word) }
             })
         });
@@ -115,16 +116,16 @@ impl<T, K: Index> Lock<T, K> {
     ///
     /// # Safety
     ///
-    /// There is a copy of this index. Its lock is taken and has no guard, and there is a value.
+    /// There is a copy of this index. Its lock is taken, has no guard, and protects a value.
     #[inline]
     unsafe fn guard(&self, index: u32) -> LockGuard<'_, T> {
         // SAFETY: by the caller's contract there is this copy.
         let slot = unsafe { self.copies.get_unchecked(index) };
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller's contract: the lock is taken, has no other guard, and protects a value.
         unsafe { LockGuard::new(slot, Some(index)) }
     }
 
-    /// Takes the lock of this index if it was never used.
+    /// Takes the lock of this index if it has never been used.
     #[cold]
     #[inline(never)]
     fn try_unused(&self, index: u32) -> Option<LockGuard<'_, T>> {
@@ -134,7 +135,7 @@ impl<T, K: Index> Lock<T, K> {
         }
         let (index, is_taken) = self.copies.run(|token, base, len| {
             on_slot(token, base, len, |token, index, word| {
-                // SAFETY: `word` is the valid word of a slot; the index was below a length, and so is neither -1 nor -2.
+                // SAFETY: `word` is the valid word of a slot; the index was below a length, so it is neither -1 nor -2.
                 unsafe { librseq::load_cbne_store(token, index, word, UNUSED, TAKEN) }
             })
         })?;
@@ -143,9 +144,9 @@ impl<T, K: Index> Lock<T, K> {
             return None;
         }
         let slot = self.copies.get(index)?;
-        // SAFETY: the section above has taken this lock, which was unused.
+        // SAFETY: the section above has taken this lock, which had never been used.
         unsafe { slot.make(self.init) };
-        // SAFETY: it is taken for this guard, and the value has been made.
+        // SAFETY: the section took the lock for this guard, and the value has been made.
         Some(unsafe { LockGuard::new(slot, Some(index)) })
     }
 
@@ -155,17 +156,17 @@ impl<T, K: Index> Lock<T, K> {
     fn try_fallback(&self) -> Option<LockGuard<'_, T>> {
         let slot = &self.fallback;
         if slot.replace(UNUSED, TAKEN) {
-            // SAFETY: the lock has just been taken, and was unused.
+            // SAFETY: this thread has just taken the lock, which had never been used.
             unsafe { slot.make(self.init) };
         } else if !slot.replace(FREE, TAKEN) {
             return None;
         }
-        // SAFETY: the lock has just been taken for this guard, and there is a value.
+        // SAFETY: this thread has just taken the lock for this guard, and the slot has a value.
         Some(unsafe { LockGuard::new(slot, None) })
     }
 }
 
-/// Runs a section on the lock word of this thread's index: the index, and whether the section committed.
+/// Runs a section on the lock word of this thread's index. Returns the index, and whether the section committed.
 #[inline]
 fn on_slot<T, K: Index>(
     token: Token<'static, Ambient, K>,
@@ -190,7 +191,8 @@ fn on_slot<T, K: Index>(
 impl<T, K: Index> Drop for Lock<T, K> {
     fn drop(&mut self) {
         for slot in self.copies.iter().chain([&self.fallback]) {
-            // SAFETY: `&mut self` keeps all users away, and the memory goes next.
+            // SAFETY: `&mut self` excludes all other users of the slot, and its memory is freed next, so the value is
+            // not read again.
             unsafe { slot.clear() };
         }
     }

@@ -1,8 +1,8 @@
 //! Locks of other CPUs.
 //!
-//! A section that takes a lock has compared the word before it stores, so what another CPU writes in between is lost. A
-//! thread that takes the lock of another CPU therefore marks it, restarts the sections of that CPU by a fence, and looks
-//! whether the mark is still there: then no section can take the lock any more, for those that follow see the mark.
+//! A section that takes a lock compares the word before it stores, so that a write of another CPU in between is lost. A
+//! thread that takes the lock of another CPU therefore marks the lock, restarts the sections of that CPU by a fence,
+//! and checks that the mark is still there. From then on no section can take the lock, because later ones see the mark.
 
 use super::slot::{Slot, UNUSED};
 use super::{Lock, LockGuard};
@@ -13,8 +13,8 @@ use core::hint::spin_loop;
 use core::sync::atomic::Ordering;
 
 impl<T> Lock<T> {
-    /// Takes the lock of a CPU, which need not be this thread's. It costs a system call for a fence, which interrupts the
-    /// CPU if this process runs there (Linux 5.10).
+    /// Takes the lock of any CPU. It costs a system call for a fence, which interrupts the CPU if this process runs
+    /// there (Linux 5.10).
     ///
     /// # Errors
     ///
@@ -39,12 +39,12 @@ impl<T> Lock<T> {
 }
 
 impl<T, K: Index> Lock<T, K> {
-    /// Takes the locks whose values are in use, one after another: those of CPUs or
-    /// concurrency IDs, then that of threads without sections.
+    /// Takes the locks whose values are in use, one after another: those of CPUs or concurrency IDs, then the lock of
+    /// threads without sections.
     ///
     /// # Errors
     ///
-    /// Of each lock that is not taken: [`RemoteError::NoFence`].
+    /// For each lock that is not taken: [`RemoteError::NoFence`].
     pub fn iter(&self) -> impl Iterator<Item = Result<LockGuard<'_, T>, RemoteError>> {
         let is_used = |slot: &Slot<T>| slot.word.load(Ordering::Relaxed) != UNUSED;
         let own = (0..)
@@ -59,7 +59,7 @@ impl<T, K: Index> Lock<T, K> {
         let slot = self.copies.get(index).ok_or(RemoteError::NoSlot(index))?;
         loop {
             if self.try_lock_slot(slot, index)? {
-                // SAFETY: the lock has just been taken for this guard, and there is a value.
+                // SAFETY: this thread has just taken the lock for this guard, and the slot has a value.
                 return Ok(unsafe { LockGuard::new(slot, Some(index)) });
             }
             spin_loop();
@@ -77,11 +77,11 @@ impl<T, K: Index> Lock<T, K> {
         }
     }
 
-    /// Takes the lock of an index, if it is free, and makes the value that there may not be.
+    /// Takes the lock of an index if it is free, and makes its value if there is none.
     fn try_lock_slot(&self, slot: &Slot<T>, index: u32) -> Result<bool, RemoteError> {
         let taken = self.closing.with(|()| slot.close(|| fence_index::<K>(index)))?;
         if taken == Some(UNUSED) {
-            // SAFETY: this thread has taken the lock, which was unused.
+            // SAFETY: this thread has taken the lock, which had never been used.
             unsafe { slot.make(self.init) };
         }
         Ok(taken.is_some())

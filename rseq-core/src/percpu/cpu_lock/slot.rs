@@ -5,13 +5,14 @@ use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, forget};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Free, and there is no value yet. Fresh per-CPU memory is in this state.
+/// Free, without a value yet. Fresh per-CPU memory is in this state.
 pub(super) const UNUSED: usize = 0;
 /// Free. Sections name this state and the next one by their numbers.
 pub(super) const FREE: usize = 1;
 /// Taken.
 pub(super) const TAKEN: usize = 2;
-/// A thread on another CPU is taking the lock: sections leave it alone, but one that had begun may still take it.
+/// A thread on another CPU is taking the lock. Sections see that it is not free, but one that had begun before may
+/// still take it.
 pub(super) const CLOSING: usize = 3;
 
 #[repr(C)]
@@ -20,12 +21,13 @@ pub(super) struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: the value is reached only by the thread that has taken the lock, which passes it on like a `&mut T`.
+// SAFETY: only the thread that has taken the lock reaches the value, and passes it on like a `&mut T`, for which `T:
+// Send` is enough.
 unsafe impl<T: Send> Sync for Slot<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Slot<T> {}
 
-/// The lock of a value that is being made: it is unused again if that panics.
+/// The lock of a value that is being made; dropping it after a panic makes the lock unused again.
 struct Making<'a>(&'a AtomicUsize);
 
 impl Drop for Making<'_> {
@@ -43,22 +45,22 @@ impl<T> Slot<T> {
     ///
     /// # Safety
     ///
-    /// This thread has taken the lock, which was unused.
+    /// This thread has taken the lock, which had never been used.
     pub(super) unsafe fn make(&self, init: fn() -> T) {
         let making = Making(&self.word);
         let value = init();
-        // SAFETY: by the caller's contract no other thread reaches the value, and there is none to drop.
+        // SAFETY: by the caller's contract no other thread reaches the value, and there is no previous one to drop.
         unsafe { (*self.value.get()).write(value) };
         forget(making);
     }
 
-    /// Replaces `from` by `to`, for threads that do it by atomic instructions.
+    /// Replaces `from` by `to` with an atomic instruction.
     pub(super) fn replace(&self, from: usize, to: usize) -> bool {
         self.word.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes a lock and returns its state before; None if it is not free. One thread at a time does this, and
-    /// `fence` restarts the sections that may take the lock.
+    /// Takes a lock and returns its previous state; None if it is not free. One thread at a time does this, and `fence`
+    /// restarts the sections that may take the lock.
     pub(super) fn close(
         &self,
         fence: impl FnOnce() -> Result<(), MembarrierError>,
@@ -67,14 +69,15 @@ impl<T> Slot<T> {
             return Ok(None);
         };
         if let Err(error) = fence() {
-            // A section may have taken the lock over the mark, or is about to: it is its lock then, as it was before.
+            // A section may have stored over the mark, or be about to. It then has the lock as if there had been no
+            // mark.
             self.replace(CLOSING, state);
             return Err(error);
         }
         Ok(self.replace(CLOSING, TAKEN).then_some(state))
     }
 
-    /// Where the value is. There is one in every state but [`UNUSED`].
+    /// The address of the value, which exists in every state but [`UNUSED`].
     pub(super) fn value(&self) -> *mut T {
         self.value.get().cast()
     }
@@ -83,10 +86,10 @@ impl<T> Slot<T> {
     ///
     /// # Safety
     ///
-    /// Nobody else uses the slot, and nobody will read the value again.
+    /// Nothing else uses the slot, and the value is not read again.
     pub(super) unsafe fn clear(&self) {
         if self.word.load(Ordering::Acquire) != UNUSED {
-            // SAFETY: by the state there is a value, and by the caller's contract it is used by this thread only.
+            // SAFETY: the state says that there is a value, and by the caller's contract this thread is its only user.
             unsafe { self.value().drop_in_place() };
         }
     }
@@ -102,7 +105,7 @@ mod tests {
         slot
     }
 
-    /// What comes of a lock in a state if sections leave another one in it before the fence.
+    /// The result of closing a lock in a given state if sections leave another state in it before the fence.
     fn closed(
         state: usize,
         stored: Option<usize>,

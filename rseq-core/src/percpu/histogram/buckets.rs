@@ -1,4 +1,4 @@
-//! Which values a bucket is for: as many buckets for each power of two.
+//! Which values go into which bucket: the same number of buckets for each power of two.
 
 use core::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ const BITS: u32 = 3;
 /// Buckets for all values of 64 bits.
 pub(super) const ALL: usize = ((64 - BITS + 1) << BITS) as usize;
 
-/// The bucket of a value, were there buckets for all.
+/// The bucket of a value, if there were buckets for all.
 #[inline]
 pub(super) fn bucket(value: u64) -> usize {
     if value < PER_POWER {
@@ -20,7 +20,7 @@ pub(super) fn bucket(value: u64) -> usize {
     ((shift as usize) << BITS) + (value >> shift) as usize
 }
 
-/// The values of a bucket; those of the last of `buckets` have no end.
+/// The values of a bucket; the last of `buckets` has no upper end.
 pub(super) fn values(bucket: usize, buckets: usize) -> RangeInclusive<u64> {
     let end = if bucket + 1 >= buckets { u64::MAX } else { first(bucket + 1).wrapping_sub(1) };
     first(bucket)..=end

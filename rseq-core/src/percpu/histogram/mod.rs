@@ -1,4 +1,4 @@
-//! How often which values were recorded.
+//! How often each value was recorded.
 
 mod buckets;
 mod snapshot;
@@ -7,15 +7,15 @@ use super::counter::Counters;
 use crate::{ByCpu, Index};
 pub use snapshot::Snapshot;
 
-/// Counts values of 64 bits in buckets, from any thread at the cost of a counter and a few instructions: latencies,
-/// sizes.
+/// Counts values of 64 bits, such as latencies and sizes, in buckets. Any thread records a value at the cost of a
+/// counter and a few instructions.
 ///
 /// Values below 16 have a bucket each. Above, there are eight buckets for each power of two, as in an HDR histogram, so
-/// a bucket is at most an eighth of its lowest value wide. [`ALL`](Histogram::ALL) buckets, 496, are those for every
-/// value. With fewer, the last one also takes what is higher: 160 buckets reach to 4 million, so that microseconds
-/// reach to four seconds.
+/// a bucket is at most an eighth of its lowest value wide. [`ALL`](Histogram::ALL) buckets, 496, cover every value.
+/// With fewer, the last one also takes all higher values: 160 buckets reach 4 million, which is four seconds in
+/// microseconds.
 ///
-/// The buckets of a CPU lie packed: 4 KiB for 496.
+/// The buckets of a CPU are packed: 4 KiB for 496.
 ///
 /// # Examples
 ///
@@ -67,13 +67,13 @@ impl<const BUCKETS: usize, K: Index> Histogram<BUCKETS, K> {
         buckets::bucket(value).min(BUCKETS - 1)
     }
 
-    /// What has been recorded since the last [`reset`](Self::reset). Values that are recorded at the same time may or
-    /// may not be in it.
+    /// The values recorded since the last [`reset`](Self::reset). Values that are recorded at the same time may or may
+    /// not be included.
     pub fn snapshot(&self) -> Snapshot<BUCKETS> {
         Snapshot::from_counts(self.counters.sums())
     }
 
-    /// Begins anew, and returns what has been recorded. Every value is in exactly one of them.
+    /// Begins anew, and returns the values recorded before. Every value is in exactly one of the two.
     pub fn reset(&self) -> Snapshot<BUCKETS> {
         Snapshot::from_counts(self.counters.reset_all())
     }

@@ -1,12 +1,12 @@
-//! The counts of a histogram at one time.
+//! The counts of a histogram at one moment.
 
 use super::buckets;
 use core::fmt;
 use core::ops::{AddAssign, RangeInclusive};
 
-/// How many values were in each bucket of a [`Histogram`](super::Histogram): those of several can be added up.
+/// How many values each bucket of a [`Histogram`](super::Histogram) has. Several snapshots can be added up.
 ///
-/// It displays as a table: of each bucket that is not empty, its values, their number and a bar.
+/// It displays as a table that shows the values, the count and a bar of each bucket that is not empty.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ impl<const BUCKETS: usize> Snapshot<BUCKETS> {
         self.counts.iter().copied().fold(0, u64::wrapping_add)
     }
 
-    /// The buckets that are not empty, from the lowest one on: the values that each is for, and how many it has.
+    /// The buckets that are not empty, from the lowest up: the values of each, and its count.
     pub fn buckets(&self) -> impl DoubleEndedIterator<Item = (RangeInclusive<u64>, u64)> {
         let numbered = self.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
         numbered.map(|(bucket, &count)| (buckets::values(bucket, BUCKETS), count))
@@ -63,13 +63,14 @@ impl<const BUCKETS: usize> Snapshot<BUCKETS> {
         self.buckets().next().map(|(values, _)| *values.start())
     }
 
-    /// The upper bound of the highest bucket that is not empty: no value is above it. `u64::MAX` of the last bucket.
+    /// The upper bound of the highest bucket that is not empty: no value is above it. For the last bucket it is
+    /// `u64::MAX`.
     pub fn max(&self) -> Option<u64> {
         self.buckets().next_back().map(|(values, _)| *values.end())
     }
 
-    /// The values among which the one is that `fraction` of all are at or below: 0.5 for the median, 0.99 for the 99th
-    /// percentile. `fraction` is brought into 0 to 1. None if there are no values.
+    /// The bucket that holds the quantile `fraction`: 0.5 for the median, 0.99 for the 99th percentile. `fraction` is
+    /// clamped to 0 to 1. None if there are no values.
     pub fn quantile(&self, fraction: f64) -> Option<RangeInclusive<u64>> {
         let count = self.count();
         let wanted = fraction.clamp(0.0, 1.0) * count as f64;
@@ -79,7 +80,7 @@ impl<const BUCKETS: usize> Snapshot<BUCKETS> {
         self.of_rank(rank.clamp(1, count.max(1)))
     }
 
-    /// The bucket of the value that comes at this place, from 1 on, when they are in order.
+    /// The bucket of the value with this rank, from 1, in ascending order.
     fn of_rank(&self, rank: u64) -> Option<RangeInclusive<u64>> {
         let mut seen = 0u64;
         self.buckets().find_map(|(values, count)| {

@@ -20,13 +20,13 @@ use slot::Slot;
 
 pub use nodes::Nodes;
 
-/// An intrusive list for each CPU: nodes are linked in place, and the list owns them while they are in.
+/// An intrusive list for each CPU: nodes are linked in place, and the list owns them while they are on it.
 ///
-/// [`push`](Self::push) and [`pop`](Self::pop) are a few plain instructions, on the list of the CPU that the thread runs on.
-/// Lists have no bound. Another CPU's nodes are taken all at once, by [`drain_cpu`](Self::drain_cpu).
+/// [`push`](Self::push) and [`pop`](Self::pop) are a few plain instructions, on the list of the CPU that the thread
+/// runs on. Lists have no bound. Another CPU's nodes are taken all at once, by [`drain_cpu`](Self::drain_cpu).
 ///
-/// Threads without sections ([`status`](crate::status) says why) push on a list of their own, under a lock, and so does a
-/// thread whose CPU's list is being drained.
+/// Threads without sections ([`status`](crate::status) has the cause) push on a list of their own, under a lock, and so
+/// does a thread while its CPU's list is being drained.
 ///
 /// `K` is the index that lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
 ///
@@ -50,9 +50,9 @@ pub use nodes::Nodes;
 pub struct List<'a, T, K: Index = ByCpu> {
     copies: Copies<Slot, K>,
     fallback: SharedChain<T>,
-    /// Held while the list of another CPU is drained.
+    /// Held while a thread drains the list of another CPU.
     closing: SpinLock<()>,
-    /// Neither longer nor shorter than what was pushed.
+    /// Keeps the lifetime exactly that of the nodes that were pushed.
     nodes: Invariant<'a>,
 }
 
@@ -68,17 +68,18 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
         let node = ptr::from_mut(node).expose_provenance();
         let link = ptr::with_exposed_provenance_mut(node);
         let pushed = self.copies.run(move |token, base, len| {
-            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, and each a word: 0, 1,
-            // or the address of a node that was pushed. The node is in no list, for it was borrowed exclusively.
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` has them. Each is a
+            // word: 0, 1, or the address of a node that was pushed. `link` is a word of the node, which is on no list
+            // because it was borrowed exclusively.
             committed(unsafe { sections::push::<STRIDE, _, _>(token, base.cast(), len, link) })
         });
         if !matches!(pushed, Some(Some(Committed))) {
-            // SAFETY: it was borrowed exclusively for 'a, and no list has it.
+            // SAFETY: the node was borrowed exclusively for 'a, and is on no list.
             unsafe { self.fallback.give_one(node) };
         }
     }
 
-    /// Pops the node that was pushed last on this CPU, or one of threads without sections if there is none.
+    /// Pops the node that was last pushed on this CPU; if there is none, one of threads without sections.
     #[inline]
     pub fn pop(&self) -> Option<&'a mut Node<T>> {
         let popped = self.copies.run(|token, base, len| {
@@ -89,11 +90,12 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
             Some(Some(node)) => node,
             _ => self.fallback.take(1).pop()?,
         };
-        // SAFETY: lists hold nodes that were borrowed for 'a, and this one is in none any more.
+        // SAFETY: lists hold nodes that were borrowed exclusively for 'a, and this one is no longer on a list.
         Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) })
     }
 
-    /// Takes all nodes of this CPU's list, the last one first; of threads without sections, the nodes of theirs.
+    /// Takes all nodes of this CPU's list, last in, first out. A thread without sections takes those of the list that
+    /// such threads share.
     pub fn pop_all(&self) -> Nodes<'a, T> {
         let taken = self.copies.run(|token, base, len| {
             // SAFETY: as in `push`.
@@ -107,11 +109,11 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
         }
     }
 
-    /// Takes the nodes of every list, one list after another, and at last those of threads without sections.
+    /// Takes the nodes of every list, one list after another, the list of threads without sections last.
     ///
     /// # Errors
     ///
-    /// Of each list that has nodes: [`MembarrierError`] if the kernel refuses the fence; the list is as it was.
+    /// For each list that has nodes: [`MembarrierError`] if the kernel refuses the fence; the list is unchanged.
     pub fn drain(&self) -> impl Iterator<Item = Result<Nodes<'a, T>, MembarrierError>> {
         let own = (0..).zip(self.copies.iter()).map(|(index, slot)| self.drain_index(index, slot));
         own.chain(core::iter::once_with(|| Ok(Nodes::new(self.fallback.take(usize::MAX)))))
@@ -119,14 +121,14 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
 
     fn drain_index(&self, index: u32, slot: &Slot) -> Result<Nodes<'a, T>, MembarrierError> {
         let first = self.closing.with(|()| slot.drain(|| fence_index::<K>(index)))?;
-        // SAFETY: the list was closed and has been emptied; its nodes were borrowed for 'a.
+        // SAFETY: the list was closed and emptied, so nothing else owns its nodes, which were borrowed for 'a.
         Ok(Nodes::new(unsafe { Chain::from_raw(first) }))
     }
 }
 
 impl<'a, T> List<'a, T> {
-    /// Takes all nodes of a CPU's list, which need not be this thread's. It costs a system call for a fence, which
-    /// interrupts the CPU if this process runs there (Linux 5.10).
+    /// Takes all nodes of any CPU's list. It costs a system call for a fence, which interrupts the CPU if this process
+    /// runs there (Linux 5.10).
     ///
     /// # Errors
     ///
@@ -143,7 +145,7 @@ impl<'a, T: 'a, K: Index> Default for List<'a, T, K> {
     }
 }
 
-/// Some(None) for `Copies` of a list that is closed, or has no node.
+/// Runs a section; Some(None) is a list that is closed, or that has no node.
 #[inline]
 fn committed<R>(done: Result<R, Error>) -> Result<Option<R>, OutOfRange> {
     match done {

@@ -5,8 +5,8 @@ use crate::percpu::chain::Chain;
 use core::marker::PhantomData;
 use core::ptr;
 
-/// Nodes taken out of a [`List`](super::List), the one that was pushed last first. Those that are left when this is dropped
-/// are in no list any more.
+/// Nodes taken out of a [`List`](super::List), last in, first out. Those that are left when it is dropped are on no
+/// list.
 #[derive(Debug)]
 #[must_use = "nodes that are dropped are in no list any more"]
 pub struct Nodes<'a, T> {
@@ -25,7 +25,7 @@ impl<'a, T> Iterator for Nodes<'a, T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.chain.pop()?;
-        // SAFETY: the chain owned the node, which was borrowed exclusively for 'a, and gave it away.
+        // SAFETY: the node was borrowed exclusively for 'a, and the chain that owned it has released it.
         Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) })
     }
 }

@@ -19,8 +19,8 @@ macro_rules! __list_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0, 1 if it is closed, or the
-            /// address of a node. `node` is a valid word that belongs to this thread and to no list.
+            /// `base` is the first of `len` slots of `STRIDE` bytes, each beginning with a valid word: 0, 1 if it is
+            /// closed, or the address of a node. `node` is a valid word that belongs to this thread and to no list.
             pub unsafe fn push(base: *mut usize, len: usize, node: *mut usize) -> Result<Committed, Error> {
                 exits(OutOfRange, CompareFailed) scratch(i, head) abort(restart) stride(STRIDE);
                 load_index(i);

@@ -3,7 +3,7 @@
 use crate::sys::MembarrierError;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Sections leave a list alone that is closed. They name this value by its number.
+/// The value of a closed list, which sections do not change. Sections name it by its number.
 const CLOSED: usize = 1;
 
 /// The address of the first node; 0 if there is none.
@@ -12,11 +12,11 @@ const CLOSED: usize = 1;
 pub(super) struct Slot(AtomicUsize);
 
 impl Slot {
-    /// Closes the list, unless it is empty, and opens it as an empty one: the address of its first node, or 0. One thread at
-    /// a time does this, and `fence` restarts the sections that may be on the list.
+    /// Closes the list, unless it is empty, reopens it as an empty one, and returns the address of its first node, or
+    /// 0. One thread at a time does this, and `fence` restarts the sections that may be on the list.
     ///
-    /// A section that has read the word before stores over the mark, so it is looked for after a fence: those that follow
-    /// the fence see it.
+    /// A section that has read the word before stores over the mark, so the mark is checked after a fence: sections
+    /// after the fence see it.
     pub(super) fn drain(
         &self,
         mut fence: impl FnMut() -> Result<(), MembarrierError>,
@@ -30,7 +30,7 @@ impl Slot {
                 continue;
             }
             if let Err(error) = fence() {
-                // A section may have stored over the mark, or is about to: the list is whole then too.
+                // A section may have stored over the mark, or be about to: the list is then unchanged.
                 self.replace(CLOSED, first);
                 return Err(error);
             }

@@ -7,7 +7,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-/// A value popped from a [`Pool`](super::Pool), which goes back to it when this is dropped.
+/// A value popped from a [`Pool`](super::Pool). Dropping it pushes the value back.
 #[must_use = "the value goes back to its pool when this is dropped"]
 pub struct PoolItem<'p, T, K: Index = ByCpu> {
     lists: &'p Lists<T, K>,
@@ -18,7 +18,7 @@ pub struct PoolItem<'p, T, K: Index = ByCpu> {
 impl<'p, T, K: Index> PoolItem<'p, T, K> {
     /// # Safety
     ///
-    /// The node is one of these lists, and in none of them; nobody else has it.
+    /// The node belongs to these lists, is on none of them, and has no other item.
     #[inline]
     pub(super) unsafe fn new(lists: &'p Lists<T, K>, node: &'p Node<T>) -> Self {
         Self { lists, node, value: PhantomData }
@@ -28,7 +28,7 @@ impl<'p, T, K: Index> PoolItem<'p, T, K> {
 impl<T, K: Index> Drop for PoolItem<'_, T, K> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the node is one of these lists, in none of them, and the only item that has it ends here.
+        // SAFETY: the node belongs to these lists and is on none of them, and its only item ends here.
         unsafe { self.lists.push(self.node) };
     }
 }
@@ -38,7 +38,7 @@ impl<T, K: Index> Deref for PoolItem<'_, T, K> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: a node in no list has one item, which this is; `&self` keeps mutable references away.
+        // SAFETY: each node that is on no list has one item, and this is it; `&self` excludes mutable references.
         unsafe { &*self.node.value.get() }
     }
 }
@@ -46,7 +46,7 @@ impl<T, K: Index> Deref for PoolItem<'_, T, K> {
 impl<T, K: Index> DerefMut for PoolItem<'_, T, K> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and `&mut self` keeps all other references away.
+        // SAFETY: as in `deref`, and `&mut self` excludes all other references.
         unsafe { &mut *self.node.value.get() }
     }
 }

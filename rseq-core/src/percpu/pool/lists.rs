@@ -18,9 +18,9 @@ use core::ptr;
 pub(in crate::percpu) struct Lists<T, K: Index> {
     copies: Copies<Slot, K>,
     shared: SharedChain<T>,
-    /// Held while the list of another CPU is drained.
+    /// Held while a thread drains the list of another CPU.
     closing: SpinLock<()>,
-    /// How many nodes a CPU's list has at most.
+    /// The most nodes on a CPU's list.
     limit: usize,
 }
 
@@ -32,7 +32,7 @@ impl<T, K: Index> Lists<T, K> {
 
     /// # Safety
     ///
-    /// The nodes are used by these lists only, for as long as these and their items are used.
+    /// The nodes are used by these lists and their items only, as long as these exist.
     pub(super) unsafe fn add(&self, nodes: &mut [Node<T>]) {
         let mut chain = Chain::new();
         for node in nodes {
@@ -49,30 +49,30 @@ impl<T, K: Index> Lists<T, K> {
             Some(None) => self.refill()?,
             None => self.shared.take(1).pop()?,
         };
-        // SAFETY: what lists hold are addresses of nodes, and this one was taken out of its list.
+        // SAFETY: lists hold addresses of nodes. This one was taken off its list, so it is on none and has no item.
         unsafe { Some(PoolItem::new(self, &*ptr::with_exposed_provenance(node))) }
     }
 
     /// # Safety
     ///
-    /// The node is one of these lists and in none of them, and the caller does not use it any more.
+    /// The node belongs to these lists and is on none of them, and the caller no longer uses it.
     #[inline]
     pub(super) unsafe fn push(&self, node: &Node<T>) {
         let node = ptr::from_ref(node).expose_provenance();
         match self.push_own(node) {
             Some(true) => {}
             Some(false) => self.flush(node),
-            // SAFETY: the caller's contract, and no list has it.
+            // SAFETY: the caller's contract; the section has not pushed the node.
             None => unsafe { self.shared.give_one(node) },
         }
     }
 
-    /// A node of this index's list. None without sections, and Some(None) of a list that is empty or closed.
+    /// Pops a node off this index's list. None without sections; Some(None) if the list is empty or closed.
     #[inline]
     fn pop_own(&self) -> Option<Option<usize>> {
         self.copies.run(|token, base, len| {
-            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says. Each is a `Slot`, which
-            // has a count and 63 words, and is only closed by a count that is larger.
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` has them. Each is a
+            // `Slot`: a count, and 63 words. A closed one has a count above 63.
             match unsafe { sections::pop::<STRIDE, _, _>(token, base.cast(), len) } {
                 Ok(node) => Ok(Some(node)),
                 Err(Error::CompareFailed) => Ok(None),
@@ -81,7 +81,8 @@ impl<T, K: Index> Lists<T, K> {
         })
     }
 
-    /// Whether this index's list has taken the node. None without sections, and false of a list that is full or closed.
+    /// Pushes a node on this index's list, and returns whether the list took it: not if it is full or closed. None
+    /// without sections.
     #[inline]
     fn push_own(&self, node: usize) -> Option<bool> {
         let limit = self.limit;
@@ -100,7 +101,7 @@ impl<T, K: Index> Lists<T, K> {
         self.limit.div_ceil(2)
     }
 
-    /// A node of the shared list, and more of them for this CPU's list.
+    /// Pops a node off the shared list, and moves more of them to this CPU's list.
     #[cold]
     #[inline(never)]
     fn refill(&self) -> Option<usize> {
@@ -117,7 +118,7 @@ impl<T, K: Index> Lists<T, K> {
         first
     }
 
-    /// Gives a node, which this CPU's list has not taken, and nodes of that list to the shared one.
+    /// Pushes a node, which this CPU's list has not taken, on the shared list, together with nodes of that list.
     #[cold]
     #[inline(never)]
     fn flush(&self, node: usize) {
@@ -126,7 +127,7 @@ impl<T, K: Index> Lists<T, K> {
         unsafe { chain.push(node) };
         for _ in 0..self.batch() {
             let Some(Some(node)) = self.pop_own() else { break };
-            // SAFETY: the node was taken out of its list.
+            // SAFETY: the node was taken off its list.
             unsafe { chain.push(node) };
         }
         self.shared.give(chain);
@@ -144,7 +145,7 @@ impl<T, K: Index> Lists<T, K> {
 
     fn drain(&self, index: u32, slot: &Slot) -> Result<usize, MembarrierError> {
         let mut chain = Chain::new();
-        // SAFETY: nodes that are drained are in no list any more.
+        // SAFETY: a node that is drained is on no list.
         let drained = slot.drain(|| fence_index::<K>(index), |node| unsafe { chain.push(node) })?;
         if drained > 0 {
             self.shared.give(chain);

@@ -14,19 +14,19 @@ use lists::Lists;
 
 pub use item::PoolItem;
 
-/// The most nodes that a CPU's list has, so that a list takes 512 bytes.
+/// The most nodes on a CPU's list, which is then 512 bytes large.
 const CAPACITY: usize = 63;
 
-/// Values that any thread pops, and pushes by dropping them, at the cost of a few plain instructions.
+/// A pool of values: any thread pops one, and pushes it back by dropping it, at the cost of a few plain instructions.
 ///
-/// Each CPU has a list of values in memory of its own. From an empty one, [`pop`](Self::pop) refills it from a list that
-/// all CPUs share, and a full one is flushed to it, in batches, under a lock. A value that was pushed on one CPU can so be
-/// popped on another, unless it is among the last of an idle CPU: [`reclaim`](Self::reclaim) moves these.
+/// Each CPU has its own list of values. If it is empty, [`pop`](Self::pop) refills it from a list that all CPUs share;
+/// a full one is flushed to that list. Both move batches, under a lock. So a value that was pushed on one CPU can be
+/// popped on another, unless it is among the last ones of an idle CPU: [`reclaim`](Self::reclaim) moves these.
 ///
-/// Threads without sections ([`status`](crate::status) says why) use the shared list.
+/// Threads without sections ([`status`](crate::status) has the cause) use the shared list.
 ///
-/// `K` is the index that lists go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads keeps
-/// few values in lists that it does not use.
+/// `K` is the index that lists go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
+/// keeps few values in lists that it does not use.
 ///
 /// # Examples
 ///
@@ -57,7 +57,7 @@ const CAPACITY: usize = 63;
 /// pool.pop().unwrap().push_str("kept");
 /// ```
 ///
-/// They have to:
+/// They have to live that long:
 ///
 /// ```compile_fail,E0597
 /// # use rseq_core::percpu::{Node, Pool};
@@ -71,7 +71,7 @@ const CAPACITY: usize = 63;
 #[derive(Debug)]
 pub struct Pool<'a, T, K: Index = ByCpu> {
     lists: Lists<T, K>,
-    /// Neither longer nor shorter: nodes live for 'a, and items for less.
+    /// Keeps the lifetime exact: nodes live for 'a, and items for less.
     nodes: Invariant<'a>,
 }
 
@@ -81,7 +81,7 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
         Self::with_limit(32)
     }
 
-    /// An empty pool, whose CPUs keep so many values each, 63 at most. Half of them are moved at a time.
+    /// An empty pool, whose CPUs keep `limit` values each, 63 at most. Half of them are moved at a time.
     pub const fn with_limit(limit: usize) -> Self {
         let limit = if limit < CAPACITY { limit } else { CAPACITY };
         Self { lists: Lists::new(limit), nodes: PhantomData }
@@ -89,13 +89,13 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
 
     /// Adds nodes, at any time.
     pub fn add(&self, nodes: &'a mut [Node<T>]) {
-        // SAFETY: the nodes are borrowed for 'a, and so by this pool only. It is borrowed by its items, and so does not
-        // outlive 'a with them, as `nodes` keeps the lifetime from being made shorter.
+        // SAFETY: the nodes are borrowed exclusively for 'a, so this pool alone uses them. Its items borrow the pool,
+        // and `nodes` keeps the compiler from shortening 'a, so neither outlives them.
         unsafe { self.lists.add(nodes) };
     }
 
-    /// Pops a value, the one that was pushed last on this CPU if there is one. None if both this CPU's list and the shared
-    /// one are empty.
+    /// Pops a value, if possible the one that was last pushed on this CPU. None if this CPU's list and the shared one
+    /// are both empty.
     #[inline]
     pub fn pop(&self) -> Option<PoolItem<'_, T, K>> {
         self.lists.pop()
@@ -106,17 +106,18 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
         self.lists.len()
     }
 
-    /// Whether no value is in a list, as far as [`len`](Self::len) can say it.
+    /// Whether [`len`](Self::len) is 0.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Moves the values that CPUs keep to the shared list, where every thread finds them, and returns how many. It costs a
-    /// system call for each CPU that keeps some, which interrupts that CPU if this process runs there (Linux 5.10).
+    /// Moves the values that CPUs keep to the shared list, where every thread finds them, and returns how many. It
+    /// costs a system call for each CPU that keeps some, which interrupts that CPU if this process runs there (Linux
+    /// 5.10).
     ///
     /// # Errors
     ///
-    /// [`MembarrierError`] if the kernel refuses the fence; the lists that follow are as they were.
+    /// [`MembarrierError`] if the kernel refuses the fence; the remaining lists are unchanged.
     pub fn reclaim(&self) -> Result<usize, MembarrierError> {
         self.lists.reclaim()
     }

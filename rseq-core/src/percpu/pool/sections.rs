@@ -19,8 +19,8 @@ macro_rules! __pool_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of `STRIDE` bytes. Each begins with a count, which is at least `limit` if the
-            /// slot is closed, and with `limit` words, 8 bytes apart, after it.
+            /// `base` is the first of `len` slots of `STRIDE` bytes. Each begins with a count, which is at least
+            /// `limit` if the slot is closed, and with `limit` words, 8 bytes apart, after it.
             pub unsafe fn push(base: *mut usize, len: usize, limit: usize, word: usize) -> Result<Committed, Error> {
                 exits(OutOfRange, CompareFailed) scratch(i, count) abort(restart) stride(STRIDE);
                 load_index(i);

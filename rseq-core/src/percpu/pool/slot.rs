@@ -4,14 +4,14 @@ use super::CAPACITY;
 use crate::sys::MembarrierError;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// A list that sections leave alone has this bit in its count, which is too large then for one to push or pop.
+/// Set in the count of a closed list, so that the count is too large for sections to push or pop.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// A word in 8 bytes, as sections address them.
 #[repr(align(8))]
 struct Cell(AtomicUsize);
 
-/// Addresses of nodes, and their number before them.
+/// The number of nodes, followed by their addresses.
 #[repr(C)]
 pub(super) struct Slot {
     count: Cell,
@@ -24,11 +24,11 @@ impl Slot {
         self.count.0.load(Ordering::Relaxed) & !CLOSED
     }
 
-    /// Closes the list, unless it is empty, gives `each` node to the caller, and opens it as an empty one. One thread at a
+    /// Closes the list, unless it is empty, passes each node to `each`, and reopens it as an empty one. One thread at a
     /// time does this, and `fence` restarts the sections that may be on the list.
     ///
-    /// A section that has read the count before stores over the mark, so it is looked for after a fence: those that follow
-    /// the fence see it.
+    /// A section that has read the count before stores over the mark, so the mark is checked after a fence: sections
+    /// after the fence see it.
     pub(super) fn drain(
         &self,
         mut fence: impl FnMut() -> Result<(), MembarrierError>,
@@ -43,7 +43,7 @@ impl Slot {
                 continue;
             }
             if let Err(error) = fence() {
-                // A section may have stored over the mark, or is about to: the count is right then too.
+                // A section may have stored over the mark, or be about to: the count is then right.
                 self.replace(CLOSED | count, count);
                 return Err(error);
             }
@@ -72,7 +72,7 @@ mod tests {
         Slot { count: Cell(AtomicUsize::new(nodes)), nodes: core::array::from_fn(node) }
     }
 
-    /// What a drain returns, and gives.
+    /// The result of a drain, and the nodes that it passes on.
     fn drain(
         slot: &Slot,
         fence: impl FnMut() -> Result<(), MembarrierError>,

@@ -1,5 +1,5 @@
-//! What [`Region`](super::Region) and [`DynRegion`](super::DynRegion) are made of: each passes its shape along, which
-//! is a constant of the one and a value of the other.
+//! The common part of [`Region`](super::Region) and [`DynRegion`](super::DynRegion). Each passes its shape, which is a
+//! constant of the one and a value of the other.
 
 use super::class::Size;
 use super::geometry::{self, Geometry, TAGS};
@@ -11,9 +11,9 @@ use crate::percpu::memory;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// Whoever owns it calls [`clear`](Self::clear) in the end.
+/// Its owner calls [`clear`](Self::clear) in the end.
 pub(super) struct Arena {
-    /// The stacks of all CPUs; null before the first use, and where there are none.
+    /// The stacks of all CPUs; null before the first use, and if there are none.
     pub(super) stacks: AtomicPtr<u8>,
     pub(super) lists: SpinLock<Lists>,
     pub(super) options: RegionOptions,
@@ -35,7 +35,7 @@ impl Arena {
 
     /// # Safety
     ///
-    /// The item is one that this arena allocated for this size, and it is not used any more.
+    /// This arena allocated the item for this size, and the item is no longer used.
     #[inline]
     pub(super) unsafe fn free(&self, item: NonNull<u8>, size: Size, shape: &RegionShape) {
         let push = |stacks: Stacks| stacks.push(item.as_ptr().expose_provenance(), size.most).ok();
@@ -44,11 +44,11 @@ impl Arena {
         }
     }
 
-    /// Fills an item with the options' pattern, if they say so.
+    /// Fills an item with the options' pattern, if the options ask for it.
     ///
     /// # Safety
     ///
-    /// As of [`free`](Self::free), which is to follow.
+    /// As for [`free`](Self::free), which has to follow.
     #[inline]
     pub(super) unsafe fn fill_freed(&self, item: NonNull<u8>, class: usize, shape: &RegionShape) {
         if self.options.fills {
@@ -59,13 +59,13 @@ impl Arena {
     #[cold]
     #[inline(never)]
     fn fill(&self, item: NonNull<u8>, class: usize, shape: &RegionShape) {
-        // A robust one fills items itself, once it has looked at them.
+        // A robust region fills items itself, after it has checked them.
         if self.options.reporter().is_none() {
             robust::poison(item, 0, class, self.geometry(*shape));
         }
     }
 
-    /// An item, and whether all its copies are as they were mapped.
+    /// Allocates an item. Also returns whether all its copies are still as they were mapped.
     #[inline]
     pub(super) fn take(&self, size: Size, shape: &RegionShape) -> Result<(NonNull<u8>, bool), RegionError> {
         let item = match self.stacks(size.class).and_then(Stacks::pop) {
@@ -73,18 +73,19 @@ impl Arena {
             None => self.refill(size.layout, shape)?,
         };
         let address = ptr::with_exposed_provenance_mut(item & !TAGS);
-        // SAFETY: stacks and lists hold addresses of items only.
+        // SAFETY: stacks and lists hold addresses of items, which are not null.
         Ok((unsafe { NonNull::new_unchecked(address) }, item & geometry::FRESH != 0))
     }
 
     /// The stacks of a class, if there are any.
     #[inline]
     pub(super) fn stacks(&self, class: usize) -> Option<Stacks> {
-        // SAFETY: what is not null was mapped for all CPU numbers that the kernel gives, and is only used by stacks.
+        // SAFETY: a pointer that is not null was mapped for all CPU numbers that the kernel assigns, and only stacks
+        // use the memory.
         unsafe { Stacks::new(self.stacks.load(Ordering::Acquire), memory::slots(), class) }
     }
 
-    /// Whether an address lies in the copies of the items that there are, or can be without another range.
+    /// Whether an address lies in the copies of items that exist, or that fit in the present ranges.
     pub(super) fn contains(&self, address: usize, shape: RegionShape) -> bool {
         let geometry = self.geometry(shape);
         let is_in = |range| (range..range + geometry.copies()).contains(&address);
@@ -95,7 +96,7 @@ impl Arena {
     ///
     /// # Safety
     ///
-    /// The shape is the same as in all calls before. No item is used any more, and no thread is in an operation.
+    /// The shape is the same as in all calls before. No item is used any longer, and no thread is in an operation.
     pub(super) unsafe fn clear(&mut self, shape: RegionShape) {
         let geometry = self.geometry(shape);
         let lists = self.lists.get_mut();
@@ -107,12 +108,12 @@ impl Arena {
         let is_mapped = self.options.given.start.is_null();
         let mut ranges = robust::ranges(lists, geometry);
         while let Some(range) = ranges.next().filter(|_| is_mapped) {
-            // SAFETY: `make` returned it; with the arena go its items. The next one was found before.
+            // SAFETY: `make` returned the range, and with the arena its items end. The next range has been read before.
             unsafe { range::unmake(range, is_ours, geometry) };
         }
         let stacks = *self.stacks.get_mut();
         if !stacks.is_null() {
-            // SAFETY: it was mapped for so many CPUs, and no thread is in a section of this arena.
+            // SAFETY: it was mapped for this many CPUs, and no thread is in a section of this arena.
             unsafe { stacks::unmap(stacks, memory::slots()) };
         }
     }

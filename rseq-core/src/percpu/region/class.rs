@@ -2,30 +2,30 @@
 
 use core::alloc::Layout;
 
-/// Addresses of items have three low bits that are 0.
+/// Addresses of items have three low bits of 0.
 const SMALLEST: usize = 3;
 
 /// As many as there are powers of two.
 pub(super) const CLASSES: usize = usize::BITS as usize;
 
-/// Items that move between a CPU's stack and the lists that all CPUs share at a time.
+/// The most items that move at a time between a CPU's stack and the lists that all CPUs share.
 pub(super) const MOST_AT_A_TIME: usize = 63;
 
-/// Of these, items that are cut from memory that no item was in before: other CPUs' items follow them closely.
+/// The most of these that are cut from unused memory, where the next items may belong to other CPUs.
 pub(super) const MOST_CUT: usize = 15;
 
-/// What an arena needs to know of a layout: worked out for its stride once, or when the program is compiled.
+/// What an arena needs to know about a layout: computed once for its stride, or at compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) layout: Layout,
     /// The logarithm of the size of items.
     pub(super) class: usize,
-    /// Most items that the stack of a CPU holds.
+    /// The most items on the stack of a CPU.
     pub(super) most: usize,
 }
 
 impl Size {
-    /// None if no item is so large.
+    /// None if items cannot be that large.
     #[inline]
     pub(super) const fn of(layout: Layout, stride: usize) -> Option<Self> {
         let (size, align) = (layout.size(), layout.align());
@@ -39,7 +39,7 @@ impl Size {
     }
 }
 
-/// Items of `class` that move at a time: few of large ones, as those that a CPU keeps are lost to the others.
+/// Items of `class` that move at a time: few if they are large, because other CPUs cannot use what a CPU keeps.
 #[inline]
 pub(super) const fn at_a_time(class: usize, stride: usize) -> usize {
     match (stride / 8) >> class {

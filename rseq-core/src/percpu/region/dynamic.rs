@@ -6,10 +6,10 @@ use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-/// A [`Region`](super::Region) of items of one layout, whose stride and number of copies are chosen when it is made.
+/// A [`Region`](super::Region) of items of one layout, whose stride and number of copies are chosen at run time.
 ///
-/// It is as fast, and is meant for allocators that have these sizes from their own users, such as librseq's pools in C:
-/// with [`RegionOptions::owner`], an item's address and the stride are enough to find what it belongs to.
+/// It is as fast as a `Region`. It is for allocators that get these sizes from their own users, such as librseq's pools
+/// in C: with [`RegionOptions::owner`], an item's address and the stride are enough to find the allocator.
 ///
 /// # Examples
 ///
@@ -20,7 +20,7 @@ use core::sync::atomic::Ordering;
 /// let shape = RegionShape::new(1 << 13, 4, Layout::new::<u64>()).expect("a power of two");
 /// let region = DynRegion::new(shape, RegionOptions::new().owner(0x1000));
 /// let item = region.alloc_copied(&7u64.to_ne_bytes())?;
-/// // SAFETY: the last copy of a u64, which nobody else has.
+/// // SAFETY: the last copy of a u64, which is only used here.
 /// assert_eq!(unsafe { region.copy_of(item, 3).cast::<u64>().read() }, 7);
 /// // SAFETY: an item of a region with this stride, which has an owner.
 /// assert_eq!(unsafe { DynRegion::owner_of(item, 1 << 13) }, 0x1000);
@@ -34,7 +34,7 @@ pub struct DynRegion {
 }
 
 impl DynRegion {
-    /// A region without memory, which it maps when items are allocated.
+    /// A region without memory. It maps some when items are allocated.
     pub const fn new(shape: RegionShape, options: RegionOptions) -> Self {
         Self { arena: Arena::new(options), shape }
     }
@@ -60,16 +60,17 @@ impl DynRegion {
     ///
     /// # Safety
     ///
-    /// `item` is the address of an item, or lies in its copy of CPU 0. The region has this stride, maps its own
+    /// `item` is the address of an item, or lies in its copy for CPU 0. The region has this stride, maps its own
     /// memory, and has an owner.
     #[inline]
     pub unsafe fn owner_of(item: NonNull<u8>, stride: usize) -> usize {
         let range = item.as_ptr().expose_provenance() & !(stride - 1);
-        // SAFETY: copies of CPU 0 lie between a multiple of the stride, where the range begins, and the next one.
+        // SAFETY: copies for CPU 0 lie between a multiple of the stride, where the range begins, and the next one, so
+        // `range` is that range; by the caller's contract it has an owner.
         unsafe { geometry::owner(range) }.load(Ordering::Relaxed)
     }
 
-    /// Maps the first range, if there is none yet.
+    /// Maps the first range, unless there is one.
     ///
     /// # Errors
     ///
@@ -78,7 +79,7 @@ impl DynRegion {
         self.arena.reserve(self.shape)
     }
 
-    /// Allocates an item. What its copies hold is not specified; it may be what a freed item held.
+    /// Allocates an item. The contents of its copies are unspecified, and may be those of a freed item.
     ///
     /// # Errors
     ///
@@ -88,7 +89,7 @@ impl DynRegion {
         self.arena.alloc(self.shape.size, &self.shape)
     }
 
-    /// Allocates an item of zeroes. Copies that are zero already are not written.
+    /// Allocates an item of zeroes. Copies that are known to be zero are not written.
     ///
     /// # Errors
     ///
@@ -97,8 +98,8 @@ impl DynRegion {
         self.arena.alloc_zeroed(self.shape.size, self.shape)
     }
 
-    /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
-    /// written.
+    /// Allocates an item whose copies begin with `value`, followed by zeroes. Copies that are known to have these
+    /// contents are not written.
     ///
     /// # Errors
     ///
@@ -111,7 +112,7 @@ impl DynRegion {
     ///
     /// # Safety
     ///
-    /// It is one that this region allocated, and it is not used any more.
+    /// This region allocated the item, and the item is no longer used.
     #[inline]
     pub unsafe fn free(&self, item: NonNull<u8>) {
         // SAFETY: the caller's contract.
@@ -124,7 +125,8 @@ impl DynRegion {
 
 impl Drop for DynRegion {
     fn drop(&mut self) {
-        // SAFETY: this region has only the one shape; with it go its items, and nobody has a reference to it.
+        // SAFETY: this region has only one shape. `&mut self` shows that no operation is running, and with the region
+        // its items end.
         unsafe { self.arena.clear(self.shape) };
     }
 }

@@ -89,7 +89,7 @@ static STARTED: Mutex<Vec<(usize, usize, usize, usize)>> = Mutex::new(Vec::new()
 fn ranges_are_initialised_once_for_each_copy() {
     fn init(owner: usize, start: NonNull<u8>, len: usize, cpu: usize) -> Result<(), Errno> {
         STARTED.lock().unwrap().push((owner, start.addr().get(), len, cpu));
-        // SAFETY: the region's memory, which nobody has yet.
+        // SAFETY: the region's memory, which is not used yet.
         unsafe { start.write_bytes(0x11, len) };
         if owner == 78 && cpu == 1 { Err(Errno::EPERM) } else { Ok(()) }
     }

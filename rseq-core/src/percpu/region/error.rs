@@ -1,4 +1,4 @@
-//! Why a region has no item to give.
+//! Why a region did not allocate an item.
 
 use crate::sys::Errno;
 use core::fmt;
@@ -9,17 +9,17 @@ use core::fmt;
 pub enum RegionError {
     /// The item, or its alignment, is larger than the region's stride.
     TooLarge,
-    /// No range has room, and the kernel gave no memory for one more: ENOMEM, or what a filter answers. The memory that
-    /// the program gave is used up, or there are as many ranges as it allows: ENOSPC.
+    /// No range has room, and the kernel has no memory for another one: ENOMEM, or the error of a filter. ENOSPC if the
+    /// program's own memory is used up, or if there are as many ranges as the program allows.
     NoMemory(Errno),
-    /// The copies' own mappings were refused: of a region that is shared or copied on write, the stride is less than a
-    /// page (EINVAL), or there are more mappings than a process may have (ENOMEM, `vm.max_map_count`).
+    /// The copies' own mappings were refused. If the region is shared or copied on write, the stride is less than a
+    /// page (EINVAL), or the process has too many mappings (ENOMEM, `vm.max_map_count`).
     NotMapped(Errno),
-    /// A range could not be bound to the CPUs' nodes: they are not known, as sysfs is not to be had, the stride is less
-    /// than a page (EINVAL), or the process may not use a node (EINVAL, EPERM).
+    /// A range could not be bound to the CPUs' nodes: sysfs does not show them, the stride is less than a page
+    /// (EINVAL), or the process may not use a node (EINVAL, EPERM).
     NotBound(Errno),
-    /// What the program initialises ranges by ([`RegionOptions::init_ranges`](super::RegionOptions::init_ranges))
-    /// failed.
+    /// The program's function that initialises ranges
+    /// ([`RegionOptions::init_ranges`](super::RegionOptions::init_ranges)) failed.
     NotInitialized(Errno),
 }
 

@@ -1,7 +1,7 @@
-//! What all CPUs share, under the region's lock: ranges, and free items by size.
+//! Ranges, and free items by size: what all CPUs share, under the region's lock.
 //!
-//! A child of `fork` may find any prefix of the changes made here: each is a store that leaves a valid state, in
-//! which an item is on one list at most.
+//! A child of `fork` may see any prefix of the changes made here: each change is a store that leaves a valid state, in
+//! which an item is on at most one list.
 
 use super::RegionError;
 use super::class::{CLASSES, MOST_CUT};
@@ -14,18 +14,19 @@ use crate::percpu::fence::fence;
 use crate::sys::Errno;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
 
-/// Items are their addresses in the copy of CPU 0, tagged if they are fresh.
+/// An item is its address in the copy for CPU 0, tagged if it is fresh.
 #[derive(Debug)]
 pub(super) struct Lists {
     /// The newest range, or 0.
     pub(super) range: AtomicUsize,
-    /// Bytes of the newest range's copies that are taken.
+    /// Bytes used of the newest range's copies.
     used: AtomicUsize,
-    /// Bytes of the program's memory that are taken.
+    /// Bytes used of the program's memory.
     given: AtomicUsize,
-    /// The first free item of each class, or 0. Its word in the shadow has the next one's address, and its own tags.
+    /// The first free item of each class, or 0. Its word in the shadow has the address of the next one, with that one's
+    /// tags.
     free: [AtomicUsize; CLASSES],
-    /// The stack that is closed for the time being: the CPU and the class of it, or 0.
+    /// The stack that is temporarily closed: its CPU and class, or 0.
     closed: AtomicUsize,
 }
 
@@ -40,12 +41,12 @@ impl Lists {
         }
     }
 
-    /// Where the list of free items of a class begins; the remainder is what the compiler cannot see of a class.
+    /// The head of the list of free items of a class. The remainder shows the compiler that a class is in range.
     fn list(&self, class: usize) -> &AtomicUsize {
         &self.free[class % CLASSES]
     }
 
-    /// A free item of `class`, or one cut from the newest range.
+    /// Takes a free item of `class`, or one cut from the newest range.
     pub(super) fn take(&self, class: usize, geometry: Geometry) -> Option<usize> {
         self.pop(class, geometry).or_else(|| self.cut(class, geometry))
     }
@@ -62,7 +63,7 @@ impl Lists {
         if item == 0 {
             return None;
         }
-        // SAFETY: items on lists lie in ranges, which are there as long as the region.
+        // SAFETY: items on lists lie in ranges, which exist as long as the region.
         let word = unsafe { geometry.word(item) }.load(Relaxed);
         self.list(class).store(word & !TAGS, Release);
         Some(item | (word & TAGS & !FREE))
@@ -71,18 +72,18 @@ impl Lists {
     /// Puts an item on its list.
     pub(super) fn put(&self, item: usize, class: usize, geometry: Geometry) {
         let (item, tags) = (item & !TAGS, item & TAGS);
-        // SAFETY: the item lies in a range, which is there as long as the region.
+        // SAFETY: the item lies in a range, which exists as long as the region.
         let word = unsafe { geometry.word(item) };
         word.store(self.list(class).load(Relaxed) | FREE | tags, Relaxed);
         self.list(class).store(item, Release);
     }
 
-    /// What a list begins with, or 0.
+    /// The first item of a list, or 0.
     pub(super) fn first(&self, class: usize) -> usize {
         self.list(class).load(Relaxed)
     }
 
-    /// Gives a list up, whose items are not used again.
+    /// Drops a list, whose items are not used again.
     pub(super) fn forget(&self, class: usize) {
         self.list(class).store(0, Release);
     }
@@ -98,7 +99,7 @@ impl Lists {
         Some((range + start) | geometry.fresh())
     }
 
-    /// Makes items of a part of a range, as large ones as fit.
+    /// Cuts a part of a range into items, as large as possible.
     fn spill(&self, range: usize, mut start: usize, end: usize, geometry: Geometry) {
         while start < end {
             let class = start.trailing_zeros().min((end - start).ilog2()) as usize;
@@ -119,9 +120,10 @@ impl Lists {
             range::cut(options, &self.given, geometry)?
         };
         let (range, used) = (self.range.load(Relaxed), self.used.load(Relaxed));
-        // SAFETY: it was made just now.
+        // SAFETY: `new` is a range of this geometry, made just now.
         unsafe { geometry.before(new) }.store(range, Relaxed);
-        // Of a range whose end counts as used, a child of `fork` uses nothing.
+        // Its end counts as used at first, so that a child of `fork` takes nothing from a range that it may see too
+        // early.
         self.used.store(geometry.stride, Release);
         if range != 0 {
             self.spill(range, used, geometry.stride, geometry);
@@ -131,11 +133,11 @@ impl Lists {
         Ok(())
     }
 
-    /// Takes the items of other CPUs' stacks of `class`. Whether there were any.
+    /// Takes the items of other CPUs' stacks of `class`, and returns whether there were any.
     pub(super) fn drain(&self, stacks: Stacks, class: usize, geometry: Geometry) -> bool {
         let mut found = false;
         for cpu in 0..stacks.len() {
-            // SAFETY: each of so many CPUs has a stack.
+            // SAFETY: every CPU below `len` has a stack.
             let stack = unsafe { stacks.of(cpu) };
             if !stack.is_empty() {
                 found |= self.drain_one(stack, cpu, class, geometry);
@@ -147,7 +149,7 @@ impl Lists {
     fn drain_one(&self, stack: Stack, cpu: usize, class: usize, geometry: Geometry) -> bool {
         self.begin_drain(stack, cpu, class);
         let mut found = false;
-        // After it, no section is in the stack that has found it open.
+        // After it, no section is running that has found the stack open.
         let is_ours = fence(cpu as u32).is_ok();
         while let Some(item) = is_ours.then(|| stack.take()).flatten() {
             self.put(item, class, geometry);
@@ -162,7 +164,7 @@ impl Lists {
         stack.close();
     }
 
-    /// Opens a stack that was closed. Where its CPU may not see what was taken from it, it stays closed for good.
+    /// Opens a stack that was closed. If its CPU may not see what was taken from it, the stack stays closed for good.
     pub(super) fn open(&self, stack: Stack, cpu: usize, is_unchanged: bool) {
         if is_unchanged || fence(cpu as u32).is_ok() {
             stack.open();
@@ -170,12 +172,12 @@ impl Lists {
         self.closed.store(0, Release);
     }
 
-    /// Opens the stack that a thread of this process's parent had closed when this process was forked.
+    /// Opens the stack that a thread of this process's parent had closed at the time of the fork.
     pub(super) fn reopen(&self, stacks: impl FnOnce(usize) -> Option<Stacks>) {
         let Some(closed) = self.closed.load(Relaxed).checked_sub(1) else { return };
         let (cpu, class) = (closed / CLASSES, closed % CLASSES);
         if let Some(stacks) = stacks(class) {
-            // SAFETY: only CPUs that have a stack are closed.
+            // SAFETY: only CPUs that have a stack are recorded as closed.
             self.open(unsafe { stacks.of(cpu) }, cpu, false);
         }
     }

@@ -33,30 +33,30 @@ pub use options::RegionOptions;
 pub use robust::Finding;
 pub use shape::RegionShape;
 
-/// Memory that has a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.
+/// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.
 ///
-/// An item is at the same offset in each copy. Its address is that of CPU 0's copy; on another CPU it is that address
-/// plus the CPU's number times `STRIDE`, as [`copy_of`](Self::copy_of) computes. An item has [`copies`](Self::copies)
-/// copies, one for each CPU number that the kernel can give.
+/// An item is at the same offset in each copy. Its address is that of CPU 0's copy; for another CPU, add the CPU's
+/// number times `STRIDE`, as [`copy_of`](Self::copy_of) does. An item has [`copies`](Self::copies) copies, one for each
+/// CPU number that the kernel can assign.
 ///
-/// Memory comes in ranges, which are mapped when items do not fit in those that there are. Only a copy's pages that are
-/// touched take memory, and from the node of the CPU that touches them first. A region that is dropped unmaps its
-/// ranges.
+/// Memory comes in ranges, which are mapped when items do not fit in the present ones. Only pages that are touched take
+/// memory, from the node of the CPU that touches them first. Dropping a region unmaps its ranges.
 ///
 /// # Speed
 ///
-/// Freed items are kept on a stack for each CPU and size, which sections push on and pop from: [`alloc`](Self::alloc)
-/// and [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with
-/// lists that all CPUs share. Threads that are not registered work on those lists. When memory runs out, what the
-/// stacks of other CPUs hold is used first (Linux 5.10).
+/// Each CPU has a stack of freed items for each size, on which sections push and pop: [`alloc`](Self::alloc) and
+/// [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with lists
+/// that all CPUs share. Threads that are not registered use those lists. When memory runs out, the region first takes
+/// the items on the stacks of other CPUs (Linux 5.10).
 ///
 /// Sizes are rounded up to powers of two, and addresses are multiples of the rounded size.
 ///
 /// # Signals and processes
 ///
-/// Signal handlers may allocate and free items, in threads that [`ensure_registered`](crate::ensure_registered) was
-/// called in. A child of `fork` goes on with its copy of the region, even if another thread held the lock at the
-/// fork: such an operation may have cost the child up to 64 items (before Linux 4.14 it may have to wait for ever).
+/// Signal handlers may allocate and free items in threads that have called
+/// [`ensure_registered`](crate::ensure_registered). A child of `fork` continues with its copy of the region, even if
+/// another thread held the lock at the fork: the operation of that thread may have cost the child up to 64 items
+/// (before Linux 4.14, the child may have to wait forever).
 ///
 /// # Examples
 ///
@@ -69,7 +69,7 @@ pub use shape::RegionShape;
 /// let layout = Layout::new::<u64>();
 /// let item = REGION.alloc_zeroed(layout)?;
 /// let copies = (0..REGION.copies()).map(|cpu| REGION.copy_of(item, cpu).cast::<u64>());
-/// // SAFETY: each is a u64 of the item, which nobody else has.
+/// // SAFETY: each is a u64 of the item, which is only used here.
 /// assert!(copies.into_iter().all(|copy| unsafe { copy.read() } == 0));
 /// // SAFETY: it was allocated above, and is not used any more.
 /// unsafe { REGION.free(item, layout) };
@@ -78,10 +78,10 @@ pub use shape::RegionShape;
 ///
 /// # Design
 ///
-/// There are no static items in a linker section: a type that makes its item when it is first used
-/// ([`Counter`](super::Counter) does) is declared with the same one line, works in shared objects that are loaded and
-/// unloaded, and needs neither a linker script nor an `#[unsafe(link_section)]`. A section would save the load of the
-/// item's address, which the processor caches.
+/// There are no static items in a linker section. A type that makes its item at its first use, as
+/// [`Counter`](super::Counter) does, is declared with the same one line, works in shared objects that are loaded and
+/// unloaded, and needs neither a linker script nor an `#[unsafe(link_section)]`. A linker section would save one load,
+/// of the item's address, which is usually in the cache.
 pub struct Region<const STRIDE: usize = { 1 << 16 }> {
     arena: Arena,
 }
@@ -89,32 +89,32 @@ pub struct Region<const STRIDE: usize = { 1 << 16 }> {
 impl<const STRIDE: usize> Region<STRIDE> {
     const SHAPE: RegionShape = RegionShape::of_region(STRIDE);
 
-    /// A region without memory, which it maps when items are allocated.
+    /// A region without memory. It maps some when items are allocated.
     pub const fn new() -> Self {
         Self::with(RegionOptions::new())
     }
 
-    /// The same with options.
+    /// A region with options.
     pub const fn with(options: RegionOptions) -> Self {
         const { assert!(STRIDE.is_power_of_two() && STRIDE >= 4096) };
         Self { arena: Arena::new(options) }
     }
 
-    /// Copies of an item: one for each CPU number from 0 on that the kernel can give.
+    /// How many copies an item has: one for each CPU number from 0 on that the kernel can assign.
     pub fn copies(&self) -> usize {
         memory::slot_count()
     }
 
-    /// Bytes of the program's memory that a range takes; see [`RegionOptions::memory`]. The memory must have as many
-    /// after the first multiple of `STRIDE`.
+    /// Bytes that a range takes of the program's memory; see [`RegionOptions::memory`]. The memory must have as many
+    /// bytes after the first multiple of `STRIDE`.
     pub fn range_size() -> usize {
         // SAFETY: no memory is used.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         Geometry::new(&given, STRIDE, memory::slot_count()).size()
     }
 
-    /// The copy of a CPU. Only pointer arithmetic: whether `cpu` is below [`copies`](Self::copies) and `item` an item
-    /// is for whoever uses the result.
+    /// The copy for a CPU. This is pointer arithmetic only, and does not check that `cpu` is below
+    /// [`copies`](Self::copies) or that `item` is an item.
     #[inline]
     pub fn copy_of(&self, item: NonNull<u8>, cpu: usize) -> NonNull<u8> {
         let copy = item.as_ptr().wrapping_byte_add(cpu.wrapping_mul(STRIDE));
@@ -138,7 +138,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
         self.arena.contains(address, Self::SHAPE)
     }
 
-    /// Allocates an item. What its copies hold is not specified; it may be what a freed item held.
+    /// Allocates an item. The contents of its copies are unspecified, and may be those of a freed item.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
         self.arena.alloc(item_size(layout, STRIDE)?, &Self::SHAPE)
     }
 
-    /// Allocates an item of zeroes. Copies that are zero already are not written.
+    /// Allocates an item of zeroes. Copies that are known to be zero are not written.
     ///
     /// # Errors
     ///
@@ -157,8 +157,9 @@ impl<const STRIDE: usize> Region<STRIDE> {
         self.arena.alloc_zeroed(item_size(layout, STRIDE)?, Self::SHAPE)
     }
 
-    /// Allocates an item of which each copy begins with `value`, followed by zeroes. Copies that are so already are not
-    /// written; with [`RegionOptions::copy_on_write`] all those are that no CPU has written the page of.
+    /// Allocates an item whose copies begin with `value`, followed by zeroes. Copies that are known to have these
+    /// contents are not written; with [`RegionOptions::copy_on_write`] these are all copies whose page no CPU has
+    /// written.
     ///
     /// # Errors
     ///
@@ -167,8 +168,8 @@ impl<const STRIDE: usize> Region<STRIDE> {
         self.arena.alloc_copied(item_size(layout, STRIDE)?, value, Self::SHAPE)
     }
 
-    /// Allocates an item and has `init` called with each CPU number below [`copies`](Self::copies) and that CPU's
-    /// copy, which has the layout's size, and first holds anything, as with [`alloc`](Self::alloc).
+    /// Allocates an item, and calls `init` with each CPU number below [`copies`](Self::copies) and that CPU's copy,
+    /// which has the layout's size. Its contents are unspecified at first, as with [`alloc`](Self::alloc).
     ///
     /// # Errors
     ///
@@ -181,7 +182,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// use std::alloc::Layout;
     ///
     /// let region: Region = Region::new();
-    /// // SAFETY: the copy is one of a u64, which nobody else has yet.
+    /// // SAFETY: the copy is one of a u64, which is not used elsewhere yet.
     /// let init = |cpu, copy: std::ptr::NonNull<u8>| unsafe { copy.cast::<u64>().write(cpu as u64) };
     /// let item = region.alloc_init(Layout::new::<u64>(), init)?;
     /// # Ok::<(), rseq_core::percpu::RegionError>(())
@@ -200,7 +201,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     ///
     /// # Safety
     ///
-    /// It is one that this region allocated for a layout of the same size and alignment, and it is not used any more.
+    /// This region allocated the item for a layout of the same size and alignment, and the item is no longer used.
     #[inline]
     pub unsafe fn free(&self, item: NonNull<u8>, layout: Layout) {
         match Size::of(layout, STRIDE) {
@@ -218,7 +219,8 @@ fn item_size(layout: Layout, stride: usize) -> Result<Size, RegionError> {
 
 impl<const STRIDE: usize> Drop for Region<STRIDE> {
     fn drop(&mut self) {
-        // SAFETY: this region has only the one shape; with it go its items, and nobody has a reference to it.
+        // SAFETY: this region has only one shape. `&mut self` shows that no operation is running, and with the region
+        // its items end.
         unsafe { self.arena.clear(Self::SHAPE) };
     }
 }

@@ -13,7 +13,7 @@ const NODES: &CStr = c"/sys/devices/system/node/has_cpu";
 pub(super) fn bind(range: NonNull<u8>, geometry: Geometry) -> Result<(), Errno> {
     let mut text = [0; 4096];
     let nodes = match sys::read_file(NODES, &mut text) {
-        // Node 0 is there on every machine.
+        // Node 0 exists on every machine.
         Err(Errno::ENOENT) if memory::bind(range, 0, 0) == Err(Errno::ENOSYS) => return Ok(()),
         nodes => nodes?,
     };
@@ -43,8 +43,8 @@ fn bind_node(range: NonNull<u8>, node: u32, geometry: Geometry) -> Result<(), Er
 const PAGES: usize = 512;
 
 /// Moves the pages in `len` bytes from `start` on to the NUMA node of a CPU; `flags` are those of move_pages(2), such
-/// as `MPOL_MF_MOVE`. Pages that were not touched yet, and those that cannot be moved, stay as they are: no error
-/// says so.
+/// as `MPOL_MF_MOVE`. Pages that were not touched yet, and pages that cannot be moved, stay as they are, without an
+/// error.
 ///
 /// # Errors
 ///

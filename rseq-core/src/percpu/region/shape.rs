@@ -1,4 +1,4 @@
-//! The sizes that a region's memory goes by.
+//! The sizes of a region's memory.
 
 use super::class::Size;
 use crate::percpu::memory;
@@ -27,7 +27,7 @@ pub struct RegionShape {
 
 impl RegionShape {
     /// Items have `copies` copies, `stride` bytes apart; with 0 copies, as many as there are CPU numbers that the
-    /// kernel can give.
+    /// kernel can assign.
     ///
     /// None if the stride is not a power of two from 4096 on, if an item is larger, or if the copies take a quarter
     /// of all addresses or more.
@@ -43,7 +43,7 @@ impl RegionShape {
         }
     }
 
-    /// Of a [`Region`](super::Region), whose items have any size.
+    /// The shape of a [`Region`](super::Region), whose items have any size.
     pub(super) const fn of_region(stride: usize) -> Self {
         const ANY: Size = Size { layout: Layout::new::<()>(), class: 0, most: 0 };
         Self { stride, copies: 0, size: ANY }

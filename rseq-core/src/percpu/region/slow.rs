@@ -1,4 +1,4 @@
-//! What a region does under its lock, and for threads without stacks.
+//! Operations of a region under its lock, and for threads without stacks.
 
 use super::arena::Arena;
 use super::class::{MOST_AT_A_TIME, Size, at_a_time};
@@ -14,7 +14,7 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-/// Items on their way between a stack and the lists.
+/// Items in transit between a stack and the lists.
 struct Batch {
     items: [usize; MOST_AT_A_TIME + 1],
     len: usize,
@@ -35,8 +35,8 @@ impl Batch {
 }
 
 impl Arena {
-    /// An item for a thread whose CPU has none, tagged. It works the size out again, as handing that over would cost those
-    /// who come past here.
+    /// Allocates a tagged item for a thread whose CPU has none. It computes the size again, because passing it would
+    /// slow down the callers' fast path.
     #[cold]
     #[inline(never)]
     pub(super) fn refill(&self, layout: Layout, shape: &RegionShape) -> Result<usize, RegionError> {
@@ -47,7 +47,7 @@ impl Arena {
             return self.take_checked(size, shape, reporter);
         }
         let stacks = self.stacks_of_thread(class);
-        // In a thread that registers here, or that has come to a CPU with items meanwhile.
+        // The thread may have registered here, or moved to a CPU with items.
         if let Some(item) = stacks.and_then(Stacks::pop) {
             return Ok(item);
         }
@@ -100,12 +100,12 @@ impl Arena {
         self.lists.with(|lists| items.iter().for_each(|&item| lists.put(item, class, geometry)));
     }
 
-    /// Frees an item for a thread whose CPU has no room for it.
+    /// Frees an item in a thread whose CPU has no room for it.
     #[cold]
     #[inline(never)]
     pub(super) fn release(&self, item: NonNull<u8>, layout: Layout, shape: &RegionShape) {
         let shape = *shape;
-        // An item was allocated for a layout that fits.
+        // It returns for no item: one was allocated for a layout that fits.
         let Some(size) = Size::of(layout, shape.stride) else { return };
         let class = size.class;
         if let Some(reporter) = self.options.reporter() {
@@ -131,14 +131,14 @@ impl Arena {
             let mapped = stacks::map(memory::slots()).ok()?;
             let null = ptr::null_mut();
             if self.stacks.compare_exchange(null, mapped, Ordering::AcqRel, Ordering::Acquire).is_err() {
-                // SAFETY: it was mapped above, and nobody has seen it.
+                // SAFETY: it was mapped above, and no other thread has seen it.
                 unsafe { stacks::unmap(mapped, memory::slots()) };
             }
         }
         self.stacks(class)
     }
 
-    /// An item that was not written since it was freed, tagged if it is fresh.
+    /// Takes an item that has not been written since it was freed, tagged if it is fresh.
     fn take_checked(&self, size: Size, shape: RegionShape, reporter: Reporter) -> Result<usize, RegionError> {
         let class = size.class;
         let geometry = self.geometry(shape);

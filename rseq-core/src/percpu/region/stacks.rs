@@ -10,18 +10,18 @@ pub(super) const CPU_BYTES: usize = 1 << 14;
 /// Bytes of a stack: whether it is closed, the number of its items, and up to 126 items, 8 bytes each.
 const STACK_BYTES: usize = 1024;
 
-/// Where in a stack the number of its items is. The items follow.
+/// Where the number of items is in a stack. The items follow.
 const COUNT: usize = 8;
 
-/// The largest items that have stacks have this class.
+/// The class of the largest items that have stacks.
 const LARGEST: usize = CPU_BYTES / STACK_BYTES - 1;
 
 /// Why an item is not on a stack of this thread's CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoStack;
 
-/// States the sections of [`Region`](crate::percpu::Region), stated once: as they are, or changed for a test by an
-/// attribute of [`critical_section!`](crate::critical_section).
+/// States the sections of [`Region`](crate::percpu::Region): as they are, or changed for a test by an attribute of
+/// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __region_sections {
@@ -86,7 +86,7 @@ macro_rules! __region_sections {
 
 __region_sections!();
 
-/// The stacks of one size, of each CPU below `len`, or below any number that the kernel gives.
+/// The stacks of one size, of each CPU below `len`, or of every CPU number that the kernel assigns.
 #[derive(Clone, Copy)]
 pub(super) struct Stacks {
     /// The stack of CPU 0.
@@ -99,25 +99,25 @@ impl Stacks {
     ///
     /// # Safety
     ///
-    /// At `memory` there are CPU_BYTES for each CPU number that the kernel gives below `len`, zeroes at first, which
+    /// At `memory` there are CPU_BYTES for each CPU number below `len` that the kernel assigns, zeroes at first, which
     /// only stacks use.
     #[inline]
     pub(super) unsafe fn new(memory: *mut u8, len: usize, class: usize) -> Option<Self> {
         if memory.is_null() || class > LARGEST {
             return None;
         }
-        // SAFETY: the offset is below CPU_BYTES.
+        // SAFETY: the offset is below CPU_BYTES, so it is within the memory of CPU 0.
         Some(Self { base: unsafe { memory.byte_add(class * STACK_BYTES) }.cast(), len })
     }
 
-    /// The top item of this thread's CPU.
+    /// Pops the top item of this thread's CPU.
     #[inline]
     pub(super) fn pop(self) -> Option<usize> {
         // SAFETY: `base` is the first of `len` stacks CPU_BYTES apart, as `new` requires.
         unsafe { pop_item::<CPU_BYTES, _, _>(token(), self.base, self.len) }.ok()
     }
 
-    /// Puts an item on the stack of this thread's CPU, if there is room.
+    /// Pushes an item on the stack of this thread's CPU, if there is room.
     #[inline]
     pub(super) fn push(self, item: usize, most: usize) -> Result<(), NoStack> {
         // SAFETY: as in `pop`, and callers take `most` from a `Size`.
@@ -127,7 +127,7 @@ impl Stacks {
         }
     }
 
-    /// CPUs that have a stack.
+    /// How many CPUs have a stack.
     pub(super) fn len(self) -> usize {
         self.len
     }
@@ -136,9 +136,9 @@ impl Stacks {
     ///
     /// # Safety
     ///
-    /// The CPU is one that has a stack.
+    /// The CPU is below [`len`](Self::len).
     pub(super) unsafe fn of(self, cpu: usize) -> Stack {
-        // SAFETY: stacks lie CPU_BYTES apart.
+        // SAFETY: stacks lie CPU_BYTES apart, and by the caller's contract this CPU has one.
         Stack(unsafe { self.base.byte_add(cpu * CPU_BYTES) })
     }
 }
@@ -154,7 +154,7 @@ pub(super) struct Stack(*mut usize);
 
 impl Stack {
     fn word(&self, offset: usize) -> &AtomicUsize {
-        // SAFETY: a word of a stack, which is mapped as long as its region lives, aligned to 1024 bytes.
+        // SAFETY: an aligned word of a stack, which is mapped as long as its region lives.
         unsafe { &*self.0.byte_add(offset).cast::<AtomicUsize>() }
     }
 
@@ -175,11 +175,11 @@ impl Stack {
         self.word(0).store(0, Ordering::Release);
     }
 
-    /// The top item, of a stack that is closed and that no section is in any more.
+    /// The top item of a stack that is closed and that no section is using.
     pub(super) fn take(&self) -> Option<usize> {
         let count = self.word(COUNT).load(Ordering::Relaxed);
         let item = (count > 0).then(|| self.word(COUNT + count * 8).load(Ordering::Relaxed))?;
-        // A child that is forked hereafter finds the item on no list, and not on two.
+        // A child that is forked from here on finds the item on no list, rather than on two.
         self.word(COUNT).store(count - 1, Ordering::Release);
         Some(item)
     }
@@ -196,10 +196,10 @@ pub(super) fn map(cpus: usize) -> Result<*mut u8, sys::Errno> {
 ///
 /// # Safety
 ///
-/// [`map`] returned it for as many CPUs, and it is used no more.
+/// [`map`] returned it for as many CPUs, and it is no longer used.
 pub(super) unsafe fn unmap(memory: *mut u8, cpus: usize) {
     if let Some(memory) = core::ptr::NonNull::new(memory) {
-        // SAFETY: the caller gives it up.
+        // SAFETY: by the caller's contract it was mapped with this size, and is no longer used.
         let _ = unsafe { sys::memory::unmap(memory, cpus * CPU_BYTES) };
     }
 }

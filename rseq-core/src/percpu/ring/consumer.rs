@@ -8,7 +8,7 @@ use crate::{ByCpu, Index, sys};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that the consumer of a ring that overwrites copies at a time, if a record is not longer.
+/// Bytes that the consumer of an overwriting ring copies at a time, if a record is not longer.
 const CHUNK: usize = 4096;
 
 /// [`Ring::readers`] while one consumer reads everything.
@@ -27,14 +27,14 @@ impl<'a> Record<'a> {
         self.bytes
     }
 
-    /// The record's whole words.
+    /// The record's whole words; up to 7 bytes may follow them.
     pub fn words(&self) -> &'a [usize] {
-        // SAFETY: payloads are aligned to 8 bytes, and any bytes are words.
+        // SAFETY: payloads are aligned to 8 bytes and initialised, any bytes are valid words, and the length is rounded
+        // down.
         unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.bytes.len() / WORD) }
     }
 
-    /// The CPU that it was written, or reserved, on; the concurrency ID, in a ring that goes by it. None if it was written
-    /// without sections.
+    /// The CPU, or the concurrency ID, on which it was written or reserved. None if it was written without sections.
     pub fn index(&self) -> Option<u32> {
         self.index
     }
@@ -48,11 +48,11 @@ impl core::ops::Deref for Record<'_> {
     }
 }
 
-/// The reader of a [`Ring`], or of one CPU's records in it. Another one can be had when it is dropped.
+/// The reader of a [`Ring`], or of one CPU's records in it. Once it is dropped, the ring can have another one.
 #[derive(Debug)]
 pub struct Consumer<'a, K: Index = ByCpu> {
     ring: &'a Ring<K>,
-    /// None: it reads all slots.
+    /// None if it reads all slots.
     only: Option<&'a Slot>,
     copies: CopyBuffer,
 }
@@ -77,12 +77,12 @@ impl<'a, K: Index> Consumer<'a, K> {
         Ok(Self { ring, only: Some(slot), copies })
     }
 
-    /// Gives `with` the records that are there, CPU by CPU, each CPU's in their order, and returns how many. It does not
-    /// wait: for a record that is reserved neither.
+    /// Passes the available records to `with`, CPU by CPU and in order for each CPU, and returns how many these were.
+    /// It does not wait, not even for a reserved record.
     ///
-    /// Records are borrowed from the ring, which has room for new ones once they have been read. A ring that overwrites is
-    /// copied from, up to 4 KiB at a time, so that records stay whole while `with` has them; if it panics, the rest of these
-    /// counts as overwritten.
+    /// Records are borrowed from the ring, which has room for new ones once they have been read. From an overwriting
+    /// ring, up to 4 KiB at a time are copied, so that records stay whole while `with` uses them; if `with` panics, the
+    /// rest of the copy counts as overwritten.
     pub fn read(&mut self, mut with: impl FnMut(Record<'_>)) -> usize {
         match self.only {
             None => self.ring.mapped().map(|slot| self.read_slot(slot, &mut with)).sum(),
@@ -112,13 +112,13 @@ impl<'a, K: Index> Consumer<'a, K> {
         let mut progress = Progress { slot, at, count: 0, read: &self.ring.read };
         let (mut published, mut count) = (at, 0);
         while at != tail {
-            // Up to the end of the buffer, addresses are positions plus a distance.
+            // Up to the end of the buffer, an address is a position plus a constant.
             let place = at & mask;
             let (end, distance) = (at.wrapping_add(mask + 1 - place), (buffer + place).wrapping_sub(at));
             let end = if tail.wrapping_sub(at) > mask - place { end } else { tail };
             while at != end {
                 let start = distance.wrapping_add(at);
-                // SAFETY: the beginning of a record, in a buffer of the ring.
+                // SAFETY: a record begins there, in a buffer of the ring.
                 let header = Header(unsafe { Slot::word(start, 0, 0) }.load(Ordering::Acquire));
                 if header.is(State::Reserved) {
                     return count;
@@ -128,7 +128,8 @@ impl<'a, K: Index> Consumer<'a, K> {
                 if header.is(State::Committed) {
                     count += 1;
                     progress.count = count;
-                    // SAFETY: a committed record at the head, which nobody writes before the head is advanced.
+                    // SAFETY: the record at the head is committed, and its memory is not written before the head
+                    // advances.
                     with(unsafe { record(start, header, index) });
                 }
                 if at.wrapping_sub(published) > mask / 4 {
@@ -148,11 +149,11 @@ impl<'a, K: Index> Consumer<'a, K> {
             let mut chunk = Chunk { ring: self.ring, read: 0, count };
             let mut at = 0;
             while at < len {
-                // SAFETY: the copy of a chunk, which begins with a record, and ends with one.
+                // SAFETY: `at` is within the copy of a chunk, where a record begins.
                 let header = Header(unsafe { ptr::with_exposed_provenance::<usize>(copied + at).read() });
                 if header.is(State::Committed) {
                     chunk.read += 1;
-                    // SAFETY: a record of that copy, which this consumer alone uses.
+                    // SAFETY: a whole record of that copy, which only this consumer uses.
                     with(unsafe { record(copied + at, header, index) });
                 }
                 at += header.size();
@@ -162,11 +163,11 @@ impl<'a, K: Index> Consumer<'a, K> {
         total
     }
 
-    /// Takes records out of the ring, and copies them: returns their bytes, and how many are to be read. None if there are
-    /// none before the position `until`.
+    /// Takes records out of the ring and copies them. Returns the bytes copied, and how many of the records are to be
+    /// read. None if there is no record before the position `until`.
     fn copy_chunk(&self, slot: &Slot, buffer: usize, copied: usize, until: usize) -> Option<(usize, u64)> {
         let mask = self.ring.mask;
-        // SAFETY: a buffer of the ring, and multiples of a word.
+        // SAFETY: `buffer` is a buffer of the ring, and positions are multiples of a word.
         let word = |at| unsafe { Slot::word(buffer, at, mask) };
         loop {
             let head = slot.head().load(Ordering::Acquire);
@@ -177,7 +178,7 @@ impl<'a, K: Index> Consumer<'a, K> {
             let (len, count) = self.chunk(head, tail, word);
             for at in (0..len).step_by(WORD) {
                 let to = ptr::with_exposed_provenance_mut::<usize>(copied + at);
-                // SAFETY: a chunk is not longer than the memory for it, half of the ring, which nobody else uses.
+                // SAFETY: a chunk is not longer than `copied`, half a ring of memory that only this consumer uses.
                 unsafe { to.write(word(head.wrapping_add(at)).load(Ordering::Relaxed)) };
             }
             if len == 0 && slot.head().load(Ordering::Acquire) == head {
@@ -189,8 +190,8 @@ impl<'a, K: Index> Consumer<'a, K> {
         }
     }
 
-    /// The bytes of whole records from `head` on that one chunk takes, and how many of them are to be read. If they are
-    /// being overwritten, the bytes may be anything up to half of the ring.
+    /// The length of the whole records from `head` on that fit one chunk, and how many of them are to be read. While
+    /// they are being overwritten, the length may be any up to half of the ring.
     fn chunk<'w>(&self, head: usize, tail: usize, word: impl Fn(usize) -> &'w AtomicUsize) -> (usize, u64) {
         let (mut len, mut count) = (0, 0);
         while head.wrapping_add(len) != tail {
@@ -219,14 +220,14 @@ impl<K: Index> Drop for Consumer<'_, K> {
     }
 }
 
-/// The memory that the consumer of a ring that overwrites copies to; none for other rings.
+/// The memory that the consumer of an overwriting ring copies to; none for other rings.
 #[derive(Debug)]
 struct CopyBuffer {
     memory: Option<NonNull<u8>>,
     len: usize,
 }
 
-// SAFETY: the memory is the consumer's alone, which uses it in `read` only, through `&mut`.
+// SAFETY: only the consumer that owns the memory uses it, in `read`, through `&mut`.
 unsafe impl Send for CopyBuffer {}
 // SAFETY: as above.
 unsafe impl Sync for CopyBuffer {}
@@ -246,13 +247,13 @@ impl CopyBuffer {
 impl Drop for CopyBuffer {
     fn drop(&mut self) {
         if let Some(memory) = self.memory {
-            // SAFETY: `new` mapped so much here, for the consumer that is dropped.
+            // SAFETY: `new` mapped this many bytes here, for the consumer that is being dropped.
             let _ = unsafe { sys::memory::unmap(memory, self.len) };
         }
     }
 }
 
-/// Advances the head, and counts, also if the callback panics: it has had that record.
+/// Advances the head and counts the record, also if the callback panics: it has seen that record.
 struct Progress<'a> {
     slot: &'a Slot,
     at: usize,
@@ -269,7 +270,7 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Counts what was taken out of a ring that overwrites. If the callback panics, the rest is lost.
+/// Counts the records taken out of an overwriting ring. If the callback panics, the rest is lost.
 struct Chunk<'a, K: Index> {
     ring: &'a Ring<K>,
     read: u64,
@@ -287,9 +288,10 @@ impl<K: Index> Drop for Chunk<'_, K> {
 
 /// # Safety
 ///
-/// At `at` is a committed record with this header, which nobody writes for 'a.
+/// A committed record with this header is at `at`, and is not written for 'a.
 unsafe fn record<'a>(at: usize, header: Header, index: Option<u32>) -> Record<'a> {
     let payload = ptr::with_exposed_provenance(at + UNIT);
-    // SAFETY: the payload begins one unit after the header, and is as long as the header says.
+    // SAFETY: the payload begins one unit after the header, has the length that the header gives, and by the caller's
+    // contract is not written for 'a.
     Record { bytes: unsafe { core::slice::from_raw_parts(payload, header.len()) }, index }
 }

@@ -1,4 +1,4 @@
-//! Why a ring takes no record, or has no consumer to give.
+//! Why a ring refuses a record or a consumer.
 
 use core::fmt;
 
@@ -6,10 +6,11 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RingError {
-    /// There is no room: the consumer has to read first. In a ring that overwrites, the oldest record is a
-    /// [`Reservation`](super::Reservation) that has not ended. Counted in [`RingTotals::dropped`](super::RingTotals::dropped).
+    /// There is no room: the consumer has to read first. In an overwriting ring, the oldest record is a
+    /// [`Reservation`](super::Reservation) that is still held. Counted in
+    /// [`RingTotals::dropped`](super::RingTotals::dropped).
     Full,
-    /// It is longer than [`Ring::longest`](super::Ring::longest). Not counted.
+    /// The record is longer than [`Ring::longest`](super::Ring::longest). Not counted.
     TooLong,
     /// The kernel has no memory for this CPU's buffer. Counted in [`RingTotals::dropped`](super::RingTotals::dropped).
     NoMemory,
@@ -33,9 +34,9 @@ impl core::error::Error for RingError {}
 pub enum ConsumerError {
     /// Another [`Consumer`](super::Consumer) of these records exists.
     Taken,
-    /// There is no ring of this index: no CPU has it, or [`status`](crate::status) says why no CPU has one.
+    /// No ring has this index: no CPU has it, or [`status`](crate::status) has the cause why no CPU has a ring.
     NoSlot(u32),
-    /// The kernel has no memory for the copies that the consumer of a ring that overwrites makes.
+    /// The kernel has no memory for the copies that the consumer of an overwriting ring makes.
     NoMemory,
 }
 

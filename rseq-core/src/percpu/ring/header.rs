@@ -1,23 +1,23 @@
 //! The word that a record begins with.
 
-/// Bytes before a record's payload, and the multiple that sizes are rounded up to, so that payloads are aligned to it.
+/// Bytes before a record's payload. Sizes are rounded up to multiples of it, so that payloads are aligned to it.
 pub(super) const UNIT: usize = 8;
 
-/// The size of a record and its state, which is the two lowest bits of the word. The three highest ones are the bytes of
-/// the size that are unused, so that a reader gets at the next record by one instruction.
+/// The size of a record and its state, which is the two lowest bits of the word. The three highest bits are the number
+/// of unused bytes in the size, so that a reader finds the next record with one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header(pub(super) usize);
 
 const UNUSED: u32 = usize::BITS - 3;
 
-/// What a record is.
+/// The state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Not yet filled.
     Reserved,
     /// To be read.
     Committed,
-    /// Reserved, and given up.
+    /// Reserved, then dropped without a commit.
     Abandoned,
     /// The rest of the buffer, which the next record did not fit into.
     Padding,

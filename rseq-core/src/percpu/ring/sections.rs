@@ -1,8 +1,8 @@
 //! The sections of rings: each works on the slot of this thread's index.
 //!
-//! A slot begins with four fields, 8 bytes apart: the position of the tail, the limit up to which it may be advanced
-//! without a look at the head, the distance from the tail's position to its place in memory, and the address of the buffer
-//! (see [`Slot`](super::slot::Slot)).
+//! A slot begins with four fields, 8 bytes apart: the position of the tail, the limit up to which it may advance
+//! without reading the head, the distance from the tail's position to its place in memory, and the address of the
+//! buffer (see [`Slot`](super::slot::Slot)).
 
 use crate::section::{CompareFailed, OutOfRange};
 
@@ -18,13 +18,14 @@ macro_rules! __ring_sections {
             ///
             /// # Errors
             ///
-            /// [`Error`](crate::ops::this_cpu::Error), where a failed comparison is a tail that is too close to the limit.
+            /// [`Error`](crate::ops::this_cpu::Error), where a failed comparison is a tail that is too close to the
+            /// limit.
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart. `src` is `bytes` valid bytes, and `size` is 8 plus
-            /// `bytes`, rounded up to a multiple of 8. `most` is more than the capacity of the rings, and 2 to the power of the
-            /// word's bits, less `size`, is more than `most`.
+            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart. `src` is `bytes` valid bytes, and
+            /// `size` is 8 plus `bytes`, rounded up to a multiple of 8. `most` is more than the capacity of the rings,
+            /// and 2 to the power of the word's bits, less `size`, is more than `most`.
             pub unsafe fn push(
                 base: *mut usize, len: usize, most: usize, size: usize, header: usize, src: *const u8, bytes: usize
             ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
@@ -75,7 +76,8 @@ macro_rules! __ring_sections {
                 commit add([slot], size);
             }
 
-            /// Advances the tail to `new` over a header that is written at `to`, if the slot has this buffer and this tail.
+            /// Advances the tail to `new` over a header that is written at `to`, if the slot has this buffer and this
+            /// tail.
             ///
             /// # Errors
             ///
@@ -83,7 +85,8 @@ macro_rules! __ring_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart. `to` is the place of the tail in the buffer.
+            /// `base` is the first of `len` slots of rings, `STRIDE` bytes apart. `to` is the place of the tail in the
+            /// buffer.
             pub unsafe fn pad(
                 base: *mut usize, len: usize, buffer: usize, tail: usize, to: *mut usize, header: usize, new: usize
             ) -> Result<$crate::Committed, $crate::ops::this_cpu::Error> {
@@ -98,8 +101,8 @@ macro_rules! __ring_sections {
                 commit store([slot], new);
             }
 
-            /// Sets the place of the tail and the limit, if the slot has this buffer and this tail. The place changes only where the
-            /// tail has reached the limit, so that no record is written between the two.
+            /// Sets the place of the tail and the limit, if the slot has this buffer and this tail. The place changes
+            /// only where the tail has reached the limit, so that no record is written between the two.
             ///
             /// # Errors
             ///
@@ -125,10 +128,10 @@ macro_rules! __ring_sections {
     };
 }
 
-/// States a push for each number of words from 1 to 8: as `push`, but without a loop. As they are, or changed for a test by
-/// an attribute of [`critical_section!`](crate::critical_section), but for `stretched` and `compare_twice`: most have more
-/// steps than these take. The model in `tests/model` interprets those of one to three words, and `percpu_abort_points`
-/// interrupts all at every instruction.
+/// States a push for each number of words from 1 to 8: as `push`, but without a loop. As they are, or changed for a
+/// test by an attribute of [`critical_section!`](crate::critical_section), but for `stretched` and `compare_twice`:
+/// most have more steps than these take. The model in `tests/model` interprets those of one to three words, and
+/// `percpu_abort_points` interrupts all at every instruction.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(target_pointer_width = "64")]

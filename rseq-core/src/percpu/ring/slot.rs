@@ -1,4 +1,4 @@
-//! One ring: positions, and the buffer that they are positions in.
+//! One ring: its positions, and its buffer.
 
 use super::header::{Header, State, UNIT};
 use crate::percpu::Counter;
@@ -20,37 +20,37 @@ impl core::ops::Deref for Field {
     }
 }
 
-/// A ring. Positions count bytes from its beginning on, and wrap around at the end of a word; the place of a position is
-/// its remainder by the capacity.
+/// A ring. Positions count bytes since it was made, and wrap around at the end of a word; the place of a position in
+/// the buffer is its remainder by the capacity.
 ///
-/// `head <= tail <= limit <= head + capacity`, but that the limit may be old: below the tail then, and no good. No record
-/// goes over the end of the buffer, nor does the limit.
+/// `head <= tail <= limit <= head + capacity`, except that the limit may be outdated: it is then below the tail, and
+/// useless. Neither a record nor the limit crosses the end of the buffer.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Slot {
     /// Where the next record begins. In an index's slot only sections change it.
     pub(super) tail: Field,
-    /// Where the next record has to end at the latest.
+    /// The latest end of the next record.
     pub(super) limit: Field,
-    /// The address of the tail's place, less the tail. It changes where the tail comes to the beginning of the buffer again,
-    /// before the limit does, which is the tail then.
+    /// The address of the tail's place, less the tail. It changes when the tail returns to the beginning of the buffer:
+    /// before the limit, which is then the tail.
     pub(super) place: Field,
-    /// The buffer's address; 0 before the first record. It never changes afterwards.
+    /// The buffer's address; 0 before the first record. It never changes after that.
     pub(super) buffer: Field,
     pub(super) consumers: Consumers,
 }
 
-/// What the consumer uses, in a line of its own.
+/// The consumer's fields, in a cache line of their own.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Consumers {
     /// Where the oldest record begins.
     pub(super) head: AtomicUsize,
-    /// The index of the slot, and one more; 0 of the fallback.
+    /// One more than the index of the slot; 0 for the fallback.
     pub(super) index: AtomicUsize,
     /// The slot that got its buffer before this one.
     pub(super) next: AtomicPtr<Slot>,
-    /// Whether this slot has a consumer of its own.
+    /// Whether this slot has its own consumer.
     pub(super) is_read: AtomicBool,
 }
 
@@ -62,13 +62,13 @@ const _: () = {
 /// What has to be done before a record fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// Nothing, or the positions have changed meanwhile.
+    /// Nothing, or the positions have changed in between.
     Retry,
     /// Raise the limit to this position.
     Limit(usize),
-    /// Fill the rest of the buffer, so many bytes, with padding.
+    /// Fill the rest of the buffer, this many bytes, with padding.
     Pad(usize),
-    /// Free so many bytes, counted from the tail on.
+    /// Free this many bytes, counted from the tail on.
     Free(usize),
 }
 
@@ -88,7 +88,7 @@ impl Slot {
         &self.consumers.head
     }
 
-    /// What a record of `size` bytes needs when the tail is at `tail`. It holds as long as the tail stays there.
+    /// What a record of `size` bytes needs when the tail is at `tail`. It is valid as long as the tail stays there.
     pub(super) fn plan(&self, tail: usize, mask: usize, size: usize) -> Plan {
         let capacity = mask + 1;
         let head = self.head().load(Ordering::Acquire);
@@ -111,14 +111,14 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// `buffer` is a buffer of `mask + 1` bytes that lives for 'a, and the position is a multiple of a word.
+    /// `buffer` is a buffer of `mask + 1` bytes that lives for 'a, and `position` is a multiple of a word.
     pub(super) unsafe fn word<'a>(buffer: usize, position: usize, mask: usize) -> &'a AtomicUsize {
-        // SAFETY: an aligned word inside of the buffer, whose address was exposed. Words of buffers are accessed as atomics
-        // and by sections while others may.
+        // SAFETY: by the caller's contract it is an aligned word within the buffer, whose address was exposed. While
+        // other threads may use a buffer, its words are accessed as atomics and by sections only.
         unsafe { &*ptr::with_exposed_provenance(buffer + (position & mask)) }
     }
 
-    /// The buffer, mapped if there is none: the slot is the first of the list then. To be called by one thread at a time.
+    /// The buffer, mapped if there is none; the slot then becomes the first of the list. One thread at a time calls it.
     pub(super) fn map(&self, mask: usize, index: Option<u32>, list: &AtomicPtr<Self>) -> Option<usize> {
         match self.buffer.load(Ordering::Acquire) {
             0 => {
@@ -133,7 +133,7 @@ impl Slot {
         }
     }
 
-    /// The index that the slot belongs to; None of the fallback.
+    /// The index that the slot belongs to; None for the fallback.
     pub(super) fn index(&self) -> Option<u32> {
         self.consumers.index.load(Ordering::Relaxed).checked_sub(1).map(|index| index as u32)
     }
@@ -142,13 +142,13 @@ impl Slot {
     pub(super) fn unmap(&self, mask: usize) {
         let buffer = self.buffer.swap(0, Ordering::Relaxed);
         if let Some(buffer) = ptr::NonNull::new(ptr::with_exposed_provenance_mut(buffer)) {
-            // SAFETY: `map` mapped so much here, and with the ring go all who could use it.
+            // SAFETY: `map` mapped this many bytes here, and the ring, with all borrows of the buffer, ends here.
             let _ = unsafe { sys::memory::unmap(buffer, mask + 1) };
         }
     }
 
-    /// Gives up the oldest records until `wanted` bytes from the tail on are free, and somewhat more so that it is seldom
-    /// done; adds their number to `overwritten`. False, and nothing is changed, if one of them is reserved.
+    /// Discards the oldest records until `wanted` bytes from the tail on are free, and somewhat more, so that this is
+    /// rare. Adds their number to `overwritten`. Returns false, and changes nothing, if one of them is reserved.
     pub(super) fn discard(&self, wanted: usize, mask: usize, overwritten: &Counter) -> bool {
         let capacity = mask + 1;
         let aim = wanted.max(capacity / 8);
@@ -165,7 +165,7 @@ impl Slot {
             let record = |at| Header(unsafe { Self::word(buffer, at, mask) }.load(Ordering::Acquire));
             while at != tail && free(at) < aim {
                 let header = record(at);
-                // What was overwritten meanwhile may read as anything; the exchange below fails then.
+                // A header that was overwritten in between may read as anything; the exchange below then fails.
                 if header.is(State::Reserved) || header.size() > tail.wrapping_sub(at) {
                     break;
                 }
@@ -183,8 +183,8 @@ impl Slot {
         }
     }
 
-    /// Takes the records from `head` up to `new` out of the ring, unless somebody else has: the one who does has read what
-    /// was there, for nobody writes there before.
+    /// Takes the records from `head` up to `new` out of the ring, unless another thread has. The thread that does so
+    /// has read what was there, because their memory is not written before.
     pub(super) fn advance_head(&self, head: usize, new: usize) -> bool {
         self.head().compare_exchange(head, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }

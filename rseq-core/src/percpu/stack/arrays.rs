@@ -1,6 +1,7 @@
-//! What all stacks are made of: an item of per-CPU memory with an array for each class, and the shared slot.
+//! The basis of all stacks: an item of per-CPU memory with an array for each class, and the shared slot.
 
 use super::batch::Batch;
+use super::class::Class;
 use super::error::Full;
 use super::sections;
 use super::shared::Shared;
@@ -19,54 +20,22 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
 
-/// Which array of a slot is meant: of numbers so small that it is passed in a register. An item has no more than
-/// [`STRIDE`] / 2 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Class {
-    /// Bytes from the start of the item to this class's header.
-    offset: u16,
-    number: u16,
-    capacity: u16,
-}
-
-impl Class {
-    /// A class of `capacity`, after `number` others that have `first` words: all of it in half a stride.
-    pub(super) const fn new(number: usize, first: usize, capacity: usize) -> Self {
-        let offset = HEADER * number + WORD * first;
-        debug_assert!(offset + WORD * capacity <= STRIDE / 2);
-        Self { offset: offset as u16, number: number as u16, capacity: capacity as u16 }
-    }
-
-    pub(super) fn number(self) -> usize {
-        self.number as usize
-    }
-
-    pub(super) fn capacity(self) -> usize {
-        self.capacity as usize
-    }
-
-    /// Words of the classes before it.
-    pub(super) fn first(self) -> usize {
-        (self.offset as usize - HEADER * self.number()) / WORD
-    }
-}
-
-/// The size of an item: a header for each class, followed by its words.
+/// The layout of an item: a header for each class, followed by its words.
 #[repr(C)]
 struct Slab<const CLASSES: usize, const ITEMS: usize> {
     headers: [[AtomicUsize; HEADER / WORD]; CLASSES],
     items: [AtomicUsize; ITEMS],
 }
 
-/// Arrays of `CLASSES` classes with `ITEMS` words together, for each index by `K`.
+/// The arrays of `CLASSES` classes with `ITEMS` words together, for each index by `K`.
 pub(super) struct Arrays<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> {
     copies: Copies<Slab<CLASSES, ITEMS>, K>,
     shared: Shared<CLASSES, ITEMS>,
     kind: PhantomData<Cell<T>>,
 }
 
-// SAFETY: the arrays hold words, and threads use them by sections, atomics and under locks; an item is made of its word in
-// the one thread that gets it, which a `Word` is fit for.
+// SAFETY: the arrays hold words, which threads access by sections, as atomics and under locks. An item is made from its
+// word in the one thread that gets it, which the contract of `Word` allows.
 unsafe impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Sync for Arrays<T, CLASSES, ITEMS, K> {}
 // SAFETY: as above.
 unsafe impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Send for Arrays<T, CLASSES, ITEMS, K> {}
@@ -81,7 +50,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         Self { copies: Copies::new(), shared: Shared::new(), kind: PhantomData }
     }
 
-    /// Runs a section on the slots of a class. None if this thread's sections are off; None inside if the section left
+    /// Runs a section on the slots of a class. None if this thread's sections are off; Some(None) if the section left
     /// because the slot is full, empty or closed.
     #[inline]
     pub(super) fn run<R>(
@@ -90,7 +59,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         mut section: impl FnMut(Token<'static, Ambient, K>, Pointer, usize) -> Result<R, Error>,
     ) -> Option<Option<R>> {
         self.copies.run(move |token, base, len| {
-            match section(token, base.cast::<usize>().wrapping_byte_add(class.offset as usize), len) {
+            match section(token, base.cast::<usize>().wrapping_byte_add(class.offset()), len) {
                 Ok(done) => Ok(Some(done)),
                 Err(Error::CompareFailed) => Ok(None),
                 Err(Error::OutOfRange) => Err(OutOfRange),
@@ -104,47 +73,47 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         if self.push_here(class, word) == Some(Some(())) || self.push_elsewhere(class, word) {
             return Ok(());
         }
-        // SAFETY: the word is of this item, and nobody has taken it.
+        // SAFETY: the word was made from this item, and has not been pushed.
         Err(Full(unsafe { T::from_word(word) }))
     }
 
     #[inline]
     fn push_here(&self, class: Class, word: usize) -> Option<Option<()>> {
         self.run(class, move |token, base, len| {
-            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` says, each the header of
-            // `class` and its words.
+            // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` has them, each the
+            // header of `class` and its words.
             unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }.map(|_| ())
         })
     }
 
-    /// A push by a section alone. The class is borrowed, as no more than its offset is needed.
+    /// Pushes by a section only. The class is borrowed, because no more than its offset is needed.
     #[inline]
     pub(super) fn push_local(&self, class: &Class, item: T) -> Result<(), Full<T>> {
         let word = item.into_word();
         let pushed = self.copies.run_if_made(|token, base, len| {
-            let base = base.cast::<usize>().wrapping_byte_add(class.offset as usize);
+            let base = base.cast::<usize>().wrapping_byte_add(class.offset());
             // SAFETY: as in `push_here`.
             unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }
         });
-        // SAFETY: the word is of this item, and no section has taken it.
+        // SAFETY: the word was made from this item, and no section has pushed it.
         pushed.map(|_| ()).ok_or_else(|| Full(unsafe { T::from_word(word) }))
     }
 
-    /// A pop by a section alone.
+    /// Pops by a section only.
     #[inline]
     pub(super) fn pop_local(&self, class: &Class) -> Option<T> {
         let mut word = MaybeUninit::uninit();
         let to = word.as_mut_ptr();
         self.copies.run_if_made(|token, base, len| {
-            let base = base.cast::<usize>().wrapping_byte_add(class.offset as usize);
+            let base = base.cast::<usize>().wrapping_byte_add(class.offset());
             // SAFETY: as in `push_here`; `to` is a local.
             unsafe { sections::pop::<STRIDE, _, _>(token, base, len, to) }
         })?;
-        // SAFETY: the section has committed, and so written the word, which an item was pushed as.
+        // SAFETY: the section has committed, so it has written the word, which was made from an item.
         Some(unsafe { T::from_word(word.assume_init()) })
     }
 
-    /// After a section that did not push.
+    /// Continues after a section that did not push.
     #[cold]
     #[inline(never)]
     fn push_elsewhere(&self, class: Class, word: usize) -> bool {
@@ -166,12 +135,12 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     pub(super) fn pop(&self, class: Class) -> Option<T> {
         let mut word = MaybeUninit::uninit();
         let word = if self.pop_here(class, word.as_mut_ptr()) == Some(Some(())) {
-            // SAFETY: the section has committed, and so written the word.
+            // SAFETY: the section has committed, so it has written the word.
             unsafe { word.assume_init() }
         } else {
             self.pop_elsewhere(class)?
         };
-        // SAFETY: sections and the shared slot return each word once that an item was pushed as.
+        // SAFETY: the word was made from an item, and sections and the shared slot return each word once.
         Some(unsafe { T::from_word(word) })
     }
 
@@ -184,14 +153,14 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         })
     }
 
-    /// After a section that did not pop.
+    /// Continues after a section that did not pop.
     #[cold]
     #[inline(never)]
     fn pop_elsewhere(&self, class: Class) -> Option<usize> {
         while let Opened::Now = self.open_here(class, true) {
             let mut word = MaybeUninit::uninit();
             match self.pop_here(class, word.as_mut_ptr()) {
-                // SAFETY: the section has committed, and so written the word.
+                // SAFETY: the section has committed, so it has written the word.
                 Some(Some(())) => return Some(unsafe { word.assume_init() }),
                 Some(None) => {}
                 None => break,
@@ -209,7 +178,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             Some(Some(pushed)) => pushed,
             _ => self.push_batch_elsewhere(class, batch),
         };
-        // SAFETY: so many of the first items are in a slot now.
+        // SAFETY: the first `pushed` items are now in a slot.
         unsafe { batch.removed(pushed) };
         pushed
     }
@@ -219,8 +188,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         let (from, bytes) = (batch.words(), batch.len() * WORD);
         self.run(class, move |token, base, len| {
             let mut state = State::new();
-            // SAFETY: as in `push_here`; the batch has so many bytes of words, and the state is as large as the section
-            // wants it.
+            // SAFETY: as in `push_here`; the batch has `bytes` bytes of words, and the state has the size that the
+            // section requires.
             unsafe { sections::push_batch::<STRIDE, _, _>(token, base, len, from, bytes, state.pointer()) }?;
             Ok(state.items())
         })
@@ -241,7 +210,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
                 None => break,
             }
         }
-        // SAFETY: so many words of the batch are initialised.
+        // SAFETY: the first `len` words of the batch are initialised.
         let words = unsafe { core::slice::from_raw_parts(batch.words(), batch.len()) };
         words.iter().take_while(|&&word| self.shared.push(class, word)).count()
     }
@@ -255,7 +224,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             Some(Some(popped)) => popped,
             _ => self.pop_batch_elsewhere(class, batch),
         };
-        // SAFETY: so many words are where there was room, of items that are in no slot any more.
+        // SAFETY: `popped` words were written where the batch had room, from items that are no longer in a slot.
         unsafe { batch.added(popped) };
         popped
     }
@@ -265,8 +234,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         let (to, room) = batch.room();
         self.run(class, move |token, base, len| {
             let mut state = State::new();
-            // SAFETY: as in `push_here`; there is room for so many bytes of words, and the state is as large as the
-            // section wants it.
+            // SAFETY: as in `push_here`; the batch has room for this many bytes of words, and the state has the size
+            // that the section requires.
             unsafe { sections::pop_batch::<STRIDE, _, _>(token, base, len, to, room * WORD, state.pointer()) }?;
             Ok(state.items())
         })
@@ -283,16 +252,16 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             }
         }
         let (to, room) = batch.room();
-        // SAFETY: the batch has so many words after its items, which may be uninitialised, and is borrowed exclusively.
+        // SAFETY: the batch has `room` words after its items, which may be uninitialised, and is borrowed exclusively.
         let room = unsafe { core::slice::from_raw_parts_mut(to.cast(), room) };
         self.shared.pop_batch(class, room)
     }
 
-    /// Opens the slot of this thread's index, which its memory or a drain has left closed. With `for_pop` it stays closed
-    /// while it is empty.
+    /// Opens the slot of this thread's index, which is closed in fresh memory and after a drain. With `for_pop` it
+    /// stays closed while it is empty.
     fn open_here(&self, class: Class, for_pop: bool) -> Opened {
         loop {
-            // A thread whose registration has ended keeps a concurrency ID of 0, which is a slot of others.
+            // A thread whose registration has ended keeps a concurrency ID of 0, which is the slot of another thread.
             let token = Ambient::token().with_index::<K>();
             if !token.is_registered() {
                 return Opened::Not;
@@ -335,17 +304,17 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
 
     fn slot_in(class: Class, slab: &Slab<CLASSES, ITEMS>) -> Slot<'_> {
         let header = NonNull::from(slab).cast::<u8>();
-        // SAFETY: the headers and words of all classes are the slab, in this order, so those of `class` are within it; they
-        // live as long as it does.
-        unsafe { Slot::new(header.byte_add(class.offset as usize), class.capacity()) }
+        // SAFETY: the slab is the headers and words of all classes in this order, so those of `class` are within it;
+        // they live as long as it does.
+        unsafe { Slot::new(header.byte_add(class.offset()), class.capacity()) }
     }
 
-    /// Takes all items out of the slot of an index, and gives them to `each`.
+    /// Takes all items out of the slot of an index, and passes them to `each`.
     pub(super) fn evict(&self, class: Class, index: u32, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.evict_by(fence_index::<K>, class, index, each)
     }
 
-    /// The same by a fence that is given.
+    /// The same with the caller's fence.
     pub(super) fn evict_by(
         &self,
         fence: MakeFence,
@@ -365,7 +334,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     /// Takes items out of a closed slot while it has more than `left`.
     fn take(held: &mut Held<'_>, left: usize, mut each: impl FnMut(T)) -> usize {
         let words = core::iter::from_fn(|| held.take(left));
-        // SAFETY: the slot is closed, so nobody else takes the word, which an item was pushed as.
+        // SAFETY: the word was made from an item. The slot is closed, so each word is taken once.
         words.map(|word| each(unsafe { T::from_word(word) })).count()
     }
 
@@ -376,12 +345,12 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             count += self.evict(class, index as u32, &mut each)?;
         }
         let shared = core::iter::from_fn(|| self.shared.pop(class));
-        // SAFETY: the shared slot returns each word once that an item was pushed as.
+        // SAFETY: the word was made from an item, and the shared slot returns each word once.
         count += shared.map(|word| each(unsafe { T::from_word(word) })).count();
         Ok(count)
     }
 
-    /// Changes the capacity of the slot of an index, and gives the items that it has more to `each`.
+    /// Changes the capacity of the slot of an index, and passes the items beyond it to `each`.
     pub(super) fn resize(
         &self,
         class: Class,
@@ -392,7 +361,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.resize_by(fence_index::<K>, class, index, capacity, each)
     }
 
-    /// The same by a fence that is given.
+    /// The same with the caller's fence.
     pub(super) fn resize_by(
         &self,
         fence: MakeFence,
@@ -405,7 +374,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             return Err(RemoteError::TooLarge);
         }
         let slot = self.slot(class, index).or_else(|| {
-            // Makes the memory, if it is not there.
+            // Makes the memory if there is none.
             self.copies.run(|_, _, _| Ok(()))?;
             self.slot(class, index)
         });
@@ -419,7 +388,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         Ok(Self::take(&mut held, capacity, each))
     }
 
-    /// Items in the slot of an index at some moment.
+    /// The number of items in the slot of an index, which may change at any time.
     pub(super) fn len_of(&self, class: Class, index: u32) -> usize {
         self.slot(class, index).map_or(0, Slot::len)
     }
@@ -434,10 +403,10 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.slot(class, index).map_or(class.capacity(), Slot::capacity)
     }
 
-    /// Drops the items of a class, which no thread uses any more.
+    /// Drops the items of a class, which no thread uses any longer.
     pub(super) fn clear(&mut self, class: Class) {
         if core::mem::needs_drop::<T>() {
-            // No thread is in a section, so this takes no fence that could be refused; none holds a slot.
+            // No thread is in a section, so this needs no fence, which could be refused; no thread holds a slot.
             for (index, _) in self.copies.iter().enumerate() {
                 let _ = self.evict_by(|_| Ok(()), class, index as u32, drop);
             }
@@ -457,15 +426,15 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> fmt::Debug for
 
 /// Whether the slot of a thread is open.
 enum Opened {
-    /// It was before: the section that left found it full or empty.
+    /// It was open before: the section that left found it full or empty.
     Before,
-    /// It is now: the section is worth another try.
+    /// It is open now: the section should run again.
     Now,
     /// It is not.
     Not,
 }
 
-/// Where a section of a batch puts its state, and how much it has moved.
+/// Where a section of a batch puts its state and the number of bytes that it has moved.
 #[repr(C, align(8))]
 struct State([MaybeUninit<u64>; 3]);
 
@@ -480,10 +449,10 @@ impl State {
         self.0.as_mut_ptr().cast()
     }
 
-    /// The items that a section has moved, which has committed.
+    /// The number of items moved by a section that has committed.
     #[inline]
     fn items(&mut self) -> usize {
-        // SAFETY: the section has written a word 16 bytes from the start.
+        // SAFETY: the section has written the word 16 bytes from the start, which is within the state.
         unsafe { self.pointer().byte_add(16).read() / WORD }
     }
 }

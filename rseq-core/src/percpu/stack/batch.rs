@@ -1,4 +1,4 @@
-//! Items on their way between a stack and a program.
+//! Items in transit between a stack and a program.
 
 use super::error::Full;
 use super::word::Word;
@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
 /// Up to `N` items, which [`Stack::push_batch`](super::Stack::push_batch) and
-/// [`Stack::pop_batch`](super::Stack::pop_batch) move at once. It drops those that it is left with.
+/// [`Stack::pop_batch`](super::Stack::pop_batch) move at once. Dropping it drops the items in it.
 ///
 /// # Examples
 ///
@@ -25,19 +25,19 @@ use core::mem::MaybeUninit;
 pub struct Batch<T: Word, const N: usize> {
     words: [MaybeUninit<usize>; N],
     len: usize,
-    /// Items that it takes: at most `N`.
+    /// The most items in it: at most `N`.
     most: usize,
     kind: PhantomData<Cell<T>>,
 }
 
 impl<T: Word, const N: usize> Batch<T, N> {
-    /// A batch without items.
+    /// An empty batch.
     #[inline]
     pub const fn new() -> Self {
         Self::with_room(N)
     }
 
-    /// A batch without items that takes at most `most`, or `N` if that is less: for capacities that differ by class.
+    /// An empty batch of at most `most` items, or `N` if that is less: for capacities that differ by class.
     ///
     /// # Examples
     ///
@@ -56,19 +56,19 @@ impl<T: Word, const N: usize> Batch<T, N> {
         Self { words: [MaybeUninit::uninit(); N], len: 0, most, kind: PhantomData }
     }
 
-    /// Items in it.
+    /// The number of items in it.
     #[inline]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has none.
+    /// Whether it is empty.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Whether it takes no more items.
+    /// Whether it is full.
     #[inline]
     pub const fn is_full(&self) -> bool {
         self.len == self.most
@@ -78,7 +78,7 @@ impl<T: Word, const N: usize> Batch<T, N> {
     ///
     /// # Errors
     ///
-    /// The item, if it is full.
+    /// The item, if the batch is full.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), Full<T>> {
         let Some(word) = self.words.get_mut(..self.most).and_then(|words| words.get_mut(self.len)) else {
@@ -89,13 +89,13 @@ impl<T: Word, const N: usize> Batch<T, N> {
         Ok(())
     }
 
-    /// Takes the item that was added last.
+    /// Removes the item that was added last.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
         self.len = self.len.checked_sub(1)?;
         let word = self.words.get(self.len)?;
-        // SAFETY: words below the old length are initialised, are of `into_word`, and are of no item once they are not
-        // below the length.
+        // SAFETY: words below the old length are initialised, come from `into_word`, and no item has been made from
+        // them. This word is now beyond the length, so no other item will be.
         Some(unsafe { T::from_word(word.assume_init()) })
     }
 
@@ -105,7 +105,7 @@ impl<T: Word, const N: usize> Batch<T, N> {
         self.words.as_ptr().cast()
     }
 
-    /// Where more words go, and for how many there is room.
+    /// Where further words go, and how many there is room for.
     #[inline]
     pub(super) fn room(&mut self) -> (*mut usize, usize) {
         let room = self.words.get_mut(self.len..self.most).unwrap_or_default();
@@ -114,23 +114,24 @@ impl<T: Word, const N: usize> Batch<T, N> {
 
     /// # Safety
     ///
-    /// `count` more words, of items that belong to the batch from now on, are where [`room`](Self::room) said.
+    /// `count` words were written where [`room`](Self::room) points. They come from `into_word`, and their items belong
+    /// to the batch from now on.
     #[inline]
     pub(super) unsafe fn added(&mut self, count: usize) {
         self.len += count;
     }
 
-    /// Gives up the first `count` items, or all; the others move up.
+    /// Removes the first `count` items, or all; the others move to the front.
     ///
     /// # Safety
     ///
-    /// They belong to somebody else.
+    /// The caller has passed these items on.
     #[inline]
     pub(super) unsafe fn removed(&mut self, count: usize) {
         self.len = self.len.saturating_sub(count);
         if self.len > 0 {
             let words = self.words.as_mut_ptr();
-            // SAFETY: there are `count` and `len` words after each other, which is at most `N`.
+            // SAFETY: `count + len` words are initialised, at most `N`, so both ranges are within the batch.
             unsafe { words.copy_from(words.add(count), self.len) };
         }
     }

@@ -1,4 +1,4 @@
-//! An item that a stack did not take.
+//! An item that a stack did not accept.
 
 use core::fmt;
 

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod batch;
+mod class;
 mod error;
 mod sections;
 mod shared;
@@ -18,25 +19,27 @@ pub use word::Word;
 
 use super::RemoteError;
 use crate::{ByCpu, Index};
-use arrays::{Arrays, Class};
+use arrays::Arrays;
+use class::Class;
 
 /// A bounded stack of words for each CPU: what an allocator caches its objects in.
 ///
-/// Any thread pushes to and pops from the array of the CPU that it runs on, by a handful of plain instructions. The arrays
-/// have room for `N` items each; the kernel gives an array memory when its CPU first pushes. A CPU's array has 32 bytes
-/// more than its words, and takes memory in powers of two: with 64-bit words, an `N` of 28, 60 or 124 wastes none.
+/// Any thread pushes to and pops from the array of the CPU that it runs on, by a handful of plain instructions. The
+/// arrays have room for `N` items each; the kernel gives an array memory when its CPU first pushes. A CPU's array has
+/// 32 bytes more than its words, and takes memory in powers of two: with 64-bit words, an `N` of 28, 60 or 124 wastes
+/// none.
 ///
 /// What [`pop`](Self::pop) does not find on this CPU may be on another one. Any thread gets at another CPU's items by
 /// [`drain`](Self::drain), and changes how many it may have by [`resize`](Self::resize), while threads use that array:
-/// the array is closed, one fence makes sure that no section is still at work on it, and its own CPU opens it again when
-/// it next needs it. Its pushes and pops use the shared array meanwhile.
+/// the array is closed, one fence makes sure that no section is still at work on it, and its own CPU opens it again
+/// when it next needs it. Its pushes and pops use the shared array meanwhile.
 ///
 /// There is one shared array, under a lock, with room for `N` items. Threads without rseq push to and pop from it:
 /// [`status`](crate::status) tells which these are. A thread with rseq pops from it when the array of its CPU is empty,
 /// so that items that others pushed there are not lost.
 ///
-/// `K` is the index that the arrays go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
-/// uses few of them. A drain by concurrency ID restarts the sections of all CPUs.
+/// `K` is the index that the arrays go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
+/// threads uses few of them. A drain by concurrency ID restarts the sections of all CPUs.
 ///
 /// Items that are left when the stack is dropped are dropped.
 ///
@@ -51,7 +54,9 @@ use arrays::{Arrays, Class};
 ///
 /// # let mut memory = vec![[0u8; 4096]; 100];
 /// # let mut pages = memory.iter_mut().map(|page| NonNull::from(page).cast());
-/// # let mut refill = |batch: &mut Batch<NonNull<u8>, 32>| pages.by_ref().take(32).for_each(|page| batch.push(page).unwrap());
+/// # let mut refill = |batch: &mut Batch<NonNull<u8>, 32>| {
+/// #     pages.by_ref().take(32).for_each(|page| batch.push(page).unwrap());
+/// # };
 /// let page = FREE.pop().or_else(|| {
 ///     let mut batch = Batch::<_, 32>::new();
 ///     refill(&mut batch); // from the allocator's central list
@@ -96,9 +101,9 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         self.arrays.pop(Self::CLASS)
     }
 
-    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that is
-    /// closed stays so, and a thread without sections pushes nothing. It is fewer instructions than [`push`](Self::push), for
-    /// programs that have a way of their own for all of these.
+    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that
+    /// is closed stays so, and a thread without sections pushes nothing. It is fewer instructions than
+    /// [`push`](Self::push), for programs that have a way of their own for all of these.
     ///
     /// # Errors
     ///
@@ -121,7 +126,8 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         self.arrays.push_local(&Self::CLASS, item)
     }
 
-    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local) pushes.
+    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local)
+    /// pushes.
     #[inline]
     pub fn pop_local(&self) -> Option<T> {
         self.arrays.pop_local(&Self::CLASS)
@@ -141,8 +147,8 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         self.arrays.pop_batch(Self::CLASS, batch)
     }
 
-    /// Takes all items out of the array of one CPU, by one fence, and returns how many there were. The CPU is `index`, or
-    /// the concurrency ID is. None are there if no CPU has this number.
+    /// Takes all items out of the array of one CPU, by one fence, and returns how many there were. The CPU is `index`,
+    /// or the concurrency ID is. None are there if no CPU has this number.
     ///
     /// `each` may use the stack. If it panics, what is left stays in the array.
     ///

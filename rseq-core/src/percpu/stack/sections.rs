@@ -8,10 +8,10 @@
 //! | 24 | what [`Slot`](super::slot::Slot) holds it by | |
 //! | 32 | the items, each a word | sections |
 //!
-//! Sections load `end` or `begin` whatever they do, so that a closed slot costs them no check. They commit by one store of
-//! `top`, which nobody else writes while one of them may run.
+//! Sections load `end` or `begin` anyway, so a closed slot costs them no further check. They commit by one store of
+//! `top`, which only they write while one of them may run.
 
-/// States the sections of stacks, stated once: as they are, or changed for a test by an attribute of
+/// States the sections of stacks: as they are, or changed for a test by an attribute of
 /// [`critical_section!`](crate::critical_section).
 #[doc(hidden)]
 #[macro_export]
@@ -85,8 +85,8 @@ macro_rules! __stack_sections_of_words {
                 commit store([slot], top);
             }
 
-            /// Copies the first of `bytes` bytes from `from` on to the slot: all, or those that there is room for. The
-            /// third word of `state` is how many; the other two are for the section.
+            /// Copies the first of `bytes` bytes from `from` on to the slot: all, or as many as fit. The third word of
+            /// `state` is their number; the other two are for the section.
             ///
             /// # Errors
             ///
@@ -94,8 +94,8 @@ macro_rules! __stack_sections_of_words {
             ///
             /// # Safety
             ///
-            /// As for [`push`]. `from` is valid for reads of `bytes` bytes, which are words; `state` is 24 bytes of three
-            /// words, each 8 bytes from the next.
+            /// As for [`push`]. `from` is valid for reads of `bytes` bytes, which are words; `state` is 24 bytes of
+            /// three words, each 8 bytes from the next.
             pub unsafe fn push_batch(
                 base: *mut usize, len: usize, from: *const usize, bytes: usize, state: *mut usize
             ) -> Result<Committed, $crate::ops::this_cpu::Error> {
@@ -131,8 +131,8 @@ macro_rules! __stack_sections_of_words {
                 commit store([slot], top);
             }
 
-            /// Copies the last `bytes` bytes of the slot to `to`: so many, or all that there are. The third word of
-            /// `state` is how many; the other two are for the section.
+            /// Copies the last `bytes` bytes of the slot to `to`, or all if there are fewer. The third word of `state`
+            /// is their number; the other two are for the section.
             ///
             /// # Errors
             ///
@@ -140,7 +140,8 @@ macro_rules! __stack_sections_of_words {
             ///
             /// # Safety
             ///
-            /// As for [`push`]. `to` is valid for writes of `bytes` bytes, which are words; `state` as for [`push_batch`].
+            /// As for [`push`]. `to` is valid for writes of `bytes` bytes, which are words; `state` as for
+            /// [`push_batch`].
             pub unsafe fn pop_batch(
                 base: *mut usize, len: usize, to: *mut usize, bytes: usize, state: *mut usize
             ) -> Result<Committed, $crate::ops::this_cpu::Error> {

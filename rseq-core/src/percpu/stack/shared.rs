@@ -1,14 +1,14 @@
-//! The slot that no section touches, under a lock.
+//! The slot that is used under a lock, and not by sections.
 
-use super::arrays::Class;
+use super::class::Class;
 use crate::percpu::lock::SpinLock;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// The items of threads without sections, and those that find their slot closed: as many of each class as a slot has.
+/// The items of threads without sections, and of threads whose slot is closed: for each class, as many as a slot has.
 #[derive(Debug)]
 pub(super) struct Shared<const CLASSES: usize, const ITEMS: usize> {
-    /// Written under the lock; read without it, to find out whether it is worth taking.
+    /// Written under the lock; read without it, to skip the lock if there is nothing to pop.
     lens: [AtomicUsize; CLASSES],
     items: SpinLock<[usize; ITEMS]>,
 }
@@ -18,7 +18,7 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
         Self { lens: [const { AtomicUsize::new(0) }; CLASSES], items: SpinLock::new([0; ITEMS]) }
     }
 
-    /// Items of a class at some moment.
+    /// The number of items of a class, which may change at any time.
     pub(super) fn len(&self, class: Class) -> usize {
         self.lens.get(class.number()).map_or(0, |len| len.load(Ordering::Relaxed))
     }
@@ -45,7 +45,8 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
         })?
     }
 
-    /// Pops as many items as `to` has room for, or as there are: the one that was pushed last is the last. Returns how many.
+    /// Pops items until `to` is full or none are left, so that the item that was pushed last is the last. Returns how
+    /// many.
     pub(super) fn pop_batch(&self, class: Class, to: &mut [MaybeUninit<usize>]) -> usize {
         if self.len(class) == 0 {
             return 0;
@@ -61,7 +62,7 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
         popped.unwrap_or(0)
     }
 
-    /// Runs `work` with the items of a class and their number, and takes the new number from it.
+    /// Runs `work` with the items of a class and their number, and stores the number that it returns.
     fn with<R>(&self, class: Class, work: impl FnOnce(&mut [usize], usize) -> (usize, R)) -> Option<R> {
         self.items.with(|all| {
             let len = self.lens.get(class.number())?;

@@ -28,12 +28,12 @@ const _: () = assert!(STRIDE / 2 < 1 << (PROCESS - 1));
 /// Restarts the sections that run on the slot of an index.
 pub(super) type MakeFence = fn(u32) -> Result<(), MembarrierError>;
 
-/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh, by an `end` of 0
-/// and a `top` that is no more than `begin`.
+/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh, by an `end`
+/// of 0 and a `top` that is no more than `begin`.
 ///
-/// The word at 24 says who may close and open it. Its lowest bit is whether a thread holds the slot; the next 16 are `end`
-/// of the open slot, or 0 if nobody has chosen one; the others are the generation of the process whose thread holds the
-/// slot. A child of `fork` has no such thread, and takes the slot over.
+/// The word at 24 says who may close and open it. Its lowest bit is whether a thread holds the slot; the next 16 are
+/// `end` of the open slot, or 0 if nobody has chosen one; the others are the generation of the process whose thread
+/// holds the slot. A child of `fork` has no such thread, and takes the slot over.
 #[derive(Clone, Copy)]
 pub(super) struct Slot<'a> {
     base: NonNull<u8>,
@@ -52,8 +52,8 @@ pub(super) struct Held<'a> {
 impl<'a> Slot<'a> {
     /// # Safety
     ///
-    /// `base` is a header and `capacity` words, zeroes at first, which live for `'a` and which this type and the sections
-    /// of stacks alone use.
+    /// `base` is a header and `capacity` words, zeroes at first, which live for `'a` and which this type and the
+    /// sections of stacks alone use.
     pub(super) unsafe fn new(base: NonNull<u8>, capacity: usize) -> Self {
         Self { base, capacity, lifetime: PhantomData }
     }
@@ -61,8 +61,8 @@ impl<'a> Slot<'a> {
     /// A word of the header, or of the items by their place in bytes.
     fn word(self, at: usize) -> &'a AtomicUsize {
         debug_assert!(at < HEADER + WORD * self.capacity);
-        // SAFETY: the header and the items are words that live for 'a, and `at` is a place of one: those of the header are
-        // constants, and tops are below the end of the capacity. Sections access words whole, as atomics do.
+        // SAFETY: the header and the items are words that live for 'a, and `at` is a place of one: those of the header
+        // are constants, and tops are below the end of the capacity. Sections access words whole, as atomics do.
         unsafe { self.base.byte_add(at).cast().as_ref() }
     }
 
@@ -99,7 +99,8 @@ impl<'a> Slot<'a> {
         match self.word(BEGIN).load(Ordering::Relaxed) {
             // In fresh memory. A pop between the first `set_top` and `open` would take the header for an item.
             0 => self.word(BEGIN).store(CLOSED, Ordering::Relaxed),
-            // Left half closed by the parent's thread, which took nothing yet, or half opened, and took nothing any more.
+            // Left half closed by the parent's thread, which took nothing yet, or half opened, which took nothing any
+            // more.
             CLOSED if self.word(END).load(Ordering::Relaxed) != 0 => self.word(BEGIN).store(HEADER, Ordering::Relaxed),
             _ => {}
         }
@@ -108,7 +109,8 @@ impl<'a> Slot<'a> {
 }
 
 impl Held<'_> {
-    /// Whether this thread still holds the slot: in a child that was forked meanwhile, unless another holder was faster.
+    /// Whether this thread still holds the slot: in a child that was forked meanwhile, unless another holder was
+    /// faster.
     fn goes_on(&mut self) -> bool {
         let process = generation() << PROCESS;
         if process == self.process {

@@ -1,15 +1,16 @@
 //! The stacks of all size classes of an allocator.
 
-use super::arrays::{Arrays, Class};
+use super::arrays::Arrays;
+use super::class::Class;
 use super::{Batch, Full, Word};
 use crate::percpu::RemoteError;
 use crate::{ByCpu, Index};
 
-/// A [`Stack`](super::Stack) for each of `CLASSES` size classes, with one block of memory for each CPU: the arrays lie
-/// packed one after the other, each behind its header of 32 bytes, and have room for `ITEMS` items together.
+/// A [`Stack`](super::Stack) for each of `CLASSES` size classes, in one block of memory for each CPU. The arrays are
+/// packed one after the other, each after its header of 32 bytes, and have room for `ITEMS` items together.
 ///
-/// Operations take the number of a class, and do otherwise what those of a [`Stack`](super::Stack) do. A class that
-/// there is not is one without capacity.
+/// Operations take the number of a class, and otherwise act like those of a [`Stack`](super::Stack). A class that does
+/// not exist has no capacity.
 ///
 /// # Examples
 ///
@@ -33,11 +34,11 @@ pub struct Stacks<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index = 
     classes: [Class; CLASSES],
 }
 
-/// Of classes that there are not.
+/// Stands for classes that do not exist.
 const NONE: Class = Class::new(0, 0, 0);
 
 impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLASSES, ITEMS, K> {
-    /// Empty stacks, whose classes have these capacities. They have no memory before they are first used.
+    /// Empty stacks, whose classes have these capacities. They use no memory before their first use.
     ///
     /// # Panics
     ///
@@ -79,9 +80,9 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         self.arrays.pop(self.class(class)?)
     }
 
-    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that is
-    /// closed stays so, and a thread without sections pushes nothing. It is fewer instructions than [`push`](Self::push), for
-    /// programs that have a way of their own for all of these.
+    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, a closed
+    /// array stays closed, and a thread without sections pushes nothing. It is fewer instructions than
+    /// [`push`](Self::push), for programs that handle all these cases themselves.
     ///
     /// # Errors
     ///
@@ -94,7 +95,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         }
     }
 
-    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local) pushes.
+    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local)
+    /// pushes.
     #[inline]
     pub fn pop_local(&self, class: usize) -> Option<T> {
         self.arrays.pop_local(self.classes.get(class)?)
@@ -116,7 +118,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
     ///
     /// # Errors
     ///
-    /// [`RemoteError::Busy`] and [`RemoteError::NoFence`]; the array is as it was.
+    /// [`RemoteError::Busy`] and [`RemoteError::NoFence`]; the array is unchanged.
     pub fn drain(&self, class: usize, index: u32, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.class(class).map_or(Ok(0), |class| self.arrays.evict(class, index, each))
     }
@@ -130,27 +132,27 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Stacks<T, CLAS
         self.class(class).map_or(Ok(0), |class| self.arrays.evict_all(class, each))
     }
 
-    /// Changes how many items of a class one CPU's array takes, at most what the class has: see
+    /// Changes how many items of a class one CPU's array holds, at most the capacity of the class: see
     /// [`Stack::resize`](super::Stack::resize).
     ///
     /// # Errors
     ///
-    /// [`RemoteError`]; the array is as it was.
+    /// [`RemoteError`]; the array is unchanged.
     pub fn resize(&self, class: usize, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.class(class).map_or(Err(RemoteError::TooLarge), |class| self.arrays.resize(class, index, capacity, each))
     }
 
-    /// Items of a class in the array of one CPU at some moment.
+    /// The number of items of a class in the array of one CPU, which may change at any time.
     pub fn len_of(&self, class: usize, index: u32) -> usize {
         self.class(class).map_or(0, |class| self.arrays.len_of(class, index))
     }
 
-    /// Items of a class that the array of one CPU takes.
+    /// How many items of a class the array of one CPU holds.
     pub fn capacity_of(&self, class: usize, index: u32) -> usize {
         self.class(class).map_or(0, |class| self.arrays.capacity_of(class, index))
     }
 
-    /// Items of a class in all arrays, the shared one too.
+    /// The number of items of a class in all arrays, including the shared one.
     pub fn len(&self, class: usize) -> usize {
         self.class(class).map_or(0, |class| self.arrays.len(class))
     }

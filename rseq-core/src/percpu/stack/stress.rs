@@ -3,7 +3,8 @@
 
 extern crate std;
 
-use super::arrays::{Arrays, Class};
+use super::arrays::Arrays;
+use super::class::Class;
 use super::slot::MakeFence;
 use super::{Batch, sections};
 use crate::percpu::RemoteError;

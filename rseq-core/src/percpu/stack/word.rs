@@ -1,17 +1,17 @@
-//! What a stack can hold.
+//! The values that a stack can hold.
 
 use core::num::NonZero;
 use core::ptr::{self, NonNull};
 
-/// A value that is one machine word, and that any thread may have.
+/// A value that is one machine word and that any thread may own.
 ///
-/// Pointers are words as they are in [`AtomicPtr`](core::sync::atomic::AtomicPtr): using what they point to is for the
-/// program to justify.
+/// Pointers are words as in [`AtomicPtr`](core::sync::atomic::AtomicPtr): the program must justify each use of what
+/// they point to.
 ///
 /// # Safety
 ///
-/// [`into_word`](Self::into_word) gives the value up, and [`from_word`](Self::from_word) makes it again of the word, in
-/// whichever thread: a type with an owner, such as a box, is [`Send`].
+/// [`into_word`](Self::into_word) gives up the value, and [`from_word`](Self::from_word) makes it again from the word,
+/// in any thread: a type with an owner, such as a box, is [`Send`].
 ///
 /// # Examples
 ///
@@ -22,7 +22,8 @@ use core::ptr::{self, NonNull};
 ///
 /// struct Buffer(Box<[u8; 4096]>);
 ///
-/// // SAFETY: the word is the address of the box, which `into_raw` gives up and `from_raw` takes; a box of bytes is `Send`.
+/// // SAFETY: the word is the address of the box, which `into_raw` gives up and `from_raw` takes; a box of bytes is
+/// // `Send`.
 /// unsafe impl Word for Buffer {
 ///     fn into_word(self) -> usize {
 ///         Box::into_raw(self.0).expose_provenance()
@@ -41,18 +42,18 @@ use core::ptr::{self, NonNull};
 /// let _ = BUFFERS.push(buffer);
 /// ```
 pub unsafe trait Word: Sized {
-    /// The word that the value is.
+    /// Converts the value into its word.
     fn into_word(self) -> usize;
 
-    /// The value of a word.
+    /// Makes the value from its word.
     ///
     /// # Safety
     ///
-    /// `word` is of [`into_word`](Self::into_word) of this type, and no other value was made of it since.
+    /// `word` comes from [`into_word`](Self::into_word) of this type, and no other value has been made from it since.
     unsafe fn from_word(word: usize) -> Self;
 }
 
-// SAFETY: a number is its word.
+// SAFETY: a number is its own word, valid in any thread.
 unsafe impl Word for usize {
     #[inline]
     fn into_word(self) -> usize {
@@ -65,7 +66,7 @@ unsafe impl Word for usize {
     }
 }
 
-// SAFETY: as for `usize`; what was not 0 is not 0.
+// SAFETY: as for `usize`; a value that was not 0 is not 0.
 unsafe impl Word for NonZero<usize> {
     #[inline]
     fn into_word(self) -> usize {
@@ -74,12 +75,12 @@ unsafe impl Word for NonZero<usize> {
 
     #[inline]
     unsafe fn from_word(word: usize) -> Self {
-        // SAFETY: the word is of `into_word`, and so not 0.
+        // SAFETY: by the caller's contract the word comes from `into_word`, so it is not 0.
         unsafe { Self::new_unchecked(word) }
     }
 }
 
-// SAFETY: the word is the address, whose provenance is exposed. A pointer owns nothing.
+// SAFETY: the word is the address, with its provenance exposed. A pointer owns nothing, so any thread may have it.
 unsafe impl<U> Word for *mut U {
     #[inline]
     fn into_word(self) -> usize {
@@ -92,7 +93,7 @@ unsafe impl<U> Word for *mut U {
     }
 }
 
-// SAFETY: as for `*mut U`; what was not null is not null.
+// SAFETY: as for `*mut U`; a pointer that was not null is not null.
 unsafe impl<U> Word for NonNull<U> {
     #[inline]
     fn into_word(self) -> usize {
@@ -101,12 +102,12 @@ unsafe impl<U> Word for NonNull<U> {
 
     #[inline]
     unsafe fn from_word(word: usize) -> Self {
-        // SAFETY: the word is of `into_word`, and so not 0.
+        // SAFETY: by the caller's contract the word comes from `into_word`, so it is not 0.
         unsafe { Self::new_unchecked(ptr::with_exposed_provenance_mut(word)) }
     }
 }
 
-// SAFETY: the word is the address of a `U`, whose provenance is exposed; references to what is `Sync` are `Send`, and a
+// SAFETY: the word is the address of a `U`, with its provenance exposed. References to a `Sync` type are `Send`, and a
 // stack of them does not outlive what they borrow.
 unsafe impl<U: Sync> Word for &U {
     #[inline]
@@ -116,7 +117,8 @@ unsafe impl<U: Sync> Word for &U {
 
     #[inline]
     unsafe fn from_word(word: usize) -> Self {
-        // SAFETY: the word is of `into_word`, the address of a `U` that is borrowed for as long as this type says.
+        // SAFETY: by the caller's contract the word comes from `into_word`: it is the address of a `U` that is borrowed
+        // for the lifetime of this type.
         unsafe { &*ptr::with_exposed_provenance(word) }
     }
 }

@@ -1,4 +1,4 @@
-//! The highest of the numbers that all CPUs have seen.
+//! The highest of the numbers that all CPUs have recorded.
 
 use crate::ops::this_cpu::Error;
 use crate::percpu::copies::Copies;
@@ -13,7 +13,7 @@ mod sections {
     __watermark_sections!();
 }
 
-/// A word for each index, and 64 bits that all share. All are 0 at first.
+/// A word for each index, and 64 bits that all CPUs share. All are 0 at first.
 #[derive(Debug)]
 pub(super) struct Highest<K: Index> {
     copies: Copies<AtomicUsize, K>,
@@ -25,11 +25,11 @@ impl<K: Index> Highest<K> {
         Self { copies: Copies::new(), fallback: Shared::new() }
     }
 
-    /// Raises this index's word to `word`. Where no section can, the shared bits are raised to `wide`.
+    /// Raises this index's word to `word`. Where no section can do so, raises the shared bits to `wide`.
     #[inline]
     pub(super) fn raise(&self, word: usize, wide: u64) {
         let done = self.copies.run(move |token, base, len| {
-            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart, as `Copies` says.
+            // SAFETY: `base` is the first of `len` words that lie STRIDE bytes apart, as `Copies` has them.
             match unsafe { sections::raise::<STRIDE, _, _>(token, base.cast(), len, word) } {
                 Err(Error::OutOfRange) => Err(OutOfRange),
                 _ => Ok(()),
@@ -51,14 +51,14 @@ impl<K: Index> Highest<K> {
         (words.max().unwrap_or(0), self.fallback.load())
     }
 
-    /// The same; all are 0 afterwards.
+    /// The same, and resets all of them to 0.
     ///
-    /// A number that is recorded meanwhile is in what this returns or remains. A section changes its word by one store,
-    /// which does not depend on what the word was: before the exchange, this takes the number; after it, the number is
-    /// the new value. If the section changes nothing, it has read a word as high as the number: either this takes
-    /// that, or it was there after the exchange.
+    /// A number that is recorded at the same time is either in the result or remains. A section changes its word by one
+    /// store, which does not depend on the previous value: before the exchange, the result includes the number; after
+    /// it, the number is the new value. If the section changes nothing, it has read a word as high as the number.
+    /// Either the exchange took that word, or it was stored after the exchange.
     pub(super) fn take(&self) -> (usize, u64) {
-        // A word that is 0 is not written: its page may be none that was ever touched.
+        // A word of 0 is not written: its page may never have been touched.
         let take = |word: &AtomicUsize| match word.load(Ordering::Relaxed) {
             0 => 0,
             _ => word.swap(0, Ordering::Relaxed),

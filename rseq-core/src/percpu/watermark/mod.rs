@@ -10,7 +10,7 @@ use highest::Highest;
 
 /// The highest value that any thread has recorded.
 ///
-/// A CPU reads its slot, and writes it if the value is higher. Where a word has 32 bits, values from `u32::MAX` on take
+/// A CPU reads its slot, and writes it if the value is higher. Where a word has 32 bits, values from `u32::MAX` on use
 /// the fallback, which is slower.
 ///
 /// # Examples
@@ -50,15 +50,14 @@ impl<K: Index> Max<K> {
     }
 
     /// The highest value since the last [`reset`](Self::reset); 0 if there is none. A value that is recorded at the
-    /// same time may or may not be in it.
+    /// same time may or may not be included.
     pub fn value(&self) -> u64 {
         highest(self.highest.get())
     }
 
-    /// Forgets all values, and returns the highest one, or 0.
+    /// Discards all values, and returns the highest one, or 0.
     ///
-    /// Every value is either in what this returns or in what follows: one that is recorded at the same time, in one of
-    /// the two.
+    /// Every value counts in exactly one of the two: in the result, or in the values from then on.
     pub fn reset(&self) -> u64 {
         highest(self.highest.take())
     }
@@ -72,7 +71,7 @@ impl<K: Index> Default for Max<K> {
 
 /// The lowest value that any thread has recorded.
 ///
-/// The opposite of [`Max`]. Where a word has 32 bits, values from `u32::MAX` on take the fallback, which is slower.
+/// The opposite of [`Max`]. Where a word has 32 bits, values from `u32::MAX` on use the fallback, which is slower.
 ///
 /// # Examples
 ///
@@ -89,7 +88,7 @@ impl<K: Index> Default for Max<K> {
 /// ```
 #[derive(Debug)]
 pub struct Min<K: Index = ByCpu> {
-    /// Of the complements.
+    /// The highest complement.
     highest: Highest<K>,
 }
 
@@ -109,12 +108,12 @@ impl<K: Index> Min<K> {
     }
 
     /// The lowest value since the last [`reset`](Self::reset); `u64::MAX` if there is none. A value that is recorded at
-    /// the same time may or may not be in it.
+    /// the same time may or may not be included.
     pub fn value(&self) -> u64 {
         lowest(self.highest.get())
     }
 
-    /// Forgets all values, and returns the lowest one, or `u64::MAX`, as [`Max::reset`].
+    /// Discards all values, and returns the lowest one, or `u64::MAX`, as [`Max::reset`].
     pub fn reset(&self) -> u64 {
         lowest(self.highest.take())
     }
@@ -126,7 +125,7 @@ impl<K: Index> Default for Min<K> {
     }
 }
 
-/// A value below the highest word as a word. The complement of the highest word is 0, which is no value.
+/// A value below the highest word, as a word. The complement of the highest word is 0, which stands for no value.
 #[inline]
 fn as_word(value: u64) -> Option<usize> {
     usize::try_from(value).ok().filter(|&word| word != usize::MAX)
@@ -136,7 +135,7 @@ fn highest((word, wide): (usize, u64)) -> u64 {
     wide.max(word as u64)
 }
 
-/// The lowest value by complements: of words, where 0 is no value, and of 64 bits.
+/// The lowest value, from the highest complements: of words, where 0 is no value, and of 64 bits.
 fn lowest((word, wide): (usize, u64)) -> u64 {
     let word = if word == 0 { u64::MAX } else { !word as u64 };
     word.min(!wide)

@@ -42,7 +42,8 @@ impl Turns {
         }
     }
 
-    /// Does `operation` so many times in this thread, in turn with the other one. It gets this thread's CPU and the other's.
+    /// Does `operation` so many times in this thread, in turn with the other one. It gets this thread's CPU and the
+    /// other's.
     fn take(
         &self,
         operations: u64,

@@ -39,8 +39,8 @@ fn region() -> Made {
         let (mark, layout) = (mark(), Layout::new::<Item>());
         try_repeat(operations, || {
             let item = REGION.alloc(layout).map_err(|error| error.to_string())?;
-            // SAFETY: the item has the layout of an `Item`, whose words may hold any value, and is not freed before the last
-            // use of this reference.
+            // SAFETY: the item has the layout of an `Item`, whose words may hold any value, and is not freed before the
+            // last use of this reference.
             hold(unsafe { item.cast::<Item>().as_ref() }, mark)?;
             // SAFETY: REGION allocated the item for `layout`, and nothing refers to it any more.
             unsafe { REGION.free(item, layout) };

@@ -1,4 +1,4 @@
-//! Breakpoints in the text, and what the kernel had done with the thread by the time their signal was handled.
+//! Breakpoints in the text, and the state of the thread when their signal was handled.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -43,7 +43,8 @@ impl Published {
     /// Whether nothing changed.
     pub fn is_untouched(&self) -> bool {
         let is_private = |i: usize| (self.private[0]..self.private[1]).contains(&(i % self.slot));
-        // SAFETY: both are `count` words of the scene's memory. Volatile, because sections write it behind the compiler's back.
+        // SAFETY: both are `count` words of the scene's memory. Volatile, because sections write it without the
+        // compiler's knowledge.
         let is_same = |i| unsafe { self.words.add(i).read_volatile() == self.before.add(i).read_volatile() };
         (0..self.count).all(|i| is_private(i) || is_same(i))
     }
@@ -113,7 +114,8 @@ impl Site {
 /// Overwrites instructions.
 pub fn patch(address: usize, bytes: &[u8]) {
     for (i, byte) in bytes.iter().enumerate() {
-        // SAFETY: the text around every section has been made writable, and the only thread of this process is here, not there.
+        // SAFETY: the text around every section has been made writable, and the only thread of this process executes
+        // here, not there.
         unsafe { (address as *mut u8).add(i).write_volatile(*byte) };
     }
     arch::flush(address, bytes.len());
@@ -130,7 +132,7 @@ static PUBLISHED: [AtomicUsize; 6] = [const { AtomicUsize::new(0) }; 6];
 static COUNTS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
 /// The index of `aborted_behind` among them.
 const BEHIND: usize = 4;
-/// Context switches that going to another CPU took.
+/// Context switches caused by moving to another CPU.
 static SWITCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// The most values to look for in registers.
@@ -172,7 +174,8 @@ pub fn set(plan: &Plan, published: &Published, inputs: &[usize; INPUTS]) {
     }
 }
 
-/// How often this thread was switched away from, but for its way to another CPU: each time, the kernel may have aborted a section.
+/// How often this thread was switched away from, other than to move to another CPU. Each time, the kernel may have
+/// aborted a section.
 pub fn interruptions() -> Result<usize, Errno> {
     process::context_switches().map(|all| all.wrapping_sub(SWITCHES.load(Relaxed)))
 }
@@ -183,7 +186,7 @@ pub fn seen() -> Seen {
     Seen { aborted, passed, armed, published, aborted_behind }
 }
 
-/// Takes out what was not hit.
+/// Removes the breakpoints that were not hit.
 pub fn clear() -> Seen {
     SITES.iter().for_each(Site::clear);
     seen()

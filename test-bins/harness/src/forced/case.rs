@@ -57,16 +57,16 @@ impl From<this_cpu::Error> for Ended {
     }
 }
 
-/// Who picks the slot.
+/// Where the slot comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// The caller, who calls again after an abort.
+    /// The caller picks it, and calls again after an abort.
     Caller,
-    /// The section, which restarts itself and turns away an index beyond the storage.
+    /// The section loads the index, restarts itself, and leaves if the index is beyond the storage.
     Here,
-    /// The section, which restarts itself and checks nothing.
+    /// The section loads the index, restarts itself, and checks nothing.
     Unchecked,
-    /// The section, which restarts itself and turns away an index other than the caller's.
+    /// The section restarts itself, and leaves if the index is not the caller's.
     Pinned,
 }
 
@@ -82,11 +82,11 @@ pub struct Case<'r, A: Area, I: Index> {
     pub takes: u32,
     /// What each slot holds before, given which comparison is to fail; 0: none.
     pub start: fn(&Own, u8) -> Words,
-    /// From where on, and up to where, a slot holds what nobody reads before the commit, in bytes.
+    /// The bytes of a slot, from where up to where, that are not read before the commit.
     pub private: [usize; 2],
     /// What the thread's slot holds after the commit.
     pub end: fn(&Own) -> Words,
-    /// Whether the thread's own memory is right behind the commit.
+    /// Whether the thread's own memory is right after the commit.
     pub own: fn(&Own) -> bool,
     /// Makes the call.
     pub call: fn(&Scene<'r, A, I>) -> Ended,
@@ -96,7 +96,7 @@ pub struct Case<'r, A: Area, I: Index> {
 ///
 /// # Safety
 ///
-/// `own` is valid for writes, and nobody holds a reference to it.
+/// `own` is valid for writes, and there is no reference to it.
 pub unsafe fn ended<T: Returned, E>(result: Result<T, E>, own: *mut Own) -> Ended
 where
     Ended: From<E>,
@@ -104,7 +104,7 @@ where
     match result {
         Ok(done) => {
             if let Some(word) = done.output() {
-                // SAFETY: the caller vouches for it.
+                // SAFETY: the caller's contract.
                 unsafe { (*own).popped = word };
             }
             Ended::Committed
@@ -143,9 +143,9 @@ macro_rules! forced_case {
             end: $end,
             own: $own,
             call: |$s| {
-                // SAFETY: the scene's pointers lead to mapped words that are as the operation wants them; its slot is no -1
-                // or -2; this thread stays registered; the base is that of slots for every CPU that this thread may run on.
-                // `own` is the stage's memory, to which nobody holds a reference during a call.
+                // SAFETY: the scene's pointers lead to mapped words that meet the operation's contract; its slot is not
+                // -1 or -2; this thread stays registered; the base is that of slots for every CPU that this thread may
+                // run on. `own` is the stage's memory, to which there is no reference during a call.
                 unsafe { $crate::forced::case::ended($operation, $s.own) }
             },
         }
@@ -180,7 +180,7 @@ impl<A: Area, I: Index> Case<'_, A, I> {
 
     /// What the comparisons expect, given which one of them is to fail.
     pub fn expect(&self, slot: usize, fails: u8) -> [usize; 2] {
-        // The operation that pops goes on unless the word is the expected one.
+        // The operation that pops continues unless the word is the expected one.
         let first = match (self.name.starts_with("load_cbeq"), fails == 1) {
             (false, false) | (true, true) => slot,
             (false, true) | (true, false) => slot ^ 0x100,

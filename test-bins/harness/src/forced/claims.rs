@@ -46,8 +46,8 @@ impl By<'_> {
         let Tally { points, inside, events, aborts, repeated } = tally;
         let (operation, index, area) = (trial.case.name, self.name, self.area);
         note!(
-            "{operation:<32} {index} {area:<12} {points:3} points, {inside:3} inside, {events:4} events, {aborts:4} aborts, \
-             {repeated} repeated"
+            "{operation:<32} {index} {area:<12} {points:3} points, {inside:3} inside, {events:4} events, {aborts:4} \
+             aborts, {repeated} repeated"
         );
         if is_new {
             claims.add(&tally);

@@ -74,31 +74,51 @@ pub const OPERATIONS: usize = 15;
 #[rustfmt::skip]
 pub fn operations<'r, A: Area, I: Index>() -> [Case<'r, A, I>; OPERATIONS] {
     [
-        case!("load_cbne_store", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+        case!("load_cbne_store", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::NEW,
+            [plain] => [new] [any]
             |s| load_cbne_store(s.token, s.at, s.word, s.expect, NEW)),
         case!("load_add_store", Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT, [plain] => [sum] [any]
             |s| load_add_store(s.token, s.at, s.word, COUNT)),
-        case!("load_cbeq_store_add_load_store", Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::POPPED, [list] => [next] [popped]
+        case!("load_cbeq_store_add_load_store", Caller compares 1 scratch 1
+            takes takes::WORD | takes::EXPECT | takes::POPPED,
+            [list] => [next] [popped]
             |s| load_cbeq_store_add_load_store(s.token, s.at, s.word, s.expect, SECOND_WORD, own!(s popped as usize))),
-        case!("load_add_load_load_add_store", Caller compares 0 scratch 1 takes takes::ARRAY | takes::COUNT, [plain] => [sum] [any]
+        case!("load_add_load_load_add_store", Caller compares 0 scratch 1 takes takes::ARRAY | takes::COUNT,
+            [plain] => [sum] [any]
             |s| load_add_load_load_add_store(s.token, s.at, own!(s array as usize), THIRD_WORD, COUNT)),
-        case!("load_cbne_load_cbne_store", Caller compares 2 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::EXPECT_SECOND | takes::NEW, [plain] => [new] [any]
-            |s| load_cbne_load_cbne_store(s.token, s.at, s.word, s.expect, own!(s second as usize), s.expect_second, NEW)),
-        case!("load_cbne_store_store, relaxed", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
-            |s| load_cbne_store_store::<Relaxed, A, I>(s.token, s.at, s.word, s.expect, own!(s second as usize), NEW_SECOND, NEW)),
-        case!("load_cbne_store_store, release", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW, [plain] => [new] [stored]
-            |s| load_cbne_store_store::<Release, A, I>(s.token, s.at, s.word, s.expect, own!(s second as usize), NEW_SECOND, NEW)),
-        case!("load_cbne_memcpy_store, relaxed", Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
-            |s| load_cbne_memcpy_store::<Relaxed, A, I>(s.token, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
-        case!("load_cbne_memcpy_store, release", Caller compares 1 scratch 1 takes takes::WORD | takes::EXPECT | takes::NEW, [plain] => [new] [copied]
-            |s| load_cbne_memcpy_store::<Release, A, I>(s.token, s.at, s.word, s.expect, own!(s to as u8), own!(s from as u8), LENGTH, NEW)),
+        case!("load_cbne_load_cbne_store", Caller compares 2 scratch 0
+            takes takes::WORD | takes::EXPECT | takes::SECOND | takes::EXPECT_SECOND | takes::NEW,
+            [plain] => [new] [any]
+            |s| load_cbne_load_cbne_store(s.token, s.at, s.word, s.expect, own!(s second as usize),
+                s.expect_second, NEW)),
+        case!("load_cbne_store_store, relaxed", Caller compares 1 scratch 0
+            takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW,
+            [plain] => [new] [stored]
+            |s| load_cbne_store_store::<Relaxed, A, I>(s.token, s.at, s.word, s.expect, own!(s second as usize),
+                NEW_SECOND, NEW)),
+        case!("load_cbne_store_store, release", Caller compares 1 scratch 0
+            takes takes::WORD | takes::EXPECT | takes::SECOND | takes::NEW_SECOND | takes::NEW,
+            [plain] => [new] [stored]
+            |s| load_cbne_store_store::<Release, A, I>(s.token, s.at, s.word, s.expect, own!(s second as usize),
+                NEW_SECOND, NEW)),
+        case!("load_cbne_memcpy_store, relaxed", Caller compares 1 scratch 1
+            takes takes::WORD | takes::EXPECT | takes::NEW,
+            [plain] => [new] [copied]
+            |s| load_cbne_memcpy_store::<Relaxed, A, I>(s.token, s.at, s.word, s.expect, own!(s to as u8),
+                own!(s from as u8), LENGTH, NEW)),
+        case!("load_cbne_memcpy_store, release", Caller compares 1 scratch 1
+            takes takes::WORD | takes::EXPECT | takes::NEW,
+            [plain] => [new] [copied]
+            |s| load_cbne_memcpy_store::<Release, A, I>(s.token, s.at, s.word, s.expect, own!(s to as u8),
+                own!(s from as u8), LENGTH, NEW)),
         case!("add", Here compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
             |s| this_cpu::add::<STRIDE, A, I>(s.token, s.base, s.len, COUNT)),
         case!("inc", Here compares 0 scratch 1 takes takes::BASE, [plain] => [one_more] [any]
             |s| this_cpu::inc::<STRIDE, A, I>(s.token, s.base, s.len)),
         case!("add_unchecked", Unchecked compares 0 scratch 1 takes takes::BASE | takes::COUNT, [plain] => [sum] [any]
             |s| this_cpu::add_unchecked::<STRIDE, A, I>(s.token, s.base, COUNT)),
-        case!("cmpxchg", Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW, [plain] => [new] [any]
+        case!("cmpxchg", Here compares 1 scratch 1 takes takes::BASE | takes::EXPECT | takes::NEW,
+            [plain] => [new] [any]
             |s| this_cpu::cmpxchg::<STRIDE, A, I>(s.token, s.base, s.len, s.expect, NEW)),
         case!("push", Here compares 0 scratch 2 takes takes::BASE | takes::FREE, [plain] => [free] [linked]
             |s| this_cpu::push::<STRIDE, A, I>(s.token, s.base, s.len, own!(s free as usize))),

@@ -1,4 +1,4 @@
-//! Forces an event at every point of a section, in every state, and checks what came of it.
+//! Forces an event at every point of a section, in every state, and checks the result.
 
 use core::fmt;
 
@@ -150,10 +150,11 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         Fault { wrong, offset: point.wrapping_sub(section.start) as isize, state, hits }
     }
 
-    /// An operation that the kernel did not interrupt by itself; those that it did interrupt count for nothing.
+    /// An operation that the kernel did not interrupt by itself; interrupted ones are tried again.
     ///
-    /// A context switch tells; not always, as kernels before 6.19 keep a signal in mind that came outside of a section, and
-    /// abort the next one that is interrupted for the thread's own work. That abort is [`Wrong::Interrupted`].
+    /// A context switch shows an interruption, but not always: kernels before 6.19 remember a signal that came outside
+    /// of a section, and abort the next section that is interrupted for the thread's own work. That abort is
+    /// [`Wrong::Interrupted`].
     fn undisturbed(
         &self,
         section: &Section,
@@ -234,7 +235,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             let is_elsewhere = state == State::Elsewhere && attempt == 0;
             let has_moved = point < section.start && scene::index_now::<I>() != slot;
             if (aborted || is_elsewhere || has_moved) != (ended == Ended::Aborted) {
-                // A section that leaves by a wrong exit stays in `rseq_cs`, one that commits has published.
+                // A section that leaves by a wrong exit stays in `rseq_cs`; one that commits has published.
                 let was_aborted = breakpoint::rseq_cs() == 0 && self.published().is_untouched();
                 return Err(match ended {
                     Ended::Aborted if was_aborted => Wrong::Interrupted,
@@ -286,7 +287,7 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         }
         let slot = match self.case.family {
             Family::Caller => slot,
-            // Behind the commit the move came too late for it.
+            // After the commit, the move came too late for it.
             _ if behind => before,
             _ => scene::index_now::<I>(),
         };

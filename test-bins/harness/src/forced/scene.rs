@@ -134,7 +134,8 @@ pub struct Scene<'r, A: Area, I: Index> {
 }
 
 impl<A: Area, I: Index> Scene<'_, A, I> {
-    /// The values that an operation takes (bits of [`takes`]), which registers must keep where they hold them; 0 for others.
+    /// The values that an operation takes (bits of [`takes`]), which registers must keep where they hold them; 0 for
+    /// others.
     pub fn inputs(&self, takes: u32) -> [usize; INPUTS] {
         let own = self.own;
         // SAFETY: computes addresses of fields, and accesses none.
@@ -214,7 +215,7 @@ impl Stage {
         self.base().wrapping_byte_add(slot * STRIDE)
     }
 
-    /// All slots, but for the bytes from `private[0]` up to `private[1]` of each, which nobody reads before a commit.
+    /// All slots, but for the bytes from `private[0]` up to `private[1]` of each, which are not read before a commit.
     pub fn published(&self, private: [usize; 2]) -> Published {
         let private = private.map(|bytes| bytes / size_of::<usize>());
         Published { words: self.base(), before: self.copy(), count: self.count * WORDS, slot: WORDS, private }
@@ -227,7 +228,7 @@ impl Stage {
     /// Everything as before the operation; each slot holds `start`.
     pub fn reset(&self, start: impl Fn(&Own) -> Words) {
         let own = self.own();
-        // SAFETY: the mapping is that large, page-aligned and nobody else's; all-zero is valid for integers.
+        // SAFETY: the mapping is that large, page-aligned and only used here; all-zero is valid for integers.
         let own = unsafe {
             own.write(core::mem::zeroed());
             &mut *own

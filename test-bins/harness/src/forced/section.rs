@@ -1,4 +1,4 @@
-//! The critical sections of this very file: their descriptors as the linker laid them out, and where they lie in the text.
+//! The critical sections of this program: their descriptors as the linker laid them out, and their instructions.
 
 use crate::ktap::{OrFail, Unmet, Verdict};
 use crate::sys::memory;
@@ -30,7 +30,7 @@ pub struct Section {
     /// The first instruction that arms it; the section's first one in a section that is not armed.
     pub entry: usize,
     pub start: usize,
-    /// Just behind the commit.
+    /// The end of the commit.
     pub end: usize,
     pub abort: usize,
     points: [usize; MOST],
@@ -55,7 +55,7 @@ impl Section {
         Ok(section)
     }
 
-    /// Every point: each instruction from the first that arms the section to the one behind the commit.
+    /// Every point: each instruction from the first that arms the section to the one after the commit.
     pub fn points(&self) -> &[usize] {
         &self.points[..self.count]
     }
@@ -93,10 +93,11 @@ impl Section {
 /// The most bytes that arm a section.
 const ARMING: usize = 32;
 
-/// Makes the text of every section writable, and the descriptors; call it before any of them runs, and again after a fork.
+/// Makes the text of every section writable, and the descriptors; call it before any of them runs, and again after a
+/// fork.
 ///
-/// Their pages are this process's own from then on: the first write to a page that is not replaces it by a copy, behind
-/// which QEMU goes on to run what it has translated of the old one, where pages are larger than its own of 4 KiB.
+/// Their pages are private to this process from then on. The first write to a shared page replaces it by a copy, and
+/// where pages are larger than QEMU's own of 4 KiB, QEMU continues to run what it has translated from the old one.
 pub fn make_writable() -> Verdict {
     for descriptor in descriptors() {
         // SAFETY: the descriptors are this program's own.
@@ -116,8 +117,8 @@ fn protect(start: usize, end: usize) -> Verdict {
     unsafe { memory::protect(start, end, all) }.or_fail("making the text writable")?;
     for address in [start, end - 1] {
         let byte = address as *mut u8;
-        // SAFETY: the byte is in one of the pages that have just been made writable, keeps its value, and the only thread
-        // of this process is here. Volatile, because the write itself is what counts.
+        // SAFETY: the byte is in one of the pages that have just been made writable, keeps its value, and the only
+        // thread of this process is here. Volatile, because the write itself is what counts.
         unsafe { byte.write_volatile(byte.read_volatile()) };
     }
     Ok(())

@@ -18,8 +18,7 @@ pub enum Direction {
 }
 
 /// Three bits for the direction and 13 for the size, each direction its own bit (powerpc's and mips's asm/ioctl.h).
-const ONE_BIT_EACH: bool =
-    cfg!(any(target_arch = "powerpc64", target_arch = "mips64", target_arch = "mips64r6", target_arch = "mips"));
+const ONE_BIT_EACH: bool = cfg!(any(target_arch = "powerpc64", target_arch = "mips64", target_arch = "mips64r6"));
 
 /// The number of KVM's ioctl `nr` with an argument of `size` bytes (asm-generic/ioctl.h; KVMIO of linux/kvm.h).
 pub const fn kvm(direction: Direction, nr: u32, size: usize) -> u32 {

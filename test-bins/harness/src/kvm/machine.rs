@@ -1,5 +1,6 @@
 //! A machine with one vCPU and a guest of a few instructions.
 
+use linux_raw_sys::general::__NR_ioctl;
 use rseq_core::sys::Errno;
 
 use super::abi::{self, MemoryRegion, Run};
@@ -50,10 +51,10 @@ impl Machine {
     pub fn new(kvm: &File) -> Result<Self, Unmet> {
         let version = number(kvm, abi::GET_API_VERSION, 0).or_fail("KVM_GET_API_VERSION")?;
         ensure!(version == abi::API_VERSION, "KVM's API has version {version}, not {}", abi::API_VERSION);
-        let vm = number(kvm, abi::CREATE_VM, 0).map(File::from_raw).or_fail("KVM_CREATE_VM")?;
+        let vm = create(kvm, abi::CREATE_VM).or_fail("KVM_CREATE_VM")?;
         guest::prepare_vm(&vm)?;
         let memory = guest_memory(&vm)?;
-        let vcpu = number(&vm, abi::CREATE_VCPU, 0).map(File::from_raw).or_fail("KVM_CREATE_VCPU")?;
+        let vcpu = create(&vm, abi::CREATE_VCPU).or_fail("KVM_CREATE_VCPU")?;
         let size = number(kvm, abi::GET_VCPU_MMAP_SIZE, 0).or_fail("KVM_GET_VCPU_MMAP_SIZE")?;
         ensure!(size >= size_of::<Run>(), "a vCPU's state has only {size} bytes");
         let state = Mapping::of_file(vcpu.descriptor(), size).or_fail("mapping the vCPU's state")?;
@@ -74,8 +75,8 @@ impl Machine {
 
     /// What the vCPU shares with the kernel.
     pub fn state(&mut self) -> &mut Run {
-        // SAFETY: the mapping is at least as long as a `Run`, which is all integers. The kernel touches it within KVM_RUN
-        // only, which needs `&mut self` too.
+        // SAFETY: the mapping is at least as long as a `Run`, which is all integers. The kernel touches it within
+        // KVM_RUN only, which needs `&mut self` too.
         unsafe { &mut *(self.state.address() as *mut Run) }
     }
 
@@ -95,8 +96,8 @@ impl Machine {
     }
 }
 
-/// Which other exit it was; of an access to no memory, also to where, as that tells a guest that ran on into zeros from one
-/// whose memory was gone.
+/// Which other exit it was; of an access to no memory, also to where, as that tells a guest that ran on into zeros from
+/// one whose memory was gone.
 #[cold]
 fn left_its_loop(state: &Run) -> Unmet {
     let reason = state.exit_reason;
@@ -130,4 +131,11 @@ fn number(file: &File, request: u32, argument: usize) -> Result<usize, Errno> {
     // SAFETY: every caller here passes a request whose argument is a number. KVM_RUN alone changes memory: that of the
     // guest and of the vCPU's state, both of which belong to the machine.
     unsafe { ioctl(file, request, argument) }
+}
+
+/// An ioctl that makes a machine or a vCPU, with the argument 0.
+fn create(file: &File, request: u32) -> Result<File, Errno> {
+    let args = [file.descriptor() as usize, request as usize, 0];
+    // SAFETY: both callers pass a request whose argument is a number, and which returns a new descriptor.
+    unsafe { File::of_call(__NR_ioctl, args) }
 }

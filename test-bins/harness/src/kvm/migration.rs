@@ -7,7 +7,7 @@ use rseq_core::sys::Errno;
 use crate::sys::cpu::{self, Set};
 use crate::sys::time::{self, MICROSECOND};
 
-/// Looks in a row that a change may disturb before the CPU is given up, which the thread behind the change may wait for.
+/// How many looks in a row a change may disturb before the CPU is given up, for which the changing thread may wait.
 ///
 /// Not at once: a switch to another thread and back makes the kernel write the area, which hides a mistake.
 const LOOKS: u64 = 100;
@@ -72,8 +72,8 @@ impl Round {
 
 /// Moves the thread `tid` `migrations` times, 1 to 10 us apart in turn, for as long as `goes_on`; returns how often.
 ///
-/// The pauses let the thread enter the kernel's KVM_RUN while its move is pending, and get out of it to look. A mistake of
-/// the kernel's would depend on the timing, hence so many different ones.
+/// The pauses let the thread enter the kernel's KVM_RUN while its move is pending, and get out of it to look. A mistake
+/// of the kernel's would depend on the timing, hence so many different ones.
 ///
 /// # Errors
 ///

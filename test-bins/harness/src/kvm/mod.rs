@@ -7,8 +7,8 @@
 //! | [`machine`] | a machine that runs it |
 //! | [`migration`], [`trial`] | the vCPU's thread on the move, and what its cpu_id said after each `KVM_RUN` |
 //!
-//! Neither `linux-raw-sys` nor `kvm-bindings` has these definitions for all architectures here: the former leaves KVM out,
-//! the latter has no 32-bit x86 and no powerpc.
+//! Neither `linux-raw-sys` nor `kvm-bindings` has these definitions for all architectures here: the former leaves KVM
+//! out, the latter has no 32-bit x86 and no powerpc.
 
 pub mod abi;
 pub mod guest;

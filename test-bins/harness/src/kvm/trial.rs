@@ -1,4 +1,5 @@
-//! KVM_RUNs, or other system calls, of a thread that is moved about: how many, and after which of them cpu_id was wrong.
+//! KVM_RUNs, or other system calls, of a thread that is moved about: how many, and after which of them cpu_id was
+//! wrong.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -88,7 +89,7 @@ pub fn run(
     let began = time::now();
     let shared = Shared::default();
     let tid = process::thread_id();
-    // Nobody but the other thread moves this one from now on, the scheduler least of all.
+    // From now on only the other thread moves this one, not the scheduler.
     let first = cpus.iter().next().or_fail("no CPU to run on")?;
     cpu::set_affinity(0, &Set::only(first)).or_fail("sched_setaffinity")?;
     let outcome = rseq_rt::thread::scope(|scope| {

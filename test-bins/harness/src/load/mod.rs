@@ -1,4 +1,4 @@
-//! Load under which sections are interrupted: threads, each with a timer signal of its own, moved from CPU to CPU.
+//! Load under which sections are interrupted: threads, each with its own timer signal, moved from CPU to CPU.
 //!
 //! [`Load::run`] ends when the workers have seen enough of what the test waits for, or at a deadline. The period of the
 //! signals follows what a signal costs on this machine, so that emulated ones still get work done between two of them.
@@ -83,7 +83,7 @@ pub struct Worker<'s> {
 }
 
 impl Worker<'_> {
-    /// Whether to go on.
+    /// Whether to continue.
     #[inline]
     pub fn goes_on(&self) -> bool {
         !self.shared.stop.load(Relaxed)
@@ -158,8 +158,8 @@ impl Load {
         }
     }
 
-    /// Runs the load until `done` says so of everything that it was so far, up to `patience` nanoseconds: a load that has to be
-    /// repeated has more signals each time.
+    /// Runs the load until `done` says so of everything that it was so far, up to `patience` nanoseconds: a load that
+    /// has to be repeated has more signals each time.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Static counters without a token: by sections where threads are registered, by the fallback where they are not, and by both
-//! at once.
+//! Static counters without a token: by sections where threads are registered, by the fallback where they are not, and
+//! by both at once.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -58,7 +58,8 @@ fn is_on<C: Choice>() -> bool {
     matches!(status(), Status::On(_)) && rseq_rt::current().is_some_and(|token| C::of(token).is_ok())
 }
 
-/// Every addition is in the sum, under signals whose handlers add too, and moves; aborts are required where sections are on.
+/// Every addition is in the sum, under signals whose handlers add too, and moves; aborts are required where sections
+/// are on.
 pub fn exact<C: Counted>(options: &Options) -> Verdict {
     run::<C>(options, |_| {
         let counter = C::counter();
@@ -113,7 +114,8 @@ pub fn mixed<C: Counted>(options: &Options) -> Verdict {
             return Some(2);
         }
         let registered = Registered::by_runtime().ok()?;
-        // SAFETY: this thread uses nothing of its registration before it has it again, but for counters, which look first.
+        // SAFETY: this thread uses nothing of its registration before it has it again, but for counters, which look
+        // first.
         unsafe { registered.release() }.ok()?;
         C::counter().inc();
         let is_off = status() == Status::Off(Cause::ThreadNotRegistered(Owner::Runtime));

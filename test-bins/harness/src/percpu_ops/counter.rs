@@ -11,7 +11,7 @@ use crate::load::Worker;
 use crate::options::Options;
 use crate::slots::{STRIDE, Slots};
 
-/// Additions between two looks at whether to go on.
+/// Additions between two looks at whether to continue.
 const BATCH: usize = 64;
 /// Additions between two runs of the [`Gauge`], which takes about as long.
 const GAUGED: usize = 16 * BATCH;

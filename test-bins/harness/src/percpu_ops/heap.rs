@@ -1,4 +1,4 @@
-//! A heap under load: each block has one owner at a time, keeps what is written to it, and comes back.
+//! A heap under load: each block has one owner at a time, keeps its contents, and is freed in the end.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -22,19 +22,19 @@ const GAUGED: usize = 256;
 /// Runs of the gauge between two trims of the heap, by one worker.
 const TRIMMED: usize = 16;
 
-/// Blocks that a worker has at a time.
+/// Blocks that a worker owns at a time.
 const KEPT: usize = 64;
 
-/// Where workers leave blocks for each other.
+/// Places where workers leave blocks for each other.
 const LEFT: usize = 128;
 
-/// What a block's second word is while it has an owner, but for its address.
+/// The second word of a block with an owner, combined with its address.
 const OWNED: usize = 0x5ead_0b1e_u32 as usize;
 
-/// The largest blocks of a test: they are cached, or come from the spans.
+/// The largest blocks of a test: they are cached, or come from spans.
 const LARGEST: usize = 20_000;
 
-/// An allocator and what went wrong with it.
+/// An allocator, and its errors.
 pub struct Blocks<A> {
     heap: A,
     left: [AtomicPtr<u8>; LEFT],
@@ -49,7 +49,7 @@ pub struct Blocks<A> {
 }
 
 impl<A: GlobalAlloc> Blocks<A> {
-    /// Of an allocator without blocks.
+    /// The blocks of an allocator, none so far.
     pub const fn new(heap: A) -> Self {
         Self {
             heap,
@@ -66,7 +66,7 @@ impl<A: GlobalAlloc> Blocks<A> {
         &self.heap
     }
 
-    /// A block with a number from which its layout follows. Its first word is the number, the second says that it has
+    /// Allocates the block with a number, which determines its layout. Its first word is the number, the second marks
     /// an owner, the others repeat the number.
     pub fn allocate(&self, number: usize) -> Option<NonNull<u8>> {
         let layout = layout(number);
@@ -96,14 +96,14 @@ impl<A: GlobalAlloc> Blocks<A> {
         unsafe { self.heap.dealloc(block.as_ptr(), layout) };
     }
 
-    /// Gives a block to whoever comes next, and takes what another one has left.
+    /// Leaves a block for another worker, and takes one that another worker has left.
     fn exchange(&self, block: Option<NonNull<u8>>, place: usize) -> Option<NonNull<u8>> {
         let block = block.map_or(ptr::null_mut(), NonNull::as_ptr);
         NonNull::new(self.left.get(place % LEFT)?.swap(block, AcqRel))
     }
 
-    /// Allocates, frees and exchanges blocks `rounds` times, which is what a worker does between two looks at the time.
-    /// None is a heap without memory.
+    /// Allocates, frees and exchanges blocks `rounds` times, between two reads of the clock. None if the heap is out of
+    /// memory.
     pub fn use_some(&self, kept: &mut Kept, rounds: usize) -> Option<()> {
         for _ in 0..rounds {
             let number = kept.random();
@@ -119,12 +119,12 @@ impl<A: GlobalAlloc> Blocks<A> {
         Some(())
     }
 
-    /// Frees what a worker has.
+    /// Frees the blocks of a worker.
     pub fn free_all(&self, kept: Kept) {
         kept.blocks.into_iter().flatten().for_each(|block| self.free(block));
     }
 
-    /// Frees what workers have left for each other.
+    /// Frees the blocks that workers have left for each other.
     pub fn free_left(&self) {
         for place in 0..LEFT {
             if let Some(block) = self.exchange(None, place) {
@@ -133,7 +133,7 @@ impl<A: GlobalAlloc> Blocks<A> {
         }
     }
 
-    /// The verdict on all blocks, none of which is in use.
+    /// The verdict on all blocks, once none is in use.
     pub fn is_exact(&self) -> Verdict {
         let [allocated, freed] = [&self.allocated, &self.freed].map(|count| count.load(Relaxed));
         let [twice, spoiled] = [&self.twice, &self.spoiled].map(|count| count.load(Relaxed));
@@ -147,7 +147,7 @@ impl<A: GlobalAlloc> Blocks<A> {
     }
 }
 
-/// The layout of the block with a number: of all classes, most of them small.
+/// The layout of the block with a number: of all classes, mostly small ones.
 fn layout(number: usize) -> Layout {
     let align = 1 << (number >> 4 & 7) << (if number & 15 == 0 { 4 } else { 0 });
     let size = match number & 15 {
@@ -160,8 +160,8 @@ fn layout(number: usize) -> Layout {
 }
 
 fn word<'a>(block: NonNull<u8>, index: usize) -> &'a AtomicUsize {
-    // SAFETY: a block has two words at least, and `words` keeps to its size; it is aligned to a word. What is in it is
-    // words, also where a faulty heap has given it to two threads.
+    // SAFETY: a block has at least two words, `words` stays within it, and it is aligned to a word. Its contents are
+    // accessed as atomic words, even if a faulty heap has allocated it to two threads.
     unsafe { block.cast::<AtomicUsize>().add(index).as_ref() }
 }
 
@@ -189,7 +189,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// No blocks; other random numbers for each worker.
+    /// No blocks; each worker has different random numbers.
     pub fn new(worker: u32) -> Self {
         Self { blocks: [None; KEPT], state: 0x9e37_79b9 ^ worker.wrapping_mul(0x85eb_ca6b) }
     }
@@ -208,8 +208,8 @@ fn is_on() -> bool {
     matches!(status(), Status::On(_)) && rseq_rt::current().is_some()
 }
 
-/// Each block has one owner at a time, under signals and moves; with `releases` every second worker is not registered
-/// for half of the time. All are freed at the end, and all memory goes back.
+/// Each block has one owner at a time, under signals and moves. With `releases`, every second worker is unregistered
+/// for half of the time. All blocks are freed at the end, and all memory is returned.
 pub fn exact(blocks: &Blocks<Heap>, options: &Options, releases: bool) -> Verdict {
     let (on, tally, witness) = (is_on(), Tally::default(), Witness::start());
     let load = Load::heavy(options.threads, options.nanoseconds, options.enough);
@@ -252,11 +252,11 @@ fn repeat(blocks: &Blocks<Heap>, worker: &Worker<'_>, on: bool, releases: bool) 
 /// Runs `body` while this thread is not registered.
 pub fn released<R>(body: impl FnOnce() -> R) -> Option<R> {
     let registered = Registered::by_runtime().ok()?;
-    // SAFETY: this thread uses nothing of its registration before it has it again, but for the heap, which looks first.
+    // SAFETY: until it is registered again, this thread uses its registration only through the heap, which checks it.
     unsafe { registered.release() }.ok()?;
     let result = body();
     let area = arch::own_area().as_ptr();
-    // SAFETY: the thread's own area, which no kernel maintains at this moment; these are fields that threads write.
+    // SAFETY: the thread's own area, which is not registered at this point; these are fields that threads may write.
     unsafe {
         (&raw mut (*area).rseq_cs).write_volatile(0);
         (&raw mut (*area).flags).write_volatile(0);
@@ -266,7 +266,7 @@ pub fn released<R>(body: impl FnOnce() -> R) -> Option<R> {
     Some(result)
 }
 
-/// Runs blocks through an allocator that is wrong, until it has given one to two threads.
+/// Runs blocks through a wrong allocator, until it has allocated one to two threads.
 pub fn caught<A: GlobalAlloc + Sync>(blocks: &Blocks<A>, options: &Options) -> Verdict {
     let load = Load::heavy(options.threads, options.nanoseconds, 1);
     let work = |worker: &Worker<'_>| {

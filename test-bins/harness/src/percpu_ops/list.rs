@@ -84,7 +84,7 @@ impl Lists {
     }
 }
 
-/// Moves nodes between lists under load, and looks for each of them afterwards.
+/// Moves nodes between lists under load, and searches for each of them afterwards.
 pub fn test<C: Choice>(options: &Options, sections: &Sections) -> Verdict {
     C::of(crate::registration::token()?)?;
     let lists = Lists::new()?;
@@ -107,7 +107,7 @@ fn work<C: Choice>(worker: &Worker<'_>, heads: &Slots, sections: &Sections) -> O
     while worker.goes_on() {
         let before = counts.aborted;
         let node = pop(token, heads, &mut counts)?;
-        // Every so often the node goes back on whatever list is this thread's by then.
+        // Now and then, the node is pushed on the list that is this thread's at that time.
         if counts.done % 64 == 0 {
             time::yield_now();
             if matches!(sections, Sections::Here) {
@@ -149,7 +149,7 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
     loop {
         let slot = C::value(token);
         let head = heads.word(slot)?;
-        // SAFETY: the slot's own head, and a node that this thread took off.
+        // SAFETY: the slot's own head, and a node that this thread has popped.
         let expect = unsafe { head.read_volatile() };
         // SAFETY: as above.
         unsafe { (&raw mut (*node).next).write_volatile(expect) };
@@ -164,7 +164,8 @@ fn push_aimed<C: Choice>(token: Here, heads: &Slots, node: *mut Node, counts: &m
 
 fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Option<Option<*mut Node>> {
     let token = C::of(token).ok()?;
-    // SAFETY: base and number are the slots', which hold 0 or the addresses of nodes; these stay mapped with their link first.
+    // SAFETY: base and number are the slots', which hold 0 or the addresses of nodes; these stay mapped with their link
+    // first.
     match unsafe { this_cpu::pop::<STRIDE, OwnArea, C>(token, heads.base(), heads.count()) } {
         Ok(node) => Some(Some(node as *mut Node)),
         Err(this_cpu::Error::CompareFailed) => {
@@ -177,7 +178,7 @@ fn pop_self<C: Choice>(token: Here, heads: &Slots, counts: &mut Counts) -> Optio
 
 fn push_self<C: Choice>(token: Here, heads: &Slots, node: *mut Node, _: &mut Counts) -> Option<()> {
     let token = C::of(token).ok()?;
-    // SAFETY: base and number are the slots', and the node is one that this thread took off.
+    // SAFETY: base and number are the slots', and this thread has popped the node.
     let pushed = unsafe { this_cpu::push::<STRIDE, OwnArea, C>(token, heads.base(), heads.count(), node.cast()) };
     pushed.ok().map(|_| ())
 }

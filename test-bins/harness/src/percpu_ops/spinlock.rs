@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::slots::Slots;
 use crate::sys::time;
 
-/// How long a lock is held, in turns of a loop: long enough to be interrupted within.
+/// How long a lock is held, in iterations of a loop: long enough to be interrupted.
 const HELD: usize = 16;
 
 /// Counts under the slots' locks, and compares the sum.
@@ -46,7 +46,7 @@ fn work<C: Choice>(worker: &Worker<'_>, locks: &Slots, slots: &Slots) -> Option<
     Some(counts)
 }
 
-/// Takes the lock of the slot that this thread is on, and returns its number.
+/// Takes the lock of the slot that this thread is on, and returns the slot's number.
 fn lock<C: Choice>(worker: &Worker<'_>, token: Here, locks: &Slots, counts: &mut Counts) -> Option<usize> {
     loop {
         let slot = C::value(token);
@@ -61,7 +61,7 @@ fn lock<C: Choice>(worker: &Worker<'_>, token: Here, locks: &Slots, counts: &mut
                 counts.aborted += 1;
                 worker.saw(1);
             }
-            // The holder may wait for this very CPU.
+            // The holder may be waiting for this CPU.
             Err(librseq::Error::CompareFailed) => {
                 counts.compare_failed += 1;
                 time::yield_now();

@@ -1,4 +1,4 @@
-//! CPUs: which there are, and where a thread may run.
+//! CPUs: which exist, and where a thread may run.
 
 use core::ffi::CStr;
 
@@ -30,7 +30,7 @@ impl Set {
         set
     }
 
-    /// Adds `cpu`; a number beyond [`LIMIT`] is left out.
+    /// Adds `cpu`, unless it is beyond [`LIMIT`].
     pub fn insert(&mut self, cpu: u32) {
         if let Some(word) = self.0.get_mut(cpu as usize / WORD) {
             *word |= 1 << (cpu as usize % WORD);
@@ -83,7 +83,7 @@ pub fn set_affinity(tid: u32, set: &Set) -> Result<(), Errno> {
 ///
 /// # Errors
 ///
-/// The file's; EINVAL if it is no list, or only a part of one: a whole one ends with a newline.
+/// The file's; EINVAL if it is not a list, or only a part of one: a whole one ends with a newline.
 pub fn listed(path: &CStr) -> Result<Set, Errno> {
     let mut text = [0; 4096];
     let file = File::open(path)?;
@@ -95,7 +95,7 @@ pub fn listed(path: &CStr) -> Result<Set, Errno> {
     Ok(set)
 }
 
-/// A number of slots that is never too small: 8 times the bytes of the kernel's CPU mask.
+/// A number of slots that is always large enough: 8 times the bytes of the kernel's CPU mask.
 pub fn slots_by_mask() -> Result<u32, Errno> {
     affinity_and_width(0).map(|(_, width)| 8 * width as u32)
 }

@@ -4,8 +4,9 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
+use rseq_rt::io::Stream;
 
-use super::{call, harmless};
+use super::call;
 
 /// An open file that is closed when it is dropped.
 pub struct File(i32);
@@ -14,8 +15,8 @@ impl File {
     /// `openat(directory, path, flags | O_CLOEXEC)`; `directory` matters for a relative path only.
     pub fn open_at(directory: i32, path: &CStr, flags: u32) -> Result<Self, Errno> {
         let args = [directory as usize, path.as_ptr() as usize, (flags | raw::O_CLOEXEC) as usize, 0o600];
-        // SAFETY: the path is a NUL-terminated string that lives across the call.
-        unsafe { call(raw::__NR_openat, args) }.map(Self::from_raw)
+        // SAFETY: the path is a NUL-terminated string that lives across the call, which returns a new descriptor.
+        unsafe { Self::of_call(raw::__NR_openat, args) }
     }
 
     /// Opens `path` for reading.
@@ -23,9 +24,18 @@ impl File {
         Self::open_at(raw::AT_FDCWD, path, raw::O_RDONLY)
     }
 
-    /// Takes over the descriptor that a system call returned.
-    pub fn from_raw(descriptor: usize) -> Self {
-        Self(descriptor as i32)
+    /// The file of a new descriptor, which the system call `nr` returns.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    ///
+    /// # Safety
+    ///
+    /// As [`call`]; the call returns a descriptor that nothing else owns.
+    pub unsafe fn of_call<const N: usize>(nr: u32, args: [usize; N]) -> Result<Self, Errno> {
+        // SAFETY: the same contract.
+        unsafe { call(nr, args) }.map(|descriptor| Self(descriptor as i32))
     }
 
     /// The descriptor.
@@ -50,30 +60,32 @@ impl File {
     }
 
     /// Writes all of `bytes`.
-    pub fn write(&self, bytes: &[u8]) -> Result<(), Errno> {
-        write_all(self.0, bytes)
+    pub fn write(&self, mut bytes: &[u8]) -> Result<(), Errno> {
+        while !bytes.is_empty() {
+            // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`.
+            let wrote = unsafe { call(raw::__NR_write, [self.0 as usize, bytes.as_ptr() as usize, bytes.len()]) };
+            match wrote {
+                Ok(count) => bytes = bytes.get(count..).unwrap_or(&[]),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `stream` another name of this open file.
+    pub fn duplicate_to(&self, stream: Stream) -> Result<(), Errno> {
+        // SAFETY: the call takes numbers. It closes what was open as the stream, which belongs to the whole process.
+        unsafe { call(raw::__NR_dup3, [self.0 as usize, stream.descriptor() as usize, 0]) }.map(|_| ())
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
         // Nothing was written that a failing close could lose.
-        let _ = harmless(raw::__NR_close, [self.0 as usize]);
+        // SAFETY: this value owns the descriptor, and ends here.
+        let _ = unsafe { call(raw::__NR_close, [self.0 as usize]) };
     }
-}
-
-/// Writes all of `bytes` to `descriptor`.
-pub fn write_all(descriptor: i32, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`.
-        let wrote = unsafe { call(raw::__NR_write, [descriptor as usize, bytes.as_ptr() as usize, bytes.len()]) };
-        match wrote {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or(&[]),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }
 
 /// A pipe: its reading end, then its writing end.
@@ -84,7 +96,9 @@ pub fn pipe() -> Result<(File, File), Errno> {
     Ok((File(ends[0]), File(ends[1])))
 }
 
-/// Makes `target` another name of the open file `descriptor`.
-pub fn duplicate_to(descriptor: i32, target: i32) -> Result<(), Errno> {
-    harmless(raw::__NR_dup3, [descriptor as usize, target as usize, 0]).map(|_| ())
+/// Makes standard input another name of what is open as standard output.
+pub fn duplicate_output_to_input() -> Result<(), Errno> {
+    let args = [Stream::Output.descriptor() as usize, 0, 0];
+    // SAFETY: the call takes numbers. It closes what was open as standard input, which belongs to the whole process.
+    unsafe { call(raw::__NR_dup3, args) }.map(|_| ())
 }

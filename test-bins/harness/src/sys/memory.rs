@@ -4,7 +4,7 @@ use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
 
-use super::{call, harmless};
+use super::call;
 
 /// Pages, readable and writable, unmapped when dropped. Anonymous ones are zero at first.
 pub struct Mapping {
@@ -29,7 +29,7 @@ impl Mapping {
             .map(|start| Self { start, length })
     }
 
-    /// The first `length` bytes of an open file, shared with whoever else has them.
+    /// The first `length` bytes of an open file, shared with its other users.
     pub fn of_file(descriptor: i32, length: usize) -> Result<Self, Errno> {
         let protection = raw::PROT_READ | raw::PROT_WRITE;
         map([0, length, protection as usize, raw::MAP_SHARED as usize, descriptor as usize, 0])
@@ -46,7 +46,7 @@ impl Mapping {
         self.length
     }
 
-    /// Never: the kernel refuses a mapping of no bytes.
+    /// Never true: the kernel refuses a mapping of no bytes.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -57,9 +57,11 @@ impl Mapping {
         (end <= self.length).then_some((self.start as *mut T).wrapping_add(index))
     }
 
-    /// Takes every permission from the pages: each access faults from now on.
+    /// Removes all permissions from the pages: each access faults from now on.
     pub fn forbid(&self) -> Result<(), Errno> {
-        harmless(raw::__NR_mprotect, [self.start, self.length, raw::PROT_NONE as usize]).map(|_| ())
+        // SAFETY: the pages are this mapping's. No reference leads there: slots are raw pointers, whose users answer
+        // for each access.
+        unsafe { call(raw::__NR_mprotect, [self.start, self.length, raw::PROT_NONE as usize]) }.map(|_| ())
     }
 }
 
@@ -71,7 +73,7 @@ impl Mapping {
 ///
 /// # Safety
 ///
-/// Nothing may rely on what the pages' protection was.
+/// Nothing relies on the previous protection of the pages.
 pub unsafe fn protect(start: usize, end: usize, protection: u32) -> Result<(), Errno> {
     let page = rseq_rt::env::auxv(AT_PAGESZ as usize).ok_or(Errno::EINVAL)?;
     let first = start / page * page;
@@ -81,7 +83,7 @@ pub unsafe fn protect(start: usize, end: usize, protection: u32) -> Result<(), E
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the range is this mapping's own, and whoever holds pointers into it may not outlive it.
+        // SAFETY: the range is this mapping's own. Pointers into it must not outlive it.
         let _ = unsafe { call(raw::__NR_munmap, [self.start, self.length]) };
     }
 }
@@ -99,7 +101,7 @@ fn map(args: [usize; 6]) -> Result<usize, Errno> {
     unsafe { call(raw::__NR_mmap2, args) }
 }
 
-/// s390x hands the arguments over in memory.
+/// s390x passes the arguments in memory.
 #[cfg(target_arch = "s390x")]
 fn map(args: [usize; 6]) -> Result<usize, Errno> {
     // SAFETY: the kernel reads six words at `args`; a new mapping touches no memory in use.

@@ -1,12 +1,13 @@
 //! The system calls that the tests need, on every architecture that `rseq-core` has.
 //!
-//! Numbers and constants are `linux-raw-sys`'s, the instruction is `rseq-core`'s. Only calls that all nine architectures
-//! have are used, so old time structures.
+//! Numbers and constants are `linux-raw-sys`'s, the instruction is `rseq-core`'s. Only calls that all nine
+//! architectures have are used, hence the old time structures.
 
 pub mod cgroup;
 pub mod cpu;
 pub mod file;
 pub mod filesystem;
+mod identity;
 pub mod memory;
 pub mod perf;
 pub mod process;
@@ -16,6 +17,7 @@ pub mod signal;
 pub mod time;
 pub mod vfork;
 
+use linux_raw_sys::general as raw;
 use rseq_core::sys::{Errno, syscall};
 
 /// The system call `nr` with up to six arguments, the rest 0.
@@ -36,8 +38,23 @@ pub unsafe fn call<const N: usize>(nr: u32, given: [usize; N]) -> Result<usize, 
     unsafe { syscall(nr, args) }
 }
 
-/// A system call that hands the kernel no memory and changes no state that Rust relies on.
-pub(crate) fn harmless<const N: usize>(nr: u32, given: [usize; N]) -> Result<usize, Errno> {
-    // SAFETY: every caller in this module passes a call without pointers that only asks for or changes kernel-side state.
-    unsafe { call(nr, given) }
+/// The system calls that are harmless whatever their arguments are: they take no pointer, and change nothing that Rust
+/// relies on.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Harmless {
+    ExitGroup = raw::__NR_exit_group,
+    GetPid = raw::__NR_getpid,
+    GetTid = raw::__NR_gettid,
+    Kill = raw::__NR_kill,
+    SchedYield = raw::__NR_sched_yield,
+    TgKill = raw::__NR_tgkill,
+    TimerDelete = raw::__NR_timer_delete,
+}
+
+/// Makes a harmless call.
+pub(crate) fn harmless<const N: usize>(nr: Harmless, given: [usize; N]) -> Result<usize, Errno> {
+    // SAFETY: the caller has to answer for the call's effects on memory, the thread and the process: these calls have
+    // none that Rust relies on.
+    unsafe { call(nr as u32, given) }
 }

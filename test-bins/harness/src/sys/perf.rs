@@ -34,7 +34,8 @@ struct Attributes {
 
 const _: () = assert!(size_of::<Attributes>() == ATTR_SIZE as usize);
 
-/// Counts how often a tracepoint or a probe is hit by this thread and by the threads and children that it starts from now on.
+/// Counts how often a tracepoint or a probe is hit by this thread and by the threads and children that it starts from
+/// now on.
 pub struct Counter(File);
 
 impl Counter {
@@ -44,8 +45,8 @@ impl Counter {
         unsafe { Self::open(TYPE_TRACEPOINT, id, [0, 0]) }
     }
 
-    /// Sets a uprobe at the byte `offset` of the file, and starts counting (Linux 4.17). `kind` is what sysfs shows as
-    /// `bus/event_source/devices/uprobe/type`. The probe goes with the counter.
+    /// Sets a uprobe at the byte `offset` of the file, and starts counting (Linux 4.17). `kind` is the number in
+    /// sysfs's `bus/event_source/devices/uprobe/type`. The probe is removed with the counter.
     pub fn probe(kind: u32, file: &CStr, offset: u64) -> Result<Self, Errno> {
         // SAFETY: the file's name is NUL-terminated.
         unsafe { Self::open(kind, 0, [file.as_ptr() as u64, offset]) }
@@ -53,7 +54,7 @@ impl Counter {
 
     /// # Safety
     ///
-    /// The addresses in `configs`, of which the kind of event tells, are valid for reads as it says.
+    /// The addresses in `configs`, whose meaning depends on the kind of event, are valid for the reads that it makes.
     unsafe fn open(kind: u32, config: u64, configs: [u64; 2]) -> Result<Self, Errno> {
         let [config1, config2] = configs;
         let attributes = Attributes {
@@ -70,8 +71,9 @@ impl Counter {
             config2,
         };
         let args = [&raw const attributes as usize, 0, usize::MAX, usize::MAX, FD_CLOEXEC];
-        // SAFETY: the kernel reads `ATTR_SIZE` bytes at `attributes`, and what the caller vouches for.
-        unsafe { call(__NR_perf_event_open, args) }.map(|fd| Self(File::from_raw(fd)))
+        // SAFETY: the kernel reads `ATTR_SIZE` bytes at `attributes`, and what the caller vouches for. The call returns
+        // a new descriptor.
+        unsafe { File::of_call(__NR_perf_event_open, args) }.map(Self)
     }
 
     /// The count so far.

@@ -5,35 +5,18 @@ use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
 
-use super::{call, harmless, time};
-
-/// This process's number.
-pub fn id() -> u32 {
-    harmless(raw::__NR_getpid, []).unwrap_or(0) as u32
-}
-
-/// This thread's number.
-pub fn thread_id() -> u32 {
-    harmless(raw::__NR_gettid, []).unwrap_or(0) as u32
-}
+pub use super::identity::{context_switches, id, thread_id};
+use super::{Harmless, call, harmless, time};
 
 /// Ends the process.
 pub fn exit(code: u8) -> ! {
     loop {
-        let _ = harmless(raw::__NR_exit_group, [code as usize]);
+        let _ = harmless(Harmless::ExitGroup, [code as usize]);
     }
 }
 
-/// How often the calling thread was switched away from, by its own will or not.
-pub fn context_switches() -> Result<usize, Errno> {
-    // SAFETY: all-zero is valid for a struct of integers.
-    let mut usage: raw::rusage = unsafe { core::mem::zeroed() };
-    // SAFETY: the kernel writes one rusage.
-    unsafe { call(raw::__NR_getrusage, [raw::RUSAGE_THREAD as usize, &raw mut usage as usize]) }?;
-    Ok((usage.ru_nvcsw + usage.ru_nivcsw) as usize)
-}
-
-/// Puts the calling thread under `SCHED_FIFO` with this priority, from 1 to 99: it preempts all threads of ordinary policies.
+/// Puts the calling thread under `SCHED_FIFO` with this priority, from 1 to 99: it preempts all threads of ordinary
+/// policies.
 ///
 /// # Errors
 ///
@@ -78,7 +61,7 @@ impl core::fmt::Display for Ending {
     }
 }
 
-/// A child process that is killed and reaped when it is dropped before its end.
+/// A child process that is killed and reaped if it is dropped before its end.
 pub struct Child {
     /// The child's process number.
     pub pid: u32,
@@ -88,8 +71,8 @@ pub struct Child {
 impl Child {
     /// Forks; the child runs `body` and exits with the code it returns.
     pub fn fork(body: &mut dyn FnMut() -> u8) -> Result<Self, Errno> {
-        // SAFETY: the child has its own copy of all memory and continues on its copy of this stack. It runs `body` and exits
-        // without returning into the parent's callers.
+        // SAFETY: the child has its own copy of all memory and continues on its copy of this stack. It runs `body` and
+        // exits without returning into the parent's callers.
         let pid = unsafe { call(raw::__NR_clone, fork_args(0)) }?;
         if pid == 0 {
             exit(body());
@@ -108,7 +91,7 @@ impl Child {
         }
     }
 
-    /// Waits for the child's end; after `nanoseconds` it is killed, which [`Ending::Killed`] with SIGKILL then tells.
+    /// Waits for the child's end. After `nanoseconds` it is killed, and the result is [`Ending::Killed`] with SIGKILL.
     pub fn wait_for(&mut self, nanoseconds: u64) -> Result<Ending, Errno> {
         let deadline = time::Deadline::after(nanoseconds);
         let mut pause = 50 * time::MICROSECOND;
@@ -129,7 +112,7 @@ impl Child {
 
     /// Sends `signal` to the child.
     pub fn kill(&self, signal: u32) -> Result<(), Errno> {
-        harmless(raw::__NR_kill, [self.pid as usize, signal as usize]).map(|_| ())
+        harmless(Harmless::Kill, [self.pid as usize, signal as usize]).map(|_| ())
     }
 
     fn wait_with(&mut self, options: u32) -> Result<Option<Ending>, Errno> {
@@ -166,7 +149,7 @@ pub fn in_child(nanoseconds: u64, body: &mut dyn FnMut() -> u8) -> Result<Ending
     Child::fork(body)?.wait_for(nanoseconds)
 }
 
-/// Replaces the program of this process; returns only when that failed. The lists end with a null pointer.
+/// Replaces the program of this process; returns only if that failed. The lists end with a null pointer.
 pub fn execute(path: &CStr, arguments: &[*const u8], environment: &[*const u8]) -> Errno {
     let ended = |list: &[*const u8]| list.last().is_some_and(|last| last.is_null());
     if !ended(arguments) || !ended(environment) {
@@ -181,7 +164,7 @@ pub fn execute(path: &CStr, arguments: &[*const u8], environment: &[*const u8]) 
     }
 }
 
-/// The arguments of `clone(2)` without a new stack: the call that container profiles and emulators have, other than `clone3`.
+/// The arguments of `clone(2)` without a new stack. Container profiles and emulators support it, unlike `clone3`.
 pub fn fork_args(flags: u32) -> [usize; 5] {
     let flags = (flags | raw::SIGCHLD) as usize;
     // s390x takes the stack first.

@@ -5,7 +5,7 @@ use linux_raw_sys::prctl::{PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP};
 use linux_raw_sys::ptrace as raw;
 use rseq_core::sys::Errno;
 
-use super::{call, harmless};
+use super::call;
 
 /// What happens to a call that is refused.
 #[derive(Clone, Copy)]
@@ -36,7 +36,8 @@ pub fn refuse(nr: u32, refusal: Refusal) -> Result<(), Errno> {
         statement(raw::BPF_RET, raw::SECCOMP_RET_ALLOW, 0, 0),
     ];
     let program = Program { length: filter.len() as u16, filter: filter.as_ptr() };
-    harmless(__NR_prctl, [PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0])?;
+    // SAFETY: this option takes no pointer. It affects later calls of `execve` only.
+    unsafe { call(__NR_prctl, [PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0]) }?;
     let args = [PR_SET_SECCOMP as usize, raw::SECCOMP_MODE_FILTER as usize, &raw const program as usize, 0, 0];
     // SAFETY: the kernel reads the program and its statements, which live across the call.
     unsafe { call(__NR_prctl, args) }.map(|_| ())

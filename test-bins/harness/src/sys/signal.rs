@@ -1,9 +1,9 @@
 //! Signals and their handlers.
 
 use linux_raw_sys::general as raw;
-use rseq_core::sys::Errno;
+use rseq_core::sys::{Errno, SIGSET_BYTES, SignalAction, SignalSet};
 
-use super::call;
+use super::{Harmless, call, harmless};
 
 /// What a signal does.
 #[derive(Clone, Copy)]
@@ -22,30 +22,6 @@ pub enum Action {
     WithContext(extern "C" fn(i32, *mut u8, *mut u8)),
 }
 
-const MASK_WORDS: usize =
-    if cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")) { 128 } else { 64 }
-        / usize::BITS as usize;
-type Mask = [usize; MASK_WORDS];
-
-/// The kernel's `struct sigaction`; linux-raw-sys has the generic order for mips too.
-#[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")))]
-#[repr(C)]
-struct Kernel {
-    handler: usize,
-    flags: usize,
-    #[cfg(not(any(target_arch = "riscv64", target_arch = "loongarch64")))]
-    restorer: usize,
-    mask: Mask,
-}
-
-#[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"))]
-#[repr(C)]
-struct Kernel {
-    flags: u32,
-    handler: usize,
-    mask: Mask,
-}
-
 /// Sets what `signal` does in this process.
 pub fn set(signal: u32, action: Action) -> Result<(), Errno> {
     let (handler, flags) = match action {
@@ -56,32 +32,20 @@ pub fn set(signal: u32, action: Action) -> Result<(), Errno> {
         Action::Nested(function) => (function as usize, raw::SA_RESTART | raw::SA_NODEFER),
         Action::WithContext(function) => (function as usize, raw::SA_RESTART | raw::SA_SIGINFO),
     };
-    let kernel = Kernel {
-        handler,
-        flags: (flags | RESTORER_FLAG) as _,
-        #[cfg(not(any(
-            target_arch = "riscv64",
-            target_arch = "loongarch64",
-            target_arch = "mips",
-            target_arch = "mips64",
-            target_arch = "mips64r6"
-        )))]
-        restorer: restorer(),
-        mask: [0; MASK_WORDS],
-    };
-    let args = [signal as usize, &raw const kernel as usize, 0, size_of::<Mask>()];
+    let action = SignalAction::new(handler, flags, restorer());
+    let args = [signal as usize, &raw const action as usize, 0, SIGSET_BYTES];
     // SAFETY: the kernel reads one sigaction; the handlers are functions of the C ABI that live as long as the program.
     unsafe { call(raw::__NR_rt_sigaction, args) }.map(|_| ())
 }
 
 /// Sends `signal` to the thread `tid` of the process `pid`.
 pub fn send(pid: u32, tid: u32, signal: u32) -> Result<(), Errno> {
-    super::harmless(raw::__NR_tgkill, [pid as usize, tid as usize, signal as usize]).map(|_| ())
+    harmless(Harmless::TgKill, [pid as usize, tid as usize, signal as usize]).map(|_| ())
 }
 
 /// Blocks or unblocks `signal` in this thread.
 pub fn block(signal: u32, blocked: bool) -> Result<(), Errno> {
-    let mut mask: Mask = [0; MASK_WORDS];
+    let mut mask = SignalSet::default();
     let (word, bit) = position(signal);
     mask[word] = 1 << bit;
     let how = if blocked { raw::SIG_BLOCK } else { raw::SIG_UNBLOCK };
@@ -100,11 +64,11 @@ fn position(signal: u32) -> (usize, u32) {
     ((bit / usize::BITS) as usize, bit % usize::BITS)
 }
 
-/// Changes this thread's signal mask, and tells what it was.
-fn change_mask(how: u32, mask: Option<&Mask>) -> Result<Mask, Errno> {
-    let mut before: Mask = [0; MASK_WORDS];
+/// Changes this thread's signal mask, and returns what it was.
+fn change_mask(how: u32, mask: Option<&SignalSet>) -> Result<SignalSet, Errno> {
+    let mut before = SignalSet::default();
     let new = mask.map_or(0, |mask| mask.as_ptr() as usize);
-    let args = [how as usize, new, before.as_mut_ptr() as usize, size_of::<Mask>()];
+    let args = [how as usize, new, before.as_mut_ptr() as usize, SIGSET_BYTES];
     // SAFETY: the kernel reads one signal mask, or none, and writes one.
     unsafe { call(raw::__NR_rt_sigprocmask, args) }?;
     Ok(before)
@@ -122,11 +86,6 @@ pub unsafe fn set_alternate_stack(start: usize, length: usize) -> Result<(), Err
 }
 
 #[cfg(target_arch = "x86_64")]
-const RESTORER_FLAG: u32 = raw::SA_RESTORER;
-#[cfg(not(target_arch = "x86_64"))]
-const RESTORER_FLAG: u32 = 0;
-
-#[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".pushsection .text.test_bins_sigreturn,\"ax\",@progbits",
     ".globl __test_bins_sigreturn",
@@ -138,7 +97,7 @@ core::arch::global_asm!(
     number = const raw::__NR_rt_sigreturn,
 );
 
-/// x86-64 alone has no way back from a handler of its own (`SA_RESTORER` is required).
+/// x86-64 is the one architecture on which the kernel provides no return from a handler.
 #[cfg(target_arch = "x86_64")]
 fn restorer() -> usize {
     unsafe extern "C" {
@@ -147,14 +106,7 @@ fn restorer() -> usize {
     __test_bins_sigreturn as *const () as usize
 }
 
-#[cfg(not(any(
-    target_arch = "x86_64",
-    target_arch = "riscv64",
-    target_arch = "loongarch64",
-    target_arch = "mips",
-    target_arch = "mips64",
-    target_arch = "mips64r6"
-)))]
+#[cfg(not(target_arch = "x86_64"))]
 fn restorer() -> usize {
     0
 }

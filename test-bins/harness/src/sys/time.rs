@@ -3,7 +3,7 @@
 use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
 
-use super::{call, harmless, process};
+use super::{Harmless, call, harmless, identity};
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -12,7 +12,7 @@ pub const MILLISECOND: u64 = 1_000_000;
 /// Nanoseconds in a microsecond.
 pub const MICROSECOND: u64 = 1_000;
 
-/// CLOCK_MONOTONIC in nanoseconds; 0 should the kernel refuse it, which it never does.
+/// CLOCK_MONOTONIC in nanoseconds; 0 if the kernel refuses it, which it never does.
 pub fn now() -> u64 {
     let mut time = raw::__kernel_old_timespec { tv_sec: 0, tv_nsec: 0 };
     let args = [raw::CLOCK_MONOTONIC as usize, &raw mut time as usize];
@@ -28,12 +28,12 @@ pub fn sleep(nanoseconds: u64) {
     let _ = unsafe { call(raw::__NR_nanosleep, [&raw const time as usize, 0]) };
 }
 
-/// Gives the CPU up for a moment.
+/// Yields the CPU.
 pub fn yield_now() {
-    let _ = harmless(raw::__NR_sched_yield, []);
+    let _ = harmless(Harmless::SchedYield, []);
 }
 
-/// A moment that is to come, or past.
+/// A moment in the future or in the past.
 #[derive(Clone, Copy)]
 pub struct Deadline(u64);
 
@@ -49,24 +49,24 @@ impl Deadline {
     }
 }
 
-/// Sleeps until the thread was switched away from: on a slow machine a short sleep is over before it begins.
+/// Sleeps until the thread has been switched away from: on a slow machine a short sleep is over before it begins.
 pub fn sleep_away() {
-    let before = process::context_switches();
+    let before = identity::context_switches();
     for _ in 0..100 {
         sleep(2 * MILLISECOND);
-        if process::context_switches() != before {
+        if identity::context_switches() != before {
             break;
         }
     }
 }
 
-/// A timer that sends `signal` to one thread again and again until it is dropped.
+/// A timer that sends `signal` to one thread periodically until it is dropped.
 pub struct Ticker(usize);
 
 impl Ticker {
     /// Starts a timer of `period` nanoseconds that signals the calling thread.
     pub fn start(signal: u32, period: u64) -> Result<Self, Errno> {
-        Self::for_thread(process::thread_id(), signal, period)
+        Self::for_thread(identity::thread_id(), signal, period)
     }
 
     /// Starts a timer of `period` nanoseconds that signals the thread `tid` of this process.
@@ -90,7 +90,7 @@ impl Ticker {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        let _ = harmless(raw::__NR_timer_delete, [self.0]);
+        let _ = harmless(Harmless::TimerDelete, [self.0]);
     }
 }
 

@@ -9,8 +9,8 @@ use super::process;
 ///
 /// # Errors
 ///
-/// The kernel's. `None` in builds without optimisation, where the system call is a function of its own: the child would
-/// return from it first, and overwrite the frame that the parent still has to return from.
+/// The kernel's. `None` in builds without optimisation, where the system call is a separate function: the child would
+/// return from it first, and overwrite the frame that the parent has yet to return from.
 ///
 /// # Safety
 ///
@@ -21,8 +21,8 @@ pub unsafe fn vfork(body: extern "C" fn() -> u8) -> Option<Result<u32, Errno>> {
         return None;
     }
     let args = process::fork_args(CLONE_VM | CLONE_VFORK);
-    // SAFETY: the child goes on in this frame, below which it builds its own frames, and never returns from it; the parent
-    // sleeps until then and uses nothing but the call's result.
+    // SAFETY: the child continues in this frame, below which it builds its own frames, and never returns from it; the
+    // parent sleeps until then and uses nothing but the call's result.
     match unsafe { clone(args) } {
         0 => process::exit(body()),
         pid @ 1.. => Some(Ok(pid as u32)),
@@ -42,7 +42,7 @@ unsafe fn clone([first, second, ..]: [usize; 5]) -> isize {
     unsafe { rseq_core::arch::syscall(__NR_clone, [first, second, 0, 0, 0, 0]) }
 }
 
-/// The same where the system calls of the core save registers on the stack: the compiler keeps ebx to itself.
+/// The same for cores whose system call saves registers on the stack, because the compiler reserves ebx.
 ///
 /// # Safety
 ///
@@ -51,8 +51,8 @@ unsafe fn clone([first, second, ..]: [usize; 5]) -> isize {
 #[cfg(target_arch = "x86")]
 unsafe fn clone([flags, stack, ..]: [usize; 5]) -> isize {
     let value;
-    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx and edx; it keeps all other registers. Without
-    // the flags for them, it uses no other arguments. The rest is the caller's contract.
+    // SAFETY: the kernel's convention: number in eax, arguments in ebx, ecx and edx; it keeps all other registers.
+    // Without the flags for them, it uses no other arguments. The rest is the caller's contract.
     unsafe {
         core::arch::asm!(
             "xchg edi, ebx",

@@ -17,7 +17,8 @@ fn resident() -> Result<usize, String> {
     use rseq_core::sys::syscall;
     let mut text = [0_u8; 128];
     let path = c"/proc/self/statm".as_ptr() as usize;
-    // SAFETY: the path is a C string; the kernel writes at most the array's bytes, and the descriptor is this function's.
+    // SAFETY: the path is a C string; the kernel writes at most the array's bytes, and the descriptor is this
+    // function's.
     let read = unsafe {
         syscall(raw::__NR_openat, [raw::AT_FDCWD as usize, path, 0, 0, 0, 0]).and_then(|file| {
             let read = syscall(raw::__NR_read, [file, text.as_mut_ptr() as usize, text.len(), 0, 0, 0]);

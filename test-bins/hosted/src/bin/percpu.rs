@@ -1,4 +1,5 @@
-//! The per-CPU test in a std program on glibc: `percpu adopt` over glibc's registration, `percpu own` over the program's.
+//! The per-CPU test in a std program on glibc: `percpu adopt` over glibc's registration, `percpu own` over the
+//! program's.
 
 use std::cell::RefCell;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! A program that profiles itself as profilers do: a signal handler walks the stack, by unwind information and by frame
-//! pointers, from wherever the signal found the thread. Most of its time passes in critical sections, so the kernel has sent
-//! the thread to an abort handler before the signal handler runs.
+//! pointers, from wherever the signal found the thread. Most of its time passes in critical sections, so the kernel has
+//! sent the thread to an abort handler before the signal handler runs.
 
 use std::ffi::c_void;
 use std::process::ExitCode;
@@ -92,7 +92,8 @@ fn work() -> Result<(), String> {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(10) && IN_HANDLERS.load(Relaxed) < 300 {
         for _ in 0..100 {
-            // SAFETY: `base` is the first of SLOTS slots of STRIDE bytes, `to` and `from` are BYTES bytes, all of this frame.
+            // SAFETY: `base` is the first of SLOTS slots of STRIDE bytes, `to` and `from` are BYTES bytes, all of this
+            // frame.
             let _ = unsafe { restarting::<STRIDE, _, _>(token, base, SLOTS, to, from, BYTES) };
             let cpu = token.cpu_id() as usize;
             // SAFETY: the same memory, and the CPU is one that the kernel named.
@@ -153,8 +154,8 @@ fn follow_frame_pointers(mut pointer: usize) -> (usize, [*mut c_void; DEPTH]) {
     let mut count = 0;
     let here = &raw const frames as usize;
     while count < DEPTH && pointer > here && pointer - here < 1 << 20 && pointer.is_multiple_of(8) {
-        // SAFETY: an aligned address above this frame, at most 1 MiB up this thread's stack, whose upper end main's frame is
-        // far from.
+        // SAFETY: an aligned address above this frame, at most 1 MiB up this thread's stack, whose upper end main's
+        // frame is far from.
         let [next, address] = unsafe { (pointer as *const [usize; 2]).read() };
         frames[count] = address as *mut c_void;
         count += 1;

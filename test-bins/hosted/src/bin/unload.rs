@@ -1,7 +1,7 @@
 //! Unloading a library with critical sections: `unload storm|once|forget PLUGIN`.
 //!
-//! `storm` loads and unloads it many times while signals interrupt the threads that use it. `once` does so a single time,
-//! and interrupts right afterwards; `forget` too, but leaves out the preparation, and so the kernel kills it.
+//! `storm` loads and unloads it many times while signals interrupt the threads that use it. `once` does so a single
+//! time, and interrupts right afterwards; `forget` too, but leaves out the preparation, and so the kernel kills it.
 
 use std::io::{Write, stdout};
 use std::ops::Range;
@@ -116,7 +116,8 @@ fn use_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, slots: Slots<
 
 /// The descriptor that this thread has armed; 0 is none.
 fn armed(token: Token<'_, ThreadArea>) -> usize {
-    // SAFETY: the area is this thread's as long as it runs, and rseq_cs is a word of it; volatile, as the kernel writes it.
+    // SAFETY: the area is this thread's as long as it runs, and rseq_cs is a word of it; volatile, as the kernel writes
+    // it.
     let descriptor = unsafe { (&raw const (*token.area().pointer().as_ptr()).rseq_cs).read_volatile() };
     descriptor as usize
 }

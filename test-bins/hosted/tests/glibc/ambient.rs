@@ -1,5 +1,5 @@
-//! Counts from threads that nobody prepared: in the user's package of `user/`, which has the feature `std`, and in a program
-//! without it.
+//! Counts from threads that nobody prepared: in the user's package of `user/`, which has the feature `std`, and in a
+//! program without it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -242,7 +242,8 @@ fn a_plugin_with_its_own_copy_counts() {
     }
 }
 
-/// The user's package on musl, whose threads nobody but the core registers. Debian's compiler builds std for it from source.
+/// The user's package on musl, whose threads nobody but the core registers. Debian's compiler builds std for it from
+/// source.
 #[test]
 #[ignore = "builds std for musl, which takes minutes"]
 fn on_musl_threads_are_registered_and_released() {
@@ -272,8 +273,8 @@ fn musl() -> PathBuf {
     const TARGET: &str = "x86_64-unknown-linux-musl";
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("musl");
     std::fs::create_dir_all(&target).expect("the target directory is writable");
-    // Rust's own start-up files and libunwind come with rustup's target only: musl-gcc has the former, and gcc's library the
-    // functions of the latter. Nothing unwinds.
+    // Rust's own start-up files and libunwind come with rustup's target only: musl-gcc has the former, and gcc's
+    // library the functions of the latter. Nothing unwinds.
     let library = Command::new("gcc").arg("-print-file-name=libgcc_eh.a").output().expect("gcc is there").stdout;
     let unwind = target.join("libunwind.a");
     let _ = std::fs::remove_file(&unwind);

@@ -1,5 +1,5 @@
-//! Some compiler flags put code on the edges between blocks, also on those from a section to its exits. What a section records as
-//! an exit is where its branch goes all the same.
+//! Some compiler flags put code on the edges between blocks, also on those from a section to its exits. What a section
+//! records as an exit is where its branch goes all the same.
 
 use crate::build::{VARIANTS, Variant, build};
 

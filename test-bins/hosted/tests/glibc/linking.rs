@@ -26,7 +26,8 @@ fn check(variant: Variant) {
     assert!(file.elf_header().is_supported());
 }
 
-/// With this flag the compiler makes code of every function of rseq-core, those for own areas too, and the linker keeps it.
+/// With this flag the compiler makes code of every function of rseq-core, those for own areas too, and the linker keeps
+/// it.
 #[test]
 fn a_library_that_adopts_links_with_dead_code_too() {
     let directory = concat!(env!("CARGO_TARGET_TMPDIR"), "/dead-code");

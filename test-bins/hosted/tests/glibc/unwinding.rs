@@ -1,5 +1,5 @@
-//! Whoever unwinds from an abort handler sees the function that the section is in: profilers, by unwind information and by frame
-//! pointers, and gdb.
+//! Whoever unwinds from an abort handler sees the function that the section is in: profilers, by unwind information and
+//! by frame pointers, and gdb.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
-//! Users' packages with unit tests and examples: `test-bins/hosted/tested`, whose library leaves the runtime to its program,
-//! and `library`, whose library uses it.
+//! Users' packages with unit tests and examples: `test-bins/hosted/tested`, whose library leaves the runtime to its
+//! program, and `library`, whose library uses it.
 
 use crate::package::{Builds, repository};
 

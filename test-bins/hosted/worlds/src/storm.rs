@@ -85,8 +85,7 @@ pub(crate) unsafe fn storm<A: Area>(
         }
         let v = words.wrapping_add(cpu * stride);
         // SAFETY: a word by the caller's contract, as `cpu` is below `len`, and so not -1 or -2; COPY bytes each, of
-        // which
-        // `to` is this frame's.
+        // which `to` is this frame's.
         match unsafe { slow_increment(token, cpu, v, FROM.0.get().cast(), ptr::from_mut(&mut to).cast(), COPY) } {
             Ok(Committed) => left -= 1,
             Err(Missed::Interrupted) => *aborts += 1,

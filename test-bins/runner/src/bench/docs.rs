@@ -1,8 +1,8 @@
 //! The tables and plots of `rseq-core/docs/performance.md`.
 //!
-//! The words of that file are written by hand; what lies between two markers is written here. A plot is a file beside it, for
-//! readers of the repository, and the same as a `data:` address in `performance/plots.md`, for rustdoc: included before
-//! `performance.md`, its definitions are the first and so the ones that count.
+//! The words of that file are written by hand; what lies between two markers is written here. A plot is a file beside
+//! it, for readers of the repository, and the same as a `data:` address in `performance/plots.md`, for rustdoc:
+//! included before `performance.md`, its definitions are the first and so the ones that count.
 
 use std::fs;
 use std::path::{Path, PathBuf};

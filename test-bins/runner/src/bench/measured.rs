@@ -34,8 +34,8 @@ impl Document {
         let share = points.map(Point::share).fold(1.0, f64::min);
         (share < UNDISTURBED).then(|| {
             format!(
-                "Other programs ran meanwhile: threads with a CPU each ran {:.0} % of the time, so that they met less often. \
-                 Figures of contended contenders are lower than on an idle machine.",
+                "Other programs ran meanwhile: threads with a CPU each ran {:.0} % of the time, so that they met less \
+                 often. Figures of contended contenders are lower than on an idle machine.",
                 share * 100.0
             )
         })

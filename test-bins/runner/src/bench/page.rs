@@ -16,9 +16,10 @@ pub fn html(document: &Document) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>rseq: per-CPU data and its peers</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>Per-CPU data and its peers</h1>\n<p>{}<br>{}, <code>{}</code></p>\n\
-         <p class=\"muted\">Medians of {} rounds. In each round all contenders run in turn for about {} ms, their threads \
-         pinned apart. Nanoseconds are of thread CPU time, so lower is better; thin lines at the points reach from the first \
-         to the third quartile. Multiples are of the first row's time in the same round.</p>\n{note}{cases}</main>\n</body>\n</html>\n",
+         <p class=\"muted\">Medians of {} rounds. In each round all contenders run in turn for about {} ms, their \
+         threads pinned apart. Nanoseconds are of thread CPU time, so lower is better; thin lines at the points reach \
+         from the first to the third quartile. Multiples are of the first row's time in the same round.</p>\n\
+         {note}{cases}</main>\n</body>\n</html>\n",
         plot::STYLE,
         escape(&host.line()),
         escape(&host.date.replace('T', " ").replace('Z', " UTC")),
@@ -35,7 +36,8 @@ fn section(case: &Case) -> String {
         case.threads().iter().map(|&count| format!("<th scope=\"col\">{}</th>", threads(count))).collect();
     let rows: String = plot::hues(case).iter().map(|(contender, hue)| row(case, contender, hue)).collect();
     format!(
-        "<section>\n<h2>{name}</h2>\n<p class=\"muted\">An operation {operation}.</p>\n<div class=\"scroll\">{drawing}</div>\n<div class=\"scroll\"><table>\n\
+        "<section>\n<h2>{name}</h2>\n<p class=\"muted\">An operation {operation}.</p>\n\
+         <div class=\"scroll\">{drawing}</div>\n<div class=\"scroll\"><table>\n\
          <tr><th scope=\"col\">ns per operation</th>{heads}</tr>\n{rows}</table></div>\n{}</section>\n",
         goals(case)
     )

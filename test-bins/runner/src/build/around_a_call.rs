@@ -53,8 +53,8 @@ fn register(operand: &str, kinds: &[char]) -> Option<(char, u32)> {
 /// What an instruction reads of the state that the kernel discards, and what it gives a value.
 type Effects = (Vec<(char, u32)>, Vec<(char, u32)>);
 
-/// An SVE instruction writes its first operand, unless it is a store. Writing the lower part of a register clears the rest,
-/// and reading it alone is harmless, as the kernel keeps 128 bits.
+/// An SVE instruction writes its first operand, unless it is a store. Writing the lower part of a register clears the
+/// rest, and reading it alone is harmless, as the kernel keeps 128 bits.
 fn sve(line: &str) -> Effects {
     let (name, operands) = parts(line);
     let count = if name.starts_with("st") { 0 } else { 1 + usize::from(name == "ldp") };
@@ -66,7 +66,8 @@ fn sve(line: &str) -> Effects {
     (read, written.map(|(kind, number)| (if kind == 'p' { 'p' } else { 'z' }, number)).collect())
 }
 
-/// A vector instruction of RISC-V writes its first operand, unless it is a store, and goes by `vtype`, written as `t0` here.
+/// A vector instruction of RISC-V writes its first operand, unless it is a store, and goes by `vtype`, written as `t0`
+/// here.
 fn rvv(line: &str) -> Effects {
     let (name, operands) = parts(line);
     if name.starts_with("vset") {

@@ -1,6 +1,5 @@
 //! Binaries for several targets, built and checked one after the other while guests with the first ones run already.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -30,9 +29,10 @@ impl Builds {
     }
 
     /// Builds and checks all of them; must be called, else [`Builds::of`] waits for ever.
-    pub fn run(&self, programs: &dyn Programs, interrupt: &Interrupt) {
+    pub fn run(&self, programs: &dyn Programs, interrupt: &Interrupt, note: &dyn Fn(&str)) {
         for (target, slot) in &self.0 {
-            let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+            let built =
+                if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs, note) };
             let checked = built.and_then(|binaries| programs.check(&binaries).map(|_| binaries));
             let _ = slot.set(checked);
         }
@@ -47,9 +47,8 @@ impl Builds {
 }
 
 /// Builds for a target, and says so.
-pub fn announced(target: &Target, programs: &dyn Programs) -> Result<Binaries, String> {
-    // With stderr closed there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "building for {}", target.triple);
+pub fn announced(target: &Target, programs: &dyn Programs, note: &dyn Fn(&str)) -> Result<Binaries, String> {
+    note(&format!("building for {}", target.triple));
     programs.build(target)
 }
 

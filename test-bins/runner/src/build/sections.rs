@@ -130,9 +130,12 @@ pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io
     let mut out = io::stdout().lock();
     writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
     let mut code = 0;
+    // With stderr closed there is nobody left to tell.
+    let note = |text: &str| drop(writeln!(io::stderr(), "{text}"));
     for (number, target) in (1..).zip(builds.targets()) {
         let checked = || {
-            let built = if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs) };
+            let built =
+                if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs, &note) };
             built.and_then(|binaries| programs.check(&binaries))
         };
         let (outcome, reason) = match programs.lacks(target).map_or_else(|| Ok(checked()), Err) {

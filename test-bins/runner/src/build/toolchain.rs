@@ -92,7 +92,8 @@ fn command(
     Ok(command)
 }
 
-/// One linker for all targets, without any C compiler; the flags are parted as cargo wants them, as a path may hold spaces.
+/// One linker for all targets, without any C compiler; the flags are parted as cargo wants them, as a path may hold
+/// spaces.
 fn flags(linker: &Path, linking: Linking) -> OsString {
     let mut flags = OsString::from("-C\x1flinker=");
     flags.push(linker);

@@ -55,8 +55,8 @@ impl Compiler {
         format!("{triple}-gcc")
     }
 
-    /// The compiler of static programs for a target. They are linked to fixed addresses: the tests' own code takes the register
-    /// that position-independent code on s390x needs, and GNU ld warns where it leaves PowerPC's TOC as it is.
+    /// The compiler of static programs for a target. They are linked to fixed addresses: the tests' own code takes the
+    /// register that position-independent code on s390x needs, and GNU ld warns where it leaves PowerPC's TOC as it is.
     pub fn of_static(target: &Target, libraries: PathBuf) -> Self {
         let flags: &[_] = match target.name {
             "powerpc64le" => &["-static", "-fno-pie", "-no-pie", "-s", "-Wl,--no-toc-optimize"],

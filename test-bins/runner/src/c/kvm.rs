@@ -1,5 +1,5 @@
-//! `kvm/rseq_test`, which needs a library of the kernel's selftests, and includes `../rseq/rseq.c` as text: it is compiled
-//! by a link to it, next to which that name is a file of ours.
+//! `kvm/rseq_test`, which needs a library of the kernel's selftests, and includes `../rseq/rseq.c` as text: it is
+//! compiled by a link to it, next to which that name is a file of ours.
 
 use std::env::consts::ARCH;
 use std::fs;

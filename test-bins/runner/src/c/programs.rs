@@ -14,7 +14,8 @@ pub struct Program {
     pub with_libc: bool,
     /// Whether it runs only where it is named.
     pub by_name: bool,
-    /// Whether it fails where the kernel checks what is registered (`rseq/debug`), because it writes to the kernel's fields.
+    /// Whether it fails where the kernel checks what is registered (`rseq/debug`), because it writes to the kernel's
+    /// fields.
     pub fails_checks: bool,
 }
 
@@ -22,8 +23,8 @@ const fn program(name: &'static str, source: &'static str, define: &'static str)
     Program { name, source, define, arguments: &[&[]], with_libc: true, by_name: false, fails_checks: false }
 }
 
-/// Each of param_test's tests, with few threads, so that a run takes seconds: plain, and where the thread yields, sleeps,
-/// is signalled, or is delayed inside of sections.
+/// Each of param_test's tests, with few threads, so that a run takes seconds: plain, and where the thread yields,
+/// sleeps, is signalled, or is delayed inside of sections.
 const PARAMETERS: &[&[&str]] = &[
     &["-T", "s"],
     &["-T", "l"],
@@ -95,7 +96,8 @@ pub const PROGRAMS: [Program; 17] = [
     Program { with_libc: false, ..program("slice_test", "rseq/slice_test.c", "") },
     program("membarrier_test_single_thread", "membarrier/membarrier_test_single_thread.c", ""),
     program("membarrier_test_multi_thread", "membarrier/membarrier_test_multi_thread.c", ""),
-    // For 20 s it throttles the machine's tasks by control groups. It has nothing of ours, and a registration of its own.
+    // For 20 s it throttles the machine's tasks by control groups. It has nothing of ours, and a registration of its
+    // own.
     Program { by_name: true, ..program("membarrier_rseq_stress", "membarrier/membarrier_rseq_stress.c", "") },
     // Without the check that a machine which does nothing else would pass: how often the guest was entered.
     Program { arguments: &[&["-u"]], ..program(KVM, "kvm/rseq_test.c", "") },

@@ -1,18 +1,21 @@
 //! `suites`: other projects' C programs, untouched, on our headers and library.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+use std::{fs, io};
 
 use clap::Args;
+use protocol::ktap::{Plan, TestLine, VERSION};
+use protocol::outcome::Outcome;
 
 use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
 use super::programs::{KVM, PROGRAMS, Program};
 use super::{at, guests, kvm, source};
 use crate::cmd::Choice;
+use crate::process::{self, Follow, Stream};
+use crate::verdict::{Status, Verdict};
 use crate::workspace;
 
 /// Which programs, and how long each may take.
@@ -98,13 +101,6 @@ pub const MODES: [(&str, &str); 2] =
 /// Why a program does not run where glibc registers threads.
 pub const GIVES_UP: &str = "it registers threads itself, which glibc has done";
 
-/// What became of a program.
-enum Outcome {
-    Pass,
-    Skip(String),
-    Fail(String),
-}
-
 /// Builds, runs, and prints KTAP on stdout and a table on stderr.
 pub fn suites(args: &SuitesArgs) -> ExitCode {
     if args.guests.is_any() || args.guests.check {
@@ -120,7 +116,7 @@ pub fn suites(args: &SuitesArgs) -> ExitCode {
 }
 
 /// A line of the table: a program's name, and what became of it in each mode.
-type Row = (String, Vec<Outcome>);
+type Row = (String, Vec<Verdict>);
 
 fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
     let root = workspace::root()?;
@@ -141,7 +137,7 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
         };
         let outcomes = match built {
             Ok(path) => MODES.iter().map(|mode| judged(program, &path, mode, args, &libraries)).collect(),
-            Err(message) => MODES.iter().map(|_| Outcome::Fail(message.clone())).collect(),
+            Err(message) => MODES.iter().map(|_| Verdict::failed(message.clone())).collect(),
         };
         rows.push(progress(rows.len(), (program.name.to_owned(), outcomes)));
     }
@@ -149,9 +145,9 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
 }
 
 /// Runs a program with all its arguments in a mode.
-fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs, libraries: &Path) -> Outcome {
+fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs, libraries: &Path) -> Verdict {
     if !program.with_libc && mode.1 == MODES[0].1 {
-        return Outcome::Skip(GIVES_UP.into());
+        return Verdict::skipped(GIVES_UP);
     }
     for arguments in program.arguments {
         let mut command = Command::new(path);
@@ -159,13 +155,16 @@ fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs
         if program.name.starts_with("param_test") {
             command.args(["-t", "12", "-r", &args.loops.unwrap_or(LOOPS).to_string()]);
         }
-        match outcome(&mut command, mode.1, args.timeout, libraries) {
-            Outcome::Pass => {}
-            Outcome::Skip(reason) => return Outcome::Skip(reason),
-            Outcome::Fail(reason) => return Outcome::Fail(format!("{} {reason}", arguments.join(" "))),
+        let verdict = outcome(command, mode.1, args.timeout, libraries);
+        if verdict.status != Status::Passed {
+            let bad = verdict.status.is_bad();
+            let reasons = verdict.reasons.iter();
+            let named =
+                |reason: &String| if bad { format!("{} {reason}", arguments.join(" ")) } else { reason.clone() };
+            return Verdict { reasons: reasons.map(named).collect(), ..verdict };
         }
     }
-    Outcome::Pass
+    Verdict::passed()
 }
 
 /// The programs of a folder, in both modes.
@@ -177,7 +176,7 @@ fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> Result<Vec<Row>,
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if args.names.is_empty() || args.names.iter().any(|part| name.contains(part)) {
             let outcomes =
-                MODES.iter().map(|mode| outcome(&mut Command::new(path), mode.1, args.timeout, libraries)).collect();
+                MODES.iter().map(|mode| outcome(Command::new(path), mode.1, args.timeout, libraries)).collect();
             rows.push(progress(rows.len(), (name, outcomes)));
         }
     }
@@ -191,65 +190,85 @@ fn is_program(path: &Path) -> bool {
     may_run && !path.to_string_lossy().contains(".so")
 }
 
-/// Runs a program: exit code 0 is a pass, 4 a skip.
-fn outcome(command: &mut Command, tunable: &str, timeout: u64, libraries: &Path) -> Outcome {
-    let output = libraries.join("../output");
-    command.env("GLIBC_TUNABLES", tunable).env("LD_LIBRARY_PATH", libraries).stdin(Stdio::null());
-    let (Ok(out), Ok(err)) = (File::create(&output), File::create(libraries.join("../errors"))) else {
-        return Outcome::Fail(format!("{}: cannot be written", output.display()));
+/// Runs a program: exit code 0 is a pass, 4 a skip. Its last output is in `output` and `errors` beside the libraries.
+fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) -> Verdict {
+    command.env("GLIBC_TUNABLES", tunable).env("LD_LIBRARY_PATH", libraries);
+    let mut printed = Printed { timeout: Duration::from_secs(timeout), out: Vec::new(), err: Vec::new() };
+    let finished = match process::follow(command, &mut printed) {
+        Ok(finished) => finished,
+        Err(error) => return Verdict::failed(error.to_string()),
     };
-    let mut child = match command.stdout(out).stderr(err).spawn() {
-        Ok(child) => child,
-        Err(error) => return Outcome::Fail(error.to_string()),
-    };
-    let end = Instant::now() + Duration::from_secs(timeout);
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(5)),
-            Ok(None) => {
-                let _ = child.kill().and_then(|()| child.wait());
-                return Outcome::Fail(format!("timed out after {timeout} s"));
-            }
-            Err(error) => return Outcome::Fail(error.to_string()),
+    for (name, bytes) in [("../output", &printed.out), ("../errors", &printed.err)] {
+        if let Err(error) = fs::write(libraries.join(name), bytes) {
+            return Verdict::failed(format!("{}: {error}", libraries.join(name).display()));
         }
-    };
-    let text = fs::read_to_string(&output).unwrap_or_default();
-    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-    match status.code() {
-        Some(0) => Outcome::Pass,
-        Some(4) => Outcome::Skip(last),
-        _ => Outcome::Fail(format!("{status}: {last}")),
+    }
+    let text = String::from_utf8_lossy(&printed.out);
+    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    match (finished.stopped, finished.status.code()) {
+        (Some(()), _) => Verdict { status: Status::TimedOut, reasons: vec![format!("timed out after {timeout} s")] },
+        (None, Some(0)) => Verdict::passed(),
+        (None, Some(4)) => Verdict::skipped(last),
+        _ => Verdict::failed(format!("{}: {last}", finished.status)),
+    }
+}
+
+/// What a program prints until its deadline.
+struct Printed {
+    timeout: Duration,
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl Follow for Printed {
+    type Stop = ();
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Out => self.out.extend_from_slice(bytes),
+            Stream::Err => self.err.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<()>> {
+        Ok((elapsed >= self.timeout).then_some(()))
     }
 }
 
 /// Prints a program's results.
 fn progress(rows: usize, row: Row) -> Row {
     if rows == 0 {
-        println!("KTAP version 1");
+        println!("{VERSION}");
     }
-    for (index, (outcome, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
-        let number = rows * MODES.len() + index + 1;
-        match outcome {
-            Outcome::Pass => println!("ok {number} {}: {mode}", row.0),
-            Outcome::Skip(reason) => println!("ok {number} {}: {mode} # SKIP {reason}", row.0),
-            Outcome::Fail(reason) => println!("# {reason}\nnot ok {number} {}: {mode}", row.0),
-        }
+    for (index, (verdict, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
+        let number = (rows * MODES.len() + index + 1) as u64;
+        let reasons = verdict.reasons.join("; ");
+        let (outcome, reason) = match verdict.status {
+            Status::Skipped => (Outcome::Skip, reasons.as_str()),
+            status if status.is_bad() => {
+                println!("# {reasons}");
+                (Outcome::Fail, "")
+            }
+            _ => (Outcome::Pass, ""),
+        };
+        let name = format!("{}: {mode}", row.0);
+        println!("{}", TestLine { number, name, outcome, directive: None, reason });
     }
     row
 }
 
 fn report(rows: &[Row]) -> ExitCode {
-    println!("1..{}", rows.len() * MODES.len());
+    println!("{}", Plan((rows.len() * MODES.len()) as u64));
     eprintln!("{:36} {:16} {:16}", "", MODES[0].0, MODES[1].0);
-    let word = |outcome: &Outcome| match outcome {
-        Outcome::Pass => "pass",
-        Outcome::Skip(_) => "skip",
-        Outcome::Fail(_) => "FAIL",
+    let word = |verdict: &Verdict| match verdict.status {
+        Status::Skipped => "skip",
+        status if status.is_bad() => "FAIL",
+        _ => "pass",
     };
     for (name, outcomes) in rows {
         eprintln!("{name:36} {:16} {:16}", word(&outcomes[0]), word(&outcomes[1]));
     }
-    let failed = rows.iter().any(|(_, outcomes)| outcomes.iter().any(|outcome| matches!(outcome, Outcome::Fail(_))));
+    let failed = rows.iter().any(|(_, outcomes)| outcomes.iter().any(|verdict| verdict.status.is_bad()));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

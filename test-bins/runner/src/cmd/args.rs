@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::report::ReportArgs;
+
 /// Which machines and kernels.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Choice {
@@ -108,16 +110,16 @@ pub struct BootArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub numa: u32,
 
-    /// Print one JSON document on stdout
-    #[arg(long)]
-    pub json: bool,
+    /// What is reported
+    #[command(flatten)]
+    pub report: ReportArgs,
 
     /// Guests at a time (default: what cores and memory allow)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub jobs: Option<u32>,
 
-    /// Boot a cell again for tests that missed a deadline and nothing else, up to so many times; what passes then is reported as
-    /// unsteady
+    /// Boot a cell again for tests that missed a deadline and nothing else, up to so many times; what passes then is
+    /// reported as unsteady
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
 
@@ -158,7 +160,7 @@ impl Default for BootArgs {
             static_pie: false,
             cpus: 2,
             numa: 1,
-            json: false,
+            report: ReportArgs::default(),
             jobs: None,
             retries: 0,
             timeout: None,

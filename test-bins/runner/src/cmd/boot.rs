@@ -1,154 +1,155 @@
-//! `boot`: cells to binaries, binaries to guests, guests to a matrix and an exit code.
+//! `boot`: chooses cells, builds for them, boots them, judges and reports what came of it.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use anyhow::{Context, anyhow, bail, ensure};
+use fs_err as fs;
 use serde::Serialize;
 
-use super::BootArgs;
-use crate::build::{Builds, Linking, Programs, Suite, elf, sections};
-use crate::guest::cell::{Ran, Setting};
+use super::{BootArgs, FAILED, INTERRUPTED, Stop};
+use crate::build::{Linking, Programs, Suite, elf, sections};
+use crate::events::Event;
+use crate::guest::cell::Setting;
 use crate::guest::payload::{Payload, Run};
-use crate::guest::{capacity, schedule};
+use crate::guest::ran::{Matrix, Ran};
+use crate::guest::{capacity, pipeline};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
-use crate::report::matrix;
+use crate::report::print_json;
 use crate::suite::{Entry, Need, SUITE};
-use crate::verdict::{Status, Verdict};
 use crate::workspace;
 
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
-const INTERRUPTED: u8 = 130;
-
-/// Why there is no result: an exit code and words.
-type Stop = (u8, String);
+/// The command line that boots programs from elsewhere, up to the cell.
+const SUITES: &str = "cargo run --release -- suites --kernel-source";
 
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {
-    match boot(args) {
-        Ok(code) => ExitCode::from(code),
-        Err((code, message)) => crate::cmd::stop(code, &message),
-    }
+    super::exit(boot(args))
 }
 
-fn usage(message: String) -> Stop {
-    (USAGE, message)
-}
-
-fn failed(message: impl ToString) -> Stop {
-    (FAILED, message.to_string())
+/// What the options choose: cells, what they run, and whether they want KVM for it.
+struct Chosen {
+    cells: Vec<Cell>,
+    payload: Payload,
+    kvm: bool,
 }
 
 fn boot(args: &BootArgs) -> Result<u8, Stop> {
-    let entries = crate::suite::select(SUITE, &args.names).map_err(usage)?;
-    args.kernel_image.as_deref().map_or(Ok(()), readable).map_err(usage)?;
-    let (payload, built_for) = payload(args, &entries).map_err(usage)?;
-    let root = workspace::root().map_err(failed)?;
-    let programs = Suite { root: &root, names: payload.binaries(), linking: Linking::of(args.static_pie) };
-    let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
-    boot_programs(args, &payload, built_for, kvm, &programs)
+    let chosen = choose(args).map_err(Stop::usage)?;
+    let root = workspace::root().map_err(Stop::failed)?;
+    let linking = Linking::of(args.static_pie);
+    let programs = Suite { root: &root, names: chosen.payload.binaries(), linking };
+    boot_programs(args, &chosen, &programs, again(args))
 }
 
 /// Boots programs from elsewhere, in place of the suite's, and says how it went.
 pub fn run_programs(args: &BootArgs, runs: Vec<Run>, programs: &dyn Programs) -> ExitCode {
-    match boot_programs(args, &Payload::Suite(runs), None, false, programs) {
-        Ok(code) => ExitCode::from(code),
-        Err((code, message)) => super::stop(code, &message),
-    }
+    let chosen = cells(args, None).map(|cells| Chosen { cells, payload: Payload::Suite(runs), kvm: false });
+    super::exit(chosen.map_err(Stop::usage).and_then(|chosen| boot_programs(args, &chosen, programs, SUITES.into())))
 }
 
-fn boot_programs(
-    args: &BootArgs,
-    payload: &Payload,
-    built_for: Option<&'static str>,
-    kvm: bool,
-    programs: &dyn Programs,
-) -> Result<u8, Stop> {
-    let cells = cells(args, built_for).map_err(usage)?;
-    let root = workspace::root().map_err(failed)?;
-    let directory = directory(&root).map_err(failed)?;
-    let interrupt = Interrupt::watch().map_err(failed)?;
-    let hardware = hardware(args, kvm);
-    let cache = cache::directory().map_err(failed)?;
+/// Builds, boots, judges and reports.
+fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
+    let root = workspace::root().map_err(Stop::failed)?;
     let setting = Setting {
-        cache: &cache,
-        directory: &directory,
-        hardware: &hardware,
-        payload,
+        cache: &cache::directory().map_err(Stop::failed)?,
+        directory: &directory(&root).map_err(Stop::failed)?,
+        hardware: &hardware(args, chosen.kvm),
+        payload: &chosen.payload,
         timeout: args.timeout,
         image: args.kernel_image.as_deref(),
         retries: args.retries,
-        interrupt: &interrupt,
+        interrupt: &Interrupt::watch().map_err(Stop::failed)?,
         programs,
+        reporters: &args.report.boots().map_err(Stop::usage)?,
     };
     if args.list {
-        return list(&setting, &cells, args.json).map_err(failed);
+        return Ok(list(&setting, &chosen.cells, args.report.json)?);
     }
     if args.check {
-        return sections::run(&cells, programs, &interrupt).map_err(failed);
+        return Ok(sections::run(&chosen.cells, programs, setting.interrupt)?);
     }
-    let ran = run_all(&setting, &cells, args.jobs);
-    report(&ran, args.json).map_err(failed)?;
-    Ok(exit_code(&ran, &interrupt, payload))
+    let cells = pipeline::run(&setting, &chosen.cells, args.jobs);
+    let (names_cell, program) = (args.kernel_image.is_some(), args.program.clone());
+    let matrix = Matrix { cells, command, names_cell, program };
+    setting.reporters.tell(Event::MatrixEnded(&matrix))?;
+    Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))
+}
+
+/// The command line of a boot like this one, up to the cell and the names of tests.
+fn again(args: &BootArgs) -> String {
+    let mut words = vec!["cargo run --release -- boot".to_owned()];
+    if let Some(image) = &args.kernel_image {
+        words.push(format!("--arch {} --kernel-image {}", args.choice.arch.join(" "), image.display()));
+    }
+    let default = BootArgs::default();
+    words.extend((args.cpus != default.cpus).then(|| format!("--cpus {}", args.cpus)));
+    words.extend((args.numa != default.numa).then(|| format!("--numa {}", args.numa)));
+    words.extend((!args.append.is_empty()).then(|| format!("--append '{}'", args.append)));
+    words.extend(args.static_pie.then(|| "--static-pie".into()));
+    words.extend(args.as_init.as_ref().map(|name| format!("--as-init {name}")));
+    words.join(" ")
+}
+
+fn choose(args: &BootArgs) -> anyhow::Result<Chosen> {
+    let entries = crate::suite::select(SUITE, &args.names)?;
+    args.kernel_image.as_deref().map_or(Ok(()), readable)?;
+    let (payload, built_for) = payload(args, &entries)?;
+    let kvm = entries.iter().any(|entry| entry.needs.contains(&Need::Kvm)) || !args.program.is_empty();
+    Ok(Chosen { cells: cells(args, built_for)?, payload, kvm })
 }
 
 /// Whether QEMU could read the file, before anything is built for it.
-fn readable(image: &Path) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", image.display());
-    let is_file = fs::File::open(image).and_then(|file| file.metadata()).map_err(failed)?.is_file();
-    is_file.then_some(()).ok_or_else(|| format!("{} is no file", image.display()))
+fn readable(image: &Path) -> anyhow::Result<()> {
+    let file = std::fs::File::open(image).with_context(|| image.display().to_string())?;
+    ensure!(file.metadata()?.is_file(), "{} is no file: name a kernel, such as arch/x86/boot/bzImage", image.display());
+    Ok(())
 }
 
 /// What guests run, and what a user's program is built for.
-fn payload(args: &BootArgs, entries: &[&Entry]) -> Result<(Payload, Option<&'static str>), String> {
+fn payload(args: &BootArgs, entries: &[&Entry]) -> anyhow::Result<(Payload, Option<&'static str>)> {
     if let Some(name) = &args.as_init {
-        let known = SUITE.iter().any(|entry| entry.name == name);
-        return known
-            .then(|| (Payload::AsInit(name.clone()), None))
-            .ok_or_else(|| format!("no test is called '{name}'"));
+        crate::suite::exactly(SUITE, name)?;
+        return Ok((Payload::AsInit(name.clone()), None));
     }
     let Some((program, arguments)) = args.program.split_first() else { return Ok((Payload::suite(entries), None)) };
-    let bytes = fs::read(program).map_err(|error| format!("{program}: {error}"))?;
-    let target = elf::target(&bytes).map_err(|why| format!("{program}: {why}"))?;
+    let bytes = fs::read(program)?;
+    let target = elf::target(&bytes).map_err(|why| anyhow!("{program}: {why}"))?;
     Ok((Payload::Program(arguments.to_vec(), bytes), Some(target)))
 }
 
-fn cells(args: &BootArgs, built_for: Option<&'static str>) -> Result<Vec<Cell>, String> {
+fn cells(args: &BootArgs, built_for: Option<&'static str>) -> anyhow::Result<Vec<Cell>> {
     let mut choice = args.choice.clone();
     let chosen = args.all || !choice.is_empty();
     if !chosen && args.kernel_image.is_none() && built_for.is_none() {
         choice.arch = vec![std::env::consts::ARCH.into()];
         choice.kernel = vec!["newest".into()];
     }
-    let mut cells = select::cells(&choice)?;
+    let mut cells = select::cells(&choice).map_err(anyhow::Error::msg)?;
     if let Some(target) = built_for {
         cells.retain(|cell| cell.target.name == target);
     }
     if args.kernel_image.is_some() {
-        let [arch] = choice.arch.as_slice() else { return Err("--kernel-image needs one --arch".into()) };
+        let [arch] = choice.arch.as_slice() else { bail!("--kernel-image needs one --arch") };
         cells.retain(|cell| cell.on.machine.name == arch && cell.target == cell.on.machine.targets[0]);
         cells.truncate(1);
     }
-    match cells.is_empty() {
-        true => Err("no cell of the matrix is like this: --list shows all".into()),
-        false => Ok(cells),
-    }
+    ensure!(!cells.is_empty(), "no cell matches these options: `boot --all --list` shows all cells");
+    Ok(cells)
 }
 
 fn hardware(args: &BootArgs, kvm: bool) -> Hardware {
     Hardware { cpus: args.cpus, nodes: args.numa, cores: capacity::cores() as u32, kvm, append: args.append.clone() }
 }
 
-fn directory(root: &Path) -> Result<PathBuf, String> {
-    let directory = workspace::release_dir(root)?.with_file_name("boot").join("consoles");
-    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+fn directory(root: &Path) -> anyhow::Result<PathBuf> {
+    let release = workspace::release_dir(root).map_err(anyhow::Error::msg)?;
+    let directory = release.with_file_name("boot").join("consoles");
+    fs::create_dir_all(&directory)?;
     Ok(directory)
 }
 
@@ -165,74 +166,13 @@ fn list(setting: &Setting, cells: &[Cell], json: bool) -> io::Result<u8> {
     let listed = cells.iter().map(|cell| Listed { row: cell.row(), kernel: cell.on.line, lacks: setting.lacks(cell) });
     let listed: Vec<_> = listed.collect();
     if json {
-        serde_json::to_writer_pretty(&mut out, &listed)?;
-        writeln!(out)?;
+        print_json(&mut out, &listed)?;
         return Ok(0);
     }
     for Listed { row, kernel, lacks } in listed {
         writeln!(out, "{row:<20} {kernel:<5} {}", lacks.as_deref().unwrap_or("ready"))?;
     }
     Ok(0)
-}
-
-/// Sorts out what cannot run, builds for the rest, and boots it.
-fn run_all(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
-    let lacking: Vec<_> = cells.iter().map(|cell| setting.lacks(cell)).collect();
-    let ready = cells.iter().zip(&lacking).filter(|(_, lacks)| lacks.is_none()).map(|(cell, _)| cell);
-    let ready: Vec<_> = ready.collect();
-    let builds = Builds::new(&ready);
-    let largest = ready.iter().map(|cell| cell.on.machine.memory).max().unwrap_or_default();
-    let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
-    let jobs = jobs.map_or_else(|| capacity::jobs(largest, threads, ready.len()), |jobs| jobs as usize);
-    let done = AtomicUsize::new(0);
-    let boot = |cell: &&Cell| match builds.of(cell) {
-        _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),
-        Ok(binaries) => setting.run(cell, binaries),
-        Err(message) => setting.not_run(cell, Verdict::failed(message)),
-    };
-    let tell = |_: &&Cell, ran: &Ran| progress(done.fetch_add(1, Ordering::Relaxed) + 1, ready.len(), ran);
-    let ran = thread::scope(|scope| {
-        scope.spawn(|| builds.run(setting.programs, setting.interrupt));
-        schedule::run(&ready, jobs, boot, tell)
-    });
-    let mut ran = ran.into_iter();
-    let not_run = |cell, lacks: &String| setting.not_run(cell, Verdict::skipped(lacks.clone()));
-    let each = cells.iter().zip(&lacking);
-    each.filter_map(|(cell, lacks)| lacks.as_ref().map_or_else(|| ran.next(), |lacks| Some(not_run(cell, lacks))))
-        .collect()
-}
-
-fn progress(number: usize, of: usize, ran: &Ran) {
-    let word = match ran.verdict.status {
-        Status::Failed => "FAILED",
-        status => status.word(),
-    };
-    let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
-    let boots = 1 + ran.earlier.len();
-    let again = if boots > 1 { format!(", {boots} boots") } else { String::new() };
-    let Ran { row, line, seconds, cpus, .. } = ran;
-    let _ = writeln!(io::stderr(), "[{number}/{of}] {row} {line}: {word} ({seconds:.1} s{boot}{again}, CPUs {cpus})");
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    schema: u32,
-    cells: &'a [Ran],
-}
-
-fn report(ran: &[Ran], json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if json {
-        serde_json::to_writer_pretty(&mut out, &Report { schema: 1, cells: ran })?;
-        return writeln!(out);
-    }
-    if let [only] = ran {
-        for line in only.notes.iter().map(|note| format!("# {note}")).chain(only.output.iter().cloned()) {
-            writeln!(out, "{line}")?;
-        }
-    }
-    matrix::print(&mut out, ran)?;
-    out.flush()
 }
 
 fn exit_code(ran: &[Ran], interrupt: &Interrupt, payload: &Payload) -> u8 {

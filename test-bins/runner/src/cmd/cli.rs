@@ -1,22 +1,24 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use rseq_check::CheckArgs;
 
 use super::compare::CompareArgs;
 use super::{BootArgs, FetchArgs, KernelArgs};
 use crate::bench::BenchArgs;
 use crate::c::{InstallArgs, SuitesArgs};
+use crate::report::ReportArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]
 #[command(
     name = "runner",
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 nothing failed, 1 something did (or could not be built), 2 usage error, 130 interrupted.\n\
-                  Piped, it prints KTAP; on a terminal, progress and a table."
+    after_help = "Exit codes: 0 nothing failed, 1 something did (or could not be built), 2 usage error, 130 \
+                  interrupted.\nPiped, it prints KTAP; on a terminal, progress and a table."
 )]
 pub struct Cli {
     /// Without one, a native run.
@@ -26,6 +28,44 @@ pub struct Cli {
     /// Options of a native run.
     #[command(flatten)]
     pub native: NativeArgs,
+
+    /// Whether there are colours; `auto` obeys NO_COLOR, CLICOLOR_FORCE and TERM
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    pub color: Color,
+}
+
+/// When there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On terminals.
+    Auto,
+    /// Even in pipes.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Cli {
+    /// Reads the command line. Options may also stand before the subcommand that they are of.
+    pub fn read() -> Self {
+        Self::parse_from(in_order(std::env::args_os().collect()))
+    }
+}
+
+/// The words with those before a subcommand put behind it.
+fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
+    // Without this setting, no option can stand before a subcommand.
+    let command = Cli::command().args_conflicts_with_subcommands(false);
+    let lenient = command.clone().ignore_errors(true).try_get_matches_from(&words);
+    let Some(name) = lenient.ok().and_then(|matches| matches.subcommand_name().map(str::to_owned)) else {
+        return words;
+    };
+    // The same word may be the value of an option that stands before it: then what is before the word is not complete.
+    let is_whole = |end: &usize| command.clone().try_get_matches_from(&words[..*end]).is_ok();
+    if let Some(place) = (1..words.len()).filter(|&place| words[place] == *name).find(is_whole) {
+        words[1..=place].rotate_right(1);
+    }
+    words
 }
 
 /// What else there is to do.
@@ -62,9 +102,9 @@ pub struct NativeArgs {
     #[arg(long)]
     pub list: bool,
 
-    /// Print one JSON document on stdout
-    #[arg(long)]
-    pub json: bool,
+    /// What is reported
+    #[command(flatten)]
+    pub report: ReportArgs,
 
     /// End each test after so many seconds, instead of its own limit
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -89,4 +129,25 @@ pub struct NativeArgs {
     /// Run the binaries in DIR, and build nothing
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_may_stand_before_their_subcommand() {
+        for (words, expected) in [
+            ("runner boot --list", "runner boot --list"),
+            ("runner --json boot --list", "runner boot --json --list"),
+            ("runner --html a.html --junit boot boot x", "runner boot --html a.html --junit boot x"),
+            ("runner --color never fetch", "runner fetch --color never"),
+            ("runner --bin-dir boot basic_test", "runner --bin-dir boot basic_test"),
+            ("runner --full basic_test boot", "runner --full basic_test boot"),
+        ] {
+            let words = words.split(' ').map(OsString::from).collect();
+            let expected: Vec<_> = expected.split(' ').map(OsString::from).collect();
+            assert_eq!(in_order(words), expected);
+        }
+    }
 }

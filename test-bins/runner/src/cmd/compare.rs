@@ -90,8 +90,8 @@ fn measure(mode: &Mode, args: &CompareArgs) -> Result<Compared, String> {
     Ok(Compared::new(mode.name.clone(), repetitions, quantile(&ours, 2) * nanoseconds, peers.collect()))
 }
 
-/// The times of ours and of each peer, in this order; each round begins with the next one, as who comes later may find a warmer
-/// machine.
+/// The times of ours and of each peer, in this order; each round begins with the next one, as who comes later may find
+/// a warmer machine.
 fn in_turn(mode: &Mode, repetitions: u64, round: usize) -> Result<Vec<Seconds>, String> {
     let programs: Vec<_> = [&mode.ours].into_iter().chain(mode.peers.iter().map(|(_, peer)| peer)).collect();
     let mut times = vec![Seconds { wall: f64::NAN, cpu: f64::NAN }; programs.len()];

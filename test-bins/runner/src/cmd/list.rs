@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
+use crate::report::print_json;
 use crate::suite::Entry;
 
 /// Prints names and what they show, or the whole table as JSON.
 pub fn print(out: &mut dyn Write, entries: &[&Entry], json: bool) -> io::Result<()> {
     if json {
-        serde_json::to_writer_pretty(&mut *out, entries)?;
-        writeln!(out)?;
+        print_json(out, &entries)?;
     } else {
         let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or_default();
         for entry in entries {

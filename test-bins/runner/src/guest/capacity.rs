@@ -6,8 +6,8 @@ use std::thread;
 /// What QEMU itself needs beside a guest's memory, in MiB.
 const OVERHEAD: u64 = 256;
 
-/// How many guests run at a time: no more than cores, with two of their CPUs' threads on each (they wait for each other more
-/// than they work), within three quarters of the memory that is free. `largest` is a guest's memory in MiB.
+/// How many guests run at a time: no more than cores, with two of their CPUs' threads on each (they wait for each other
+/// more than they work), within three quarters of the memory that is free. `largest` is a guest's memory in MiB.
 pub fn jobs(largest: u32, threads: u32, cells: usize) -> usize {
     let free = available(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
     fit(cores(), free, largest, threads).min(cells.max(1))

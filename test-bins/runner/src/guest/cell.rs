@@ -1,23 +1,23 @@
 //! One cell of the matrix: one kind of binaries on one kernel.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use anyhow::{Context, anyhow};
+use fs_err as fs;
 
 use super::faults::{self, Fault};
 use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
+use super::ran::Ran;
 use super::retry;
 use crate::build::{Binaries, Programs};
+use crate::events::{Event, Reporters};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache::Slot;
 use crate::kernels::install;
 use crate::kernels::machine::{Files, Hardware};
 use crate::kernels::select::Cell;
-use crate::ktap::{Counts, Document, Outcome};
 use crate::report::text::{cut, printable};
 use crate::verdict::{self, Verdict};
 
@@ -44,94 +44,21 @@ pub struct Setting<'a> {
     pub interrupt: &'a Interrupt,
     /// Where its programs come from.
     pub programs: &'a dyn Programs,
+    /// What hears of it.
+    pub reporters: &'a Reporters,
 }
 
-/// A cell that has run, or why it has not.
-#[derive(Debug, Serialize)]
-pub struct Ran {
-    /// The architecture, and what it ran on.
-    pub row: String,
-    /// The kernel's first two numbers.
-    pub line: String,
-    /// The kernel's whole release.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<String>,
-    /// The guest's CPUs.
-    pub cpus: u32,
-    /// What became of it.
-    #[serde(flatten)]
-    pub verdict: Verdict,
-    /// The innermost results.
-    #[serde(serialize_with = "crate::ktap::json::counts")]
-    pub counts: Counts,
-    /// Seconds from QEMU's start to the guest's first line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub boot_seconds: Option<f64>,
-    /// Seconds in all.
-    pub seconds: f64,
-    /// Boots before this one that were late.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<Earlier>,
-    /// The exit code of the program, where there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<i32>,
-    /// What the guest's `init` had to say.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// The lines that the program printed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub output: Vec<String>,
-    /// The console, where it is worth keeping.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<PathBuf>,
-    /// All results.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ktap: Option<Document>,
+/// What a cell runs, and the fault of its kernel that it reckons with.
+struct Plan {
+    payload: Payload,
+    fault: Option<&'static Fault>,
 }
 
-/// A late boot that was followed by another.
-#[derive(Debug, Serialize)]
-pub struct Earlier {
-    /// All that speaks against it.
-    pub reasons: Vec<String>,
-    /// Where its console is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub console: Option<PathBuf>,
-}
-
-impl Ran {
-    /// A cell that has no results.
-    pub fn without_results(row: String, line: String, release: Option<String>, cpus: u32, verdict: Verdict) -> Self {
-        Self {
-            row,
-            line,
-            release,
-            cpus,
-            verdict,
-            counts: Counts::default(),
-            boot_seconds: None,
-            seconds: 0.0,
-            earlier: Vec::new(),
-            code: None,
-            notes: Vec::new(),
-            output: Vec::new(),
-            log: None,
-            ktap: None,
-        }
-    }
-
-    /// The reasons of results with this outcome, with how many there were.
-    pub fn reasons(&self, outcome: Outcome) -> BTreeMap<String, usize> {
-        let mut reasons = BTreeMap::new();
-        if let Some(document) = &self.ktap {
-            document.for_each(&mut |_, case| {
-                if case.outcome == outcome {
-                    *reasons.entry(case.reason.clone()).or_default() += 1;
-                }
-            });
-        }
-        reasons
-    }
+/// A guest that has ended, and its files.
+struct Booted {
+    finished: Finished,
+    initramfs: PathBuf,
+    log: PathBuf,
 }
 
 impl Setting<'_> {
@@ -162,15 +89,18 @@ impl Setting<'_> {
         Ran::without_results(cell.row(), cell.on.line.to_owned(), release, cpus, verdict)
     }
 
-    /// Boots the cell's kernel with `binaries`.
+    /// Plans what the cell runs, boots its kernel with it, and judges what came of that.
     pub fn run(&self, cell: &Cell, binaries: &Binaries) -> Ran {
-        match self.boot(cell, binaries) {
-            Ok(ran) => ran,
-            Err(message) => self.not_run(cell, Verdict::failed(message)),
+        let plan = self.plan(cell);
+        if plan.payload.is_empty() {
+            return self.not_run(cell, Verdict::skipped(plan.fault.map_or("no tests", |fault| fault.why)));
         }
+        let once = |payload: &Payload| Ok(self.judge(cell, payload, plan.fault, self.boot(cell, payload, binaries)?));
+        let ran = retry::until_in_time(self.retries, &plan.payload, self.interrupt, &once);
+        ran.unwrap_or_else(|error| self.not_run(cell, Verdict::failed(format!("{error:#}"))))
     }
 
-    fn boot(&self, cell: &Cell, binaries: &Binaries) -> Result<Ran, String> {
+    fn plan(&self, cell: &Cell) -> Plan {
         let fault = faults::of(cell).filter(|_| self.image.is_none());
         let payload = fault.map_or_else(|| self.payload.clone(), |fault| fault.plan(self.payload));
         let hotplugs = cell.on.machine.hotplugs(self.hardware);
@@ -179,47 +109,35 @@ impl Setting<'_> {
             Some(_) => payload,
             None => payload.with("readonly_test", &["--expect", cell.on.machine.generation(cell.on.line)]),
         };
-        if payload.is_empty() {
-            return Ok(self.not_run(cell, Verdict::skipped(fault.map_or("no tests", |fault| fault.why))));
-        }
-        let once = |payload: &Payload| self.boot_once(cell, binaries, payload, fault);
-        retry::until_in_time(self.retries, &payload, self.interrupt, &once)
+        Plan { payload, fault }
     }
 
-    fn boot_once(
-        &self,
-        cell: &Cell,
-        binaries: &Binaries,
-        payload: &Payload,
-        fault: Option<&Fault>,
-    ) -> Result<Ran, String> {
+    fn boot(&self, cell: &Cell, payload: &Payload, binaries: &Binaries) -> anyhow::Result<Booted> {
         let slot = self.slot(cell);
         let modules = (self.hardware.kvm && self.image.is_none()).then_some((&slot, cell.on.machine.modules));
         let limit = self.timeout.unwrap_or_else(|| BOOT + payload.limit(600));
         // All of them, for tests start others.
         let archive = payload.initramfs(&self.payload.binaries(), binaries, modules, limit)?;
         let (initramfs, log) = self.files(cell);
-        fs::write(&initramfs, &archive).map_err(|error| format!("{}: {error}", initramfs.display()))?;
+        fs::write(&initramfs, &archive)?;
         let kernel = self.kernel(cell, &slot)?;
         let files = Files { kernel: &kernel, initramfs: &initramfs, length: archive.len() };
         let command = cell.on.machine.command(self.hardware, &files);
         let boot = BOOT.max(self.timeout.unwrap_or_default());
         let [total, boot, silent] = [limit, boot, self.silence(payload)].map(Duration::from_secs);
-        let limits = Limits { total, boot, silent };
-        let finished = qemu::run(command, &log, limits, self.interrupt)?;
-        let ran = self.judged(cell, payload, finished, log, fault);
-        if !ran.verdict.status.is_bad() {
-            let _ = fs::remove_file(initramfs);
-        }
-        Ok(ran)
+        let name = cell.name();
+        // What cannot be shown changes nothing for the guest.
+        let progress = |elapsed, results| drop(self.reporters.tell(Event::Progress(&name, elapsed, results)));
+        let finished = qemu::run(command, &log, Limits { total, boot, silent }, self.interrupt, &progress)?;
+        Ok(Booted { finished, initramfs, log })
     }
 
-    fn kernel(&self, cell: &Cell, slot: &Slot) -> Result<PathBuf, String> {
+    fn kernel(&self, cell: &Cell, slot: &Slot) -> anyhow::Result<PathBuf> {
         if let Some(image) = self.image {
             return Ok(image.to_owned());
         }
-        let manifest = slot.manifest().ok_or("its kernel is gone")?;
-        let again = |damage: String| format!("{damage}: {} --refresh", cell.on.command());
+        let manifest = slot.manifest().context("its kernel is gone")?;
+        let again = |damage| anyhow!("{damage}: {} --refresh", cell.on.command());
         slot.verify(&manifest).map_err(again).map(|()| slot.kernel())
     }
 
@@ -236,8 +154,8 @@ impl Setting<'_> {
         (file("cpio"), file("log"))
     }
 
-    fn judged(&self, cell: &Cell, payload: &Payload, finished: Finished, log: PathBuf, fault: Option<&Fault>) -> Ran {
-        let Finished { end, mut console, booted, seconds } = finished;
+    fn judge(&self, cell: &Cell, payload: &Payload, fault: Option<&Fault>, booted: Booted) -> Ran {
+        let Booted { finished: Finished { end, mut console, booted, seconds }, initramfs, log } = booted;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
         let last = cut(&printable(&console.last_words()), 160);
@@ -252,6 +170,9 @@ impl Setting<'_> {
         }
         if end == End::Done && self.image.is_none() && payload.lacks_second_pass(cell.on.line, &document) {
             verdict.fail("nothing ran again with rseq/debug on, which Linux has since 6.19");
+        }
+        if !verdict.status.is_bad() {
+            let _ = fs::remove_file(initramfs);
         }
         let (ran, counts) = (self.not_run(cell, verdict), document.counts());
         Ran { counts, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }

@@ -43,6 +43,11 @@ impl Console {
         rest.unwrap_or_else(|| self.last.clone())
     }
 
+    /// How many results there are so far.
+    pub fn results(&self) -> usize {
+        self.parser.results()
+    }
+
     /// The results, once the guest is gone.
     pub fn finish(self) -> Document {
         self.parser.finish()

@@ -1,7 +1,7 @@
 //! Kernels that are known to break what tests check, each with one test that shows it.
 //!
-//! A test that can tell such a kernel from a healthy one by itself does so, and reports an expected failure. What stands here
-//! are kernels on which nothing is left to test.
+//! A test that can tell such a kernel from a healthy one by itself does so, and reports an expected failure. What
+//! stands here are kernels on which nothing is left to test.
 
 use super::payload::{Payload, Run};
 use crate::kernels::select::Cell;
@@ -55,8 +55,8 @@ pub fn of(cell: &Cell) -> Option<&'static Fault> {
 }
 
 impl Fault {
-    /// What is left to run. The witness gets more time, since it waits for what does not happen, and runs without the kernel's
-    /// rseq checks, which may kill it.
+    /// What is left to run. The witness gets more time, since it waits for what does not happen, and runs without the
+    /// kernel's rseq checks, which may kill it.
     pub fn plan(&self, payload: &Payload) -> Payload {
         let Payload::Suite(runs) = payload else { return payload.clone() };
         let left = runs.iter().filter(|run| !self.is_spoilt(run)).cloned();
@@ -67,8 +67,8 @@ impl Fault {
         Payload::Suite(left.map(patient).collect())
     }
 
-    /// One of the witness with the original registration says nothing: 7.0 looks at that one after each switch to another thread, so
-    /// that a short load may end before a signal without a switch does harm.
+    /// One of the witness with the original registration says nothing: 7.0 looks at that one after each switch to
+    /// another thread, so that a short load may end before a signal without a switch does harm.
     fn is_spoilt(&self, run: &Run) -> bool {
         self.spoils.contains(&run.name()) || (run.name() == self.witness && run.is_legacy())
     }
@@ -106,7 +106,6 @@ impl Fault {
 mod tests {
     use super::*;
     use crate::kernels::catalog::MACHINES;
-    use crate::ktap::Parser;
     use crate::suite::SUITE;
 
     const FAULT: &Fault = &FAULTS[0];
@@ -116,9 +115,7 @@ mod tests {
     }
 
     fn expected(text: &str) -> Document {
-        let mut parser = Parser::new();
-        text.lines().for_each(|line| parser.line(line));
-        let mut document = parser.finish();
+        let mut document = Document::read(text);
         FAULT.expect(&suite(), &mut document);
         document
     }

@@ -1,8 +1,9 @@
 //! What a guest runs, and the initramfs with it.
 
 use std::ffi::CStr;
-use std::fs;
 
+use anyhow::{Context, anyhow};
+use fs_err as fs;
 use protocol::list::{self, LIST, Listed, MODULES, Unlistable};
 use protocol::name::{Pass, ResultName, file_name};
 
@@ -73,8 +74,8 @@ impl Payload {
                 Kind::Test => list::Kind::Test,
                 Kind::Report => list::Kind::Report,
             },
-            // The kernel's rseq checks have no say in KVM, and emulated virtualisation gets worse with each machine. They make
-            // the kernel treat both lengths of registrations alike.
+            // The kernel's rseq checks have no say in KVM, and emulated virtualisation gets worse with each machine.
+            // They make the kernel treat both lengths of registrations alike.
             once: entry.needs.contains(&Need::Kvm) || arguments.contains(&LEGACY),
             timeout: entry.timeout,
             words: words(entry.name, arguments),
@@ -153,7 +154,7 @@ impl Payload {
         binaries: &Binaries,
         slot: Option<(&Slot, &[&str])>,
         limit: u64,
-    ) -> Result<Vec<u8>, String> {
+    ) -> anyhow::Result<Vec<u8>> {
         let mut archive = Archive::default();
         for directory in ["dev", "proc", "sys", "tmp", "bin", "mods"] {
             archive.directory(directory);
@@ -161,8 +162,8 @@ impl Payload {
         archive.device("dev/console", 5, 1);
         archive.device("dev/null", 1, 3);
         let read = |name: &str| {
-            let path = binaries.get(name).ok_or_else(|| format!("test-bins has no binary '{name}'"))?;
-            fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+            let path = binaries.get(name).with_context(|| format!("test-bins has no binary '{name}'"))?;
+            anyhow::Ok(fs::read(path)?)
         };
         match self {
             Self::AsInit(name) => archive.program("init", &read(name)?),
@@ -174,7 +175,7 @@ impl Payload {
         if let Self::Program(_, bytes) = self {
             archive.program(&format!("bin/{PROGRAM}"), bytes);
         }
-        archive.file(in_archive(LIST), &self.list(limit).map_err(|why| format!("the list of programs: {why}"))?);
+        archive.file(in_archive(LIST), &self.list(limit).map_err(|why| anyhow!("the list of programs: {why}"))?);
         if let Some((slot, names)) = slot {
             modules(&mut archive, slot, names)?;
         }
@@ -217,12 +218,11 @@ fn in_archive(path: &CStr) -> &str {
 }
 
 /// Adds modules, and their names in loading order; one that the kernel has built in has no file.
-fn modules(archive: &mut Archive, slot: &Slot, names: &[&str]) -> Result<(), String> {
+fn modules(archive: &mut Archive, slot: &Slot, names: &[&str]) -> anyhow::Result<()> {
     let mut order = Vec::new();
     for name in names {
         if let Some(path) = slot.module(name) {
-            let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            archive.file(&format!("mods/{name}.ko"), &bytes);
+            archive.file(&format!("mods/{name}.ko"), &fs::read(&path)?);
             order.extend(format!("/mods/{name}.ko\0").into_bytes());
         }
     }
@@ -233,7 +233,6 @@ fn modules(archive: &mut Archive, slot: &Slot, names: &[&str]) -> Result<(), Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ktap::Parser;
     use crate::suite::SUITE;
 
     #[test]
@@ -272,9 +271,7 @@ mod tests {
     fn a_kernel_with_the_switch_has_to_run_all_twice() {
         let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
         let lacks = |payload: &Payload, line: &str, name: &str| {
-            let mut parser = Parser::new();
-            parser.line(&format!("ok 1 {name}"));
-            payload.lacks_second_pass(line, &parser.finish())
+            payload.lacks_second_pass(line, &Document::read(&format!("ok 1 {name}")))
         };
         assert!(lacks(&payload, "6.19", "probe") && lacks(&payload, "7.2-slice", "probe (rseq debug off)"));
         assert!(!lacks(&payload, "6.18", "probe") && !lacks(&payload, "7.0", "probe (rseq debug on)"));
@@ -309,7 +306,7 @@ mod tests {
     #[test]
     fn a_missing_binary_is_named() {
         let payload = Payload::AsInit("basic_test".into());
-        let message = payload.initramfs(&payload.binaries(), &Binaries::new(), None, 1).unwrap_err();
+        let message = payload.initramfs(&payload.binaries(), &Binaries::new(), None, 1).unwrap_err().to_string();
         assert!(message.contains("'basic_test'"), "{message}");
     }
 }

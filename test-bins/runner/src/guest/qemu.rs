@@ -1,10 +1,12 @@
 //! One run of QEMU: its console is read and kept, and it is ended in time.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fs_err::File;
 
 use super::console::Console;
 use crate::interrupt::Interrupt;
@@ -75,14 +77,22 @@ pub struct Finished {
 }
 
 /// Starts QEMU and returns when it has ended; the console goes to `log`, with the command line first.
-pub fn run(command: Command, log: &Path, limits: Limits, interrupt: &Interrupt) -> Result<Finished, String> {
-    let failed = |error: io::Error| format!("{}: {error}", log.display());
-    let mut file = File::create(log).map_err(failed)?;
-    writeln!(file, "{command:?}").map_err(failed)?;
+///
+/// `progress` hears how long it has run, and how many results there are.
+pub fn run(
+    command: Command,
+    log: &Path,
+    limits: Limits,
+    interrupt: &Interrupt,
+    progress: &dyn Fn(Duration, usize),
+) -> anyhow::Result<Finished> {
+    let mut file = File::create(log)?;
+    writeln!(file, "{command:?}")?;
     let program = command.get_program().to_string_lossy().into_owned();
     let mut watch = Watch {
         file,
         interrupt,
+        progress,
         last: Instant::now(),
         console: Console::default(),
         complaints: Vec::new(),
@@ -91,7 +101,7 @@ pub fn run(command: Command, log: &Path, limits: Limits, interrupt: &Interrupt) 
         limits,
     };
     let start = watch.last;
-    let finished = process::follow(command, &mut watch).map_err(|error| format!("{program}: {error}"))?;
+    let finished = process::follow(command, &mut watch).with_context(|| program)?;
     let end = finished.stopped.unwrap_or_else(|| watch.gone(finished.status));
     let booted = watch.booted.map(|booted| (booted - start).as_secs_f64());
     Ok(Finished { end, console: watch.console, booted, seconds: start.elapsed().as_secs_f64() })
@@ -101,6 +111,7 @@ struct Watch<'a> {
     /// The console and QEMU's complaints.
     file: File,
     interrupt: &'a Interrupt,
+    progress: &'a dyn Fn(Duration, usize),
     last: Instant,
     console: Console,
     /// What QEMU itself said.
@@ -133,6 +144,7 @@ impl Follow for Watch<'_> {
     }
 
     fn poll(&mut self, total: Duration) -> io::Result<Option<End>> {
+        (self.progress)(total, self.console.results());
         let silent = self.last.elapsed();
         Ok(match self.due {
             _ if self.interrupt.requested() => Some(End::Interrupted),
@@ -178,7 +190,7 @@ mod tests {
         command.args(["-c", script]);
         let [total, boot, silent] = limits.map(Duration::from_millis);
         let limits = Limits { total, boot, silent };
-        let finished = run(command, &log, limits, &Interrupt::default()).unwrap();
+        let finished = run(command, &log, limits, &Interrupt::default(), &|_, _| {}).unwrap();
         let kept = std::fs::read_to_string(&log).unwrap();
         assert!(kept.starts_with("\"sh\""), "{kept}");
         std::fs::remove_file(log).unwrap();

@@ -1,23 +1,26 @@
-//! Boots a cell again that missed deadlines and nothing else: busy hosts hold emulated machines up, and kernels hang there as they
-//! start their CPUs. What is late again is a failure; what passes then is good, and reported as unsteady. Whatever else was bad, such as a
-//! lost count, is a failure at once.
+//! Boots a cell again that missed deadlines and nothing else: busy hosts hold emulated machines up, and kernels hang
+//! there as they start their CPUs. What is late again is a failure; what passes then is good, and reported as unsteady.
+//! Whatever else was bad, such as a lost count, is a failure at once.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cell::{Earlier, Ran};
+use fs_err as fs;
+
 use super::payload::Payload;
+use super::ran::{Earlier, Ran};
 use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome, UNFINISHED};
 use crate::verdict::{Status, Verdict};
 
-/// Calls `boot`, and as long as all that is bad is late, at most `retries` times more, each time for what was late before.
+/// Calls `boot`, and as long as all that is bad is late, at most `retries` times more, each time for what was late
+/// before.
 pub fn until_in_time(
     retries: u32,
     payload: &Payload,
     interrupt: &Interrupt,
-    boot: &dyn Fn(&Payload) -> Result<Ran, String>,
-) -> Result<Ran, String> {
+    boot: &dyn Fn(&Payload) -> anyhow::Result<Ran>,
+) -> anyhow::Result<Ran> {
     let mut ran = boot(payload)?;
     for number in 1..=retries {
         if ran.verdict.status != Status::TimedOut || interrupt.requested() {
@@ -26,8 +29,8 @@ pub fn until_in_time(
         let console = ran.log.as_deref().map(|log| keep(log, number)).transpose()?;
         match boot(&left(payload, &ran)) {
             Ok(again) => ran = settle(ran, again, console),
-            Err(message) => {
-                ran.verdict.explain(format!("it could not be booted again: {message}"));
+            Err(error) => {
+                ran.verdict.explain(format!("it could not be booted again: {error:#}"));
                 break;
             }
         }
@@ -36,9 +39,9 @@ pub fn until_in_time(
 }
 
 /// Moves a console aside, for the next boot writes another.
-fn keep(log: &Path, number: u32) -> Result<PathBuf, String> {
+fn keep(log: &Path, number: u32) -> io::Result<PathBuf> {
     let kept = log.with_extension(format!("{number}.log"));
-    fs::rename(log, &kept).map_err(|error| format!("{}: {error}", kept.display())).map(|()| kept)
+    fs::rename(log, &kept).map(|()| kept)
 }
 
 /// The results, where bad ones are all that speaks against the cell: the others of them stand.
@@ -137,7 +140,8 @@ mod tests {
     }
 
     const GOOD: &str = "KTAP version 1\n1..1\nok 1 probe\n";
-    const LATE: &str = "KTAP version 1\n1..3\nok 1 probe\nnot ok 2 node_test --short (rseq debug on) # TIMEOUT 15 s\nok 3 start_test\n";
+    const LATE: &str = "KTAP version 1\n1..3\nok 1 probe\nnot ok 2 node_test --short (rseq debug on) # TIMEOUT 15 s\n\
+                        ok 3 start_test\n";
     const MENDED: &str = "KTAP version 1\n1..2\nok 1 node_test --short\nok 2 node_test --short (rseq debug on)\n";
     const LATE_AGAIN: &str = "KTAP version 1\n1..1\nnot ok 1 node_test --short (rseq debug on) # TIMEOUT 15 s\n";
     const WRONG: &str = "KTAP version 1\n1..1\n# x: 1 lost\nnot ok 1 node_test --short (rseq debug on)\n";

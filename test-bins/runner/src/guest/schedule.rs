@@ -4,7 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Calls `work` on every item, `jobs` at a time, and `each` with every result as it comes; results are in the items' order.
+/// Calls `work` on every item, `jobs` at a time, and `each` with every result as it comes; results are in the items'
+/// order.
 pub fn run<T: Sync, R: Send>(
     items: &[T],
     jobs: usize,

@@ -1,7 +1,8 @@
 //! Where kernels are kept, and what is known about each.
 //!
-//! `$XDG_CACHE_HOME/rseq` (else `~/.cache/rseq`): `kernels/MACHINE/X.Y/` holds `kernel`, `config`, `mods/`, the board's device
-//! tree where it needs one, and `manifest.json`, which is written last, so that a directory with one is complete.
+//! `$XDG_CACHE_HOME/rseq` (else `~/.cache/rseq`): `kernels/MACHINE/X.Y/` holds `kernel`, `config`, `mods/`, the board's
+//! device tree where it needs one, and `manifest.json`, which is written last, so that a directory with one is
+//! complete.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -24,7 +24,8 @@ pub struct Machine {
     pub board: &'static [&'static str],
     /// The same where guests are to have KVM; empty: no difference.
     pub kvm_board: &'static [&'static str],
-    /// The device tree that the board needs, in the kernel's package; kept beside the kernel. Empty: the board makes its own.
+    /// The device tree that the board needs, in the kernel's package; kept beside the kernel. Empty: the board makes
+    /// its own.
     pub device_tree: &'static str,
     /// How the kernel gets its initramfs.
     pub initramfs: Initramfs,
@@ -36,14 +37,15 @@ pub struct Machine {
     pub memory: u32,
     /// CPUs that the kernel brings up here.
     pub max_cpus: u32,
-    /// Whether it gets on with more CPUs than the host has cores: whether QEMU gives way to the next one where its kernel waits.
+    /// Whether it gets on with more CPUs than the host has cores: whether QEMU gives way to the next one where its
+    /// kernel waits.
     pub gives_way: bool,
     /// Whether it can have several nodes.
     pub numa: Numa,
     /// With more threads than these QEMU hangs now and then as a CPU is taken offline and back.
     pub hotplug_threads: u32,
-    /// Whether its kernels enter by the code that architectures share, of which 6.19's and 7.0's ways to update registrations are
-    /// a part.
+    /// Whether its kernels enter by the code that architectures share, of which 6.19's and 7.0's ways to update
+    /// registrations are a part.
     pub generic_entry: bool,
     /// KVM's modules, in loading order; without `.ko`.
     pub modules: &'static [&'static str],
@@ -127,8 +129,8 @@ impl Machine {
         hardware.cpus.min(most)
     }
 
-    /// The threads of QEMU's that its CPUs are. In one thread for all of them, a CPU that waits for a lock gives way to the one
-    /// that is next; in threads of which the host runs a few at a time, a queue of CPUs hardly moves.
+    /// The threads of QEMU's that its CPUs are. In one thread for all of them, a CPU that waits for a lock gives way to
+    /// the one that is next; in threads of which the host runs a few at a time, a queue of CPUs hardly moves.
     pub fn threads(&self, hardware: &Hardware) -> u32 {
         let cpus = self.cpus(hardware);
         if cpus <= hardware.abreast() { cpus } else { 1 }
@@ -139,7 +141,8 @@ impl Machine {
         self.threads(hardware) <= self.hotplug_threads
     }
 
-    /// What registrations are to the distribution's kernel of this line (of 7.0 the last one: the first had not got V2).
+    /// What registrations are to the distribution's kernel of this line (of 7.0 the last one: the first had not got
+    /// V2).
     pub fn generation(&self, line: &str) -> &'static str {
         match Version::of(line) {
             line if !self.generic_entry || line < Version::of("6.19") => "legacy",

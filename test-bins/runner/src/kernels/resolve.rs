@@ -15,8 +15,8 @@ pub struct Packages {
 
 /// The newest kernel of `line` and `flavour` among `names`.
 ///
-/// From 6.19 `linux-binary-V` holds the kernel and `linux-modules-V` the modules. Debian has no longer those of 6.19 to 7.1:
-/// the `linux-image-V` taken there names them and holds none.
+/// From 6.19 `linux-binary-V` holds the kernel and `linux-modules-V` the modules. Debian has no longer those of 6.19 to
+/// 7.1: the `linux-image-V` taken there names them and holds none.
 pub fn newest(names: &[String], line: &str, flavour: &str) -> Option<Packages> {
     let versions = names.iter().filter_map(|name| in_name(name, "linux-image-", line, flavour));
     let version = versions.max_by_key(|version| Version::of(version))?;
@@ -36,12 +36,13 @@ mod tests {
 
     /// What `apt-cache search --names-only` printed for three suites, first words only.
     const BACKPORTS: &str = "linux-modules-7.2.12+deb13-cloud-amd64 linux-modules-7.2.9+deb13-cloud-amd64 \
-        linux-modules-7.3.4+deb13-amd64 linux-modules-7.3.4+deb13-cloud-amd64 linux-binary-6.19.14+deb13-cloud-amd64 \
-        linux-binary-6.19.6+deb13-cloud-amd64 linux-binary-7.2.12+deb13-cloud-amd64 linux-binary-7.2.9+deb13-cloud-amd64 \
-        linux-binary-7.3.4+deb13-amd64 linux-binary-7.3.4+deb13-cloud-amd64 linux-image-6.18.15+deb13-cloud-amd64 \
-        linux-image-6.18.5+deb13-cloud-amd64 linux-image-6.19.14+deb13-cloud-amd64 linux-image-6.19.6+deb13-cloud-amd64 \
-        linux-image-7.2.12+deb13-cloud-amd64 linux-image-7.2.9+deb13-cloud-amd64 linux-image-7.3.4+deb13-amd64 \
-        linux-image-7.3.4+deb13-cloud-amd64";
+        linux-modules-7.3.4+deb13-amd64 linux-modules-7.3.4+deb13-cloud-amd64 \
+        linux-binary-6.19.14+deb13-cloud-amd64 linux-binary-6.19.6+deb13-cloud-amd64 \
+        linux-binary-7.2.12+deb13-cloud-amd64 linux-binary-7.2.9+deb13-cloud-amd64 linux-binary-7.3.4+deb13-amd64 \
+        linux-binary-7.3.4+deb13-cloud-amd64 linux-image-6.18.15+deb13-cloud-amd64 \
+        linux-image-6.18.5+deb13-cloud-amd64 linux-image-6.19.14+deb13-cloud-amd64 \
+        linux-image-6.19.6+deb13-cloud-amd64 linux-image-7.2.12+deb13-cloud-amd64 \
+        linux-image-7.2.9+deb13-cloud-amd64 linux-image-7.3.4+deb13-amd64 linux-image-7.3.4+deb13-cloud-amd64";
     const BOOKWORM: &str = "linux-image-6.1.0-47-amd64 linux-image-6.1.0-47-cloud-amd64 linux-image-6.1.0-50-amd64 \
         linux-image-6.1.0-50-cloud-amd64";
     const MIPS: &str = "linux-image-5kc-malta linux-image-6.12.95+deb12-5kc-malta linux-image-6.12.95+deb12-loongson-3";

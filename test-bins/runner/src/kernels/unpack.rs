@@ -54,7 +54,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", to.display()))
 }
 
-/// Extracts what matches one of the patterns. Those that match nothing are no error here: the caller looks for what it needs.
+/// Extracts what matches one of the patterns. Those that match nothing are no error here: the caller looks for what it
+/// needs.
 pub fn extract(package: &Path, into: &Path, patterns: &[&str]) -> Result<(), String> {
     let mut dpkg = Command::new("dpkg-deb");
     dpkg.arg("--fsys-tarfile").arg(package).stdout(Stdio::piped());

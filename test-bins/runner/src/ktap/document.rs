@@ -107,8 +107,8 @@ impl Document {
         self.results.iter().any(|case| case.outcome.is_bad())
     }
 
-    /// Counts of the innermost results: a result with nested ones counts as those. One that is bad though all of them are good counts
-    /// beside them.
+    /// Counts of the innermost results: a result with nested ones counts as those. One that is bad though all of them
+    /// are good counts beside them.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         self.for_each(&mut |_, case| counts.add(case.outcome));

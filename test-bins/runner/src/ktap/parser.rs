@@ -133,7 +133,8 @@ impl Parser {
         }
     }
 
-    /// Says of problems in the nested results whose they are. What a deadline cut off is not whole, which is no problem of its own.
+    /// Says of problems in the nested results whose they are. What a deadline cut off is not whole, which is no problem
+    /// of its own.
     fn place_problems(&mut self, name: &str, late: bool) {
         let Some(level) = self.open.last().filter(|level| level.nested.is_some()) else { return };
         match late {

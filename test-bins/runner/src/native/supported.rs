@@ -12,7 +12,8 @@ fn supports(machine: &str) -> Result<(), String> {
     if ARCHITECTURES.contains(&machine) {
         return Ok(());
     }
-    Err(format!("this machine is {machine}; the suite runs natively on {} only", ARCHITECTURES.join(", ")))
+    let only = ARCHITECTURES.join(", ");
+    Err(format!("this machine is {machine}; the suite runs natively on {only} only: `boot` runs it in guests"))
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::Duration;
 
 use super::plan::Planned;
+use super::tested::{End, Tested};
+use crate::events::{Event, Reporters};
 use crate::interrupt::Interrupt;
-use crate::ktap::{Document, Parser, Splitter};
+use crate::ktap::{Parser, Splitter};
 use crate::process::{self, Finished, Follow, Stream};
 use crate::suite::Kind;
 use crate::verdict::{self, Ending, Reach, Verdict};
@@ -19,82 +20,26 @@ const MAX_STDERR: usize = 20;
 /// Lines kept of a report's text.
 const MAX_REPORT: usize = 1000;
 
-/// How a program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// By `exit` with this code.
-    Code(i32),
-    /// By a signal that was not ours.
-    Signal(i32),
-    /// Still running at its deadline, and killed.
-    TimedOut,
-    /// Killed because the user wanted an end.
-    Interrupted,
-}
-
-impl End {
-    /// A program that ended by itself just before it was killed counts as what it did.
-    fn of(status: ExitStatus, killed: Option<Self>) -> Self {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Code(code),
-            (None, signal) => killed.unwrap_or(Self::Signal(signal.unwrap_or_default())),
-        }
-    }
-}
-
-/// A run that is over.
-#[derive(Debug)]
-pub struct Tested {
-    /// What ran.
-    pub planned: Planned,
-    /// How it ended; `None` where it did not start.
-    pub end: Option<End>,
-    /// From start to end.
-    pub elapsed: Duration,
-    /// What it printed, for a test.
-    pub document: Option<Document>,
-    /// What it printed, for a report.
-    pub text: Vec<String>,
-    /// The last lines of its stderr.
-    pub stderr: Vec<String>,
-    /// Whether that is good.
-    pub verdict: Verdict,
-}
-
-/// Who wants to see what happens while it happens.
-pub trait Sink {
-    /// So many runs will follow.
-    fn plan(&mut self, runs: usize) -> io::Result<()>;
-    /// A run starts.
-    fn begin(&mut self, planned: &Planned) -> io::Result<()>;
-    /// The running binary printed a line.
-    fn line(&mut self, planned: &Planned, stream: Stream, text: &str) -> io::Result<()>;
-    /// The running binary has run for so long and has so many results.
-    fn tick(&mut self, planned: &Planned, elapsed: Duration, results: usize) -> io::Result<()>;
-    /// A run is over.
-    fn end(&mut self, tested: &Tested) -> io::Result<()>;
-}
-
-/// Runs `program` as planned. An error is the sink's; what goes wrong with the program is a verdict.
+/// Runs `program` as planned. An error is a reporter's; what goes wrong with the program is a verdict.
 pub fn test(
     planned: Planned,
     program: Option<&Path>,
     interrupt: &Interrupt,
-    sink: &mut dyn Sink,
+    reporters: &Reporters,
 ) -> io::Result<Tested> {
-    sink.begin(&planned)?;
+    reporters.tell(Event::TestBegan(&planned))?;
     let tested = match program {
-        Some(program) => run(planned, program, interrupt, sink)?,
+        Some(program) => run(planned, program, interrupt, reporters)?,
         None => not_started(planned, "the binary is missing: it was not built, or is not in --bin-dir".into()),
     };
-    sink.end(&tested)?;
+    reporters.tell(Event::TestEnded(&tested))?;
     Ok(tested)
 }
 
-fn run(planned: Planned, program: &Path, interrupt: &Interrupt, sink: &mut dyn Sink) -> io::Result<Tested> {
+fn run(planned: Planned, program: &Path, interrupt: &Interrupt, reporters: &Reporters) -> io::Result<Tested> {
     let mut command = Command::new(program);
     command.args(&planned.args);
-    let mut reader = Reader::new(&planned, interrupt, sink);
+    let mut reader = Reader::new(&planned, interrupt, reporters);
     let run = process::follow(command, &mut reader);
     reader.finish()?;
     let Reader { parser, text, stderr, failed, .. } = reader;
@@ -167,19 +112,20 @@ fn readable(planned: &Planned, text: &[String]) -> Result<(), String> {
 struct Reader<'a> {
     planned: &'a Planned,
     interrupt: &'a Interrupt,
-    sink: &'a mut dyn Sink,
+    reporters: &'a Reporters,
+    name: String,
     splitters: [Splitter; 2],
     parser: Parser,
     text: Vec<String>,
     stderr: VecDeque<String>,
-    /// The sink's error, to tell it from the program's.
+    /// A reporter's error, to tell it from the program's.
     failed: Option<io::Error>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(planned: &'a Planned, interrupt: &'a Interrupt, sink: &'a mut dyn Sink) -> Self {
-        let (parser, text, stderr) = (Parser::new(), Vec::new(), VecDeque::new());
-        Self { planned, interrupt, sink, splitters: Default::default(), parser, text, stderr, failed: None }
+    fn new(planned: &'a Planned, interrupt: &'a Interrupt, reporters: &'a Reporters) -> Self {
+        let (parser, text, stderr, name) = (Parser::new(), Vec::new(), VecDeque::new(), planned.to_string());
+        Self { planned, interrupt, reporters, name, splitters: Default::default(), parser, text, stderr, failed: None }
     }
 
     /// Takes lines that ended without a newline.
@@ -204,7 +150,7 @@ impl<'a> Reader<'a> {
             (Stream::Out, Kind::Report) if self.text.len() < MAX_REPORT => self.text.push(text.to_owned()),
             (Stream::Out, Kind::Report) => {}
         }
-        self.sink.line(self.planned, stream, text)
+        self.reporters.tell(Event::Line(self.planned, stream, text))
     }
 
     fn note(&mut self, result: io::Result<()>) -> io::Result<()> {
@@ -232,7 +178,7 @@ impl Follow for Reader<'_> {
     }
 
     fn poll(&mut self, elapsed: Duration) -> io::Result<Option<End>> {
-        let shown = self.sink.tick(self.planned, elapsed, self.parser.results());
+        let shown = self.reporters.tell(Event::Progress(&self.name, elapsed, self.parser.results()));
         self.note(shown)?;
         Ok(match () {
             () if self.interrupt.requested() => Some(End::Interrupted),
@@ -244,6 +190,9 @@ impl Follow for Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
     use super::*;
 
     #[test]

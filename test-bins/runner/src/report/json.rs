@@ -1,4 +1,4 @@
-//! One JSON document for a whole run.
+//! One JSON document for a whole run or a matrix.
 
 use std::io::{self, Write};
 
@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::summary::Summary;
 use super::table::Row;
+use crate::events::{Event, Reporter};
+use crate::guest::ran::Ran;
 use crate::ktap::{Counts, Document, Outcome};
 use crate::native::{End, Size, Tested};
 use crate::suite::Kind;
@@ -56,9 +58,34 @@ struct Run<'a> {
     stderr: &'a [String],
 }
 
-/// Prints the document.
-pub fn print(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
-    let root = Root {
+/// Prints the document at the end.
+pub struct Json<W>(pub W);
+
+impl<W: Write + Send> Reporter for Json<W> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::RunEnded(summary) => print(&mut self.0, &root(summary)),
+            Event::MatrixEnded(matrix) => print(&mut self.0, &Cells { schema: SCHEMA, cells: &matrix.cells }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Cells<'a> {
+    schema: u32,
+    cells: &'a [Ran],
+}
+
+/// Prints a value as a document.
+pub fn print(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)?;
+    out.flush()
+}
+
+fn root(summary: &Summary) -> Root<'_> {
+    Root {
         schema: SCHEMA,
         machine: std::env::consts::ARCH,
         kernel: kernel_release(),
@@ -69,13 +96,11 @@ pub fn print(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         binaries: summary.rows.iter().map(binary).collect(),
         runs: summary.tested.iter().map(run).collect(),
         probe: probe(summary),
-    };
-    serde_json::to_writer_pretty(&mut *out, &root)?;
-    writeln!(out)?;
-    out.flush()
+    }
 }
 
-fn kernel_release() -> String {
+/// The release of the kernel that runs here.
+pub fn kernel_release() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
     release.map(|text| text.trim().to_owned()).unwrap_or_default()
 }

@@ -1,56 +1,55 @@
-//! Nested KTAP on a pipe: each binary's own results two spaces in, and one result for the binary.
+//! Nested KTAP on a pipe: each binary's results two spaces in, one result for the binary, the summary in comments.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
+use super::levels::Levels;
+use super::paint::Paint;
+use super::summary;
 use super::text::printable;
+use crate::events::{Event, Reporter};
 use crate::ktap::{Line, Outcome, Plan, TestLine, VERSION, read_line};
-use crate::native::{Planned, Sink, Tested};
+use crate::native::{Planned, Tested};
 use crate::process::Stream;
 use crate::suite::Kind;
 
 /// Writes KTAP as the binaries run.
 #[derive(Debug)]
-pub struct KtapSink<W> {
+pub struct Ktap<W> {
     out: W,
     number: u64,
+    /// What the running binary has begun.
+    levels: Levels,
 }
 
-impl<W: Write> KtapSink<W> {
+impl<W: Write> Ktap<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, number: 0 }
-    }
-}
-
-impl<W: Write> Sink for KtapSink<W> {
-    fn plan(&mut self, runs: usize) -> io::Result<()> {
-        writeln!(self.out, "{VERSION}\n{}", Plan(runs as u64))?;
-        self.out.flush()
+        Self { out, number: 0, levels: Levels::default() }
     }
 
-    fn begin(&mut self, _: &Planned) -> io::Result<()> {
-        Ok(())
+    fn write_nested(&mut self, lines: &[String]) -> io::Result<()> {
+        lines.iter().try_for_each(|line| writeln!(self.out, "  {line}"))
     }
 
     fn line(&mut self, planned: &Planned, stream: Stream, text: &str) -> io::Result<()> {
         let text = printable(text);
         let is_ktap = !matches!(read_line(&text).1, Line::Other(_) | Line::BailOut(_));
         match (stream, planned.entry.kind) {
-            (Stream::Out, Kind::Report) => return Ok(()),
-            (Stream::Out, Kind::Test) if is_ktap => writeln!(self.out, "  {text}")?,
-            _ if text.trim().is_empty() => return Ok(()),
-            _ => writeln!(self.out, "  # {text}")?,
+            (Stream::Out, Kind::Report) => Ok(()),
+            (Stream::Out, Kind::Test) if is_ktap => {
+                let closing = self.levels.line(&text);
+                self.write_nested(&closing)?;
+                writeln!(self.out, "  {text}")
+            }
+            _ if text.trim().is_empty() => Ok(()),
+            _ => writeln!(self.out, "  # {text}"),
         }
-        self.out.flush()
     }
 
-    fn tick(&mut self, _: &Planned, _: Duration, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, tested: &Tested) -> io::Result<()> {
+    fn result(&mut self, tested: &Tested) -> io::Result<()> {
         self.number += 1;
+        let closing = self.levels.close(0);
+        self.write_nested(&closing)?;
         let verdict = &tested.verdict;
         if verdict.status.is_bad() {
             for reason in &verdict.reasons {
@@ -64,7 +63,24 @@ impl<W: Write> Sink for KtapSink<W> {
             _ => String::new(),
         };
         let line = TestLine { number: self.number, name: &tested.planned, outcome, directive: None, reason };
-        writeln!(self.out, "{line}")?;
+        writeln!(self.out, "{line}")
+    }
+}
+
+impl<W: Write + Send> Reporter for Ktap<W> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::RunBegan(runs) => writeln!(self.out, "{VERSION}\n{}", Plan(*runs as u64))?,
+            Event::Line(planned, stream, text) => self.line(planned, *stream, text)?,
+            Event::TestEnded(tested) => self.result(tested)?,
+            Event::RunEnded(summary) => {
+                if summary.is_cut_short() {
+                    writeln!(self.out, "Bail out! ended early")?;
+                }
+                summary::print(&mut self.out, "# ", Paint::PLAIN, summary)?;
+            }
+            _ => return Ok(()),
+        }
         self.out.flush()
     }
 }

@@ -1,100 +1,195 @@
-//! Progress on a terminal: one line that changes, one that stays for each binary.
+//! For people who watch: a line that stays for each test or cell, and on a terminal one below that shows the progress.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::paint::Paint;
+use super::summary;
 use super::text::{cut, printable};
-use crate::ktap::{Counts, Outcome};
-use crate::native::{Planned, Sink, Tested};
-use crate::process::Stream;
+use crate::events::{Event, Reporter};
+use crate::guest::ran::Ran;
+use crate::ktap::{Counts, Document};
+use crate::native::Tested;
+use crate::verdict::{Status, Verdict};
 
-/// Columns used; one less than a narrow terminal has, so that nothing wraps.
+/// Columns of the progress line; one less than a narrow terminal has, so that it does not wrap.
 const WIDTH: usize = 79;
+/// Columns of the bar.
+const BAR: usize = 20;
 /// Returns to the first column and clears the line.
 const CLEAR: &str = "\r\x1b[K";
 /// Comments shown of a failed result.
 const COMMENTS: usize = 8;
 
-/// Draws on a terminal.
-#[derive(Debug)]
-pub struct LiveSink<W> {
+/// Writes lines, and draws on a terminal.
+pub struct Live<W> {
     out: W,
+    paint: Paint,
+    /// Whether it prints the summary at the end too.
+    summary: bool,
+    /// After how long a test or a cell is called slow, again and again.
+    slow: Duration,
+    start: Instant,
+    count: usize,
     done: usize,
-    runs: usize,
+    failed: usize,
+    running: Vec<Running>,
 }
 
-impl<W: Write> LiveSink<W> {
-    /// Draws on `out`.
-    pub fn new(out: W) -> Self {
-        Self { out, done: 0, runs: 0 }
-    }
-
-    fn status(&mut self, text: &str) -> io::Result<()> {
-        let line = format!("[{}/{}] {text}", self.done + 1, self.runs);
-        write!(self.out, "{CLEAR}{}", cut(&line, WIDTH))?;
-        self.out.flush()
-    }
-
-    fn details(&mut self, tested: &Tested) -> io::Result<()> {
-        for reason in &tested.verdict.reasons {
-            writeln!(self.out, "         {}", printable(reason))?;
-        }
-        let mut comments = Vec::new();
-        if let Some(document) = &tested.document {
-            document.for_each(&mut |path, case| {
-                if case.outcome.is_bad() {
-                    // The verdict's reasons have the words right before the result, unless it has a directive.
-                    let told = usize::from(case.reason.is_empty());
-                    let recent = case.comments.iter().rev().skip(told).take(COMMENTS).rev();
-                    comments.extend(recent.map(|comment| format!("{path} | {comment}")));
-                }
-            });
-        }
-        let stderr = tested.stderr.iter().map(|line| format!("stderr | {line}"));
-        for line in comments.into_iter().chain(stderr) {
-            writeln!(self.out, "         {}", printable(&line))?;
-        }
-        Ok(())
-    }
+/// A test or cell that runs.
+struct Running {
+    name: String,
+    since: Instant,
+    results: usize,
+    /// How often it was called slow.
+    slow: u32,
 }
 
-impl<W: Write> Sink for LiveSink<W> {
-    fn plan(&mut self, runs: usize) -> io::Result<()> {
-        self.runs = runs;
-        Ok(())
+impl<W: Write> Live<W> {
+    /// Writes to `out`.
+    pub fn new(out: W, paint: Paint, slow: Duration) -> Self {
+        let (start, running) = (Instant::now(), Vec::new());
+        Self { out, paint, summary: false, slow, start, count: 0, done: 0, failed: 0, running }
     }
 
-    fn begin(&mut self, planned: &Planned) -> io::Result<()> {
-        self.status(&planned.to_string())
+    /// The same, with the summary at the end.
+    pub fn with_summary(self) -> Self {
+        Self { summary: true, ..self }
     }
 
-    fn line(&mut self, _: &Planned, _: Stream, _: &str) -> io::Result<()> {
-        Ok(())
+    fn began(&mut self, name: String) -> io::Result<()> {
+        self.running.push(Running { name, since: Instant::now(), results: 0, slow: 0 });
+        self.draw()
     }
 
-    fn tick(&mut self, planned: &Planned, elapsed: Duration, results: usize) -> io::Result<()> {
-        let seconds = elapsed.as_secs();
-        self.status(&format!("{planned}  {seconds} s, {results} results"))
+    fn progress(&mut self, name: &str, elapsed: Duration, results: usize) -> io::Result<()> {
+        let Some(running) = self.running.iter_mut().find(|running| running.name == name) else { return Ok(()) };
+        running.results = results;
+        let slow = self.slow * (running.slow + 1);
+        if elapsed >= slow {
+            running.slow += 1;
+            let (label, seconds) = (self.paint.status(Status::Skipped, &format!("{:>12}", "SLOW")), slow.as_secs());
+            self.line(&format!("{label} [>{seconds:>7}s] {name}"))?;
+        }
+        self.draw()
     }
 
-    fn end(&mut self, tested: &Tested) -> io::Result<()> {
+    /// A line that stays.
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        let clear = if self.paint.redraws { CLEAR } else { "" };
+        writeln!(self.out, "{clear}{text}")
+    }
+
+    /// The line of what is over.
+    fn ended(&mut self, name: &str, verdict: &Verdict, seconds: f64, details: &str) -> io::Result<()> {
+        self.running.retain(|running| running.name != name);
         self.done += 1;
-        let outcome = tested.verdict.status.outcome();
-        let word = match outcome {
-            Outcome::Pass => "ok",
-            Outcome::Skip => "skipped",
-            Outcome::Xfail => "xfail",
-            Outcome::Fail | Outcome::Xpass => "FAILED",
-        };
-        let seconds = tested.elapsed.as_secs_f64();
-        let counts = tested.document.as_ref().map(|document| counted(document.counts())).unwrap_or_default();
-        let line = format!("{word:<8} {}  {counts}{seconds:.2} s", tested.planned);
-        writeln!(self.out, "{CLEAR}{}", cut(&line, WIDTH))?;
-        if outcome != Outcome::Pass {
-            self.details(tested)?;
+        self.failed += usize::from(verdict.status.is_bad());
+        let label = self.paint.status(verdict.status, &format!("{:>12}", label(verdict.status)));
+        let width = self.count.to_string().len();
+        let place = format!("({:>width$}/{})", self.done, self.count);
+        let line = format!("{label} [{seconds:>8.2}s] {place} {}  {details}", self.paint.bold(name));
+        self.line(line.trim_end())
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        if !self.paint.redraws || self.count == 0 {
+            return self.out.flush();
         }
+        let elapsed = self.start.elapsed().as_secs();
+        let filled = BAR * self.done / self.count;
+        let bar = format!("{}{}", "━".repeat(filled), "╌".repeat(BAR - filled));
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let head = format!("[{:02}:{:02}] {bar} {}/{}{failed}", elapsed / 60, elapsed % 60, self.done, self.count);
+        let running = self.running.iter().map(|running| {
+            let seconds = running.since.elapsed().as_secs();
+            format!("  {} {seconds} s, {} results", running.name, running.results)
+        });
+        let line = cut(&format!("{head}{}", running.collect::<String>()), WIDTH);
+        let rest = line.strip_prefix(&head).unwrap_or_default();
+        let status = if self.failed > 0 { Status::Failed } else { Status::Passed };
+        write!(self.out, "{CLEAR}{}{rest}", self.paint.status(status, &head))?;
         self.out.flush()
     }
+
+    fn test_ended(&mut self, tested: &Tested) -> io::Result<()> {
+        let counts = tested.document.as_ref().map(|document| counted(document.counts())).unwrap_or_default();
+        self.ended(&tested.planned.to_string(), &tested.verdict, tested.elapsed.as_secs_f64(), &counts)?;
+        if tested.verdict.status != Status::Passed {
+            for line in explanation(&tested.verdict, tested.document.as_ref(), &tested.stderr) {
+                writeln!(self.out, "{:13}{}", "", printable(&line))?;
+            }
+        }
+        self.draw()
+    }
+
+    fn cell_ended(&mut self, ran: &Ran) -> io::Result<()> {
+        let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
+        let boots = 1 + ran.earlier.len();
+        let again = if boots > 1 { format!(", {boots} boots") } else { String::new() };
+        let details = format!("CPUs {}{boot}{again}", ran.cpus);
+        self.ended(&ran.name(), &ran.verdict, ran.seconds, &details)?;
+        self.draw()
+    }
+}
+
+impl<W: Write + Send> Reporter for Live<W> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::RunBegan(count) => {
+                (self.count, self.start) = (*count, Instant::now());
+                Ok(())
+            }
+            Event::TestBegan(planned) => self.began(planned.to_string()),
+            Event::CellBegan(name) => self.began((*name).to_owned()),
+            Event::Line(..) => Ok(()),
+            Event::Progress(name, elapsed, results) => self.progress(name, *elapsed, *results),
+            Event::TestEnded(tested) => self.test_ended(tested),
+            Event::CellEnded(ran) => self.cell_ended(ran),
+            Event::Note(text) => self.line(text).and_then(|()| self.draw()),
+            Event::RunEnded(summary) => {
+                let clear = if self.paint.redraws { CLEAR } else { "" };
+                write!(self.out, "{clear}")?;
+                if self.summary {
+                    writeln!(self.out)?;
+                    summary::print(&mut self.out, "", self.paint, summary)?;
+                }
+                self.out.flush()
+            }
+            Event::MatrixEnded(_) => {
+                let clear = if self.paint.redraws { CLEAR } else { "" };
+                write!(self.out, "{clear}")?;
+                self.out.flush()
+            }
+        }
+    }
+}
+
+fn label(status: Status) -> String {
+    match status {
+        Status::Passed => "PASS".into(),
+        Status::Skipped => "SKIP".into(),
+        Status::TimedOut => "TIMEOUT".into(),
+        Status::Failed => "FAIL".into(),
+        status => status.word().to_uppercase(),
+    }
+}
+
+/// What there is to say of a test that did not pass.
+fn explanation(verdict: &Verdict, document: Option<&Document>, stderr: &[String]) -> Vec<String> {
+    let mut lines = verdict.reasons.clone();
+    if let Some(document) = document {
+        document.for_each(&mut |path, case| {
+            if case.outcome.is_bad() {
+                // The verdict's reasons have the words right before the result, unless it has a directive.
+                let told = usize::from(case.reason.is_empty());
+                let recent = case.comments.iter().rev().skip(told).take(COMMENTS).rev();
+                lines.extend(recent.map(|comment| format!("{path} | {comment}")));
+            }
+        });
+    }
+    lines.extend(stderr.iter().map(|line| format!("stderr | {line}")));
+    lines
 }
 
 fn counted(counts: Counts) -> String {
@@ -105,5 +200,6 @@ fn counted(counts: Counts) -> String {
         (counts.xfailed, "failed as expected"),
         (counts.xpassed, "passed unexpectedly"),
     ];
-    kinds.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}, ")).collect()
+    let kinds = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    kinds.collect::<Vec<_>>().join(", ")
 }

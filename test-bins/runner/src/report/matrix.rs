@@ -4,28 +4,53 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::guest::cell::Ran;
+use super::paint::Paint;
+use crate::events::{Event, Reporter};
+use crate::guest::ran::{Matrix, Ran};
 use crate::kernels::version::Version;
 use crate::ktap::{Counts, Outcome};
 use crate::verdict::Status;
 
-/// Prints the matrix, what failed, and why things were skipped.
-pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
-    table(out, cells)?;
+/// Prints the matrix at the end, and before it, where there is one cell only, what its programs printed.
+pub struct Table<W> {
+    out: W,
+    paint: Paint,
+}
+
+impl<W: Write> Table<W> {
+    /// Prints to `out`.
+    pub fn new(out: W, paint: Paint) -> Self {
+        Self { out, paint }
+    }
+}
+
+impl<W: Write + Send> Reporter for Table<W> {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        let Event::MatrixEnded(matrix) = event else { return Ok(()) };
+        if let [only] = &matrix.cells[..] {
+            for line in only.notes.iter().map(|note| format!("# {note}")).chain(only.output.iter().cloned()) {
+                writeln!(self.out, "{line}")?;
+            }
+        }
+        print(&mut self.out, self.paint, matrix)?;
+        self.out.flush()
+    }
+}
+
+/// Prints the matrix, why things were skipped, what failed, and how to run that again.
+fn print(out: &mut dyn Write, paint: Paint, matrix: &Matrix) -> io::Result<()> {
+    let cells = &matrix.cells;
+    table(out, paint, cells)?;
     cpus(out, cells)?;
-    failures(out, cells)?;
-    unsteady(out, cells)?;
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
     reasons(out, cells, "skipped", Outcome::Skip)?;
+    unsteady(out, cells)?;
+    failures(out, paint, matrix)?;
     let mut counts = Counts::default();
     cells.iter().for_each(|ran| counts.merge(ran.counts));
-    let of = |outcome| cells.iter().filter(|ran| ran.verdict.status.outcome() == outcome).count();
-    let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
-    let unsteady = match cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady).count() {
-        0 => String::new(),
-        count => format!(" ({count} unsteady)"),
-    };
-    writeln!(out, "\n{} cells: {passed} passed{unsteady}, {failed} failed, {skipped} skipped", cells.len())?;
+    let worst = cells.iter().map(|ran| ran.verdict.status).max().filter(|status| status.is_bad());
+    let sentence = cells_sentence(cells);
+    writeln!(out, "\n{}", paint.status(worst.unwrap_or(Status::Passed), &sentence))?;
     let Counts { passed, failed, skipped, xfailed, xpassed } = counts;
     writeln!(
         out,
@@ -34,7 +59,19 @@ pub fn print(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     )
 }
 
-fn table(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+/// How many cells there are of each kind.
+pub fn cells_sentence(cells: &[Ran]) -> String {
+    let of = |outcome| cells.iter().filter(|ran| ran.verdict.status.outcome() == outcome).count();
+    let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
+    let unsteady = match cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady).count() {
+        0 => String::new(),
+        count => format!(" ({count} unsteady)"),
+    };
+    format!("{} cells: {passed} passed{unsteady}, {failed} failed, {skipped} skipped", cells.len())
+}
+
+/// The rows and the columns: architectures in their order, kernels in that of their versions.
+pub fn axes(cells: &[Ran]) -> (Vec<&str>, Vec<&str>) {
     let mut lines: Vec<_> = cells.iter().map(|ran| ran.line.as_str()).collect();
     lines.sort_by_key(|line| (Version::of(line), *line));
     lines.dedup();
@@ -44,23 +81,33 @@ fn table(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
             rows.push(&ran.row);
         }
     }
+    (rows, lines)
+}
+
+fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()> {
+    let (rows, lines) = axes(cells);
     let first = rows.iter().map(|row| row.len()).max().unwrap_or_default();
-    let at = |row: &str, line: &str| {
-        cells.iter().find(|ran| ran.row == row && ran.line == line).map(mark).unwrap_or_default()
-    };
-    let wide = |line: &str| rows.iter().map(|row| at(row, line).len()).chain([line.len()]).max().unwrap_or_default();
+    let at = |row: &str, line: &str| cells.iter().find(|ran| ran.row == row && ran.line == line);
+    let mark_at = |row: &str, line: &str| at(row, line).map(mark).unwrap_or_default();
+    let wide =
+        |line: &str| rows.iter().map(|row| mark_at(row, line).len()).chain([line.len()]).max().unwrap_or_default();
     let columns: Vec<_> = lines.iter().map(|line| (*line, wide(line))).collect();
     writeln!(out, "passed/failed/skipped in each cell; 'skip': not run\n")?;
     let heads = columns.iter().map(|(line, width)| format!("  {line:>width$}"));
-    writeln!(out, "{:first$}{}", "", heads.collect::<String>())?;
+    writeln!(out, "{}", paint.bold(&format!("{:first$}{}", "", heads.collect::<String>())))?;
     for row in rows {
-        let marks = columns.iter().map(|(line, width)| format!("  {:>width$}", at(row, line)));
-        writeln!(out, "{}", format!("{row:first$}{}", marks.collect::<String>()).trim_end())?;
+        let last = columns.iter().rposition(|(line, _)| at(row, line).is_some()).map_or(0, |last| last + 1);
+        let marks = columns[..last].iter().map(|(line, width)| match at(row, line) {
+            Some(ran) => format!("  {}", paint.status(ran.verdict.status, &format!("{:>width$}", mark(ran)))),
+            None => format!("  {:width$}", ""),
+        });
+        writeln!(out, "{row:first$}{}", marks.collect::<String>())?;
     }
     Ok(())
 }
 
-fn mark(ran: &Ran) -> String {
+/// What stands in a cell: counts, or a word where there are none.
+pub fn mark(ran: &Ran) -> String {
     let Counts { passed, failed, skipped, xfailed, xpassed } = ran.counts;
     match ran.verdict.status.outcome() {
         Outcome::Skip if ran.counts.total() == 0 => "skip".into(),
@@ -83,11 +130,12 @@ fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     writeln!(out, "\nCPUs of each guest: {most}{}", fewer.collect::<String>())
 }
 
-fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
-    for ran in cells.iter().filter(|ran| ran.verdict.status.is_bad()) {
-        writeln!(out, "\n{} {} failed:", ran.row, ran.line)?;
+fn failures(out: &mut dyn Write, paint: Paint, matrix: &Matrix) -> io::Result<()> {
+    for ran in matrix.cells.iter().filter(|ran| ran.verdict.status.is_bad()) {
+        writeln!(out, "\n{}", paint.status(Status::Failed, &format!("{} failed:", ran.name())))?;
         told(out, &ran.verdict.reasons, ran.log.as_deref())?;
         earlier(out, ran)?;
+        writeln!(out, "  to run it again: {}", matrix.again(ran))?;
     }
     Ok(())
 }
@@ -95,7 +143,7 @@ fn failures(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 /// Which cells took more than one boot.
 fn unsteady(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
     for ran in cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady) {
-        writeln!(out, "\n{} {} is unsteady, it passed when booted again:", ran.row, ran.line)?;
+        writeln!(out, "\n{} is unsteady, it passed when booted again:", ran.name())?;
         earlier(out, ran)?;
     }
     Ok(())
@@ -118,7 +166,7 @@ fn told(out: &mut dyn Write, reasons: &[String], console: Option<&Path>) -> io::
 fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) -> io::Result<()> {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ran in cells {
-        let place = format!("{} {}", ran.row, ran.line);
+        let place = ran.name();
         if ran.verdict.status.outcome() == outcome && ran.counts.total() == 0 {
             for reason in &ran.verdict.reasons {
                 reasons.entry(reason.clone()).or_default().push(place.clone());
@@ -140,7 +188,7 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::cell::Earlier;
+    use crate::guest::ran::Earlier;
     use crate::verdict::Verdict;
 
     fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
@@ -163,17 +211,28 @@ mod tests {
             ran("s390x", "6.1", Verdict::skipped("not fetched")),
             Ran { earlier: vec![silent], verdict: unsteady, ..passed("s390x", "6.12", 1) },
         ];
+        let matrix =
+            Matrix { cells: cells.into(), command: "runner boot".into(), names_cell: false, program: Vec::new() };
         let mut text = Vec::new();
-        print(&mut text, &cells).unwrap();
+        print(&mut text, Paint::PLAIN, &matrix).unwrap();
         let text = String::from_utf8(text).unwrap();
-        let table = "                 6.1    6.12\nx86_64          skip  40/0/1\ni686 on x86_64          FAIL\ns390x           skip   1/0/1\n";
-        assert!(text.contains(table), "{text}");
+        let table = [
+            "                 6.1    6.12",
+            "x86_64          skip  40/0/1",
+            "i686 on x86_64          FAIL",
+            "s390x           skip   1/0/1\n",
+        ]
+        .join("\n");
+        assert!(text.contains(&table), "{text}");
         assert!(text.contains("\nCPUs of each guest: 2; 1 on s390x\n"), "{text}");
         assert!(text.contains("  not fetched\n    x86_64 6.1, s390x 6.1\n"), "{text}");
         assert!(text.contains("i686 on x86_64 6.12 failed:\n  the kernel panicked: x\n"), "{text}");
+        let again = "  to run it again: runner boot --cell \"i686 on x86_64 6.12\"\n";
+        assert!(text.contains(again), "{text}");
         assert!(
             text.contains(
-                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  console: first.log\n"
+                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  \
+                 console: first.log\n"
             ),
             "{text}"
         );

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::paint::Paint;
 use super::table::{self, Row};
 use super::text::{printable, wrap};
 use crate::ktap::{Counts, Outcome};
-use crate::native::{Size, Tested};
+use crate::native::Tested;
 use crate::suite::Kind;
 use crate::verdict::Status;
 
@@ -24,13 +25,14 @@ pub struct Summary {
     pub planned: usize,
     /// Everything together, the build left out.
     pub elapsed: Duration,
+    /// The command line of a run like this one, up to the names of tests.
+    pub command: String,
 }
 
 impl Summary {
-    /// Sums up; `size` tells how large a binary is.
-    pub fn new(tested: Vec<Tested>, planned: usize, elapsed: Duration, size: impl Fn(&str) -> Option<Size>) -> Self {
-        let rows = table::rows(&tested, size);
-        Self { tested, rows, planned, elapsed }
+    /// The command that runs what this run was of again, and nothing else.
+    pub fn again(&self, run: &Tested) -> String {
+        format!("{} {}", self.command, run.planned.entry.name)
     }
 
     /// Whether not everything ran that was planned.
@@ -58,29 +60,34 @@ impl Summary {
 }
 
 /// Prints all of it, each line after `prefix`.
-pub fn print(out: &mut dyn Write, prefix: &str, summary: &Summary) -> io::Result<()> {
+pub fn print(out: &mut dyn Write, prefix: &str, paint: Paint, summary: &Summary) -> io::Result<()> {
     let mut lines = table::format(&summary.rows);
+    lines[0] = paint.bold(&lines[0]);
+    for (line, row) in lines[1..].iter_mut().zip(&summary.rows).filter(|(_, row)| row.status.is_bad()) {
+        *line = paint.status(row.status, line);
+    }
     if summary.rows.iter().any(|row| row.size.is_some_and(|size| !size.stripped)) {
         lines.push("* not stripped".into());
     }
-    lines.extend(section("failed", failures(summary)));
-    lines.extend(section("skipped", results(summary, Outcome::Skip)));
-    lines.extend(section("failed as expected", results(summary, Outcome::Xfail)));
-    lines.extend(probe(summary));
-    lines.extend([String::new(), last_sentence(summary)]);
+    lines.extend(section(paint, "skipped", results(summary, Outcome::Skip)));
+    lines.extend(section(paint, "failed as expected", results(summary, Outcome::Xfail)));
+    lines.extend(probe(paint, summary));
+    lines.extend(section(paint, "failed", failures(summary)));
+    lines.extend(again(paint, summary));
+    lines.extend([String::new(), paint.status(summary.status(), &last_sentence(summary))]);
     for line in lines {
-        writeln!(out, "{}", format!("{prefix}{}", printable(&line)).trim_end())?;
+        writeln!(out, "{}", format!("{prefix}{line}").trim_end())?;
     }
     out.flush()
 }
 
-fn section(title: &str, entries: Vec<String>) -> Vec<String> {
+fn section(paint: Paint, title: &str, entries: Vec<String>) -> Vec<String> {
     if entries.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), format!("{title}:")];
+    let mut lines = vec![String::new(), paint.bold(&format!("{title}:"))];
     for entry in entries {
-        let wrapped = wrap(&entry, WIDTH - 4);
+        let wrapped = wrap(&printable(&entry), WIDTH - 4);
         lines.extend(wrapped.iter().enumerate().map(|(number, line)| {
             let indent = if number == 0 { "  " } else { "    " };
             format!("{indent}{line}")
@@ -92,6 +99,21 @@ fn section(title: &str, entries: Vec<String>) -> Vec<String> {
 fn failures(summary: &Summary) -> Vec<String> {
     let bad = summary.tested.iter().filter(|run| run.verdict.status.is_bad());
     bad.flat_map(|run| run.verdict.reasons.iter().map(move |reason| format!("{}: {reason}", run.planned))).collect()
+}
+
+/// The commands that run what failed again; not wrapped, so that they can be copied.
+fn again(paint: Paint, summary: &Summary) -> Vec<String> {
+    let bad = summary.tested.iter().filter(|run| run.verdict.status.is_bad());
+    let mut lines = Vec::new();
+    for command in bad.map(|run| format!("  {}", summary.again(run))) {
+        if !lines.contains(&command) {
+            lines.push(command);
+        }
+    }
+    if !lines.is_empty() {
+        lines.splice(0..0, [String::new(), paint.bold("to run what failed again:")]);
+    }
+    lines
 }
 
 /// Each skipped or xfailed result with its reason, the same ones of several runs once.
@@ -117,11 +139,11 @@ fn results(summary: &Summary, outcome: Outcome) -> Vec<String> {
     entries
 }
 
-fn probe(summary: &Summary) -> Vec<String> {
+fn probe(paint: Paint, summary: &Summary) -> Vec<String> {
     let report = summary.tested.iter().find(|run| run.planned.entry.kind == Kind::Report);
     let Some(report) = report.filter(|report| !report.text.is_empty()) else { return Vec::new() };
-    let title = format!("{}:", report.planned.entry.name);
-    let text = report.text.iter().map(|line| format!("  {line}"));
+    let title = paint.bold(&format!("{}:", report.planned.entry.name));
+    let text = report.text.iter().map(|line| format!("  {}", printable(line)));
     [String::new(), title].into_iter().chain(text).collect()
 }
 

@@ -1,11 +1,13 @@
 //! Names given on the command line to entries of the suite.
 
+use thiserror::Error;
+
 use super::Entry;
 
 /// The entries that `names` mean, in the suite's order; all of them where there are no names.
 ///
 /// A name is a binary's, or a part that several share. One that fits nothing is an error.
-pub fn select<'a>(suite: &'a [Entry], names: &[String]) -> Result<Vec<&'a Entry>, String> {
+pub fn select<'a>(suite: &'a [Entry], names: &[String]) -> Result<Vec<&'a Entry>, Unknown> {
     for name in names {
         if !suite.iter().any(|entry| matches(suite, name, entry)) {
             return Err(unknown(suite, name));
@@ -21,12 +23,33 @@ fn matches(suite: &[Entry], name: &str, entry: &Entry) -> bool {
     entry.name == name || (!exact && !name.is_empty() && entry.name.contains(name))
 }
 
-fn unknown(suite: &[Entry], name: &str) -> String {
+/// The entry with this complete name.
+pub fn exactly<'a>(suite: &'a [Entry], name: &str) -> Result<&'a Entry, Unknown> {
+    suite.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(suite, name))
+}
+
+/// A name that fits no entry.
+#[derive(Debug, Error)]
+pub enum Unknown {
+    /// There is one that is spelled alike.
+    #[error("no test is called '{name}': did you mean '{nearest}'?")]
+    Misspelt {
+        /// What was given.
+        name: String,
+        /// What there is.
+        nearest: &'static str,
+    },
+    /// There is none like it.
+    #[error("no test is called '{0}': --list shows all")]
+    Strange(String),
+}
+
+fn unknown(suite: &[Entry], name: &str) -> Unknown {
     let distance = |entry: &&Entry| strsim::damerau_levenshtein(entry.name, name);
     let nearest = suite.iter().min_by_key(distance).filter(|entry| distance(entry) <= 1 + name.len() / 3);
     match nearest {
-        Some(entry) => format!("no test is called '{name}': did you mean '{}'?", entry.name),
-        None => format!("no test is called '{name}': --list shows all"),
+        Some(entry) => Unknown::Misspelt { name: name.to_owned(), nearest: entry.name },
+        None => Unknown::Strange(name.to_owned()),
     }
 }
 
@@ -37,7 +60,8 @@ mod tests {
 
     fn chosen(names: &[&str]) -> Result<Vec<&'static str>, String> {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        Ok(select(SUITE, &names)?.into_iter().map(|entry| entry.name).collect())
+        let chosen = select(SUITE, &names).map_err(|unknown| unknown.to_string())?;
+        Ok(chosen.into_iter().map(|entry| entry.name).collect())
     }
 
     #[test]

@@ -32,6 +32,9 @@ fn usage_errors_are_explained_and_exit_2() {
     assert_usage(&["--repeat", "0"], "invalid value '0'");
     assert_usage(&["--jsno"], "--json");
     assert_usage(&["--bin-dir", "/nonexistent/x"], "/nonexistent/x is no directory");
+    assert_usage(&["--html", "/nonexistent/x.html", "basic_test"], "/nonexistent/x.html");
+    assert_usage(&["--junit", "/nonexistent/x.xml", "basic_test"], "/nonexistent/x.xml");
+    assert_usage(&["--full", "boot", "--list"], "'--full'");
     let image = ["boot", "--arch", "x86_64", "--kernel-image"];
     assert_usage(&[&image[..], &["/nonexistent/x"]].concat(), "/nonexistent/x: No such file");
     assert_usage(&[&image[..], &["/"]].concat(), "/ is no file");
@@ -132,6 +135,47 @@ fn json_is_one_document_with_everything() {
     assert_eq!(root["runs"].as_array().unwrap().len(), 4);
     assert_eq!(root["runs"][1]["ktap"]["results"][1]["name"], "b");
     assert_eq!(root["runs"][1]["end"]["code"], 0);
+}
+
+#[test]
+fn files_have_what_failed_and_how_to_run_it_again() {
+    let fakes = Fakes::new("files").with("basic_test", "echo KTAP version 1; echo 1..1; echo not ok 1 a; exit 1");
+    let [html, xml] = ["run.html", "run.xml"].map(|name| fakes.path().join(name));
+    let mut runner = fakes.runner(&["basic_test"]);
+    let run = Run::of(runner.arg("--html").arg(&html).arg("--junit").arg(&xml));
+    run.assert_failed("1 of 1 results failed");
+    let again = format!("cargo run --release -- --bin-dir {} basic_test\n", fakes.path().display());
+    assert!(run.stdout.contains(&again), "{again}: {run:#?}");
+    let (html, xml) = (fs::read_to_string(html).unwrap(), fs::read_to_string(xml).unwrap());
+    assert!(html.contains("1 of 1 results failed") && html.contains(again.trim_end()), "{html}");
+    assert!(xml.contains("<testsuite name=\"basic_test\" tests=\"1\" failures=\"1\""), "{xml}");
+}
+
+/// What a run prints on a terminal, with these variables.
+fn on_terminal(fakes: &Fakes, variables: &[(&str, &str)]) -> Option<String> {
+    let command = format!("{} --bin-dir {} basic_test", env!("CARGO_BIN_EXE_runner"), fakes.path().display());
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR");
+    let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output();
+    if output.is_err() {
+        eprintln!("skipped: there is no `script` to make a terminal with");
+    }
+    Some(String::from_utf8(output.ok()?.stdout).unwrap())
+}
+
+#[test]
+fn a_terminal_has_colours_and_a_progress_line_unless_it_wants_none() {
+    let fakes = Fakes::new("terminal").with("basic_test", GOOD);
+    let Some(colored) = on_terminal(&fakes, &[]) else { return };
+    assert!(colored.contains("\u{1b}[32m") && colored.contains("PASS") && colored.contains("1/1"), "{colored:?}");
+    assert!(colored.contains("\u{1b}[K"), "{colored:?}");
+    let plain = on_terminal(&fakes, &[("NO_COLOR", "1")]).unwrap();
+    assert!(plain.contains("PASS") && plain.contains("\u{1b}[K") && !plain.contains("\u{1b}[3"), "{plain:?}");
+    let dumb = on_terminal(&fakes, &[("TERM", "dumb")]).unwrap();
+    assert!(dumb.contains("PASS") && dumb.contains("all good") && !dumb.contains('\u{1b}'), "{dumb:?}");
 }
 
 #[test]

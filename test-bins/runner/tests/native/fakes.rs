@@ -24,8 +24,8 @@ impl Fakes {
     /// Adds a binary with the given shell commands.
     pub fn with(self, name: &str, commands: &str) -> Self {
         let path = self.0.join(name);
-        // By another process: a child that another test starts meanwhile would hold a descriptor of ours, and no file runs that is open
-        // for writing.
+        // By another process: a child that another test starts meanwhile would hold a descriptor of ours, and no file
+        // runs that is open for writing.
         let mut writer = Command::new("dd")
             .arg(format!("of={}", path.display()))
             .stdin(Stdio::piped())

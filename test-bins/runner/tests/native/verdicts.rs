@@ -52,6 +52,18 @@ fn a_crash_names_its_signal() {
     verdict("crash", &format!("{GOOD}; kill -SEGV $$")).assert_failed("killed by signal 11 (SIGSEGV)");
 }
 
+/// A reader that counts results instead of spaces, as `kunit.py`, must not take outer results for inner ones.
+#[test]
+fn what_a_killed_test_left_open_is_closed() {
+    let nested =
+        "echo KTAP version 1; echo 1..2; echo '  KTAP version 1'; echo '  1..2'; echo '  ok 1 a'; kill -KILL $$";
+    let run = verdict("killed-inside", nested);
+    run.assert_failed("killed by signal 9");
+    let missing = "not reported # ERROR the program ended before\n";
+    let closed = format!("\n    ok 1 a\n    not ok 2 {missing}  not ok 1 {missing}  not ok 2 {missing}");
+    assert!(run.stdout.contains(&closed), "{run:#?}");
+}
+
 #[test]
 fn no_output_is_a_failure() {
     verdict("silent", "exit 0").assert_failed("no KTAP at all");

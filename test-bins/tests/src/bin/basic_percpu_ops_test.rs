@@ -7,7 +7,7 @@ use harness::ktap::Suite;
 use harness::options::Options;
 use harness::percpu_ops::list::Sections;
 use harness::percpu_ops::{counter, list, spinlock};
-use harness::{group, load_usage, program, registration, tests};
+use harness::{group, load_usage, program, registration, require, tests};
 use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
@@ -18,9 +18,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("basic_percpu_ops_test", "spinlock, list and counter per CPU, under load"));
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     tests! {
         suite => by::<ByCpu>(suite, "by cpu_id", &options),
         suite => by::<ByMmCid>(suite, "by mm_cid", &options),

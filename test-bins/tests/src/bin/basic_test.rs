@@ -3,13 +3,13 @@
 #![no_main]
 
 use harness::index::{ByCpu, ByMmCid, Here};
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::options::PATIENCE;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::time::Deadline;
 use harness::visit::on_each_cpu;
-use harness::{alone, args, ensure, fail, program, registration, skip, tests};
+use harness::{alone, args, ensure, fail, program, registration, require, skip, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, sys::getcpu};
 use rseq_rt::process::ExitCode;
@@ -26,10 +26,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let enough = if args::short(USAGE) { 5 } else { 100 };
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token());
     tests! {
         "the runtime owns this thread's registration" => owned(token),
         "cpu_id, cpu_id_start and node_id follow the thread" => on_each_cpu(&mut |cpu| is_here(token, cpu)),
@@ -71,7 +68,8 @@ fn has_small_mm_cid(token: Here) -> Verdict {
     Ok(())
 }
 
-/// Looks in user mode between two looks at the clock, which is a system call: the move alone is to bring the new number.
+/// Looks in user mode between two looks at the clock, which is a system call: the move alone is to bring the new
+/// number.
 const LOOKS: u32 = 1 << 14;
 
 fn moved(token: Here) -> Verdict {
@@ -109,7 +107,7 @@ fn commits(token: Here, cpu: u32) -> Verdict {
                 load_add_store(token, cpu, v, 30).is_ok(),
             ]
         };
-        // SAFETY: as above; volatile, since the sections wrote it behind the compiler's back.
+        // SAFETY: as above; volatile, because the sections wrote it without the compiler's knowledge.
         let found = unsafe { v.read_volatile() };
         if results == [true; 3] {
             ensure!(found == 37, "the sections left it wrong");

@@ -3,10 +3,10 @@
 #![no_main]
 
 use harness::index::{ByCpu, ByMmCid};
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
-use harness::{alone, args, ensure, linked, note, program, registration, skip, tests};
+use harness::{alone, args, ensure, linked, note, program, registration, require, skip, tests};
 use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;
@@ -27,10 +27,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let enough = if args::short(USAGE) { 5 } else { 100 };
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token());
     tests! {
         "there is one pointer to each descriptor" => pointers(),
         "every exit point belongs to a section, and leaves it" => exit_points(),
@@ -75,7 +72,8 @@ fn read_only() -> Verdict {
     let descriptor = linked::descriptors().first().or_fail("a descriptor")?;
     let flags = (&raw const descriptor.flags).cast_mut();
     let ending = process::in_child(30 * SECOND, &mut || {
-        // SAFETY: a zero over a zero, in a process of its own; where the page is read-only, the kernel kills the process.
+        // SAFETY: a zero over a zero, in a separate process; where the page is read-only, the kernel kills the
+        // process.
         unsafe { flags.write_volatile(0) };
         0
     })

@@ -1,14 +1,14 @@
 //! cpu_id after KVM_RUN: the kernel corrects the rseq area of a thread that was moved while it ran a guest.
 //!
-//! Only the kernel's way back to user space does that, and KVM_RUN has ways of its own into a guest. The thread is moved at
-//! many different moments around them, and after each KVM_RUN its cpu_id must be the one of getcpu.
+//! Only the kernel's way back to user space does that, and KVM_RUN enters a guest by other ways. The thread is
+//! moved at many different moments around them, and after each KVM_RUN its cpu_id must be the one of getcpu.
 #![no_std]
 #![no_main]
 
 use harness::args::Args;
 use harness::exact::after_system_calls;
 use harness::index::Here;
-use harness::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::kvm::machine::{self, Machine};
 use harness::kvm::trial::{self, Limits, Outcome, Source};
 use harness::sys::cpu::{self, Set};
@@ -17,7 +17,7 @@ use harness::sys::process;
 use harness::sys::time::MILLISECOND;
 use rseq_rt::process::ExitCode;
 
-use harness::{ensure, expected, fail, note, program, registration, skip, tests};
+use harness::{ensure, expected, fail, note, program, registration, require, skip, tests};
 
 rseq_rt::entry!(main);
 
@@ -29,8 +29,8 @@ usage: kvm_rseq_test [--migrations N] [--skip-sanity-check] [--latency US] [--st
   --stale-control      only the control, a cpu_id cached across KVM_RUN, for all migrations
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
-/// The control ends with so many mismatches, or, should they not come, after so many migrations. That is many more than it
-/// takes on average, as the threads can keep step for a while, and then most KVM_RUNs end where they began.
+/// The control ends with so many mismatches, or, should they not come, after so many migrations. That is many more than
+/// it takes on average, as the threads can keep step for a while, and then most KVM_RUNs end where they began.
 const CONTROL: Limits = Limits { mismatches: 10, migrations: 20_000 };
 /// Fewer moves than one in so many migrations, or none, and nothing was tested.
 const MIGRATIONS_A_MOVE: u32 = 1000;
@@ -99,10 +99,7 @@ fn limit_latency(microseconds: u32) -> Result<File, Unmet> {
 
 fn body() -> u8 {
     let options = Options::read();
-    let mut bench = match Bench::new(&options) {
-        Ok(bench) => bench,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let mut bench = require!(Bench::new(&options));
     let limits = Limits { migrations: options.migrations, mismatches: u64::MAX };
     if options.control_only {
         return tests! { suite => suite.test(CONTROL_NAME, &mut || is_caught(&mut bench, limits)) };
@@ -160,7 +157,7 @@ fn first(outcome: &Outcome) -> Reason {
     })
 }
 
-/// A kernel that is late after other system calls too is so whatever KVM does.
+/// A kernel that is also late after other system calls is late independently of KVM.
 fn is_prompt(bench: &Bench, outcome: &Result<Outcome, Unmet>) -> Verdict {
     let outcome = found(outcome)?;
     if outcome.late == 0 {

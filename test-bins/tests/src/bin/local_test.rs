@@ -5,13 +5,12 @@
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use harness::args::Args;
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::sys::file::{File, pipe};
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::time::{self, Deadline, MILLISECOND, SECOND};
 use harness::text::Text;
-use harness::{ensure, program, skip};
+use harness::{args, ensure, program, skip, tests};
 use rseq_rt::process::ExitCode;
 use rseq_rt::thread::{self, Builder};
 
@@ -44,30 +43,23 @@ impl Drop for Says {
 rseq_rt::thread_local! { static SAYS: Says = Says }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    let mut short = process::id() == 1;
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => short = true,
-            other => args.unknown(other),
-        }
-    }
+    let short = args::short(USAGE) || process::id() == 1;
     let threads = if short { 100 } else { 10_000 };
-    let mut suite = Suite::new(13);
-    suite.test("each thread has its own value", &mut own_values);
-    suite.test("values of any size and alignment are kept", &mut sizes);
-    suite.test("many keys are kept apart", &mut many_keys);
-    suite.test("values are dropped once, in each of many threads", &mut || dropped_once(threads));
-    suite.test("what was initialized last is dropped first", &mut order);
-    suite.test("a destructor may use other values, and not its own", &mut in_destructors);
-    suite.test("the main thread's values are dropped after main", &mut after_main);
-    suite.test("numbers are never used twice", &mut numbers);
-    suite.test("names are the kernel's", &mut names);
-    suite.test("names are cut where a character ends", &mut cut_names);
-    suite.test("a thread can end before its closure", &mut early_end);
-    suite.test("the main thread can end before the others", &mut main_ends_first);
-    suite.test("forgotten handles of a scope leave nothing", &mut forgotten);
-    suite.finish()
+    tests! {
+        "each thread has its own value" => own_values(),
+        "values of any size and alignment are kept" => sizes(),
+        "many keys are kept apart" => many_keys(),
+        "values are dropped once, in each of many threads" => dropped_once(threads),
+        "what was initialized last is dropped first" => order(),
+        "a destructor may use other values, and not its own" => in_destructors(),
+        "the main thread's values are dropped after main" => after_main(),
+        "numbers are never used twice" => numbers(),
+        "names are the kernel's" => names(),
+        "names are cut where a character ends" => cut_names(),
+        "a thread can end before its closure" => early_end(),
+        "the main thread can end before the others" => main_ends_first(),
+        "forgotten handles of a scope leave nothing" => forgotten(),
+    }
 }
 
 rseq_rt::thread_local! {
@@ -122,7 +114,8 @@ macro_rules! keys {
 }
 
 keys! {
-    A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 B0 B1 B2 B3 B4 B5 B6 B7 B8 B9 C0 C1 C2 C3 C4 C5 C6 C7 C8 C9 D0 D1 D2 D3 D4 D5 D6 D7 D8 D9
+    A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 B0 B1 B2 B3 B4 B5 B6 B7 B8 B9 C0 C1 C2 C3 C4 C5 C6 C7 C8 C9
+    D0 D1 D2 D3 D4 D5 D6 D7 D8 D9
 }
 
 /// More than the first table holds.
@@ -238,7 +231,7 @@ fn in_destructors() -> Verdict {
 fn after_main() -> Verdict {
     let (reading, writing) = pipe().or_fail("pipe2")?;
     let mut child = Child::fork(&mut || {
-        let _ = harness::sys::file::duplicate_to(writing.descriptor(), 1);
+        let _ = writing.duplicate_to(rseq_rt::io::STDOUT);
         let Some(path) = rseq_rt::env::auxv(linux_raw_sys::auxvec::AT_EXECFN as usize) else { return 90 };
         // SAFETY: the kernel keeps the path of this program there, NUL-terminated, for as long as the process lives.
         let path = unsafe { core::ffi::CStr::from_ptr(path as *const core::ffi::c_char) };
@@ -318,7 +311,7 @@ fn early_end() -> Verdict {
     DROPS.store(0, Ordering::Relaxed);
     let leave = || -> u32 {
         TWO.with(|digit| digit.0);
-        // SAFETY: nobody knows anything on this thread's stack.
+        // SAFETY: nothing refers to this thread's stack.
         unsafe { thread::exit() }
     };
     let result = thread::spawn(leave).or_fail("spawn")?.try_join();
@@ -342,11 +335,13 @@ fn early_end() -> Verdict {
 
 fn main_ends_first() -> Verdict {
     let (reading, writing) = pipe().or_fail("pipe2")?;
+    let mut writing = Some(writing);
     let ending = process::in_child(10 * SECOND, &mut || {
-        let writing = writing.descriptor();
+        // Moved, not dropped: this frame ends before the thread writes.
+        let Some(writing) = writing.take() else { return 91 };
         let spawned = thread::spawn(move || {
             time::sleep(50 * MILLISECOND);
-            let _ = rseq_rt::io::write_all(writing, b"late");
+            let _ = writing.write(b"late");
         });
         match spawned {
             Ok(thread) => thread.detach(),
@@ -386,7 +381,7 @@ fn forgotten() -> Verdict {
                 match number % 4 {
                     0 => drop(thread.join()),
                     1 => drop(thread),
-                    // The handle is another thread's result, which nobody takes.
+                    // The handle is the result of another thread, which is not taken.
                     2 => core::mem::forget(scope.spawn(move || thread)?),
                     _ => core::mem::forget(thread),
                 }

@@ -12,7 +12,7 @@ use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
 use harness::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use harness::{args, company, ensure, fail, in_time, note, program, registration, skip, sys, tests};
+use harness::{args, company, ensure, fail, in_time, note, program, registration, require, skip, sys, tests};
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
@@ -35,9 +35,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let fences = if args::short(USAGE) { 60 } else { 400 };
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     match membarrier_query() {
         Ok(commands) if commands.has_rseq() => {}
         Ok(_) => return Suite::skip_all(format_args!("membarrier has no rseq fence here (Linux 5.10)")),
@@ -141,8 +139,8 @@ struct Runner {
     fenced: AtomicUsize,
 }
 
-/// How often a barrier that restarts nothing is tried. Kernels before 6.19 may abort a section for an interruption that came
-/// before it, now and then; one that restarts does so each time.
+/// How often a barrier that restarts nothing is tried. Kernels before 6.19 may abort a section for an interruption that
+/// came before it, now and then; one that restarts does so each time.
 const TRIES: u32 = 3;
 
 /// Whether fences restart the sections of a thread that is inside of one for nearly all of its time, if they have to.
@@ -163,8 +161,8 @@ fn restarts(fences: usize, target: Target) -> Verdict {
     Ok(())
 }
 
-/// The fences that this thread sent from one CPU to one that runs sections on another, and the sections that they aborted:
-/// the thread there tells aborts by preemption apart by its own count of context switches.
+/// The fences that this thread sent from one CPU to one that runs sections on another, and the sections that they
+/// aborted: the thread there tells aborts by preemption apart by its own count of context switches.
 fn fenced(fences: usize, target: Target) -> Result<(usize, usize), Unmet> {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let here = allowed.iter().next().or_fail("a CPU")?;

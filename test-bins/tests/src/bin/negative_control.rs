@@ -7,7 +7,7 @@ use harness::index::{ByCpu, ByMmCid, Choice};
 use harness::ktap::{Suite, Verdict};
 use harness::options::Options;
 use harness::trial::{self, Section};
-use harness::{load_usage, program, registration};
+use harness::{group, load_usage, program, registration, require, tests};
 use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
@@ -18,22 +18,20 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("negative_control", "sections without their descriptor must lose counts"));
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
+    require!(registration::token());
+    tests! {
+        suite => by::<ByCpu>(suite, "by cpu_id", &options),
+        suite => by::<ByMmCid>(suite, "by mm_cid", &options),
     }
-    let mut suite = Suite::new(8);
-    by::<ByCpu>(&mut suite, &options);
-    by::<ByMmCid>(&mut suite, &options);
-    suite.finish()
 }
 
-fn by<C: Choice>(suite: &mut Suite, options: &Options) {
-    for (name, make) in [("caller's slot", Section::aimed as fn(bool) -> Section<C>), ("own slot", Section::here)] {
-        let index = C::NAME;
-        suite
-            .report(format_args!("{index}, {name}: armed sections keep every count"), keeps::<C>(options, &make(true)));
-        suite.report(format_args!("{index}, {name}: unarmed sections lose counts"), loses::<C>(options, &make(false)));
-    }
+fn by<C: Choice>(suite: &mut Suite, name: &str, options: &Options) {
+    group!(suite, name, {
+        "caller's slot: armed sections keep every count" => keeps::<C>(options, &Section::aimed(true)),
+        "caller's slot: unarmed sections lose counts" => loses::<C>(options, &Section::aimed(false)),
+        "own slot: armed sections keep every count" => keeps::<C>(options, &Section::here(true)),
+        "own slot: unarmed sections lose counts" => loses::<C>(options, &Section::here(false)),
+    });
 }
 
 fn keeps<C: Choice>(options: &Options, section: &Section<C>) -> Verdict {

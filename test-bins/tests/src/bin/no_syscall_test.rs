@@ -1,5 +1,5 @@
-//! Life without rseq(2): filters that refuse it with ENOSYS, with EPERM and by killing, for this program, for threads that
-//! start later, and for the other tests of the suite.
+//! Life without rseq(2): filters that refuse it with ENOSYS, with EPERM and by killing, for this program, for threads
+//! that start later, and for the other tests of the suite.
 #![no_std]
 #![no_main]
 
@@ -13,10 +13,11 @@ use harness::sys::process::{self, Child, Ending};
 use harness::sys::seccomp::{self, Refusal};
 use harness::sys::time::SECOND;
 use harness::text::Text;
-use harness::{ensure, fail, program, skip};
+use harness::{ensure, fail, group, program, skip, tests};
 use linux_raw_sys::general::{__NR_rseq, SIGSYS};
 use rseq_core::sys::Errno;
 use rseq_core::{KernelRseq, Mode, OwnArea, RegisterError, Registration, abi};
+use rseq_rt::io::STDOUT;
 use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
@@ -28,8 +29,9 @@ exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 /// What the filter could not be installed with: no seccomp in this kernel.
 const NO_FILTER: u8 = 98;
 
-/// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those that are not
-/// installed are skipped. The others report what there is (probe), test the start without rseq too (start_test), or are this one.
+/// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those
+/// that are not installed are skipped. The others report what there is (probe), test the start without rseq too
+/// (start_test), or are this one.
 const PROGRAMS: [(&str, &CStr); 24] = [
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),
@@ -67,36 +69,32 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let mut suite = Suite::new(6);
-    for (name, errno) in [
-        ("refused with ENOSYS", Errno::ENOSYS),
-        ("refused with EPERM", Errno::EPERM),
-        ("refused with EACCES, which rseq(2) does not document", Errno::EACCES),
-        ("refused with EUCLEAN, which systemd's filters return", EUCLEAN),
-    ] {
-        suite.group(name, 5 + PROGRAMS.len() as u32, &mut |suite| refused(suite, errno));
-    }
-    suite.group("refused with EINVAL, which is no absence", PROGRAMS.len() as u32, &mut wrong);
-    suite.test("a filter that kills does", &mut kills);
-    suite.finish()
-}
-
-fn refused(suite: &mut Suite, errno: Errno) {
-    suite.test("registering names the cause", &mut || register(errno));
-    suite.test("a registration from before goes on", &mut || goes_on(errno));
-    suite.test("a thread that starts now is not registered", &mut || new_thread(errno));
-    suite.test("releasing tells the error", &mut || release(errno));
-    suite.test("probe reports it", &mut || probe(errno));
-    for (name, argument) in PROGRAMS {
-        suite.report(format_args!("{name} skips"), skips(name, argument, errno));
+    tests! {
+        suite => refused(suite, "refused with ENOSYS", Errno::ENOSYS),
+        suite => refused(suite, "refused with EPERM", Errno::EPERM),
+        suite => refused(suite, "refused with EACCES, which rseq(2) does not document", Errno::EACCES),
+        suite => refused(suite, "refused with EUCLEAN, which systemd's filters return", EUCLEAN),
+        // A registration that goes wrong must not pass for a kernel without rseq.
+        group "refused with EINVAL, which is no absence" {
+            suite * PROGRAMS.len() as u32 => PROGRAMS.iter().for_each(|(name, argument)| {
+                suite.report(format_args!("{name} fails"), fails(name, argument, Errno::EINVAL));
+            }),
+        },
+        "a filter that kills does" => kills(),
     }
 }
 
-/// A registration that goes wrong must not pass for a kernel without rseq.
-fn wrong(suite: &mut Suite) {
-    for (name, argument) in PROGRAMS {
-        suite.report(format_args!("{name} fails"), fails(name, argument, Errno::EINVAL));
-    }
+fn refused(suite: &mut Suite, name: &str, errno: Errno) {
+    group!(suite, name, {
+        "registering names the cause" => register(errno),
+        "a registration from before goes on" => goes_on(errno),
+        "a thread that starts now is not registered" => new_thread(errno),
+        "releasing returns the error" => release(errno),
+        "probe reports it" => probe(errno),
+        suite * PROGRAMS.len() as u32 => PROGRAMS.iter().for_each(|(name, argument)| {
+            suite.report(format_args!("{name} skips"), skips(name, argument, errno));
+        }),
+    });
 }
 
 /// Runs `body` in a child under the filter; its code is the verdict, 0 is a pass.
@@ -123,7 +121,7 @@ fn passes(ending: Ending, steps: &[&str]) -> Verdict {
     }
 }
 
-/// What an attempt to register must be told.
+/// The error that an attempt to register must return.
 fn cause(errno: Errno, kernel: KernelRseq) -> RegisterError {
     if errno == Errno::ENOSYS && !kernel.has_feature_size() {
         RegisterError::NoSyscall
@@ -260,7 +258,7 @@ fn run(name: &str, argument: &CStr, errno: Errno) -> Result<(Ending, Output), Un
     drop(file);
     let (output, input) = file::pipe().or_fail("pipe")?;
     let mut child = Child::fork(&mut || {
-        if file::duplicate_to(input.descriptor(), 1).is_err() {
+        if input.duplicate_to(STDOUT).is_err() {
             return 97;
         }
         if seccomp::refuse(__NR_rseq, Refusal::Error(errno)).is_err() {

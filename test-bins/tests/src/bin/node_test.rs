@@ -6,12 +6,12 @@ use core::ffi::CStr;
 
 use harness::args;
 use harness::index::Here;
-use harness::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::sys::cpu;
 use harness::sys::file::File;
 use harness::text::Text;
 use harness::visit::on_each_cpu;
-use harness::{ensure, note, program, registration, skip, tests};
+use harness::{ensure, note, program, registration, require, skip, tests};
 use linux_raw_sys::general::{AT_FDCWD, O_PATH};
 use rseq_rt::process::ExitCode;
 
@@ -30,10 +30,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let (token, nodes) = match registration::token().and_then(|token| Ok((token, nodes(token)?))) {
-        Ok(found) => found,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let (token, nodes) = require!(registration::token().and_then(|token| Ok((token, nodes(token)?))));
     let mut seen = 0;
     tests! {
         "node_id is the CPU's node" => visit(token, &mut seen),

@@ -4,10 +4,10 @@
 
 use harness::args;
 use harness::index::Here;
-use harness::ktap::{Suite, Verdict};
+use harness::ktap::Verdict;
 use harness::sections::{few_named_like_operands, named_like_operands};
 use harness::visit::on_each_cpu;
-use harness::{ensure, program, registration, tests};
+use harness::{ensure, program, registration, require, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_memcpy_store, load_cbne_store};
 use rseq_core::{Aborted, Committed, OwnArea, Relaxed};
 use rseq_rt::process::ExitCode;
@@ -24,10 +24,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token());
     tests! {
         "the low 32 bits of a word name a CPU" => on_each_cpu(&mut |cpu| low_bits_name_it(token, cpu)),
         "a section may name its operands as it likes" => on_each_cpu(&mut |cpu| named_freely(token, cpu)),
@@ -39,7 +36,7 @@ fn body() -> u8 {
 const LONGEST: usize = 64;
 /// Ends of a copy lie at this many places, one after the other: more than a register's bytes.
 const PLACES: usize = 17;
-/// Bytes that nobody copies, before and behind what is copied.
+/// Bytes before and after the copied ones, which must stay.
 const AROUND: usize = 8;
 
 /// Each byte that is copied arrives, and no other is written.
@@ -50,12 +47,12 @@ fn copied(token: Here, cpu: u32) -> Verdict {
         let (start, v) = (AROUND + target, &raw mut word);
         let (dst, src) = (to.as_mut_ptr().wrapping_add(start), from.as_ptr().wrapping_add(source));
         let cpu = cpu as usize;
-        // SAFETY: `v` is a local; `length` bytes of two other locals begin at `src` and `dst`, as a place is below PLACES and the
-        // length at most LONGEST; a CPU number is not -1 or -2.
+        // SAFETY: `v` is a local; `length` bytes of two other locals begin at `src` and `dst`, as a place is below
+        // PLACES and the length at most LONGEST; a CPU number is not -1 or -2.
         let done = until_not_aborted(|| unsafe {
             load_cbne_memcpy_store::<Relaxed, OwnArea, _>(token, cpu, v, 0, dst, src, length, 1)
         });
-        // SAFETY: locals; volatile, since the section wrote them behind the compiler's back.
+        // SAFETY: locals; volatile, because the section wrote them without the compiler's knowledge.
         let (to, word) = unsafe { ((&raw const to).read_volatile(), v.read_volatile()) };
         let expected = |at: usize| if at.wrapping_sub(start) < length { from[at - start + source] } else { 0 };
         let wrong = (0..to.len()).find(|&at| to[at] != expected(at));
@@ -96,7 +93,7 @@ fn named_freely(token: Here, cpu: u32) -> Verdict {
         // SAFETY: as above.
         until_not_aborted(|| unsafe { few_named_like_operands(token, cpu, &raw mut few, 5, 37) })
     });
-    // SAFETY: as above; volatile, since the sections wrote them behind the compiler's back.
+    // SAFETY: as above; volatile, because the sections wrote them without the compiler's knowledge.
     let found = unsafe { [(&raw const many).read_volatile(), (&raw const few).read_volatile()] };
     ensure!(results.is_ok(), "a comparison failed");
     ensure!(found == [37; 2], "the sections stored {} and {}", found[0], found[1]);

@@ -4,9 +4,9 @@
 
 use harness::index::{ByCpu, ByMmCid};
 use harness::ktap::{Suite, Verdict};
-use harness::options::Options;
+use harness::options::{self, Options};
 use harness::percpu_ops::ambient::{self, Counted};
-use harness::{ensure, group, load_usage, mode, note, program, tests};
+use harness::{ensure, group, load_usage, note, program, require, tests};
 use rseq_core::{Cause, Owner, Status, status};
 use rseq_rt::NotRegistered;
 use rseq_rt::process::ExitCode;
@@ -18,17 +18,9 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut off = false;
     let usage =
         load_usage!("percpu_test", "per-CPU data without a token; with --off in threads that are not registered");
-    let mut own = |option: &str| {
-        off |= option == "--off";
-        option == "--off"
-    };
-    let options = Options::read_with(usage, &mut own);
-    if off && let Err(unmet) = mode::by_hand() {
-        return Suite::cannot_start(unmet);
-    }
+    let options = require!(options::read_with_off(usage));
     tests! {
         "the status is that of the registration" => said(),
         suite => by::<ByCpu>(suite, "by cpu_id", &options),
@@ -52,9 +44,9 @@ fn said() -> Verdict {
         (Ok(_), Status::On(owner)) => owner == Owner::Runtime,
         (Ok(_), Status::Off(cause)) => matches!(cause, Cause::NotRestarted(..)),
         (Err(NotRegistered::Off), Status::Off(cause)) => {
-            matches!(cause, Cause::NobodyRegisters(Some(Owner::Runtime)) | Cause::Filtered(_) | Cause::NotBuiltIn)
+            matches!(cause, Cause::NothingRegisters(Some(Owner::Runtime)) | Cause::Filtered(_) | Cause::NotBuiltIn)
         }
-        (Err(NotRegistered::Refused(_)), Status::Off(cause)) => !matches!(cause, Cause::NobodyRegisters(_)),
+        (Err(NotRegistered::Refused(_)), Status::Off(cause)) => !matches!(cause, Cause::NothingRegisters(_)),
         _ => false,
     };
     ensure!(is_expected, "{found}");

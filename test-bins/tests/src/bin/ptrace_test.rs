@@ -1,4 +1,5 @@
-//! What a tracer sees by PTRACE_GET_RSEQ_CONFIGURATION: the address, length and signature that the traced thread reports.
+//! What a tracer sees by PTRACE_GET_RSEQ_CONFIGURATION: the address, length and signature that the traced thread
+//! reports.
 #![no_std]
 #![no_main]
 
@@ -8,13 +9,13 @@ use core::sync::atomic::{
 };
 
 use harness::args;
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::{self, Registered};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::ptrace::{self, RseqConfiguration};
 use harness::sys::signal;
-use harness::{ensure, fail, in_time, program, skip, tests};
+use harness::{ensure, fail, in_time, program, require, skip, tests};
 use linux_raw_sys::general::{SIGKILL, SIGSTOP};
 use rseq_core::abi::ORIGINAL_SIZE;
 use rseq_core::arch;
@@ -33,9 +34,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     tests! {
         "a traced process shows its registration" => main_thread(),
         "a traced thread shows its own" => other_thread(),
@@ -63,7 +62,7 @@ fn write_report(at: *mut Report) -> bool {
     true
 }
 
-/// Stops the calling thread until its tracer goes on.
+/// Stops the calling thread until its tracer resumes it.
 fn stop() {
     let _ = signal::send(process::id(), process::thread_id(), SIGSTOP);
 }

@@ -16,7 +16,7 @@ use harness::options::{Options, PATIENCE};
 use harness::sections::{DELAY, Delay, delayed_add};
 use harness::slots::Slots;
 use harness::sys::{self, process};
-use harness::{ensure, exact, in_time, load_usage, note, program, registration, tests, vdso};
+use harness::{ensure, exact, in_time, load_usage, note, program, registration, require, tests, vdso};
 use linux_raw_sys::general::{__NR_futex, __NR_set_robust_list, FUTEX_WAITERS, FUTEX_WAKE};
 use rseq_core::sys::Errno;
 use rseq_rt::process::ExitCode;
@@ -49,9 +49,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("robust_test", "robust futexes and sections in the same threads"));
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     let Some(function) = vdso::function(NAME) else {
         return Suite::skip_all(format_args!("the vDSO does not unlock robust futexes here (Linux 7.2, x86)"));
     };

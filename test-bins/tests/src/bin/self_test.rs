@@ -3,11 +3,11 @@
 #![no_main]
 
 use harness::index::{ByCpu, Here};
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::load::{self, pace};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::Ticker;
-use harness::{alone, args, ensure, expected, fail, program, registration, skip};
+use harness::{alone, args, ensure, expected, fail, program, registration, require, skip, tests};
 use rseq_core::{SelfTestError, ThreadArea};
 use rseq_rt::process::ExitCode;
 
@@ -25,16 +25,13 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new(4);
-    suite.test("the self-test agrees with sections under signals", &mut || agrees(token));
-    suite.test("so it does over the adopted registration", &mut adopted);
-    suite.test("and in a thread with the smallest stack", &mut in_thread);
-    suite.test("it leaves disposition, mask and timer as they are", &mut || leaves_no_trace(token));
-    suite.finish()
+    let token = require!(registration::token());
+    tests! {
+        "the self-test agrees with sections under signals" => agrees(token),
+        "so it does over the adopted registration" => adopted(),
+        "and in a thread with the smallest stack" => in_thread(),
+        "it leaves disposition, mask and timer as they are" => leaves_no_trace(token),
+    }
 }
 
 /// A kernel that fails the self-test must lose the aborts of other sections too.
@@ -60,7 +57,7 @@ fn unanswered(error: SelfTestError) -> harness::ktap::Unmet {
     }
 }
 
-/// The same answer, whatever the way to the area.
+/// The same answer for every way to the area.
 fn same(answer: Result<(), SelfTestError>) -> Verdict {
     let token = registration::token()?;
     match (answer, rseq_core::self_test(token)) {

@@ -15,7 +15,7 @@ use harness::slots::Slots;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
-use harness::{args, ensure, group, in_time, note, program, registration, tests};
+use harness::{args, ensure, group, in_time, note, program, registration, require, tests};
 use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
 use rseq_rt::process::ExitCode;
 
@@ -33,10 +33,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let time = if args::short(USAGE) { 400 * MILLISECOND } else { SECOND };
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token());
     tests! {
         suite => by::<ByCpu>(suite, "by cpu_id", token, time),
         suite => by::<ByMmCid>(suite, "by mm_cid", token, time),

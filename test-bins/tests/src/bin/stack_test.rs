@@ -6,17 +6,18 @@ use core::hint::black_box;
 use core::mem::MaybeUninit;
 
 use harness::args;
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::sys::call;
-use harness::sys::file::{duplicate_to, pipe};
+use harness::sys::file::pipe;
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::seccomp::{self, Refusal};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::SECOND;
 use harness::text::Text;
-use harness::{ensure, program, skip};
+use harness::{ensure, program, skip, tests};
 use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
+use rseq_rt::io::STDERR;
 use rseq_rt::process::ExitCode;
 use rseq_rt::thread::Builder;
 
@@ -38,30 +39,28 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    let mut suite = Suite::new(10);
-    suite.test("the main thread's stack is used up", &mut || expect(main_overflows, Some("(")));
-    suite.test("a thread's stack is used up", &mut || expect(|| in_thread(small_frames), Some("(deep)")));
-    suite.test("a frame of many pages is beyond a thread's stack", &mut || {
-        expect(|| in_thread(large_frame), Some("(deep)"))
-    });
-    suite.test("a thread's stack is used up after a fork", &mut || expect(|| in_thread(forked), Some("(deep)")));
-    suite.test("without an alternate stack, the process ends alike", &mut || {
-        expect(|| refused(raw::__NR_sigaltstack, || in_thread(small_frames)), None)
-    });
-    suite.test("a null pointer is no overflow", &mut || expect(null_pointer, None));
-    suite.test("nor is one in a thread", &mut || expect(|| in_thread(touch_null), None));
-    suite.test("nor is a SIGSEGV that somebody sends", &mut || expect(send_to_self, None));
-    suite.test("it ends a process that may not send signals, too", &mut || {
-        let ending = run(|| refused(raw::__NR_tgkill, send_by_kill))?.0;
-        ensure!(matches!(ending, Ending::Exited(139 | NO_FILTER)), "the child ended with {ending}");
-        Ok(())
-    });
-    suite.test("a handler of the program comes first", &mut || {
-        let (ending, text) = run(own_handler)?;
-        ensure!(ending == Ending::Exited(42) && text.as_str().is_empty(), "{ending}: {}", text.as_str());
-        Ok(())
-    });
-    suite.finish()
+    tests! {
+        "the main thread's stack is used up" => expect(main_overflows, Some("(")),
+        "a thread's stack is used up" => expect(|| in_thread(small_frames), Some("(deep)")),
+        "a frame of many pages is beyond a thread's stack" => expect(|| in_thread(large_frame), Some("(deep)")),
+        "a thread's stack is used up after a fork" => expect(|| in_thread(forked), Some("(deep)")),
+        "without an alternate stack, the process ends alike" => {
+            expect(|| refused(raw::__NR_sigaltstack, || in_thread(small_frames)), None)
+        },
+        "a null pointer is no overflow" => expect(null_pointer, None),
+        "nor is one in a thread" => expect(|| in_thread(touch_null), None),
+        "nor is a SIGSEGV that somebody sends" => expect(send_to_self, None),
+        "it ends a process that may not send signals, too" => {
+            let ending = run(|| refused(raw::__NR_tgkill, send_by_kill))?.0;
+            ensure!(matches!(ending, Ending::Exited(139 | NO_FILTER)), "the child ended with {ending}");
+            Ok(())
+        },
+        "a handler of the program comes first" => {
+            let (ending, text) = run(own_handler)?;
+            ensure!(ending == Ending::Exited(42) && text.as_str().is_empty(), "{ending}: {}", text.as_str());
+            Ok(())
+        },
+    }
 }
 
 /// Runs `child`, whose standard error is a pipe; returns its end and what it wrote.
@@ -70,7 +69,7 @@ fn run(child: fn() -> u8) -> Result<(Ending, Text<512>), Unmet> {
     let mut started = Child::fork(&mut || {
         // A core file of each of them is of no use.
         let _ = limit(raw::RLIMIT_CORE, 0);
-        duplicate_to(writing.descriptor(), 2).map_or(90, |()| child())
+        writing.duplicate_to(STDERR).map_or(90, |()| child())
     })
     .map_err(no_child)?;
     drop(writing);

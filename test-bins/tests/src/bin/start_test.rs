@@ -6,16 +6,17 @@ use core::ffi::CStr;
 use core::ptr::null;
 
 use harness::args::Args;
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::sys::call;
-use harness::sys::file::{File, duplicate_to, pipe};
+use harness::sys::file::{self, File, pipe};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::time::{self, MILLISECOND, SECOND};
-use harness::{ensure, fail, program, skip};
+use harness::{ensure, fail, program, skip, tests};
 use linux_raw_sys::{auxvec::AT_EXECFN, general as raw};
 use rseq_core::sys::Errno;
 use rseq_core::{Mode, RegisterError, Registration};
+use rseq_rt::io::{STDERR, STDOUT, write_all};
 use rseq_rt::process::ExitCode;
 use rseq_rt::{NotRegistered, env, eprintln, print, println};
 
@@ -25,7 +26,7 @@ const USAGE: &str = "start_test: arguments, environment, output, exit codes and 
 usage: start_test
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
-/// The environment variable that tells a started copy what to do.
+/// The environment variable with the role of a started copy.
 const ROLE: &str = "START_TEST_ROLE";
 
 fn main() -> ExitCode {
@@ -40,23 +41,23 @@ fn body() -> u8 {
     while let Some(option) = args.next_option() {
         args.unknown(option);
     }
-    let mut suite = Suite::new(15);
-    suite.test("arguments and environment arrive byte for byte", &mut arguments);
-    suite.test("the exit code is main's", &mut exit_codes);
-    suite.test("a panic names file, line and message, and fails", &mut panics);
-    suite.test("a panic whose message panics is heard", &mut panics_twice);
-    suite.test("lines are written whole, long output too", &mut long_output);
-    suite.test("a full pipe that does not block is waited for", &mut full_pipe);
-    suite.test("lost output is no success", &mut lost_output);
-    suite.test("output to a descriptor that cannot be written is no success", &mut unwritable_output);
-    suite.test("a closed standard output is none's fault", &mut closed_output);
-    suite.test("closed standard descriptors are open before main", &mut closed_descriptors);
-    suite.test("RSEQ_RT chooses the registration", &mut modes);
-    suite.test("a wrong RSEQ_RT is an error", &mut wrong_mode);
-    suite.test("a program with more rights than its caller ignores RSEQ_RT", &mut secure_mode);
-    suite.test("an unlimited stack starts, and stays unlimited", &mut || stack_limit(raw::RLIM64_INFINITY as u64));
-    suite.test("a stack limit beyond the address space starts", &mut || stack_limit(u64::MAX - 4096));
-    suite.finish()
+    tests! {
+        "arguments and environment arrive byte for byte" => arguments(),
+        "the exit code is main's" => exit_codes(),
+        "a panic names file, line and message, and fails" => panics(),
+        "a panic whose message panics is heard" => panics_twice(),
+        "lines are written whole, long output too" => long_output(),
+        "a full pipe that does not block is waited for" => full_pipe(),
+        "lost output is no success" => lost_output(),
+        "output to a descriptor that cannot be written is no success" => unwritable_output(),
+        "a closed standard output is none's fault" => closed_output(),
+        "closed standard descriptors are open before main" => closed_descriptors(),
+        "RSEQ_RT chooses the registration" => modes(),
+        "a wrong RSEQ_RT is an error" => wrong_mode(),
+        "a program with more rights than its caller ignores RSEQ_RT" => secure_mode(),
+        "an unlimited stack starts, and stays unlimited" => stack_limit(raw::RLIM64_INFINITY as u64),
+        "a stack limit beyond the address space starts" => stack_limit(u64::MAX - 4096),
+    }
 }
 
 /// The parts of started copies; the result is their exit code.
@@ -110,9 +111,9 @@ const BULK: usize = 300_000;
 
 fn write_bulk() -> u8 {
     let Ok(memory) = Mapping::private(BULK) else { return 98 };
-    // SAFETY: the mapping has that many bytes, all 0, and nobody writes them.
+    // SAFETY: the mapping has that many bytes, all 0, which are not written.
     let bytes = unsafe { core::slice::from_raw_parts(memory.address() as *const u8, BULK) };
-    u8::from(rseq_rt::io::write_all(rseq_rt::io::STDOUT, bytes).is_err())
+    u8::from(write_all(STDOUT, bytes).is_err())
 }
 
 const LINE: usize = 3000;
@@ -229,8 +230,8 @@ impl<'a> Start<'a> {
     }
 
     fn become_copy(&self, writing: &File) -> u8 {
-        let output = writing.descriptor();
-        let prepared = duplicate_to(output, 1).and_then(|()| duplicate_to(output, 2)).and_then(|()| (self.prepare)());
+        let prepared = [STDOUT, STDERR].into_iter().try_for_each(|stream| writing.duplicate_to(stream));
+        let prepared = prepared.and_then(|()| (self.prepare)());
         if let Err(errno) = prepared {
             eprintln!("preparing: {errno}");
             return 96;
@@ -304,7 +305,7 @@ fn full_pipe() -> Verdict {
 
 fn lost_output() -> Verdict {
     File::open(c"/dev/full").map_err(|errno| skip!("/dev/full: {errno}"))?;
-    let prepare = || duplicate_to(File::open_at(raw::AT_FDCWD, c"/dev/full", raw::O_WRONLY)?.descriptor(), 1);
+    let prepare = || File::open_at(raw::AT_FDCWD, c"/dev/full", raw::O_WRONLY)?.duplicate_to(STDOUT);
     let copy = Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=print") }.run()?;
     copy.expect(Ending::Exited(1))?;
     ensure!(copy.output().contains("ENOSPC"), "the error is not named: {}", copy.output());
@@ -312,7 +313,7 @@ fn lost_output() -> Verdict {
 }
 
 fn unwritable_output() -> Verdict {
-    let prepare = || duplicate_to(File::open_at(raw::AT_FDCWD, c"/", raw::O_RDONLY)?.descriptor(), 1);
+    let prepare = || File::open_at(raw::AT_FDCWD, c"/", raw::O_RDONLY)?.duplicate_to(STDOUT);
     let copy = Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=print") }.run()?;
     copy.expect(Ending::Exited(1))?;
     ensure!(copy.output().contains("EBADF"), "the error is not named: {}", copy.output());
@@ -329,8 +330,7 @@ fn closed_descriptors() -> Verdict {
     for closed in 1..8_usize {
         // Whichever of them are open at all, from here on.
         let prepare = || {
-            let pipe = 1;
-            duplicate_to(pipe, 0)?;
+            file::duplicate_output_to_input()?;
             (0..3).filter(|descriptor| closed >> descriptor & 1 == 1).try_for_each(close)
         };
         let copy = Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=descriptors") }.run()?;

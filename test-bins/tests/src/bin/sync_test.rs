@@ -6,11 +6,10 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
-use harness::args::Args;
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::sys::process;
 use harness::sys::time::{self, MILLISECOND};
-use harness::{ensure, program};
+use harness::{args, ensure, program, tests};
 use rseq_core::sys::Errno;
 use rseq_rt::process::ExitCode;
 use rseq_rt::sync::{Barrier, Condvar, Mutex, Once, OnceLock, Parker, RwLock};
@@ -31,25 +30,18 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut args = Args::new(rseq_rt::env::args().skip(1), USAGE);
-    let mut short = process::id() == 1;
-    while let Some(option) = args.next_option() {
-        match option {
-            "--short" => short = true,
-            other => args.unknown(other),
-        }
-    }
+    let short = args::short(USAGE) || process::id() == 1;
     let rounds = if short { 2_000 } else { 50_000 };
-    let mut suite = Suite::new(8);
-    suite.test("a mutex is held by one thread at a time", &mut || mutex(rounds));
-    suite.test("a readers-writer lock is held by readers, or by one writer", &mut || read_write(rounds));
-    suite.test("readers do not wait for each other", &mut readers_together);
-    suite.test("a condition is waited for until it holds", &mut || condition(rounds / 10));
-    suite.test("a wait for a condition can end without it", &mut timeouts);
-    suite.test("a function runs once, and its value is seen by all", &mut || once(rounds / 40));
-    suite.test("a barrier opens when all are there", &mut || barrier(rounds / 10));
-    suite.test("a parked thread goes on with the token, which is kept for it", &mut || parked(rounds / 10));
-    suite.finish()
+    tests! {
+        "a mutex is held by one thread at a time" => mutex(rounds),
+        "a readers-writer lock is held by readers, or by one writer" => read_write(rounds),
+        "readers do not wait for each other" => readers_together(),
+        "a condition is waited for until it holds" => condition(rounds / 10),
+        "a wait for a condition can end without it" => timeouts(),
+        "a function runs once, and its value is seen by all" => once(rounds / 40),
+        "a barrier opens when all are there" => barrier(rounds / 10),
+        "a parked thread goes on with the token, which is kept for it" => parked(rounds / 10),
+    }
 }
 
 /// Runs `work` in all threads; each gets its number.
@@ -71,7 +63,7 @@ impl Plain {
         Self(UnsafeCell::new(0))
     }
 
-    /// Adds 1, slowly if so told: then any other thread that is there in the meantime is noticed.
+    /// Adds 1, slowly if asked to: then any other thread in the critical section is noticed.
     fn add(&self, slowly: bool) {
         let value = self.get();
         if slowly {

@@ -1,21 +1,21 @@
 //! What rseq(2) returns, row by row, as `kernel/rseq.c` decides it.
 //!
-//! Each row runs in a child of its own, whose inherited registration is released first. What to expect follows from the
-//! auxiliary vector and from two probes: whether the kernel touches the area during the call, and whether it knows the flag
-//! for time slices.
+//! Each row runs in a separate child, whose inherited registration is released first. What to expect follows from the
+//! auxiliary vector and from two probes: whether the kernel touches the area during the call, and whether it knows the
+//! flag for time slices.
 #![no_std]
 #![no_main]
 
 use core::fmt;
 
 use harness::args;
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::{self, Registered};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
 use harness::taint::has_oopsed;
-use harness::{ensure, expected, fail, note, program};
+use harness::{ensure, expected, fail, note, program, require, tests};
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys::{Errno, rseq_raw};
@@ -76,7 +76,8 @@ impl fmt::Display for Expected {
 /// What decides between the expectations, found out once.
 struct Era {
     kernel: KernelRseq,
-    /// Whether registering already writes the area (6.17 and stable kernels after it; before, returning to user space does).
+    /// Whether registering already writes the area (6.17 and stable kernels after it; before, returning to user space
+    /// does).
     writes_at_once: bool,
     /// Whether the kernel oopses when it reads an area that is not mapped: 6.12.95 does on mips64 (malta), in
     /// `rseq_get_rseq_cs_ptr_val`, where KASLR has moved it.
@@ -141,7 +142,7 @@ fn by_size(era: &Era, call: &Call) -> Expected {
     if accepted { Expected::Success } else { Expected::Error(Errno::EINVAL) }
 }
 
-/// Memory that is not there: told at once, or found out on the way back to user space.
+/// Memory that is not mapped: an error at once, or a signal on the way back to user space.
 fn unmapped(era: &Era, _: &Call) -> Expected {
     match era {
         Era { oopses: true, .. } => Expected::Oops,
@@ -235,21 +236,14 @@ const ROWS: [Row; 40] = [
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
-    let era = match Era::probe() {
-        Ok(era) => era,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new(ROWS.len() as u32 + 2);
+    require!(registration::token());
+    let era = require!(Era::probe());
     era.report();
-    for row in &ROWS {
-        suite.test(row.name, &mut || row.check(&era));
+    tests! {
+        suite * ROWS.len() as u32 => ROWS.iter().for_each(|row| suite.test(row.name, &mut || row.check(&era))),
+        "a registration fills the area" => fills_the_area(),
+        "an unregistration takes the IDs back" => takes_ids_back(&era),
     }
-    suite.test("a registration fills the area", &mut fills_the_area);
-    suite.test("an unregistration takes the IDs back", &mut || takes_ids_back(&era));
-    suite.finish()
 }
 
 impl Era {

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use harness::args::Args;
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::{self, Registered};
 use harness::sys::cpu::{self, Set};
 use harness::sys::file::File;
@@ -17,7 +17,7 @@ use harness::sys::seccomp::{self, Refusal};
 use harness::sys::signal;
 use harness::sys::time::{Deadline, MILLISECOND, SECOND};
 use harness::sys::{call, time};
-use harness::{ensure, fail, note, program, skip};
+use harness::{ensure, fail, note, program, require, skip, tests};
 use linux_raw_sys::general as raw;
 use rseq_core::percpu::{PossibleCpus, SlotCounter, Slots};
 use rseq_core::sys::{Errno, rseq_raw};
@@ -65,45 +65,43 @@ impl Options {
 fn body() -> u8 {
     let options = Options::read();
     let baseline = mapped();
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
+    require!(registration::token());
+    tests! {
+        "the main thread was registered before main" => kernel_knows_this_thread().map(drop),
+        "a created thread is registered at an area of its own" => own_area(),
+        "cpu_id follows a created thread" => in_thread(follows),
+        "areas of threads that live together" => areas_of_many(),
+        "closures and results of any size and alignment arrive" => sizes(),
+        "a scope waits for its threads" => scoped(),
+        "a result that nobody wants is dropped once" => dropped(),
+        "a stack can be used up" => in_child(|| use_stack::<512>(1 << 20, 900 << 10), Ending::Exited(0)),
+        "a stack ends in a guard page" => {
+            in_child(|| use_stack::<512>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
+        },
+        "a frame of many pages does not pass the guard" => {
+            in_child(|| use_stack::<{ 150 << 10 }>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
+        },
+        "hostile stack sizes are errors" => hostile_sizes(),
+        "a thread without memory is an error" => no_memory(),
+        "a thread beyond the user's limit is an error" => too_many(),
+        group "many threads" {
+            "detached" => counted(options.detached, detached),
+            "joined" => counted(options.joined, joined),
+        },
+        "the memory of a detached thread outlives it where the kernel keeps its tid word" => {
+            in_child(|| kept_behind_a_filter(refuse_set_tid_address), Ending::Exited(0))
+        },
+        group "a filter refuses to release the area" {
+            "the memory of a detached thread outlives it" => {
+                in_child(|| kept_behind_a_filter(|| refuse_release(0)), Ending::Exited(0))
+            },
+            "detached threads end, and keep their memory until they are gone" => {
+                in_child(detached_behind_a_filter, Ending::Exited(0))
+            },
+            "joined threads end" => in_child(joined_behind_a_filter, Ending::Exited(0)),
+        },
+        "nothing is left of them" => nothing_left(baseline),
     }
-    let mut suite = Suite::new(17);
-    suite.test("the main thread was registered before main", &mut || kernel_knows_this_thread().map(drop));
-    suite.test("a created thread is registered at an area of its own", &mut own_area);
-    suite.test("cpu_id follows a created thread", &mut || in_thread(follows));
-    suite.test("areas of threads that live together", &mut areas_of_many);
-    suite.test("closures and results of any size and alignment arrive", &mut sizes);
-    suite.test("a scope waits for its threads", &mut scoped);
-    suite.test("a result that nobody wants is dropped once", &mut dropped);
-    suite.test("a stack can be used up", &mut || in_child(|| use_stack::<512>(1 << 20, 900 << 10), Ending::Exited(0)));
-    suite.test("a stack ends in a guard page", &mut || {
-        in_child(|| use_stack::<512>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
-    });
-    suite.test("a frame of many pages does not pass the guard", &mut || {
-        in_child(|| use_stack::<{ 150 << 10 }>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
-    });
-    suite.test("hostile stack sizes are errors", &mut hostile_sizes);
-    suite.test("a thread without memory is an error", &mut no_memory);
-    suite.test("a thread beyond the user's limit is an error", &mut too_many);
-    suite.group("many threads", 2, &mut |suite| {
-        suite.test("detached", &mut || counted(options.detached, detached));
-        suite.test("joined", &mut || counted(options.joined, joined));
-    });
-    suite.test("the memory of a detached thread outlives it where the kernel keeps its tid word", &mut || {
-        in_child(|| kept_behind_a_filter(refuse_set_tid_address), Ending::Exited(0))
-    });
-    suite.group("a filter refuses to release the area", 3, &mut |suite| {
-        suite.test("the memory of a detached thread outlives it", &mut || {
-            in_child(|| kept_behind_a_filter(|| refuse_release(0)), Ending::Exited(0))
-        });
-        suite.test("detached threads end, and keep their memory until they are gone", &mut || {
-            in_child(detached_behind_a_filter, Ending::Exited(0))
-        });
-        suite.test("joined threads end", &mut || in_child(joined_behind_a_filter, Ending::Exited(0)));
-    });
-    suite.test("nothing is left of them", &mut || nothing_left(baseline));
-    suite.finish()
 }
 
 /// Asks the kernel to register this thread's area again: EBUSY says that it is registered, at this address.
@@ -286,8 +284,8 @@ fn in_child(child: fn() -> u8, wanted: Ending) -> Verdict {
     Ok(())
 }
 
-/// Writes to `depth` bytes of a stack of `size` bytes in frames of `FRAME` bytes, from their lowest up, with a larger one mapped in the meantime, which the kernel puts
-/// right below.
+/// Writes to `depth` bytes of a stack of `size` bytes in frames of `FRAME` bytes, from their lowest up, with a larger
+/// one mapped in the meantime, which the kernel puts right below.
 fn use_stack<const FRAME: usize>(size: usize, depth: usize) -> u8 {
     static NEIGHBOUR: AtomicU32 = AtomicU32::new(0);
     #[inline(never)]
@@ -330,13 +328,13 @@ fn refuse_release(round: usize) -> bool {
     rseq_rt::current().is_some() && seccomp::refuse(raw::__NR_rseq, refusal).is_ok()
 }
 
-/// Whether the kernel will clear this thread's tid word at its end, whatever the thread asks for.
+/// Whether the kernel will clear this thread's tid word at its end, even if the thread asks it not to.
 fn refuse_set_tid_address() -> bool {
     seccomp::refuse(raw::__NR_set_tid_address, Refusal::Error(Errno::EPERM)).is_ok()
 }
 
-/// The kernel writes the area of a thread, and its tid word, until it is gone: unmapped before, it kills where it gets to write, by
-/// chance. So the test looks at the memory itself.
+/// The kernel writes the area of a thread, and its tid word, until it is gone: unmapped before, it kills where it gets
+/// to write, by chance. So the test looks at the memory itself.
 fn kept_behind_a_filter(refuse: fn() -> bool) -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);
@@ -440,7 +438,7 @@ fn limited<T>(resource: u32, soft: u64, body: impl FnOnce() -> T) -> Result<T, U
     Ok(value)
 }
 
-/// What comes of a thread that cannot be: the error, and how often its closure was dropped.
+/// The result of a thread that cannot be started: the error, and how often its closure was dropped.
 fn refused_spawn() -> (Option<Errno>, u32) {
     static DROPS: AtomicU32 = AtomicU32::new(0);
     DROPS.store(0, Ordering::Relaxed);
@@ -501,7 +499,7 @@ fn counted(count: u32, run: fn(u32, Shared<'static>) -> Result<u32, Errno>) -> V
     let needed = cpus.slots_by_cpu();
     let memory = Mapping::shared(needed * 64).or_fail("memory for the slots")?;
     let words = needed * 64 / size_of::<AtomicUsize>();
-    // SAFETY: the mapping holds that many words, zeroed, and nobody else has it. It is leaked, below, so that they live
+    // SAFETY: the mapping holds that many words, zeroed, and is only used here. It is leaked below, so that they live
     // for ever.
     let words = unsafe { core::slice::from_raw_parts_mut(memory.address() as *mut AtomicUsize, words) };
     core::mem::forget(memory);

@@ -1,17 +1,17 @@
-//! What a uprobe does to the section that it is in, and that it does no harm behind one.
+//! What a uprobe does to the section that it is in, and that it does no harm after one.
 #![no_std]
 #![no_main]
 
 use core::ffi::CStr;
 
 use harness::index::ByCpu;
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::linked;
 use harness::options::Options;
 use harness::sys::filesystem::Filesystem;
 use harness::sys::perf::Counter;
 use harness::trial::{self, Section};
-use harness::{ensure, expected, fail, load_usage, note, program, registration, skip};
+use harness::{ensure, expected, fail, load_usage, note, program, registration, require, skip, tests};
 use linux_raw_sys::auxvec::AT_EXECFN;
 use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_LOAD};
 use rseq_core::abi::RseqCs;
@@ -29,14 +29,12 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("uprobe_test", "uprobes in sections, and behind them"));
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
+    require!(registration::token());
+    tests! {
+        "without a probe, sections keep every count" => is_exact(&options),
+        "probes behind sections: they keep every count" => behind(&options),
+        "probes in sections: they keep every count" => inside(&options),
     }
-    let mut suite = Suite::new(3);
-    suite.test("without a probe, sections keep every count", &mut || is_exact(&options));
-    suite.test("probes behind sections: they keep every count", &mut || behind(&options));
-    suite.test("probes in sections: they keep every count", &mut || inside(&options));
-    suite.finish()
 }
 
 fn is_exact(options: &Options) -> Verdict {
@@ -53,7 +51,7 @@ fn behind(options: &Options) -> Verdict {
     trial.is_exact()
 }
 
-/// The kernel runs the instruction under a probe in a page of its own (`kernel/events/uprobes.c`), and looks at the
+/// The kernel runs the instruction under a probe in a separate page (`kernel/events/uprobes.c`), and looks at the
 /// thread on its way back: it finds it outside of the section, and takes the section for left.
 fn inside(options: &Options) -> Verdict {
     let probes = Probes::set(&|section| section.start_ip)?;

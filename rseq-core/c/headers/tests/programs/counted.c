@@ -33,7 +33,8 @@ struct slot {
 	{ \
 		return rseq_load_add_load_load_add_store__ptr(RSEQ_MO_RELAXED, mode, array, offset, count, cpu); \
 	} \
-	int load_cbne_load_cbne_store_##index(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu) \
+	int load_cbne_load_cbne_store_##index( \
+		intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t expect2, intptr_t newv, int cpu) \
 	{ \
 		return rseq_load_cbne_load_cbne_store__ptr(RSEQ_MO_RELAXED, mode, v, expect, v2, expect2, newv, cpu); \
 	} \
@@ -41,7 +42,8 @@ struct slot {
 	{ \
 		return rseq_load_cbne_store_store__ptr(RSEQ_MO_RELAXED, mode, v, expect, v2, newv2, newv, cpu); \
 	} \
-	int load_cbne_store_store_release_##index(intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu) \
+	int load_cbne_store_store_release_##index( \
+		intptr_t *v, intptr_t expect, intptr_t *v2, intptr_t newv2, intptr_t newv, int cpu) \
 	{ \
 		return rseq_load_cbne_store_store__ptr(RSEQ_MO_RELEASE, mode, v, expect, v2, newv2, newv, cpu); \
 	} \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Aborts of sections that begin again: a timer's signals hit them, stretched, in four threads, until 1000 were seen. The
- * handler of a signal finds the thread at the abort handler of a section if it was aborted. Counts are exact then.
+ * Aborts of sections that begin again: a timer's signals hit them, stretched, in four threads, until 1000 were seen.
+ * The handler of a signal finds the thread at the abort handler of a section if it was aborted. Counts are exact then.
  */
 
 #ifndef _GNU_SOURCE

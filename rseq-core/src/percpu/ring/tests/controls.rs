@@ -44,12 +44,12 @@ fn push(ring: &Ring, section: Section, record: &[u8]) -> Result<(), RingError> {
         // SAFETY: as in `Ring::push`.
         unsafe { section(token, base.cast(), len, MOST, size, header, record.as_ptr(), record.len()) }.map(|_| ())
     };
-    // SAFETY: room for this record that nobody else writes.
+    // SAFETY: room for this record that only this call writes.
     ring.write_slowly(record.len(), State::Committed, by_section, |at| unsafe { reservation::fill(at, record) })
 }
 
-/// Three threads on one CPU fill a new ring, which has room for what they write, with long records: how many are lost. Each
-/// record is all zeroes, so that a reader who gets to one in the wrong place takes it for one that is reserved.
+/// Three threads on one CPU fill a new ring, which has room for what they write, with long records: how many are lost.
+/// Each record is all zeroes, so that a reader who gets to one in the wrong place takes it for one that is reserved.
 fn lost(section: Section) -> u64 {
     const RECORDS: u64 = 400;
     let ring = Ring::<ByCpu>::new(32 << 20);

@@ -27,7 +27,7 @@ impl Ring {
         if record.len() > self.longest() {
             return Err(RingError::TooLong);
         }
-        // SAFETY: room for this record that nobody else writes.
+        // SAFETY: room for this record that only this call writes.
         let fill = |at| unsafe { super::reservation::fill(at, record) };
         self.write_under_lock(Header::new(record.len(), State::Committed), fill)
     }

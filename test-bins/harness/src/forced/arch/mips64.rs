@@ -23,7 +23,7 @@ pub fn flag_changes() -> Option<[[u8; 4]; 2]> {
     None
 }
 
-/// A load from `0($31)` in the delay slot of a call reads the word behind it, which is no instruction.
+/// A load from `0($31)` in the delay slot of a call reads the word after it, which is no instruction.
 pub fn length(code: &[u8; LONGEST]) -> Option<usize> {
     let word = u32::from_ne_bytes([code[0], code[1], code[2], code[3]]);
     Some(if word & 0xffe0_ffff == 0x8fe0_0000 { 8 } else { 4 })

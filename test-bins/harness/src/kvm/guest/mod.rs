@@ -1,7 +1,7 @@
 //! The guest: a loop of one instruction that the kernel hands to user space, and a branch back to it.
 //!
-//! With so little to do between two exits, even a hypervisor that emulates each instruction gets through more KVM_RUNs than
-//! there are migrations. An architecture supplies
+//! With so little to do between two exits, even a hypervisor that emulates each instruction gets through more KVM_RUNs
+//! than there are migrations. An architecture supplies
 //!
 //! * `LAYOUT`, where its memory is, and `code()`, what stands at its entry;
 //! * `prepare_vm`, `prepare_vcpu`: what else a machine needs before it runs;

@@ -9,7 +9,8 @@ use crate::sys::file::File;
 
 /// No memory there.
 const DEVICE: u32 = 0x1000_0000;
-/// `KVM_REG_RISCV | KVM_REG_SIZE_U64 | KVM_REG_RISCV_CORE` with the index of `regs.pc` (linux/kvm.h, riscv's asm/kvm.h).
+/// `KVM_REG_RISCV | KVM_REG_SIZE_U64 | KVM_REG_RISCV_CORE` with the index of `regs.pc` (linux/kvm.h, riscv's
+/// asm/kvm.h).
 const PC: u64 = 0x8000_0000_0000_0000 | 0x0030_0000_0000_0000 | 0x02 << 24;
 
 pub const LAYOUT: Layout = Layout { address: 0x8000_0000, size: 64 << 10, align: 4096, entry: 0 };

@@ -1,6 +1,7 @@
 //! s390x: a program status word, and a DIAGNOSE that the kernel does not know.
 //!
-//! From the kernel's headers alone: QEMU emulates no machine that has KVM, so this guest has been assembled but never run.
+//! From the kernel's headers alone: QEMU emulates no machine that has KVM, so this guest has been assembled but never
+//! run.
 
 use super::program;
 use crate::ktap::{Unmet, Verdict};

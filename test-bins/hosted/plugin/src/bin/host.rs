@@ -1,4 +1,5 @@
-//! Loads a plugin, uses it and closes it, again and again, and is interrupted by a signal after each time: `host PLUGIN`.
+//! Loads a plugin, uses it and closes it, again and again, and is interrupted by a signal after each time: `host
+//! PLUGIN`.
 
 use libc::{RTLD_LOCAL, RTLD_NOLOAD, RTLD_NOW, dlclose, dlopen, dlsym};
 use std::error::Error;

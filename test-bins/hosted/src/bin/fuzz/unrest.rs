@@ -53,8 +53,8 @@ extern "C" fn on_signal(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c
     }
 }
 
-/// Whether an abort handler begins there: after the signature that the kernel looks for. Sections that leave by themselves
-/// have code beside these handlers, too.
+/// Whether an abort handler begins there: after the signature that the kernel looks for. Sections that leave by
+/// themselves have code beside these handlers, too.
 fn is_abort_handler(address: usize) -> bool {
     let handlers = &raw const __start___rseq_failure as usize..&raw const __stop___rseq_failure as usize;
     let before = address.wrapping_sub(size_of::<u32>());

@@ -76,7 +76,8 @@ pub struct Peer {
 impl FromStr for Peer {
     type Err = Infallible;
 
-    /// A path with a name before it, or one alone: its directory is its name then, as the programs of all C suites are called alike.
+    /// A path with a name before it, or one alone: its directory is its name then, as the programs of all C suites are
+    /// called alike.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text.split_once('=') {
             Some((name, path)) if !name.is_empty() && !name.contains('/') => {

@@ -1,4 +1,5 @@
-//! What is compared: the tests of param_test, or the operations of C headers, each by CPU and by concurrency ID; or pools.
+//! What is compared: the tests of param_test, or the operations of C headers, each by CPU and by concurrency ID; or
+//! pools.
 
 use std::path::PathBuf;
 

@@ -68,8 +68,8 @@ critical_section! {
     ///
     /// # Safety
     ///
-    /// `base` is the first of `len` slots of `STRIDE` bytes. `sum` is changed in a register that was passed as an input: the
-    /// caller's copy of it is void afterwards.
+    /// `base` is the first of `len` slots of `STRIDE` bytes. `sum` is changed in a register that was passed as an
+    /// input: the caller's copy of it is void afterwards.
     unsafe fn register_reused(base: *mut usize, len: usize, sum: usize) -> Result<Committed, OutOfRange> {
         exits(OutOfRange) scratch(i, old) abort(restart) stride(STRIDE);
         load_index(i);
@@ -180,7 +180,7 @@ fn caught(trial: &Add, section: &Section, expected: Wrong) -> Verdict {
     }
 }
 
-/// The section is never in `rseq_cs`: it is the first one behind the address of its function.
+/// The section is never in `rseq_cs`: it is the first one after the address of its function.
 fn unarmed_control(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
     let function = trial.case.call as usize;
     // SAFETY: descriptors are this program's own.
@@ -211,8 +211,8 @@ fn flags_changed(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
 
 /// Gives the section's descriptor another length, for as long as `body` runs.
 fn with_end(section: &Section, end: usize, body: impl FnOnce() -> Verdict) -> Verdict {
-    // SAFETY: descriptors have been made writable, and the only thread runs no section at this moment. Volatile, because the
-    // kernel reads it.
+    // SAFETY: descriptors have been made writable, and the only thread runs no section at this moment. Volatile,
+    // because the kernel reads it.
     let set = |end: usize| unsafe {
         (&raw mut (*section.descriptor).post_commit_offset).write_volatile((end - section.start) as u64);
     };
@@ -224,7 +224,7 @@ fn with_end(section: &Section, end: usize, body: impl FnOnce() -> Verdict) -> Ve
 
 fn too_long(trial: &Add) -> Verdict {
     let section = trial.find()?;
-    let length = arch::length(&arch::code(section.end)).or_fail("an unknown instruction behind the section")?;
+    let length = arch::length(&arch::code(section.end)).or_fail("an unknown instruction after the section")?;
     let behind = section.end + length.max(arch::BEHIND + 1);
     with_end(&section, behind, || caught(trial, &section, Wrong::AbortedOutside))
 }

@@ -1,5 +1,6 @@
-//! Every abort point, forced: at each instruction of each critical section of `rseq-core`, from the first that arms it to the
-//! one behind the commit, a breakpoint makes the kernel look at the thread exactly there, once and twice in an operation.
+//! Every abort point, forced: at each instruction of each critical section of `rseq-core`, from the first that arms it
+//! to the one after the commit, a breakpoint makes the kernel look at the thread exactly there, once and twice in an
+//! operation.
 //!
 //! The sections are those of this file's own `__rseq_cs`. One that no case runs is a failure.
 #![no_std]
@@ -15,7 +16,7 @@ use harness::forced::claims::{By, Claims};
 use harness::forced::scene::Stage;
 use harness::forced::{self, operations};
 use harness::ktap::{Suite, Verdict};
-use harness::{ensure, fail, program};
+use harness::{ensure, fail, program, require, tests};
 use rseq_core::{Area, ByCpu, OwnArea, Registration, Token};
 use rseq_rt::process::ExitCode;
 
@@ -34,27 +35,30 @@ fn body() -> u8 {
     if let Some(option) = args.next_option() {
         args.unknown(option);
     }
-    let (token, stage) = match forced::prepare() {
-        Ok(prepared) => prepared,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new((4 * operations::OPERATIONS + steps::STEPS) as u32 + controls::CONTROLS + 3);
+    let (token, stage) = require!(forced::prepare());
+    let adopted = Registration::adopt().map_err(|error| fail!("adopting the registration: {error}"));
+    let adopted = require!(adopted);
     let mut claims = Claims::default();
-    suite.report(format_args!("a thread that changes its CPU"), stage.needs_two_cpus());
-    suite.report(format_args!("every operation has a case"), have_cases());
-    by_index(&mut suite, &stage, &mut claims, token, "own area");
-    // The text of a step is one for both areas and indexes, which the operations have shown.
-    By { stage: &stage, name: "cpu_id", area: "own area" }.all(&mut suite, &mut claims, Some(token), steps::steps());
-    match Registration::adopt() {
-        Ok(adopted) => by_index(&mut suite, &stage, &mut claims, adopted.token(), "adopted area"),
-        Err(error) => suite.report(format_args!("adopted area"), Err(fail!("{error}"))),
+    tests! {
+        "a thread that changes its CPU" => stage.needs_two_cpus(),
+        "every operation has a case" => have_cases(),
+        suite * 2 * operations::OPERATIONS as u32 => by_index(suite, &stage, &mut claims, token, "own area"),
+        // The text of a step is one for both areas and indexes, which the operations have shown.
+        suite * steps::STEPS as u32 => {
+            let by = By { stage: &stage, name: "cpu_id", area: "own area" };
+            by.all(suite, &mut claims, Some(token), steps::steps());
+        },
+        suite * 2 * operations::OPERATIONS as u32 => {
+            by_index(suite, &stage, &mut claims, adopted.token(), "adopted area");
+        },
+        suite * controls::CONTROLS => controls::run(suite, &stage, token, &mut |section| {
+            claims.take(section);
+        }),
+        "every section of this file has a case" => {
+            claims.note();
+            claims.are_all(token.by_mm_cid().is_some())
+        },
     }
-    controls::run(&mut suite, &stage, token, &mut |section| {
-        claims.take(section);
-    });
-    claims.note();
-    suite.report(format_args!("every section of this file has a case"), claims.are_all(token.by_mm_cid().is_some()));
-    suite.finish()
 }
 
 fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, token: Token<'r, A>, area: &str) {
@@ -62,7 +66,7 @@ fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, 
     By { stage, name: "mm_cid", area }.all(suite, claims, token.by_mm_cid(), operations::operations());
 }
 
-/// The sections of an operation that nobody calls are in no binary, so that nobody would miss them there.
+/// The sections of an operation that is never called are in no binary, so their absence would not be noticed there.
 fn have_cases() -> Verdict {
     let cases = || operations::operations::<OwnArea, ByCpu>().into_iter().chain(steps::steps());
     let has_none = |name: &&str| cases().all(|case| case.operation() != *name);

@@ -1,4 +1,5 @@
-//! One line for each section of `rseq_core::testing` that states the steps, which are worth an abort at each instruction too.
+//! One line for each section of `rseq_core::testing` that states the steps, which are worth an abort at each
+//! instruction too.
 
 use rseq_core::{Area, Index, Relaxed, Release};
 
@@ -126,27 +127,37 @@ pub const STEPS: usize = 27;
 #[rustfmt::skip]
 fn plain<'r, A: Area, I: Index>() -> [Case<'r, A, I>; 11] {
     [
-        case!("compute", Caller compares 0 scratch 2 takes takes::WORD | takes::COUNT | takes::NEW | takes::NEW_SECOND, [two] => [computed] [|own| own.popped == computed(own)]
+        case!("compute", Caller compares 0 scratch 2 takes takes::WORD | takes::COUNT | takes::NEW | takes::NEW_SECOND,
+            [two] => [computed] [|own| own.popped == computed(own)]
             |s| compute(s.token, s.at, s.word, COUNT, NEW, NEW_SECOND)),
-        case!("compute_with_literals", Caller compares 0 scratch 2 takes takes::WORD, [two] => [computed_with_literals] [|own| own.popped == 9]
+        case!("compute_with_literals", Caller compares 0 scratch 2 takes takes::WORD,
+            [two] => [computed_with_literals] [|own| own.popped == 9]
             |s| compute_with_literals(s.token, s.at, s.word)),
         case!("compare", Caller compares 6 scratch 1 takes takes::WORD, [compared] => at 8 [|_| 1] [any]
-            |s| compare(s.token, s.at, s.word, if s.fails == 2 { 100 } else { 1000 }, if s.fails == 4 { 100 } else { 55 })),
-        case!("compare_in_memory", Caller compares 5 scratch 0 takes takes::WORD | takes::EXPECT, [compared_in_memory] => [|_| START.wrapping_add(START)] [any]
+            |s| compare(s.token, s.at, s.word, if s.fails == 2 { 100 } else { 1000 },
+                if s.fails == 4 { 100 } else { 55 })),
+        case!("compare_in_memory", Caller compares 5 scratch 0 takes takes::WORD | takes::EXPECT,
+            [compared_in_memory] => [|_| START.wrapping_add(START)] [any]
             |s| compare_in_memory(s.token, s.at, s.word, 8, s.expect)),
-        case!("load_narrow", Caller compares 0 scratch 2 takes takes::WORD, [two] => [narrow] [|own| own.popped == narrow(own)]
+        case!("load_narrow", Caller compares 0 scratch 2 takes takes::WORD,
+            [two] => [narrow] [|own| own.popped == narrow(own)]
             |s| load_narrow(s.token, s.at, s.word, 4)),
-        case!("load_ordered", Caller compares 0 scratch 2 takes takes::WORD, [two] => at 8 [ordered] [|own| own.popped == ordered(own)]
+        case!("load_ordered", Caller compares 0 scratch 2 takes takes::WORD,
+            [two] => at 8 [ordered] [|own| own.popped == ordered(own)]
             |s| load_ordered(s.token, s.at, s.word, 8, 1)),
-        case!("store_narrow", Caller compares 0 scratch 0 takes takes::WORD | takes::NEW, [two] => [|_| with(START, 0, 4, NEW)] [pieces]
+        case!("store_narrow", Caller compares 0 scratch 0 takes takes::WORD | takes::NEW,
+            [two] => [|_| with(START, 0, 4, NEW)] [pieces]
             |s| store_narrow(s.token, s.at, s.word, own!(s pieces as usize), NEW, 4)),
-        case!("commit_half", Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT, [two] => at 8 [|_| with(SECOND, 0, 2, COUNT)] [any]
+        case!("commit_half", Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT,
+            [two] => at 8 [|_| with(SECOND, 0, 2, COUNT)] [any]
             |s| commit_half(s.token, s.at, s.word, COUNT, 1)),
-        case!("commit_byte", Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT, [two] => [|_| with(START, 3, 1, COUNT)] [any]
+        case!("commit_byte", Caller compares 0 scratch 0 takes takes::WORD | takes::COUNT,
+            [two] => [|_| with(START, 3, 1, COUNT)] [any]
             |s| commit_byte(s.token, s.at, s.word, COUNT, 3)),
         case!("copy_and_count", Caller compares 0 scratch 1 takes takes::WORD, [two] => [|_| LENGTH] [copied]
             |s| copy_and_count(s.token, s.at, s.word, own!(s to as u8), own!(s from as u8), LENGTH)),
-        case!("two_strides", Here compares 0 scratch 3 takes takes::BASE, [two] => [|_| SECOND] [|own| own.popped == START]
+        case!("two_strides", Here compares 0 scratch 3 takes takes::BASE,
+            [two] => [|_| SECOND] [|own| own.popped == START]
             |s| two_strides::<STRIDE, STRIDE, A, I>(s.token, s.base, s.base.byte_add(8), s.len)),
     ]
 }

@@ -33,7 +33,7 @@ const BEGAN_ANEW: u8 = 10;
 /// How long a child may take.
 const HANGS: u64 = 20 * SECOND;
 
-/// Forks a child, in the midst of whatever the thread does.
+/// Forks a child at any point of the thread's work.
 extern "C" fn fork(signal: i32) {
     match in_child(HANGS, &mut child) {
         Ok(Ending::Exited(0)) => WELL.fetch_add(1, Relaxed),

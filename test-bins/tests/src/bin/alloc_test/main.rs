@@ -9,10 +9,9 @@ mod forks;
 mod sizes;
 mod trims;
 
-use harness::ktap::Suite;
-use harness::options::Options;
+use harness::options;
 use harness::percpu_ops::heap::{self, Blocks};
-use harness::{load_usage, mode, program};
+use harness::{load_usage, program, require, tests};
 use rseq_heap::Heap;
 use rseq_rt::process::ExitCode;
 
@@ -23,31 +22,23 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let mut off = false;
     let usage =
         load_usage!("alloc_test", "a heap with caches for each CPU; with --off in threads that are not registered");
-    let mut own = |option: &str| {
-        off |= option == "--off";
-        option == "--off"
-    };
-    let options = Options::read_with(usage, &mut own);
-    if off && let Err(unmet) = mode::by_hand() {
-        return Suite::cannot_start(unmet);
+    let options = require!(options::read_with_off(usage));
+    tests! {
+        "blocks of all sizes and alignments" => sizes::all(),
+        "blocks that change their sizes" => sizes::resized(),
+        "threads that pass blocks on" => {
+            static BLOCKS: Blocks<Heap> = Blocks::new(Heap::new());
+            heap::exact(&BLOCKS, &options, false)
+        },
+        "threads that are released for a while" => {
+            static BLOCKS: Blocks<Heap> = Blocks::new(Heap::new());
+            heap::exact(&BLOCKS, &options, true)
+        },
+        "children that are forked at any moment" => forks::storm(&options),
+        "memory goes back to the kernel" => trims::returned(),
+        "what a CPU caches is taken from another one" => trims::drained(),
+        "control: caches without restarts" => control::caught(&options),
     }
-    let mut suite = Suite::new(8);
-    suite.test("blocks of all sizes and alignments", &mut sizes::all);
-    suite.test("blocks that change their sizes", &mut sizes::resized);
-    suite.test("threads that pass blocks on", &mut || {
-        static BLOCKS: Blocks<Heap> = Blocks::new(Heap::new());
-        heap::exact(&BLOCKS, &options, false)
-    });
-    suite.test("threads that are released for a while", &mut || {
-        static BLOCKS: Blocks<Heap> = Blocks::new(Heap::new());
-        heap::exact(&BLOCKS, &options, true)
-    });
-    suite.test("children that are forked at any moment", &mut || forks::storm(&options));
-    suite.test("memory goes back to the kernel", &mut trims::returned);
-    suite.test("what a CPU caches is taken from another one", &mut trims::drained);
-    suite.test("control: caches without restarts", &mut || control::caught(&options));
-    suite.finish()
 }

@@ -19,10 +19,10 @@ type Copy<I> =
 /// Every form by one kind of index; the table is made of these.
 #[repr(C)]
 pub struct Forms<I: 'static> {
-    store_release: Store<I>,
-    store_relaxed: Store<I>,
-    copy_release: Copy<I>,
-    copy_relaxed: Copy<I>,
+    pub store_release: Store<I>,
+    pub store_relaxed: Store<I>,
+    pub copy_release: Copy<I>,
+    pub copy_relaxed: Copy<I>,
 }
 
 #[used]
@@ -58,16 +58,6 @@ impl<I: Index> Forms<I> {
             copy_release: load_cbne_memcpy_store::<Release, OwnArea, I>,
             copy_relaxed: load_cbne_memcpy_store::<Relaxed, OwnArea, I>,
         }
-    }
-}
-
-impl<I> Forms<I> {
-    /// Names, release forms, controls.
-    pub fn pairs(&self) -> [(&'static str, Form<I>, Form<I>); 2] {
-        [
-            ("a store", Form::Store(self.store_release), Form::Store(self.store_relaxed)),
-            ("a copy", Form::Copy(self.copy_release), Form::Copy(self.copy_relaxed)),
-        ]
     }
 }
 

@@ -1,9 +1,9 @@
-//! Message passing through the release forms of the operations: whoever acquires what a section committed sees what the
+//! Message passing through the release forms of the operations: who acquires what a section committed sees what the
 //! section stored before it.
 //!
-//! A machine that shows all stores in their order cannot fail this, nor can one emulated there: what proves the order then
-//! are the emitted instructions, which the runner looks at ([`forms`]). The control commits without the order: how often
-//! that was seen to fail is reported, and nothing is concluded.
+//! A machine that shows all stores in their order cannot fail this, nor can one emulated there: what proves the order
+//! then are the emitted instructions, which the runner looks at ([`forms`]). The control commits without the order: how
+//! often that was seen to fail is reported, and nothing is concluded.
 #![no_std]
 #![no_main]
 
@@ -18,7 +18,7 @@ use harness::ktap::{OrFail, Suite, Unmet, Verdict};
 use harness::load::{Load, Worker};
 use harness::options::{Options, PATIENCE};
 use harness::sys::cpu;
-use harness::{ensure, in_time, load_usage, note, program, registration, skip};
+use harness::{ensure, group, in_time, load_usage, note, program, registration, require, skip, tests};
 use rseq_rt::process::ExitCode;
 
 use forms::{Form, Formed};
@@ -32,10 +32,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("arch_memory_order", "what a section stored is seen before its commit"));
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
-    let mut suite = Suite::new(4);
+    require!(registration::token());
     if cfg!(any(target_arch = "x86", target_arch = "x86_64", target_arch = "s390x")) {
         note!("this machine shows stores in their order: the release forms need no instruction, and cannot fail here");
     } else {
@@ -43,21 +40,22 @@ fn body() -> u8 {
             "emulated where stores are seen in order, this cannot fail: the proof are the instructions (boot --check)"
         );
     }
-    by::<ByCpu>(&mut suite, &options);
-    by::<ByMmCid>(&mut suite, &options);
-    suite.finish()
+    tests! {
+        suite => by::<ByCpu>(suite, "by cpu_id", &options),
+        suite => by::<ByMmCid>(suite, "by mm_cid", &options),
+    }
 }
 
-fn by<C: Formed>(suite: &mut Suite, options: &Options) {
-    let index = C::NAME;
-    for (name, release, relaxed) in C::forms().pairs() {
-        suite.report(format_args!("{index}: {name} by release is seen in order"), in_order::<C>(options, release));
-        let control = pass::<C>(&Options { nanoseconds: options.nanoseconds / 3, ..*options }, relaxed);
-        match control {
-            Ok(total) => total.report("control, without the order"),
-            Err(_) => note!("control, without the order: it did not run"),
-        }
-    }
+fn by<C: Formed>(suite: &mut Suite, name: &str, options: &Options) {
+    let forms = C::forms();
+    group!(suite, name, {
+        "a store by release is seen in order" => {
+            in_order::<C>(options, Form::Store(forms.store_release), Form::Store(forms.store_relaxed))
+        },
+        "a copy by release is seen in order" => {
+            in_order::<C>(options, Form::Copy(forms.copy_release), Form::Copy(forms.copy_relaxed))
+        },
+    });
 }
 
 /// What all threads counted.
@@ -81,15 +79,20 @@ impl Total {
             [&self.committed, &self.aborted, &self.compare_failed, &self.received, &self.stale, &self.lapped]
                 .map(|count| count.load(Relaxed));
         note!(
-            "{name}: {committed} messages, {aborted} aborts, {failed} failed comparisons; {received} received by others, \
-             {stale} of them too early ({lapped} overwritten)"
+            "{name}: {committed} messages, {aborted} aborts, {failed} failed comparisons; {received} received by \
+             others, {stale} of them too early ({lapped} overwritten)"
         );
     }
 }
 
-fn in_order<C: Formed>(options: &Options, form: Form<C>) -> Verdict {
-    let total = pass::<C>(options, form)?;
+/// By release, messages come in order; the same without the order is the control, which is only reported.
+fn in_order<C: Formed>(options: &Options, release: Form<C>, relaxed: Form<C>) -> Verdict {
+    let total = pass::<C>(options, release)?;
     total.report("release");
+    match pass::<C>(&Options { nanoseconds: options.nanoseconds / 3, ..*options }, relaxed) {
+        Ok(control) => control.report("control, without the order"),
+        Err(_) => note!("control, without the order: it did not run"),
+    }
     let stale = total.stale.load(Relaxed);
     ensure!(total.unregistered.load(Relaxed) == 0, "a thread was not registered");
     ensure!(stale == 0, "{stale} messages were seen before what they tell of");

@@ -53,7 +53,7 @@ impl Rings {
     }
 
     fn number(&self, slot: usize) -> Option<&AtomicUsize> {
-        // SAFETY: an aligned word that lives as long as the slots, and that nobody writes but by whole words.
+        // SAFETY: an aligned word that lives as long as the slots, and that is written as whole words only.
         self.numbers.word(slot).map(|word| unsafe { AtomicUsize::from_ptr(word) })
     }
 

@@ -1,7 +1,8 @@
 //! What the kernel makes of descriptors that are wrong: a table after `kernel/rseq.c`, checked row by row.
 //!
 //! Each row runs in a child that spoils the descriptor of a real section, made writable for that, and then stays in
-//! that section under a timer signal; and in another one, which enters the kernel by system calls outside of the section.
+//! that section under a timer signal; and in another one, which enters the kernel by system calls outside of the
+//! section.
 #![no_std]
 #![no_main]
 
@@ -21,10 +22,10 @@ use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, MILLISECOND, SECOND, Ticker, sleep_away};
 use harness::text::Text;
 use harness::v2::Generation;
-use harness::{args, fail, late, note, program, skip};
+use harness::{args, fail, group, late, note, program, require, skip, tests};
 use linux_raw_sys::general::{self as raw, SIGSEGV, SIGUSR1};
 use rseq_core::abi::{self, Rseq, RseqCs};
-use rseq_core::sys::rseq_raw;
+use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{Aborted, Committed, arch};
 use rseq_rt::process::ExitCode;
 
@@ -43,33 +44,33 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let time = if args::short(USAGE) { 150 * MILLISECOND } else { 400 * MILLISECOND };
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
-    let mut suite = Suite::new(2);
+    require!(registration::token());
     match Debugging::open() {
-        Ok(switch) => {
-            for (on, name) in [(false, "rseq debugging off"), (true, "rseq debugging on")] {
-                match switch.set(on) {
-                    Ok(()) => table(&mut suite, name, if on { Checks::All } else { Checks::Few }, time),
-                    Err(errno) => suite.report(format_args!("{name}"), Err(skip!("rseq/debug cannot be set: {errno}"))),
-                }
-            }
-        }
-        Err(errno) => without_switch(&mut suite, time, errno),
+        Ok(switch) => tests! {
+            suite => with_switch(suite, &switch, false, time),
+            suite => with_switch(suite, &switch, true, time),
+        },
+        Err(errno) => tests! {
+            "rseq debugging on" => Err(skip!("no switch debugfs rseq/debug: {errno}")),
+            suite => without_switch(suite, time, errno),
+        },
     }
-    suite.finish()
 }
 
-/// Kernels with extensions of 7.0 have the new checks; others without the switch have the old ones. What cannot be told
-/// apart is not tested.
-fn without_switch(suite: &mut Suite, time: u64, errno: rseq_core::sys::Errno) {
-    let on = "rseq debugging on";
-    suite.report(format_args!("{on}"), Err(skip!("no switch debugfs rseq/debug: {errno}")));
-    let switch_is_missing = errno == rseq_core::sys::Errno::ENOENT;
+fn with_switch(suite: &mut Suite, switch: &Debugging, on: bool, time: u64) {
+    let (name, checks) = if on { ("rseq debugging on", Checks::All) } else { ("rseq debugging off", Checks::Few) };
+    match switch.set(on) {
+        Ok(()) => table(suite, name, checks, time),
+        Err(errno) => suite.report(format_args!("{name}"), Err(skip!("rseq/debug cannot be set: {errno}"))),
+    }
+}
+
+/// Kernels with extensions of 7.0 have the new checks; others without the switch have the old ones. A kernel that may
+/// have either is not tested.
+fn without_switch(suite: &mut Suite, time: u64, errno: Errno) {
     if rseq_rt::kernel().active_size() > abi::ORIGINAL_SIZE {
         table(suite, "checks of 7.0 and later", Checks::Few, time);
-    } else if switch_is_missing || rseq_rt::kernel().active_size() < abi::ORIGINAL_SIZE {
+    } else if errno == Errno::ENOENT || rseq_rt::kernel().active_size() < abi::ORIGINAL_SIZE {
         table(suite, "checks up to 6.18", Checks::Always, time);
     } else {
         suite.report(
@@ -89,13 +90,11 @@ fn table(suite: &mut Suite, name: &str, checks: Checks, time: u64) {
         Err(unmet) => return suite.report(format_args!("{name}"), Err(unmet)),
     };
     let outside = || ROWS.iter().filter(|row| !matches!(row.fault, Fault::SystemCall));
-    suite.group(name, (ROWS.len() + outside().count()) as u32, &mut |suite| {
-        for row in &ROWS {
-            suite.test(row.name, &mut || row.check(checks, time));
-        }
-        for row in outside() {
+    group!(suite, name, {
+        suite * ROWS.len() as u32 => ROWS.iter().for_each(|row| suite.test(row.name, &mut || row.check(checks, time))),
+        suite * outside().count() as u32 => outside().for_each(|row| {
             suite.report(format_args!("{}, system calls outside", row.name), row.check_calls(checks, &look));
-        }
+        }),
     });
 }
 
@@ -118,14 +117,14 @@ impl Row {
         judge(found, expected, self.source[usize::from(checks != Checks::Always)])
     }
 
-    /// A child that calls inside goes astray where an interrupt comes at that very moment, and may end in any way: the kernel's check
-    /// kills each time.
+    /// If an interrupt hits a child that is about to make its system call, the abort may send it anywhere, so any exit
+    /// is legal. The kernel's check kills it each time.
     fn goes_astray(&self) -> bool {
         matches!(self.fault, Fault::SystemCall)
     }
 
-    /// The child is in user mode for a few instructions only. Where an interrupt takes the CPU from it just then, the kernel looks,
-    /// so that another is tried.
+    /// The child is in user mode for a few instructions only. Where an interrupt takes the CPU from it just then, the
+    /// kernel looks, so that another is tried.
     fn check_calls(&self, checks: Checks, look: &Look) -> Verdict {
         let era = usize::from(checks != Checks::Always);
         let (expected, source) = match (look, self.outside[checks as usize]) {
@@ -144,8 +143,8 @@ impl Row {
     }
 }
 
-/// What becomes of children, until it is what is expected of one, or of the last. An end that is no fate is final, but for children that
-/// may go astray.
+/// Runs up to `tries` children and returns the first expected fate, else the last. An unclassifiable exit fails at
+/// once, except from children whose exit may be any.
 fn settled(expected: Fate, tries: u32, astray: bool, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, Unmet> {
     let mut found = fate(expected, child);
     for _ in 1..tries {
@@ -167,7 +166,7 @@ fn judge(found: Fate, expected: Fate, source: &str) -> Verdict {
     }
 }
 
-/// What becomes of one child.
+/// The fate of one child.
 fn fate(expected: Fate, child: &mut dyn FnMut() -> Option<u8>) -> Result<Fate, Unmet> {
     match process::in_child(20 * SECOND, &mut || child().unwrap_or(UNPREPARED)).or_fail("fork")? {
         Ending::Killed(SIGSEGV) => Ok(Dies),
@@ -211,7 +210,8 @@ fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
     })
 }
 
-/// The child that has a descriptor armed and its IP outside of it: it sleeps in a system call, so that another thread runs.
+/// The child that has a descriptor armed and its IP outside of it: it sleeps in a system call, so that another thread
+/// runs.
 fn caller(fault: Fault, registered: Registered) -> Option<u8> {
     let descriptor = writable(rseq_rt::current()?, &Slots::new().ok()?, &mut Delay::new())?;
     let address = spoilt(fault, registered, descriptor)?;
@@ -222,8 +222,8 @@ fn caller(fault: Fault, registered: Registered) -> Option<u8> {
     Some(if unsafe { armed_word().read_volatile() } == 0 { CLEARED } else { UNTOUCHED })
 }
 
-/// The descriptor of this program's section, writable, in a thread that stays on its CPU: a section that finds itself on
-/// another one than it was meant for ends like one that the kernel has aborted.
+/// The descriptor of this program's section, writable, in a thread that stays on its CPU: a section that finds itself
+/// on another one than it was meant for ends like one that the kernel has aborted.
 fn writable(token: Here, slots: &Slots, delay: &mut Delay) -> Option<*mut RseqCs> {
     cpu::set_affinity(0, &Set::only(token.cpu_id())).ok()?;
     let descriptor = armed(token, slots, delay)?;
@@ -300,7 +300,7 @@ fn armed(token: Here, slots: &Slots, delay: &mut Delay) -> Option<*mut RseqCs> {
 }
 
 fn register_with_signature(registered: Registered, signature: u32) -> Option<()> {
-    // SAFETY: the child runs its one section and exits; whatever becomes of that is the test.
+    // SAFETY: the child runs its one section and exits; the effect of the descriptor is the test.
     unsafe { registered.release() }.ok()?;
     // SAFETY: the area that was registered until the line before.
     unsafe { rseq_raw(registered.address, registered.length, 0, signature) }.ok()
@@ -327,8 +327,8 @@ fn call_inside(descriptor: *mut RseqCs) -> Option<u8> {
     let cs = unsafe { &mut *descriptor };
     cs.start_ip = 4096;
     cs.post_commit_offset = cs.abort_ip - 4 - cs.start_ip;
-    // SAFETY: this thread's own area. Should an interrupt come before the word is cleared again, the child goes astray and
-    // most likely dies; it has nothing to lose, and another one is tried.
+    // SAFETY: this thread's own area. Should an interrupt come before the word is cleared again, the child goes astray
+    // and most likely dies; it has nothing to lose, and another one is tried.
     unsafe { armed_word().write_volatile(descriptor as usize) };
     process::id();
     // SAFETY: as above.

@@ -9,7 +9,7 @@ use rseq_core::abi::RseqCs;
 /// An address that no kernel lets a process have.
 const KERNEL_ADDRESS: u64 = u64::MAX - 4095;
 
-/// What becomes of the child.
+/// The fate of the child.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// SIGSEGV.
@@ -78,10 +78,11 @@ pub struct Row {
 
 /// When the kernel looks at the descriptor, and the function that says so (`include/linux/rseq.h`, `rseq_entry.h`).
 pub enum Look {
-    /// After each switch to another thread, whatever the entry: `rseq_preempt` up to 6.18, then `rseq_sched_switch_event` where
-    /// `rseq_update_usr` has no CONFIG_GENERIC_IRQ_ENTRY.
+    /// After each switch to another thread, whatever the entry: `rseq_preempt` up to 6.18, then
+    /// `rseq_sched_switch_event` where `rseq_update_usr` has no CONFIG_GENERIC_IRQ_ENTRY.
     Switched,
-    /// After interrupts from user mode alone, for registrations of either length: `rseq_update_usr` with `user_irq` unset.
+    /// After interrupts from user mode alone, for registrations of either length: `rseq_update_usr` with `user_irq`
+    /// unset.
     Interrupted,
     /// After each system call: `rseq_debug_syscall_return`.
     Called,
@@ -105,7 +106,7 @@ impl Look {
 /// A function of `kernel/rseq.c` (6.1.192, 6.12.117), and of `include/linux/rseq_entry.h` (7.2).
 type Source = [&'static str; 2];
 
-/// Looks at whatever the area points to, inside or not.
+/// Reads what the area points to, even if the thread is not inside the section.
 const FETCH: Source = ["rseq_get_rseq_cs", "rseq_update_user_cs, rseq_debug_update_user_cs"];
 /// Looks at flags with the IP inside only.
 const FLAGS: Source = ["rseq_need_restart", "rseq_debug_update_user_cs"];
@@ -140,10 +141,12 @@ const CHECKED_CALL: Fate = if cfg!(any(
 
 const UNKNOWN_ENTRY: &str = "whether system calls are checked depends on the kernel's entry code";
 
-/// The IP decides first since 6.19 (`rseq_update_user_cs`, `rseq_debug_update_user_cs`), last before (`rseq_get_rseq_cs`).
+/// The IP decides first since 6.19 (`rseq_update_user_cs`, `rseq_debug_update_user_cs`), last before
+/// (`rseq_get_rseq_cs`).
 const EARLY: [Fate; 3] = [Dies, Clears, Clears];
 
-/// Written from the sources of 6.19 and 7.2 before any of them was tried; the first column was compared with 6.1 and 6.12.
+/// Written from the sources of 6.19 and 7.2 before any of them was tried; the first column was compared with 6.1 and
+/// 6.12.
 pub const ROWS: [Row; 15] = [
     row("a good descriptor", INSIDE, Fault::None, [Aborts; 3]),
     seen(EARLY, row("another signature", FETCH, Fault::Signature, [Dies; 3])),

@@ -1,5 +1,5 @@
-//! Processes that share this one's memory: `clone(CLONE_VM)` without `CLONE_THREAD`, on stacks and thread-local storage of
-//! their own.
+//! Processes that share this one's memory: `clone(CLONE_VM)` without `CLONE_THREAD`, on stacks and thread-local storage
+//! of their own.
 
 use harness::exact::exact;
 use harness::index::ByCpu;
@@ -35,7 +35,7 @@ fn end<T>(handle: JoinHandle<Returned<T>>) -> Result<T, u8> {
     }
 }
 
-/// In an image whose runtime registers nobody: main and the process register and release for themselves.
+/// In an image whose runtime registers no thread: main and the process register and release themselves.
 pub fn by_hand() -> u8 {
     if rseq_rt::current().is_some() {
         return 1;
@@ -73,7 +73,7 @@ fn registers_and_releases() -> u8 {
 /// As many as are to run at once.
 const PROCESSES: usize = 4;
 
-/// With the runtime: each has an area of its own, and a counter by cpu_id that they all add to is exact.
+/// With the runtime: each has its own area, and a counter by cpu_id that they all add to is exact.
 pub fn counter(short: bool) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
     let Totals { added, aborts } = until_aborted(|| count_together(&slots, short))?;
@@ -83,7 +83,7 @@ pub fn counter(short: bool) -> Verdict {
     Ok(())
 }
 
-/// All processes add once; each has to have an area of its own.
+/// All processes add once; each has to have its own area.
 fn count_together(slots: &Slots, short: bool) -> Result<Totals, Unmet> {
     let base = slots as *const Slots as usize;
     let mut handles = [const { None }; PROCESSES];

@@ -10,8 +10,7 @@ mod vfork;
 
 use family::{execute, in_descendant};
 use harness::args::Args;
-use harness::ktap::Suite;
-use harness::{program, registration};
+use harness::{program, registration, require, tests};
 use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
@@ -20,7 +19,7 @@ const USAGE: &str = "fork_test: registrations across fork, vfork, clone and exec
 usage: fork_test [--short]\n\
 exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 
-/// What this program is told when it executes itself.
+/// The argument of this program when it executes itself.
 const AFTER_EXEC: &str = "--after-exec";
 const CLONE_VM: &str = "--clone-vm";
 
@@ -42,30 +41,25 @@ fn body() -> u8 {
             other => args.unknown(other),
         }
     }
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new(18);
-    suite.test("a forked child keeps the registration", &mut || in_descendant(1, &mut family::kept));
-    suite.test("so does a child's child", &mut || in_descendant(2, &mut family::kept));
-    suite.test("sections of a forked child abort", &mut || in_descendant(1, &mut family::sections_abort));
-    suite.test("sections of a child's child abort", &mut || in_descendant(2, &mut family::sections_abort));
-    suite.test("exec ends the registration", &mut || execute(c"RSEQ_RT=off", c"--after-exec"));
-    suite.test("the runtime registers again after exec", &mut || execute(c"RSEQ_RT=extended", c"--after-exec"));
-    suite.test("nothing writes to where an area was before exec", &mut || execute(c"RSEQ_RT=off", c"--exec-area"));
-    suite.test("nor where a thread's was that executed", &mut || execute(c"RSEQ_RT=off", c"--exec-area-thread"));
-    suite.test("a vfork child is not registered, though its area says so", &mut vfork::is_unregistered);
-    suite.test("the core refuses to register in a vfork child", &mut vfork::is_refused);
-    suite.test("registering there by force breaks the parent", &mut vfork::hazard);
-    suite.test("an area of the vfork child's own does not", &mut vfork::avoided);
-    suite.test("a CLONE_VM process registers, works and releases", &mut || execute(c"RSEQ_RT=off", c"--clone-vm"));
-    suite.test("CLONE_VM processes share an exact counter", &mut || clone_vm::counter(short));
-    suite.test("a CLONE_VM process starts another", &mut clone_vm::nested);
-    suite.test("a shared counter by cpu_id is exact", &mut || shared::by_cpu_id(short));
-    suite.test("so is the core's counter, in slots that say they are shared", &mut || shared::by_the_core(short));
-    suite.test("by mm_cid, which the core refuses there, a shared counter loses", &mut || {
-        shared::by_mm_cid(token, short)
-    });
-    suite.finish()
+    let token = require!(registration::token());
+    tests! {
+        "a forked child keeps the registration" => in_descendant(1, &mut family::kept),
+        "so does a child's child" => in_descendant(2, &mut family::kept),
+        "sections of a forked child abort" => in_descendant(1, &mut family::sections_abort),
+        "sections of a child's child abort" => in_descendant(2, &mut family::sections_abort),
+        "exec ends the registration" => execute(c"RSEQ_RT=off", c"--after-exec"),
+        "the runtime registers again after exec" => execute(c"RSEQ_RT=extended", c"--after-exec"),
+        "nothing writes to where an area was before exec" => execute(c"RSEQ_RT=off", c"--exec-area"),
+        "nor where a thread's was that executed" => execute(c"RSEQ_RT=off", c"--exec-area-thread"),
+        "a vfork child is not registered, though its area says so" => vfork::is_unregistered(),
+        "the core refuses to register in a vfork child" => vfork::is_refused(),
+        "registering there by force breaks the parent" => vfork::hazard(),
+        "an area of the vfork child's own does not" => vfork::avoided(),
+        "a CLONE_VM process registers, works and releases" => execute(c"RSEQ_RT=off", c"--clone-vm"),
+        "CLONE_VM processes share an exact counter" => clone_vm::counter(short),
+        "a CLONE_VM process starts another" => clone_vm::nested(),
+        "a shared counter by cpu_id is exact" => shared::by_cpu_id(short),
+        "so is the core's counter, in slots that say they are shared" => shared::by_the_core(short),
+        "by mm_cid, which the core refuses there, a shared counter loses" => shared::by_mm_cid(token, short),
+    }
 }

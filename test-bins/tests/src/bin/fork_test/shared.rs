@@ -67,8 +67,8 @@ pub fn by_cpu_id(short: bool) -> Verdict {
 pub fn by_the_core(short: bool) -> Verdict {
     let memory = Slots::shared().or_fail("shared slots")?;
     let words = memory.count() * STRIDE / size_of::<usize>();
-    // SAFETY: the words of the mapping, zeroed and aligned to a page, which outlives the slice; they are changed by sections
-    // and atomics only.
+    // SAFETY: the words of the mapping, zeroed and aligned to a page, which outlives the slice; they are changed by
+    // sections and atomics only.
     let words = unsafe { core::slice::from_raw_parts(memory.base().cast::<AtomicUsize>(), words) };
     let cpus = PossibleCpus::read().or_fail("the possible CPUs")?;
     // SAFETY: these processes alone have the mapping, and use it through this counter.
@@ -92,8 +92,8 @@ fn add_by_core(counter: &SlotCounter<'_, ByCpu, STRIDE>, token: Here, time: u64)
     Some((added, 0))
 }
 
-/// The control that shows why: two processes on two CPUs have the same concurrency ID, and no section is aborted for it. That
-/// they do have the same is the kernel's choice, and measured.
+/// The control that shows why: two processes on two CPUs have the same concurrency ID, and no section is aborted for
+/// it. That they do have the same is the kernel's choice, and measured.
 pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
     ByMmCid::of(token)?;
     if cpu::affinity(0).or_fail("sched_getaffinity")?.count() < 2 {
@@ -123,7 +123,7 @@ pub fn by_mm_cid(token: Here, short: bool) -> Verdict {
     Ok(())
 }
 
-/// Where as many processes as CPUs wait for each other, each on a CPU of its own.
+/// Where as many processes as CPUs wait for each other, each on another CPU.
 struct Meeting {
     memory: Mapping,
     cpus: Set,
@@ -137,7 +137,7 @@ impl Meeting {
         Ok(Self { memory, cpus, members: (cpus.count() as usize).clamp(1, MOST) })
     }
 
-    /// Word 0 counts the arrivals; behind it each member leaves its concurrency ID plus 1.
+    /// Word 0 counts the arrivals; after it, each member leaves its concurrency ID plus 1.
     fn word(&self, number: usize) -> Result<&AtomicUsize, Unmet> {
         let word = self.memory.slot::<AtomicUsize>(number).or_fail("a word")?;
         // SAFETY: aligned, in the mapping, a zeroed atomic.

@@ -79,8 +79,8 @@ const WRONG: u8 = 11;
 const NO_VFORK: u8 = 12;
 const NOT_MOVED: u8 = 13;
 
-/// What is left of the parent's area, by `kernel/rseq.c`: a registration that is updated at each context switch heals; an
-/// optimised one keeps -1 until an ID changes; V2 finds the kernel's fields changed then, and kills.
+/// What is left of the parent's area, by `kernel/rseq.c`: a registration that is updated at each context switch heals;
+/// an optimised one keeps -1 until an ID changes; V2 finds the kernel's fields changed then, and kills.
 pub fn hazard() -> Verdict {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let first = allowed.iter().next().or_fail("a CPU")?;

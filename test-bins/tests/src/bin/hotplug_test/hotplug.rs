@@ -22,7 +22,7 @@ pub fn states(token: Here, unplugging: Unplugging) -> Verdict {
     let switch = Switch::open(unplugging)?;
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let verdict = gone_and_back(token, &switch);
-    // For the tests that follow, whatever this one has seen.
+    // For later tests, even if this one has failed.
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
     verdict
 }

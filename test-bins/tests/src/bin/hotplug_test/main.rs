@@ -1,4 +1,5 @@
-//! Sections on CPUs that come and go: threads that may use one CPU only, sets with gaps, and CPUs taken offline under load.
+//! Sections on CPUs that come and go: threads that may use one CPU only, sets with gaps, and CPUs taken offline under
+//! load.
 #![no_std]
 #![no_main]
 
@@ -9,9 +10,8 @@ mod types;
 mod work;
 
 use harness::index::{ByCpu, ByMmCid};
-use harness::ktap::Suite;
 use harness::options::Options;
-use harness::{program, registration, tests};
+use harness::{program, registration, require, tests};
 use rseq_rt::process::ExitCode;
 
 use crate::switch::Unplugging;
@@ -42,10 +42,7 @@ fn body() -> u8 {
         }
         true
     });
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token());
     tests! {
         "the kernel's lists of CPUs agree" => affinity::lists(),
         "cpu_id stays in sets with gaps" => affinity::followed(token),

@@ -15,7 +15,7 @@ use rseq_core::sys::Errno;
 /// Whether a CPU may be taken offline.
 #[derive(Clone, Copy)]
 pub enum Unplugging {
-    /// Nobody said so.
+    /// The switch was not used.
     NotAsked,
     /// By who runs the whole machine.
     Allowed,
@@ -23,7 +23,8 @@ pub enum Unplugging {
     Hangs,
 }
 
-/// What a CPU without a switch, or with one that is not for us, says; the first CPU cannot go on most machines.
+/// The error for a CPU without a switch, or with one that this program may not use; the first CPU cannot go offline on
+/// most machines.
 const ABSENT: &[Errno] = &[Errno::ENOENT, Errno::EACCES, Errno::EPERM, Errno::EOPNOTSUPP, Errno::EINVAL];
 
 /// A CPU that can be taken offline; it is online again when this is dropped.
@@ -34,7 +35,8 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// The last CPU that has a switch and obeys it; a skip with the reason where there is none, or where it may not be used.
+    /// The last CPU that has a switch and obeys it; a skip with the reason where there is none, or where it may not be
+    /// used.
     pub fn open(unplugging: Unplugging) -> Result<Self, Unmet> {
         match unplugging {
             Unplugging::NotAsked => return Err(skip!("takes a CPU from the whole machine: --hotplug allows it")),
@@ -72,8 +74,9 @@ impl Switch {
         }
     }
 
-    /// Brings the CPU online; done when it returns. A refusal is noted and waited out: riscv's firmware does not start a CPU that has
-    /// not quite stopped (ENOTSUPP), and the kernel only warns of such a one (arch/riscv/kernel/cpu-hotplug.c).
+    /// Brings the CPU online; done when it returns. A refusal is noted and waited out: riscv's firmware does not start
+    /// a CPU that has not quite stopped (ENOTSUPP), and the kernel only warns of such a one
+    /// (arch/riscv/kernel/cpu-hotplug.c).
     pub fn online(&self) -> Result<(), Errno> {
         let Err(refusal) = self.file.write(b"1") else { return Ok(()) };
         note!("CPU {} does not come online yet: {refusal}", self.cpu);

@@ -93,7 +93,7 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
     is_exact(&done, cycled.drained, &mut consumer)
 }
 
-/// Lets the workers go on until the kernel has counted an abort of theirs, if it counts.
+/// Lets the workers continue until the kernel has counted one of their aborts, if it counts.
 fn await_abort(witness: &Witness, consumer: &mut Consumer<'_>) {
     let mut waited = 0;
     while !witness.has_counted(waited) {
@@ -169,7 +169,8 @@ fn freed(region: &Region, item: NonNull<usize>) -> usize {
     }
 }
 
-/// Items of the workers' stack of the CPU that comes and goes: those left there before, and those found there while it is offline.
+/// Items of the workers' stack of the CPU that comes and goes: those left there before, and those found there while it
+/// is offline.
 #[derive(Default)]
 struct Cycled {
     left: Items,

@@ -29,7 +29,8 @@ impl Work {
         Ok(Self { slots, tids: [const { AtomicU32::new(0) }; MAX_THREADS], tally: Tally::default() })
     }
 
-    /// Adds under timer signals until `done` says so or patience ends; then every count must be there, and aborts with them.
+    /// Adds under timer signals until `done` says so or patience ends; then every count must be there, and aborts with
+    /// them.
     pub fn run<C: Choice>(
         &self,
         name: &str,

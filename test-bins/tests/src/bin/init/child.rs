@@ -1,4 +1,4 @@
-//! A program in a process of its own: its output is relayed, and it and all that it started end in time.
+//! A program in a separate process: its output is relayed, and it and all that it started end in time.
 
 use harness::sys::call;
 use harness::sys::file::{self, File};
@@ -8,6 +8,7 @@ use linux_raw_sys::general as raw;
 use protocol::list::{Run, pointers};
 use rseq_core::sys::Errno;
 use rseq_rt::eprintln;
+use rseq_rt::io::{STDERR, STDOUT};
 
 use crate::relay::Relay;
 
@@ -54,9 +55,7 @@ pub fn run(run: &Run<'_>, relay: &mut Relay) -> Result<Ended, Errno> {
 
 /// In the child: the pipe becomes its output, and the program takes the process over.
 fn start(run: &Run<'_>, reader: &File, writer: &File) -> u8 {
-    let connected =
-        file::duplicate_to(writer.descriptor(), 1).and_then(|()| file::duplicate_to(writer.descriptor(), 2));
-    if connected.is_err() {
+    if [STDOUT, STDERR].into_iter().try_for_each(|stream| writer.duplicate_to(stream)).is_err() {
         return NOT_STARTED;
     }
     close(reader);
@@ -109,7 +108,7 @@ impl Watch {
         }
     }
 
-    /// Reaps whatever has ended.
+    /// Reaps all processes that have ended.
     fn look(&mut self) {
         while let Some((pid, end)) = reap() {
             if pid == self.pid {

@@ -20,9 +20,9 @@ const EMERGENCIES: usize = 1;
 const CHECKS: &CStr = c"/sys/kernel/debug/rseq/debug";
 
 /// `TCSBRK` of asm/ioctls.h, which with an argument other than 0 waits until all output is sent.
-const DRAIN: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")) {
+const DRAIN: usize = if cfg!(any(target_arch = "mips64", target_arch = "mips64r6")) {
     0x5405
-} else if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) {
+} else if cfg!(target_arch = "powerpc64") {
     0x2000_741d
 } else {
     0x5409

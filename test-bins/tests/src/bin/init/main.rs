@@ -1,7 +1,7 @@
 //! The first process of a guest: mounts, loads modules, runs a list of programs, powers off.
 //!
-//! The runner writes the list and the names of modules; results are KTAP on the console, between marks for the runner. The
-//! package `protocol` states all of these.
+//! The runner writes the list and the names of modules; results are KTAP on the console, between marks for the runner.
+//! The package `protocol` states all of these.
 #![no_std]
 #![no_main]
 
@@ -44,7 +44,8 @@ fn run_list() {
     }
 }
 
-/// Once with the kernel's own rseq checks off, once with them on, where the kernel has the switch and the list wants it.
+/// Once with the kernel's own rseq checks off, once with them on, where the kernel has the switch and the list wants
+/// it.
 fn run_passes(list: &List<'_>) {
     let twice = list.twice && machine::switch_checks(false);
     let again = || list.runs().filter(|run| twice && !run.once);

@@ -1,10 +1,9 @@
 //! A program's output on its way to the console: whole lines, marked as that program's.
 
-use harness::sys::file::write_all;
 use harness::text::Text;
 use protocol::ktap::{self, Line};
 use protocol::list::Kind;
-use rseq_rt::io::STDOUT;
+use rseq_rt::io::{STDOUT, write_all};
 
 /// Longer lines are cut into several.
 const LINE: usize = 1024;
@@ -59,7 +58,7 @@ impl Relay {
         if let Some(place) = self.line.get_mut(self.used) {
             *place = b'\n';
         }
-        // A console that takes no more output leaves nobody to tell.
+        // Where the console takes no more output, there is no way to report it.
         let _ = write_all(STDOUT, self.line.get(..=self.used).unwrap_or(&[]));
         self.used = self.start;
     }

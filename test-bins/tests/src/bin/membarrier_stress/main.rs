@@ -10,7 +10,7 @@ mod storm;
 use harness::ktap::{OrFail, Suite, Verdict};
 use harness::options::Options;
 use harness::sys::cpu::{self, Set};
-use harness::{load_usage, program, registration, skip, tests};
+use harness::{load_usage, program, registration, require, skip, tests};
 use rseq_core::sys::{membarrier_query, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
 
@@ -24,9 +24,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("membarrier_stress", "fences of rseq under CFS throttling"));
-    if let Err(unmet) = registration::token() {
-        return Suite::cannot_start(unmet);
-    }
+    require!(registration::token());
     match membarrier_query() {
         Ok(commands) if commands.has_rseq() => {}
         Ok(_) => return Suite::skip_all(format_args!("membarrier has no rseq fence here (Linux 5.10)")),

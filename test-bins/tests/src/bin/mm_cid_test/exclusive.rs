@@ -33,7 +33,7 @@ impl Rooms {
         Some(taken.map(drop))
     }
 
-    /// Visits of a slot in which somebody else was.
+    /// Visits of a slot in which there was another thread.
     pub fn met(&self) -> usize {
         self.met.load(Ordering::Relaxed)
     }
@@ -44,7 +44,7 @@ impl Rooms {
     }
 }
 
-/// `false` if somebody else is in the slot that this thread has taken, which it gives back.
+/// `false` if another thread is in the slot that this thread has taken, which it releases.
 fn is_alone(owner: *mut usize, inside: *mut usize, name: usize) -> bool {
     // SAFETY: words of the slots, aligned and mapped; threads and sections access them as whole words.
     let (owner, inside) = unsafe { (AtomicUsize::from_ptr(owner), AtomicUsize::from_ptr(inside)) };

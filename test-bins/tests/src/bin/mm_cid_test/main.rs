@@ -1,4 +1,5 @@
-//! Concurrency IDs: below the number of possible CPUs, and no two running threads with the same one, whoever comes and goes.
+//! Concurrency IDs: below the number of possible CPUs, and no two running threads with the same one, whoever comes and
+//! goes.
 #![no_std]
 #![no_main]
 
@@ -9,12 +10,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use exclusive::Rooms;
 use harness::index::{ByMmCid, Choice, Here};
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::load::{Load, Worker};
 use harness::options::Options;
 use harness::percpu_ops::{Counts, Tally, under_load};
 use harness::sys::{cpu, time};
-use harness::{ensure, load_usage, note, program, registration, tests};
+use harness::{ensure, load_usage, note, program, registration, require, tests};
 use rseq_core::ops::librseq::Error;
 use rseq_core::percpu::PossibleCpus;
 use rseq_rt::process::ExitCode;
@@ -28,10 +29,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = Options::read(load_usage!("mm_cid_test", "concurrency IDs are small, and one thread's at a time"));
-    let token = match registration::token().and_then(|token| ByMmCid::of(token).map(|_| token)) {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token().and_then(|token| ByMmCid::of(token).map(|_| token)));
     tests! {
         "IDs stay below the number of possible CPUs" => small(&options),
         "no two threads are inside one slot" => exclusive(&options),

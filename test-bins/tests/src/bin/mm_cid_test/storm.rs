@@ -1,6 +1,6 @@
 //! Threads, children by fork and children by vfork that come and go, so that the number of a process's threads crosses
-//! the number of its CPUs again and again. Linux since 6.19 hands out IDs in another way above that number than below it,
-//! and had faults in the change until 7.1.3.
+//! the number of its CPUs again and again. Linux since 6.19 hands out IDs in another way above that number than below
+//! it, and had faults in the change until 7.1.3.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -19,8 +19,8 @@ use rseq_core::percpu::PossibleCpus;
 /// The most threads of a wave.
 const MOST: u32 = 32;
 
-/// Additions that a thread of a wave makes at a time: some tens of microseconds, in which it would lose counts to another
-/// thread with the same ID.
+/// Additions that a thread of a wave makes at a time: some tens of microseconds, in which it would lose counts to
+/// another thread with the same ID.
 const ADDITIONS: usize = 10_000;
 
 /// What comes and goes beside threads.
@@ -123,7 +123,7 @@ extern "C" fn nothing() -> u8 {
     0
 }
 
-/// A child's own threads, in slots of its own: its address space has IDs of its own.
+/// A child's own threads, in separate slots: its address space has its own IDs.
 fn own_storm() -> bool {
     let (Ok(slots), Ok(largest)) = (Slots::new(), largest_wave()) else { return false };
     let found = Found::default();
@@ -137,7 +137,8 @@ fn judge(waves: u32, largest: u32, slots: &Slots, found: &Found) -> Verdict {
         [&found.threads, &found.children, &found.broken, &found.astray].map(|count| count.load(Relaxed));
     let (added, highest, there) = (found.added.load(Relaxed), found.highest.load(Relaxed), slots.sum());
     note!(
-        "{waves} waves of 1 to {largest} threads: {threads} threads, {children} children, {added} added, highest ID {highest}"
+        "{waves} waves of 1 to {largest} threads: {threads} threads, {children} children, {added} added, \
+         highest ID {highest}"
     );
     ensure!(there == added, "{added} added, {there} found: two threads had one ID at the same time");
     ensure!(broken == 0, "{broken} threads were not registered, or had an ID beyond the slots");

@@ -66,7 +66,7 @@ impl<T> Stacks<T> {
     fn sum(&self, value: impl Fn(&T) -> usize) -> usize {
         let mut sum = 0;
         for (slot, offset) in self.slots.words().enumerate() {
-            // SAFETY: no thread runs any more, and offsets never exceed the capacity.
+            // SAFETY: no thread runs now, and offsets never exceed the capacity.
             let items = unsafe { core::slice::from_raw_parts(self.items(slot), offset.read_volatile()) };
             sum += items.iter().map(&value).sum::<usize>();
         }
@@ -110,8 +110,8 @@ pub fn pointers<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, to
                 return Err(Stop::Exhausted);
             }
             let top = items.wrapping_add(offset - 1);
-            // SAFETY: `top` is an item of the slot, as its offset is above 0; a slot number is not -1 or -2. What a committed section has
-            // found there is the item, and none is 0.
+            // SAFETY: `top` is an item of the slot, as its offset is above 0; a slot number is not -1 or -2. What a
+            // committed section has found there is the item, and none is 0.
             unsafe {
                 let popped = top.read_volatile();
                 flavour.load_cbne_load_cbne_store(token, slot, word, offset, top, popped, offset - 1)?;
@@ -129,8 +129,8 @@ pub fn pointers<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, to
                 return Err(Stop::Exhausted);
             }
             let top = items.wrapping_add(offset);
-            // SAFETY: `top` is room of the slot, as its offset is below the capacity, which nobody reads before the offset
-            // says so; a slot number is not -1 or -2.
+            // SAFETY: `top` is room of the slot, as its offset is below the capacity; it is not read before the offset
+            // includes it; a slot number is not -1 or -2.
             Ok(unsafe {
                 flavour.load_cbne_store_store::<O, _>(token, slot, word, offset, top, popped.get(), offset + 1)
             }?)
@@ -156,8 +156,8 @@ pub fn items<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, total
                 return Err(Stop::Exhausted);
             }
             let top = items.wrapping_add(offset - 1).cast::<u8>();
-            // SAFETY: `top` is an item of the slot, as its offset is above 0, and `copy` a local of the same size; a slot
-            // number is not -1 or -2.
+            // SAFETY: `top` is an item of the slot, as its offset is above 0, and `copy` a local of the same size; a
+            // slot number is not -1 or -2.
             Ok(unsafe {
                 flavour.load_cbne_memcpy_store::<Relaxed, _>(token, slot, word, offset, copy, top, len, offset - 1)
             }?)
@@ -175,8 +175,8 @@ pub fn items<F: Flavour, C: Choice, O: Order>(flavour: F, params: &Params, total
                 return Err(Stop::Exhausted);
             }
             let top = items.wrapping_add(offset).cast::<u8>();
-            // SAFETY: `copy` is the item that was popped; `top` is room of the slot, as its offset is below the capacity, which nobody
-            // reads before the offset says so; a slot number is not -1 or -2.
+            // SAFETY: `copy` is the item that was popped; `top` is room of the slot, as its offset is below the
+            // capacity; it is not read before the offset includes it; a slot number is not -1 or -2.
             Ok(unsafe {
                 flavour.load_cbne_memcpy_store::<O, _>(token, slot, word, offset, top, copy, len, offset + 1)
             }?)

@@ -23,7 +23,8 @@ pub fn increment<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &To
     exact(totals.done.load(Ordering::Relaxed) as u64, slots.sum() as u64)
 }
 
-/// Each thread takes its slot's lock, adds one to a plain counter beside it, and releases the lock, wherever it is by then.
+/// Each thread takes its slot's lock, adds one to a plain counter beside it, and releases the lock, wherever it is by
+/// then.
 pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Totals) -> Verdict {
     let slots = Slots::new().or_fail("memory for the slots")?;
     let words = slots.view();
@@ -36,8 +37,8 @@ pub fn spinlock<F: Flavour, C: Choice>(flavour: F, params: &Params, totals: &Tot
         });
         let Some(taken) = taken else { return false };
         fence(Ordering::Acquire);
-        // SAFETY: the lock is held, so no other thread touches the count, the slot's second word, until the release below; both
-        // words live as long as the slots, which outlive the threads.
+        // SAFETY: the lock is held, so no other thread touches the count, the slot's second word, until the release
+        // below; both words live as long as the slots, which outlive the threads.
         unsafe {
             *taken.wrapping_byte_add(SECOND) += 1;
             let lock = AtomicUsize::from_ptr(taken);

@@ -31,8 +31,8 @@ macro_rules! sections_of_literals {
                 commit add([v], 1);
             }
 
-            /// [`load_cbeq_store_add_load_store`](rseq_core::ops::librseq::load_cbeq_store_add_load_store) that expects something
-            /// else than 0, with an offset of 8.
+            /// [`load_cbeq_store_add_load_store`](rseq_core::ops::librseq::load_cbeq_store_add_load_store) that expects
+            /// something else than 0, with an offset of 8.
             pub unsafe fn load_cbz_store_load_store(
                 cpu: usize, v: *mut usize, load: *mut usize
             ) -> Result<Committed, rseq_core::ops::librseq::Error> {
@@ -183,7 +183,9 @@ flavours! {
     /// `*(*(array + offset)) += 1`
     load_add_load_load_increment(array: *mut usize, offset: usize) -> Aborted;
     /// `if *v == expect && *v2 == expect2 { *v = newv }`
-    load_cbne_load_cbne_store(v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize) -> librseq::Error;
+    load_cbne_load_cbne_store(
+        v: *mut usize, expect: usize, v2: *mut usize, expect2: usize, newv: usize
+    ) -> librseq::Error;
     /// `if *v == expect { *v2 = newv2; *v = newv }`
     load_cbne_store_store<O>(v: *mut usize, expect: usize, v2: *mut usize, newv2: usize, newv: usize) -> librseq::Error;
     /// `if *v == expect { copy; *v = newv }`

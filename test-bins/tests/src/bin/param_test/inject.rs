@@ -54,7 +54,8 @@ impl<'p> Injector<'p> {
 
     #[cold]
     fn inject(&mut self, loops: i64) {
-        // Not with a hint to the processor, which would make a loop take a hundred times as long as one inside a section.
+        // Not with a hint to the processor, which would make a loop take a hundred times as long as one inside a
+        // section.
         for turn in 0..loops {
             black_box(turn);
         }

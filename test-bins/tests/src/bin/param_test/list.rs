@@ -63,7 +63,8 @@ fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: 
     let mut popped = MaybeUninit::<usize>::uninit();
     let load = popped.as_mut_ptr();
     worker.retry(move |token, slot| {
-        // SAFETY: a head is 0 or the address of a node, whose link is at 8; `load` is a local; a slot number is not -1 or -2.
+        // SAFETY: a head is 0 or the address of a node, whose link is at 8; `load` is a local; a slot number is not -1
+        // or -2.
         let result = unsafe { flavour.load_cbz_store_load_store(token, slot, heads.word(slot), load) };
         result.map_err(|error| match error {
             librseq::Error::Aborted => Stop::Aborted,
@@ -78,8 +79,8 @@ fn pop<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: 
 fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads: View, node: *mut Node) -> Option<()> {
     worker.retry(move |token, slot| {
         let head = heads.word(slot);
-        // SAFETY: the head is the slot's, the node this thread's alone until the section commits; a slot number is not -1
-        // or -2.
+        // SAFETY: the head is the slot's, the node this thread's alone until the section commits; a slot number is not
+        // -1 or -2.
         unsafe {
             let first = head.read_volatile();
             (&raw mut (*node).next).write_volatile(first);
@@ -94,7 +95,7 @@ fn push<F: Flavour, C: Choice>(flavour: F, worker: &mut Worker<'_, F, C>, heads:
 fn drain(heads: &Slots) -> usize {
     let mut sum = 0;
     for head in heads.words() {
-        // SAFETY: no thread runs any more; heads and links are 0 or the address of a node.
+        // SAFETY: no thread runs now; heads and links are 0 or the address of a node.
         unsafe {
             let mut node = head.read_volatile() as *const Node;
             while !node.is_null() {

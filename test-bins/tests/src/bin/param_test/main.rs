@@ -1,12 +1,9 @@
-//! Per-CPU operations under injected delays, yields, signals and sleeps: the kernel's and librseq's param_test, one binary
-//! for what they build eight of.
+//! Per-CPU operations under injected delays, yields, signals and sleeps: the kernel's and librseq's param_test, one
+//! binary for what they build eight of.
 #![no_std]
 #![no_main]
 // MIPS alone has no stable inline assembly.
-#![cfg_attr(
-    any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6"),
-    feature(asm_experimental_arch)
-)]
+#![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
 mod buffer;
 mod counters;
@@ -28,7 +25,7 @@ use harness::sys::cpu;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
 use harness::text::Text;
-use harness::{ensure, fail, mode, program, registration, skip};
+use harness::{ensure, fail, mode, program, registration, require, skip, tests};
 use linux_raw_sys::general::SIGUSR1;
 use options::{Grid, Params, Test};
 use rseq_core::{Mode, Relaxed as PlainStore, Release};
@@ -43,15 +40,9 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let options = options::read();
-    if let Err(unmet) = start(&options) {
-        return Suite::cannot_start(unmet);
-    }
+    require!(start(&options));
     match options.grid {
-        Grid::One => {
-            let mut suite = Suite::new(1);
-            one(&mut suite, &options.params);
-            suite.finish()
-        }
+        Grid::One => tests! { suite => one(suite, &options.params) },
         Grid::Short => all(grid::SHORT, &options.params),
         Grid::Full => all(grid::FULL, &options.params),
         Grid::Blocking => all(grid::BLOCKING_ONLY, &options.params),
@@ -76,12 +67,12 @@ fn start(options: &options::Options) -> Verdict {
 /// The runs of a grid, with the verbosity asked for, and no more repetitions than asked for.
 fn all(size: grid::Size, asked: &Params) -> u8 {
     let cpus = cpu::affinity(0).map_or(1, |set| set.count());
-    let mut suite = Suite::new(size.count());
-    for number in 0..size.count() {
-        let run = size.run(number, cpus);
-        one(&mut suite, &Params { verbose: asked.verbose, reps: run.reps.min(asked.reps), ..run });
+    tests! {
+        suite * size.count() => (0..size.count()).for_each(|number| {
+            let run = size.run(number, cpus);
+            one(suite, &Params { verbose: asked.verbose, reps: run.reps.min(asked.reps), ..run });
+        }),
     }
-    suite.finish()
 }
 
 fn one(suite: &mut Suite, params: &Params) {
@@ -101,7 +92,8 @@ fn in_flavour<C: Choice>(params: &Params) -> Verdict {
     }
     let memory = Mapping::private(size_of::<Delays>()).or_fail("memory for the delays")?;
     let delays = memory.slot::<Delays>(0).or_fail("memory for the delays")?;
-    // SAFETY: the mapping holds the array, which nobody else writes; it lives until after the threads have been joined.
+    // SAFETY: the mapping holds the array, which only this thread writes; it lives until after the threads have been
+    // joined.
     let inside = unsafe {
         delays.write(params.delays());
         &*delays

@@ -1,4 +1,4 @@
-//! membarrier: a manager swaps the lists that the workers' sections use; after the fence, nobody touches the old one.
+//! membarrier: a manager swaps the lists that the workers' sections use; after the fence, no section uses the old one.
 
 use crate::flavour::Flavour;
 use crate::options::Params;
@@ -13,14 +13,15 @@ use harness::{fail, in_time, note, skip};
 use rseq_core::sys::{Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_core::{ByCpu, Index};
 
-/// How long the manager watches an inactive list, in spins: long enough for a stretched section that the fence missed to end,
-/// or for a plain one, nanoseconds long, whose thread the fence has just interrupted.
+/// How long the manager watches an inactive list, in spins: long enough for a stretched section that the fence missed
+/// to end, or for a plain one, nanoseconds long, whose thread the fence has just interrupted.
 const STRETCHED: u32 = 50_000;
 const PLAIN: u32 = 300;
-/// Most fences for one CPU interrupt nobody.
+/// Most fences for one CPU interrupt no section.
 const NONE: u32 = 0;
 
-/// Slots of the lists of plain sections, as in the C program: most of their CPUs cannot be, and their fences cost little.
+/// Slots of the lists of plain sections, as in the C program: most of their CPUs cannot be, and their fences cost
+/// little.
 const MANY: usize = 1024;
 
 /// Stretched sections that are not over before the manager looks once, unless it shares the only CPU with all workers.
@@ -122,8 +123,8 @@ struct Manager<'r> {
 }
 
 impl Manager<'_> {
-    /// Swaps the lists until `stop`. What the fence stopped in the inactive list must stand still between two swaps: every
-    /// counter, or that of the one CPU that was fenced.
+    /// Swaps the lists until `stop`. What the fence stopped in the inactive list must stand still between two swaps:
+    /// every counter, or that of the one CPU that was fenced.
     fn run<C: Choice>(&self) -> Result<Swaps, Unmet> {
         let Self { lists, active, stop, patience } = *self;
         let mut swaps = Swaps::default();
@@ -156,7 +157,7 @@ impl Manager<'_> {
         Ok(swaps)
     }
 
-    /// A slot of the first list whose counter is not 0 any more; None if the workers have ended before.
+    /// A slot of the first list whose counter is no longer 0; None if the workers have ended before.
     fn wait_for_use(&self) -> Option<usize> {
         let list = &self.lists[0];
         while !self.stop.load(Ordering::Acquire) {

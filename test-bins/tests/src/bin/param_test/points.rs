@@ -16,7 +16,7 @@ mod of_literals {
 
 /// Right before the section is armed, and armed before its first step: every section has both.
 const BEFORE_STEPS: usize = 2;
-/// The last point inside; it stands for all those behind later steps.
+/// The last point inside; it stands for all points after later steps.
 const LAST: usize = 6;
 
 /// The steps before the commit of the longest section among those named.

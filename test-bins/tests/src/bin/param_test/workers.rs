@@ -182,8 +182,8 @@ pub fn register(params: &Params) -> Result<Registration<OwnArea>, Unmet> {
     unsafe { Registration::<OwnArea>::own(params.mode()) }.map_err(registration::refused)
 }
 
-/// With the proofs of a registration that has ended: on the slot of the moment, and on the first, every operation has to be
-/// refused, and to leave memory as it is. How many repetitions of all were.
+/// With the proofs of a registration that has ended: on the slot of the moment, and on the first, every operation has
+/// to be refused, and to leave memory as it is. How many repetitions of all were.
 fn refused<C: Choice>(params: &Params, token: Here<C>) -> Option<usize> {
     for rep in 0..params.reps {
         let slot = if rep.is_multiple_of(2) { rseq_core::sys::getcpu().ok()?.cpu as usize } else { 0 };
@@ -199,7 +199,7 @@ struct Untouched {
     /// The address of itself, so that what it leads to is a word too.
     v: usize,
     v2: usize,
-    /// Where a link is, 8 bytes behind `v`, if a word is less.
+    /// Where a link is, 8 bytes after `v`, if a word is shorter.
     link: usize,
 }
 
@@ -210,8 +210,8 @@ fn refused_at<I: Index>(token: Here<I>, slot: usize) -> Option<()> {
     // SAFETY: both words are the local's.
     unsafe { v.write(v as usize) };
     let (before, expect) = (Untouched { v: v as usize, v2: 2, link: 0 }, v as usize);
-    // SAFETY: `v` and `v2` are words of the local, and so is what `v` leads to; bytes are copied from the one to the other; a
-    // slot number is not -1 or -2.
+    // SAFETY: `v` and `v2` are words of the local, and so is what `v` leads to; bytes are copied from the one to the
+    // other; a slot number is not -1 or -2.
     let all = unsafe {
         [
             Plain.load_cbne_store(token, slot, v, expect, 1),

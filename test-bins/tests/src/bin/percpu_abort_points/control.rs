@@ -71,7 +71,7 @@ pub fn run(suite: &mut Suite, stage: &Stage, claim: &mut dyn FnMut(&Section)) {
     suite.report(format_args!("control caught: descriptor not stored"), verdict);
 }
 
-/// The section is never in `rseq_cs`: it is the first one behind the address of its function.
+/// The section is never in `rseq_cs`: it is the first one after the address of its function.
 fn unarmed_section(trial: &Trial<'_, 'static, Ambient, ByCpu>) -> Result<Section, harness::ktap::Unmet> {
     let function = trial.case.call as usize;
     // SAFETY: descriptors are this program's own.

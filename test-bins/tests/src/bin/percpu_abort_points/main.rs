@@ -1,5 +1,6 @@
-//! Every abort point of the per-CPU types, forced, over the area that they use, [`Ambient`]: their own sections, and the
-//! operations of `rseq_core::ops`, some of which they use. `abort_points` does the same for the operations over other areas.
+//! Every abort point of the per-CPU types, forced, over the area that they use, [`Ambient`]: their own sections, and
+//! the operations of `rseq_core::ops`, some of which they use. `abort_points` does the same for the operations over
+//! other areas.
 #![no_std]
 #![no_main]
 // Assembly for MIPS is unstable Rust.
@@ -15,8 +16,8 @@ use harness::args::Args;
 use harness::forced::case::Case;
 use harness::forced::claims::{By, Claims};
 use harness::forced::{self, breakpoint, operations};
-use harness::ktap::{Suite, Verdict};
-use harness::{ensure, fail, program};
+use harness::ktap::Verdict;
+use harness::{ensure, fail, program, require, tests};
 use rseq_core::{Ambient, Area, ByCpu, Index, ensure_registered};
 use rseq_rt::process::ExitCode;
 
@@ -38,31 +39,32 @@ fn body() -> u8 {
     if let Some(option) = args.next_option() {
         args.unknown(option);
     }
-    let stage = match forced::prepare() {
-        Ok((_, stage)) => stage,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new((SECTIONS + operations::OPERATIONS) as u32 + control::CONTROLS + 4);
+    let (_, stage) = require!(forced::prepare());
     let mut claims = Claims::default();
-    suite.report(format_args!("a thread that changes its CPU"), stage.needs_two_cpus());
-    suite.report(format_args!("every section has a case"), have_cases());
-    suite.report(format_args!("the ambient area is this thread's"), is_ambient());
     let by = By { stage: &stage, name: "cpu_id", area: "ambient area" };
-    by.all(&mut suite, &mut claims, Some(Ambient::token()), cases());
-    by.all(&mut suite, &mut claims, Some(Ambient::token()), operations::operations());
-    claims.note();
-    control::run(&mut suite, &stage, &mut |section| {
-        claims.take(section);
-    });
-    suite.report(format_args!("every section of this file has a case"), claims.are_all(true));
-    suite.finish()
+    tests! {
+        "a thread that changes its CPU" => stage.needs_two_cpus(),
+        "every section has a case" => have_cases(),
+        "the ambient area is this thread's" => is_ambient(),
+        suite * SECTIONS as u32 => by.all(suite, &mut claims, Some(Ambient::token()), cases()),
+        suite * operations::OPERATIONS as u32 => {
+            by.all(suite, &mut claims, Some(Ambient::token()), operations::operations());
+        },
+        suite * control::CONTROLS => control::run(suite, &stage, &mut |section| {
+            claims.take(section);
+        }),
+        "every section of this file has a case" => {
+            claims.note();
+            claims.are_all(true)
+        },
+    }
 }
 
 fn cases<'r, A: Area, I: Index>() -> impl Iterator<Item = Case<'r, A, I>> {
     stack::cases().into_iter().chain(ring::cases()).chain(words::cases())
 }
 
-/// The sections of a type that nobody calls are in no binary, so that nobody would miss them there.
+/// The sections of a type that is never called are in no binary, so their absence would not be noticed there.
 fn have_cases() -> Verdict {
     let has_none = |(of, name): &(&str, &str)| {
         cases::<Ambient, ByCpu>().all(|case| case.name.strip_prefix(of).is_none_or(|rest| rest.trim_start() != *name))

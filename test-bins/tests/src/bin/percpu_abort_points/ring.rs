@@ -94,7 +94,8 @@ fn limited(own: &Own) -> Words {
 /// Makes the case of a push of so many words.
 macro_rules! of_words {
     ($name:ident $count:literal) => {
-        case!(concat!("ring ", stringify!($name)), Here compares 1 scratch 3 takes takes::BASE | takes::NEW | takes::SOURCE,
+        case!(concat!("ring ", stringify!($name)),
+            Here compares 1 scratch 3 takes takes::BASE | takes::NEW | takes::SOURCE,
             slot [empty] => [|own| advanced(own, size($count * WORD))] [|own| has_words(own, $count)]
             |s| $name::<Release, STRIDE, A, I>(s.token, s.base, s.len, MOST, NEW, own!(s source as usize)))
     };
@@ -106,14 +107,17 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; SECTIONS] {
     [
         case!("ring push", Here compares 1 scratch 3 takes takes::BASE | takes::NEW | takes::FROM,
             slot [empty] => [|own| advanced(own, size(LENGTH))] [has_bytes]
-            |s| push::<Release, STRIDE, A, I>(s.token, s.base, s.len, MOST, size(LENGTH), NEW, own!(s from as u8), LENGTH)),
+            |s| push::<Release, STRIDE, A, I>(s.token, s.base, s.len, MOST, size(LENGTH), NEW, own!(s from as u8),
+                LENGTH)),
         case!("ring reserve", Here compares 1 scratch 3 takes takes::BASE | takes::NEW,
             slot [empty] => [|own| advanced(own, size(LENGTH))] [|own| has_header(own) && own.popped == buffer(own)]
             |s| reserve::<Release, STRIDE, A, I>(s.token, s.base, s.len, MOST, size(LENGTH), NEW)),
         case!("ring pad", Here compares 2 scratch 1 takes takes::BASE | takes::NEW | takes::RING,
             slot [changed] => [|own| advanced(own, RING)] [has_header]
-            |s| pad::<Release, STRIDE, A, I>(s.token, s.base, s.len, buffer(&*s.own), TAIL, own!(s ring as usize), NEW, TAIL + RING)),
-        case!("ring set_limit", Here compares 2 scratch 1 takes takes::BASE | takes::NEW | takes::NEW_SECOND | takes::RING,
+            |s| pad::<Release, STRIDE, A, I>(s.token, s.base, s.len, buffer(&*s.own), TAIL, own!(s ring as usize),
+                NEW, TAIL + RING)),
+        case!("ring set_limit",
+            Here compares 2 scratch 1 takes takes::BASE | takes::NEW | takes::NEW_SECOND | takes::RING,
             slot [changed] private [16, 24] => [limited] [any]
             |s| set_limit::<STRIDE, A, I>(s.token, s.base, s.len, buffer(&*s.own), TAIL, NEW_SECOND, NEW)),
         of_words!(push_1 1),

@@ -76,11 +76,14 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; SECTIONS] {
             slot [two_items] => [|_| stack(TOP - WORD)] [|own| own.popped == SECOND]
             |s| pop::<STRIDE, A, I>(s.token, s.base, s.len, own!(s popped as usize))),
         case!("stack push_batch", Here compares 1 scratch 3 takes takes::BASE | takes::FROM | takes::STATE,
-            slot [|_, fails| empty(HEADER, if fails == 1 { 0 } else { STRIDE })] private [HEADER, STRIDE] => [batch] [is_counted]
-            |s| push_batch::<STRIDE, A, I>(s.token, s.base, s.len, own!(s from as usize), LENGTH, own!(s state as usize))),
+            slot [|_, fails| empty(HEADER, if fails == 1 { 0 } else { STRIDE })] private [HEADER, STRIDE]
+            => [batch] [is_counted]
+            |s| push_batch::<STRIDE, A, I>(s.token, s.base, s.len, own!(s from as usize), LENGTH,
+                own!(s state as usize))),
         case!("stack pop_batch", Here compares 1 scratch 3 takes takes::BASE | takes::TO | takes::STATE,
             slot [|own, fails| if fails == 1 { closed(HEADER + LENGTH) } else { batch(own) }]
-            => [|own| with_bytes(empty(HEADER, STRIDE), HEADER, own)] [|own| own.to[..LENGTH] == own.from[..LENGTH] && is_counted(own)]
+            => [|own| with_bytes(empty(HEADER, STRIDE), HEADER, own)]
+            [|own| own.to[..LENGTH] == own.from[..LENGTH] && is_counted(own)]
             |s| pop_batch::<STRIDE, A, I>(s.token, s.base, s.len, own!(s to as usize), LENGTH, own!(s state as usize))),
         case!("stack set_top", Pinned compares 1 scratch 1 takes takes::BASE | takes::NEW,
             slot [|_, _| one(START)] => [|_| one(NEW)] [any]

@@ -95,7 +95,8 @@ pub fn cases<'r, A: Area, I: Index>() -> [Case<'r, A, I>; SECTIONS] {
             => [|_| words(&[(0, 4), (8, START), (16, START), (24, SECOND), (32, NEW)])] [any]
             |s| pool::push::<STRIDE, A, I>(s.token, s.base, s.len, 5, NEW)),
         case!("pool pop", Here compares 1 scratch 3 takes takes::BASE,
-            slot [|_, fails| pool_list(if fails == 1 { 0 } else { 3 })] => [|_| pool_list(2)] [|own| own.popped == SECOND]
+            slot [|_, fails| pool_list(if fails == 1 { 0 } else { 3 })]
+            => [|_| pool_list(2)] [|own| own.popped == SECOND]
             |s| pool::pop::<STRIDE, A, I>(s.token, s.base, s.len)),
         case!("list push", Here compares 1 scratch 2 takes takes::BASE | takes::FREE,
             slot [open_list] => [|own| one(&raw const own.free as usize)] [|own| own.free == [first(own), START]]

@@ -8,7 +8,7 @@ use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Ending};
 use harness::sys::{call, time::SECOND};
 use harness::v2::in_registered_child;
-use harness::{ensure, fail, skip};
+use harness::{ensure, fail, group, skip};
 use linux_raw_sys::general::__NR_prctl;
 use rseq_core::abi::{
     AREA_FLAG_SLICE_EXT_AVAILABLE as AVAILABLE, AREA_FLAG_SLICE_EXT_ENABLED as ENABLED, FLAG_SLICE_EXT_DEFAULT_ON,
@@ -16,9 +16,6 @@ use rseq_core::abi::{
 };
 use rseq_core::sys::{Errno, SliceError, SliceState, rseq_raw, rseq_slice_yield, set_slice_extension, slice_extension};
 use rseq_core::{SliceGuard, SliceOutcome, arch};
-
-/// Results of [`run`].
-pub const COUNT: u32 = 10;
 
 const PR_RSEQ_SLICE_EXTENSION: usize = 79;
 const GET: usize = 1;
@@ -30,16 +27,18 @@ pub fn run(suite: &mut Suite, token: Here, lacking: Option<Reason>) {
         None => test(token),
         Some(why) => Err(skip!("{why}")),
     };
-    suite.test("the prctl and the area's flags agree", &mut || agree(token, lacking.is_none()));
-    suite.test("wrong arguments", &mut wrong_arguments);
-    suite.test("a guard that is not enabled does nothing", &mut || inert(token));
-    suite.test("a yield without a grant", &mut || idle_yield(lacking.is_some()));
-    suite.test("on, off and on again", &mut || needed(switched));
-    suite.test("a registration of 32 bytes is refused", &mut || needed(legacy));
-    suite.test("no registration", &mut || needed(unregistered));
-    suite.test("enabled by the registration", &mut || needed(by_flag));
-    suite.test("fork keeps it, a new thread has to ask", &mut || needed(inherited));
-    suite.test("lengths out of range", &mut || needed(lengths));
+    group!(suite, "system calls", {
+        "the prctl and the area's flags agree" => agree(token, lacking.is_none()),
+        "wrong arguments" => wrong_arguments(),
+        "a guard that is not enabled does nothing" => inert(token),
+        "a yield without a grant" => idle_yield(lacking.is_some()),
+        "on, off and on again" => needed(switched),
+        "a registration of 32 bytes is refused" => needed(legacy),
+        "no registration" => needed(unregistered),
+        "enabled by the registration" => needed(by_flag),
+        "fork keeps it, a new thread has to ask" => needed(inherited),
+        "lengths out of range" => needed(lengths),
+    });
 }
 
 fn state(expected: SliceState) -> Verdict {
@@ -81,8 +80,8 @@ fn prctl(words: [usize; 4]) -> Result<usize, Errno> {
     unsafe { call(__NR_prctl, [PR_RSEQ_SLICE_EXTENSION, operation, argument, third, fourth]) }
 }
 
-/// EINVAL all of them, where the extension is built in or too new; built out, ENOTSUPP comes first for all but the surplus
-/// words.
+/// EINVAL all of them, where the extension is built in or too new; built out, ENOTSUPP comes first for all but the
+/// surplus words.
 fn wrong_arguments() -> Verdict {
     let built_out = slice_extension() == Err(SliceError::NotSupported);
     let table = [[GET, 1, 0, 0], [SET, 2, 0, 0], [SET, 3, 0, 0], [0, 0, 0, 0], [3, 0, 0, 0], [usize::MAX, 1, 0, 0]];

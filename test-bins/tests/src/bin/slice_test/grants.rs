@@ -90,8 +90,8 @@ pub fn aborted(share: &Share<'_>) -> Verdict {
     Ok(())
 }
 
-/// Takes grants until the kernel has counted [`ENOUGH`] of what `take` does to them, or `take` has seen something wrong;
-/// where the kernel keeps no counts, [`ENOUGH`] grants.
+/// Takes grants until the kernel has counted [`ENOUGH`] of what `take` does to them, or `take` has seen something
+/// wrong; where the kernel keeps no counts, [`ENOUGH`] grants.
 fn counted(
     share: &Share<'_>,
     what: &str,

@@ -62,8 +62,8 @@ fn in_handler(share: &Share<'_>) -> Verdict {
     Err(fail!("no request outlived a signal handler: the handler's guards end those that they interrupt"))
 }
 
-/// After a grant has run out, the next request, with a system call inside: harmless, but with the kernel's checks on. Those
-/// compare the whole field with what is granted, as long as no system call was made since the grant.
+/// After a grant has run out, the next request, with a system call inside: harmless, but with the kernel's checks on.
+/// Those compare the whole field with what is granted, as long as no system call was made since the grant.
 pub fn system_call(share: &Share<'_>, debugging: bool) -> Verdict {
     let switch = Debugging::open().map_err(|errno| skip!("no switch debugfs rseq/debug: {errno}"))?;
     switch.set(debugging).or_fail("rseq/debug")?;

@@ -14,13 +14,13 @@ mod tally;
 
 use harness::args::Args;
 use harness::index::Here;
-use harness::ktap::{PASS, Reason, Suite, Verdict};
+use harness::ktap::{PASS, Reason, Verdict};
 use harness::slices::{Counts, LONGEST, Length};
 use harness::sys::time::{MILLISECOND, SECOND};
 use harness::text::Text;
-use harness::{note, program, registration, skip};
+use harness::{note, program, registration, require, skip, tests};
+use rseq_core::Mode;
 use rseq_core::sys::{SliceError, SliceState, set_slice_extension, slice_extension};
-use rseq_core::{Mode, sys::Errno};
 use rseq_rt::process::ExitCode;
 
 use histogram::Histogram;
@@ -55,63 +55,48 @@ fn body() -> u8 {
     if json && !histogram {
         args.refuse(format_args!("--json goes with --histogram"));
     }
-    let token = match registration::token() {
-        Ok(token) => token,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
+    let token = require!(registration::token());
     if histogram {
         return only_histogram(token, nanoseconds, json);
     }
-    let mut suite = Suite::new(10);
-    let (lacking, length, before) = (lacking(), longest(), Counts::read());
-    suite.group("system calls", calls::COUNT, &mut |suite| calls::run(suite, token, lacking));
-    match lacking {
-        None => on_a_shared_cpu(&mut suite, token, nanoseconds, before),
-        Some(why) => {
-            NAMES.iter().for_each(|name| suite.report(format_args!("{name}"), Err(skip!("{why}"))));
-        }
+    let (lacking, mut length, before) = (lacking(), longest(), Counts::read());
+    let on_shared_cpu = |test: fn(&Share<'_>) -> Verdict| match lacking {
+        None => on_shared_cpu(token, &mut |share| test(share)),
+        Some(why) => Err(skip!("{why}")),
+    };
+    tests! {
+        suite => calls::run(suite, token, lacking),
+        "a grant keeps the CPU until it is yielded" => on_shared_cpu(grants::yielded),
+        "dropping a guard yields" => on_shared_cpu(grants::dropped),
+        "a grant runs out" => on_shared_cpu(grants::expired),
+        "another system call gives the grant up" => on_shared_cpu(grants::aborted),
+        "an inner guard leaves the grant alone, in a signal handler too" => on_shared_cpu(inside::nested),
+        "a system call inside of a request, rseq debugging off" => {
+            on_shared_cpu(|share| inside::system_call(share, false))
+        },
+        "a system call inside of a request, rseq debugging on" => {
+            on_shared_cpu(|share| inside::system_call(share, true))
+        },
+        "requests without end" => match lacking {
+            None => tally::loops(token, nanoseconds, before),
+            Some(why) => Err(skip!("{why}")),
+        },
+        "latencies of stretches" => {
+            drop(length.take());
+            Histogram::measure(token, nanoseconds / 4, lacking)?.judge()
+        },
     }
-    drop(length);
-    suite.test("latencies of stretches", &mut || Histogram::measure(token, nanoseconds / 4, lacking)?.judge());
-    suite.finish()
 }
 
 /// Measures with extensions of the length that this machine has, and prints what was measured.
 fn only_histogram(token: Here, nanoseconds: u64, json: bool) -> u8 {
-    match Histogram::measure(token, nanoseconds, lacking()) {
-        Ok(histogram) if json => histogram.print_json(),
-        Ok(histogram) => histogram.print(),
-        Err(unmet) => return Suite::cannot_start(unmet),
+    let histogram = require!(Histogram::measure(token, nanoseconds, lacking()));
+    if json {
+        histogram.print_json()
+    } else {
+        histogram.print()
     }
     PASS
-}
-
-/// The tests that need the extension.
-const NAMES: [&str; 8] = [
-    "a grant keeps the CPU until it is yielded",
-    "dropping a guard yields",
-    "a grant runs out",
-    "another system call gives the grant up",
-    "an inner guard leaves the grant alone, in a signal handler too",
-    "a system call inside of a request, rseq debugging off",
-    "a system call inside of a request, rseq debugging on",
-    "requests without end",
-];
-
-fn on_a_shared_cpu(suite: &mut Suite, token: Here, nanoseconds: u64, before: Result<Counts, Errno>) {
-    let tests: [fn(&Share<'_>) -> Verdict; 7] = [
-        grants::yielded,
-        grants::dropped,
-        grants::expired,
-        grants::aborted,
-        inside::nested,
-        |share| inside::system_call(share, false),
-        |share| inside::system_call(share, true),
-    ];
-    for (name, test) in NAMES.iter().zip(tests) {
-        suite.test(name, &mut || on_shared_cpu(token, &mut |share| test(share)));
-    }
-    suite.test(NAMES[7], &mut || tally::loops(token, nanoseconds, before));
 }
 
 /// Why this thread cannot have the extension, if it cannot.
@@ -131,8 +116,8 @@ fn lacking() -> Option<Reason> {
     })
 }
 
-/// Makes extensions as long as the kernel allows, for as long as the value lives: 5 microseconds run out before an emulated
-/// machine has come back from its interrupt.
+/// Makes extensions as long as the kernel allows, for as long as the value lives: 5 microseconds run out before an
+/// emulated machine has come back from its interrupt.
 fn longest() -> Option<Length> {
     let length = Length::open().map_err(|errno| note!("rseq/slice_ext_nsec stays as it is: {errno}")).ok()?;
     match length.set(LONGEST).and_then(|()| length.get()) {

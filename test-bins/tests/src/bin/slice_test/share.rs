@@ -45,7 +45,8 @@ fn spin(turns: u64) {
     (0..turns).for_each(|turn| _ = core::hint::black_box(turn));
 }
 
-/// Turns of [`spin`] in a microsecond: the most of several looks, so that a time comes out too long rather than too short.
+/// Turns of [`spin`] in a microsecond: the most of several looks, so that a time comes out too long rather than too
+/// short.
 fn pace() -> u64 {
     const TURNS: u64 = 1 << 14;
     let took = |_| {
@@ -57,7 +58,8 @@ fn pace() -> u64 {
     (TURNS * MICROSECOND / least).max(1)
 }
 
-/// Runs `test` on the last CPU that this process may use: the first one has more interrupts. All CPUs come back after it.
+/// Runs `test` on the last CPU that this process may use: the first one has more interrupts. All CPUs come back after
+/// it.
 pub fn on_shared_cpu(token: Here, test: &mut dyn FnMut(&Share<'_>) -> Verdict) -> Verdict {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let last = allowed.iter().last().or_fail("a CPU")?;
@@ -85,7 +87,7 @@ impl Share<'_> {
     pub fn until(&self, take: &mut dyn FnMut(SliceGuard<'_>) -> bool) -> Verdict {
         let deadline = Deadline::after(PATIENCE);
         let (mut granted, mut unused, mut revoked) = (0u32, 0u32, 0u32);
-        // The look at the clock is a system call: what an earlier grant has left behind in the kernel ends there.
+        // Reading the clock is a system call, which ends the effects of an earlier grant in the kernel.
         while !deadline.is_past() {
             let guard = SliceGuard::request(self.token);
             if self.is_granted_soon(&guard) {

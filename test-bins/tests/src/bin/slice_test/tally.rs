@@ -98,7 +98,7 @@ impl Tally {
         );
     }
 
-    /// The kernel has counted whatever this program has seen, and no grant ended in two ways.
+    /// The kernel has counted everything that this program has seen, and no grant ended in two ways.
     fn judge(&self, kernel: Counts) -> Verdict {
         note!("the kernel's count: {kernel}");
         ensure!(kernel.yielded >= self.yielded, "{} yielded here, {} there", self.yielded, kernel.yielded);

@@ -10,9 +10,9 @@
 mod inputs;
 mod memory;
 
-use harness::ktap::{OrFail, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::sys::cpu::{self, Set};
-use harness::{args, ensure, fail, note, program, registration};
+use harness::{args, ensure, fail, note, program, registration, require, tests};
 use rseq_core::testing::{Call, Compiled, Ending, Fault, Run, SectionIr};
 use rseq_core::{Area, Registration, Token};
 use rseq_rt::process::ExitCode;
@@ -44,25 +44,24 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     let rounds = if args::short(USAGE) { 1000 } else { 5000 };
-    let (token, cpu) = match prepare() {
-        Ok(prepared) => prepared,
-        Err(unmet) => return Suite::cannot_start(unmet),
-    };
-    let mut suite = Suite::new(2 * SECTIONS.len() as u32);
+    let (token, cpu) = require!(prepare());
     let mut arena = Arena::new();
     let adopted = Registration::adopt();
-    for ir in SECTIONS {
-        let verdict = Trial { ir, cpu, token, run: |compiled| compiled.own }.all(&mut arena, rounds);
-        suite.report(format_args!("{}, own area", ir.name), verdict);
-        let verdict = match &adopted {
-            Ok(adopted) => {
-                Trial { ir, cpu, token: adopted.token(), run: |compiled| compiled.adopted }.all(&mut arena, rounds)
-            }
-            Err(error) => Err(fail!("{error}")),
-        };
-        suite.report(format_args!("{}, adopted area", ir.name), verdict);
+    tests! {
+        suite * SECTIONS.len() as u32 => SECTIONS.iter().for_each(|ir| {
+            let verdict = Trial { ir, cpu, token, run: |compiled| compiled.own }.all(&mut arena, rounds);
+            suite.report(format_args!("{}, own area", ir.name), verdict);
+        }),
+        suite * SECTIONS.len() as u32 => SECTIONS.iter().for_each(|ir| {
+            let verdict = match &adopted {
+                Ok(adopted) => {
+                    Trial { ir, cpu, token: adopted.token(), run: |compiled| compiled.adopted }.all(&mut arena, rounds)
+                }
+                Err(error) => Err(fail!("{error}")),
+            };
+            suite.report(format_args!("{}, adopted area", ir.name), verdict);
+        }),
     }
-    suite.finish()
 }
 
 /// This thread's token, and the CPU that it stays on.
@@ -139,9 +138,8 @@ impl<A: Area> Trial<'_, A> {
     ) -> Result<Ending, Unmet> {
         for _ in 0..ABORTS {
             arena.fill(before);
-            // SAFETY: the interpreter has shown that with these words the section stays in the arena, which nobody
-            // else uses;
-            // there is one for each parameter.
+            // SAFETY: the interpreter has shown that with these words the section stays in the arena, which is
+            // only used here; there is one word for each parameter.
             let ending = match unsafe { (self.run)(compiled)(self.token, inputs.words()) } {
                 Ok(output) => Ending::Committed(output),
                 Err(exit) => Ending::Left(exit),

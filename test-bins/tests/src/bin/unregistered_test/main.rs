@@ -1,6 +1,6 @@
 //! Sections in a thread that is not registered, or no longer: each says so, touches nothing, and ends.
 //!
-//! The runtime is told to register nothing (`RSEQ_RT=off`), for which the program executes itself.
+//! The runtime registers no thread (`RSEQ_RT=off`), for which the program executes itself.
 #![no_std]
 #![no_main]
 
@@ -9,12 +9,12 @@ mod scene;
 
 use harness::args;
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
-use harness::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
+use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::slots::{self, STRIDE};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{ensure, fail, mode, note, program, registration, tests};
+use harness::{ensure, fail, mode, note, program, registration, require, tests};
 use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
@@ -35,9 +35,7 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    if let Err(unmet) = mode::by_hand().and_then(|()| registers()) {
-        return Suite::cannot_start(unmet);
-    }
+    require!(mode::by_hand().and_then(|()| registers()));
     note!("registering by hand: {:?}", mode::asked());
     tests! {
         "a thread without a registration has no token" => no_token(),
@@ -48,22 +46,18 @@ fn body() -> u8 {
         "by mm_cid, stale proofs are turned away" => guarded(&mut turned_away::<ByMmCid>),
         "after a release nothing is left in the area" => guarded(&mut released_is_empty),
         "a thread registers, works and releases by itself" => in_new_thread(by_itself),
-        suite => suite.group("a refusal changes nothing", REFUSALS.len() as u32, &mut each_refusal),
+        group "a refusal changes nothing" {
+            "where the program gave the area" => guarded(&mut refusals::after_at),
+            "where the own area is registered" => guarded(&mut refusals::after_own),
+            "where an unknown owner has registered" => guarded(&mut refusals::after_others),
+            "behind a filter" => guarded(&mut refusals::behind_a_filter),
+            "nor does another thread change the active size" => guarded(&mut refusals::active_size_stays),
+            "a legacy registration first changes no active size" => guarded(&mut refusals::active_size_in_any_order),
+            "a flag that the kernel does not know is reported" => guarded(&mut refusals::slice_flag),
+            "a fallback to 32 bytes is reported" => guarded(&mut refusals::fallback_is_told),
+        },
     }
 }
-
-type NamedCheck = (&'static str, fn() -> Verdict);
-
-const REFUSALS: [NamedCheck; 8] = [
-    ("where the program gave the area", refusals::after_at),
-    ("where the own area is registered", refusals::after_own),
-    ("where an unknown owner has registered", refusals::after_others),
-    ("behind a filter", refusals::behind_a_filter),
-    ("nor does another thread change the active size", refusals::active_size_stays),
-    ("a legacy registration first changes no active size", refusals::active_size_in_any_order),
-    ("a flag that the kernel does not know is told", refusals::slice_flag),
-    ("a fallback to 32 bytes is told", refusals::fallback_is_told),
-];
 
 /// Runs `check` in a child that is killed if it spins, and passes on what it says.
 fn guarded(check: &mut dyn FnMut() -> Verdict) -> Verdict {
@@ -201,10 +195,4 @@ fn by_itself() -> Verdict {
     ensure!(slots.sum() == 1000, "1000 added but {} found", slots.sum());
     registration.release().map_err(|error| fail!("releasing: {error}"))?;
     area_is_empty()
-}
-
-fn each_refusal(suite: &mut Suite) {
-    for (name, check) in REFUSALS {
-        suite.test(name, &mut || guarded(&mut || check()));
-    }
 }

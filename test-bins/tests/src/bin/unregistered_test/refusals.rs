@@ -1,4 +1,4 @@
-//! Registrations that are refused: the one that is there goes on, and no byte of any area changes.
+//! Registrations that are refused: the existing one continues, and no byte of any area changes.
 
 use core::ptr::NonNull;
 
@@ -30,7 +30,7 @@ impl Areas {
         core::mem::forget(mapping);
         let areas = Self(first);
         for area in [areas.first(), areas.second()] {
-            // SAFETY: two areas are in the mapping, which nobody else knows.
+            // SAFETY: two areas are in the mapping, which only this function uses.
             unsafe { area.write(Rseq::new()) };
         }
         Ok(areas)
@@ -80,7 +80,7 @@ impl Areas {
     }
 }
 
-/// A registration that goes on is one whose CPU follows the thread, which the kernel does not kill for it.
+/// A registration that continues is one whose CPU follows the thread, and for which the kernel does not kill it.
 fn still_follows<A: Area>(token: Token<'_, A>) -> Verdict {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     for cpu in allowed.iter().take(4) {

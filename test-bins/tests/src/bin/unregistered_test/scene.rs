@@ -49,7 +49,7 @@ impl Scene {
         let things = Mapping::private(size_of::<Things>()).or_fail("memory for the rest")?;
         let scene = Self { slots, heads, nodes, things };
         let things = scene.things();
-        // SAFETY: zeroed memory of this type, and words of the slots, which nobody else uses.
+        // SAFETY: zeroed memory of this type, and words of the slots, which are used here only.
         unsafe {
             let ring = &raw mut (*things).ring;
             let other = &raw mut (*things).other;
@@ -107,7 +107,8 @@ impl Scene {
         .flat_map(|(start, length)| {
             (start..start + length / size_of::<usize>() * size_of::<usize>()).step_by(size_of::<usize>())
         })
-        // SAFETY: a word within one of the mappings; volatile, for sections write them behind the compiler's back.
+        // SAFETY: a word within one of the mappings; volatile, because sections write it without the compiler's
+        // knowledge.
         .map(|word| unsafe { (word as *const usize).read_volatile() })
         .fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word as u64).wrapping_mul(0x100_0000_01b3))
     }

@@ -1,7 +1,7 @@
 //! Sections of the program's own, held open for a while, on a value that other CPUs close, empty and open again.
 //!
-//! Two controls are wrong on purpose: the section is not armed, or nothing restarts the sections that are at work while the
-//! value is closed.
+//! Two controls are wrong on purpose: the section is not armed, or nothing restarts the sections that are at work while
+//! the value is closed.
 
 use crate::engine::{Outcome, Seat, Subject, Turn, ensure};
 use crate::random::Random;
@@ -47,8 +47,8 @@ macro_rules! add_sections {
             ///
             /// # Safety
             ///
-            /// `base` is the first of `len` slots of `STRIDE` bytes that begin with two words; `from` and `to` are so many
-            /// bytes apart from each other.
+            /// `base` is the first of `len` slots of `STRIDE` bytes that begin with two words; `from` and `to` are so
+            /// many bytes apart from each other.
             pub(super) unsafe fn add(
                 base: *mut Tally, len: usize, count: usize, from: *const u8, to: *mut u8, bytes: usize
             ) -> Result<Committed, Left> {
@@ -111,7 +111,8 @@ impl<const MODE: u8> Tallies<MODE> {
     fn add(&self, counted: &mut Counted, count: usize) {
         let (from, to) = ([1u8; BYTES], counted.bytes.as_mut_ptr());
         let mut section = |token: Token<'static, Ambient>, base, len| {
-            // SAFETY: the copies are `len` slots of so many bytes, and begin with two words that are atomics; two arrays.
+            // SAFETY: the copies are `len` slots of so many bytes, and begin with two words that are atomics; two
+            // arrays.
             let added = unsafe {
                 match MODE {
                     UNARMED => unarmed::add::<{ PerCpu::<Tally>::STRIDE }, _, _>(

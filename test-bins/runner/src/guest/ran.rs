@@ -1,0 +1,130 @@
+//! A cell that is over.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::ktap::{Counts, Document, Outcome};
+use crate::suite::SUITE;
+use crate::verdict::Verdict;
+
+/// A cell that has run, or why it has not.
+#[derive(Debug, Serialize)]
+pub struct Ran {
+    /// The architecture, and what it ran on.
+    pub row: String,
+    /// The kernel's first two numbers.
+    pub line: String,
+    /// The kernel's whole release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The guest's CPUs.
+    pub cpus: u32,
+    /// What became of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The innermost results.
+    #[serde(serialize_with = "crate::ktap::json::counts")]
+    pub counts: Counts,
+    /// Seconds from QEMU's start to the guest's first line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_seconds: Option<f64>,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Boots before this one that were late.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
+    /// The exit code of the program, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// What the guest's `init` had to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The lines that the program printed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+    /// The console, where it is worth keeping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
+    /// All results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ktap: Option<Document>,
+}
+
+/// A late boot that was followed by another.
+#[derive(Debug, Serialize)]
+pub struct Earlier {
+    /// All that speaks against it.
+    pub reasons: Vec<String>,
+    /// Where its console is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<PathBuf>,
+}
+
+impl Ran {
+    /// Its name in lists.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.row, self.line)
+    }
+
+    /// A cell that has no results.
+    pub fn without_results(row: String, line: String, release: Option<String>, cpus: u32, verdict: Verdict) -> Self {
+        Self {
+            row,
+            line,
+            release,
+            cpus,
+            verdict,
+            counts: Counts::default(),
+            boot_seconds: None,
+            seconds: 0.0,
+            earlier: Vec::new(),
+            code: None,
+            notes: Vec::new(),
+            output: Vec::new(),
+            log: None,
+            ktap: None,
+        }
+    }
+
+    /// The reasons of results with this outcome, with how many there were.
+    pub fn reasons(&self, outcome: Outcome) -> BTreeMap<String, usize> {
+        let mut reasons = BTreeMap::new();
+        if let Some(document) = &self.ktap {
+            document.for_each(&mut |_, case| {
+                if case.outcome == outcome {
+                    *reasons.entry(case.reason.clone()).or_default() += 1;
+                }
+            });
+        }
+        reasons
+    }
+}
+
+/// All cells of a run.
+#[derive(Debug)]
+pub struct Matrix {
+    /// What became of them, in the table's order.
+    pub cells: Vec<Ran>,
+    /// The command line of a run like this one, up to the cell.
+    pub command: String,
+    /// Whether the command names the cell already.
+    pub names_cell: bool,
+    /// The user's program and its arguments, in place of names.
+    pub program: Vec<String>,
+}
+
+impl Matrix {
+    /// The command that runs what failed in a cell again; all of it where nothing of the suite did.
+    pub fn again(&self, ran: &Ran) -> String {
+        let cell = if self.names_cell { String::new() } else { format!(" --cell \"{}\"", ran.name()) };
+        let results = ran.ktap.iter().flat_map(|document| &document.results);
+        let names = results.filter(|case| case.outcome.is_bad()).filter_map(|case| case.name.split(' ').next());
+        let mut names: Vec<_> = names.filter(|name| SUITE.iter().any(|entry| entry.name == *name)).collect();
+        names.dedup();
+        let names = names.iter().map(|name| format!(" {name}")).collect::<String>();
+        let program = if self.program.is_empty() { String::new() } else { format!(" -- {}", self.program.join(" ")) };
+        format!("{}{cell}{names}{program}", self.command)
+    }
+}
