@@ -173,8 +173,8 @@ mod tests {
         use linux_raw_sys::general::{__NR_clone, __NR_exit_group, __NR_wait4, __WALL};
         use rseq_core::sys::syscall;
         let mut status = 0_u32;
-        // SAFETY: without flags, in whatever order an architecture takes the arguments, the call copies the process. The
-        // child has this thread alone, runs `body` and ends; wait4 writes one int.
+        // SAFETY: without flags, in whatever order an architecture takes the arguments, the call copies the process.
+        // The child has this thread alone, runs `body` and ends; wait4 writes one int.
         unsafe {
             match syscall(__NR_clone, [0; 6]).expect("a child") {
                 0 => {
