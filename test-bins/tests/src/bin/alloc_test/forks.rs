@@ -119,5 +119,6 @@ pub fn storm(options: &Options) -> Verdict {
         "{failed} children failed, the last one with {code}: 2 is a block with two owners, 1009 a hang"
     );
     in_time!(well > 0, "no child was forked");
+    in_time!(options.short || anew > 0, "no child was forked while a thread changed the spans");
     BLOCKS.is_exact()
 }
