@@ -31,8 +31,8 @@ fn words() -> Vec<usize> {
     let mut words = Vec::from([arguments.len()]);
     words.extend(arguments.into_iter().chain([0]).chain(variables).chain([0]));
     let auxiliary = std::fs::read("/proc/self/auxv").unwrap_or_default();
-    let (entries, _) = auxiliary.as_chunks::<{ size_of::<usize>() }>();
-    words.extend(entries.iter().map(|entry| usize::from_ne_bytes(*entry)));
+    let entries = auxiliary.chunks_exact(size_of::<usize>());
+    words.extend(entries.filter_map(|entry| entry.try_into().ok()).map(usize::from_ne_bytes));
     words.extend([AT_NULL as usize, 0]);
     words
 }

@@ -203,7 +203,8 @@ mod tests {
     use super::*;
     use crate::ByCpu;
     use crate::percpu::fence::fence_index;
-    use crate::percpu::stack::arrays::{Arrays, Class};
+    use crate::percpu::stack::arrays::Arrays;
+    use crate::percpu::stack::class::Class;
     use crate::percpu::stack::stress::{allowed, can_drain, pin};
     use crate::sys::{self, in_child};
 
@@ -247,6 +248,8 @@ mod tests {
             stored.iter().for_each(|&(at, value)| slot.word(at).store(value, Ordering::Relaxed));
             let child = in_child(|| u8::from(limit() && works(&arrays, slot)));
             let popping = in_child(|| u8::from(limit() && arrays.pop(CLASS) == Some(2) && works_after_pop(&arrays)));
+            let is_open = in_child(|| u8::from(slot.hold().is_some_and(|held| held.is_open())));
+            assert_eq!(is_open, Ok(Some(u8::from(stored.len() < 2))), "after {stored:?}");
             assert!(slot.hold().is_none(), "the parent's thread holds it");
             held.open();
             drop(held);
