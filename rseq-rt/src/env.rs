@@ -19,6 +19,8 @@ pub(crate) struct InitialStack {
 
 // SAFETY: the kernel wrote the vectors before the first instruction, and nothing in this crate writes them.
 unsafe impl Sync for InitialStack {}
+// SAFETY: as above.
+unsafe impl Send for InitialStack {}
 
 impl InitialStack {
     /// Finds the vectors.
@@ -96,14 +98,22 @@ pub(crate) unsafe fn remember(initial: InitialStack) {
     unsafe { INITIAL.set(initial) };
 }
 
+#[cfg(not(feature = "hosted"))]
+fn initial() -> Option<&'static InitialStack> {
+    INITIAL.get()
+}
+
+#[cfg(feature = "hosted")]
+use crate::vectors::initial;
+
 /// Where the main thread's stack began.
 pub(crate) fn initial_stack() -> Option<usize> {
-    INITIAL.get().map(InitialStack::address)
+    initial().map(InitialStack::address)
 }
 
 /// The arguments, the program's name first, byte for byte.
 pub fn args_os() -> impl Iterator<Item = &'static CStr> + Clone {
-    INITIAL.get().into_iter().flat_map(|initial| initial.args)
+    initial().into_iter().flat_map(|initial| initial.args)
 }
 
 /// The arguments, the program's name first. One that is not UTF-8 becomes [`NOT_UTF8`].
@@ -113,7 +123,7 @@ pub fn args() -> impl Iterator<Item = &'static str> + Clone {
 
 /// The environment, as `NAME=value` strings, byte for byte.
 pub fn vars_os() -> impl Iterator<Item = &'static CStr> + Clone {
-    INITIAL.get().into_iter().flat_map(|initial| initial.variables)
+    initial().into_iter().flat_map(|initial| initial.variables)
 }
 
 /// The value of an environment variable, byte for byte.
@@ -128,5 +138,5 @@ pub fn var(name: &str) -> Option<&'static str> {
 
 /// The value of an auxiliary-vector entry, such as `AT_PAGESZ` (6); `None` where the kernel gave none.
 pub fn auxv(key: usize) -> Option<usize> {
-    INITIAL.get()?.auxv(key)
+    initial()?.auxv(key)
 }

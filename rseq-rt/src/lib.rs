@@ -61,6 +61,7 @@
 //! | `overflow` | a line about a stack that is used up |
 //! | `headers` | the executable's program headers |
 //! | `backend` | one file an architecture, and origin |
+//! | `hosted` | what takes their place on std |
 //!
 //! # Features
 //!
@@ -70,33 +71,53 @@
 //! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
 //! | `panic-handler` (default) | the panic handler; without it, the program has [`panic_handler!`] or its own |
 //! | `small` | memory functions of fewer bytes |
+//! | `hosted` | for `[dev-dependencies]`: all of this on std, so that a library that uses it has unit tests |
 #![no_std]
+#![cfg_attr(feature = "hosted", allow(dead_code, reason = "std does what start-up does otherwise"))]
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
+#[cfg(feature = "hosted")]
+extern crate std;
+
+#[cfg(not(feature = "hosted"))]
 mod backend;
 mod before_main;
+#[cfg(not(feature = "hosted"))]
 mod canary;
+#[cfg(not(feature = "hosted"))]
 mod constructors;
+#[cfg(not(feature = "hosted"))]
 mod descriptors;
 pub mod env;
+#[cfg(not(feature = "hosted"))]
 mod headers;
 #[cfg(feature = "alloc")]
 pub mod heap;
 pub mod io;
+#[cfg(not(feature = "hosted"))]
 mod mem;
+#[cfg(not(feature = "hosted"))]
 mod overflow;
 #[doc(hidden)]
 pub mod panic;
 pub mod process;
+#[cfg_attr(feature = "hosted", path = "hosted/registration.rs")]
 mod registration;
+#[cfg(not(feature = "hosted"))]
 mod relocate;
+#[cfg(not(feature = "hosted"))]
 mod relro;
+#[cfg(not(feature = "hosted"))]
 mod start;
 pub mod sync;
 mod sys;
 pub mod thread;
+#[cfg(not(feature = "hosted"))]
 mod tls;
+#[cfg(feature = "hosted")]
+#[path = "hosted/vectors.rs"]
+mod vectors;
 
 pub use registration::{NotRegistered, current, kernel, registration};
 
@@ -105,11 +126,24 @@ pub use registration::{NotRegistered, current, kernel, registration};
 ///
 /// It runs in the main thread with rseq registered, as far as the kernel allows.
 #[macro_export]
+#[cfg(not(feature = "hosted"))]
 macro_rules! entry {
     ($main:path) => {
         #[unsafe(no_mangle)]
         fn __rseq_rt_main() -> $crate::process::ExitCode {
             $crate::process::Termination::report($main())
+        }
+    };
+}
+
+/// Names the program's main function, which the libc's start-up calls.
+#[macro_export]
+#[cfg(feature = "hosted")]
+macro_rules! entry {
+    ($main:path) => {
+        #[unsafe(export_name = "main")]
+        extern "C" fn __rseq_rt_main() -> ::core::ffi::c_int {
+            $crate::process::run(|| $crate::process::Termination::report($main()))
         }
     };
 }

@@ -58,6 +58,7 @@ fn say(text: core::fmt::Arguments<'_>) {
 /// rseq_rt::panic_handler!();
 /// ```
 #[macro_export]
+#[cfg(not(feature = "hosted"))]
 macro_rules! panic_handler {
     () => {
         #[panic_handler]
@@ -74,6 +75,13 @@ macro_rules! panic_handler {
 
         $crate::__unwinder!();
     };
+}
+
+/// Nothing: std has a panic handler.
+#[macro_export]
+#[cfg(feature = "hosted")]
+macro_rules! panic_handler {
+    () => {};
 }
 
 /// What origin defines itself, and what the unwind tables of arm name.

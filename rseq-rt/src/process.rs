@@ -78,6 +78,18 @@ pub fn exit(code: ExitCode) -> ! {
     }
 }
 
+/// Runs a program where the libc starts it, and ends the process, as a panic of any thread does.
+#[doc(hidden)]
+#[cfg(feature = "hosted")]
+pub fn run(main: fn() -> ExitCode) -> ! {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(std::boxed::Box::new(move |panic| {
+        say(panic);
+        exit_now(PANICKED)
+    }));
+    exit(main())
+}
+
 /// Ends the process with exactly this code.
 pub(crate) fn exit_now(code: ExitCode) -> ! {
     sys::exit_group(code.0)

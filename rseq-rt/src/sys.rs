@@ -144,6 +144,14 @@ pub fn futex_wake_one(address: *const AtomicU32) {
     let _ = unsafe { syscall(NR_FUTEX, [address as usize, operation, 1, 0, 0, 0]) };
 }
 
+/// Wakes all threads that wait with this key for the word at `address`, which is not touched.
+#[cfg(feature = "hosted")]
+pub fn futex_wake_all_by(address: *const u32, key: FutexKey) {
+    let operation = nr::FUTEX_WAKE as usize | key as usize;
+    // SAFETY: the kernel uses the address as a key, and fails where nothing is mapped.
+    let _ = unsafe { syscall(NR_FUTEX, [address as usize, operation, i32::MAX as usize, 0, 0, 0]) };
+}
+
 /// As [`futex_wait`] with a private key, for at most `timeout`. Returns whether that has passed.
 pub fn futex_wait_timeout(word: &AtomicU32, expected: u32, timeout: Duration) -> bool {
     /// Half of the kernel's timespec for this call number.
@@ -229,9 +237,9 @@ pub type FaultHandler = extern "C" fn(i32, *const SignalInfo, *mut u8);
 pub fn set_fault_handler(handler: FaultHandler) -> Result<(), Errno> {
     let flags = nr::SA_SIGINFO | nr::SA_ONSTACK | nr::SA_RESETHAND;
     // The one architecture on which the kernel provides no return from a handler.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(feature = "hosted")))]
     let restorer = crate::backend::signal_return();
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(feature = "hosted"))))]
     let restorer = 0;
     let new = SignalAction::new(handler as usize, flags, restorer);
     let mut old = SignalAction::new(0, 0, 0);

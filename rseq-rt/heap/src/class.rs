@@ -12,12 +12,20 @@ pub const CLASSES: usize = 48;
 /// Classes of blocks that CPUs cache: up to 8 KiB.
 pub const CACHED: usize = 32;
 
+/// The most bytes of a block that CPUs cache.
+const LARGEST_CACHED: usize = size(CACHED - 1);
+
 /// Classes that are multiples of 16 bytes.
 const LINEAR: usize = 8;
-const _: () = assert!(size(CACHED - 1) == 8 << 10 && size(CLASSES - 1) == LARGEST);
+const _: () = assert!(LARGEST_CACHED == 8 << 10 && size(CLASSES - 1) == LARGEST);
+
+/// The class of most layouts that have a cached one, for those who cannot wait.
+#[inline]
+pub fn of_common(layout: Layout) -> Option<usize> {
+    (layout.align() <= 16 && layout.size() <= LARGEST_CACHED).then(|| of_size(layout.size()))
+}
 
 /// The class of blocks for this layout; none where a block is a mapping.
-#[inline]
 pub fn of(layout: Layout) -> Option<usize> {
     if layout.align() > 16 {
         return of_aligned(layout);
@@ -102,6 +110,16 @@ mod tests {
                 assert!(size(class) >= bytes && align_of(class).max(16) >= align, "{bytes} bytes aligned to {align}");
                 assert!(size(class) < 2 * bytes.max(align).max(16), "{bytes} bytes aligned to {align}");
             }
+        }
+    }
+
+    #[test]
+    fn common_layouts_have_their_class_and_no_other() {
+        for (bytes, align) in (0..=LARGEST).flat_map(|bytes| [(bytes, 1), (bytes, 16), (bytes, 32)]) {
+            let layout = Layout::from_size_align(bytes, align).unwrap();
+            let (common, class) = (of_common(layout), of(layout));
+            assert!(common.is_none() || common == class, "{layout:?}: {common:?}, {class:?}");
+            assert_eq!(common.is_some(), align <= 16 && class.is_some_and(|class| class < CACHED), "{layout:?}");
         }
     }
 

@@ -105,20 +105,25 @@ impl Heap {
         Usage { mapped, allocated: out.saturating_sub(cached), cached }
     }
 
-    #[inline]
-    fn take(&self, class: usize) -> Option<NonNull<u8>> {
-        // Nothing here for classes that are not cached, and for threads without sections.
-        self.caches.stacks.pop_local(class).or_else(|| self.take_elsewhere(class))
-    }
-
-    /// A block that is not at hand in the cache of this CPU.
+    /// A block that is not at hand in the cache of this CPU, or null.
     #[cold]
     #[inline(never)]
-    fn take_elsewhere(&self, class: usize) -> Option<NonNull<u8>> {
-        if class < CACHED && self.caches.are_on() {
-            return self.caches.stacks.pop(class).or_else(|| self.refill(class));
+    fn take_elsewhere(&self, class: usize) -> *mut u8 {
+        let block = if class < CACHED && self.caches.are_on() {
+            self.caches.stacks.pop(class).or_else(|| self.refill(class))
+        } else {
+            self.take_uncached(class)
+        };
+        pointer(block)
+    }
+
+    /// A block of a layout that is not common, or null.
+    #[inline(never)]
+    fn take_uncommon(&self, layout: Layout) -> *mut u8 {
+        match class::of(layout) {
+            Some(class) => self.take_elsewhere(class),
+            None => pointer(large::map(layout)),
         }
-        self.take_uncached(class)
     }
 
     /// A block of the spans.
@@ -150,22 +155,11 @@ impl Heap {
         self.central.lock()?.take(class)
     }
 
-    /// # Safety
-    ///
-    /// The block is of this class, and nobody uses it any more.
-    #[inline]
-    unsafe fn give(&self, block: NonNull<u8>, class: usize) {
-        if let Err(full) = self.caches.stacks.push_local(class, block) {
-            // SAFETY: the caller's promise: no stack has taken the block.
-            unsafe { self.give_elsewhere(full.0, class) };
-        }
-    }
-
     /// Gives a block back that the cache of this CPU has not taken at once.
     ///
     /// # Safety
     ///
-    /// As for [`give`](Self::give).
+    /// The block is of this class, and nobody uses it any more.
     #[cold]
     #[inline(never)]
     unsafe fn give_elsewhere(&self, block: NonNull<u8>, class: usize) {
@@ -180,11 +174,27 @@ impl Heap {
         }
     }
 
+    /// Gives a block of a layout back that is not common.
+    ///
+    /// # Safety
+    ///
+    /// The block was allocated for this layout, and nobody uses it any more.
+    #[inline(never)]
+    unsafe fn give_uncommon(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise: by the layout, the block has this class, or is a mapping.
+        unsafe {
+            match class::of(layout) {
+                Some(class) => self.give_elsewhere(block, class),
+                None => large::unmap(block, layout),
+            }
+        }
+    }
+
     /// Puts a block back into its span, and others from the cache of this CPU.
     ///
     /// # Safety
     ///
-    /// As for [`give`](Self::give).
+    /// As for [`give_elsewhere`](Self::give_elsewhere).
     unsafe fn flush(&self, block: NonNull<u8>, class: usize) {
         let mut batch = caches::batch(class);
         self.caches.stacks.pop_batch(class, &mut batch);
@@ -195,7 +205,7 @@ impl Heap {
 
     /// # Safety
     ///
-    /// As for [`give`](Self::give).
+    /// As for [`give_elsewhere`](Self::give_elsewhere).
     unsafe fn put(&self, block: NonNull<u8>, class: usize) {
         // There is a block, so the lock has its page.
         if let Some(mut central) = self.central.lock() {
@@ -248,31 +258,35 @@ impl fmt::Debug for Heap {
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        pointer(match class::of(layout) {
-            Some(class) => self.take(class),
-            None => large::map(layout),
-        })
+        let Some(class) = class::of_common(layout) else { return self.take_uncommon(layout) };
+        // Nothing here for threads without sections.
+        match self.caches.stacks.pop_local(class) {
+            Some(block) => block.as_ptr(),
+            None => self.take_elsewhere(class),
+        }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let Some(class) = class::of(layout) else { return pointer(large::map(layout)) }; // mappings are zeroed
-        let block = self.take(class);
-        if let Some(block) = block {
+        // SAFETY: the caller's promise.
+        let block = unsafe { self.alloc(layout) };
+        let is_mapping = class::of(layout).is_none(); // which is zeroed
+        if !block.is_null() && !is_mapping {
             // SAFETY: the block is fresh and has that many bytes.
             unsafe { block.write_bytes(0, layout.size()) };
         }
-        pointer(block)
+        block
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let Some(block) = NonNull::new(block) else { return };
-        // SAFETY: GlobalAlloc's contract: the block was allocated for this layout, by which it has the same class, or
-        // is a mapping, and it is not used any more.
+        // SAFETY: GlobalAlloc's contract: the block was allocated for this layout, so that it is not null and has the
+        // same class, or is a mapping, and it is not used any more. A stack that returns it has not taken it.
         unsafe {
-            match class::of(layout) {
-                Some(class) => self.give(block, class),
-                None => large::unmap(block, layout),
+            let block = NonNull::new_unchecked(block);
+            match class::of_common(layout).map(|class| (class, self.caches.stacks.push_local(class, block))) {
+                Some((_, Ok(()))) => {}
+                Some((class, Err(_))) => self.give_elsewhere(block, class),
+                None => self.give_uncommon(block, layout),
             }
         }
     }
@@ -303,6 +317,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
+#[inline]
 fn pointer(block: Option<NonNull<u8>>) -> *mut u8 {
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }

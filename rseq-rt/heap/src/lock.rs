@@ -145,3 +145,68 @@ impl Futex {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const CLASS: usize = 3;
+
+    #[test]
+    fn one_thread_at_a_time_has_the_central_part() {
+        static LOCKED: Locked = Locked::new();
+        let take_and_put = || {
+            for _ in 0..if cfg!(miri) { 50 } else { 100_000 } {
+                let block = LOCKED.lock().unwrap().take(CLASS).unwrap();
+                // SAFETY: the block is of this class, and this thread does not use it.
+                unsafe { LOCKED.lock().unwrap().put(block, CLASS) };
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(take_and_put))));
+        assert_eq!(LOCKED.lock().unwrap().out(), 0);
+    }
+
+    /// The exit code of `body`, run in a child process.
+    #[cfg(not(miri))]
+    fn in_child(body: impl FnOnce() -> u8) -> usize {
+        use linux_raw_sys::general::{__NR_clone, __NR_exit_group, __NR_wait4, __WALL};
+        use rseq_core::sys::syscall;
+        let mut status = 0_u32;
+        // SAFETY: without flags, in whatever order an architecture takes the arguments, the call copies the process.
+        // The child has this thread alone, runs `body` and ends; wait4 writes one int.
+        unsafe {
+            match syscall(__NR_clone, [0; 6]).expect("a child") {
+                0 => {
+                    let _ = syscall(__NR_exit_group, [body().into(), 0, 0, 0, 0, 0]);
+                    core::hint::unreachable_unchecked()
+                }
+                pid => {
+                    let args = [pid, (&raw mut status).addr(), __WALL as usize, 0, 0, 0];
+                    while syscall(__NR_wait4, args) == Err(rseq_core::sys::Errno::EINTR) {}
+                }
+            }
+        }
+        status as usize >> 8
+    }
+
+    #[cfg(not(miri))]
+    #[test]
+    fn a_child_that_is_forked_during_a_change_begins_anew_and_another_does_not() {
+        static LOCKED: Locked = Locked::new();
+        let mut guard = LOCKED.lock().unwrap();
+        let block = guard.take(CLASS).unwrap();
+        let child = || {
+            let mut central = LOCKED.lock().unwrap();
+            let was_mapped = central.mapped() > 0;
+            // SAFETY: the block is of this class, and its owner is not in this process.
+            unsafe { central.put(block, CLASS) };
+            u8::from(was_mapped) + 2 * u8::from(central.take(CLASS) == Some(block))
+        };
+        // Another thread would hold the lock; a child has none, and finds it free.
+        let during = in_child(child);
+        drop(guard);
+        let after = in_child(child);
+        assert_eq!((during, after), (0, 3));
+    }
+}

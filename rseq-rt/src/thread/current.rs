@@ -1,7 +1,7 @@
 //! The calling thread: its number, its name, its end.
 
 use super::data::ThreadData;
-use super::{Name, packet};
+use super::{Name, life};
 use crate::sys;
 use core::fmt;
 use core::marker::PhantomData;
@@ -73,11 +73,6 @@ impl Current {
 /// Nothing that is on this thread's stack may be relied on by others. So no [`scope`](super::scope) is running in this
 /// thread, and no value is pinned to its stack.
 pub unsafe fn exit() -> ! {
-    let data = ThreadData::current();
-    if data.is_main() {
-        data.locals.destroy();
-        sys::exit_thread();
-    }
-    // SAFETY: the closure has not returned, and never will; the rest is the caller's promise.
-    unsafe { packet::end_without_result(data) }
+    // SAFETY: the caller's promise.
+    unsafe { life::end_without_result() }
 }

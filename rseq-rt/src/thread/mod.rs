@@ -6,10 +6,15 @@
 mod current;
 mod data;
 mod kept;
+#[cfg_attr(feature = "hosted", path = "../hosted/life.rs")]
+mod life;
 mod local;
 mod locals;
+#[cfg_attr(feature = "hosted", path = "../hosted/memory.rs")]
 mod memory;
 mod name;
+#[cfg_attr(feature = "hosted", path = "../hosted/own.rs")]
+mod own;
 mod packet;
 mod scope;
 
@@ -19,8 +24,12 @@ pub use name::Name;
 pub use packet::JoinHandle;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
-pub(crate) use data::{ThreadData, remember_main};
-pub(crate) use memory::{page_size, remember_page_size};
+#[cfg(not(feature = "hosted"))]
+pub(crate) use {
+    data::ThreadData,
+    memory::{page_size, remember_page_size},
+    own::remember_main,
+};
 
 use crate::sys;
 use core::time::Duration;
@@ -120,6 +129,7 @@ where
 }
 
 /// Drops the calling thread's thread-locals.
+#[cfg(not(feature = "hosted"))]
 pub(crate) fn drop_locals() {
     ThreadData::current().locals.destroy();
 }

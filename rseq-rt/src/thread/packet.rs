@@ -1,20 +1,17 @@
 //! What a thread and its handle share, and the thread's life.
 
 use super::data::{self, ThreadData};
-use super::kept;
-use super::memory::{Memory, Parts};
+use super::memory::Memory;
 use super::scope::ScopeState;
-use super::{Builder, Name, ThreadId};
-use crate::backend::{CloneArgs, clone};
+use super::{Builder, Name, ThreadId, kept, life};
 use crate::registration::OfThread;
-use crate::{start, sys};
+use crate::sys;
 use core::alloc::Layout;
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
-use linux_raw_sys::general as nr;
 use rseq_core::sys::Errno;
 
 /// The thread runs, and its handle is alive.
@@ -26,28 +23,13 @@ const FINISHED: u32 = 2;
 /// As [`FINISHED`], but the closure has not returned, and there is no result.
 const EXITED: u32 = 3;
 
-const FLAGS: u32 = nr::CLONE_VM
-    | nr::CLONE_FS
-    | nr::CLONE_FILES
-    | nr::CLONE_SIGHAND
-    | nr::CLONE_SYSVSEM
-    | nr::CLONE_SETTLS
-    | nr::CLONE_PARENT_SETTID
-    | nr::CLONE_CHILD_CLEARTID;
-
-impl Builder {
-    fn flags(self) -> u32 {
-        FLAGS | if self.is_process { nr::SIGCHLD } else { nr::CLONE_THREAD }
-    }
-}
-
 /// The part of a packet that does not depend on the closure.
 pub(super) struct Control {
     /// The thread's number; the kernel clears it when the thread is gone, and wakes who waits for that.
     pub(super) tid: AtomicU32,
     state: AtomicU32,
     pub(super) memory: Memory,
-    data: ThreadData,
+    pub(super) data: ThreadData,
     name: Name,
     /// The next one in the list of [`kept`] memory.
     pub(super) next_kept: *mut Control,
@@ -121,18 +103,14 @@ where
         drop_result: Packet::<F, T>::drop_result,
     };
     let function = MaybeUninit::new(function);
-    // SAFETY: the packet's memory is fresh and has the packet's layout; the stack has a word at its pointer.
-    unsafe {
-        packet.as_ptr().write(Packet { control, function, result: MaybeUninit::uninit() });
-        parts.stack.write(packet.as_ptr() as usize);
-        ThreadData::belongs_to(&raw const (*packet.as_ptr()).control.data, parts.thread_pointer);
-    }
+    // SAFETY: the packet's memory is fresh and has the packet's layout.
+    unsafe { packet.as_ptr().write(Packet { control, function, result: MaybeUninit::uninit() }) };
     if let Some(scope) = scope {
         scope.began();
     }
     let control = packet.cast::<Control>();
-    // SAFETY: the parts are the new thread's alone.
-    match unsafe { clone_into(control, &parts, builder.flags()) } {
+    // SAFETY: the packet is in place, and it and the other parts are the new thread's alone.
+    match unsafe { life::begin(control, &parts, builder) } {
         Ok(()) => {
             if let Some(scope) = scope {
                 // SAFETY: the packet is new. It leaves the list with its handle, or with the scope.
@@ -159,36 +137,14 @@ fn result_address<F, T>(packet: NonNull<Packet<F, T>>) -> NonNull<T> {
     unsafe { NonNull::new_unchecked(&raw mut (*packet.as_ptr()).result).cast() }
 }
 
-/// # Safety
-///
-/// The parts are those of `control`'s mapping, and no thread uses them.
-unsafe fn clone_into(control: NonNull<Control>, parts: &Parts, flags: u32) -> Result<(), Errno> {
-    // SAFETY: the packet is in place.
-    let tid = unsafe { (*control.as_ptr()).tid.as_ptr() } as usize;
-    let args = CloneArgs {
-        flags: flags as usize,
-        stack: parts.stack as usize,
-        parent_tid: tid,
-        child_tid: tid,
-        tls: parts.thread_pointer,
-    };
-    // SAFETY: stack, TLS block and tid belong to the new thread until it has ended; the handle sees to that.
-    match unsafe { clone(&args) } {
-        error @ -4095..=-1 => Err(Errno(-error as i32)),
-        _ => Ok(()),
-    }
-}
-
-/// The first Rust code of a thread.
+/// What a thread begins with, on its own stack, and the closure.
 ///
 /// # Safety
 ///
-/// Only the trampoline of `__rseq_rt_clone` calls this, with the packet of the new thread.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
-    start::check_thread_pointer();
-    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, in `end`; spawn filled it in. `end`
-    // comes before either way out of this thread, and releases the registration.
+/// The packet is that of the calling thread, which has not called this before. [`finish`] comes before its end.
+pub(super) unsafe fn run(control: NonNull<Control>) {
+    // SAFETY: the packet outlives the thread unless the thread itself unmaps it, after `finish`, which releases the
+    // registration; spawn filled it in.
     unsafe {
         let shared = control.as_ptr();
         (*shared).memory.watch();
@@ -197,56 +153,45 @@ unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
             let _ = sys::set_thread_name(&(*shared).name.0);
         }
         ((*shared).run)(control);
-        end(control, FINISHED)
     }
 }
 
-/// Ends the calling thread, whose closure has not returned.
-///
-/// # Safety
-///
-/// The data is this thread's, which is not the main one. See [`exit`](super::exit).
-pub unsafe fn end_without_result(data: &ThreadData) -> ! {
-    // SAFETY: the packet holds the data, so that it is not null; the rest is the caller's promise.
-    unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), EXITED) }
+/// What a thread leaves behind.
+pub(super) struct Finished {
+    pub(super) memory: Memory,
+    /// The memory is the thread's to give back.
+    pub(super) is_detached: bool,
+    /// The kernel does not write the thread's area any more.
+    pub(super) is_released: bool,
 }
 
-/// The last Rust code of a thread, whose result is there if the `outcome` is [`FINISHED`].
+/// Hands the result of a thread over, and drops its thread-locals. There is no result unless `has_returned`.
 ///
 /// # Safety
 ///
 /// The packet is the calling thread's, and nothing on its stack is used afterwards.
-unsafe fn end(control: NonNull<Control>, outcome: u32) -> ! {
+pub(super) unsafe fn finish(control: NonNull<Control>, has_returned: bool) -> Finished {
     let shared = control.as_ptr();
+    let outcome = if has_returned { FINISHED } else { EXITED };
     // SAFETY: the handle, or the scope, leaves the packet alone until the thread is gone, unless the handle was given
     // up; then the packet is the thread's alone, which takes it out of the scope's list before the scope can end.
-    let (memory, detached, registration) = unsafe {
+    unsafe {
         let (memory, scope) = ((*shared).memory, (*shared).scope.as_ref());
         let finish = (*shared).state.compare_exchange(RUNNING, outcome, Ordering::AcqRel, Ordering::Acquire);
-        let detached = finish.is_err();
-        if detached && outcome == FINISHED {
+        let is_detached = finish.is_err();
+        if is_detached && has_returned {
             ((*shared).drop_result)(control);
         }
         (*shared).data.locals.destroy();
         let registration = (*shared).data.registration.take();
         if let Some(scope) = scope {
-            if detached {
+            if is_detached {
                 scope.remove(control);
             }
             scope.finished();
         }
-        (memory, detached, registration)
-    };
-    let released = registration.is_none_or(OfThread::leave);
-    if detached && released && sys::forget_child_tid().is_ok() {
-        // SAFETY: the handle is gone, so that nobody else knows the memory, and the kernel has forgotten the tid word.
-        unsafe { memory.unmap_and_exit() }
+        Finished { memory, is_detached, is_released: registration.is_none_or(OfThread::leave) }
     }
-    if detached {
-        // SAFETY: as above, the packet is this thread's alone, and the kernel clears its `tid` when the thread is gone.
-        unsafe { kept::keep(control) };
-    }
-    sys::exit_thread()
 }
 
 /// Gives the memory of a thread back that has finished, and its result.

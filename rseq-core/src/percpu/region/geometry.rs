@@ -1,9 +1,10 @@
 //! Where things are in a range: the copies of each CPU, the template if there is one, and the region's own shadow.
 
 use super::options::{Populate, RegionOptions};
+use crate::sys::generation;
 use crate::sys::memory::align_up;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of a range that hold words about it: the address of the range before it, and of some the region's owner and
 /// the process that made it. They follow the shadow, or, where the range has a lead, end where the copies begin.
@@ -34,7 +35,8 @@ pub(super) struct Geometry {
 impl Geometry {
     pub(super) fn new(options: &RegionOptions, stride: usize, slots: usize) -> Self {
         let is_given = !options.given.start.is_null();
-        let has_lead = !is_given && (options.owner != 0 || !options.is_inherited);
+        let is_template = matches!(options.populate, Populate::CopyOnWrite);
+        let has_lead = !is_given && (options.owner != 0 || !options.is_inherited || is_template);
         Self { stride, slots, pattern: options.pattern, populate: options.populate, is_given, has_lead }
     }
 
@@ -91,7 +93,7 @@ impl Geometry {
         unsafe { &*ptr::with_exposed_provenance::<AtomicUsize>(header) }
     }
 
-    /// The generation of the process that made a range which its children do not have.
+    /// The generation of the process that made a range.
     ///
     /// # Safety
     ///
@@ -107,10 +109,24 @@ impl Geometry {
         (0..self.slots).map(move |slot| unsafe { item.byte_add(slot * self.stride) })
     }
 
-    /// Where untouched copies of the item come from, if there is such a place.
+    /// Where untouched copies of the item come from, if there is such a place, and if it is this process's.
     pub(super) fn template_of(self, item: NonNull<u8>) -> Option<NonNull<u8>> {
+        self.place_of_template(item).filter(|_| !self.has_parents_template(item))
+    }
+
+    /// Where untouched copies of the item come from, whoever changes it.
+    pub(super) fn place_of_template(self, item: NonNull<u8>) -> Option<NonNull<u8>> {
         // SAFETY: the template follows the copies.
         self.has_template().then(|| unsafe { item.byte_add(self.copies()) })
+    }
+
+    /// Whether untouched copies of the item show the template of a process that this one was forked from, which may
+    /// change it at any time.
+    pub(super) fn has_parents_template(self, item: NonNull<u8>) -> bool {
+        let range = item.as_ptr().expose_provenance() & !(self.stride - 1);
+        // SAFETY: an item lies in the first copy of a range, which begins at a multiple of the stride; a range with a
+        // template has a lead.
+        self.has_template() && unsafe { self.process(range) }.load(Ordering::Relaxed) != generation()
     }
 }
 
@@ -134,7 +150,7 @@ mod tests {
         let plain = Geometry::new(&RegionOptions::new(), 4096, 32);
         assert_eq!((plain.copies(), plain.shadow(), plain.size()), (32 * 4096, 32 * 4096, 3 * LARGEST_PAGE));
         let template = Geometry::new(&RegionOptions::new().copy_on_write(), 4096, 32);
-        assert_eq!((template.copies(), template.shadow()), (32 * 4096, 33 * 4096));
+        assert_eq!((template.copies(), template.shadow(), template.lead()), (32 * 4096, 33 * 4096, LARGEST_PAGE));
         // SAFETY: the memory is not used.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         let given = Geometry::new(&given, 4096, 32);

@@ -24,11 +24,13 @@ impl Arena {
         }
         let (item, is_fresh) = self.take(size, &shape)?;
         let geometry = self.geometry(shape);
-        if !is_fresh || self.options.init.is_some() {
-            fill(item, value.len()..size.layout.size(), geometry, zero);
+        // What the copies show of a parent's template is not to be relied on.
+        let is_parents = geometry.has_parents_template(item);
+        if !is_fresh || is_parents || self.options.init.is_some() {
+            fill(item, value.len()..size.layout.size(), geometry, |copy| zero(copy, is_parents));
         }
         fill(item, 0..value.len(), geometry, |copy| {
-            if copy != value {
+            if is_parents || copy != value {
                 copy.copy_from_slice(value);
             }
         });
@@ -49,9 +51,10 @@ fn fill(item: NonNull<u8>, bytes: Range<usize>, geometry: Geometry, mut set: imp
     }
 }
 
-fn zero(copy: &mut [u8]) {
+/// Zeroes a copy: always, or if it is not zero.
+fn zero(copy: &mut [u8], always: bool) {
     const ZEROES: [u8; 256] = [0; 256];
-    if copy.chunks(ZEROES.len()).any(|chunk| *chunk != ZEROES[..chunk.len()]) {
+    if always || copy.chunks(ZEROES.len()).any(|chunk| *chunk != ZEROES[..chunk.len()]) {
         copy.fill(0);
     }
 }

@@ -103,7 +103,13 @@ impl RegionOptions {
     /// ([`Region::alloc_copied`](super::Region::alloc_copied)) cost the memory of one copy and of the pages that CPUs
     /// have written. Each CPU number takes a mapping, of which a process has 65,530 (`vm.max_map_count`).
     ///
-    /// It takes the place of [`shared`](Self::shared) and of [`memory`](Self::memory).
+    /// A child of `fork` leaves its parent's template alone: items that it allocates in its parent's ranges take the
+    /// memory of all copies. Of an item that it has from its parent, pages that it has not written show what the parent
+    /// later allocates in the same place, once the parent has freed the item (before Linux 4.14, and the child's items
+    /// show in the parent, too).
+    ///
+    /// Each range takes 64 KiB of addresses more. It takes the place of [`shared`](Self::shared) and of
+    /// [`memory`](Self::memory).
     pub const fn copy_on_write(mut self) -> Self {
         self.populate = Populate::CopyOnWrite;
         self.given = Given { start: ptr::null_mut(), len: 0 };
@@ -213,9 +219,6 @@ impl RegionOptions {
 
     /// Children of `fork` do not have the ranges: to touch an item there is an invalid access. A child may drop its
     /// copy of the region (Linux 4.14).
-    ///
-    /// Where copies are mapped [on write](Self::copy_on_write), a child that allocated items would change its parent's
-    /// template.
     pub const fn not_inherited(mut self) -> Self {
         self.is_inherited = false;
         self

@@ -71,7 +71,7 @@ fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Resul
             // SAFETY: each copy and the template lie in the range, of which nothing is used yet.
             let map = |copy, contents| unsafe { memory::remap(copy, geometry.stride, contents) };
             geometry.copies_of(range).try_for_each(|copy| map(copy, Contents::CopyOf(&file)))?;
-            geometry.template_of(range).map_or(Ok(()), |template| map(template, Contents::File(&file)))
+            geometry.place_of_template(range).map_or(Ok(()), |template| map(template, Contents::File(&file)))
         }
     }
 }

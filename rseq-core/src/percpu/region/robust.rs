@@ -147,10 +147,11 @@ pub(super) fn ranges(lists: &Lists, geometry: Geometry) -> impl Iterator<Item = 
 }
 
 /// Fills an item of `class` from byte `from` on: first in the template, which untouched copies then show, and then in
-/// each copy that is not filled already.
+/// each copy that is not filled already. A parent's template is left alone, and all copies are filled.
 pub(super) fn poison(item: NonNull<u8>, from: usize, class: usize, geometry: Geometry) {
+    let always = geometry.has_parents_template(item);
     for copy in geometry.template_of(item).into_iter().chain(geometry.copies_of(item)) {
-        if is_changed(copy, from, class, geometry) {
+        if always || is_changed(copy, from, class, geometry) {
             fill(copy, from, class, geometry);
         }
     }

@@ -152,6 +152,8 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
     ///
     /// `each` may use the stack. If it panics, what is left stays in the array.
     ///
+    /// A child that another thread forks meanwhile takes the array over, with the items that are still in it.
+    ///
     /// # Errors
     ///
     /// [`RemoteError::Busy`] and [`RemoteError::NoFence`]; the array is as it was.

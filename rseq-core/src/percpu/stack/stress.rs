@@ -182,7 +182,7 @@ fn unregister() {
 /// As large as the largest of a kernel.
 type Mask = [usize; 8192 / usize::BITS as usize];
 
-fn pin(cpu: u32) {
+pub(super) fn pin(cpu: u32) {
     let mut mask: Mask = [0; 8192 / usize::BITS as usize];
     mask[(cpu / usize::BITS) as usize] = 1 << (cpu % usize::BITS);
     let args = [0, size_of_val(&mask), mask.as_ptr() as usize, 0, 0, 0];
@@ -190,7 +190,7 @@ fn pin(cpu: u32) {
     unsafe { sys::syscall(__NR_sched_setaffinity, args) }.unwrap();
 }
 
-fn allowed() -> Vec<u32> {
+pub(super) fn allowed() -> Vec<u32> {
     let mut mask: Mask = [0; 8192 / usize::BITS as usize];
     let args = [0, size_of_val(&mask), mask.as_mut_ptr() as usize, 0, 0, 0];
     // SAFETY: the kernel writes at most so many bytes of the mask.
@@ -211,7 +211,7 @@ impl Random {
 }
 
 /// Whether threads have sections and the kernel has the fence; reported, if not.
-fn can_drain() -> bool {
+pub(super) fn can_drain() -> bool {
     let why = match (status(), fence_index::<ByCpu>(0)) {
         (Status::On(_), Ok(())) => return true,
         (status, fence) => format!("skipped: {status}; the fence: {fence:?}\n"),

@@ -126,6 +126,17 @@ const MISTAKES: &[Mistake] = &[
         ..MISTAKE
     },
     Mistake {
+        name: "a rustix that origin does not take",
+        edits: &[Replace(
+            "Cargo.toml",
+            "[dependencies]\n",
+            "[dependencies]\nrustix = { version = \"1.1.5\", default-features = false }\n",
+        )],
+        says: "failed to select a version for",
+        cure: &[Replace("Cargo.toml", FEATURES, r#"default-features = false, features = ["alloc", "panic-handler"]"#)],
+        ..MISTAKE
+    },
+    Mistake {
         name: "no panic handler",
         edits: &[Replace("Cargo.toml", FEATURES, r#"default-features = false, features = ["alloc", "origin"]"#)],
         says: "`#[panic_handler]` function required",

@@ -1,4 +1,4 @@
-//! Programs of the suite in containers and without descriptors: they pass, or skip with the reason.
+//! Programs of the suite in containers, without descriptors, under a tracer: they pass, or skip with the reason.
 
 use std::fs;
 use std::path::Path;
@@ -72,5 +72,22 @@ fn hosts_are_rows_and_those_that_are_not_here_are_skipped() {
     assert_eq!(rows.len(), 3, "{run:#?}");
     for (row, name) in rows.iter().zip(["plain", "seccomp", "chroot"]) {
         assert!(row.starts_with(name) && (row.contains(" passed, 0 failed, ") || row.contains("skipped: ")), "{row}");
+    }
+}
+
+/// strace stops a thread at its system calls, which are in no section.
+#[test]
+fn a_tracer_is_named_where_it_keeps_sections_from_being_interrupted() {
+    names();
+    for name in ["basic_test", "membarrier_test", "start_test", "ptrace_test"] {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null"]).arg(suite_path(name));
+        if name != "start_test" {
+            strace.arg("--short");
+        }
+        if strace.output().is_err() {
+            return eprintln!("skipped: no strace");
+        }
+        expect_pass_or_skip(&format!("{name} under strace"), &Run::of(&mut strace));
     }
 }

@@ -1,5 +1,6 @@
 //! Children of threads that are in the heap: the forks come from signal handlers, at any instruction of any thread.
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use harness::ktap::{OrFail, Verdict};
@@ -24,7 +25,9 @@ static ANEW: AtomicU32 = AtomicU32::new(0);
 /// Forks that the kernel refused.
 static REFUSED: AtomicU32 = AtomicU32::new(0);
 
-/// The exit code of a child that found no spans.
+const THREADS: u32 = 3;
+
+/// The exit code of a child that found no spans, though its parent had some.
 const BEGAN_ANEW: u8 = 10;
 
 /// How long a child may take.
@@ -53,7 +56,10 @@ fn failed(code: u32) -> u32 {
 /// Uses the heap at once, also for blocks of threads that are not there; an exit code.
 fn child() -> u8 {
     let [twice, spoiled] = [&BLOCKS.twice, &BLOCKS.spoiled].map(|count| count.load(Relaxed));
-    let code = if BLOCKS.heap().usage().mapped == 0 { BEGAN_ANEW } else { 0 };
+    // A block is counted once it is there, and until it is freed; a fork may come between two loads of the counts.
+    let [allocated, freed] = [&BLOCKS.allocated, &BLOCKS.freed].map(|count| count.load(Relaxed));
+    let had_spans = allocated.saturating_sub(freed) > THREADS.into();
+    let code = if had_spans && BLOCKS.heap().usage().mapped == 0 { BEGAN_ANEW } else { 0 };
     let mut kept = Kept::new(7);
     if BLOCKS.use_some(&mut kept, 600).is_none() {
         return 1;
@@ -66,6 +72,22 @@ fn child() -> u8 {
     if BLOCKS.spoiled.load(Relaxed) != spoiled { 3 } else { code }
 }
 
+/// Takes blocks that no CPU caches, and puts them back: for half of this time, the spans are being changed.
+fn change_spans() -> bool {
+    const LAYOUT: Layout = Layout::new::<[usize; 2000]>();
+    (0..100).all(|_| {
+        // SAFETY: the size is not 0, and the block is used no more.
+        unsafe {
+            let block = BLOCKS.heap().alloc(LAYOUT);
+            let is_there = !block.is_null();
+            if is_there {
+                BLOCKS.heap().dealloc(block, LAYOUT);
+            }
+            is_there
+        }
+    })
+}
+
 /// Forks until there were enough children.
 pub fn storm(options: &Options) -> Verdict {
     let enough = if options.short { 20 } else { 300 };
@@ -73,14 +95,18 @@ pub fn storm(options: &Options) -> Verdict {
     let work = |worker: &Worker<'_>| {
         let mut kept = Kept::new(worker.index);
         let mut children = WELL.load(Relaxed);
-        while worker.goes_on() && BLOCKS.use_some(&mut kept, 64).is_some() {
+        let mut step = || match worker.index {
+            0 => change_spans(),
+            _ => BLOCKS.use_some(&mut kept, 64).is_some(),
+        };
+        while worker.goes_on() && step() {
             let now = WELL.load(Relaxed) + FAILED.load(Relaxed);
             worker.saw(now.saturating_sub(children) as usize);
             children = now;
         }
         BLOCKS.free_all(kept);
     };
-    let load = Load { handler: fork, ..Load::heavy(3, options.nanoseconds, 3 * enough) };
+    let load = Load { handler: fork, ..Load::heavy(THREADS, options.nanoseconds, 3 * enough) };
     let done = |_: &_| FAILED.load(Relaxed) > 0 || WELL.load(Relaxed) as usize >= enough;
     load.run_until(PATIENCE, &done, &work).or_fail("the load")?;
     BLOCKS.free_left();

@@ -1,0 +1,100 @@
+//! How a thread begins and ends: by `clone(2)`, and on the stack that goes with it.
+
+use super::data::ThreadData;
+use super::memory::Parts;
+use super::packet::{self, Control};
+use super::{Builder, kept};
+use crate::backend::{CloneArgs, clone};
+use crate::{start, sys};
+use core::ptr::NonNull;
+use linux_raw_sys::general as nr;
+use rseq_core::sys::Errno;
+
+const FLAGS: u32 = nr::CLONE_VM
+    | nr::CLONE_FS
+    | nr::CLONE_FILES
+    | nr::CLONE_SIGHAND
+    | nr::CLONE_SYSVSEM
+    | nr::CLONE_SETTLS
+    | nr::CLONE_PARENT_SETTID
+    | nr::CLONE_CHILD_CLEARTID;
+
+/// Starts the thread.
+///
+/// # Errors
+///
+/// Those of `clone(2)`: there is no thread.
+///
+/// # Safety
+///
+/// The packet is in place, the parts are those of its mapping, and no thread uses them.
+pub unsafe fn begin(control: NonNull<Control>, parts: &Parts, builder: Builder) -> Result<(), Errno> {
+    // SAFETY: the packet is in place, the stack has a word at its pointer, and the thread does not run yet.
+    let tid = unsafe {
+        parts.stack.write(control.as_ptr() as usize);
+        ThreadData::belongs_to(&raw const (*control.as_ptr()).data, parts.thread_pointer);
+        (*control.as_ptr()).tid.as_ptr() as usize
+    };
+    let args = CloneArgs {
+        flags: (FLAGS | if builder.is_process { nr::SIGCHLD } else { nr::CLONE_THREAD }) as usize,
+        stack: parts.stack as usize,
+        parent_tid: tid,
+        child_tid: tid,
+        tls: parts.thread_pointer,
+    };
+    // SAFETY: stack, TLS block and tid belong to the new thread until it has ended; the handle sees to that.
+    match unsafe { clone(&args) } {
+        error @ -4095..=-1 => Err(Errno(-error as i32)),
+        _ => Ok(()),
+    }
+}
+
+/// The first Rust code of a thread.
+///
+/// # Safety
+///
+/// Only the trampoline of `__rseq_rt_clone` calls this, with the packet of the new thread.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
+    start::check_thread_pointer();
+    // SAFETY: the packet is this thread's, and `end` comes before either way out of it.
+    unsafe {
+        packet::run(control);
+        end(control, true)
+    }
+}
+
+/// Ends the calling thread, whose closure has not returned.
+///
+/// # Safety
+///
+/// See [`exit`](super::exit).
+pub unsafe fn end_without_result() -> ! {
+    let data = ThreadData::current();
+    if data.is_main() {
+        data.locals.destroy();
+        sys::exit_thread();
+    }
+    // SAFETY: the packet holds the data, so that it is not null; the closure has not returned, and never will; the rest
+    // is the caller's promise.
+    unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), false) }
+}
+
+/// The last Rust code of a thread.
+///
+/// # Safety
+///
+/// As [`packet::finish`].
+unsafe fn end(control: NonNull<Control>, has_returned: bool) -> ! {
+    // SAFETY: the caller's promise.
+    let finished = unsafe { packet::finish(control, has_returned) };
+    if finished.is_detached && finished.is_released && sys::forget_child_tid().is_ok() {
+        // SAFETY: the handle is gone, so that nobody else knows the memory, and the kernel has forgotten the tid word.
+        unsafe { finished.memory.unmap_and_exit() }
+    }
+    if finished.is_detached {
+        // SAFETY: as above, the packet is this thread's alone, and the kernel clears its `tid` when the thread is gone.
+        unsafe { kept::keep(control) };
+    }
+    sys::exit_thread()
+}

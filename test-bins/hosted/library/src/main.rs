@@ -1,0 +1,17 @@
+//! The static program: it welcomes each of its arguments, the first of which is its own name.
+#![cfg_attr(not(test), no_std, no_main)]
+
+use library::{Order, Visits, welcome};
+
+#[cfg(not(test))]
+rseq_rt::panic_handler!();
+rseq_rt::entry!(main);
+
+static VISITS: Visits = Visits::new();
+
+fn main() -> Result<(), rseq_core::sys::Errno> {
+    let order = Order::new([0; 16]);
+    welcome(&VISITS, &order, rseq_rt::env::args().count() as u32)?;
+    rseq_rt::println!("{} visits, the last by {}", VISITS.count(), VISITS.last());
+    Ok(())
+}
