@@ -21,7 +21,8 @@ pub struct Variant {
     pub lld: bool,
 }
 
-const BFD: [&str; 2] = ["-Clinker-features=-lld", "-Clink-arg=-fuse-ld=bfd"];
+/// GNU ld in place of LLD.
+pub const BFD: [&str; 2] = ["-Clinker-features=-lld", "-Clink-arg=-fuse-ld=bfd"];
 const FIXED: &str = "-Crelocation-model=static";
 const STATIC: &str = "-Ctarget-feature=+crt-static";
 
