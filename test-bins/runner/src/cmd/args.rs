@@ -126,7 +126,8 @@ pub struct BootArgs {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     pub memory: Option<u32>,
 
-    /// What runs the guests' code: KVM for those of this machine's kind (`kvm`: or fail; `auto`: where it works), or emulation
+    /// What runs the guests' code: KVM for those of this machine's kind (`kvm`: or fail; `auto`: where it works), or
+    /// emulation
     #[arg(long, value_enum, default_value_t)]
     pub accel: Accel,
 

@@ -41,7 +41,8 @@ pub struct HostsArgs {
     pub list: bool,
 
     /// End each test after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
 
     /// Write the rows into test-bins/HOSTS.md

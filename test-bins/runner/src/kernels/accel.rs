@@ -12,8 +12,8 @@ pub fn is_of_host(debian: &str) -> bool {
     }
 }
 
-/// Why a QEMU program cannot start this board with KVM here, if it cannot: in its own words. It makes the CPUs, which is
-/// where hosts that are guests themselves fail, and runs nothing.
+/// Why a QEMU program cannot start this board with KVM here, if it cannot: in its own words. It makes the CPUs, which
+/// is where hosts that are guests themselves fail, and runs nothing.
 pub fn refuses(qemu: &str, board: &[&str]) -> Option<String> {
     let mut command = Command::new(qemu);
     command.args(board).args(["-cpu", "host", "-accel", "kvm", "-S", "-display", "none", "-nodefaults"]);

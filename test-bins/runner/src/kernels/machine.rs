@@ -54,7 +54,8 @@ pub struct Machine {
     pub targets: &'static [Target],
     /// Its kernels, oldest first.
     pub kernels: Kernels,
-    /// Whether it has other kernels for the boards of another machine, and is chosen by its own name, not by its architecture's.
+    /// Whether it has other kernels for the boards of another machine, and is chosen by its own name, not by its
+    /// architecture's.
     pub variant: bool,
 }
 

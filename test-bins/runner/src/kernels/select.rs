@@ -80,7 +80,8 @@ pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
     Ok(all.filter(|cell| chosen(cell) || is_named(choice, cell)).collect())
 }
 
-/// The cell for a kernel from elsewhere, on the machine of this name: with programs for `built_for`, else for its own target.
+/// The cell for a kernel from elsewhere, on the machine of this name: with programs for `built_for`, else for its own
+/// target.
 pub fn on_machine(name: &str, built_for: Option<&str>) -> Result<Cell, String> {
     let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
     let machine = MACHINES.iter().find(|machine| machine.name == name);

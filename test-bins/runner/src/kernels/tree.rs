@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::cache::{KERNEL, Slot, names};
 use super::machine::Machine;
 
-/// Where a build leaves images that QEMU's boards boot, by Debian's name of the architecture; the first that is there is taken.
+/// Where a build leaves images that QEMU's boards boot, by Debian's name of the architecture; the first that is there
+/// is taken.
 const IMAGES: &[(&str, &[&str])] = &[
     ("amd64", &["arch/x86/boot/bzImage"]),
     ("i386", &["arch/x86/boot/bzImage"]),

@@ -87,7 +87,8 @@ emit()
 	fi
 }
 
-# Ends the documents from level $1 inwards: a test that was killed leaves results open, which readers would look for outside.
+# Ends the documents from level $1 inwards: a test that was killed leaves results open, which readers would look for
+# outside.
 close_levels()
 {
 	while [ "$depth" -ge "$1" ]; do

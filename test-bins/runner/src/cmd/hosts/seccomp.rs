@@ -1,7 +1,7 @@
 //! A filter of system calls like those that container engines install by default.
 //!
-//! The calls are those that Docker's default profile (moby `profiles/seccomp/default.json`) gives to privileged containers
-//! only, as far as the suite makes them or could.
+//! The calls are those that Docker's default profile (moby `profiles/seccomp/default.json`) gives to privileged
+//! containers only, as far as the suite makes them or could.
 
 use std::io;
 
@@ -54,8 +54,8 @@ pub fn program() -> Vec<libc::sock_filter> {
 /// Puts this process and its children below the filter, for good. It makes two system calls and does nothing else.
 pub fn install(filter: &[libc::sock_filter]) -> io::Result<()> {
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
-    // SAFETY: `PR_SET_NO_NEW_PRIVS` takes numbers. `PR_SET_SECCOMP` reads `program` and the `len` steps that it points at,
-    // which `filter` keeps alive for the call, and writes to neither.
+    // SAFETY: `PR_SET_NO_NEW_PRIVS` takes numbers. `PR_SET_SECCOMP` reads `program` and the `len` steps that it points
+    // at, which `filter` keeps alive for the call, and writes to neither.
     let set = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
