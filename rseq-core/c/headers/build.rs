@@ -191,11 +191,13 @@ fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
     )
 }
 
-/// What is said of an operation first.
+/// The first paragraph on an operation.
 fn about(name: &str, docs: &str) -> String {
     let end = docs.find(&format!("pub unsafe fn {name}(")).expect("the operation is stated there");
     let lines = docs[..end].lines().rev().skip(1).map_while(|line| line.trim().strip_prefix("///"));
-    lines.last().unwrap_or_default().trim().replace("[`", "").replace("`]", "")
+    let lines: Vec<_> = lines.map(str::trim).collect();
+    let paragraph: Vec<_> = lines.into_iter().rev().take_while(|line| !line.is_empty()).collect();
+    paragraph.join(" ").replace("[`", "").replace("`]", "")
 }
 
 fn frame(arch: &str, ir: &SectionIr, order: &str) -> String {
