@@ -63,6 +63,8 @@ fn published(directory: &Path) -> PathBuf {
         .arg(directory);
     run(cargo.current_dir(root));
     let packed = directory.join("package/rseq-core-0.1.0.crate");
+    // Files of an earlier version, which this one may have moved.
+    let _ = fs::remove_dir_all(directory.join("rseq-core-0.1.0"));
     run(Command::new("tar").arg("-xzf").arg(packed).arg("-C").arg(directory));
     fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock")).expect("the lock file is there");
     directory.join("rseq-core-0.1.0")
