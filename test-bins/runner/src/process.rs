@@ -41,6 +41,39 @@ pub trait Follow {
     fn poll(&mut self, elapsed: Duration) -> io::Result<Option<Self::Stop>>;
 }
 
+/// Keeps all output, until the child has ended or `stop` says of the time since its start that it must.
+#[derive(Debug)]
+pub struct Capture<P> {
+    /// What it wrote to stdout.
+    pub out: Vec<u8>,
+    /// What it wrote to stderr.
+    pub err: Vec<u8>,
+    stop: P,
+}
+
+impl<P: FnMut(Duration) -> bool> Capture<P> {
+    /// One that has no output yet.
+    pub fn until(stop: P) -> Self {
+        Self { out: Vec::new(), err: Vec::new(), stop }
+    }
+}
+
+impl<P: FnMut(Duration) -> bool> Follow for Capture<P> {
+    type Stop = ();
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Out => self.out.extend_from_slice(bytes),
+            Stream::Err => self.err.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<()>> {
+        Ok((self.stop)(elapsed).then_some(()))
+    }
+}
+
 /// A child that has ended.
 #[derive(Debug)]
 pub struct Finished<S> {

@@ -1,10 +1,10 @@
 //! `suites`: other projects' C programs, untouched, on our headers and library.
 
 use std::env::consts::ARCH;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use std::{fs, io};
 
 use clap::Args;
 use protocol::ktap::{Plan, TestLine, VERSION};
@@ -15,7 +15,7 @@ use super::library::{self, Flavour};
 use super::programs::{KVM, PROGRAMS, Program};
 use super::{at, guests, kvm, source};
 use crate::cmd::Choice;
-use crate::process::{self, Follow, Stream};
+use crate::process::{self, Capture};
 use crate::verdict::{Status, Verdict};
 use crate::workspace;
 
@@ -195,7 +195,8 @@ fn is_program(path: &Path) -> bool {
 /// Runs a program: exit code 0 is a pass, 4 a skip. Its last output is in `output` and `errors` beside the libraries.
 fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) -> Verdict {
     command.env("GLIBC_TUNABLES", tunable).env("LD_LIBRARY_PATH", libraries);
-    let mut printed = Printed { timeout: Duration::from_secs(timeout), out: Vec::new(), err: Vec::new() };
+    let limit = Duration::from_secs(timeout);
+    let mut printed = Capture::until(|elapsed| elapsed >= limit);
     let finished = match process::follow(command, &mut printed) {
         Ok(finished) => finished,
         Err(error) => return Verdict::failed(error.to_string()),
@@ -212,29 +213,6 @@ fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) 
         (None, Some(0)) => Verdict::passed(),
         (None, Some(4)) => Verdict::skipped(last),
         _ => Verdict::failed(format!("{}: {last}", finished.status)),
-    }
-}
-
-/// What a program prints until its deadline.
-struct Printed {
-    timeout: Duration,
-    out: Vec<u8>,
-    err: Vec<u8>,
-}
-
-impl Follow for Printed {
-    type Stop = ();
-
-    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        match stream {
-            Stream::Out => self.out.extend_from_slice(bytes),
-            Stream::Err => self.err.extend_from_slice(bytes),
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<()>> {
-        Ok((elapsed >= self.timeout).then_some(()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::interrupt::Interrupt;
-use crate::process::{self, Follow, Stream};
+use crate::process::{self, Capture};
 
 /// How it ended and what it printed.
 #[derive(Debug)]
@@ -23,36 +23,13 @@ pub struct Ended {
 
 /// Runs the command for at most `limit`.
 pub fn run(command: Command, limit: Duration, interrupt: &Interrupt) -> io::Result<Ended> {
-    let mut read = Read { limit, interrupt, output: Vec::new(), complaints: Vec::new() };
+    let mut read = Capture::until(|elapsed| elapsed > limit || interrupt.requested());
     let finished = process::follow(command, &mut read)?;
     let status = finished.status;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let late = finished.stopped.is_some();
-    Ok(Ended { code, late, output: text(&read.output), complaints: text(&read.complaints) })
-}
-
-struct Read<'a> {
-    limit: Duration,
-    interrupt: &'a Interrupt,
-    output: Vec<u8>,
-    complaints: Vec<u8>,
-}
-
-impl Follow for Read<'_> {
-    type Stop = ();
-
-    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        match stream {
-            Stream::Out => self.output.extend_from_slice(bytes),
-            Stream::Err => self.complaints.extend_from_slice(bytes),
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self, elapsed: Duration) -> io::Result<Option<()>> {
-        Ok((elapsed > self.limit || self.interrupt.requested()).then_some(()))
-    }
+    Ok(Ended { code, late, output: text(&read.out), complaints: text(&read.err) })
 }
 
 #[cfg(test)]
