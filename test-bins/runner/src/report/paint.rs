@@ -34,9 +34,12 @@ impl Paint {
         Self::new(AutoStream::choice(stderr), stderr.is_terminal())
     }
 
+    /// `choice` is anstream's, which takes a dumb terminal for one with colours where `CI` is set.
     fn new(choice: ColorChoice, is_terminal: bool) -> Self {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { color: choice != ColorChoice::Never, redraws: is_terminal && !is_dumb }
+        let is_dumb = is_terminal && std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_forced = ColorChoice::global() == ColorChoice::Always;
+        let color = choice != ColorChoice::Never && (is_forced || !is_dumb);
+        Self { color, redraws: is_terminal && !is_dumb }
     }
 
     /// In the colour of a status, and bold.

@@ -163,6 +163,7 @@ fn on_terminal(fakes: &Fakes, variables: &[(&str, &str)]) -> Option<String> {
     script
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("TERM", "xterm")
+        .env_remove("CI")
         .env_remove("NO_COLOR");
     let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output();
     if output.is_err() {
@@ -181,6 +182,8 @@ fn a_terminal_has_colours_and_a_progress_line_unless_it_wants_none() {
     assert!(plain.contains("PASS") && plain.contains("\u{1b}[K") && !plain.contains("\u{1b}[3"), "{plain:?}");
     let dumb = on_terminal(&fakes, &[("TERM", "dumb")]).unwrap();
     assert!(dumb.contains("PASS") && dumb.contains("all good") && !dumb.contains('\u{1b}'), "{dumb:?}");
+    let dumb = on_terminal(&fakes, &[("TERM", "dumb"), ("CI", "true")]).unwrap();
+    assert!(dumb.contains("PASS") && !dumb.contains('\u{1b}'), "{dumb:?}");
 }
 
 #[test]
