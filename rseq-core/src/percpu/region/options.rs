@@ -5,7 +5,7 @@ use super::robust::POISON;
 use crate::sys::Errno;
 use core::ptr::{self, NonNull};
 
-/// Options of a [`Region`](super::Region): [`Region::with`](super::Region::with) takes them.
+/// Options of a region: [`Region::with`](super::Region::with) and [`DynRegion::new`](super::DynRegion::new) take them.
 ///
 /// # Examples
 ///
@@ -131,7 +131,9 @@ impl RegionOptions {
     }
 
     /// Ranges are cut from `len` bytes from `start` on, of any contents, instead of being mapped. Each takes
-    /// [`Region::range_size`](super::Region::range_size) bytes; the first one begins at a multiple of the stride.
+    /// [`Region::range_size`](super::Region::range_size) bytes, or
+    /// [`RegionShape::range_size`](super::RegionShape::range_size) of a [`DynRegion`](super::DynRegion); the first one
+    /// begins at a multiple of the stride.
     ///
     /// The memory may be mapped shared (`MAP_SHARED`): children of `fork` then use the items that were allocated
     /// before.
