@@ -169,7 +169,14 @@ fn each_header_of_programs_can_be_included_alone() {
         for (compiler, standard) in [("cc", "-std=gnu11"), ("c++", "-std=c++17")] {
             if is_there(compiler) {
                 let mut command = Command::new(compiler);
-                command.args(["-x", if compiler == "cc" { "c" } else { "c++" }, standard, "-Wall", "-Wextra", "-Werror"]);
+                command.args([
+                    "-x",
+                    if compiler == "cc" { "c" } else { "c++" },
+                    standard,
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                ]);
                 run(command.arg("-I").arg(package().join("include")).arg("-fsyntax-only").arg(&source));
             }
         }

@@ -32,7 +32,8 @@ fn install_from(root: &Path, prefix: &Path) -> Result<(), String> {
     at(&pkgconfig, fs::create_dir_all(&pkgconfig))?;
     let file = pkgconfig.join("librseq.pc");
     at(&file, fs::write(&file, pc(&prefix)))?;
-    println!("installed in {}: PKG_CONFIG_PATH={}", prefix.display(), pkgconfig.display());
+    let (pkgconfig, lib) = (pkgconfig.display(), prefix.join("lib"));
+    println!("installed: export PKG_CONFIG_PATH={pkgconfig} LD_LIBRARY_PATH={}", lib.display());
     Ok(())
 }
 
