@@ -1,16 +1,16 @@
 //! The basis of all stacks: an item of per-CPU memory with an array for each class, and the shared slot.
 
-use super::batch::Batch;
+mod evict;
+mod transfer;
+
 use super::class::Class;
 use super::error::Full;
 use super::sections;
 use super::shared::Shared;
-use super::slot::{HEADER, Held, MakeFence, Slot, WORD};
+use super::slot::{HEADER, Slot, WORD};
 use super::word::Word;
 use crate::ops::this_cpu::Error;
-use crate::percpu::RemoteError;
 use crate::percpu::copies::Copies;
-use crate::percpu::fence::fence_index;
 use crate::percpu::memory::STRIDE;
 use crate::{Ambient, Index, OutOfRange, Token};
 use core::cell::Cell;
@@ -169,94 +169,6 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.shared.pop(class)
     }
 
-    #[inline]
-    pub(super) fn push_batch<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
-        if batch.is_empty() {
-            return 0;
-        }
-        let pushed = match self.push_batch_here(class, batch) {
-            Some(Some(pushed)) => pushed,
-            _ => self.push_batch_elsewhere(class, batch),
-        };
-        // SAFETY: the first `pushed` items are now in a slot.
-        unsafe { batch.removed(pushed) };
-        pushed
-    }
-
-    #[inline]
-    fn push_batch_here<const N: usize>(&self, class: Class, batch: &Batch<T, N>) -> Option<Option<usize>> {
-        let (from, bytes) = (batch.words(), batch.len() * WORD);
-        self.run(class, move |token, base, len| {
-            let mut state = State::new();
-            // SAFETY: as in `push_here`; the batch has `bytes` bytes of words, and the state has the size that the
-            // section requires.
-            unsafe { sections::push_batch::<STRIDE, _, _>(token, base, len, from, bytes, state.pointer()) }?;
-            Ok(state.items())
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn push_batch_elsewhere<const N: usize>(&self, class: Class, batch: &Batch<T, N>) -> usize {
-        loop {
-            match self.open_here(class, false) {
-                Opened::Now => {}
-                Opened::Before => return 0,
-                Opened::Not => break,
-            }
-            match self.push_batch_here(class, batch) {
-                Some(Some(pushed)) => return pushed,
-                Some(None) => {}
-                None => break,
-            }
-        }
-        // SAFETY: the first `len` words of the batch are initialised.
-        let words = unsafe { core::slice::from_raw_parts(batch.words(), batch.len()) };
-        words.iter().take_while(|&&word| self.shared.push(class, word)).count()
-    }
-
-    #[inline]
-    pub(super) fn pop_batch<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
-        if batch.is_full() {
-            return 0;
-        }
-        let popped = match self.pop_batch_here(class, batch) {
-            Some(Some(popped)) => popped,
-            _ => self.pop_batch_elsewhere(class, batch),
-        };
-        // SAFETY: `popped` words were written where the batch had room, from items that are no longer in a slot.
-        unsafe { batch.added(popped) };
-        popped
-    }
-
-    #[inline]
-    fn pop_batch_here<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> Option<Option<usize>> {
-        let (to, room) = batch.room();
-        self.run(class, move |token, base, len| {
-            let mut state = State::new();
-            // SAFETY: as in `push_here`; the batch has room for this many bytes of words, and the state has the size
-            // that the section requires.
-            unsafe { sections::pop_batch::<STRIDE, _, _>(token, base, len, to, room * WORD, state.pointer()) }?;
-            Ok(state.items())
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn pop_batch_elsewhere<const N: usize>(&self, class: Class, batch: &mut Batch<T, N>) -> usize {
-        while let Opened::Now = self.open_here(class, true) {
-            match self.pop_batch_here(class, batch) {
-                Some(Some(popped)) => return popped,
-                Some(None) => {}
-                None => break,
-            }
-        }
-        let (to, room) = batch.room();
-        // SAFETY: the batch has `room` words after its items, which may be uninitialised, and is borrowed exclusively.
-        let room = unsafe { core::slice::from_raw_parts_mut(to.cast(), room) };
-        self.shared.pop_batch(class, room)
-    }
-
     /// Opens the slot of this thread's index, which is closed in fresh memory and after a drain. With `for_pop` it
     /// stays closed while it is empty.
     fn open_here(&self, class: Class, for_pop: bool) -> Opened {
@@ -309,85 +221,6 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         unsafe { Slot::new(header.byte_add(class.offset()), class.capacity()) }
     }
 
-    /// Takes all items out of the slot of an index, and passes them to `each`.
-    pub(super) fn evict(&self, class: Class, index: u32, each: impl FnMut(T)) -> Result<usize, RemoteError> {
-        self.evict_by(fence_index::<K>, class, index, each)
-    }
-
-    /// The same with the caller's fence.
-    pub(super) fn evict_by(
-        &self,
-        fence: MakeFence,
-        class: Class,
-        index: u32,
-        each: impl FnMut(T),
-    ) -> Result<usize, RemoteError> {
-        let Some(slot) = self.slot(class, index) else { return Ok(0) };
-        if slot.len() == 0 && !slot.is_open() {
-            return Ok(0);
-        }
-        let mut held = slot.hold().ok_or(RemoteError::Busy)?;
-        held.close(index, fence)?;
-        Ok(Self::take(&mut held, 0, each))
-    }
-
-    /// Takes items out of a closed slot while it has more than `left`.
-    fn take(held: &mut Held<'_>, left: usize, mut each: impl FnMut(T)) -> usize {
-        let words = core::iter::from_fn(|| held.take(left));
-        // SAFETY: the word was made from an item. The slot is closed, so each word is taken once.
-        words.map(|word| each(unsafe { T::from_word(word) })).count()
-    }
-
-    /// Evicts all items of a class, those of the shared slot too.
-    pub(super) fn evict_all(&self, class: Class, mut each: impl FnMut(T)) -> Result<usize, RemoteError> {
-        let mut count = 0;
-        for (index, _) in self.copies.iter().enumerate() {
-            count += self.evict(class, index as u32, &mut each)?;
-        }
-        let shared = core::iter::from_fn(|| self.shared.pop(class));
-        // SAFETY: the word was made from an item, and the shared slot returns each word once.
-        count += shared.map(|word| each(unsafe { T::from_word(word) })).count();
-        Ok(count)
-    }
-
-    /// Changes the capacity of the slot of an index, and passes the items beyond it to `each`.
-    pub(super) fn resize(
-        &self,
-        class: Class,
-        index: u32,
-        capacity: usize,
-        each: impl FnMut(T),
-    ) -> Result<usize, RemoteError> {
-        self.resize_by(fence_index::<K>, class, index, capacity, each)
-    }
-
-    /// The same with the caller's fence.
-    pub(super) fn resize_by(
-        &self,
-        fence: MakeFence,
-        class: Class,
-        index: u32,
-        capacity: usize,
-        each: impl FnMut(T),
-    ) -> Result<usize, RemoteError> {
-        if capacity > class.capacity() {
-            return Err(RemoteError::TooLarge);
-        }
-        let slot = self.slot(class, index).or_else(|| {
-            // Makes the memory if there is none.
-            self.copies.run(|_, _, _| Ok(()))?;
-            self.slot(class, index)
-        });
-        let mut held = slot.ok_or(RemoteError::NoSlot(index))?.hold().ok_or(RemoteError::Busy)?;
-        if capacity >= held.capacity() {
-            held.grow(capacity);
-            return Ok(0);
-        }
-        held.close(index, fence)?;
-        held.set_capacity(capacity);
-        Ok(Self::take(&mut held, capacity, each))
-    }
-
     /// The number of items in the slot of an index, which may change at any time.
     pub(super) fn len_of(&self, class: Class, index: u32) -> usize {
         self.slot(class, index).map_or(0, Slot::len)
@@ -401,20 +234,6 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     /// The capacity of the slot of an index, open or not.
     pub(super) fn capacity_of(&self, class: Class, index: u32) -> usize {
         self.slot(class, index).map_or(class.capacity(), Slot::capacity)
-    }
-
-    /// Drops the items of a class, which no thread uses any longer.
-    pub(super) fn clear(&mut self, class: Class) {
-        if core::mem::needs_drop::<T>() {
-            // No thread is in a section, so this needs no fence, which could be refused; no thread holds a slot.
-            for (index, _) in self.copies.iter().enumerate() {
-                let _ = self.evict_by(|_| Ok(()), class, index as u32, drop);
-            }
-            while let Some(word) = self.shared.pop(class) {
-                // SAFETY: as in `evict_all`.
-                drop(unsafe { T::from_word(word) });
-            }
-        }
     }
 }
 
@@ -432,27 +251,4 @@ enum Opened {
     Now,
     /// It is not.
     Not,
-}
-
-/// Where a section of a batch puts its state and the number of bytes that it has moved.
-#[repr(C, align(8))]
-struct State([MaybeUninit<u64>; 3]);
-
-impl State {
-    #[inline]
-    fn new() -> Self {
-        Self([MaybeUninit::uninit(); 3])
-    }
-
-    #[inline]
-    fn pointer(&mut self) -> Pointer {
-        self.0.as_mut_ptr().cast()
-    }
-
-    /// The number of items moved by a section that has committed.
-    #[inline]
-    fn items(&mut self) -> usize {
-        // SAFETY: the section has written the word 16 bytes from the start, which is within the state.
-        unsafe { self.pointer().byte_add(16).read() / WORD }
-    }
 }
