@@ -9,7 +9,7 @@ use crate::percpu::stack::slot::{Held, MakeFence};
 use crate::percpu::stack::word::Word;
 
 impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLASSES, ITEMS, K> {
-    /// Takes all items out of the slot of an index, and passes them to `each`.
+    /// Takes all items from the slot of an index, and passes them to `each`.
     pub(in crate::percpu::stack) fn evict(
         &self,
         class: Class,
@@ -19,7 +19,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.evict_by(fence_index::<K>, class, index, each)
     }
 
-    /// The same with the caller's fence.
+    /// The same, with the fence that the caller passes.
     pub(in crate::percpu::stack) fn evict_by(
         &self,
         fence: MakeFence,
@@ -36,14 +36,14 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         Ok(Self::take(&mut held, 0, each))
     }
 
-    /// Takes items out of a closed slot while it has more than `left`.
+    /// Takes items from a closed slot while it has more than `left`.
     fn take(held: &mut Held<'_>, left: usize, mut each: impl FnMut(T)) -> usize {
         let words = core::iter::from_fn(|| held.take(left));
-        // SAFETY: the word was made from an item. The slot is closed, so each word is taken once.
+        // SAFETY: `into_word` made the word from an item. The slot is closed, so that each word is taken once.
         words.map(|word| each(unsafe { T::from_word(word) })).count()
     }
 
-    /// Evicts all items of a class, those of the shared slot too.
+    /// Evicts all items of a class, including those of the shared slot.
     pub(in crate::percpu::stack) fn evict_all(
         &self,
         class: Class,
@@ -54,7 +54,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             count += self.evict(class, index as u32, &mut each)?;
         }
         let shared = core::iter::from_fn(|| self.shared.pop(class));
-        // SAFETY: the word was made from an item, and the shared slot returns each word once.
+        // SAFETY: `into_word` made the word from an item, and the shared slot returns each word once.
         count += shared.map(|word| each(unsafe { T::from_word(word) })).count();
         Ok(count)
     }
@@ -70,7 +70,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.resize_by(fence_index::<K>, class, index, capacity, each)
     }
 
-    /// The same with the caller's fence.
+    /// The same, with the fence that the caller passes.
     pub(in crate::percpu::stack) fn resize_by(
         &self,
         fence: MakeFence,
@@ -83,7 +83,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             return Err(RemoteError::TooLarge);
         }
         let slot = self.slot(class, index).or_else(|| {
-            // Makes the memory if there is none.
+            // Allocates the memory if there is none.
             self.copies.run(|_, _, _| Ok(()))?;
             self.slot(class, index)
         });
@@ -97,15 +97,15 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         Ok(Self::take(&mut held, capacity, each))
     }
 
-    /// Drops the items of a class, which no thread uses any longer.
+    /// Drops the items of a class that no thread uses any longer.
     pub(in crate::percpu::stack) fn clear(&mut self, class: Class) {
         if core::mem::needs_drop::<T>() {
-            // No thread is in a section, so this needs no fence, which could be refused; no thread holds a slot.
+            // The reference is exclusive: no thread holds a slot, or is in a section, so that no fence is needed.
             for (index, _) in self.copies.iter().enumerate() {
                 let _ = self.evict_by(|_| Ok(()), class, index as u32, drop);
             }
             while let Some(word) = self.shared.pop(class) {
-                // SAFETY: as in `evict_all`.
+                // SAFETY: `into_word` made the word from an item, and the shared slot returns each word once.
                 drop(unsafe { T::from_word(word) });
             }
         }

@@ -20,7 +20,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             Some(Some(pushed)) => pushed,
             _ => self.push_batch_elsewhere(class, batch),
         };
-        // SAFETY: the first `pushed` items are now in a slot.
+        // SAFETY: the first `pushed` items are in a slot now.
         unsafe { batch.removed(pushed) };
         pushed
     }
@@ -30,8 +30,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         let (from, bytes) = (batch.words(), batch.len() * WORD);
         self.run(class, move |token, base, len| {
             let mut state = State::new();
-            // SAFETY: as in `push_here`; the batch has `bytes` bytes of words, and the state has the size that the
-            // section requires.
+            // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its words.
+            // The batch has `bytes` bytes of words at `from`. The state has the size that the section requires.
             unsafe { sections::push_batch::<STRIDE, _, _>(token, base, len, from, bytes, state.pointer()) }?;
             Ok(state.items())
         })
@@ -52,7 +52,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
                 None => break,
             }
         }
-        // SAFETY: the first `len` words of the batch are initialised.
+        // SAFETY: the first `len` words of the batch are initialised, and the batch is borrowed while they are read.
         let words = unsafe { core::slice::from_raw_parts(batch.words(), batch.len()) };
         words.iter().take_while(|&&word| self.shared.push(class, word)).count()
     }
@@ -66,7 +66,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             Some(Some(popped)) => popped,
             _ => self.pop_batch_elsewhere(class, batch),
         };
-        // SAFETY: `popped` words were written where the batch had room, from items that are no longer in a slot.
+        // SAFETY: the section or the shared slot wrote `popped` words where the batch has room. `into_word` made them
+        // from items, which are no longer in a slot.
         unsafe { batch.added(popped) };
         popped
     }
@@ -76,8 +77,8 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         let (to, room) = batch.room();
         self.run(class, move |token, base, len| {
             let mut state = State::new();
-            // SAFETY: as in `push_here`; the batch has room for this many bytes of words, and the state has the size
-            // that the section requires.
+            // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its words.
+            // The batch has room for `room` words at `to`. The state has the size that the section requires.
             unsafe { sections::pop_batch::<STRIDE, _, _>(token, base, len, to, room * WORD, state.pointer()) }?;
             Ok(state.items())
         })
@@ -94,13 +95,14 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             }
         }
         let (to, room) = batch.room();
-        // SAFETY: the batch has `room` words after its items, which may be uninitialised, and is borrowed exclusively.
+        // SAFETY: the batch has `room` words at `to`, after its items. The slice is of `MaybeUninit`, and the batch is
+        // borrowed exclusively while it is used.
         let room = unsafe { core::slice::from_raw_parts_mut(to.cast(), room) };
         self.shared.pop_batch(class, room)
     }
 }
 
-/// Where a section of a batch puts its state and the number of bytes that it has moved.
+/// Memory in which a section of a batch stores its state, and the number of bytes that it has moved.
 #[repr(C, align(8))]
 struct State([MaybeUninit<u64>; 3]);
 
@@ -118,7 +120,8 @@ impl State {
     /// The number of items moved by a section that has committed.
     #[inline]
     fn items(&mut self) -> usize {
-        // SAFETY: the section has written the word 16 bytes from the start, which is within the state.
+        // SAFETY: the word at offset 16 is within the state and aligned, and a section that has committed has written
+        // it.
         unsafe { self.pointer().byte_add(16).read() / WORD }
     }
 }
