@@ -20,6 +20,10 @@ const LARGEST_PAGE: usize = 1 << 16;
 /// A tag in an item's address: none of its copies has been written since they were mapped.
 pub(super) const FRESH: usize = 4;
 
+/// A tag in the word of an item in the shadow: the item is free. The rest of the word is the address of the next free
+/// item on its list, with that one's tags.
+pub(super) const FREE: usize = 2;
+
 /// The bits of an item's address that hold tags: items are aligned to 8 bytes.
 pub(super) const TAGS: usize = 7;
 

@@ -2,8 +2,9 @@
 
 use super::arena::Arena;
 use super::class::Size;
+use super::error::RegionError;
 use super::geometry::Geometry;
-use super::{RegionError, RegionShape};
+use super::shape::RegionShape;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;

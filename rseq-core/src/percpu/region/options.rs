@@ -1,9 +1,11 @@
 //! The options of a region.
 
-use super::Finding;
-use super::robust::POISON;
+use super::finding::Finding;
 use crate::sys::Errno;
 use core::ptr::{self, NonNull};
+
+/// The default pattern of freed items, and of the bytes between an item's end and the size of its class.
+const POISON: usize = usize::from_ne_bytes([0xa5; size_of::<usize>()]);
 
 /// The options of a [`Region`](super::Region), for [`Region::with`](super::Region::with).
 ///

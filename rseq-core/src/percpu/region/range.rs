@@ -1,6 +1,6 @@
 //! Mapping and unmapping ranges.
 
-use super::RegionError;
+use super::error::RegionError;
 use super::geometry::{self, Geometry};
 use super::numa;
 use super::options::{Populate, RegionOptions};

@@ -3,10 +3,10 @@
 //! The word of an item in the shadow is its state: free and on a list, in use with a size, or neither.
 
 use super::class::CLASSES;
-use super::geometry::{FRESH, Geometry, TAGS};
+use super::finding::Finding;
+use super::geometry::{FREE, FRESH, Geometry, TAGS};
 use super::lists::Lists;
 use super::options::Reporter;
-use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
@@ -14,89 +14,6 @@ const WORD: usize = size_of::<usize>();
 
 /// A flag in an item's word: the item is in use. The bits from 3 on are the size of its layout.
 const USED: usize = 1;
-
-/// A flag in an item's word: the item is free. The rest is the address of the next free item, and [`FRESH`].
-pub(super) const FREE: usize = 2;
-
-/// The default pattern of freed items, and of the bytes between an item's end and the size of its class.
-pub(super) const POISON: usize = usize::from_ne_bytes([0xa5; size_of::<usize>()]);
-
-/// An error in how items are used, found by a region with [`RegionOptions::robust`](super::RegionOptions::robust).
-/// Items are identified by their addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Finding {
-    /// An item was freed that was already free.
-    DoubleFree {
-        /// The item.
-        item: usize,
-    },
-    /// An address was freed that is not an item of this region.
-    Foreign {
-        /// The address.
-        address: usize,
-    },
-    /// An item was freed with another size than that of its allocation.
-    WrongLayout {
-        /// The item, which stays allocated.
-        item: usize,
-        /// The size of its allocation, in bytes.
-        size: usize,
-        /// The size that it was freed with, in bytes.
-        freed_as: usize,
-    },
-    /// Bytes after an item's end were written. This is found when the item is freed; it is not allocated again.
-    Overrun {
-        /// The item.
-        item: usize,
-        /// The CPU whose copy was written.
-        cpu: usize,
-    },
-    /// An item was written after it was freed. This is found when the item would be allocated again, or when the region
-    /// is dropped. The item is not allocated again.
-    WriteAfterFree {
-        /// The item.
-        item: usize,
-        /// The CPU whose copy was written; the number of copies, if it was the template of a region that is
-        /// [copied on write](super::RegionOptions::copy_on_write).
-        cpu: usize,
-    },
-    /// A list of free items was overwritten. This is found when an item would be allocated, or when the region is
-    /// dropped. The items on the list are not allocated again.
-    CorruptList {
-        /// The address on the list that is not a free item.
-        item: usize,
-    },
-    /// An item was still allocated when the region was dropped.
-    Leak {
-        /// The item. Its address is no longer mapped after the drop.
-        item: usize,
-        /// The size of its allocation, in bytes.
-        size: usize,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DoubleFree { item } => write!(f, "item {item:#x} was freed twice"),
-            Self::Foreign { address } => write!(f, "{address:#x} was freed, and is not an item of this region"),
-            Self::WrongLayout { item, size, freed_as } => {
-                write!(f, "item {item:#x} of {size} bytes was freed as one of {freed_as} bytes")
-            }
-            Self::Overrun { item, cpu } => {
-                write!(f, "item {item:#x} was written beyond its end, in the copy of CPU {cpu}")
-            }
-            Self::WriteAfterFree { item, cpu } => {
-                write!(f, "item {item:#x} was written after it was freed, in the copy of CPU {cpu}")
-            }
-            Self::CorruptList { item } => {
-                write!(f, "a list of free items was overwritten: {item:#x} is not a free item")
-            }
-            Self::Leak { item, size } => write!(f, "item {item:#x} of {size} bytes was not freed"),
-        }
-    }
-}
 
 /// Marks an item as being in use, and fills the bytes from its end to the size of its class.
 pub(super) fn begin_use(item: NonNull<u8>, size: usize, class: usize, geometry: Geometry) {
@@ -123,7 +40,7 @@ pub(super) fn end_use(lists: &Lists, item: usize, size: usize, geometry: Geometr
 
 /// The word for an address, if an item may have it: a multiple of 8 in the copy of CPU 0 of a range.
 fn word_of(lists: &Lists, item: usize, geometry: Geometry) -> Option<&AtomicUsize> {
-    let is_there = ranges(lists, geometry).any(|range| (range..range + geometry.stride).contains(&item));
+    let is_there = lists.ranges(geometry).any(|range| (range..range + geometry.stride).contains(&item));
     // SAFETY: the address is a multiple of 8, in the copy of CPU 0 of a range, which is mapped until the region and
     // with it `lists` is dropped.
     (is_there && item.is_multiple_of(8)).then(|| unsafe { geometry.word(item) })
@@ -137,15 +54,6 @@ pub(super) fn check_list(lists: &Lists, class: usize, geometry: Geometry) -> Res
         true => Ok(()),
         false => Err(Finding::CorruptList { item }),
     }
-}
-
-/// The region's ranges.
-pub(super) fn ranges(lists: &Lists, geometry: Geometry) -> impl Iterator<Item = usize> {
-    let address = |range: usize| (range != 0).then_some(range);
-    core::iter::successors(address(lists.range.load(Relaxed)), move |&range| {
-        // SAFETY: the address is that of a range in the region's list, which is mapped until the region is dropped.
-        address(unsafe { geometry.before(range) }.load(Relaxed))
-    })
 }
 
 /// Fills an item of `class` with the pattern, from byte `from` on: first the template, whose pages copies share until
@@ -197,7 +105,7 @@ pub(super) fn audit(lists: &Lists, geometry: Geometry, reporter: Reporter) {
     for class in 0..CLASSES {
         audit_list(lists, class, geometry, reporter);
     }
-    for item in ranges(lists, geometry).flat_map(|range| (range..range + geometry.stride).step_by(8)) {
+    for item in lists.ranges(geometry).flat_map(|range| (range..range + geometry.stride).step_by(8)) {
         // SAFETY: the address is a multiple of 8, in the copy of CPU 0 of a range, which is mapped until the region is
         // dropped.
         let word = unsafe { geometry.word(item) }.load(Relaxed);
