@@ -223,7 +223,7 @@ impl RegionOptions {
     }
 
     /// Keeps the memory of ranges from children of `fork`, where an access to an item is a segmentation fault. A child
-    /// may drop its copy of the region (Linux 4.14).
+    /// may drop its copy of the region (Linux 4.14). This has no effect on [`memory`](Self::memory) of the program.
     pub const fn not_inherited(mut self) -> Self {
         self.is_inherited = false;
         self

@@ -56,10 +56,13 @@ fn begin(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Res
 }
 
 /// Whether this process has the memory of a range. It does not if a parent process mapped the range and kept it from
-/// children.
+/// children. Memory that the program provides is never kept from them.
 pub(super) fn is_ours(range: usize, options: &RegionOptions, geometry: Geometry) -> bool {
-    // SAFETY: a region that is not inherited has ranges with a lead. Children have the memory of the lead.
-    options.is_inherited || unsafe { geometry.process(range) }.load(Ordering::Relaxed) == generation()
+    if options.is_inherited || geometry.lead() == 0 {
+        return true;
+    }
+    // SAFETY: the range has a lead, whose memory children have too. The region's ranges are mapped until it is dropped.
+    unsafe { geometry.process(range) }.load(Ordering::Relaxed) == generation()
 }
 
 fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Result<(), Errno> {

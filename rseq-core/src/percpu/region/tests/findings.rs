@@ -132,3 +132,16 @@ fn findings_name_what_they_are() {
     let error = String::from("no memory for per-CPU items: ENOSPC (28)");
     assert_eq!(format!("{}", RegionError::NoMemory(sys::Errno::ENOSPC)), error);
 }
+
+/// Such a range has no lead with the generation of its process: what precedes it is not the region's.
+#[test]
+fn leaks_in_memory_of_the_program_are_found_if_it_is_not_inherited() {
+    let size = Region::<SMALL>::range_size();
+    let memory = Box::leak(std::vec![0x11u8; size + 2 * SMALL].into_boxed_slice());
+    let start = of(memory.as_mut_ptr().expose_provenance().next_multiple_of(SMALL) + SMALL);
+    // SAFETY: the bytes are within the leaked memory, and no other region has them.
+    let options = unsafe { RegionOptions::new().memory(start, size) }.not_inherited();
+    let mut leaked = 0;
+    let found = findings(options, |region| leaked = region.alloc(layout(8, 8)).unwrap().addr().get());
+    assert_eq!(found, [Finding::Leak { item: leaked, size: 8 }]);
+}
