@@ -89,7 +89,8 @@ unsafe fn end(control: NonNull<Control>, has_returned: bool) -> ! {
     // SAFETY: the caller's promise.
     let finished = unsafe { packet::finish(control, has_returned) };
     if finished.is_detached && finished.is_released && sys::forget_child_tid().is_ok() {
-        // SAFETY: the handle is gone, so that nobody else knows the memory, and the kernel has forgotten the tid word.
+        // SAFETY: this is the thread's own memory. Its handle was dropped, so that no other thread uses it, and the
+        // kernel will not clear the tid word or write the rseq area.
         unsafe { finished.memory.unmap_and_exit() }
     }
     if finished.is_detached {
