@@ -20,7 +20,7 @@ fn branches_lead_to_known_instructions() {
         ("s390x", &[0xa7, 0xf4, 0xff, 0xff]),
     ] {
         let findings = checked(&Plan { slot: back.to_vec(), ..Plan::right(by_name(name)) }).findings;
-        assert!(findings[0].message.contains("branches into the midst of an instruction"), "{name}: {findings:?}");
+        assert!(findings[0].message.contains("branches into the middle of an instruction"), "{name}: {findings:?}");
     }
 }
 

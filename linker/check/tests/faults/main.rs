@@ -127,11 +127,11 @@ fn a_commit_is_the_last_instruction() {
 
 #[test]
 fn bounds_are_between_instructions() {
-    found("in the midst of", |plan| plan.length = -1);
+    found("in the middle of", |plan| plan.length = -1);
     // On arm, the lowest bit of an address is the state of its code.
     let part = |arch: &Arch| if arch.name == "arm" { 2 } else { 1 };
-    found("in the midst of an instruction", |plan| plan.start = part(plan.arch));
-    found("in the midst of an instruction", |plan| plan.abort = part(plan.arch));
+    found("in the middle of an instruction", |plan| plan.start = part(plan.arch));
+    found("in the middle of an instruction", |plan| plan.abort = part(plan.arch));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn what_symbols_call_data_leads_nowhere() {
         // Data before the section of code says nothing of it.
         for symbols in [vec![(code, -64)], vec![("$d", -65)]] {
             let findings = checked(&Plan { symbols, ..plan.clone() }).findings;
-            assert!(findings[0].message.contains("entered in its midst"), "{}: {findings:?}", arch.name);
+            assert!(findings[0].message.contains("entered after its start"), "{}: {findings:?}", arch.name);
         }
     }
 }

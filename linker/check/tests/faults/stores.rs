@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn nothing_leads_into_the_midst() {
+fn nothing_branches_into_a_section() {
     found("is entered in its midst", |plan| plan.entered = Some(plan.arch.branch.len()));
     clean(|plan| plan.entered = Some(0));
 }
