@@ -28,7 +28,7 @@ pub use nodes::Nodes;
 /// Threads that cannot use sections ([`status`](crate::status) has the cause) push to a shared list, under a lock. So
 /// does a thread while its CPU's list is being drained.
 ///
-/// `K` is the index that lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
+/// `K` is the index of the lists: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
 ///
 /// # Examples
 ///
