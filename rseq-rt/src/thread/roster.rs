@@ -6,17 +6,17 @@ use crate::sys;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A list of packets, linked in both directions.
+/// A doubly linked list of packets.
 struct List(*mut Control);
 
-// SAFETY: the list is used only under a lock.
+// SAFETY: the list, and the links of the packets on it, are only used under the lock around it.
 unsafe impl Send for List {}
 
 /// The threads of a scope.
 pub struct ScopeState {
-    /// How many threads still use what they borrowed.
+    /// The number of threads that have not finished, and so may use what they borrow.
     running: AtomicU32,
-    /// Those whose memory has not been freed, by a handle or by the thread itself.
+    /// The threads whose memory has not been freed, by a handle or by the thread itself.
     threads: Mutex<List>,
 }
 
@@ -29,10 +29,11 @@ impl ScopeState {
     ///
     /// # Safety
     ///
-    /// The packet is in no list, and [`remove`](Self::remove) takes it out of this one before its memory is freed.
+    /// The packet is mapped and in no list, and [`remove`](Self::remove) is called before its memory is freed.
     pub unsafe fn insert(&self, control: NonNull<Control>) {
         let mut list = self.threads.lock();
-        // SAFETY: the links of packets in the list are used under the lock only.
+        // SAFETY: the packet and those in the list are mapped, because they are removed before their memory is freed.
+        // Their links are only used under the lock, which is held here.
         unsafe {
             control.as_ref().in_scope.set([ptr::null_mut(), list.0]);
             if let Some(next) = NonNull::new(list.0) {
@@ -50,7 +51,8 @@ impl ScopeState {
     /// The packet is in this list.
     pub unsafe fn remove(&self, control: NonNull<Control>) {
         let mut list = self.threads.lock();
-        // SAFETY: the links of packets in the list are used under the lock only.
+        // SAFETY: the packet and those in the list are mapped, because they are removed before their memory is freed.
+        // Their links are only used under the lock, which is held here.
         unsafe {
             let [previous, next] = control.as_ref().in_scope.get();
             match NonNull::new(previous) {
@@ -79,12 +81,13 @@ impl ScopeState {
         }
     }
 
-    /// Counts one more thread.
+    /// Counts a thread that is about to start.
     pub fn began(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts one thread less. The scope may be gone after the decrement, so only its address is used from there on.
+    /// Counts a thread that has finished. The scope may end after the decrement, so only its address is used from then
+    /// on.
     pub fn finished(&self) {
         let address = self.running.as_ptr();
         if self.running.fetch_sub(1, Ordering::Release) == 1 {
