@@ -98,3 +98,9 @@ fn constants_among_instructions_are_passed_over() {
     let findings = checked(&Plan { slot: mips(0x0000_000c), ..Plan::right(by_name("mips64")) }).findings;
     assert!(findings[0].message.contains("makes a system call"), "{findings:?}");
 }
+
+#[test]
+fn nothing_branches_into_a_section() {
+    found("is entered after its start", |plan| plan.entered = Some(plan.arch.branch.len()));
+    clean(|plan| plan.entered = Some(0));
+}

@@ -3,12 +3,6 @@
 use super::*;
 
 #[test]
-fn nothing_branches_into_a_section() {
-    found("is entered in its midst", |plan| plan.entered = Some(plan.arch.branch.len()));
-    clean(|plan| plan.entered = Some(0));
-}
-
-#[test]
 fn a_store_to_the_place_of_the_commit_is_a_fault() {
     found("stores where it commits to", |plan| plan.slot = plan.arch.store.to_vec());
     // By the same register, but not to the same place.
