@@ -52,7 +52,7 @@ pub fn check(binaries: &Binaries, names: &[&str]) -> Result<Counts, String> {
     let mut counts = Counts::default();
     for (name, path) in binaries.iter().filter(|(name, _)| names.contains(&name.as_str())) {
         let error = |message: String| format!("{}: {message}", path.display());
-        let checked = rseq_check::check(path, DENIED).map_err(error)?;
+        let checked = rseq_check::check(path, DENIED).map_err(|why| error(why.to_string()))?;
         let entry = SUITE.iter().find(|entry| entry.name == name);
         let checked = without(checked, entry.map_or(&[], |entry| entry.wrong_sections)).map_err(error)?;
         if let Some(message) = findings(&checked) {
