@@ -1,15 +1,15 @@
 //! The kernel's programs for other architectures: static, checked, and booted in the cells of the matrix.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use fs_err as fs;
 use protocol::list;
 
 use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
 use super::suites::{GIVES_UP, MODES, SuitesArgs};
-use super::{at, kvm, library};
+use super::{kvm, library};
 use crate::build::sections::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
 use crate::cmd::{self, BootArgs};
@@ -29,10 +29,7 @@ const THREADS: &str = "4";
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
         Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built),
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
+        Err(error) => cmd::stop(2, error),
     }
 }
 
@@ -56,7 +53,7 @@ struct Built {
 }
 
 impl Built {
-    fn new(args: &SuitesArgs) -> Result<Self, String> {
+    fn new(args: &SuitesArgs) -> anyhow::Result<Self> {
         let root = workspace::root()?;
         let scratch = workspace::target_dir(&root)?.join("suites");
         let tree = args.tree(&scratch)?;
@@ -109,8 +106,8 @@ fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &Suites
 
 impl Programs for Built {
     fn lacks(&self, target: &Target) -> Option<String> {
-        if let Err(message) = toolchain::find(target) {
-            return Some(message);
+        if let Err(error) = toolchain::find(target) {
+            return Some(error.to_string());
         }
         let compiler = Compiler::name_for(target);
         let mut command = Command::new(&compiler);
@@ -120,11 +117,11 @@ impl Programs for Built {
         (!is_there).then(|| format!("there is no {compiler}: on Debian, install gcc-{package}"))
     }
 
-    fn build(&self, target: &Target) -> Result<Binaries, String> {
+    fn build(&self, target: &Target) -> anyhow::Result<Binaries> {
         let libraries = library::build_for(&self.root, target)?;
         let compiler = Compiler::of_static(target, libraries);
         let folder = self.scratch.join(target.name);
-        at(&folder, fs::create_dir_all(&folder))?;
+        fs::create_dir_all(&folder)?;
         let sources = Sources { root: &self.root, tree: &self.tree };
         let mut binaries = Binaries::new();
         for program in &self.programs {
@@ -139,7 +136,7 @@ impl Programs for Built {
         Ok(binaries)
     }
 
-    fn check(&self, binaries: &Binaries) -> Result<Counts, String> {
+    fn check(&self, binaries: &Binaries) -> anyhow::Result<Counts> {
         sections::check(binaries, &self.names())
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use fs_err as fs;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ struct Chosen {
 
 fn boot(args: &BootArgs) -> Result<u8, Stop> {
     let chosen = choose(args).map_err(Stop::usage)?;
-    let root = workspace::root().map_err(Stop::failed)?;
+    let root = workspace::root()?;
     let linking = Linking::of(args.static_pie);
     let programs = Suite { root: &root, names: chosen.payload.binaries(), linking };
     boot_programs(args, &chosen, &programs, again(args))
@@ -56,19 +56,19 @@ pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn P
 
 /// Builds, boots, judges and reports.
 fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
-    let root = workspace::root().map_err(Stop::failed)?;
-    let directory = directory(&root).map_err(Stop::failed)?;
+    let root = workspace::root()?;
+    let directory = directory(&root)?;
     let hardware = hardware(args, chosen.kvm, &chosen.cells).map_err(Stop::usage)?;
     let image = image(args, &chosen.cells, &directory).map_err(Stop::usage)?;
     let setting = Setting {
-        cache: &cache::directory().map_err(Stop::failed)?,
+        cache: &cache::directory()?,
         directory: &directory,
         hardware: &hardware,
         payload: &chosen.payload,
         timeout: args.timeout,
         image: image.as_ref(),
         retries: args.retries,
-        interrupt: &Interrupt::watch().map_err(Stop::failed)?,
+        interrupt: &Interrupt::watch().context("cannot watch for Ctrl-C")?,
         programs,
         reporters: &args.report.boots().map_err(Stop::usage)?,
     };
@@ -126,7 +126,7 @@ fn payload(args: &BootArgs, entries: &[&Entry]) -> anyhow::Result<(Payload, Opti
     }
     let Some((program, arguments)) = args.program.split_first() else { return Ok((Payload::suite(entries), None)) };
     let bytes = fs::read(program)?;
-    let target = elf::target(&bytes).map_err(|why| anyhow!("{program}: {why}"))?;
+    let target = elf::target(&bytes).with_context(|| program.clone())?;
     Ok((Payload::Program(arguments.to_vec(), bytes), Some(target)))
 }
 
@@ -136,14 +136,14 @@ fn cells(args: &BootArgs, built_for: Option<&'static str>) -> anyhow::Result<Vec
         let [arch] = choice.arch.as_slice() else {
             bail!("--kernel-image and --kernel-tree need one --arch");
         };
-        return Ok(vec![select::on_machine(arch, built_for).map_err(anyhow::Error::msg)?]);
+        return Ok(vec![select::on_machine(arch, built_for)?]);
     }
     let chosen = args.all || !choice.is_empty();
     if !chosen && built_for.is_none() {
         choice.arch = vec![std::env::consts::ARCH.into()];
         choice.kernel = vec!["newest".into()];
     }
-    let mut cells = select::cells(&choice).map_err(anyhow::Error::msg)?;
+    let mut cells = select::cells(&choice)?;
     if let Some(target) = built_for {
         let mut others: Vec<_> = cells.iter().map(|cell| cell.target).collect();
         others.dedup();
@@ -189,14 +189,14 @@ fn image(args: &BootArgs, cells: &[Cell], directory: &Path) -> anyhow::Result<Op
         (Some(image), ..) => Ok(Some(Image::alone(image))),
         (None, Some(tree), [cell, ..]) => {
             let into = directory.with_file_name(format!("tree-{}", cell.on.machine.name));
-            Image::of_tree(tree, cell.on.machine, &into).map(Some).map_err(anyhow::Error::msg)
+            Image::of_tree(tree, cell.on.machine, &into).map(Some)
         }
         _ => Ok(None),
     }
 }
 
 fn directory(root: &Path) -> anyhow::Result<PathBuf> {
-    let release = workspace::release_dir(root).map_err(anyhow::Error::msg)?;
+    let release = workspace::release_dir(root)?;
     let directory = release.with_file_name("boot").join("consoles");
     fs::create_dir_all(&directory)?;
     Ok(directory)

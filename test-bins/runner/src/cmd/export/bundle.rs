@@ -1,7 +1,9 @@
 //! What a bundle holds: programs, a script for each run with arguments, the list, and the scripts that run it.
 
-use std::fs;
 use std::path::Path;
+
+use anyhow::{Context, ensure};
+use fs_err as fs;
 
 use super::files;
 use crate::build::Binaries;
@@ -51,23 +53,21 @@ impl Run {
 }
 
 /// Writes the bundle into a new directory, which replaces one of the same name.
-pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
+pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> anyhow::Result<()> {
     if directory.exists() {
-        if !directory.join("kselftest-list.txt").is_file() {
-            return Err(format!("{} is there and is not a bundle: remove it", directory.display()));
-        }
-        fs::remove_dir_all(directory).map_err(failed)?;
+        let is_bundle = directory.join("kselftest-list.txt").is_file();
+        ensure!(is_bundle, "{} is there and is not a bundle: remove it", directory.display());
+        fs::remove_dir_all(directory)?;
     }
     let collection = directory.join(COLLECTION);
-    fs::create_dir_all(&collection).map_err(failed)?;
+    fs::create_dir_all(&collection)?;
     // First, so that what is left of a failed try is known for a bundle.
     let listed = |run: &Run| format!("{COLLECTION}:{}\n", run.name());
     files::plain(&directory.join("kselftest-list.txt"), &runs.iter().map(listed).collect::<String>())?;
     for run in runs {
         let program = collection.join(run.entry.name);
         if !program.exists() {
-            let built = binaries.get(run.entry.name).ok_or_else(|| format!("{} was not built", run.entry.name))?;
+            let built = binaries.get(run.entry.name).with_context(|| format!("{} was not built", run.entry.name))?;
             files::program(built, &program)?;
         }
         if !run.args.is_empty() {
@@ -194,7 +194,7 @@ mod tests {
     fn a_directory_that_is_no_bundle_is_left_alone() {
         let scratch = bundle("kept", ["echo", GOOD, GOOD]);
         fs::remove_file(scratch.join("b/kselftest-list.txt")).unwrap();
-        assert!(write(&scratch.join("b"), &[], &Binaries::new()).unwrap_err().contains("is not a bundle"));
+        assert!(write(&scratch.join("b"), &[], &Binaries::new()).unwrap_err().to_string().contains("is not a bundle"));
         fs::remove_dir_all(scratch).unwrap();
     }
 }

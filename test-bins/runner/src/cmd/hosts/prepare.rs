@@ -1,10 +1,12 @@
 //! From a host to commands.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use fs_err as fs;
 
 use super::group::Group;
 use super::table::{Host, How};
@@ -29,11 +31,10 @@ pub struct Prepared {
 
 impl Prepared {
     /// Sets the host up, or says why it is not here.
-    pub fn new(host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> Result<Self, String> {
+    pub fn new(host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> anyhow::Result<Self> {
         let (program, package) = host.needs;
-        if !program.is_empty() && !is_program(program) {
-            return Err(format!("{program} is not installed (Debian: {package})"));
-        }
+        let is_here = program.is_empty() || is_program(program);
+        ensure!(is_here, "{program} is not installed (Debian: {package})");
         let mut prepared = Self { how: host.how, group: None, scratch: None };
         match host.how {
             How::Quota => prepared.group = Some(Group::with_quota()?),
@@ -41,7 +42,7 @@ impl Prepared {
             How::Chroot => prepared.fill(binaries)?,
             How::PossibleCpus(text) => {
                 let file = prepared.directory()?.join("possible");
-                fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+                fs::write(&file, text)?;
             }
             How::Words(_) | How::Seccomp => {}
         }
@@ -49,27 +50,28 @@ impl Prepared {
     }
 
     /// A program of no consequence, to see whether the host works at all.
-    fn try_it(&self, host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> Result<(), String> {
+    fn try_it(&self, host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> anyhow::Result<()> {
         if host.name == "criu" {
-            return complain(Command::new("criu").arg("check"), interrupt).and(Err("it has no programs to run".into()));
+            complain(Command::new("criu").arg("check"), interrupt)?;
+            bail!("it has no programs to run");
         }
-        let probe = binaries.get("probe").ok_or("probe was not built")?;
+        let probe = binaries.get("probe").context("probe was not built")?;
         let mut command = self.command("probe", probe);
         // Without rseq it has nothing to report on, which is 4.
         complain(&mut command, interrupt)
     }
 
-    fn directory(&mut self) -> Result<&Path, String> {
+    fn directory(&mut self) -> anyhow::Result<&Path> {
         let path = std::env::temp_dir().join(format!("rseq-hosts-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        fs::create_dir_all(&path)?;
         Ok(self.scratch.insert(path))
     }
 
     /// Copies the programs where they are all that there is.
-    fn fill(&mut self, binaries: &Binaries) -> Result<(), String> {
+    fn fill(&mut self, binaries: &Binaries) -> anyhow::Result<()> {
         let root = self.directory()?;
         for (name, path) in binaries {
-            fs::copy(path, root.join(name)).map_err(|error| format!("{}: {error}", path.display()))?;
+            fs::copy(path, root.join(name))?;
         }
         Ok(())
     }
@@ -124,15 +126,13 @@ impl Drop for Prepared {
 }
 
 /// Runs a command that has to end with 0 or 4; else its last words.
-fn complain(command: &mut Command, interrupt: &Interrupt) -> Result<(), String> {
+fn complain(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<()> {
     let command = std::mem::replace(command, Command::new("true"));
     let program = command.get_program().to_string_lossy().into_owned();
-    let ended = child::run(command, TRIAL, interrupt).map_err(|error| format!("{program}: {error}"))?;
-    if !ended.late && [0, 4].contains(&ended.code) {
-        return Ok(());
-    }
+    let ended = child::run(command, TRIAL, interrupt).with_context(|| program)?;
     let words = ended.complaints.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
-    Err(format!("it does not work here: {words}"))
+    ensure!(!ended.late && [0, 4].contains(&ended.code), "it does not work here: {words}");
+    Ok(())
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
     use crate::cmd::hosts::table::HOSTS;
 
     fn absent(host: Host) -> String {
-        Prepared::new(&host, &Binaries::new(), &Interrupt::default()).err().unwrap_or_default()
+        Prepared::new(&host, &Binaries::new(), &Interrupt::default()).err().expect("it is not here").to_string()
     }
 
     #[test]
@@ -150,8 +150,8 @@ mod tests {
         assert_eq!(absent(none), "no-such-tracer is not installed (Debian: tracers)");
         let probe = || Binaries::from([("probe".to_owned(), PathBuf::from("/bin/true"))]);
         let broken = Host { how: How::Words(&["sh", "-c", "echo no counters >&2; exit 1"]), ..HOSTS[0] };
-        let why = Prepared::new(&broken, &probe(), &Interrupt::default()).err();
-        assert_eq!(why.as_deref(), Some("it does not work here: no counters"));
+        let why = Prepared::new(&broken, &probe(), &Interrupt::default()).err().expect("it fails");
+        assert_eq!(why.to_string(), "it does not work here: no counters");
         assert!(Prepared::new(&HOSTS[0], &probe(), &Interrupt::default()).is_ok());
     }
 }
