@@ -143,20 +143,19 @@ fn complaint(stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     #[test]
     fn a_file_is_there_if_its_hash_says_so() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let name = format!("runner-apt-{}.deb", std::process::id());
-        let remote = Remote::read(&format!("'http://mirror/pool/a%2bb.deb' {name} 0 SHA256:{empty}")).unwrap();
-        assert_eq!((remote.address.as_str(), remote.name.as_str()), ("http://mirror/pool/a%2bb.deb", name.as_str()));
-        let directory = std::env::temp_dir();
+        let remote = Remote::read(&format!("'http://mirror/pool/a%2bb.deb' a+b.deb 0 SHA256:{empty}")).unwrap();
+        assert_eq!((remote.address.as_str(), remote.name.as_str()), ("http://mirror/pool/a%2bb.deb", "a+b.deb"));
+        let directory = Scratch::new().unwrap();
         assert!(!remote.is_in(&directory));
-        fs::write(directory.join(&name), "").unwrap();
+        fs::write(directory.join("a+b.deb"), "").unwrap();
         assert!(remote.is_in(&directory));
-        fs::write(directory.join(&name), "x").unwrap();
+        fs::write(directory.join("a+b.deb"), "x").unwrap();
         assert!(!remote.is_in(&directory));
-        fs::remove_file(directory.join(&name)).unwrap();
         assert_eq!(Remote::read("Reading package lists..."), None);
     }
 

@@ -126,10 +126,10 @@ pub fn digest(path: &Path) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
-    fn scratch(name: &str) -> PathBuf {
-        let directory = env::temp_dir().join(format!("runner-cache-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
+    fn scratch() -> Scratch {
+        let directory = Scratch::new().unwrap();
         fs::create_dir_all(directory.join("new/mods")).unwrap();
         fs::write(directory.join("new").join(KERNEL), "image").unwrap();
         fs::write(directory.join("new/mods/kvm.ko"), "module").unwrap();
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_filled_is_found_and_verified() {
-        let directory = scratch("good");
+        let directory = scratch();
         let slot = Slot::new(&directory, "x86_64", "6.1");
         assert_eq!(slot.manifest(), None);
         slot.fill(&directory.join("new"), "6.1.0", vec!["a".into()], "bookworm").unwrap();
@@ -146,16 +146,14 @@ mod tests {
         assert_eq!(manifest.files.keys().collect::<Vec<_>>(), ["kernel", "mods/kvm.ko"]);
         slot.verify(&manifest).unwrap();
         assert!(slot.module("kvm").is_some() && slot.module("irqbypass").is_none());
-        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn a_changed_file_is_noticed() {
-        let directory = scratch("bad");
+        let directory = scratch();
         let slot = Slot::new(&directory, "x86_64", "6.1");
         slot.fill(&directory.join("new"), "6.1.0", vec![], "bookworm").unwrap();
         fs::write(slot.kernel(), "imagf").unwrap();
         assert!(slot.verify(&slot.manifest().unwrap()).unwrap_err().to_string().contains("is damaged"));
-        fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -97,10 +97,11 @@ fn tar(archive: &Path, into: &Path) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::kernels::recipe::RECIPES;
+    use crate::scratch::Scratch;
 
     #[test]
     fn only_a_whole_tree_is_gone_on_with() {
-        let directory = std::env::temp_dir().join(format!("runner-source-{}", std::process::id()));
+        let directory = Scratch::new().unwrap();
         let tree = directory.join(RECIPES[0].package);
         fs::create_dir_all(&tree).unwrap();
         fs::write(tree.join("Makefile"), "").unwrap();
@@ -110,6 +111,5 @@ mod tests {
         assert_eq!((left.package.as_str(), left.suite.as_str()), ("linux-source-7.2_7.2.13-1_all", "sid"));
         fs::remove_file(tree.join("Makefile")).unwrap();
         assert_eq!(Source::left(&RECIPES[0], &directory), None);
-        fs::remove_dir_all(directory).unwrap();
     }
 }

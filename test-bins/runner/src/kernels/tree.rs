@@ -83,6 +83,7 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::kernels::catalog::MACHINES;
+    use crate::scratch::Scratch;
 
     fn machine(name: &str) -> &'static Machine {
         MACHINES.iter().find(|machine| machine.name == name).unwrap()
@@ -90,8 +91,7 @@ mod tests {
 
     #[test]
     fn a_trees_image_release_and_modules_are_found() {
-        let scratch = std::env::temp_dir().join(format!("runner-tree-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&scratch);
+        let scratch = Scratch::new().unwrap();
         let tree = scratch.join("tree");
         for directory in ["arch/x86/boot", "arch/x86/kvm", "virt/lib", "include/config"] {
             fs::create_dir_all(tree.join(directory)).unwrap();
@@ -109,7 +109,6 @@ mod tests {
         assert_eq!(fs::read_to_string(modules.module("irqbypass").unwrap()).unwrap(), "other");
         assert!(modules.module("kvm").is_some() && modules.module("kvm-amd").is_none());
         assert!(Image::of_tree(&tree, machine("s390x"), &scratch.join("got")).is_err());
-        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a host to commands.
 
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,11 +14,14 @@ use super::{child, seccomp};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::kernels::install::is_program;
+use crate::scratch::Scratch;
 
 /// Joins the group whose file stands first, and becomes the program.
 const JOIN: &str = "echo $$ > \"$0\" && exec \"$@\"";
 /// Puts the file that stands first over the list of possible CPUs, and becomes the program.
 const FAKE: &str = "mount --bind \"$0\" /sys/devices/system/cpu/possible && exec \"$@\"";
+/// The directory of the programs that have no other files.
+const ROOT: &str = "root";
 /// What a trial of a host may take.
 const TRIAL: Duration = Duration::from_secs(20);
 
@@ -26,7 +29,7 @@ const TRIAL: Duration = Duration::from_secs(20);
 pub struct Prepared {
     how: How,
     group: Option<Group>,
-    scratch: Option<PathBuf>,
+    scratch: Scratch,
 }
 
 impl Prepared {
@@ -35,14 +38,13 @@ impl Prepared {
         let (program, package) = host.needs;
         let is_here = program.is_empty() || is_program(program);
         ensure!(is_here, "{program} is not installed (Debian: {package})");
-        let mut prepared = Self { how: host.how, group: None, scratch: None };
+        let mut prepared = Self { how: host.how, group: None, scratch: Scratch::new()? };
         match host.how {
             How::Quota => prepared.group = Some(Group::with_quota()?),
             How::Cpuset => prepared.group = Some(Group::with_changing_cpus()?),
             How::Chroot => prepared.fill(binaries)?,
             How::PossibleCpus(text) => {
-                let file = prepared.directory()?.join("possible");
-                fs::write(&file, text)?;
+                fs::write(prepared.scratch.join("possible"), text)?;
             }
             How::Words(_) | How::Seccomp => {}
         }
@@ -61,15 +63,10 @@ impl Prepared {
         complain(&mut command, interrupt)
     }
 
-    fn directory(&mut self) -> anyhow::Result<&Path> {
-        let path = std::env::temp_dir().join(format!("rseq-hosts-{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(self.scratch.insert(path))
-    }
-
-    /// Copies the programs where they are all that there is.
-    fn fill(&mut self, binaries: &Binaries) -> anyhow::Result<()> {
-        let root = self.directory()?;
+    /// Copies the programs where they are all that there is, for every user that they may become.
+    fn fill(&self, binaries: &Binaries) -> anyhow::Result<()> {
+        let root = self.scratch.join(ROOT);
+        fs::create_dir(&root)?;
         for (name, path) in binaries {
             fs::copy(path, root.join(name))?;
         }
@@ -78,14 +75,13 @@ impl Prepared {
 
     /// The command that starts a program under the host; its arguments go behind.
     pub fn command(&self, name: &str, path: &Path) -> Command {
-        let scratch = self.scratch.as_deref().unwrap_or(Path::new("/"));
         match self.how {
             How::Words([]) => Command::new(path),
             How::Words([first, rest @ ..]) => {
                 let mut command = Command::new(first);
                 command.args(rest).arg(path);
                 if *first == "rr" {
-                    command.env("_RR_TRACE_DIR", std::env::temp_dir().join("rseq-hosts-rr"));
+                    command.env("_RR_TRACE_DIR", self.scratch.join("rr"));
                 }
                 command
             }
@@ -99,12 +95,12 @@ impl Prepared {
             }
             How::Chroot => {
                 let mut command = Command::new("chroot");
-                command.arg(scratch).arg(format!("/{name}"));
+                command.arg(self.scratch.join(ROOT)).arg(format!("/{name}"));
                 command
             }
             How::PossibleCpus(_) => {
                 let mut command = Command::new("unshare");
-                command.args(["--mount", "sh", "-c", FAKE]).arg(scratch.join("possible")).arg(path);
+                command.args(["--mount", "sh", "-c", FAKE]).arg(self.scratch.join("possible")).arg(path);
                 command
             }
             How::Quota | How::Cpuset => {
@@ -113,14 +109,6 @@ impl Prepared {
                 command.args(["-c", JOIN]).arg(processes).arg(path);
                 command
             }
-        }
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        if let Some(scratch) = &self.scratch {
-            let _ = fs::remove_dir_all(scratch);
         }
     }
 }
@@ -140,18 +128,17 @@ mod tests {
     use super::*;
     use crate::cmd::hosts::table::HOSTS;
 
-    fn absent(host: Host) -> String {
-        Prepared::new(&host, &Binaries::new(), &Interrupt::default()).err().expect("it is not here").to_string()
+    fn absent(host: Host, binaries: &Binaries) -> String {
+        Prepared::new(&host, binaries, &Interrupt::default()).err().expect("it is not here").to_string()
     }
 
     #[test]
     fn what_is_not_installed_or_does_not_work_is_named() {
         let none = Host { needs: ("no-such-tracer", "tracers"), ..HOSTS[0] };
-        assert_eq!(absent(none), "no-such-tracer is not installed (Debian: tracers)");
-        let probe = || Binaries::from([("probe".to_owned(), PathBuf::from("/bin/true"))]);
+        assert_eq!(absent(none, &Binaries::new()), "no-such-tracer is not installed (Debian: tracers)");
+        let probe = || Binaries::from([("probe".to_owned(), "/bin/true".into())]);
         let broken = Host { how: How::Words(&["sh", "-c", "echo no counters >&2; exit 1"]), ..HOSTS[0] };
-        let why = Prepared::new(&broken, &probe(), &Interrupt::default()).err().expect("it fails");
-        assert_eq!(why.to_string(), "it does not work here: no counters");
+        assert_eq!(absent(broken, &probe()), "it does not work here: no counters");
         assert!(Prepared::new(&HOSTS[0], &probe(), &Interrupt::default()).is_ok());
     }
 }
