@@ -44,7 +44,7 @@ pub struct HostsArgs {
     pub timeout: u64,
 
     /// Write the rows into test-bins/HOSTS.md
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["names", "list"])]
     pub docs: bool,
 }
 
