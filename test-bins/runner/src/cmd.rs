@@ -103,3 +103,25 @@ pub fn suites_args(words: &[&str]) -> c::SuitesArgs {
         other => panic!("{other:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_is_printed_once() {
+        let printed = |stop: Stop| format!("{:#}", anyhow::Error::new(stop));
+        assert_eq!(printed(Stop::Output(io::Error::other("full"))), "cannot write the results: full");
+        assert_eq!(printed(anyhow!("cause").context("effect").into()), "effect: cause");
+        let no_program = crate::process::succeed(&mut Command::new("no-such-program")).unwrap_err();
+        let no_file = fs_err::read("/nonexistent").unwrap_err();
+        for error in [anyhow::Error::new(no_program), no_file.into()] {
+            let printed = printed(error.into());
+            assert_eq!(printed.matches("No such file").count(), 1, "{printed}");
+        }
+    }
+}
