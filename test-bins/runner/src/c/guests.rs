@@ -8,7 +8,7 @@ use protocol::list;
 
 use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
-use super::suites::{GIVES_UP, MODES, SuitesArgs};
+use super::suites::{GIVES_UP, MODES, SuitesArgs, TIMEOUT};
 use super::{kvm, library};
 use crate::build::sections::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
@@ -28,14 +28,24 @@ const THREADS: &str = "4";
 /// Builds for the cells' architectures, and boots or checks what came of it.
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
-        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built),
+        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
         Err(error) => cmd::stop(2, error),
     }
+}
+
+/// The command line of a run like this one, up to the cell.
+fn again(args: &SuitesArgs) -> String {
+    let mut words = vec!["cargo run --release -- suites --kernel-source".to_owned()];
+    words.extend(args.kernel_source.iter().flatten().map(|source| source.display().to_string()));
+    words.extend(args.loops.map(|loops| format!("--loops {loops}")));
+    words.extend((args.timeout != TIMEOUT).then(|| format!("--timeout {}", args.timeout)));
+    words.join(" ")
 }
 
 fn boot_args(args: &SuitesArgs) -> BootArgs {
     BootArgs {
         choice: args.guests.choice.clone(),
+        names: args.names.clone(),
         all: args.guests.all,
         check: args.guests.check,
         jobs: args.guests.jobs,
@@ -162,6 +172,15 @@ mod tests {
         assert_eq!(one, ["GLIBC_TUNABLES=glibc.pthread.rseq=0 /bin/syscall_errors_test"]);
         let loops = runs(&["param_test_benchmark", "--loops", "7"]);
         assert!(loops.iter().all(|words| words.ends_with(" -t 4 -r 7")), "{loops:?}");
+    }
+
+    #[test]
+    fn what_is_run_again_is_built_from_the_same_source() {
+        let mut args = suites_args(&["--timeout", "9", "--loops", "7"]);
+        assert_eq!(again(&args), "cargo run --release -- suites --kernel-source --loops 7 --timeout 9");
+        args.kernel_source = Some(Some("/src/linux".into()));
+        assert_eq!(again(&args), "cargo run --release -- suites --kernel-source /src/linux --loops 7 --timeout 9");
+        assert_eq!(again(&suites_args(&[])), "cargo run --release -- suites --kernel-source");
     }
 
     #[test]

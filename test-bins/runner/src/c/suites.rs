@@ -41,7 +41,7 @@ pub struct SuitesArgs {
     pub loops: Option<u32>,
 
     /// End a program after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     pub timeout: u64,
 
     /// Where to boot them, built as static programs for each architecture, in place of running them here
@@ -92,6 +92,9 @@ impl SuitesArgs {
         source::tree(self.kernel_source.iter().flatten().next().map(PathBuf::as_path), &scratch.join("kernel"))
     }
 }
+
+/// Seconds for each program.
+pub const TIMEOUT: u64 = 600;
 
 /// Loops of each of param_test's tests.
 const LOOPS: u32 = 1000;
