@@ -14,11 +14,10 @@ const KERNELS: &[&str] = &["./boot/vmlinu*", "./boot/config-*", "*/lib/modules/*
 
 /// Extracts the kernel, its configuration and a device tree, if one is named, from a package into `into`.
 pub fn kernel(package: &Path, into: &Path, device_tree: &str) -> anyhow::Result<()> {
-    let scratch = Scratch::new(into.join("x"))?;
     let tree = format!("*/{device_tree}");
     let trees = (!device_tree.is_empty()).then_some(tree.as_str());
-    extract(package, &scratch.0, &KERNELS.iter().copied().chain(trees).collect::<Vec<_>>())?;
-    let files = files_below(&scratch.0);
+    let extracted = Extracted::new(package, into, &KERNELS.iter().copied().chain(trees).collect::<Vec<_>>())?;
+    let files = files_below(&extracted.0);
     let named = |start: &str| files.iter().find(|path| file_name(path).starts_with(start));
     let image = named("vmlinu").with_context(|| format!("{} holds no kernel", package.display()))?;
     keep(image, &into.join(KERNEL))?;
@@ -34,12 +33,11 @@ pub fn kernel(package: &Path, into: &Path, device_tree: &str) -> anyhow::Result<
 
 /// Extracts the modules of these names, uncompressed, into `into/mods`. A module may be built in, or not exist.
 pub fn modules(package: &Path, into: &Path, wanted: &[&str]) -> anyhow::Result<()> {
-    let scratch = Scratch::new(into.join("x"))?;
     let patterns: Vec<_> = wanted.iter().map(|name| format!("*/{name}.ko*")).collect();
-    extract(package, &scratch.0, &patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let extracted = Extracted::new(package, into, &patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mods = into.join("mods");
     fs::create_dir_all(&mods)?;
-    for path in files_below(&scratch.0) {
+    for path in files_below(&extracted.0) {
         let (stem, bytes) = uncompressed(&path)?;
         fs::write(mods.join(&stem), bytes)?;
     }
@@ -92,17 +90,18 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() && !path.is_symlink() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// A directory that goes away with its value.
-struct Scratch(PathBuf);
+/// The directory `x` with files of a package, removed with its value.
+struct Extracted(PathBuf);
 
-impl Scratch {
-    fn new(path: PathBuf) -> anyhow::Result<Self> {
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
+impl Extracted {
+    fn new(package: &Path, into: &Path, patterns: &[&str]) -> anyhow::Result<Self> {
+        let extracted = Self(into.join("x"));
+        fs::create_dir_all(&extracted.0)?;
+        extract(package, &extracted.0, patterns).map(|()| extracted)
     }
 }
 
-impl Drop for Scratch {
+impl Drop for Extracted {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
