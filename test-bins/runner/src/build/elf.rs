@@ -10,12 +10,12 @@ pub fn target(bytes: &[u8]) -> anyhow::Result<&'static str> {
     match bytes.get(4) {
         Some(&elf::ELFCLASS64) => read::<elf::FileHeader64<Endianness>>(bytes),
         Some(&elf::ELFCLASS32) => read::<elf::FileHeader32<Endianness>>(bytes),
-        _ => bail!("it is no ELF program"),
+        _ => bail!("not an ELF file"),
     }
 }
 
 fn read<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> anyhow::Result<&'static str> {
-    let header = H::parse(bytes).ok().context("it is no ELF program")?;
+    let header = H::parse(bytes).ok().context("not an ELF file")?;
     let endian = header.endian().ok().context("its byte order is unknown")?;
     let segments = header.program_headers(endian, bytes).ok().context("its program headers are damaged")?;
     let dynamic = segments.iter().any(|segment| segment.p_type(endian) == elf::PT_INTERP);
@@ -46,7 +46,7 @@ mod tests {
     fn this_test_itself_is_dynamic_and_text_is_no_program() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert!(target(&own).unwrap_err().to_string().contains("dynamically"));
-        assert!(target(b"#!/bin/sh\n").unwrap_err().to_string().contains("no ELF"));
+        assert!(target(b"#!/bin/sh\n").unwrap_err().to_string().contains("not an ELF file"));
         assert!(target(b"").is_err() && target(&own[..20]).is_err());
     }
 
