@@ -5,6 +5,7 @@
 
 mod current;
 mod data;
+mod handle;
 mod kept;
 #[cfg_attr(feature = "hosted", path = "../hosted/life.rs")]
 mod life;
@@ -16,12 +17,13 @@ mod name;
 #[cfg_attr(feature = "hosted", path = "../hosted/own.rs")]
 mod own;
 mod packet;
+mod roster;
 mod scope;
 
 pub use current::{Current, ThreadId, current, exit};
+pub use handle::JoinHandle;
 pub use local::{AccessError, LocalKey};
 pub use name::Name;
-pub use packet::JoinHandle;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
 #[cfg(not(feature = "hosted"))]
@@ -94,7 +96,7 @@ impl Builder {
         T: Send + 'static,
     {
         // SAFETY: the closure and its result are `'static`, so that what they borrow outlives the thread.
-        unsafe { packet::spawn(self, function, None) }
+        unsafe { handle::spawn(self, function, None) }
     }
 
     /// Starts a thread in a scope.

@@ -1,18 +1,15 @@
-//! The packet that a thread and its handle share, and starting, running and ending a thread.
+//! The packet that a thread and its handle share, and what both do with it.
 
-use super::data::{self, ThreadData};
+use super::Name;
+use super::data::ThreadData;
 use super::memory::Memory;
-use super::scope::ScopeState;
-use super::{Builder, Name, ThreadId, kept, life};
+use super::roster::ScopeState;
 use crate::registration::OfThread;
 use crate::sys;
-use core::alloc::Layout;
 use core::cell::Cell;
-use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
-use rseq_core::sys::Errno;
 
 /// The thread runs, and its handle exists.
 const RUNNING: u32 = 0;
@@ -31,7 +28,7 @@ pub(super) struct Control {
     pub(super) memory: Memory,
     pub(super) data: ThreadData,
     name: Name,
-    /// The next packet in the list of [`kept`] memory.
+    /// The next packet in the list of [`kept`](super::kept).
     pub(super) next_kept: *mut Control,
     /// The scope that waits for this thread, or null.
     scope: *const ScopeState,
@@ -43,14 +40,56 @@ pub(super) struct Control {
     drop_result: unsafe fn(NonNull<Control>),
 }
 
+impl Control {
+    /// Detaches the thread, and returns whether it is running. If so, it drops its result and frees its memory itself.
+    pub(super) fn detach(&self) -> bool {
+        self.state.compare_exchange(RUNNING, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether the closure has returned, or has called [`exit`](super::exit).
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.state.load(Ordering::Acquire), FINISHED | EXITED)
+    }
+
+    /// Whether the closure has returned.
+    pub(super) fn has_result(&self) -> bool {
+        self.state.load(Ordering::Acquire) == FINISHED
+    }
+}
+
 #[repr(C)]
-struct Packet<F, T> {
+pub(super) struct Packet<F, T> {
     control: Control,
-    function: MaybeUninit<F>,
-    result: MaybeUninit<T>,
+    pub(super) function: MaybeUninit<F>,
+    pub(super) result: MaybeUninit<T>,
 }
 
 impl<F: FnOnce() -> T, T> Packet<F, T> {
+    /// A packet for the thread with this identifier and memory, which the caller writes to `place`.
+    #[inline]
+    pub(super) fn new(
+        place: NonNull<Self>,
+        id: usize,
+        memory: Memory,
+        name: Name,
+        scope: Option<&ScopeState>,
+        function: F,
+    ) -> Self {
+        let control = Control {
+            tid: AtomicU32::new(0),
+            state: AtomicU32::new(RUNNING),
+            memory,
+            data: ThreadData::new(id, memory.guard(), place.cast().as_ptr()),
+            name,
+            next_kept: ptr::null_mut(),
+            scope: scope.map_or(ptr::null(), ptr::from_ref),
+            in_scope: Cell::new([ptr::null_mut(); 2]),
+            run: Self::run,
+            drop_result: Self::drop_result,
+        };
+        Self { control, function: MaybeUninit::new(function), result: MaybeUninit::uninit() }
+    }
+
     /// # Safety
     ///
     /// `control` is the first field of a packet of this type, whose closure has not been called. No other thread uses
@@ -75,74 +114,6 @@ impl<F: FnOnce() -> T, T> Packet<F, T> {
         // longer used.
         unsafe { ptr::drop_in_place((*control.cast::<Self>().as_ptr()).result.as_mut_ptr()) };
     }
-}
-
-/// Starts a thread.
-///
-/// # Errors
-///
-/// Those of [`Builder::spawn`](super::Builder::spawn). The closure is dropped, and the memory is unmapped.
-///
-/// # Safety
-///
-/// What the closure and its result borrow outlives the thread, or the call of `finished` on `scope`.
-pub unsafe fn spawn<F, T>(builder: Builder, function: F, scope: Option<&ScopeState>) -> Result<JoinHandle<T>, Errno>
-where
-    F: FnOnce() -> T + Send,
-    T: Send,
-{
-    kept::free_gone();
-    let id = data::new_id().ok_or(Errno::EAGAIN)?;
-    let (memory, parts) = Memory::map(builder.stack_size, Layout::new::<Packet<F, T>>())?;
-    let packet = parts.packet.cast::<Packet<F, T>>();
-    let control = Control {
-        tid: AtomicU32::new(0),
-        state: AtomicU32::new(RUNNING),
-        memory,
-        data: ThreadData::new(id, memory.guard(), packet.cast().as_ptr()),
-        name: builder.name,
-        next_kept: ptr::null_mut(),
-        scope: scope.map_or(ptr::null(), ptr::from_ref),
-        in_scope: Cell::new([ptr::null_mut(); 2]),
-        run: Packet::<F, T>::run,
-        drop_result: Packet::<F, T>::drop_result,
-    };
-    let function = MaybeUninit::new(function);
-    // SAFETY: `map` returned memory for this layout, which was mapped just now, so that nothing else uses it.
-    unsafe { packet.as_ptr().write(Packet { control, function, result: MaybeUninit::uninit() }) };
-    if let Some(scope) = scope {
-        scope.began();
-    }
-    let control = packet.cast::<Control>();
-    // SAFETY: the packet was written above. It and the other parts are from one `map`, and only the new thread uses
-    // them.
-    match unsafe { life::begin(control, &parts, builder) } {
-        Ok(()) => {
-            if let Some(scope) = scope {
-                // SAFETY: the packet is new, and so is in no list. `leave_scope` or `finish` removes it from the list
-                // before its memory is unmapped.
-                unsafe { scope.insert(control) };
-            }
-            Ok(JoinHandle { control, result: result_address(packet), owned: PhantomData })
-        }
-        Err(errno) => {
-            if let Some(scope) = scope {
-                scope.finished();
-            }
-            // SAFETY: no thread was started, so that nothing else uses the packet, and its closure is still
-            // initialised. The memory came from `map`, and is not used after this block.
-            unsafe {
-                (*packet.as_ptr()).function.assume_init_drop();
-                memory.unmap();
-            }
-            Err(errno)
-        }
-    }
-}
-
-fn result_address<F, T>(packet: NonNull<Packet<F, T>>) -> NonNull<T> {
-    // SAFETY: `&raw mut` only computes the address of a field of a mapped packet, which is not null.
-    unsafe { NonNull::new_unchecked(&raw mut (*packet.as_ptr()).result).cast() }
 }
 
 /// Sets up the calling thread, registers it for rseq, and calls its closure.
@@ -231,7 +202,7 @@ pub unsafe fn give_back(control: NonNull<Control>) {
 /// # Safety
 ///
 /// The packet is mapped, no other thread uses it, and its scope, if it has one, has not ended.
-unsafe fn leave_scope(control: NonNull<Control>) {
+pub(super) unsafe fn leave_scope(control: NonNull<Control>) {
     // SAFETY: the caller guarantees that the packet and its scope can be used. `spawn` inserted it in the scope's list.
     unsafe {
         if let Some(scope) = (*control.as_ptr()).scope.as_ref() {
@@ -240,97 +211,13 @@ unsafe fn leave_scope(control: NonNull<Control>) {
     }
 }
 
-fn wait_until_gone(word: &AtomicU32) {
+/// Waits until the thread whose ID is in `word` has ended.
+pub(super) fn wait_until_gone(word: &AtomicU32) {
     loop {
         match word.load(Ordering::Acquire) {
             0 => return,
             // The kernel wakes this futex at the end of the thread, as a shared one.
             tid => sys::futex_wait(word, tid, sys::FutexKey::Shared),
-        }
-    }
-}
-
-/// A thread that can be joined. Dropping the handle detaches the thread.
-pub struct JoinHandle<T> {
-    control: NonNull<Control>,
-    result: NonNull<T>,
-    owned: PhantomData<T>,
-}
-
-// SAFETY: the owner of a handle takes the thread's result, which is `Send`, after the thread has ended. Everything else
-// that a handle and the thread both use is atomic, or constant after `spawn`.
-unsafe impl<T: Send> Send for JoinHandle<T> {}
-// SAFETY: methods that take a shared reference only read atomics and constants of the packet.
-unsafe impl<T: Send> Sync for JoinHandle<T> {}
-
-impl<T> JoinHandle<T> {
-    fn control(&self) -> &Control {
-        // SAFETY: the packet is initialised, and is mapped until `try_join` or `drop` consumes the handle. Its fields
-        // that are used through the reference are atomic, or constant after `spawn`.
-        unsafe { self.control.as_ref() }
-    }
-
-    /// Waits until the thread is gone, and returns its result. The thread has released its rseq area by then.
-    ///
-    /// # Panics
-    ///
-    /// If the thread has no result, having called [`exit`](super::exit).
-    pub fn join(self) -> T {
-        match self.try_join() {
-            Some(result) => result,
-            None => panic!("the thread has no result: it called thread::exit"),
-        }
-    }
-
-    /// As [`join`](Self::join); `None` if the thread has called [`exit`](super::exit).
-    pub fn try_join(self) -> Option<T> {
-        wait_until_gone(&self.control().tid);
-        // SAFETY: the thread has ended. It has written its result if the state is FINISHED, and the handle is consumed,
-        // so that the result is read once. Nothing else uses the packet, whose scope has not ended as it borrows the
-        // handle, and which is not used after it is unmapped.
-        let result = unsafe {
-            let has_result = self.control().state.load(Ordering::Acquire) == FINISHED;
-            let result = has_result.then(|| self.result.read());
-            leave_scope(self.control);
-            self.control().memory.unmap();
-            result
-        };
-        core::mem::forget(self);
-        result
-    }
-
-    /// The thread's identifier in the runtime.
-    pub fn id(&self) -> ThreadId {
-        ThreadId(self.control().data.id())
-    }
-
-    /// Detaches the thread. It drops its result and frees its memory when it ends.
-    pub fn detach(self) {
-        drop(self);
-    }
-
-    /// Whether the closure has returned, or has called [`exit`](super::exit).
-    pub fn is_finished(&self) -> bool {
-        matches!(self.control().state.load(Ordering::Acquire), FINISHED | EXITED)
-    }
-
-    /// The thread's ID in the kernel; `None` after it has ended.
-    pub fn tid(&self) -> Option<u32> {
-        match self.control().tid.load(Ordering::Acquire) {
-            0 => None,
-            tid => Some(tid),
-        }
-    }
-}
-
-impl<T> Drop for JoinHandle<T> {
-    fn drop(&mut self) {
-        let running =
-            self.control().state.compare_exchange(RUNNING, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if !running {
-            // SAFETY: the exchange failed, so that the thread has finished and left its result to this handle, which is
-            // being dropped.
-            unsafe { give_back(self.control) };
         }
     }
 }
