@@ -71,6 +71,14 @@ impl InitialStack {
 #[derive(Clone, Copy)]
 struct Vector(*const *const c_char);
 
+impl Vector {
+    /// One without a string.
+    const EMPTY: Self = Self((&raw const NULL).cast());
+}
+
+/// The entry that ends a vector.
+static NULL: usize = 0;
+
 impl Iterator for Vector {
     type Item = &'static CStr;
 
@@ -113,7 +121,7 @@ pub(crate) fn initial_stack() -> Option<usize> {
 
 /// The arguments, the program's name first, byte for byte.
 pub fn args_os() -> impl Iterator<Item = &'static CStr> + Clone {
-    initial().into_iter().flat_map(|initial| initial.args)
+    initial().map_or(Vector::EMPTY, |initial| initial.args)
 }
 
 /// The arguments, the program's name first. One that is not UTF-8 becomes [`NOT_UTF8`].
@@ -123,7 +131,7 @@ pub fn args() -> impl Iterator<Item = &'static str> + Clone {
 
 /// The environment, as `NAME=value` strings, byte for byte.
 pub fn vars_os() -> impl Iterator<Item = &'static CStr> + Clone {
-    initial().into_iter().flat_map(|initial| initial.variables)
+    initial().map_or(Vector::EMPTY, |initial| initial.variables)
 }
 
 /// The value of an environment variable, byte for byte.
