@@ -74,6 +74,14 @@ impl InitialStack {
 #[derive(Clone, Copy)]
 struct Vector(*const *const c_char);
 
+impl Vector {
+    /// One without a string.
+    const EMPTY: Self = Self((&raw const NULL).cast());
+}
+
+/// The entry that ends a vector.
+static NULL: usize = 0;
+
 impl Iterator for Vector {
     type Item = &'static CStr;
 
@@ -117,7 +125,7 @@ pub(crate) fn initial_stack() -> Option<usize> {
 
 /// The arguments, beginning with the program's name, as bytes.
 pub fn args_os() -> impl Iterator<Item = &'static CStr> + Clone {
-    initial().into_iter().flat_map(|initial| initial.args)
+    initial().map_or(Vector::EMPTY, |initial| initial.args)
 }
 
 /// The arguments, beginning with the program's name. One that is not UTF-8 is replaced by [`NOT_UTF8`].
@@ -127,7 +135,7 @@ pub fn args() -> impl Iterator<Item = &'static str> + Clone {
 
 /// The environment: strings of the form `NAME=value`, as bytes.
 pub fn vars_os() -> impl Iterator<Item = &'static CStr> + Clone {
-    initial().into_iter().flat_map(|initial| initial.variables)
+    initial().map_or(Vector::EMPTY, |initial| initial.variables)
 }
 
 /// The value of an environment variable, as bytes; `None` if it is not set.

@@ -4,7 +4,7 @@ use crate::text::Text;
 use core::ffi::c_char;
 use core::fmt::Write;
 use core::slice;
-use rseq_core::Status;
+use rseq_core::{Cause, Status};
 
 /// `bool rseq_status(char *text, size_t size)` - returns whether the calling thread is registered for rseq. Writes who
 /// registered it, or why it is not registered and what would have to change, to `text`, truncated to `size` bytes
@@ -24,7 +24,13 @@ pub unsafe extern "C" fn rseq_status(text: *mut c_char, size: usize) -> bool {
         _ => unsafe { slice::from_raw_parts_mut(text.cast::<u8>(), size) },
     };
     let mut text = Text::new(bytes);
-    let _ = write!(text, "{status}");
+    let _ = match status {
+        // The remedy of a C program; the core's is for Rust.
+        Status::Off(Cause::NothingRegisters(_)) => {
+            text.write_str("off: this thread is not registered: call rseq_register_current_thread() in it")
+        }
+        status => write!(text, "{status}"),
+    };
     text.terminate();
     matches!(status, Status::On(_))
 }

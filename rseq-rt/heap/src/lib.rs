@@ -88,14 +88,15 @@ impl Heap {
     /// It takes a fence (`membarrier`, Linux 5.10) for each size that a CPU has cached. Where the kernel refuses
     /// fences, the caches stay as they are.
     pub fn trim(&self) -> usize {
+        let mut bytes = 0;
         for class in 0..CACHED {
             // An array that is not drained, because another thread does so or the kernel refuses, stays as it is.
             let _ = self.caches.stacks.drain_all(class, |block| {
                 // SAFETY: the stacks of a class hold free blocks of that class, and return each one once.
-                unsafe { self.put(block, class) };
+                bytes += unsafe { self.put(block, class) };
             });
         }
-        self.central.lock().map_or(0, |mut central| central.trim())
+        bytes + self.central.lock().map_or(0, |mut central| central.trim())
     }
 
     /// What the blocks of up to 128 KiB take. It is of one moment only if no other thread uses the heap.
@@ -170,7 +171,7 @@ impl Heap {
             // SAFETY: the caller's promise: no stack has taken the block.
             Some(block) if is_cached => unsafe { self.flush(block, class) },
             // SAFETY: as above.
-            Some(block) => unsafe { self.put(block, class) },
+            Some(block) => _ = unsafe { self.put(block, class) },
         }
     }
 
@@ -203,15 +204,15 @@ impl Heap {
         unsafe { self.put(block, class) };
     }
 
+    /// Puts a block back into its span, and returns the bytes that were unmapped for it.
+    ///
     /// # Safety
     ///
     /// As for [`give_elsewhere`](Self::give_elsewhere).
-    unsafe fn put(&self, block: NonNull<u8>, class: usize) {
+    unsafe fn put(&self, block: NonNull<u8>, class: usize) -> usize {
         // There is a block, so the lock has its page.
-        if let Some(mut central) = self.central.lock() {
-            // SAFETY: the caller's promise.
-            unsafe { central.put(block, class) };
-        }
+        // SAFETY: the caller's promise.
+        self.central.lock().map_or(0, |mut central| unsafe { central.put(block, class) })
     }
 
     /// Puts free blocks of a class back into their spans.

@@ -53,7 +53,11 @@ pub fn operations(sections: &[Section]) -> String {
 
 /// `rseq/this-cpu.h`: the operations that load the CPU number or concurrency ID themselves.
 pub fn this_cpu(sections: &[Section]) -> String {
-    let mut out = format!("{HEAD}#ifndef _RSEQ_THIS_CPU_H\n#define _RSEQ_THIS_CPU_H\n\n");
+    let mut out = format!(
+        "{HEAD}/* A program may include this header alone, or beside the kernel's rseq.h. */\n\
+         #ifndef RSEQ_H\n#include <rseq/rseq.h>\n#endif\n\n\
+         #ifndef _RSEQ_THIS_CPU_H\n#define _RSEQ_THIS_CPU_H\n\n"
+    );
     out.push_str(
         "/*\n * Each function operates on one of len slots, which begin at base and are 1 << RSEQ_THIS_CPU_SHIFT \
          bytes\n * apart: that of the thread's CPU number or concurrency ID at the commit. It restarts after an abort. \

@@ -157,6 +157,33 @@ fn the_examples_run() {
 }
 
 #[test]
+fn each_header_of_programs_can_be_included_alone() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for (name, use_of_it) in [
+        ("rseq", "return rseq_register_current_thread();"),
+        ("this-cpu", "intptr_t count = 0; return rseq_this_cpu_inc(RSEQ_PERCPU_CPU_ID, &count, 0);"),
+        ("mempool", "return rseq_mempool_destroy(NULL);"),
+    ] {
+        let source = directory.join(format!("alone-{name}.c"));
+        fs::write(&source, format!("#include <rseq/{name}.h>\nint main(void)\n{{\n\t{use_of_it}\n}}\n")).unwrap();
+        for (compiler, standard) in [("cc", "-std=gnu11"), ("c++", "-std=c++17")] {
+            if is_there(compiler) {
+                let mut command = Command::new(compiler);
+                command.args([
+                    "-x",
+                    if compiler == "cc" { "c" } else { "c++" },
+                    standard,
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                ]);
+                run(command.arg("-I").arg(package().join("include")).arg("-fsyntax-only").arg(&source));
+            }
+        }
+    }
+}
+
+#[test]
 fn each_architecture_compiles_with_and_without_optimization() {
     let source = package().join("headers/tests/programs/operations.c");
     let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("operations.o");

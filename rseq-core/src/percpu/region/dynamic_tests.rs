@@ -5,7 +5,7 @@ extern crate std;
 use super::*;
 use crate::sys::{Errno, in_child, page_size};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::vec::Vec;
 
 const STRIDE: usize = 1 << 16;
@@ -218,23 +218,29 @@ fn mappings(start: usize, len: usize) -> usize {
 #[test]
 fn children_do_not_have_what_is_not_inherited_and_may_drop_it() {
     static LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
+    static IS_CHILD: AtomicBool = AtomicBool::new(false);
+    let report = |finding| match IS_CHILD.load(Ordering::Relaxed) {
+        true => crate::sys::exit(9),
+        false => panic!("{finding}"),
+    };
     for (owner, options) in [(0, RegionOptions::new()), (5, RegionOptions::new().copy_on_write())] {
-        let mut region = Some(region(2, options.not_inherited().owner(owner).robust(|_| crate::sys::exit(9))));
+        let mut region = Some(region(2, options.not_inherited().owner(owner).robust(report)));
         let item = region.as_ref().unwrap().alloc_zeroed().unwrap();
         let (lead, len) = (item.addr().get() - STRIDE, 2 * STRIDE + STRIDE);
         assert!(mappings(lead, len) > 1);
         let child = in_child(|| {
+            IS_CHILD.store(true, Ordering::Relaxed);
             let inherited = mappings(lead, len);
             // The item is leaked, which would be found if the child looked for it.
             drop(region.take());
             LEFT.store(mappings(lead, len), Ordering::Relaxed);
             1 + u8::from(inherited == 1) + 2 * u8::from(LEFT.load(Ordering::Relaxed) == 0)
         });
-        assert_eq!(child, Ok(Some(4)), "{options:?}");
         let region = region.unwrap();
-        assert_eq!(*word(&region, item, 1), 0);
+        let kept = *word(&region, item, 1);
         // SAFETY: it was allocated above.
         unsafe { region.free(item) };
+        assert_eq!((child, kept), (Ok(Some(4)), 0), "{options:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 /// The default pattern of freed items, and of the bytes between an item's end and the size of its class.
 const POISON: usize = usize::from_ne_bytes([0xa5; size_of::<usize>()]);
 
-/// The options of a [`Region`](super::Region), for [`Region::with`](super::Region::with).
+/// The options of a region, for [`Region::with`](super::Region::with) and [`DynRegion::new`](super::DynRegion::new).
 ///
 /// # Examples
 ///
@@ -135,7 +135,9 @@ impl RegionOptions {
     }
 
     /// Takes ranges from the `len` bytes at `start`, instead of mapping them. Their contents do not matter. Each range
-    /// takes [`Region::range_size`](super::Region::range_size) bytes; the first one begins at a multiple of the stride.
+    /// takes [`Region::range_size`](super::Region::range_size) bytes, or
+    /// [`RegionShape::range_size`](super::RegionShape::range_size) of a [`DynRegion`](super::DynRegion); the first one
+    /// begins at a multiple of the stride.
     ///
     /// The memory may be mapped shared (`MAP_SHARED`): children of `fork` then share the items that were allocated
     /// before the fork. This overrides [`copy_on_write`](Self::copy_on_write) and [`shared`](Self::shared).

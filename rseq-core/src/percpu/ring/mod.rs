@@ -247,9 +247,9 @@ impl<K: Index> Ring<K> {
 
     /// The consumer of the ring.
     ///
-    /// [`ConsumerError`]: there is one already, of all records or of an index, or there is no memory for it.
+    /// # Errors
     ///
-    /// [`ConsumerError`]: there is one already, of everything or of an index, or no memory for it.
+    /// [`ConsumerError`]: there is one already, of all records or of an index, or there is no memory for it.
     pub fn consumer(&self) -> Result<Consumer<'_, K>, ConsumerError> {
         Consumer::of_all(self)
     }
@@ -273,7 +273,7 @@ impl<K: Index> Ring<K> {
     /// TRACE.push(b"somewhere")?;
     /// let mut count = TRACE.consumer_of(None)?.read(|_| ());
     /// if rseq_core::ensure_registered().is_ok() {
-    ///     for cpu in 0..PossibleCpus::read()?.slots_by_cpu() as u32 {
+    ///     for cpu in PossibleCpus::read()?.iter() {
     ///         count += TRACE.consumer_of(Some(cpu))?.read(|record| assert_eq!(record.index(), Some(cpu)));
     ///     }
     /// }

@@ -65,6 +65,8 @@ int main(int argc, char **argv)
 	CHECK(rseq_fallback_current_cpu() >= 0 && rseq_fallback_current_node() >= 0);
 	is_on = rseq_status(text, sizeof(text));
 	CHECK(is_on == (argc > 1) && strncmp(text, is_on ? "on: " : "off: ", 4) == 0);
+	/* What the program can do about it: no word of Rust. */
+	CHECK(is_on || strstr(text, "call rseq_register_current_thread()"));
 	rseq_status(text, 4);
 	CHECK(strlen(text) == 3);
 	CHECK(rseq_status(NULL, 0) == is_on);
