@@ -16,6 +16,10 @@ const EXITS: [(&str, &str); 4] = [
 /// The number of the exit for tests.
 const DIFFERED: usize = 2;
 
+/// The points in a section where tests inject code: for code in a further one, `param_test` of the kernel and of librseq
+/// has no operand.
+const INJECTS: usize = 6;
+
 /// A placeholder for an exit's label, which is replaced after the text is quoted.
 const FAR: &str = "<far>";
 
@@ -80,7 +84,7 @@ impl<'a> Writer<'a> {
         format!("{out}#ifdef RSEQ_COMPARE_TWICE\n{}#endif\n", line(DIFFERED))
     }
 
-    /// The steps, each with a comment. A point for injected test code follows each but loads.
+    /// The steps, each with a comment. A point for injected test code follows each but loads, up to the last.
     fn steps(&self, order: &str, index: &str) -> String {
         let mut out = String::new();
         let mut inject = 3;
@@ -94,7 +98,7 @@ impl<'a> Writer<'a> {
             if !self.text.again[number].is_empty() {
                 pending.push(self.text.again[number]);
             }
-            if *name != "load" {
+            if *name != "load" && inject <= INJECTS {
                 out.push_str(&format!("\t\t__RSEQ_ASM_INJECT({inject})\n"));
                 inject += 1;
             }

@@ -205,6 +205,17 @@ fn each_architecture_compiles_with_and_without_optimization() {
 }
 
 #[test]
+fn tests_inject_code_with_six_operands() {
+    let source = package().join("headers/tests/programs/injected.c");
+    let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("injected.o");
+    for compiler in ["cc"].into_iter().chain(CROSS).filter(|compiler| is_there(compiler)) {
+        let mut command = Command::new(compiler);
+        command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-c", "-I"]).arg(package().join("include"));
+        run(command.arg(&source).arg("-o").arg(&object));
+    }
+}
+
+#[test]
 fn no_code_of_the_library_panics() {
     if !is_there("nm") {
         return;

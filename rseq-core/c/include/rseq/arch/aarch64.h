@@ -2148,7 +2148,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"str %[newv], [%[base], x13]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2239,7 +2238,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"str %[newv], [%[base], x13]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2319,7 +2317,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"str %[node], [%[base], x13]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2395,7 +2392,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"str %[node], [%[base], x13]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2480,13 +2476,11 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"str x12, [%[popped]]\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ldr x12, [x12]\n\t"
 		/* Commit: *(base + i) = node. */
 		"str x12, [%[base], x13]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2574,13 +2568,11 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"str x12, [%[popped]]\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ldr x12, [x12]\n\t"
 		/* Commit: *(base + i) = node. */
 		"str x12, [%[base], x13]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),

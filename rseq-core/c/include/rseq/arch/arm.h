@@ -2008,7 +2008,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"str %[newv], [%[base], r2]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2092,7 +2091,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"str %[newv], [%[base], r2]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2169,7 +2167,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"str %[node], [%[base], r2]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2242,7 +2239,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"str %[node], [%[base], r2]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2322,13 +2318,11 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"str r4, [%[popped]]\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ldr r4, [r4]\n\t"
 		/* Commit: *(base + i) = node. */
 		"str r4, [%[base], r2]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2411,13 +2405,11 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"str r4, [%[popped]]\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ldr r4, [r4]\n\t"
 		/* Commit: *(base + i) = node. */
 		"str r4, [%[base], r2]\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),

@@ -2168,7 +2168,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		"movl %[newv], %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "m" (area),
@@ -2263,7 +2262,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		"movl %[newv], %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "m" (area),
@@ -2351,7 +2349,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		"movl %[node], %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "m" (area),
@@ -2435,7 +2432,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		"movl %[node], %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "m" (area),
@@ -2525,7 +2521,6 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		"movl %[popped], %%eax\n\t"
 		"movl %%esi, %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"movl %%esi, %%eax\n\t"
 		"movl (%%eax), %%esi\n\t"
@@ -2535,7 +2530,6 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 		"movl %%esi, %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "m" (area),
@@ -2628,7 +2622,6 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		"movl %[popped], %%eax\n\t"
 		"movl %%esi, %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"movl %%esi, %%eax\n\t"
 		"movl (%%eax), %%esi\n\t"
@@ -2638,7 +2631,6 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 		"movl %%esi, %%edx\n\t"
 		"movl %%edx, (%%eax)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "m" (area),

@@ -2111,7 +2111,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"stx.d %[newv], %[base], $r15\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2198,7 +2197,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"stx.d %[newv], %[base], $r15\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2276,7 +2274,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"stx.d %[node], %[base], $r15\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2350,7 +2347,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"stx.d %[node], %[base], $r15\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2433,13 +2429,11 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"st.d $r16, %[popped], 0\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ld.d $r16, $r16, 0\n\t"
 		/* Commit: *(base + i) = node. */
 		"stx.d $r16, %[base], $r15\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2525,13 +2519,11 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"st.d $r16, %[popped], 0\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ld.d $r16, $r16, 0\n\t"
 		/* Commit: *(base + i) = node. */
 		"stx.d $r16, %[base], $r15\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),

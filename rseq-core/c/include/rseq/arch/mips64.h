@@ -2775,7 +2775,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		"daddu $12, %[base], $24\n\t"
 		"sd %[newv], 0($12)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2899,7 +2898,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		"daddu $12, %[base], $24\n\t"
 		"sd %[newv], 0($12)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2997,7 +2995,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		"daddu $12, %[base], $24\n\t"
 		"sd %[node], 0($12)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -3091,7 +3088,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		"daddu $12, %[base], $24\n\t"
 		"sd %[node], 0($12)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -3210,14 +3206,12 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"sd $25, 0(%[popped])\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ld $25, 0($25)\n\t"
 		/* Commit: *(base + i) = node. */
 		"daddu $12, %[base], $24\n\t"
 		"sd $25, 0($12)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -3339,14 +3333,12 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"sd $25, 0(%[popped])\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ld $25, 0($25)\n\t"
 		/* Commit: *(base + i) = node. */
 		"daddu $12, %[base], $24\n\t"
 		"sd $25, 0($12)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),

@@ -2142,7 +2142,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		"add t3, %[base], t5\n\t"
 		"sd %[newv], 0(t3)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2232,7 +2231,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		"add t3, %[base], t5\n\t"
 		"sd %[newv], 0(t3)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2312,7 +2310,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		"add t3, %[base], t5\n\t"
 		"sd %[node], 0(t3)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2388,7 +2385,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		"add t3, %[base], t5\n\t"
 		"sd %[node], 0(t3)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2473,14 +2469,12 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"sd t6, 0(%[popped])\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ld t6, 0(t6)\n\t"
 		/* Commit: *(base + i) = node. */
 		"add t3, %[base], t5\n\t"
 		"sd t6, 0(t3)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2568,14 +2562,12 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"sd t6, 0(%[popped])\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"ld t6, 0(t6)\n\t"
 		/* Commit: *(base + i) = node. */
 		"add t3, %[base], t5\n\t"
 		"sd t6, 0(t3)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),

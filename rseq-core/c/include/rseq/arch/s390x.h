@@ -1953,7 +1953,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"stg %[newv], 0(%%r3, %[base])\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "a" (__rseq_area()),
@@ -2036,7 +2035,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"stg %[newv], 0(%%r3, %[base])\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "a" (__rseq_area()),
@@ -2112,7 +2110,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"stg %[node], 0(%%r3, %[base])\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "a" (__rseq_area()),
@@ -2184,7 +2181,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"stg %[node], 0(%%r3, %[base])\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "a" (__rseq_area()),
@@ -2263,13 +2259,11 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"stg %%r4, 0(%[popped])\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"lg %%r4, 0(%%r4)\n\t"
 		/* Commit: *(base + i) = node. */
 		"stg %%r4, 0(%%r3, %[base])\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "a" (__rseq_area()),
@@ -2351,13 +2345,11 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"stg %%r4, 0(%[popped])\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"lg %%r4, 0(%%r4)\n\t"
 		/* Commit: *(base + i) = node. */
 		"stg %%r4, 0(%%r3, %[base])\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "a" (__rseq_area()),

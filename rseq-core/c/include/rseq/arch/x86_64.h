@@ -1903,7 +1903,6 @@ int rseq_this_cpu_cmpxchg_cpu_id(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"movq %[newv], (%[base], %%rcx)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -1984,7 +1983,6 @@ int rseq_this_cpu_cmpxchg_mm_cid(intptr_t *base, size_t len, intptr_t expect, in
 		/* Commit: *(base + i) = newv. */
 		"movq %[newv], (%[base], %%rcx)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2060,7 +2058,6 @@ int rseq_this_cpu_push_cpu_id(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"movq %[node], (%[base], %%rcx)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2132,7 +2129,6 @@ int rseq_this_cpu_push_mm_cid(intptr_t *base, size_t len, intptr_t *node)
 		/* Commit: *(base + i) = node. */
 		"movq %[node], (%[base], %%rcx)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(7)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2211,13 +2207,11 @@ int rseq_this_cpu_pop_cpu_id(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"movq %%rsi, %[popped]\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"movq (%%rsi), %%rsi\n\t"
 		/* Commit: *(base + i) = node. */
 		"movq %%rsi, (%[base], %%rcx)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
@@ -2299,13 +2293,11 @@ int rseq_this_cpu_pop_mm_cid(intptr_t *base, size_t len, intptr_t *popped)
 #endif
 		/* *popped = node. It is repeated after an abort. */
 		"movq %%rsi, %[popped]\n\t"
-		__RSEQ_ASM_INJECT(7)
 		/* node = *node */
 		"movq (%%rsi), %%rsi\n\t"
 		/* Commit: *(base + i) = node. */
 		"movq %%rsi, (%[base], %%rcx)\n\t"
 		"73:\n\t"
-		__RSEQ_ASM_INJECT(8)
 		__RSEQ_ASM_END
 		: /* no outputs: older compilers do not support them in asm goto */
 		: [rseq_area] "r" (__rseq_area()),
