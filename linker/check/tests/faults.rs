@@ -396,7 +396,7 @@ fn what_is_not_linked_or_not_whole_is_refused() {
         let mut data = plan.file();
         spoil(&mut data);
         let error = check_data("spoilt", &data, &[]).expect_err(expected);
-        assert!(error.contains(expected), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
     };
     // e_type, e_shnum, and the segment's p_filesz.
     refused("not linked", &|_| {}, &|data| data[0x10] = 1);
@@ -404,7 +404,7 @@ fn what_is_not_linked_or_not_whole_is_refused() {
     refused("a segment lies outside", &|_| {}, &|data| data[64 + 0x24] = 1);
     refused("more than the file has", &|plan| plan.resized = Some(("__rseq_cs", 1 << 20)), &|_| {});
     let huge = |plan: &mut Plan| (plan.resized, plan.length) = (Some((".text", 1 << 20)), 1 << 19);
-    refused("critical sections lie in each other", &huge, &|_| {});
+    refused("critical sections overlap", &huge, &|_| {});
 }
 
 /// The codes of DynamoRIO's rules that a file with this in the slot breaks.
