@@ -15,6 +15,7 @@ mod x86;
 
 use capstone::{Arch, Capstone, Endian, ExtraMode, Mode};
 
+use crate::error::{Error, Result};
 use crate::machine::{Isa, Machine};
 
 /// Where an instruction leads; None stands for an address that only a register holds.
@@ -115,16 +116,16 @@ impl Decoder {
     /// # Errors
     ///
     /// Capstone's, if it was built without the architecture.
-    pub fn new(machine: Machine, thumb: bool) -> Result<Self, String> {
+    pub fn new(machine: Machine, thumb: bool) -> Result<Self> {
         Self::with_stores(machine, thumb, true)
     }
 
     /// The same for sweeps, which do not ask what stores.
-    pub fn for_flow(machine: Machine, thumb: bool) -> Result<Self, String> {
+    pub fn for_flow(machine: Machine, thumb: bool) -> Result<Self> {
         Self::with_stores(machine, thumb, false)
     }
 
-    fn with_stores(machine: Machine, thumb: bool, stores: bool) -> Result<Self, String> {
+    fn with_stores(machine: Machine, thumb: bool, stores: bool) -> Result<Self> {
         let mode = |wide, narrow| if machine.wide { wide } else { narrow };
         let (arch, mode, extra): (_, _, &[ExtraMode]) = match machine.isa {
             Isa::X86 => (Arch::X86, mode(Mode::Mode64, Mode::Mode32), &[]),
@@ -138,8 +139,8 @@ impl Decoder {
         };
         let endian = if machine.little_code { Endian::Little } else { Endian::Big };
         let engine = Capstone::new_raw(arch, mode, extra.iter().copied(), Some(endian));
-        let mut engine = engine.map_err(|error| format!("the disassembler: {error}"))?;
-        engine.set_detail(stores).map_err(|error| format!("the disassembler: {error}"))?;
+        let mut engine = engine.map_err(Error::Disassembler)?;
+        engine.set_detail(stores).map_err(Error::Disassembler)?;
         Ok(Self { machine, thumb, engine: Some(engine) })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Decoder;
+use crate::error::{Error, Result};
 use crate::image::{Image, Mark, Section};
 
 /// What the sweep looks for.
@@ -31,7 +32,7 @@ pub struct Swept {
 /// # Errors
 ///
 /// If sections with code lie in each other.
-pub fn sweep(image: &Image<'_>, sought: &Sought) -> Result<Swept, String> {
+pub fn sweep(image: &Image<'_>, sought: &Sought) -> Result<Swept> {
     let decoders = [Decoder::for_flow(image.machine, false)?, Decoder::for_flow(image.machine, true)?];
     let mut swept = Swept::default();
     let mut last = None;
@@ -40,7 +41,7 @@ pub fn sweep(image: &Image<'_>, sought: &Sought) -> Result<Swept, String> {
         let Some(bytes) = usize::try_from(section.size).ok().and_then(|len| image.bytes(section.address, len)) else {
             continue;
         };
-        left = left.checked_sub(section.size).ok_or("sections with code lie in each other")?;
+        left = left.checked_sub(section.size).ok_or(Error::Overlap("sections with code"))?;
         for (start, end) in pieces(image, section) {
             let (from, to) = ((start - section.address) as usize, (end - section.address) as usize);
             let thumb = match image.mark(start) {

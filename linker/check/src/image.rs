@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader, Sym};
 use object::{Endianness, elf};
 
+use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::packed;
 
@@ -76,24 +77,23 @@ impl<'d> Image<'d> {
     /// # Errors
     ///
     /// What the file is instead.
-    pub fn read(data: &'d [u8]) -> Result<Self, String> {
-        let kind = object::FileKind::parse(data).map_err(|error| error.to_string())?;
-        match kind {
+    pub fn read(data: &'d [u8]) -> Result<Self> {
+        match object::FileKind::parse(data)? {
             object::FileKind::Elf32 => Self::read_class::<elf::FileHeader32<Endianness>>(data),
             object::FileKind::Elf64 => Self::read_class::<elf::FileHeader64<Endianness>>(data),
-            other => Err(format!("not an ELF file: {other:?}")),
+            other => Err(Error::NotElf(other)),
         }
     }
 
-    fn read_class<H: FileHeader<Endian = Endianness>>(data: &'d [u8]) -> Result<Self, String> {
-        let header = H::parse(data).map_err(|error| error.to_string())?;
-        let endian = header.endian().map_err(|error| error.to_string())?;
+    fn read_class<H: FileHeader<Endian = Endianness>>(data: &'d [u8]) -> Result<Self> {
+        let header = H::parse(data)?;
+        let endian = header.endian()?;
         if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
-            return Err("not linked: neither a program nor a shared object".into());
+            return Err(Error::NotLinked);
         }
         let number = header.e_machine(endian);
         let machine = Machine::of(number, header.is_class_64(), endian, header.e_flags(endian))
-            .ok_or_else(|| format!("no machine with rseq: ELF machine {number}"))?;
+            .ok_or(Error::NoMachine(number))?;
         let (sections, code) = sections(header, endian, data)?;
         let (functions, marks) = symbols(header, endian, data, machine.mask)?;
         let mut image = Self {
@@ -166,17 +166,17 @@ impl<'d> Image<'d> {
 
     /// Applies what the loader of a position-independent file would, in rseq's sections. RELR and REL add the bias, 0
     /// here, to what the file holds, so they change nothing.
-    fn relocate<H: FileHeader<Endian = Endianness>>(&mut self, header: &H, data: &'d [u8]) -> Result<(), String> {
+    fn relocate<H: FileHeader<Endian = Endianness>>(&mut self, header: &H, data: &'d [u8]) -> Result<()> {
         let endian = self.endian;
         let relative = relative(header.e_machine(endian));
         let class = size_of::<H::Word>() as u64;
-        let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
+        let sections = header.sections(endian, data)?;
         // The same section must not be read repeatedly under other names.
         let mut left = data.len();
         for section in sections.iter() {
             if section.sh_type(endian) == packed::SHT_ANDROID_RELA {
-                let bytes = section.data(endian, data).map_err(|error| error.to_string())?;
-                left = left.checked_sub(bytes.len()).ok_or("relocations overlap")?;
+                let bytes = section.data(endian, data)?;
+                left = left.checked_sub(bytes.len()).ok_or(Error::Overlap("relocations"))?;
                 let each = &mut |entry: packed::Entry| {
                     if Some(entry.kind(class)) == relative && self.matters(entry.offset) {
                         self.relocated.insert(self.widened(entry.offset, class), entry.addend as u64);
@@ -184,7 +184,7 @@ impl<'d> Image<'d> {
                 };
                 self.unread = packed::read(bytes, each).err().map(str::to_owned);
             } else if let Ok(Some((entries, _))) = section.rela(endian, data) {
-                left = left.checked_sub(entries.len()).ok_or("relocations overlap")?;
+                left = left.checked_sub(entries.len()).ok_or(Error::Overlap("relocations"))?;
                 for entry in entries {
                     let (address, addend): (u64, i64) = (entry.r_offset(endian).into(), entry.r_addend(endian).into());
                     if Some(entry.r_type(endian, false)) == relative && self.matters(address) {
@@ -211,10 +211,10 @@ fn sections<H: FileHeader<Endian = Endianness>>(
     header: &H,
     endian: Endianness,
     data: &[u8],
-) -> Result<(Vec<Section>, Vec<Section>), String> {
-    let headers = header.section_headers(endian, data).map_err(|error| error.to_string())?;
+) -> Result<(Vec<Section>, Vec<Section>)> {
+    let headers = header.section_headers(endian, data)?;
     if headers.is_empty() {
-        return Err("no section headers to find critical sections by".into());
+        return Err(Error::NoSectionHeaders);
     }
     let names = header.shstrndx(endian, data).ok().and_then(|index| headers.get(index as usize));
     let names = names.and_then(|section| section.data(endian, data).ok()).unwrap_or(&[]);
@@ -233,7 +233,7 @@ fn sections<H: FileHeader<Endian = Endianness>>(
         list.push(section);
     }
     if rseq.len() > SECTIONS {
-        return Err(format!("{} sections of rseq: linkers make one of each name", rseq.len()));
+        return Err(Error::TooManySections(rseq.len()));
     }
     code.sort_by_key(|section| section.address);
     Ok((rseq, code))
@@ -254,8 +254,8 @@ fn symbols<H: FileHeader<Endian = Endianness>>(
     endian: Endianness,
     data: &[u8],
     mask: u64,
-) -> Result<Symbols, String> {
-    let sections = header.sections(endian, data).map_err(|error| error.to_string())?;
+) -> Result<Symbols> {
+    let sections = header.sections(endian, data)?;
     let (mut functions, mut marks) = (Vec::new(), Vec::new());
     for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
         let Ok(symbols) = sections.symbols(endian, data, kind) else { continue };
@@ -298,14 +298,14 @@ fn segments<'d, H: FileHeader<Endian = Endianness>>(
     header: &H,
     endian: Endianness,
     data: &'d [u8],
-) -> Result<Vec<Segment<'d>>, String> {
-    let headers = header.program_headers(endian, data).map_err(|error| error.to_string())?;
+) -> Result<Vec<Segment<'d>>> {
+    let headers = header.program_headers(endian, data)?;
     let loaded = headers.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
     let segments = loaded.map(|segment| {
-        let bytes = segment.data(endian, data).map_err(|()| "a segment lies outside of the file".to_owned())?;
+        let bytes = segment.data(endian, data).map_err(|()| Error::SegmentOutside)?;
         Ok(Segment { address: segment.p_vaddr(endian).into(), data: bytes })
     });
-    let mut segments = segments.collect::<Result<Vec<_>, String>>()?;
+    let mut segments = segments.collect::<Result<Vec<_>>>()?;
     segments.sort_by_key(|segment| segment.address);
     Ok(segments)
 }

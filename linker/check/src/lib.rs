@@ -9,7 +9,7 @@
 //! * `__rseq_cs_ptr_array`: points to each descriptor once.
 //! * `__rseq_exit_point_array`: every branch out of a section is recorded, and every record belongs to a section.
 //! * The code: a store stands right before a section, the one that arms it. The section calls nothing, makes no system
-//!   call, stores once, as its last instruction, and nothing leads into its midst. A store before the last one that may
+//!   call, stores once, as its last instruction, and nothing branches into it. A store before the last one that may
 //!   be repeated (to a buffer that the commit publishes) cannot be told from one that may not: such stores are noted,
 //!   or findings with `--one-store`; one to the very place of the commit is always a finding.
 //!
@@ -23,6 +23,7 @@ mod code;
 mod descriptor;
 mod dynamorio;
 mod entry;
+mod error;
 mod image;
 mod machine;
 mod packed;
@@ -30,7 +31,8 @@ mod rule;
 mod sections;
 
 pub use args::CheckArgs;
-pub use rule::{Finding, Rule};
+pub use error::{Error, Result};
+pub use rule::{Finding, Rule, UnknownRule};
 pub use sections::Described;
 
 use std::fs;
@@ -93,16 +95,16 @@ pub fn main(args: &CheckArgs) -> ExitCode {
 /// # Errors
 ///
 /// Why it cannot be read as a linked ELF file of a machine with rseq.
-pub fn check(file: &Path, deny: &[Rule]) -> Result<Checked, String> {
-    let metadata = fs::metadata(file).map_err(|error| error.to_string())?;
+pub fn check(file: &Path, deny: &[Rule]) -> Result<Checked> {
+    let metadata = fs::metadata(file)?;
     // Reading from a pipe or a device might never end.
     if !metadata.is_file() {
-        return Err("not a regular file".into());
+        return Err(Error::NotRegular);
     }
     if metadata.len() > LONGEST {
-        return Err(format!("{} bytes are too many", metadata.len()));
+        return Err(Error::TooLong(metadata.len()));
     }
-    let data = fs::read(file).map_err(|error| error.to_string())?;
+    let data = fs::read(file)?;
     check_data(&file.display().to_string(), &data, deny)
 }
 
@@ -111,7 +113,7 @@ pub fn check(file: &Path, deny: &[Rule]) -> Result<Checked, String> {
 /// # Errors
 ///
 /// As for [`check`].
-pub fn check_data(name: &str, data: &[u8], deny: &[Rule]) -> Result<Checked, String> {
+pub fn check_data(name: &str, data: &[u8], deny: &[Rule]) -> Result<Checked> {
     let image = image::Image::read(data)?;
     let sections::Found { sections, exit_points, findings, notes } = sections::check(&image, deny)?;
     let machine::Machine { name: machine, .. } = image.machine;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+use thiserror::Error;
 
 macro_rules! rules {
     ($($name:ident $code:literal { $title:literal, cause: $cause:literal, cure: $cure:literal })*) => {
@@ -228,16 +229,22 @@ impl fmt::Display for Rule {
 }
 
 impl FromStr for Rule {
-    type Err = String;
+    type Err = UnknownRule;
 
-    fn from_str(code: &str) -> Result<Self, String> {
+    fn from_str(code: &str) -> Result<Self, UnknownRule> {
         let found = Self::ALL.iter().find(|rule| rule.code().eq_ignore_ascii_case(code));
-        found.copied().ok_or_else(|| {
-            let [first, .., last] = Self::ALL else { unreachable!("there are rules") };
-            format!("no rule has the code '{code}': they are {first} to {last}, `--explain` lists all")
-        })
+        found.copied().ok_or_else(|| UnknownRule(code.to_owned()))
     }
 }
+
+/// No rule has this code.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "no rule has the code '{0}': they are {first} to {last}, `--explain` lists all",
+    first = Rule::ALL[0],
+    last = Rule::ALL[Rule::ALL.len() - 1]
+)]
+pub struct UnknownRule(String);
 
 impl Serialize for Rule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -278,7 +285,7 @@ mod tests {
         for rule in Rule::ALL {
             assert_eq!(rule.code().parse(), Ok(*rule));
         }
-        assert!("RC9999".parse::<Rule>().unwrap_err().contains("RC0101 to RC0604"));
+        assert!("RC9999".parse::<Rule>().unwrap_err().to_string().contains("RC0101 to RC0604"));
     }
 
     #[test]

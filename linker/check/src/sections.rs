@@ -9,6 +9,7 @@ use crate::code::Decoder;
 use crate::descriptor::Descriptor;
 use crate::dynamorio;
 use crate::entry::{self, Sought};
+use crate::error::{Error, Result};
 use crate::image::{Image, Section};
 use crate::rule::{Finding, Rule};
 
@@ -21,7 +22,7 @@ pub struct Described {
     pub descriptor: u64,
     /// The address of its first instruction.
     pub start: u64,
-    /// The address behind its last instruction.
+    /// The address after its last instruction.
     pub end: u64,
     /// The address of its abort handler.
     pub abort: u64,
@@ -53,7 +54,7 @@ impl Found {
 /// # Errors
 ///
 /// If a section's bytes are not in the file, or sections lie in each other.
-pub fn check(image: &Image<'_>, deny: &[Rule]) -> Result<Found, String> {
+pub fn check(image: &Image<'_>, deny: &[Rule]) -> Result<Found> {
     let mut found = Found::default();
     if let Some(why) = &image.unread {
         found.notes.push(Finding::new(Rule::PackedRelocations, why.clone()));
@@ -87,10 +88,10 @@ fn entries(
     section: &Section,
     size: u64,
     found: &mut Found,
-) -> Result<impl Iterator<Item = u64> + use<>, String> {
+) -> Result<impl Iterator<Item = u64> + use<>> {
     let Section { name, address, size: bytes, .. } = section;
     if *bytes > image.len {
-        return Err(format!("{name}: {bytes} bytes are more than the file has"));
+        return Err(Error::SectionTooLong(name.clone(), *bytes));
     }
     if !bytes.is_multiple_of(size) {
         found.fault(Rule::PartialEntry, format!("{name}: {bytes} bytes are not a multiple of {size}"));
@@ -99,14 +100,10 @@ fn entries(
     Ok((0..count).map_while(move |entry| address.checked_add(entry * size)))
 }
 
-fn missing(address: u64) -> String {
-    format!("{address:#x} is in a section but not in the file")
-}
-
-fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Descriptor, String> {
-    let at = |offset| address.checked_add(offset).ok_or_else(|| missing(address));
-    let word = |offset| image.u64(at(offset)?).ok_or_else(|| missing(address));
-    let half = |offset| image.u32(at(offset)?).ok_or_else(|| missing(address));
+fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Descriptor> {
+    let at = |offset| address.checked_add(offset).ok_or(Error::NotInFile(address));
+    let word = |offset| image.u64(at(offset)?).ok_or(Error::NotInFile(address));
+    let half = |offset| image.u32(at(offset)?).ok_or(Error::NotInFile(address));
     let mut faults: Vec<(Rule, String)> = Vec::new();
     let (version, flags) = (half(0)?, half(4)?);
     let mask = image.machine.mask;
@@ -149,13 +146,13 @@ fn signature(image: &Image<'_>, abort: u64) -> Option<String> {
 }
 
 /// Each descriptor is pointed to once. The array may be missing as a whole: a linker that collects garbage drops it.
-fn pointers(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<(), String> {
+fn pointers(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<()> {
     let mut pointed: BTreeMap<u64, usize> = BTreeMap::new();
     let mut there = false;
     for section in named(image, "__rseq_cs_ptr_array") {
         there = true;
         for address in entries(image, section, 8, found)? {
-            *pointed.entry(image.u64(address).ok_or_else(|| missing(address))?).or_default() += 1;
+            *pointed.entry(image.u64(address).ok_or(Error::NotInFile(address))?).or_default() += 1;
         }
     }
     for (target, times) in &pointed {
@@ -183,14 +180,14 @@ fn pointers(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &
 type Exits = BTreeMap<u64, BTreeSet<u64>>;
 
 /// Each exit point belongs to a section, and leads out of it.
-fn exits(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<Exits, String> {
+fn exits(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut Found) -> Result<Exits> {
     let by_start: BTreeMap<u64, &Descriptor> = descriptors.values().map(|section| (section.start, section)).collect();
     let mut exits = Exits::new();
     for section in named(image, "__rseq_exit_point_array") {
         for address in entries(image, section, 16, found)? {
             found.exit_points += 1;
-            let exit_at = address.checked_add(8).ok_or_else(|| missing(address))?;
-            let word = |address| image.u64(address).ok_or_else(|| missing(address));
+            let exit_at = address.checked_add(8).ok_or(Error::NotInFile(address))?;
+            let word = |address| image.u64(address).ok_or(Error::NotInFile(address));
             let (start, exit) = (word(address)? & !image.machine.mask, word(exit_at)? & !image.machine.mask);
             let (rule, fault) = match by_start.get(&start) {
                 None => (Rule::StrayExit, format!("belongs to no section: {start:#x}")),
@@ -222,7 +219,7 @@ fn bodies(
     exits: &Exits,
     deny: &[Rule],
     found: &mut Found,
-) -> Result<(), String> {
+) -> Result<()> {
     let none = BTreeSet::new();
     let mut left = image.len;
     let (mut unrecorded, mut without) = (0, 0);
@@ -230,7 +227,7 @@ fn bodies(
     for section in descriptors.values() {
         let Descriptor { address, start, end, abort, .. } = *section;
         let body = if section.sound {
-            left = left.checked_sub(end - start).ok_or("critical sections lie in each other")?;
+            left = left.checked_sub(end - start).ok_or(Error::Overlap("critical sections"))?;
             let decoder = &decoders[usize::from(section.thumb)];
             body::check(image, decoder, section, exits.get(&start).unwrap_or(&none))
         } else {
@@ -302,13 +299,13 @@ fn unsupported(
     }
 }
 
-/// Looks at all code: sections and handlers begin with an instruction, and nothing leads into the midst of a section.
+/// Looks at all code: sections and handlers begin with an instruction, and nothing branches into a section.
 fn surroundings(
     image: &Image<'_>,
     decoders: &Decoders,
     descriptors: &BTreeMap<u64, Descriptor>,
     found: &mut Found,
-) -> Result<(), String> {
+) -> Result<()> {
     let sound = || descriptors.values().filter(|section| section.sound);
     if sound().next().is_none() {
         return Ok(());
@@ -322,7 +319,8 @@ fn surroundings(
     for Descriptor { address, start, abort, .. } in sound() {
         for (what, place) in [("begins at", start), ("aborts to", abort)] {
             if !swept.begins.contains(place) {
-                let fault = format!("the descriptor at {address:#x} {what} {place:#x}, in the midst of an instruction");
+                let fault =
+                    format!("the descriptor at {address:#x} {what} {place:#x}, in the middle of an instruction");
                 found.fault(Rule::NoBoundary, fault);
             }
         }
@@ -332,7 +330,7 @@ fn surroundings(
         found.findings.extend(before.and_then(|&before| unarmed(image, decoder, section, before)));
     }
     for (start, text, from) in swept.enters {
-        let fault = format!("the section at {start:#x} is entered in its midst: `{text}` at {from:#x}");
+        let fault = format!("the section at {start:#x} is entered after its start: `{text}` at {from:#x}");
         found.fault(Rule::Entered, fault);
     }
     Ok(())

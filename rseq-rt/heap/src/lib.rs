@@ -92,7 +92,7 @@ impl Heap {
         for class in 0..CACHED {
             // An array that is not drained, because another thread does so or the kernel refuses, stays as it is.
             let _ = self.caches.stacks.drain_all(class, |block| {
-                // SAFETY: a block of this class's stacks is one of the class that nobody uses.
+                // SAFETY: the stacks of a class hold free blocks of that class, and return each one once.
                 bytes += unsafe { self.put(block, class) };
             });
         }
@@ -156,11 +156,11 @@ impl Heap {
         self.central.lock()?.take(class)
     }
 
-    /// Gives a block back that the cache of this CPU has not taken at once.
+    /// Frees a block that was not pushed to the stack of this CPU by a single section.
     ///
     /// # Safety
     ///
-    /// The block is of this class, and nobody uses it any more.
+    /// The block is of this class, and is no longer used.
     #[cold]
     #[inline(never)]
     unsafe fn give_elsewhere(&self, block: NonNull<u8>, class: usize) {
@@ -175,11 +175,11 @@ impl Heap {
         }
     }
 
-    /// Gives a block of a layout back that is not common.
+    /// Frees a block whose layout is not a common one.
     ///
     /// # Safety
     ///
-    /// The block was allocated for this layout, and nobody uses it any more.
+    /// The block was allocated for this layout, and is no longer used.
     #[inline(never)]
     unsafe fn give_uncommon(&self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise: by the layout, the block has this class, or is a mapping.
@@ -215,21 +215,22 @@ impl Heap {
         self.central.lock().map_or(0, |mut central| unsafe { central.put(block, class) })
     }
 
-    /// Puts blocks of a class, which nobody uses, back into their spans.
+    /// Puts free blocks of a class back into their spans.
     fn put_batch(&self, class: usize, mut batch: caches::Moved) {
         if batch.is_empty() {
             return;
         }
         if let Some(mut central) = self.central.lock() {
             while let Some(block) = batch.pop() {
-                // SAFETY: it was popped from a stack of this class, or taken out of a span, and nobody else has it.
+                // SAFETY: it was popped from a stack of this class or taken out of a span, so that it is a free block
+                // of this class, and nothing else has it.
                 unsafe { central.put(block, class) };
             }
         }
     }
 }
 
-/// What a heap has; blocks above 128 KiB, which are mappings of their own, are not in it.
+/// The memory of a heap, without blocks above 128 KiB, each of which is a separate mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {

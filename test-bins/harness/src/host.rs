@@ -10,7 +10,7 @@ use crate::sys::process::{Child, Ending};
 use crate::sys::signal::{self, Action};
 use crate::sys::time::{SECOND, Ticker};
 use crate::sys::{call, cpu, process, ptrace};
-use crate::text::Text;
+use crate::text::{self, Text};
 use crate::verdict::Unmet;
 
 /// Names a call, and the error that it gives here.
@@ -79,8 +79,8 @@ fn timer() -> Result<(), Errno> {
 fn tracer() -> Option<Hindrance> {
     let file = File::open(c"/proc/self/status").ok()?;
     let mut text = [0; 1024];
-    let text = core::str::from_utf8(file.read(&mut text).ok()?).ok()?;
-    let pid = text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim();
+    let mut lines = file.read(&mut text).ok()?.split(|byte| *byte == b'\n');
+    let pid = core::str::from_utf8(lines.find_map(|line| line.strip_prefix(b"TracerPid:\t"))?).ok()?;
     (pid != "0").then(|| Text::of(format_args!("traced by process {pid}")))
 }
 
@@ -93,6 +93,6 @@ fn faked_cpus() -> Option<Hindrance> {
 
 /// valgrind, by what it leaves in the environment.
 fn emulator() -> Option<Hindrance> {
-    let preloaded = rseq_rt::env::var("LD_PRELOAD")?;
-    preloaded.contains("vgpreload").then(|| Text::of(format_args!("emulated by valgrind")))
+    let preloaded = rseq_rt::env::var_bytes("LD_PRELOAD")?;
+    text::contains(preloaded, b"vgpreload").then(|| Text::of(format_args!("emulated by valgrind")))
 }

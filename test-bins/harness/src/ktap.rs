@@ -14,7 +14,7 @@ use rseq_rt::println;
 use crate::host;
 use crate::registration::Registered;
 use crate::sys::process;
-use crate::text::Text;
+use crate::text::{self, Text};
 pub use crate::verdict::{OrFail, Reason, Unmet, Verdict};
 
 /// Prints a diagnostic line, `# ...`, which belongs to no result.
@@ -58,13 +58,8 @@ impl Choice {
 
     /// Whether the test of this name is to run.
     fn takes(self, name: &str) -> bool {
-        !self.list && self.only.is_none_or(|part| is_part(part.as_bytes(), name.as_bytes()))
+        !self.list && self.only.is_none_or(|part| text::contains(name.as_bytes(), part.as_bytes()))
     }
-}
-
-/// As `str::contains`, whose search for long needles is three times as large as a suite.
-fn is_part(part: &[u8], whole: &[u8]) -> bool {
-    part.is_empty() || whole.windows(part.len()).any(|window| window == part)
 }
 
 /// A plan of tests and the results so far.
@@ -121,6 +116,8 @@ impl Suite {
     }
 
     /// Runs one test, if it is chosen, and prints its result.
+    // Inlined, there would be a copy for each test.
+    #[inline(never)]
     pub fn test(&mut self, name: &str, run: &mut dyn FnMut() -> Verdict) {
         let verdict = if self.choice.takes(name) { run() } else { Err(crate::skip!("not chosen by {ONLY}")) };
         self.report(format_args!("{name}"), verdict);
@@ -139,17 +136,18 @@ impl Suite {
         if self.choice.list {
             return println!("{:depth$}{name}", "");
         }
-        let (outcome, directive, reason) = match &verdict {
-            Ok(()) => (Outcome::Pass, None, ""),
+        let (outcome, directive, why) = match &verdict {
+            Ok(()) => (Outcome::Pass, None, None),
             Err(Unmet::Fail(why)) => {
                 println!("{:depth$}# {name}: {why}", "");
-                (Outcome::Fail, None, "")
+                (Outcome::Fail, None, None)
             }
-            Err(Unmet::Late(why)) => (Outcome::Fail, Some(Directive::Timeout), why.as_str()),
-            Err(Unmet::Skip(why)) => (Outcome::Skip, None, why.as_str()),
-            Err(Unmet::Expected(why)) => (Outcome::Xfail, None, why.as_str()),
-            Err(Unmet::Unexpected(why)) => (Outcome::Xpass, None, why.as_str()),
+            Err(Unmet::Late(why)) => (Outcome::Fail, Some(Directive::Timeout), Some(why)),
+            Err(Unmet::Skip(why)) => (Outcome::Skip, None, Some(why)),
+            Err(Unmet::Expected(why)) => (Outcome::Xfail, None, Some(why)),
+            Err(Unmet::Unexpected(why)) => (Outcome::Xpass, None, Some(why)),
         };
+        let reason = why.map_or("", Text::as_str);
         self.counts.add(outcome);
         println!("{:depth$}{}", "", TestLine { number: self.counts.total(), name, outcome, directive, reason });
     }

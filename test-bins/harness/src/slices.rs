@@ -118,5 +118,5 @@ fn line(text: &[u8], name: &[u8]) -> Option<u64> {
 }
 
 fn number(text: &[u8]) -> Option<u64> {
-    core::str::from_utf8(text).ok()?.trim().parse().ok()
+    core::str::from_utf8(text).ok()?.trim_ascii().parse().ok()
 }

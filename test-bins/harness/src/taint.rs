@@ -13,5 +13,5 @@ pub fn has_oopsed() -> bool {
     let proc = Filesystem::of_type(c"proc").and_then(|proc| proc.open(c"sys/kernel/tainted", O_RDONLY));
     let read = proc.and_then(|file| file.read(&mut text).map(<[u8]>::len)).unwrap_or(0);
     let digits = core::str::from_utf8(&text[..read]).unwrap_or_default();
-    digits.trim().parse::<u64>().is_ok_and(|flags| flags & DIED != 0)
+    digits.trim_ascii().parse::<u64>().is_ok_and(|flags| flags & DIED != 0)
 }

@@ -81,6 +81,6 @@ fn tracepoint() -> Result<u64, Absence> {
     };
     let mut text = [0; 24];
     let digits = file.read(&mut text).map_err(Absence::Tracepoint)?;
-    let digits = core::str::from_utf8(digits).unwrap_or("").trim();
+    let digits = core::str::from_utf8(digits).unwrap_or("").trim_ascii();
     digits.parse().map_err(|_| Absence::Tracepoint(Errno::EINVAL))
 }

@@ -2,6 +2,11 @@
 
 use core::fmt;
 
+/// Whether `whole` contains `part`: as `str::contains`, whose search for long parts is three times as large as a suite.
+pub fn contains(whole: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || whole.windows(part.len()).any(|window| window == part)
+}
+
 /// Up to `N` bytes of UTF-8; what does not fit is cut off and marked by a final `~`.
 #[derive(Clone, Copy)]
 pub struct Text<const N: usize> {
@@ -25,8 +30,9 @@ impl<const N: usize> Text<N> {
 
     /// Appends the formatted `arguments`.
     pub fn push(&mut self, arguments: fmt::Arguments<'_>) {
+        let mut writer = Writer { bytes: &mut self.bytes, length: &mut self.length, cut: &mut self.cut };
         // `write_str` below never fails; a Display that fails leaves what it wrote so far.
-        let _ = fmt::write(self, arguments);
+        let _ = fmt::write(&mut writer, arguments);
     }
 
     /// The text so far.
@@ -43,13 +49,6 @@ impl<const N: usize> Text<N> {
     pub fn is_cut(&self) -> bool {
         self.cut
     }
-
-    fn append(&mut self, part: &[u8]) {
-        if let Some(room) = self.bytes.get_mut(self.length..self.length + part.len()) {
-            room.copy_from_slice(part);
-            self.length += part.len();
-        }
-    }
 }
 
 impl<const N: usize> Default for Text<N> {
@@ -58,12 +57,28 @@ impl<const N: usize> Default for Text<N> {
     }
 }
 
-impl<const N: usize> fmt::Write for Text<N> {
+/// Appends to a text of any capacity: there is one copy of it.
+struct Writer<'a> {
+    bytes: &'a mut [u8],
+    length: &'a mut usize,
+    cut: &'a mut bool,
+}
+
+impl Writer<'_> {
+    fn append(&mut self, part: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(*self.length..*self.length + part.len()) {
+            room.copy_from_slice(part);
+            *self.length += part.len();
+        }
+    }
+}
+
+impl fmt::Write for Writer<'_> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        if self.cut {
+        if *self.cut {
             return Ok(());
         }
-        let room = (N - self.length).saturating_sub(1);
+        let room = (self.bytes.len() - *self.length).saturating_sub(1);
         if part.len() <= room {
             self.append(part.as_bytes());
             return Ok(());
@@ -74,7 +89,7 @@ impl<const N: usize> fmt::Write for Text<N> {
         }
         self.append(part.as_bytes().get(..end).unwrap_or(&[]));
         self.append(b"~");
-        self.cut = true;
+        *self.cut = true;
         Ok(())
     }
 }
@@ -104,6 +119,16 @@ mod tests {
         assert_eq!(Text::<7>::of(format_args!("abc45é6")).as_str(), "abc45~");
         text.push(format_args!("more"));
         assert_eq!(text.as_str(), "abc45é~");
+    }
+
+    #[test]
+    fn a_part_is_found_anywhere() {
+        for part in ["", "a", "ab", "bc", "abc"] {
+            assert!(contains(b"abc", part.as_bytes()), "{part}");
+        }
+        for part in ["ac", "abcd", "d"] {
+            assert!(!contains(b"abc", part.as_bytes()), "{part}");
+        }
     }
 
     #[test]

@@ -16,12 +16,13 @@ mod table;
 pub use args::BenchArgs;
 
 use std::env;
-use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io;
 use std::process::ExitCode;
 
-use crate::workspace;
+use fs_err as fs;
+
+use crate::report::print_json;
+use crate::{cmd, workspace};
 use host::Host;
 use measured::{Case, Document};
 
@@ -30,10 +31,7 @@ pub fn main(args: &BenchArgs) -> ExitCode {
     match bench(args) {
         Ok(document) if args.goals && missed(&document.cases) => ExitCode::from(1),
         Ok(_) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
+        Err(error) => cmd::stop(2, error),
     }
 }
 
@@ -41,7 +39,7 @@ fn missed(cases: &[Case]) -> bool {
     cases.iter().flat_map(|case| &case.goals).any(|goal| goal.met() == Some(false))
 }
 
-fn bench(args: &BenchArgs) -> Result<Document, String> {
+fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
     let root = workspace::root()?;
     let page = match &args.html {
         Some(path) => path.clone(),
@@ -52,17 +50,16 @@ fn bench(args: &BenchArgs) -> Result<Document, String> {
     let mut cases = Vec::new();
     program::run(&program, args, host.cpus, |case| {
         if !args.json {
-            table::print(&mut io::stdout().lock(), &case).map_err(|error| error.to_string())?;
+            table::print(&mut io::stdout().lock(), &case)?;
         }
         cases.push(case);
         Ok(())
     })?;
     let (rounds, milliseconds) = (args.rounds, args.milliseconds);
     let document = Document { schema: 1, host, command: command(), rounds, milliseconds, cases };
-    write(&page, &page::html(&document))?;
+    fs::write(&page, page::html(&document))?;
     if args.json {
-        let text = serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?;
-        writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())?;
+        print_json(&mut io::stdout(), &document)?;
     }
     if let Some(disturbance) = document.disturbance() {
         eprintln!("note: {disturbance}");
@@ -78,8 +75,4 @@ fn bench(args: &BenchArgs) -> Result<Document, String> {
 fn command() -> String {
     let given: Vec<_> = env::args().skip(1).collect();
     format!("cargo run --release -- {}", given.join(" "))
-}
-
-fn write(path: &PathBuf, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

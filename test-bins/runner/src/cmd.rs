@@ -58,25 +58,20 @@ const INTERRUPTED: u8 = 130;
 #[derive(Debug, Error)]
 pub enum Stop {
     /// The command line makes no sense here.
-    #[error("{0}")]
-    Usage(String),
+    #[error(transparent)]
+    Usage(anyhow::Error),
     /// Something that is needed did not work.
-    #[error("{0}")]
-    Failed(String),
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
     /// Nobody reads our output any more, or it cannot be written.
-    #[error("cannot write the results: {0}")]
+    #[error("cannot write the results")]
     Output(#[from] io::Error),
 }
 
 impl Stop {
     /// The command line makes no sense, for this reason.
-    fn usage(reason: impl Display) -> Self {
-        Self::Usage(format!("{reason:#}"))
-    }
-
-    /// Something did not work, for this reason.
-    fn failed(reason: impl Display) -> Self {
-        Self::Failed(format!("{reason:#}"))
+    fn usage(reason: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(reason.into())
     }
 }
 
@@ -85,15 +80,15 @@ fn exit(result: Result<u8, Stop>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(FAILED),
-        Err(Stop::Usage(message)) => stop(USAGE, &message),
-        Err(other) => stop(FAILED, &other.to_string()),
+        Err(Stop::Usage(error)) => stop(USAGE, error),
+        Err(other) => stop(FAILED, anyhow::Error::new(other)),
     }
 }
 
-/// Ends with a message for the user.
-pub fn stop(code: u8, message: &str) -> ExitCode {
+/// Ends with a message for the user: an error's with its causes.
+pub fn stop(code: u8, message: impl Display) -> ExitCode {
     // With stderr closed there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "error: {message}");
+    let _ = writeln!(io::stderr(), "error: {message:#}");
     ExitCode::from(code)
 }
 
@@ -106,5 +101,27 @@ pub fn suites_args(words: &[&str]) -> c::SuitesArgs {
     match cli.command {
         Some(cli::Command::Suites(args)) => args,
         other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_is_printed_once() {
+        let printed = |stop: Stop| format!("{:#}", anyhow::Error::new(stop));
+        assert_eq!(printed(Stop::Output(io::Error::other("full"))), "cannot write the results: full");
+        assert_eq!(printed(anyhow!("cause").context("effect").into()), "effect: cause");
+        let no_program = crate::process::succeed(&mut Command::new("no-such-program")).unwrap_err();
+        let no_file = fs_err::read("/nonexistent").unwrap_err();
+        for error in [anyhow::Error::new(no_program), no_file.into()] {
+            let printed = printed(error.into());
+            assert_eq!(printed.matches("No such file").count(), 1, "{printed}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! | `guest` | boots under QEMU, and what became of them |
 //! | `events` | what happens in a run, which reporters hear of |
 //! | `process`, `verdict` | the driver of child processes, and what became of what they ran |
+//! | `scratch` | temporary directories |
 //! | `report`, `ktap` | what people and programs get to see, and what tests print |
 //! | `bench`, `c` | the benchmarks of the per-CPU types, and the C library |
 #![cfg(target_os = "linux")]
@@ -26,6 +27,7 @@ mod ktap;
 mod native;
 mod process;
 mod report;
+mod scratch;
 mod suite;
 mod verdict;
 mod workspace;

@@ -133,10 +133,10 @@ pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<F
 #[derive(Debug, Error)]
 pub enum Failure {
     /// It did not start.
-    #[error("cannot start {0}: {1}")]
+    #[error("cannot start {0}")]
     Start(String, #[source] io::Error),
     /// Its output could not be read, or its reader gave up.
-    #[error("{0}: {1}")]
+    #[error("{0}")]
     Output(String, #[source] io::Error),
     /// It ended with this status.
     #[error("{0}: {1}")]

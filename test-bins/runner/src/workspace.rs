@@ -6,6 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context, anyhow};
 use serde::Deserialize;
 
 use crate::process::{self, Failure};
@@ -20,15 +21,13 @@ pub fn cargo() -> Command {
 
 /// The workspace's directory: around `CARGO_MANIFEST_DIR` (set by `cargo run`), else around the
 /// current directory.
-pub fn root() -> Result<PathBuf, String> {
+pub fn root() -> anyhow::Result<PathBuf> {
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let places = manifest_dir.into_iter().chain(env::current_dir().ok());
     places
         .flat_map(|place| place.ancestors().map(Path::to_owned).collect::<Vec<_>>())
         .find(|place| is_root(place))
-        .ok_or_else(|| {
-            "the sources are not here: run this inside the repository, or give --bin-dir with built binaries".into()
-        })
+        .context("the sources are not here: run this inside the repository, or give --bin-dir with built binaries")
 }
 
 fn is_root(directory: &Path) -> bool {
@@ -36,21 +35,21 @@ fn is_root(directory: &Path) -> bool {
 }
 
 /// The directory in which `cargo build --profile suite` leaves binaries.
-pub fn release_dir(root: &Path) -> Result<PathBuf, String> {
+pub fn release_dir(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(target_dir(root)?.join("suite"))
 }
 
 /// The directory in which cargo leaves everything.
-pub fn target_dir(root: &Path) -> Result<PathBuf, String> {
+pub fn target_dir(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(metadata(&root.join("Cargo.toml"))?.target_directory)
 }
 
 /// The names of the binaries that [`TEST_BINS`] builds, by its manifest.
 #[cfg(test)]
-pub fn binaries(manifest: &Path) -> Result<BTreeSet<String>, String> {
+pub fn binaries(manifest: &Path) -> anyhow::Result<BTreeSet<String>> {
     let packages = metadata(manifest)?.packages;
     let package = packages.into_iter().find(|package| package.name == TEST_BINS);
-    let targets = package.ok_or("no such package")?.targets.into_iter();
+    let targets = package.context("no such package")?.targets.into_iter();
     let is_bin = |target: &Target| target.kind.iter().any(|kind| kind == "bin");
     Ok(targets.filter(is_bin).map(|target| target.name).collect())
 }
@@ -80,20 +79,20 @@ pub struct Target {
     pub name: String,
 }
 
-fn metadata(manifest: &Path) -> Result<Metadata, String> {
+fn metadata(manifest: &Path) -> anyhow::Result<Metadata> {
     let mut command = cargo();
     command.args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"]).arg(manifest);
     let output = process::output(&mut command).map_err(|failure| explain(failure, "cargo metadata"))?;
-    serde_json::from_slice(&output).map_err(|error| format!("cargo metadata: {error}"))
+    serde_json::from_slice(&output).context("cargo metadata")
 }
 
 /// What to say of a cargo that did not do its work.
-pub fn explain(failure: Failure, what: &str) -> String {
+pub fn explain(failure: Failure, what: &str) -> anyhow::Error {
     match failure {
-        Failure::Start(_, error) => format!(
+        Failure::Start(_, error) => anyhow!(
             "cannot start cargo ({error}): install Rust from https://rustup.rs, or give --bin-dir with built binaries"
         ),
-        Failure::Output(_, error) => format!("{what}: {error}"),
-        Failure::Ended(_, status) => format!("{what} failed ({status}); its messages are above"),
+        Failure::Output(_, error) => anyhow::Error::new(error).context(what.to_owned()),
+        Failure::Ended(_, status) => anyhow!("{what} failed ({status}); its messages are above"),
     }
 }

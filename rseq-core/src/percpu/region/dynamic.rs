@@ -1,7 +1,10 @@
 //! A region whose sizes are chosen at run time.
 
 use super::arena::Arena;
-use super::{RegionError, RegionOptions, RegionShape, geometry};
+use super::error::RegionError;
+use super::geometry;
+use super::options::RegionOptions;
+use super::shape::RegionShape;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;

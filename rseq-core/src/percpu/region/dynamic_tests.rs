@@ -5,7 +5,7 @@ extern crate std;
 use super::*;
 use crate::sys::{Errno, in_child, page_size};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::vec::Vec;
 
 const STRIDE: usize = 1 << 16;
@@ -167,7 +167,7 @@ fn a_list_that_was_overwritten_is_found_when_it_is_used_and_when_the_region_is_d
         // SAFETY: it was allocated above.
         unsafe { region.free(item) };
         // It looks like a free item, and leads out of the range.
-        *link(region, item) = outside | robust::FREE;
+        *link(region, item) = outside | geometry::FREE;
         first = outside;
         let items = [region.alloc().unwrap(), region.alloc().unwrap()];
         assert_ne!(items[0], items[1]);
@@ -185,7 +185,7 @@ fn a_list_that_leads_back_to_itself_ends() {
         address = item.addr().get();
         // SAFETY: it was allocated above.
         unsafe { region.free(item) };
-        *link(region, item) = address | robust::FREE;
+        *link(region, item) = address | geometry::FREE;
     });
     assert_eq!(found, [Finding::CorruptList { item: address }]);
 }
@@ -218,23 +218,29 @@ fn mappings(start: usize, len: usize) -> usize {
 #[test]
 fn children_do_not_have_what_is_not_inherited_and_may_drop_it() {
     static LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
+    static IS_CHILD: AtomicBool = AtomicBool::new(false);
+    let report = |finding| match IS_CHILD.load(Ordering::Relaxed) {
+        true => crate::sys::exit(9),
+        false => panic!("{finding}"),
+    };
     for (owner, options) in [(0, RegionOptions::new()), (5, RegionOptions::new().copy_on_write())] {
-        let mut region = Some(region(2, options.not_inherited().owner(owner).robust(|_| crate::sys::exit(9))));
+        let mut region = Some(region(2, options.not_inherited().owner(owner).robust(report)));
         let item = region.as_ref().unwrap().alloc_zeroed().unwrap();
         let (lead, len) = (item.addr().get() - STRIDE, 2 * STRIDE + STRIDE);
         assert!(mappings(lead, len) > 1);
         let child = in_child(|| {
+            IS_CHILD.store(true, Ordering::Relaxed);
             let inherited = mappings(lead, len);
             // The item is leaked, which would be found if the child looked for it.
             drop(region.take());
             LEFT.store(mappings(lead, len), Ordering::Relaxed);
             1 + u8::from(inherited == 1) + 2 * u8::from(LEFT.load(Ordering::Relaxed) == 0)
         });
-        assert_eq!(child, Ok(Some(4)), "{options:?}");
         let region = region.unwrap();
-        assert_eq!(*word(&region, item, 1), 0);
+        let kept = *word(&region, item, 1);
         // SAFETY: it was allocated above.
         unsafe { region.free(item) };
+        assert_eq!((child, kept), (Ok(Some(4)), 0), "{options:?}");
     }
 }
 

@@ -6,6 +6,7 @@ mod dynamic;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod dynamic_tests;
 mod error;
+mod finding;
 mod geometry;
 mod init;
 mod lists;
@@ -27,9 +28,9 @@ use core::fmt;
 use core::ptr::NonNull;
 pub use dynamic::DynRegion;
 pub use error::RegionError;
+pub use finding::Finding;
 pub use numa::move_to_node_of;
 pub use options::RegionOptions;
-pub use robust::Finding;
 pub use shape::RegionShape;
 
 /// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.

@@ -54,7 +54,7 @@ const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
 /// Where rseq is not available, and in a thread that is ending, one more ring takes the record, under a lock:
 /// [`status`](crate::status) says which applies.
 ///
-/// `K` is the index that the rings go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
+/// `K` is the index of the rings: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few
 /// threads has few rings.
 ///
 /// # Examples

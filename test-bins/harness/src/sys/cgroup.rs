@@ -132,7 +132,7 @@ impl Group {
         let text = File::open_at(self.directory.descriptor(), c"cpu.stat", raw::O_RDONLY)?.read(&mut text)?;
         let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
         let count = text.lines().find_map(|line| line.strip_prefix("nr_throttled "));
-        count.and_then(|count| count.trim().parse().ok()).ok_or(Errno::EINVAL)
+        count.and_then(|count| count.trim_ascii().parse().ok()).ok_or(Errno::EINVAL)
     }
 }
 

@@ -31,6 +31,12 @@ pub const DEBUG_PIE: Variant = Variant { name: "debug-pie", release: false, link
 pub const RELEASE_PIE: Variant = Variant { name: "release-pie", release: true, link: "-static-pie", origin: true };
 /// As [`RELEASE_PIE`], linked by GNU ld.
 pub const BFD_PIE: Variant = Variant { name: "bfd-pie", release: true, link: "-static-pie -fuse-ld=bfd", origin: true };
+/// As [`RELEASE_PIE`], with relocations in a compact table.
+pub const RELR_PIE: Variant =
+    Variant { name: "relr-pie", link: "-static-pie -Wl,-z,pack-relative-relocs", ..RELEASE_PIE };
+/// As [`RELR_PIE`], linked by GNU ld.
+pub const BFD_RELR_PIE: Variant =
+    Variant { name: "bfd-relr-pie", link: "-static-pie -fuse-ld=bfd -Wl,-z,pack-relative-relocs", ..RELEASE_PIE };
 
 /// As [`DEBUG_PIE`], started by rseq-rt alone.
 pub const DEBUG_OWN: Variant = Variant { name: "debug-own", origin: false, ..DEBUG_PIE };

@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use crate::build::{BFD_PIE, DEBUG_PIE, RELEASE_PIE, Variant, program, run};
+use object::{Object, ObjectSection};
 
-const PIES: [Variant; 3] = [DEBUG_PIE, RELEASE_PIE, BFD_PIE];
+use crate::build::{BFD_PIE, BFD_RELR_PIE, DEBUG_PIE, RELEASE_PIE, RELR_PIE, Variant, program, run};
+
+const PIES: [Variant; 5] = [DEBUG_PIE, RELEASE_PIE, BFD_PIE, RELR_PIE, BFD_RELR_PIE];
 
 #[test]
 fn the_kernel_chooses_where_a_static_pie_goes() {
@@ -17,6 +19,18 @@ fn the_kernel_chooses_where_a_static_pie_goes() {
         let addresses = [(); 3].map(|()| String::from_utf8_lossy(&run(variant, "address").stdout).into_owned());
         assert!(addresses.iter().all(|address| !address.is_empty()), "{}: {addresses:?}", variant.name);
         assert!(addresses.iter().any(|address| *address != addresses[0]), "{}: always {addresses:?}", variant.name);
+    }
+}
+
+#[test]
+fn compact_relocations_are_applied() {
+    for variant in [RELR_PIE, BFD_RELR_PIE] {
+        let data = fs::read(program(variant)).expect("it was built");
+        let file = object::File::parse(&*data).expect("it is an ELF file");
+        let table = file.section_by_name(".relr.dyn").map_or(0, |section| section.size());
+        assert!(table > 0, "{}: no compact table", variant.name);
+        let output = run(variant, "constructors");
+        assert!(output.status.success(), "{}: {output:#?}", variant.name);
     }
 }
 

@@ -154,6 +154,27 @@ const MISTAKES: &[Mistake] = &[
         ..MISTAKE
     },
     Mistake {
+        name: "archives of C in the wrong order, with GNU ld",
+        edits: &[
+            Replace(
+                "build.rs",
+                "    for argument",
+                "    archive(\"first\");\n    archive(\"second\");\n    for argument",
+            ),
+            Append("build.rs", ARCHIVE),
+            Append("src/main.rs", "\nunsafe extern \"C\" {\n    safe fn second();\n}\n"),
+            Replace("src/main.rs", "    Ok(())\n}\n", "    second();\n    Ok(())\n}\n"),
+        ],
+        says: "undefined reference to `first'",
+        seen: "undefined reference to",
+        cure: &[Replace(
+            "build.rs",
+            "archive(\"first\");\n    archive(\"second\");",
+            "archive(\"second\");\n    archive(\"first\");",
+        )],
+        ..MISTAKE
+    },
+    Mistake {
         name: "no `test = false`",
         edits: &[Replace("Cargo.toml", "test = false\n", "")],
         says: "duplicate lang item in crate",
@@ -167,6 +188,14 @@ const MISTAKES: &[Mistake] = &[
         seen: "core",
         // A target of Rust's with which rustup never comes.
         command: &["run", "--target", "s390x-unknown-linux-musl"],
+        ..MISTAKE
+    },
+    Mistake {
+        name: "`-C target-cpu` of another machine",
+        edits: &[],
+        says: "SIGILL: illegal instruction",
+        // Its XOP and TBM are in no processor since.
+        command: &["run", "--config", "build.rustflags=['-Ctarget-cpu=bdver2']"],
         ..MISTAKE
     },
 ];
@@ -185,6 +214,22 @@ unsafe impl core::alloc::GlobalAlloc for Nothing {
 #[global_allocator]
 static NOTHING: Nothing = Nothing;
 ";
+
+/// Archives of one function each, of which the second calls the first. LLD takes them in any order.
+const ARCHIVE: &str = r#"
+fn archive(name: &str) {
+    let path = |end: &str| format!("{}/{name}.{end}", env::var("OUT_DIR").unwrap());
+    let run = |program: &str, arguments: &[&str]| {
+        assert!(std::process::Command::new(program).args(arguments).status().unwrap().success(), "{program}");
+    };
+    let text = if name == "first" { "void first(void) {}" } else { "void first(void); void second(void) { first(); }" };
+    std::fs::write(path("c"), text).unwrap();
+    run("cc", &["-c", &path("c"), "-o", &path("o")]);
+    run("ar", &["crs", &path("a"), &path("o")]);
+    println!("cargo::rustc-link-arg-bins={}", path("a"));
+    println!("cargo::rustc-link-arg-bins=-fuse-ld=bfd");
+}
+"#;
 
 /// A dependency of which only its feature is of interest.
 const HELPER: &str = "[package]\nname = \"helper\"\nedition = \"2024\"\n[features]\ndefault = [\"std\"]\nstd = []\n";

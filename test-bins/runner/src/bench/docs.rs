@@ -4,44 +4,44 @@
 //! it, for readers of the repository, and the same as a `data:` address in `performance/plots.md`, for rustdoc:
 //! included before `performance.md`, its definitions are the first and so the ones that count.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use fs_err as fs;
 
 use super::measured::{Case, Contender, Document};
 use super::number::{goal, short, threads};
 use super::plot::{self, Style};
 
 /// Writes all of it and returns the path of the text.
-pub fn update(root: &Path, document: &Document) -> Result<PathBuf, String> {
+pub fn update(root: &Path, document: &Document) -> anyhow::Result<PathBuf> {
     let docs = root.join("rseq-core/docs");
     let plots = docs.join("performance");
-    fs::create_dir_all(&plots).map_err(|error| format!("cannot make {}: {error}", plots.display()))?;
+    fs::create_dir_all(&plots)?;
     let path = docs.join("performance.md");
-    let mut text = fs::read_to_string(&path).map_err(|error| {
-        format!("cannot read {} ({error}): its words are written by hand, restore it with git", path.display())
-    })?;
+    let mut text = fs::read_to_string(&path).context("its words are written by hand, restore it with git")?;
     text = replace(&text, "host", &host(document))?;
     let mut addresses = String::new();
     for case in &document.cases {
         text = replace(&text, &case.name, &section(case))?;
         if let Some(svg) = plot::svg(case, Style::Own) {
-            super::write(&plots.join(format!("{}.svg", case.name)), &svg)?;
+            fs::write(plots.join(format!("{}.svg", case.name)), &svg)?;
             addresses += &format!("[plot-{}]: data:image/svg+xml,{}\n", case.name, percent(&svg));
         }
     }
-    super::write(&plots.join("plots.md"), &addresses)?;
-    super::write(&path, &text)?;
+    fs::write(plots.join("plots.md"), addresses)?;
+    fs::write(&path, text)?;
     Ok(path)
 }
 
 /// The text with `body` between the markers of `name`; a name without markers gets a heading at the end.
-fn replace(text: &str, name: &str, body: &str) -> Result<String, String> {
+fn replace(text: &str, name: &str, body: &str) -> anyhow::Result<String> {
     let (open, close) = (format!("<!-- bench: {name} -->\n"), format!("<!-- end: {name} -->\n"));
     let Some((before, rest)) = text.split_once(&open) else {
         return Ok(format!("{}\n\n## {name}\n\n{open}{body}{close}", text.trim_end()));
     };
     let (_, after) =
-        rest.split_once(&close).ok_or_else(|| format!("{:?} is not closed by {:?}", open.trim(), close.trim()))?;
+        rest.split_once(&close).with_context(|| format!("{:?} is not closed by {:?}", open.trim(), close.trim()))?;
     Ok(format!("{before}{open}{body}{close}{after}"))
 }
 
@@ -118,7 +118,7 @@ mod tests {
         let added = replace(text, "two", "new\n").unwrap();
         assert_eq!(added, format!("{text}\n## two\n\n<!-- bench: two -->\nnew\n<!-- end: two -->\n"));
         assert_eq!(replace(&added, "two", "new\n").unwrap(), added);
-        assert!(replace("<!-- bench: one -->\nold\n", "one", "new\n").unwrap_err().contains("end: one"));
+        assert!(replace("<!-- bench: one -->\nold\n", "one", "new\n").unwrap_err().to_string().contains("end: one"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::Context;
 use serde::Deserialize;
 
 use super::BenchArgs;
@@ -24,9 +25,9 @@ enum Line {
 }
 
 /// Builds it with cargo's own optimized profile, which is what users of the types have.
-pub fn build(root: &Path) -> Result<PathBuf, String> {
+pub fn build(root: &Path) -> anyhow::Result<PathBuf> {
     let binaries = build::build_package(root, NAME, "release")?;
-    binaries.get(NAME).cloned().ok_or_else(|| format!("the package {NAME} has no binary of this name"))
+    binaries.get(NAME).cloned().with_context(|| format!("the package {NAME} has no binary of this name"))
 }
 
 /// Runs it on a machine with so many CPUs and hands on each case as it comes; says on stderr what it is doing.
@@ -34,8 +35,8 @@ pub fn run(
     program: &Path,
     args: &BenchArgs,
     cpus: u32,
-    mut each: impl FnMut(Case) -> Result<(), String>,
-) -> Result<(), String> {
+    mut each: impl FnMut(Case) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let threads: Vec<_> = args.threads(cpus).iter().map(u32::to_string).collect();
     let mut command = Command::new(program);
     command.args(["--threads", &threads.join(",")]);
@@ -49,5 +50,5 @@ pub fn run(
         Ok(Line::Case(case)) => each(case).map_err(io::Error::other),
         Err(error) => Err(io::Error::other(format!("{:?}: {error}", String::from_utf8_lossy(line)))),
     };
-    process::lines(&mut command, line).map_err(|failure| failure.to_string())
+    Ok(process::lines(&mut command, line)?)
 }

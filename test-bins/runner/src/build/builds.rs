@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use anyhow::{Context, anyhow, ensure};
+
 use super::{Binaries, Linking, sections, toolchain};
 use crate::interrupt::Interrupt;
 use crate::kernels::machine::Target;
 use crate::kernels::select::Cell;
 
 /// Targets, in the order of their cells, and what their build came to.
-pub struct Builds(Vec<(Target, OnceLock<Result<Binaries, String>>)>);
+pub struct Builds(Vec<(Target, OnceLock<anyhow::Result<Binaries>>)>);
 
 impl Builds {
     /// The targets of these cells, each once.
@@ -31,23 +33,33 @@ impl Builds {
     /// Builds and checks all of them; must be called, else [`Builds::of`] waits for ever.
     pub fn run(&self, programs: &dyn Programs, interrupt: &Interrupt, note: &dyn Fn(&str)) {
         for (target, slot) in &self.0 {
-            let built =
-                if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs, note) };
-            let checked = built.and_then(|binaries| programs.check(&binaries).map(|_| binaries));
-            let _ = slot.set(checked);
+            let _ = slot.set(checked(target, programs, interrupt, note).map(|(binaries, _)| binaries));
         }
     }
 
     /// Waits for the cell's binaries.
-    pub fn of(&self, cell: &Cell) -> Result<&Binaries, String> {
+    pub fn of(&self, cell: &Cell) -> anyhow::Result<&Binaries> {
         let found = self.0.iter().find(|(target, _)| *target == cell.target);
-        let (_, slot) = found.ok_or("nothing builds for this target")?;
-        slot.wait().as_ref().map_err(Clone::clone)
+        let (_, slot) = found.context("nothing builds for this target")?;
+        slot.wait().as_ref().map_err(|error| anyhow!("{error:#}"))
     }
 }
 
+/// Builds for a target and checks the critical sections, unless the user wants an end.
+pub fn checked(
+    target: &Target,
+    programs: &dyn Programs,
+    interrupt: &Interrupt,
+    note: &dyn Fn(&str),
+) -> anyhow::Result<(Binaries, sections::Counts)> {
+    ensure!(!interrupt.requested(), "interrupted");
+    let binaries = announced(target, programs, note)?;
+    let counts = programs.check(&binaries)?;
+    Ok((binaries, counts))
+}
+
 /// Builds for a target, and says so.
-pub fn announced(target: &Target, programs: &dyn Programs, note: &dyn Fn(&str)) -> Result<Binaries, String> {
+pub fn announced(target: &Target, programs: &dyn Programs, note: &dyn Fn(&str)) -> anyhow::Result<Binaries> {
     note(&format!("building for {}", target.triple));
     programs.build(target)
 }
@@ -58,10 +70,10 @@ pub trait Programs: Sync {
     fn lacks(&self, target: &Target) -> Option<String>;
 
     /// Builds all of them, by name.
-    fn build(&self, target: &Target) -> Result<Binaries, String>;
+    fn build(&self, target: &Target) -> anyhow::Result<Binaries>;
 
     /// Checks their critical sections.
-    fn check(&self, binaries: &Binaries) -> Result<sections::Counts, String>;
+    fn check(&self, binaries: &Binaries) -> anyhow::Result<sections::Counts>;
 }
 
 /// The static suite.
@@ -76,14 +88,14 @@ pub struct Suite<'a> {
 
 impl Programs for Suite<'_> {
     fn lacks(&self, target: &Target) -> Option<String> {
-        toolchain::find(target).err()
+        toolchain::find(target).err().map(|error| error.to_string())
     }
 
-    fn build(&self, target: &Target) -> Result<Binaries, String> {
+    fn build(&self, target: &Target) -> anyhow::Result<Binaries> {
         toolchain::build(target, self.root, &self.names, self.linking)
     }
 
-    fn check(&self, binaries: &Binaries) -> Result<sections::Counts, String> {
+    fn check(&self, binaries: &Binaries) -> anyhow::Result<sections::Counts> {
         sections::check(binaries, &self.names)
     }
 }

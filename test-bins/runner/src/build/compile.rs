@@ -13,16 +13,16 @@ use crate::workspace::{self, TEST_BINS, Target};
 pub type Binaries = BTreeMap<String, PathBuf>;
 
 /// Builds all static binaries with `cargo build --profile suite`; cargo's own output goes to stderr.
-pub fn build(root: &Path, linking: Linking) -> Result<Binaries, String> {
+pub fn build(root: &Path, linking: Linking) -> anyhow::Result<Binaries> {
     build_linked(root, TEST_BINS, "suite", linking)
 }
 
 /// Builds the binaries of a package of the workspace in a profile; cargo's own output goes to stderr.
-pub fn build_package(root: &Path, package: &str, profile: &str) -> Result<Binaries, String> {
+pub fn build_package(root: &Path, package: &str, profile: &str) -> anyhow::Result<Binaries> {
     build_linked(root, package, profile, Linking::Fixed)
 }
 
-fn build_linked(root: &Path, package: &str, profile: &str, linking: Linking) -> Result<Binaries, String> {
+fn build_linked(root: &Path, package: &str, profile: &str, linking: Linking) -> anyhow::Result<Binaries> {
     let mut command = workspace::cargo();
     command.args(["build", "--profile", profile, "--bins", "--message-format=json-render-diagnostics", "-p", package]);
     let (variable, arguments) = linking.variable(false);

@@ -41,7 +41,7 @@ impl Linking {
     }
 
     /// Cargo's directory: one for each, so that neither is built anew after the other.
-    pub fn target_dir(self, root: &Path) -> Result<PathBuf, String> {
+    pub fn target_dir(self, root: &Path) -> anyhow::Result<PathBuf> {
         let directory = workspace::target_dir(root)?;
         Ok(if self == Self::Fixed { directory } else { directory.join("static-pie") })
     }

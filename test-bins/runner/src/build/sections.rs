@@ -2,14 +2,15 @@
 //! model want. Checked before anything boots, and by `boot --check` without booting.
 
 use std::fmt::{self, Display, Formatter};
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::{Context, bail};
+use fs_err as fs;
 use object::{Object, ObjectSection};
 use rseq_check::{Checked, Rule};
 
-use super::builds::{Programs, announced};
+use super::builds::{Programs, checked};
 use super::{Binaries, Builds};
 use crate::interrupt::Interrupt;
 use crate::kernels::select::Cell;
@@ -48,30 +49,37 @@ impl Display for Counts {
 /// # Errors
 ///
 /// What is wrong with which of them.
-pub fn check(binaries: &Binaries, names: &[&str]) -> Result<Counts, String> {
+pub fn check(binaries: &Binaries, names: &[&str]) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
     for (name, path) in binaries.iter().filter(|(name, _)| names.contains(&name.as_str())) {
-        let error = |message: String| format!("{}: {message}", path.display());
-        let checked = rseq_check::check(path, DENIED).map_err(error)?;
         let entry = SUITE.iter().find(|entry| entry.name == name);
-        let checked = without(checked, entry.map_or(&[], |entry| entry.wrong_sections)).map_err(error)?;
-        if let Some(message) = findings(&checked) {
-            return Err(error(message));
-        }
-        counts.binaries += 1;
-        counts.sections += checked.sections.len();
-        counts.exit_points += checked.exit_points;
-        counts.forms += orders(path, &checked).map_err(error)?;
+        let expected = entry.map_or(&[][..], |entry| entry.wrong_sections);
+        counts.add(path, expected).with_context(|| path.display().to_string())?;
     }
     Ok(counts)
 }
 
+impl Counts {
+    /// Checks a binary, in which these rules are broken on purpose.
+    fn add(&mut self, path: &Path, expected: &[Rule]) -> anyhow::Result<()> {
+        let checked = without(rseq_check::check(path, DENIED)?, expected)?;
+        if let Some(message) = findings(&checked) {
+            bail!(message);
+        }
+        self.binaries += 1;
+        self.sections += checked.sections.len();
+        self.exit_points += checked.exit_points;
+        self.forms += orders(path, &checked)?;
+        Ok(())
+    }
+}
+
 /// What is left of the findings without one for each of those that have to be there.
-fn without(mut checked: Checked, expected: &[Rule]) -> Result<Checked, String> {
+fn without(mut checked: Checked, expected: &[Rule]) -> anyhow::Result<Checked> {
     for rule in expected {
         let found = checked.findings.iter().position(|finding| finding.rule == *rule);
-        let found = found
-            .ok_or_else(|| format!("{rule} is not found ({}), and a section breaks it on purpose", rule.title()))?;
+        let missing = || format!("{rule} is not found ({}), and a section breaks it on purpose", rule.title());
+        let found = found.with_context(missing)?;
         checked.findings.remove(found);
     }
     Ok(checked)
@@ -84,27 +92,24 @@ fn findings(checked: &Checked) -> Option<String> {
 }
 
 /// Compares the order of each commit that the binary's table names with what the table says; returns how many.
-fn orders(path: &Path, checked: &Checked) -> Result<usize, String> {
-    let data = fs::read(path).map_err(|error| error.to_string())?;
-    let functions = table(&data)?;
+fn orders(path: &Path, checked: &Checked) -> anyhow::Result<usize> {
+    let functions = table(&fs::read(path)?)?;
     compare(&functions, checked).map(|()| functions.len())
 }
 
 /// In turn, a function's commit is a release, and is not.
-fn compare(functions: &[u64], checked: &Checked) -> Result<(), String> {
+fn compare(functions: &[u64], checked: &Checked) -> anyhow::Result<()> {
     for (number, function) in functions.iter().enumerate() {
         let release = number % 2 == 0;
         let behind = checked.sections.iter().filter(|section| section.start >= *function);
         let section = behind.min_by_key(|section| section.start);
-        let section = section.ok_or_else(|| format!("no critical section behind {function:#x}"))?;
+        let section = section.with_context(|| format!("no critical section behind {function:#x}"))?;
         let commit = section.commit.as_deref().unwrap_or("nothing");
         let at = format!("the commit of the section at {:#x}, `{commit}`,", section.start);
         match (release, section.release) {
-            (true, false) => return Err(format!("{at} is to be a release, and nothing orders it")),
+            (true, false) => bail!("{at} is to be a release, and nothing orders it"),
             // What every store is anyway, the control is too.
-            (false, true) if !checked.strong => {
-                return Err(format!("{at} is ordered, but a control without the order"));
-            }
+            (false, true) if !checked.strong => bail!("{at} is ordered, but a control without the order"),
             _ => {}
         }
     }
@@ -112,10 +117,10 @@ fn compare(functions: &[u64], checked: &Checked) -> Result<(), String> {
 }
 
 /// The words of the table; none in most binaries.
-fn table(data: &[u8]) -> Result<Vec<u64>, String> {
-    let file = object::File::parse(data).map_err(|error| error.to_string())?;
+fn table(data: &[u8]) -> anyhow::Result<Vec<u64>> {
+    let file = object::File::parse(data)?;
     let Some(section) = file.section_by_name(FORMS) else { return Ok(Vec::new()) };
-    let bytes = section.data().map_err(|error| error.to_string())?;
+    let bytes = section.data()?;
     let width = if file.is_64() { 8 } else { 4 };
     let word = |bytes: &[u8]| {
         let from_high = |word, byte: &u8| word << 8 | u64::from(*byte);
@@ -133,20 +138,16 @@ pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io
     // With stderr closed there is nobody left to tell.
     let note = |text: &str| drop(writeln!(io::stderr(), "{text}"));
     for (number, target) in (1..).zip(builds.targets()) {
-        let checked = || {
-            let built =
-                if interrupt.requested() { Err("interrupted".into()) } else { announced(target, programs, &note) };
-            built.and_then(|binaries| programs.check(&binaries))
-        };
-        let (outcome, reason) = match programs.lacks(target).map_or_else(|| Ok(checked()), Err) {
+        let built = || checked(target, programs, interrupt, &note);
+        let (outcome, reason) = match programs.lacks(target).map_or_else(|| Ok(built()), Err) {
             Err(lacks) => (Outcome::Skip, lacks),
-            Ok(Ok(counts)) => {
+            Ok(Ok((_, counts))) => {
                 writeln!(out, "# {counts}")?;
                 (Outcome::Pass, String::new())
             }
-            Ok(Err(message)) => {
+            Ok(Err(error)) => {
                 code = FAILED;
-                writeln!(out, "# {message}")?;
+                writeln!(out, "# {error:#}")?;
                 (Outcome::Fail, String::new())
             }
         };
@@ -186,17 +187,17 @@ mod tests {
 
     #[test]
     fn releases_are_ordered_and_controls_are_not() {
-        assert_eq!(compare(&[0xf0, 0x1f0], &checked(false, &[true, false])), Ok(()));
-        let unordered = compare(&[0xf0, 0x1f0], &checked(false, &[false, false])).unwrap_err();
+        compare(&[0xf0, 0x1f0], &checked(false, &[true, false])).unwrap();
+        let unordered = compare(&[0xf0, 0x1f0], &checked(false, &[false, false])).unwrap_err().to_string();
         assert!(unordered.contains("0x100") && unordered.contains("nothing orders it"), "{unordered}");
-        let useless = compare(&[0xf0, 0x1f0], &checked(false, &[true, true])).unwrap_err();
+        let useless = compare(&[0xf0, 0x1f0], &checked(false, &[true, true])).unwrap_err().to_string();
         assert!(useless.contains("0x200") && useless.contains("control"), "{useless}");
-        assert!(compare(&[0x300], &checked(false, &[true, false])).unwrap_err().contains("0x300"));
+        assert!(compare(&[0x300], &checked(false, &[true, false])).unwrap_err().to_string().contains("0x300"));
     }
 
     #[test]
     fn where_every_store_is_a_release_controls_are_too() {
-        assert_eq!(compare(&[0xf0, 0xf0], &checked(true, &[true])), Ok(()));
+        compare(&[0xf0, 0xf0], &checked(true, &[true])).unwrap();
     }
 
     #[test]
@@ -212,19 +213,19 @@ mod tests {
         let with = |rules: &[Rule]| {
             let findings = rules.iter().map(|rule| Finding::new(*rule, "the section at 0x1")).collect();
             let left = without(Checked { findings, ..checked(false, &[]) }, &[Rule::EarlyStore])?;
-            Ok::<_, String>(left.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>())
+            anyhow::Ok(left.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>())
         };
         assert_eq!(with(&[Rule::EarlyStore]).unwrap(), []);
         assert_eq!(with(&[Rule::EarlyStore, Rule::Calls]).unwrap(), [Rule::Calls]);
         assert_eq!(with(&[Rule::EarlyStore, Rule::EarlyStore]).unwrap().len(), 1);
-        assert!(with(&[Rule::Calls]).unwrap_err().starts_with("RC0312 is not found"));
+        assert!(with(&[Rule::Calls]).unwrap_err().to_string().starts_with("RC0312 is not found"));
     }
 
     #[test]
     fn a_file_that_is_no_program_fails_by_name() {
         let binaries =
             Binaries::from([("probe".to_owned(), concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into())]);
-        assert!(check(&binaries, &["probe"]).unwrap_err().contains("Cargo.toml: "));
+        assert!(format!("{:#}", check(&binaries, &["probe"]).unwrap_err()).contains("Cargo.toml: "));
         assert_eq!(check(&binaries, &[]).unwrap().binaries, 0);
     }
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use anyhow::Context;
+use thiserror::Error;
+
 use super::Linking;
 use super::compile::{self, Binaries};
 use crate::kernels::machine::Target;
@@ -38,8 +41,16 @@ impl Way {
     }
 }
 
+/// There is no way to build for the target of this triple.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error(
+    "no compiler here builds for {0}: run `rustup target add {0}` (not for MIPS, whose inline assembly is unstable), \
+     or `rustup component add rust-src`, or on Debian install rustc-web and rust-web-src"
+)]
+pub struct NoCompiler(&'static str);
+
 /// How to build for `target` here.
-pub fn find(target: &Target) -> Result<Way, String> {
+pub fn find(target: &Target) -> Result<Way, NoCompiler> {
     if target.triple == format!("{HOST}-unknown-linux-gnu") {
         return Ok(Way::Native);
     }
@@ -49,17 +60,11 @@ pub fn find(target: &Target) -> Result<Way, String> {
         return Ok(Way::Installed);
     }
     let with_source = toolchains().iter().find(|(_, root)| has_source(root));
-    with_source.map(|(rustc, _)| Way::FromSource(rustc.clone())).ok_or_else(|| {
-        format!(
-            "no compiler here builds for {0}: run `rustup target add {0}` (not for MIPS, whose inline assembly is \
-             unstable), or `rustup component add rust-src`, or on Debian install rustc-web and rust-web-src",
-            target.triple
-        )
-    })
+    with_source.map(|(rustc, _)| Way::FromSource(rustc.clone())).ok_or(NoCompiler(target.triple))
 }
 
 /// Builds the static binaries for `target`; cargo's own output goes to stderr.
-pub fn build(target: &Target, root: &Path, bins: &[&str], linking: Linking) -> Result<Binaries, String> {
+pub fn build(target: &Target, root: &Path, bins: &[&str], linking: Linking) -> anyhow::Result<Binaries> {
     let way = find(target)?;
     if way == Way::Native {
         return compile::build(root, linking);
@@ -79,7 +84,7 @@ fn command(
     directory: &Path,
     bins: &[&str],
     linking: Linking,
-) -> Result<Command, String> {
+) -> anyhow::Result<Command> {
     let mut command = workspace::cargo();
     command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
@@ -105,13 +110,13 @@ fn flags(linker: &Path, linking: Linking) -> OsString {
 }
 
 /// The linker for all targets.
-pub fn linker() -> Result<PathBuf, String> {
+pub fn linker() -> anyhow::Result<PathBuf> {
     let rusts =
         toolchains().iter().map(|(_, root)| root.join(format!("lib/rustlib/{HOST}-unknown-linux-gnu/bin/rust-lld")));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let systems = std::env::split_paths(&path).map(|directory| directory.join("ld.lld")).collect::<Vec<_>>();
     let found = rusts.chain(systems).find(|linker| linker.is_file());
-    found.ok_or_else(|| "no rust-lld in the toolchain and no ld.lld in PATH: install lld".into())
+    found.context("no rust-lld in the toolchain and no ld.lld in PATH: install lld")
 }
 
 fn rustc() -> PathBuf {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::library::{self, Flavour};
-use super::succeed;
+use crate::process::succeed;
 use crate::workspace;
 
 /// Aligned branches and loops: where the compiler happens to put them costs more than an instruction.
 const ALIGNED: [&str; 3] = ["-Wa,-mbranches-within-32B-boundaries", "-falign-functions=64", "-falign-loops=64"];
 
 /// Builds a program of `benches` on our headers and library, which it finds by itself.
-pub fn bench(root: &Path, name: &str) -> Result<PathBuf, String> {
+pub fn bench(root: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let folder = workspace::target_dir(root)?.join("benches");
     library::build(root, Flavour::Librseq, &folder)?;
     let program = folder.join(name);

@@ -1,13 +1,14 @@
 //! Compiling a program of the kernel's, with our headers before its own folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fs_err as fs;
+
 use super::library;
 use super::programs::Program;
-use super::{at, succeed};
 use crate::kernels::machine::Target;
+use crate::process::succeed;
 
 /// What programs are compiled from.
 #[derive(Clone, Copy)]
@@ -67,7 +68,7 @@ impl Compiler {
 }
 
 /// Compiles a program into a folder, as its Makefile does.
-pub fn build(program: &Program, sources: &Sources<'_>, compiler: &Compiler, folder: &Path) -> Result<PathBuf, String> {
+pub fn build(program: &Program, sources: &Sources<'_>, compiler: &Compiler, folder: &Path) -> anyhow::Result<PathBuf> {
     let include = library::include(sources.root);
     let selftests = sources.selftests();
     let source = selftests.join(program.source);
@@ -78,7 +79,7 @@ pub fn build(program: &Program, sources: &Sources<'_>, compiler: &Compiler, fold
     cc.arg("-I").arg(sources.tree.join("tools/include"));
     // The system's header may be older than the test.
     let linux = folder.join("uapi/linux");
-    at(&linux, fs::create_dir_all(&linux))?;
+    fs::create_dir_all(&linux)?;
     if fs::copy(sources.tree.join("include/uapi/linux/membarrier.h"), linux.join("membarrier.h")).is_ok() {
         cc.arg("-I").arg(folder.join("uapi"));
     }

@@ -1,15 +1,15 @@
 //! The kernel's programs for other architectures: static, checked, and booted in the cells of the matrix.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use fs_err as fs;
 use protocol::list;
 
 use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
-use super::suites::{GIVES_UP, MODES, SuitesArgs};
-use super::{at, kvm, library};
+use super::suites::{GIVES_UP, MODES, SuitesArgs, TIMEOUT};
+use super::{kvm, library};
 use crate::build::sections::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
 use crate::cmd::{self, BootArgs};
@@ -28,17 +28,24 @@ const THREADS: &str = "4";
 /// Builds for the cells' architectures, and boots or checks what came of it.
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
-        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built),
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
+        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
+        Err(error) => cmd::stop(2, error),
     }
+}
+
+/// The command line of a run like this one, up to the cell.
+fn again(args: &SuitesArgs) -> String {
+    let mut words = vec!["cargo run --release -- suites --kernel-source".to_owned()];
+    words.extend(args.kernel_source.iter().flatten().map(|source| source.display().to_string()));
+    words.extend(args.loops.map(|loops| format!("--loops {loops}")));
+    words.extend((args.timeout != TIMEOUT).then(|| format!("--timeout {}", args.timeout)));
+    words.join(" ")
 }
 
 fn boot_args(args: &SuitesArgs) -> BootArgs {
     BootArgs {
         choice: args.guests.choice.clone(),
+        names: args.names.clone(),
         all: args.guests.all,
         check: args.guests.check,
         jobs: args.guests.jobs,
@@ -56,7 +63,7 @@ struct Built {
 }
 
 impl Built {
-    fn new(args: &SuitesArgs) -> Result<Self, String> {
+    fn new(args: &SuitesArgs) -> anyhow::Result<Self> {
         let root = workspace::root()?;
         let scratch = workspace::target_dir(&root)?.join("suites");
         let tree = args.tree(&scratch)?;
@@ -109,8 +116,8 @@ fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &Suites
 
 impl Programs for Built {
     fn lacks(&self, target: &Target) -> Option<String> {
-        if let Err(message) = toolchain::find(target) {
-            return Some(message);
+        if let Err(error) = toolchain::find(target) {
+            return Some(error.to_string());
         }
         let compiler = Compiler::name_for(target);
         let mut command = Command::new(&compiler);
@@ -120,11 +127,11 @@ impl Programs for Built {
         (!is_there).then(|| format!("there is no {compiler}: on Debian, install gcc-{package}"))
     }
 
-    fn build(&self, target: &Target) -> Result<Binaries, String> {
+    fn build(&self, target: &Target) -> anyhow::Result<Binaries> {
         let libraries = library::build_for(&self.root, target)?;
         let compiler = Compiler::of_static(target, libraries);
         let folder = self.scratch.join(target.name);
-        at(&folder, fs::create_dir_all(&folder))?;
+        fs::create_dir_all(&folder)?;
         let sources = Sources { root: &self.root, tree: &self.tree };
         let mut binaries = Binaries::new();
         for program in &self.programs {
@@ -139,7 +146,7 @@ impl Programs for Built {
         Ok(binaries)
     }
 
-    fn check(&self, binaries: &Binaries) -> Result<Counts, String> {
+    fn check(&self, binaries: &Binaries) -> anyhow::Result<Counts> {
         sections::check(binaries, &self.names())
     }
 }
@@ -165,6 +172,15 @@ mod tests {
         assert_eq!(one, ["GLIBC_TUNABLES=glibc.pthread.rseq=0 /bin/syscall_errors_test"]);
         let loops = runs(&["param_test_benchmark", "--loops", "7"]);
         assert!(loops.iter().all(|words| words.ends_with(" -t 4 -r 7")), "{loops:?}");
+    }
+
+    #[test]
+    fn what_is_run_again_is_built_from_the_same_source() {
+        let mut args = suites_args(&["--timeout", "9", "--loops", "7"]);
+        assert_eq!(again(&args), "cargo run --release -- suites --kernel-source --loops 7 --timeout 9");
+        args.kernel_source = Some(Some("/src/linux".into()));
+        assert_eq!(again(&args), "cargo run --release -- suites --kernel-source /src/linux --loops 7 --timeout 9");
+        assert_eq!(again(&suites_args(&[])), "cargo run --release -- suites --kernel-source");
     }
 
     #[test]

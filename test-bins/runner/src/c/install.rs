@@ -1,13 +1,13 @@
 //! `install --prefix DIR`: the library, its headers and its pkg-config file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use fs_err as fs;
 
+use super::finish;
 use super::library::{self, Flavour};
-use super::{at, finish};
 use crate::workspace;
 
 /// Where to install.
@@ -23,30 +23,29 @@ pub fn install(args: &InstallArgs) -> ExitCode {
     finish(workspace::root().and_then(|root| install_from(&root, &args.prefix)))
 }
 
-fn install_from(root: &Path, prefix: &Path) -> Result<(), String> {
-    at(prefix, fs::create_dir_all(prefix))?;
-    let prefix = at(prefix, prefix.canonicalize())?;
+fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(prefix)?;
+    let prefix = fs::canonicalize(prefix)?;
     library::build(root, Flavour::Librseq, &prefix.join("lib"))?;
     copy(&library::include(root).join("rseq"), &prefix.join("include/rseq"))?;
     let pkgconfig = prefix.join("lib/pkgconfig");
-    at(&pkgconfig, fs::create_dir_all(&pkgconfig))?;
-    let file = pkgconfig.join("librseq.pc");
-    at(&file, fs::write(&file, pc(&prefix)))?;
+    fs::create_dir_all(&pkgconfig)?;
+    fs::write(pkgconfig.join("librseq.pc"), pc(&prefix))?;
     let (pkgconfig, lib) = (pkgconfig.display(), prefix.join("lib"));
     println!("installed: export PKG_CONFIG_PATH={pkgconfig} LD_LIBRARY_PATH={}", lib.display());
     Ok(())
 }
 
 /// Copies a folder of files and folders.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    at(to, fs::create_dir_all(to))?;
-    for entry in at(from, fs::read_dir(from))? {
-        let entry = at(from, entry)?;
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target)?;
         } else {
-            at(&entry.path(), fs::copy(entry.path(), &target))?;
+            fs::copy(entry.path(), &target)?;
         }
     }
     Ok(())

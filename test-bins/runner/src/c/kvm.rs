@@ -1,14 +1,16 @@
 //! `kvm/rseq_test`, which needs a library of the kernel's selftests, and includes `../rseq/rseq.c` as text: it is
 //! compiled by a link to it, next to which that name is a file of ours.
 
-use std::fs::{self, File};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::Context;
+use fs_err::os::unix::fs::symlink;
+use fs_err::{self as fs, File};
+
 use super::compile::{Compiler, Sources};
 use super::library;
-use super::{at, succeed};
+use crate::process::succeed;
 
 /// Flags of the selftests' own Makefile.
 const FLAGS: [&str; 13] = [
@@ -49,9 +51,9 @@ pub fn has(target: &str) -> bool {
 }
 
 /// Builds the test for a target into a folder.
-pub fn build(sources: &Sources<'_>, target: &str, compiler: &Compiler, scratch: &Path) -> Result<PathBuf, String> {
+pub fn build(sources: &Sources<'_>, target: &str, compiler: &Compiler, scratch: &Path) -> anyhow::Result<PathBuf> {
     let arch = ARCHES.iter().find(|arch| arch.target == target);
-    let arch = arch.ok_or_else(|| format!("kvm/rseq_test is not for {target}"))?;
+    let arch = arch.with_context(|| format!("kvm/rseq_test is not for {target}"))?;
     let (tree, include) = (sources.tree, library::include(sources.root));
     let folder = scratch.join("kvm");
     let kvm = tree.join("tools/testing/selftests/kvm");
@@ -65,8 +67,8 @@ pub fn build(sources: &Sources<'_>, target: &str, compiler: &Compiler, scratch: 
     for (to, name) in links {
         let from = folder.join(name);
         let parent = from.parent().unwrap_or(&folder);
-        at(parent, fs::create_dir_all(parent))?;
-        at(&from, symlink(to, &from))?;
+        fs::create_dir_all(parent)?;
+        symlink(to, &from)?;
     }
     if arch.kernel == "arm64" {
         system_registers(tree, &folder.join("include/asm/sysreg-defs.h"))?;
@@ -85,20 +87,20 @@ pub fn build(sources: &Sources<'_>, target: &str, compiler: &Compiler, scratch: 
 }
 
 /// Writes the header that the kernel makes from its table of system registers.
-fn system_registers(tree: &Path, header: &Path) -> Result<(), String> {
+fn system_registers(tree: &Path, header: &Path) -> anyhow::Result<()> {
     let tools = tree.join("arch/arm64/tools");
     let mut awk = Command::new("awk");
     awk.arg("-f").arg(tools.join("gen-sysreg.awk")).arg(tools.join("sysreg"));
-    succeed(awk.stdout(at(header, File::create(header))?))
+    Ok(succeed(awk.stdout(File::create(header)?.into_file()))?)
 }
 
 /// The library of the kernel's selftests of KVM.
-fn objects(arch: &Arch, cc: &dyn Fn() -> Command, kvm: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn objects(arch: &Arch, cc: &dyn Fn() -> Command, kvm: &Path, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut objects = Vec::new();
     for part in ["lib", &format!("lib/{}", arch.kernel)] {
         let path = kvm.join(part);
-        for entry in at(&path, fs::read_dir(&path))? {
-            let source = at(&path, entry)?.path();
+        for entry in fs::read_dir(&path)? {
+            let source = entry?.path();
             let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if ![".c", ".S"].iter().any(|end| name.ends_with(end)) {
                 continue;

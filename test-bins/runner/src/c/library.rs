@@ -1,13 +1,14 @@
 //! Building the library.
 
-use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{at, succeed};
+use fs_err as fs;
+use fs_err::os::unix::fs::symlink;
+
 use crate::build::toolchain::{self, Way};
 use crate::kernels::machine::Target;
+use crate::process::succeed;
 use crate::workspace;
 
 /// The name that programs find the shared object by.
@@ -23,7 +24,7 @@ pub enum Flavour {
 }
 
 /// cargo for the package of the library, which is no member of the workspace.
-pub fn cargo(root: &Path, command: &str) -> Result<Command, String> {
+pub fn cargo(root: &Path, command: &str) -> anyhow::Result<Command> {
     let mut cargo = workspace::cargo();
     cargo.arg(command).arg("--manifest-path").arg(root.join("rseq-core/c/Cargo.toml"));
     cargo.arg("--target-dir").arg(workspace::target_dir(root)?.join("c"));
@@ -31,7 +32,7 @@ pub fn cargo(root: &Path, command: &str) -> Result<Command, String> {
 }
 
 /// Builds the library, and puts `librseq.a`, `librseq.so` and what programs find that by into a folder.
-pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String> {
+pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> anyhow::Result<()> {
     let mut cargo = cargo(root, "build")?;
     cargo.args(["--release", "--package", "rseq-c"]);
     if flavour == Flavour::Kernel {
@@ -39,16 +40,16 @@ pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> Result<(), String>
     }
     succeed(&mut cargo)?;
     let built = workspace::target_dir(root)?.join("c/release");
-    at(folder, fs::create_dir_all(folder))?;
+    fs::create_dir_all(folder)?;
     for (from, to) in [("librseq.a", "librseq.a"), ("librseq.so", "librseq.so.0.0.0")] {
-        at(&built.join(from), fs::copy(built.join(from), folder.join(to)))?;
+        fs::copy(built.join(from), folder.join(to))?;
     }
     link("librseq.so.0.0.0", &folder.join(SONAME))?;
     link(SONAME, &folder.join("librseq.so"))
 }
 
 /// Builds the static library of the kernel's flavour for an architecture; returns its folder.
-pub fn build_for(root: &Path, target: &Target) -> Result<PathBuf, String> {
+pub fn build_for(root: &Path, target: &Target) -> anyhow::Result<PathBuf> {
     let way = toolchain::find(target)?;
     if way == Way::Native {
         let folder = workspace::target_dir(root)?.join("suites/lib");
@@ -70,7 +71,7 @@ pub fn include(root: &Path) -> PathBuf {
     root.join("rseq-core/c/include")
 }
 
-fn link(to: &str, from: &Path) -> Result<(), String> {
+fn link(to: &str, from: &Path) -> anyhow::Result<()> {
     let _ = fs::remove_file(from);
-    at(from, symlink(to, from))
+    Ok(symlink(to, from)?)
 }

@@ -1,10 +1,12 @@
 //! Where the kernel's selftests are: in a tree, or in the archive of Debian's package linux-source.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{at, succeed};
+use anyhow::{Context, ensure};
+use fs_err as fs;
+
+use crate::process::succeed;
 
 /// What the suites need of a tree.
 const PARTS: [&str; 7] = [
@@ -18,17 +20,18 @@ const PARTS: [&str; 7] = [
 ];
 
 /// The tree at `place`, or unpacked from it into `scratch`. Without a place, the newest archive in `/usr/src`.
-pub fn tree(place: Option<&Path>, scratch: &Path) -> Result<PathBuf, String> {
+pub fn tree(place: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf> {
     let place = match place {
         Some(place) => place.to_owned(),
         None => newest_archive()
-            .ok_or("no /usr/src/linux-source-*.tar.xz: install Debian's linux-source, or name a tree")?,
+            .context("no /usr/src/linux-source-*.tar.xz: install Debian's linux-source, or name a tree")?,
     };
     if place.is_dir() {
         let is_tree = place.join("tools/testing/selftests/rseq").is_dir();
-        return if is_tree { Ok(place) } else { Err(format!("{}: no tools/testing/selftests/rseq", place.display())) };
+        ensure!(is_tree, "{}: no tools/testing/selftests/rseq", place.display());
+        return Ok(place);
     }
-    at(scratch, fs::create_dir_all(scratch))?;
+    fs::create_dir_all(scratch)?;
     let mut tar = Command::new("tar");
     tar.arg("-xf").arg(&place).arg("-C").arg(scratch).args(["--strip-components=1", "--wildcards"]).args(PARTS);
     succeed(&mut tar)?;

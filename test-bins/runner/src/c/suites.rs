@@ -1,20 +1,21 @@
 //! `suites`: other projects' C programs, untouched, on our headers and library.
 
 use std::env::consts::ARCH;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::Args;
+use fs_err as fs;
 use protocol::ktap::{Plan, TestLine, VERSION};
 use protocol::outcome::Outcome;
 
 use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
 use super::programs::{KVM, PROGRAMS, Program};
-use super::{at, guests, kvm, source};
-use crate::cmd::Choice;
+use super::{guests, kvm, source};
+use crate::cmd::{self, Choice};
 use crate::process::{self, Capture};
 use crate::verdict::{Status, Verdict};
 use crate::workspace;
@@ -40,7 +41,7 @@ pub struct SuitesArgs {
     pub loops: Option<u32>,
 
     /// End a program after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     pub timeout: u64,
 
     /// Where to boot them, built as static programs for each architecture, in place of running them here
@@ -87,10 +88,13 @@ impl SuitesArgs {
     }
 
     /// The tree that they are built from.
-    pub fn tree(&self, scratch: &Path) -> Result<PathBuf, String> {
+    pub fn tree(&self, scratch: &Path) -> anyhow::Result<PathBuf> {
         source::tree(self.kernel_source.iter().flatten().next().map(PathBuf::as_path), &scratch.join("kernel"))
     }
 }
+
+/// Seconds for each program.
+pub const TIMEOUT: u64 = 600;
 
 /// Loops of each of param_test's tests.
 const LOOPS: u32 = 1000;
@@ -109,17 +113,14 @@ pub fn suites(args: &SuitesArgs) -> ExitCode {
     }
     match run_all(args) {
         Ok(rows) => report(&rows),
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
+        Err(error) => cmd::stop(2, error),
     }
 }
 
 /// A line of the table: a program's name, and what became of it in each mode.
 type Row = (String, Vec<Verdict>);
 
-fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
+fn run_all(args: &SuitesArgs) -> anyhow::Result<Vec<Row>> {
     let root = workspace::root()?;
     let scratch = workspace::target_dir(&root)?.join("suites");
     let libraries = scratch.join("lib");
@@ -139,7 +140,7 @@ fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, String> {
         };
         let outcomes = match built {
             Ok(path) => MODES.iter().map(|mode| judged(program, &path, mode, args, &libraries)).collect(),
-            Err(message) => MODES.iter().map(|_| Verdict::failed(message.clone())).collect(),
+            Err(error) => MODES.iter().map(|_| Verdict::failed(format!("{error:#}"))).collect(),
         };
         rows.push(progress(rows.len(), (program.name.to_owned(), outcomes)));
     }
@@ -170,8 +171,8 @@ fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs
 }
 
 /// The programs of a folder, in both modes.
-fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> Result<Vec<Row>, String> {
-    let mut paths: Vec<_> = at(folder, fs::read_dir(folder))?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> anyhow::Result<Vec<Row>> {
+    let mut paths: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     let mut rows = Vec::new();
     for path in paths.iter().filter(|path| is_program(path)) {
@@ -182,7 +183,8 @@ fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> Result<Vec<Row>,
             rows.push(progress(rows.len(), (name, outcomes)));
         }
     }
-    if rows.is_empty() { Err(format!("{}: no programs", folder.display())) } else { Ok(rows) }
+    ensure!(!rows.is_empty(), "{}: no programs", folder.display());
+    Ok(rows)
 }
 
 /// Whether it is a file that may be run, and no library.
@@ -203,7 +205,7 @@ fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) 
     };
     for (name, bytes) in [("../output", &printed.out), ("../errors", &printed.err)] {
         if let Err(error) = fs::write(libraries.join(name), bytes) {
-            return Verdict::failed(format!("{}: {error}", libraries.join(name).display()));
+            return Verdict::failed(error.to_string());
         }
     }
     let text = String::from_utf8_lossy(&printed.out);

@@ -107,11 +107,11 @@ pub struct BootArgs {
     pub all: bool,
 
     /// Show the cells, and which could run, and boot none
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["junit", "html"])]
     pub list: bool,
 
     /// Build the cells' binaries and check their critical sections, and boot none
-    #[arg(long, conflicts_with_all = ["list", "program"])]
+    #[arg(long, conflicts_with_all = ["list", "program", "json", "junit", "html"])]
     pub check: bool,
 
     /// CPUs of each guest, up to 64 (a machine that takes fewer says so)

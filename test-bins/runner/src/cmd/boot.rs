@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
 use fs_err as fs;
 use serde::Serialize;
 
@@ -25,9 +26,6 @@ use crate::report::print_json;
 use crate::suite::{Entry, Need, SUITE};
 use crate::workspace;
 
-/// The command line that boots programs from elsewhere, up to the cell.
-const SUITES: &str = "cargo run --release -- suites --kernel-source";
-
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {
     super::exit(boot(args))
@@ -42,33 +40,34 @@ struct Chosen {
 
 fn boot(args: &BootArgs) -> Result<u8, Stop> {
     let chosen = choose(args).map_err(Stop::usage)?;
-    let root = workspace::root().map_err(Stop::failed)?;
+    let root = workspace::root()?;
     let linking = Linking::of(args.static_pie);
     let programs = Suite { root: &root, names: chosen.payload.binaries(), linking };
     boot_programs(args, &chosen, &programs, again(args))
 }
 
-/// Boots programs from elsewhere, in place of the suite's, and says how it went.
-pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn Programs) -> ExitCode {
+/// Boots programs from elsewhere, in place of the suite's, and says how it went; `command` is the command line of a run
+/// like this one, up to the cell.
+pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn Programs, command: String) -> ExitCode {
     let chosen = cells(args, None).map(|cells| Chosen { cells, payload: Payload::Suite(runs), kvm });
-    super::exit(chosen.map_err(Stop::usage).and_then(|chosen| boot_programs(args, &chosen, programs, SUITES.into())))
+    super::exit(chosen.map_err(Stop::usage).and_then(|chosen| boot_programs(args, &chosen, programs, command)))
 }
 
 /// Builds, boots, judges and reports.
 fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
-    let root = workspace::root().map_err(Stop::failed)?;
-    let directory = directory(&root).map_err(Stop::failed)?;
+    let root = workspace::root()?;
+    let directory = directory(&root)?;
     let hardware = hardware(args, chosen.kvm, &chosen.cells).map_err(Stop::usage)?;
     let image = image(args, &chosen.cells, &directory).map_err(Stop::usage)?;
     let setting = Setting {
-        cache: &cache::directory().map_err(Stop::failed)?,
+        cache: &cache::directory()?,
         directory: &directory,
         hardware: &hardware,
         payload: &chosen.payload,
         timeout: args.timeout,
         image: image.as_ref(),
         retries: args.retries,
-        interrupt: &Interrupt::watch().map_err(Stop::failed)?,
+        interrupt: &Interrupt::watch().context("cannot watch for Ctrl-C")?,
         programs,
         reporters: &args.report.boots().map_err(Stop::usage)?,
     };
@@ -80,7 +79,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     }
     let cells = pipeline::run(&setting, &chosen.cells, args.jobs);
     let (names_cell, program) = (args.kernel_image.is_some() || args.kernel_tree.is_some(), args.program.clone());
-    let matrix = Matrix { cells, command, names_cell, program };
+    let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program };
     setting.reporters.tell(Event::MatrixEnded(&matrix))?;
     Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))
 }
@@ -96,7 +95,13 @@ fn again(args: &BootArgs) -> String {
     }
     let default = BootArgs::default();
     words.extend((args.cpus != default.cpus).then(|| format!("--cpus {}", args.cpus)));
+    let offline = args.offline.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    words.extend((!offline.is_empty()).then(|| format!("--offline {offline}")));
+    words.extend(args.memory.map(|mebibytes| format!("--memory {mebibytes}")));
+    let accel = args.accel.to_possible_value().filter(|_| args.accel != default.accel);
+    words.extend(accel.map(|accel| format!("--accel {}", accel.get_name())));
     words.extend((args.numa != default.numa).then(|| format!("--numa {}", args.numa)));
+    words.extend(args.timeout.map(|seconds| format!("--timeout {seconds}")));
     words.extend((!args.append.is_empty()).then(|| format!("--append '{}'", args.append)));
     words.extend(args.static_pie.then(|| "--static-pie".into()));
     words.extend(args.as_init.as_ref().map(|name| format!("--as-init {name}")));
@@ -126,7 +131,7 @@ fn payload(args: &BootArgs, entries: &[&Entry]) -> anyhow::Result<(Payload, Opti
     }
     let Some((program, arguments)) = args.program.split_first() else { return Ok((Payload::suite(entries), None)) };
     let bytes = fs::read(program)?;
-    let target = elf::target(&bytes).map_err(|why| anyhow!("{program}: {why}"))?;
+    let target = elf::target(&bytes).with_context(|| program.clone())?;
     Ok((Payload::Program(arguments.to_vec(), bytes), Some(target)))
 }
 
@@ -136,14 +141,14 @@ fn cells(args: &BootArgs, built_for: Option<&'static str>) -> anyhow::Result<Vec
         let [arch] = choice.arch.as_slice() else {
             bail!("--kernel-image and --kernel-tree need one --arch");
         };
-        return Ok(vec![select::on_machine(arch, built_for).map_err(anyhow::Error::msg)?]);
+        return Ok(vec![select::on_machine(arch, built_for)?]);
     }
     let chosen = args.all || !choice.is_empty();
     if !chosen && built_for.is_none() {
         choice.arch = vec![std::env::consts::ARCH.into()];
         choice.kernel = vec!["newest".into()];
     }
-    let mut cells = select::cells(&choice).map_err(anyhow::Error::msg)?;
+    let mut cells = select::cells(&choice)?;
     if let Some(target) = built_for {
         let mut others: Vec<_> = cells.iter().map(|cell| cell.target).collect();
         others.dedup();
@@ -189,14 +194,14 @@ fn image(args: &BootArgs, cells: &[Cell], directory: &Path) -> anyhow::Result<Op
         (Some(image), ..) => Ok(Some(Image::alone(image))),
         (None, Some(tree), [cell, ..]) => {
             let into = directory.with_file_name(format!("tree-{}", cell.on.machine.name));
-            Image::of_tree(tree, cell.on.machine, &into).map(Some).map_err(anyhow::Error::msg)
+            Image::of_tree(tree, cell.on.machine, &into).map(Some)
         }
         _ => Ok(None),
     }
 }
 
 fn directory(root: &Path) -> anyhow::Result<PathBuf> {
-    let release = workspace::release_dir(root).map_err(anyhow::Error::msg)?;
+    let release = workspace::release_dir(root)?;
     let directory = release.with_file_name("boot").join("consoles");
     fs::create_dir_all(&directory)?;
     Ok(directory)
@@ -231,5 +236,29 @@ fn exit_code(ran: &[Ran], interrupt: &Interrupt, payload: &Payload) -> u8 {
         ([Ran { code: Some(code), .. }], Payload::Program(..)) => u8::try_from(*code).unwrap_or(FAILED),
         _ if ran.iter().any(|ran| ran.verdict.status.is_bad()) => FAILED,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_run_again_is_run_in_the_same_way() {
+        let args = BootArgs {
+            cpus: 3,
+            offline: vec![1, 2],
+            memory: Some(512),
+            accel: Accel::Auto,
+            numa: 2,
+            timeout: Some(9),
+            append: "quiet".into(),
+            static_pie: true,
+            ..BootArgs::default()
+        };
+        let expected = "cargo run --release -- boot --cpus 3 --offline 1,2 --memory 512 --accel auto --numa 2 \
+                        --timeout 9 --append 'quiet' --static-pie";
+        assert_eq!(again(&args), expected);
+        assert_eq!(again(&BootArgs::default()), "cargo run --release -- boot");
     }
 }

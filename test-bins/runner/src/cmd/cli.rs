@@ -105,7 +105,7 @@ pub struct NativeArgs {
     pub names: Vec<String>,
 
     /// Show the tests and run none
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["junit", "html"])]
     pub list: bool,
 
     /// What is reported

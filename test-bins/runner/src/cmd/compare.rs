@@ -13,6 +13,8 @@ pub use args::CompareArgs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::{build, c, workspace};
 use args::Code;
 use modes::Mode;
@@ -28,14 +30,11 @@ pub fn main(args: &CompareArgs) -> ExitCode {
             ExitCode::from(1)
         }
         Ok(_) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
+        Err(error) => super::stop(2, error),
     }
 }
 
-fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
+fn compare(args: &CompareArgs) -> anyhow::Result<Vec<Compared>> {
     let ours = match &args.ours {
         Some(path) => path.clone(),
         None => build(args.code)?,
@@ -46,7 +45,7 @@ fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
     for mode in modes {
         let one = measure(&mode, args)?;
         if !args.json {
-            report::line(&one, compared.is_empty(), longest).map_err(|error| error.to_string())?;
+            report::line(&one, compared.is_empty(), longest)?;
         }
         compared.push(one);
     }
@@ -56,7 +55,7 @@ fn compare(args: &CompareArgs) -> Result<Vec<Compared>, String> {
     Ok(compared)
 }
 
-fn build(code: Code) -> Result<PathBuf, String> {
+fn build(code: Code) -> anyhow::Result<PathBuf> {
     let root = workspace::root()?;
     match code {
         Code::Operations => return c::bench(&root, "operations"),
@@ -64,10 +63,10 @@ fn build(code: Code) -> Result<PathBuf, String> {
         Code::ParamTest => {}
     }
     let binaries = build::build(&root, build::Linking::Fixed)?;
-    binaries.get("param_test").cloned().ok_or_else(|| "param_test was not built".into())
+    binaries.get("param_test").cloned().context("param_test was not built")
 }
 
-fn measure(mode: &Mode, args: &CompareArgs) -> Result<Compared, String> {
+fn measure(mode: &Mode, args: &CompareArgs) -> anyhow::Result<Compared> {
     let repetitions = calibrate(mode, args.milliseconds as f64 / 1e3)?;
     let mut rounds = Vec::new();
     for round in 0..args.pairs as usize {
@@ -92,7 +91,7 @@ fn measure(mode: &Mode, args: &CompareArgs) -> Result<Compared, String> {
 
 /// The times of ours and of each peer, in this order; each round begins with the next one, as who comes later may find
 /// a warmer machine.
-fn in_turn(mode: &Mode, repetitions: u64, round: usize) -> Result<Vec<Seconds>, String> {
+fn in_turn(mode: &Mode, repetitions: u64, round: usize) -> anyhow::Result<Vec<Seconds>> {
     let programs: Vec<_> = [&mode.ours].into_iter().chain(mode.peers.iter().map(|(_, peer)| peer)).collect();
     let mut times = vec![Seconds { wall: f64::NAN, cpu: f64::NAN }; programs.len()];
     for turn in 0..programs.len() {
@@ -112,9 +111,9 @@ fn sorted(rounds: &[Vec<Seconds>], value: impl Fn(&[Seconds]) -> f64) -> Vec<f64
 const MOST: u64 = u32::MAX as u64;
 
 /// So many repetitions that the first peer needs this many seconds for them.
-fn calibrate(mode: &Mode, seconds: f64) -> Result<u64, String> {
+fn calibrate(mode: &Mode, seconds: f64) -> anyhow::Result<u64> {
     let mut repetitions = 100_000;
-    let [(_, first), ..] = &mode.peers[..] else { return Err("there is no peer".into()) };
+    let (_, first) = mode.peers.first().context("there is no peer")?;
     while first.time(repetitions)?.wall < seconds && repetitions < MOST {
         repetitions = MOST.min(repetitions * 2);
     }

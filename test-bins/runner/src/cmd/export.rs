@@ -6,16 +6,15 @@ mod files;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
 use clap::Args;
 
+use super::{FAILED, USAGE};
 use crate::build::{Linking, Programs, Suite, announced};
 use crate::kernels::machine::Target;
 use crate::kernels::select;
 use crate::suite::{GUEST_INIT, SUITE};
 use crate::workspace;
-
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
 
 /// Writes the suite as directories and archives in the layout of the kernel's installed selftests.
 #[derive(Debug, Args)]
@@ -51,19 +50,19 @@ pub struct ExportArgs {
 pub fn run(args: &ExportArgs) -> ExitCode {
     let targets = match targets(args) {
         Ok(targets) => targets,
-        Err(message) => return super::stop(USAGE, &message),
+        Err(error) => return super::stop(USAGE, error),
     };
     let mut code = ExitCode::SUCCESS;
     for target in targets {
         match export(args, &target) {
             Ok(directory) => println!("{0} and {0}.tar.gz", directory.display()),
-            Err(message) => code = super::stop(FAILED, &format!("{}: {message}", target.name)),
+            Err(error) => code = super::stop(FAILED, error.context(target.name)),
         }
     }
     code
 }
 
-fn targets(args: &ExportArgs) -> Result<Vec<Target>, String> {
+fn targets(args: &ExportArgs) -> anyhow::Result<Vec<Target>> {
     let all = select::targets();
     if args.all {
         return Ok(all);
@@ -72,16 +71,16 @@ fn targets(args: &ExportArgs) -> Result<Vec<Target>, String> {
     let names = if args.arch.is_empty() { &own[..] } else { &args.arch };
     let known = || all.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
     let find = |name: &String| all.iter().find(|target| target.name == name).copied();
-    let find = |name| find(name).ok_or_else(|| format!("no architecture is called '{name}': there are {}", known()));
+    let find = |name| find(name).with_context(|| format!("no architecture is called '{name}': there are {}", known()));
     names.iter().map(find).collect()
 }
 
-fn export(args: &ExportArgs, target: &Target) -> Result<PathBuf, String> {
+fn export(args: &ExportArgs, target: &Target) -> anyhow::Result<PathBuf> {
     let root = workspace::root()?;
     let names: Vec<_> = SUITE.iter().map(|entry| entry.name).chain([GUEST_INIT]).collect();
     let suite = Suite { root: &root, names, linking: Linking::of(args.static_pie) };
     if let Some(message) = suite.lacks(target) {
-        return Err(message);
+        bail!(message);
     }
     let binaries = announced(target, &suite, &|note| eprintln!("{note}"))?;
     suite.check(&binaries)?;
@@ -107,6 +106,6 @@ mod tests {
         assert_eq!(names(args(&[], false)), [std::env::consts::ARCH]);
         let all = names(args(&[], true));
         assert_eq!((all.len(), all.iter().filter(|name| **name == "mips64el").count()), (10, 1));
-        assert!(targets(&args(&["vax"], false)).unwrap_err().contains("there are x86_64, i686, aarch64,"));
+        assert!(targets(&args(&["vax"], false)).unwrap_err().to_string().contains("there are x86_64, i686, aarch64,"));
     }
 }

@@ -11,17 +11,15 @@ mod table;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
 use clap::Args;
 
+use super::{FAILED, INTERRUPTED, Stop};
 use crate::build::{self, Linking};
 use crate::interrupt::Interrupt;
 use crate::workspace;
 use suite::{Row, Session};
 use table::{HOSTS, Host};
-
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
-const INTERRUPTED: u8 = 130;
 
 /// Runs the short native suite under each kind of host that is here, and says what passes, fails and is skipped.
 #[derive(Debug, Args)]
@@ -46,29 +44,24 @@ pub struct HostsArgs {
     pub timeout: u64,
 
     /// Write the rows into test-bins/HOSTS.md
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["names", "list"])]
     pub docs: bool,
 }
 
 /// Does what the options ask for and says how it went.
 pub fn run(args: &HostsArgs) -> ExitCode {
-    match hosts(args) {
-        Ok(code) => ExitCode::from(code),
-        Err((code, message)) => super::stop(code, &message),
-    }
+    super::exit(hosts(args))
 }
 
-fn hosts(args: &HostsArgs) -> Result<u8, (u8, String)> {
-    let hosts = chosen(&args.host).map_err(|message| (USAGE, message))?;
-    let entries =
-        crate::suite::select(crate::suite::SUITE, &args.names).map_err(|unknown| (USAGE, unknown.to_string()))?;
-    let failed = |message: String| (FAILED, message);
+fn hosts(args: &HostsArgs) -> Result<u8, Stop> {
+    let hosts = chosen(&args.host).map_err(Stop::Usage)?;
+    let entries = crate::suite::select(crate::suite::SUITE, &args.names).map_err(Stop::usage)?;
     if args.list {
-        return list(&hosts).map_err(|error| failed(error.to_string()));
+        return Ok(list(&hosts)?);
     }
-    let root = workspace::root().map_err(failed)?;
-    let binaries = build::build(&root, Linking::Fixed).map_err(failed)?;
-    let interrupt = Interrupt::watch().map_err(|error| failed(error.to_string()))?;
+    let root = workspace::root()?;
+    let binaries = build::build(&root, Linking::Fixed)?;
+    let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let session = Session { entries: &entries, binaries: &binaries, seconds: args.timeout, interrupt: &interrupt };
     let mut rows = Vec::new();
     for host in hosts {
@@ -76,10 +69,10 @@ fn hosts(args: &HostsArgs) -> Result<u8, (u8, String)> {
         if interrupt.requested() {
             break;
         }
-        show(&row).map_err(|error| failed(error.to_string()))?;
+        show(&row)?;
         rows.push(row);
         if args.docs {
-            docs::write(&root, &rows).map_err(failed)?;
+            docs::write(&root, &rows)?;
         }
     }
     Ok(match rows.iter().any(Row::is_bad) {
@@ -89,10 +82,10 @@ fn hosts(args: &HostsArgs) -> Result<u8, (u8, String)> {
     })
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Host>, String> {
+fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Host>> {
     let known = || HOSTS.iter().map(|host| host.name).collect::<Vec<_>>().join(", ");
     if let Some(name) = names.iter().find(|name| HOSTS.iter().all(|host| host.name != name.as_str())) {
-        return Err(format!("no host is called '{name}': there are {}", known()));
+        bail!("no host is called '{name}': there are {}", known());
     }
     Ok(HOSTS.iter().filter(|host| names.is_empty() || names.iter().any(|name| name == host.name)).collect())
 }
@@ -126,6 +119,6 @@ mod tests {
         };
         assert_eq!(names(&[]).unwrap().len(), HOSTS.len());
         assert_eq!(names(&["gdb", "plain"]).unwrap(), ["plain", "gdb"]);
-        assert!(names(&["vmware"]).unwrap_err().contains("there are plain, strace,"));
+        assert!(names(&["vmware"]).unwrap_err().to_string().contains("there are plain, strace,"));
     }
 }

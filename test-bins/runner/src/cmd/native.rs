@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::{Context, anyhow};
+
 use super::cli::NativeArgs;
 use super::{FAILED, INTERRUPTED, Stop, list};
 use crate::build::{self, Binaries, Linking};
@@ -29,8 +31,7 @@ fn run(args: &NativeArgs) -> Result<u8, Stop> {
     check_supported().map_err(Stop::usage)?;
     let reporters = args.report.native().map_err(Stop::usage)?;
     let binaries = binaries(args, &entries)?;
-    let interrupt =
-        Interrupt::watch().map_err(|error| Stop::failed(format_args!("cannot watch for Ctrl-C: {error}")))?;
+    let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let json = args.report.json;
     let planned = plan(&entries, Extent { full: args.full, repeat: args.repeat, timeout: args.timeout, json });
     let summary = run_all(args, planned, &binaries, &interrupt, &reporters)?;
@@ -41,16 +42,16 @@ fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
     match &args.bin_dir {
         Some(directory) if !directory.is_dir() => {
             let wanted = "name one with built binaries, such as target/suite";
-            Err(Stop::usage(format_args!("--bin-dir: {} is no directory: {wanted}", directory.display())))
+            Err(Stop::Usage(anyhow!("--bin-dir: {} is no directory: {wanted}", directory.display())))
         }
         Some(directory) => Ok(present(directory, entries)),
         None => {
-            let root = workspace::root().map_err(Stop::failed)?;
+            let root = workspace::root()?;
             let linking = Linking::of(args.static_pie);
             if !args.no_build {
-                return build::build(&root, linking).map_err(Stop::failed);
+                return Ok(build::build(&root, linking)?);
             }
-            Ok(present(&linking.target_dir(&root).map_err(Stop::failed)?.join("suite"), entries))
+            Ok(present(&linking.target_dir(&root)?.join("suite"), entries))
         }
     }
 }

@@ -146,7 +146,7 @@ impl Setting<'_> {
             return Ok(image.kernel.clone());
         }
         let manifest = slot.manifest().context("its kernel is gone")?;
-        let again = |damage| anyhow!("{damage}: {} --refresh", cell.on.command());
+        let again = |damage| anyhow!("{damage:#}: {} --refresh", cell.on.command());
         slot.verify(&manifest).map_err(again).map(|()| slot.kernel())
     }
 

@@ -41,7 +41,7 @@ fn boot(setting: &Setting, ready: &[&Cell], jobs: usize) -> Vec<Ran> {
         match binaries {
             _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),
             Ok(binaries) => setting.run(cell, binaries),
-            Err(message) => setting.not_run(cell, Verdict::failed(message)),
+            Err(error) => setting.not_run(cell, Verdict::failed(format!("{error:#}"))),
         }
     };
     thread::scope(|scope| {

@@ -183,9 +183,11 @@ impl Watch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
-    fn ran(name: &str, script: &str, limits: [u64; 3]) -> Finished {
-        let log = std::env::temp_dir().join(format!("runner-guest-{name}-{}", std::process::id()));
+    fn ran(script: &str, limits: [u64; 3]) -> Finished {
+        let scratch = Scratch::new().unwrap();
+        let log = scratch.join("log");
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let [total, boot, silent] = limits.map(Duration::from_millis);
@@ -193,7 +195,6 @@ mod tests {
         let finished = run(command, &log, limits, &Interrupt::default(), &|_, _| {}).unwrap();
         let kept = std::fs::read_to_string(&log).unwrap();
         assert!(kept.starts_with("\"sh\""), "{kept}");
-        std::fs::remove_file(log).unwrap();
         finished
     }
 
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_done_is_done_even_if_it_cannot_power_off() {
-        let finished = ran("stays", &format!("{DONE}; exec sleep 100"), [60_000; 3]);
+        let finished = ran(&format!("{DONE}; exec sleep 100"), [60_000; 3]);
         assert_eq!(finished.end, End::Done);
         assert!(finished.booted.is_some() && finished.seconds < 30.0);
         assert_eq!(finished.console.finish().counts().passed, 1);
@@ -209,22 +210,22 @@ mod tests {
 
     #[test]
     fn a_hung_guest_is_ended() {
-        let finished = ran("hung", "echo KTAP version 1; exec sleep 100", [60_000, 60_000, 500]);
+        let finished = ran("echo KTAP version 1; exec sleep 100", [60_000, 60_000, 500]);
         assert!(matches!(finished.end, End::Silent(_)), "{:?}", finished.end);
-        let silent = ran("silent", "echo SeaBIOS; exec sleep 100", [60_000, 500, 60_000]);
+        let silent = ran("echo SeaBIOS; exec sleep 100", [60_000, 500, 60_000]);
         assert!(matches!(silent.end, End::Silent(_)) && silent.booted.is_none(), "{:?}", silent.end);
-        let endless = ran("endless", "while :; do echo x; sleep 0.05; done", [700, 60_000, 60_000]);
+        let endless = ran("while :; do echo x; sleep 0.05; done", [700, 60_000, 60_000]);
         assert!(matches!(endless.end, End::TimedOut(_)), "{:?}", endless.end);
     }
 
     #[test]
     fn a_panic_and_an_early_end_are_told_apart() {
-        let panicked = ran("panic", "echo '[    1.5] Kernel panic - not syncing: VFS'", [60_000; 3]);
+        let panicked = ran("echo '[    1.5] Kernel panic - not syncing: VFS'", [60_000; 3]);
         assert_eq!(panicked.end, End::Panic("VFS".into()));
-        let gone = ran("gone", "echo KTAP version 1; exit 7", [60_000; 3]);
+        let gone = ran("echo KTAP version 1; exit 7", [60_000; 3]);
         assert_eq!(gone.end, End::Gone("exit status: 7".into()));
         let words = "echo KTAP version 1; echo qemu: warning >&2; echo 'qemu: no such machine' >&2; echo x; exit 1";
-        let complained = ran("complained", words, [60_000; 3]);
+        let complained = ran(words, [60_000; 3]);
         assert_eq!(complained.end, End::Gone("exit status: 1: qemu: no such machine".into()));
     }
 }

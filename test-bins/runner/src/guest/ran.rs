@@ -129,20 +129,47 @@ pub struct Matrix {
     pub command: String,
     /// Whether the command names the cell already.
     pub names_cell: bool,
+    /// The tests that were asked for, as they were named; all where none is.
+    pub names: Vec<String>,
     /// The user's program and its arguments, in place of names.
     pub program: Vec<String>,
 }
 
 impl Matrix {
-    /// The command that runs what failed in a cell again; all of it where nothing of the suite did.
+    /// The command that runs what failed in a cell again; what was asked for where no result of the suite failed.
     pub fn again(&self, ran: &Ran) -> String {
         let cell = if self.names_cell { String::new() } else { format!(" --cell \"{}\"", ran.name()) };
         let results = ran.ktap.iter().flat_map(|document| &document.results);
         let names = results.filter(|case| case.outcome.is_bad()).filter_map(|case| case.name.split(' ').next());
         let mut names: Vec<_> = names.filter(|name| SUITE.iter().any(|entry| entry.name == *name)).collect();
         names.dedup();
+        if names.is_empty() {
+            names = self.names.iter().map(String::as_str).collect();
+        }
         let names = names.iter().map(|name| format!(" {name}")).collect::<String>();
         let program = if self.program.is_empty() { String::new() } else { format!(" -- {}", self.program.join(" ")) };
         format!("{}{cell}{names}{program}", self.command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_run_again_or_else_what_was_asked_for() {
+        let interrupted = Verdict::failed("interrupted");
+        let interrupted = Ran::without_results("s390x".into(), "7.2".into(), None, 1, interrupted);
+        let matrix = Matrix {
+            cells: Vec::new(),
+            command: "runner boot".into(),
+            names_cell: false,
+            names: vec!["basic_test".into(), "slots".into()],
+            program: Vec::new(),
+        };
+        assert_eq!(matrix.again(&interrupted), "runner boot --cell \"s390x 7.2\" basic_test slots");
+        let results = Document::read("KTAP version 1\n1..2\nok 1 slots_test\nnot ok 2 basic_test --short\n");
+        let failed = Ran { ktap: Some(results), ..interrupted };
+        assert_eq!(matrix.again(&failed), "runner boot --cell \"s390x 7.2\" basic_test");
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! apt checks the suite's signature, and every index and package against it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use fs_err as fs;
 
 use super::cache;
 use super::mirror::KEYRING;
@@ -51,18 +53,15 @@ pub struct Apt {
 
 impl Apt {
     /// Prepares the state in `directory`, which belongs to this alone.
-    pub fn new(directory: PathBuf, debian: &str, suite: &str, mirror: &str) -> Result<Self, String> {
+    pub fn new(directory: PathBuf, debian: &str, suite: &str, mirror: &str) -> anyhow::Result<Self> {
         let apt = Self { what: format!("{suite} for {debian}"), directory };
-        let write = || -> std::io::Result<()> {
-            for below in ["lists/partial", "cache/archives/partial", "parts"] {
-                fs::create_dir_all(apt.directory.join(below))?;
-            }
-            let source = format!("deb [arch={debian} signed-by={KEYRING}] {mirror} {suite} main\n");
-            fs::write(apt.directory.join("sources.list"), source)?;
-            fs::write(apt.directory.join("status"), "")?;
-            fs::write(apt.configuration(), configuration(&apt.directory, debian))
-        };
-        write().map_err(|error| format!("{}: {error}", apt.directory.display()))?;
+        for below in ["lists/partial", "cache/archives/partial", "parts"] {
+            fs::create_dir_all(apt.directory.join(below))?;
+        }
+        let source = format!("deb [arch={debian} signed-by={KEYRING}] {mirror} {suite} main\n");
+        fs::write(apt.directory.join("sources.list"), source)?;
+        fs::write(apt.directory.join("status"), "")?;
+        fs::write(apt.configuration(), configuration(&apt.directory, debian))?;
         Ok(apt)
     }
 
@@ -71,32 +70,30 @@ impl Apt {
     }
 
     /// Gets the suite's lists.
-    pub fn update(&self) -> Result<(), String> {
+    pub fn update(&self) -> anyhow::Result<()> {
         self.retried(|| self.run("apt-get", &["update"], &self.directory)).map(drop)
     }
 
     /// The names of its kernel packages.
-    pub fn kernels(&self) -> Result<Vec<String>, String> {
+    pub fn kernels(&self) -> anyhow::Result<Vec<String>> {
         let output = self.run("apt-cache", &["search", "--names-only", KERNELS], &self.directory)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
     }
 
     /// Gets packages into `into`; what is there whole already is not fetched again, and of others only what is missing.
-    pub fn download(&self, packages: &[&str], into: &Path) -> Result<(), String> {
+    pub fn download(&self, packages: &[&str], into: &Path) -> anyhow::Result<()> {
         // Not by `apt-get download` alone: it removes what is there in part, also where it only names the files.
         let words: Vec<_> = ["download", "--print-uris"].iter().chain(packages).copied().collect();
         let listed = self.run("apt-get", &words, &self.directory)?;
         let files: Vec<_> = String::from_utf8_lossy(&listed.stdout).lines().filter_map(Remote::read).collect();
-        if files.len() != packages.len() {
-            return Err(format!("apt-get names {} files for {}", files.len(), packages.join(" ")));
-        }
+        ensure!(files.len() == packages.len(), "apt-get names {} files for {}", files.len(), packages.join(" "));
         let get =
             |file: &Remote| self.run(HELPER, &["download-file", &file.address, &file.name, &file.hash], into).map(drop);
         files.iter().filter(|file| !file.is_in(into)).try_for_each(|file| self.retried(|| get(file)))
     }
 
-    fn retried<T>(&self, attempt: impl Fn() -> Result<T, String>) -> Result<T, String> {
+    fn retried<T>(&self, attempt: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let mut last = attempt();
         for pause in 1..ATTEMPTS {
             if last.is_ok() {
@@ -108,14 +105,14 @@ impl Apt {
         last
     }
 
-    fn run(&self, program: &str, words: &[&str], directory: &Path) -> Result<Output, String> {
+    fn run(&self, program: &str, words: &[&str], directory: &Path) -> anyhow::Result<Output> {
         let mut command = Command::new(program);
         command.arg("-c").arg(self.configuration()).args(words).current_dir(directory);
-        let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{program}: {error}"))?;
+        let output = command.stdin(Stdio::null()).output().with_context(|| program.to_owned())?;
         if output.status.success() {
             return Ok(output);
         }
-        Err(format!("{program} {} ({}): {}", words[0], self.what, complaint(&output.stderr)))
+        bail!("{program} {} ({}): {}", words[0], self.what, complaint(&output.stderr))
     }
 }
 
@@ -146,20 +143,19 @@ fn complaint(stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     #[test]
     fn a_file_is_there_if_its_hash_says_so() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let name = format!("runner-apt-{}.deb", std::process::id());
-        let remote = Remote::read(&format!("'http://mirror/pool/a%2bb.deb' {name} 0 SHA256:{empty}")).unwrap();
-        assert_eq!((remote.address.as_str(), remote.name.as_str()), ("http://mirror/pool/a%2bb.deb", name.as_str()));
-        let directory = std::env::temp_dir();
+        let remote = Remote::read(&format!("'http://mirror/pool/a%2bb.deb' a+b.deb 0 SHA256:{empty}")).unwrap();
+        assert_eq!((remote.address.as_str(), remote.name.as_str()), ("http://mirror/pool/a%2bb.deb", "a+b.deb"));
+        let directory = Scratch::new().unwrap();
         assert!(!remote.is_in(&directory));
-        fs::write(directory.join(&name), "").unwrap();
+        fs::write(directory.join("a+b.deb"), "").unwrap();
         assert!(remote.is_in(&directory));
-        fs::write(directory.join(&name), "x").unwrap();
+        fs::write(directory.join("a+b.deb"), "x").unwrap();
         assert!(!remote.is_in(&directory));
-        fs::remove_file(directory.join(&name)).unwrap();
         assert_eq!(Remote::read("Reading package lists..."), None);
     }
 

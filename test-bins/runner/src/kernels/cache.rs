@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, ensure};
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -30,10 +31,10 @@ pub struct Manifest {
 }
 
 /// The cache's directory.
-pub fn directory() -> Result<PathBuf, String> {
+pub fn directory() -> anyhow::Result<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    Ok(base.ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no place to keep kernels in")?.join("rseq"))
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set: there is no place to keep kernels in")?.join("rseq"))
 }
 
 /// One kernel's place in the cache.
@@ -57,12 +58,10 @@ impl Slot {
     }
 
     /// Reads the files, and fails where one is not what the manifest says.
-    pub fn verify(&self, manifest: &Manifest) -> Result<(), String> {
+    pub fn verify(&self, manifest: &Manifest) -> anyhow::Result<()> {
         for (name, expected) in &manifest.files {
-            let found = digest(&self.0.join(name))?;
-            if found != *expected {
-                return Err(format!("{} is damaged (SHA-256 differs)", self.0.join(name).display()));
-            }
+            let path = self.0.join(name);
+            ensure!(digest(&path)? == *expected, "{} is damaged (SHA-256 differs)", path.display());
         }
         Ok(())
     }
@@ -83,25 +82,21 @@ impl Slot {
     }
 
     /// Moves the finished directory `from` here, with a manifest of its files.
-    pub fn fill(&self, from: &Path, release: &str, packages: Vec<String>, suite: &str) -> Result<(), String> {
+    pub fn fill(&self, from: &Path, release: &str, packages: Vec<String>, suite: &str) -> anyhow::Result<()> {
         let files = digests(from)?;
         let manifest = Manifest { release: release.into(), packages, suite: suite.into(), files };
-        let text = serde_json::to_vec_pretty(&manifest).map_err(|error| error.to_string())?;
-        let write = || -> std::io::Result<()> {
-            fs::write(from.join(MANIFEST), text)?;
-            if let Some(parent) = self.0.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            if self.0.exists() {
-                fs::remove_dir_all(&self.0)?;
-            }
-            fs::rename(from, &self.0)
-        };
-        write().map_err(|error| format!("{}: {error}", self.0.display()))
+        fs::write(from.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?)?;
+        if let Some(parent) = self.0.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        if self.0.exists() {
+            fs::remove_dir_all(&self.0)?;
+        }
+        Ok(fs::rename(from, &self.0)?)
     }
 }
 
-fn digests(directory: &Path) -> Result<BTreeMap<String, String>, String> {
+fn digests(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for below in ["", "mods"] {
         for name in names(&directory.join(below)) {
@@ -123,18 +118,18 @@ pub fn names(directory: &Path) -> Vec<String> {
 }
 
 /// A file's SHA-256.
-pub fn digest(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+pub fn digest(path: &Path) -> anyhow::Result<String> {
+    let bytes = fs::read(path)?;
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
-    fn scratch(name: &str) -> PathBuf {
-        let directory = env::temp_dir().join(format!("runner-cache-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
+    fn scratch() -> Scratch {
+        let directory = Scratch::new().unwrap();
         fs::create_dir_all(directory.join("new/mods")).unwrap();
         fs::write(directory.join("new").join(KERNEL), "image").unwrap();
         fs::write(directory.join("new/mods/kvm.ko"), "module").unwrap();
@@ -143,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_filled_is_found_and_verified() {
-        let directory = scratch("good");
+        let directory = scratch();
         let slot = Slot::new(&directory, "x86_64", "6.1");
         assert_eq!(slot.manifest(), None);
         slot.fill(&directory.join("new"), "6.1.0", vec!["a".into()], "bookworm").unwrap();
@@ -151,16 +146,14 @@ mod tests {
         assert_eq!(manifest.files.keys().collect::<Vec<_>>(), ["kernel", "mods/kvm.ko"]);
         slot.verify(&manifest).unwrap();
         assert!(slot.module("kvm").is_some() && slot.module("irqbypass").is_none());
-        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn a_changed_file_is_noticed() {
-        let directory = scratch("bad");
+        let directory = scratch();
         let slot = Slot::new(&directory, "x86_64", "6.1");
         slot.fill(&directory.join("new"), "6.1.0", vec![], "bookworm").unwrap();
         fs::write(slot.kernel(), "imagf").unwrap();
-        assert!(slot.verify(&slot.manifest().unwrap()).unwrap_err().contains("is damaged"));
-        fs::remove_dir_all(directory).unwrap();
+        assert!(slot.verify(&slot.manifest().unwrap()).unwrap_err().to_string().contains("is damaged"));
     }
 }

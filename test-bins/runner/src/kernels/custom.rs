@@ -1,15 +1,16 @@
 //! `kernel`: builds a kernel that no distribution has, and keeps it beside those that are fetched.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
+
+use fs_err as fs;
 
 use super::cache::{self, KERNEL, Slot};
 use super::make::Make;
 use super::recipe::{self, RECIPES, Recipe};
 use super::source::Source;
 use super::{install, mirror, tools};
-use crate::cmd::KernelArgs;
+use crate::cmd::{self, KernelArgs};
 
 /// Name of a kernel's configuration in the cache.
 const CONFIGURATION: &str = "config";
@@ -17,22 +18,19 @@ const CONFIGURATION: &str = "config";
 /// Builds what the options ask for.
 pub fn run(args: &KernelArgs) -> ExitCode {
     let Some(recipe) = recipe::find(&args.name) else {
-        let names: Vec<_> = RECIPES.iter().map(|recipe| recipe.line).collect();
-        return crate::cmd::stop(
-            2,
-            &format!("no kernel to build is called '{}': there are {}", args.name, names.join(", ")),
-        );
+        let names = RECIPES.iter().map(|recipe| recipe.line).collect::<Vec<_>>().join(", ");
+        return cmd::stop(2, format_args!("no kernel to build is called '{}': there are {names}", args.name));
     };
     if recipe.machine != std::env::consts::ARCH {
-        return crate::cmd::stop(2, &format!("{} is built on {} only", recipe.line, recipe.machine));
+        return cmd::stop(2, format_args!("{} is built on {} only", recipe.line, recipe.machine));
     }
     match build(recipe, args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => crate::cmd::stop(1, &message),
+        Err(error) => cmd::stop(1, error),
     }
 }
 
-fn build(recipe: &Recipe, args: &KernelArgs) -> Result<(), String> {
+fn build(recipe: &Recipe, args: &KernelArgs) -> anyhow::Result<()> {
     let cache = cache::directory()?;
     let slot = Slot::new(&cache, recipe.machine, recipe.line);
     if let Some(release) = built(recipe, &slot).filter(|_| !args.refresh) {
@@ -44,7 +42,7 @@ fn build(recipe: &Recipe, args: &KernelArgs) -> Result<(), String> {
     if args.refresh {
         let _ = fs::remove_dir_all(&directory);
     }
-    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    fs::create_dir_all(&directory)?;
     let source = source(recipe, args, &directory)?;
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get() as u32));
     let make = Make { tree: &source.tree, output: directory.join("out"), log: directory.join("log"), jobs };
@@ -58,7 +56,7 @@ fn build(recipe: &Recipe, args: &KernelArgs) -> Result<(), String> {
     Ok(())
 }
 
-fn source(recipe: &Recipe, args: &KernelArgs, directory: &Path) -> Result<Source, String> {
+fn source(recipe: &Recipe, args: &KernelArgs, directory: &Path) -> anyhow::Result<Source> {
     install::check_apt()?;
     let mirror = args.mirror.clone().map_or_else(mirror::of_this_system, Ok)?;
     Source::get(recipe, directory, &mirror)
@@ -72,14 +70,11 @@ fn built(recipe: &Recipe, slot: &Slot) -> Option<String> {
 }
 
 /// Moves image and configuration into the cache; returns the kernel's release.
-fn keep(recipe: &Recipe, make: &Make, source: &Source, slot: &Slot, work: &Path) -> Result<String, String> {
+fn keep(recipe: &Recipe, make: &Make, source: &Source, slot: &Slot, work: &Path) -> anyhow::Result<String> {
     let release = make.release()?;
-    fs::create_dir_all(work).map_err(|error| format!("{}: {error}", work.display()))?;
-    let copy = |from: PathBuf, name: &str| {
-        fs::copy(&from, work.join(name)).map_err(|error| format!("{}: {error}", from.display()))
-    };
-    copy(make.output.join(recipe.image), KERNEL)?;
-    copy(make.output.join(".config"), CONFIGURATION)?;
+    fs::create_dir_all(work)?;
+    fs::copy(make.output.join(recipe.image), work.join(KERNEL))?;
+    fs::copy(make.output.join(".config"), work.join(CONFIGURATION))?;
     slot.fill(work, &release, vec![source.package.clone()], &source.suite)?;
     Ok(release)
 }

@@ -1,7 +1,6 @@
 //! `fetch`: kernels into the cache, one thread an architecture and suite.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -9,13 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use anyhow::Context;
+use fs_err as fs;
+
 use super::apt::Apt;
 use super::cache::{self, Slot, names};
 use super::resolve::{Packages, newest};
 use super::select::{self, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
-use crate::cmd::FetchArgs;
+use crate::cmd::{self, FetchArgs};
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
 const THREADS: usize = 6;
@@ -24,18 +26,18 @@ const THREADS: usize = 6;
 pub fn run(args: &FetchArgs) -> ExitCode {
     let wanted = match select::kernels(&args.choice) {
         Ok(wanted) if wanted.is_empty() => {
-            return crate::cmd::stop(2, "no architecture of the table has such a kernel");
+            return cmd::stop(2, "no architecture of the table has such a kernel");
         }
         Ok(wanted) => wanted,
-        Err(message) => return crate::cmd::stop(2, &message),
+        Err(error) => return cmd::stop(2, error),
     };
     if let Some(built) = wanted.iter().find(|wanted| wanted.is_built()) {
-        return crate::cmd::stop(2, &format!("no suite has {}: {}", built.line, built.command()));
+        return cmd::stop(2, format_args!("no suite has {}: {}", built.line, built.command()));
     }
     let machines: Vec<_> = wanted.iter().map(|wanted| wanted.machine).collect();
     let installed = if args.no_install { Ok(()) } else { install::run(&machines) };
-    let fetched = fetch(&wanted, args);
-    let problems: Vec<_> = installed.err().into_iter().chain(fetched.unwrap_or_else(|message| vec![message])).collect();
+    let fetched = fetch(&wanted, args).unwrap_or_else(|error| vec![format!("{error:#}")]);
+    let problems: Vec<_> = installed.err().map(|error| format!("{error:#}")).into_iter().chain(fetched).collect();
     for problem in &problems {
         eprintln!("error: {problem}");
     }
@@ -63,7 +65,7 @@ struct Batch {
     kernels: Vec<Wanted>,
 }
 
-fn fetch(wanted: &[Wanted], args: &FetchArgs) -> Result<Vec<String>, String> {
+fn fetch(wanted: &[Wanted], args: &FetchArgs) -> anyhow::Result<Vec<String>> {
     let start = Instant::now();
     let cache = cache::directory()?;
     let missing: Vec<_> = wanted.iter().filter(|wanted| args.refresh || !is_there(&cache, wanted)).copied().collect();
@@ -134,13 +136,13 @@ impl Plan {
             Ok((apt.kernels()?, apt))
         });
         match names {
-            Err(message) => batch.kernels.iter().for_each(|on| self.problem(on, &message)),
+            Err(error) => batch.kernels.iter().for_each(|on| self.problem(on, &error)),
             Ok((names, apt)) => {
                 for on in &batch.kernels {
                     match self.kernel(on, batch.suite, &names, &apt, &directory) {
                         Ok(true) => got.lock().unwrap_or_else(|held| held.into_inner()).push(key(on)),
                         Ok(false) => {}
-                        Err(message) => self.problem(on, &message),
+                        Err(error) => self.problem(on, &error),
                     }
                 }
             }
@@ -149,13 +151,14 @@ impl Plan {
         let _ = fs::remove_dir_all(directory);
     }
 
-    fn problem(&self, on: &Wanted, message: &str) {
+    fn problem(&self, on: &Wanted, error: &anyhow::Error) {
+        let message = format!("{error:#}");
         eprintln!("  {:<18} {:<5} not got: {message}", on.machine.name, on.line);
-        self.problems.lock().unwrap_or_else(|held| held.into_inner()).push((key(on), message.to_owned()));
+        self.problems.lock().unwrap_or_else(|held| held.into_inner()).push((key(on), message));
     }
 
     /// Gets one kernel; `false` where the suite has none.
-    fn kernel(&self, on: &Wanted, suite: &str, names: &[String], apt: &Apt, state: &Path) -> Result<bool, String> {
+    fn kernel(&self, on: &Wanted, suite: &str, names: &[String], apt: &Apt, state: &Path) -> anyhow::Result<bool> {
         let Some(packages) = newest(names, on.line, on.machine.flavour) else { return Ok(false) };
         let slot = Slot::new(&self.cache, on.machine.name, on.line);
         if slot.manifest().is_some_and(|have| have.release == packages.release) && is_there(&self.cache, on) {
@@ -165,7 +168,7 @@ impl Plan {
         let work = state.join(format!("new-{}", on.line));
         // Kept until the kernel is there, so that a next try goes on.
         let debs = self.cache.join("partial").join(format!("{}-{}", on.machine.name, on.line));
-        let made = make_directories(&work, &debs).and_then(|()| self.unpacked(on, &packages, apt, &work, &debs));
+        let made = self.unpacked(on, &packages, apt, &work, &debs);
         let bytes: u64 = debs_in(&debs).iter().filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum();
         let kept = made.and_then(|packages_got| slot.fill(&work, &packages.release, packages_got, suite));
         let _ = fs::remove_dir_all(&work);
@@ -184,7 +187,9 @@ impl Plan {
         apt: &Apt,
         work: &Path,
         debs: &Path,
-    ) -> Result<Vec<String>, String> {
+    ) -> anyhow::Result<Vec<String>> {
+        fs::create_dir_all(work)?;
+        fs::create_dir_all(debs)?;
         let modules = !on.machine.modules.is_empty();
         let mut wanted = vec![packages.kernel.as_str()];
         if modules && packages.modules != packages.kernel {
@@ -196,20 +201,15 @@ impl Plan {
             let of_it = names(debs).into_iter().filter(|file| file.starts_with(&start) && file.ends_with(".deb"));
             // An older one may be left of another try.
             let found = of_it.max_by_key(|file| Version::of(file));
-            found.map(|file| debs.join(file)).ok_or_else(|| format!("apt left no {name}"))
+            found.map(|file| debs.join(file)).with_context(|| format!("apt left no {name}"))
         };
-        let files = wanted.iter().map(|name| deb(name)).collect::<Result<Vec<_>, _>>()?;
+        let files = wanted.iter().map(|name| deb(name)).collect::<anyhow::Result<Vec<_>>>()?;
         unpack::kernel(&files[0], work, on.machine.device_tree)?;
         if let Some(last) = files.last().filter(|_| modules) {
             unpack::modules(last, work, on.machine.modules)?;
         }
         Ok(files.iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect())
     }
-}
-
-fn make_directories(work: &Path, debs: &Path) -> Result<(), String> {
-    let make = |path: &Path| fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()));
-    make(work).and_then(|()| make(debs))
 }
 
 fn debs_in(directory: &Path) -> Vec<PathBuf> {

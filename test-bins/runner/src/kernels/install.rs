@@ -1,10 +1,12 @@
 //! QEMU and a Rust toolchain with core's source, through the system's apt.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use fs_err as fs;
 
 use super::cache;
 use super::machine::Machine;
@@ -19,44 +21,41 @@ const RUST: &[&str] = &["rustc-web", "rust-web-src"];
 const FIRMWARE: &[&str] = &["opensbi", "seabios"];
 
 /// Fails where Debian's packages cannot be read, and says what to do.
-pub fn check_apt() -> Result<(), String> {
+pub fn check_apt() -> anyhow::Result<()> {
     let missing: Vec<_> =
         ["apt-get", "apt-cache", "dpkg-deb", "tar"].into_iter().filter(|tool| !is_program(tool)).collect();
-    if !missing.is_empty() {
-        return Err(format!(
-            "kernels come from Debian's packages, and {} is not here: boot kernels of your own with \
-             --arch ARCH --kernel-image PATH",
-            missing.join(", ")
-        ));
-    }
-    if !Path::new(KEYRING).is_file() {
-        return Err(format!("{KEYRING} is missing: install debian-archive-keyring"));
-    }
+    ensure!(
+        missing.is_empty(),
+        "kernels come from Debian's packages, and {} is not here: boot kernels of your own with \
+         --arch ARCH --kernel-image PATH",
+        missing.join(", ")
+    );
+    ensure!(Path::new(KEYRING).is_file(), "{KEYRING} is missing: install debian-archive-keyring");
     Ok(())
 }
 
 /// Installs what the machines need and is not here; as a normal user, says how.
-pub fn run(machines: &[&'static Machine]) -> Result<(), String> {
+pub fn run(machines: &[&'static Machine]) -> anyhow::Result<()> {
     let packages = missing(machines);
     if packages.is_empty() {
         return Ok(());
     }
     if !is_program("apt-get") {
         let programs: BTreeSet<_> = machines.iter().map(|machine| machine.qemu).collect();
-        return Err(format!(
+        bail!(
             "install QEMU {QEMU_MAJOR} or newer ({}), and Rust's targets (rustup target add) or rust-src",
             programs.into_iter().collect::<Vec<_>>().join(", ")
-        ));
+        );
     }
     install(&packages, backports().as_deref())
 }
 
 /// Installs packages, from `suite` where it has newer ones; as a normal user, says how.
-pub fn install(packages: &BTreeSet<&'static str>, suite: Option<&str>) -> Result<(), String> {
+pub fn install(packages: &BTreeSet<&'static str>, suite: Option<&str>) -> anyhow::Result<()> {
     let list = packages.iter().copied().collect::<Vec<_>>().join(" ");
     if !is_root() {
         let suite = suite.map(|suite| format!("-t {suite} ")).unwrap_or_default();
-        return Err(format!("run this first: sudo apt-get install --no-install-recommends {suite}{list}"));
+        bail!("run this first: sudo apt-get install --no-install-recommends {suite}{list}");
     }
     eprintln!("installing {list}");
     apt_install(packages, suite)
@@ -84,7 +83,7 @@ fn missing(machines: &[&'static Machine]) -> BTreeSet<&'static str> {
     packages
 }
 
-fn apt_install(packages: &BTreeSet<&'static str>, backports: Option<&str>) -> Result<(), String> {
+fn apt_install(packages: &BTreeSet<&'static str>, backports: Option<&str>) -> anyhow::Result<()> {
     let state = cache::directory()?.join("apt").join("install");
     let done = prepare(&state, backports).and_then(|()| {
         apt(&state, &["update"])?;
@@ -100,26 +99,22 @@ fn apt_install(packages: &BTreeSet<&'static str>, backports: Option<&str>) -> Re
 }
 
 /// A copy of the system's sources with backports added, and lists and archives of its own, for these installs alone.
-fn prepare(state: &Path, backports: Option<&str>) -> Result<(), String> {
-    let write = || -> std::io::Result<()> {
-        for below in ["parts", "lists/partial", "archives/partial"] {
-            fs::create_dir_all(state.join(below))?;
-        }
-        let system = Path::new("/etc/apt/sources.list.d");
-        for name in cache::names(system) {
-            fs::copy(system.join(&name), state.join("parts").join(name))?;
-        }
-        Ok(())
-    };
-    write().map_err(|error| format!("{}: {error}", state.display()))?;
+fn prepare(state: &Path, backports: Option<&str>) -> anyhow::Result<()> {
+    for below in ["parts", "lists/partial", "archives/partial"] {
+        fs::create_dir_all(state.join(below))?;
+    }
+    let system = Path::new("/etc/apt/sources.list.d");
+    for name in cache::names(system) {
+        fs::copy(system.join(&name), state.join("parts").join(name))?;
+    }
     if let Some(suite) = backports {
         let source = format!("deb [signed-by={KEYRING}] {} {suite} main\n", mirror::of_this_system()?);
-        fs::write(state.join("parts/rseq-backports.list"), source).map_err(|error| error.to_string())?;
+        fs::write(state.join("parts/rseq-backports.list"), source)?;
     }
     Ok(())
 }
 
-fn apt(state: &Path, words: &[&str]) -> Result<(), String> {
+fn apt(state: &Path, words: &[&str]) -> anyhow::Result<()> {
     let option = |name: &str, below: &str| format!("{name}={}", state.join(below).display());
     let mut command = Command::new("apt-get");
     for setting in [
@@ -132,11 +127,9 @@ fn apt(state: &Path, words: &[&str]) -> Result<(), String> {
     command.args(["-o", "DPkg::Lock::Timeout=600", "-o", "APT::Sandbox::User=root", "-q"]).args(words);
     // Its progress is seen as it comes, and stdout is ours.
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(io::stderr());
-    let status = command.status().map_err(|error| format!("apt-get: {error}"))?;
-    status
-        .success()
-        .then_some(())
-        .ok_or_else(|| format!("apt-get {} failed ({status}); its messages are above", words[0]))
+    let status = command.status().context("apt-get")?;
+    ensure!(status.success(), "apt-get {} failed ({status}); its messages are above", words[0]);
+    Ok(())
 }
 
 /// The suite to take QEMU from where the release's own is too old.

@@ -1,10 +1,12 @@
 //! Runs the kernel's own build: configuration, image, release.
 
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use fs_err::{self as fs, File};
 
 use super::recipe::Recipe;
 
@@ -35,49 +37,42 @@ impl Make<'_> {
     }
 
     /// The smallest configuration, and the recipe's fragment on top; fails where the kernel does not take all of it.
-    pub fn configure(&self, recipe: &Recipe) -> Result<(), String> {
-        fs::create_dir_all(&self.output).map_err(|error| format!("{}: {error}", self.output.display()))?;
+    pub fn configure(&self, recipe: &Recipe) -> anyhow::Result<()> {
+        fs::create_dir_all(&self.output)?;
         self.quiet("tinyconfig")?;
         let path = self.output.join(".config");
         // Of two values of one option, the later one counts.
-        let both = self.configuration().map(|tiny| format!("{tiny}{}", recipe.fragment));
-        both.and_then(|text| fs::write(&path, text)).map_err(|error| format!("{}: {error}", path.display()))?;
+        fs::write(&path, format!("{}{}", fs::read_to_string(&path)?, recipe.fragment))?;
         self.quiet("olddefconfig")?;
-        let made = self.configuration().map_err(|error| format!("{}: {error}", path.display()))?;
-        match recipe.unmet(&made).as_slice() {
+        match recipe.unmet(&fs::read_to_string(&path)?).as_slice() {
             [] => Ok(()),
-            unmet => Err(format!("this source does not take {}", unmet.join(", "))),
+            unmet => bail!("this source does not take {}", unmet.join(", ")),
         }
     }
 
-    fn configuration(&self) -> io::Result<String> {
-        fs::read_to_string(self.output.join(".config"))
-    }
-
-    fn quiet(&self, target: &str) -> Result<(), String> {
-        let output = self.command(&["-s", target]).output().map_err(|error| format!("make: {error}"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(format!("make {target} failed:\n{}", String::from_utf8_lossy(&output.stderr).trim_end()))
+    fn quiet(&self, target: &str) -> anyhow::Result<()> {
+        let output = self.command(&["-s", target]).output().context("make")?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "make {target} failed:\n{}", complaint.trim_end());
+        Ok(())
     }
 
     /// Makes `target`, with progress on stderr.
-    pub fn build(&self, target: &str) -> Result<(), String> {
-        let written = |error: io::Error| format!("{}: {error}", self.log.display());
-        let mut log = File::create(&self.log).map_err(written)?;
+    pub fn build(&self, target: &str) -> anyhow::Result<()> {
+        let mut log = File::create(&self.log)?;
         let mut make = self.command(&[&format!("-j{}", self.jobs), target]);
-        make.stdout(Stdio::piped()).stderr(log.try_clone().map_err(written)?);
-        let mut make = make.spawn().map_err(|error| format!("make: {error}"))?;
+        make.stdout(Stdio::piped()).stderr(log.try_clone()?.into_file());
+        let mut make = make.spawn().context("make")?;
         let mut progress = Progress::new(self.jobs);
         for line in make.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
             let line = line.unwrap_or_default();
-            writeln!(log, "{line}").map_err(written)?;
+            writeln!(log, "{line}")?;
             progress.line(&line);
         }
-        let status = make.wait().map_err(|error| format!("make: {error}"))?;
+        let status = make.wait().context("make")?;
         progress.end();
-        status.success().then_some(()).ok_or_else(|| format!("make {target} failed ({status}):\n{}", self.last_lines()))
+        ensure!(status.success(), "make {target} failed ({status}):\n{}", self.last_lines());
+        Ok(())
     }
 
     fn last_lines(&self) -> String {
@@ -89,12 +84,12 @@ impl Make<'_> {
     }
 
     /// As `uname -r` will say.
-    pub fn release(&self) -> Result<String, String> {
+    pub fn release(&self) -> anyhow::Result<String> {
         let output = self.command(&["-s", "--no-print-directory", "kernelrelease"]).output();
-        let output = output.map_err(|error| format!("make: {error}"))?;
+        let output = output.context("make")?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        let whole = output.status.success() && !text.is_empty();
-        whole.then_some(text).ok_or_else(|| "make kernelrelease failed".into())
+        ensure!(output.status.success() && !text.is_empty(), "make kernelrelease failed");
+        Ok(text)
     }
 }
 

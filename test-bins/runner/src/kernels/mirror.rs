@@ -1,7 +1,9 @@
 //! Where this system gets Debian's packages from, so that kernels come from there too.
 
-use std::fs;
 use std::path::Path;
+
+use anyhow::Context;
+use fs_err as fs;
 
 use super::cache::names;
 
@@ -10,14 +12,14 @@ pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const SOURCES: &str = "/etc/apt";
 
 /// The address of a mirror with all of Debian's suites, by this system's own sources.
-pub fn of_this_system() -> Result<String, String> {
+pub fn of_this_system() -> anyhow::Result<String> {
     let directory = Path::new(SOURCES);
     let mut files = vec![directory.join("sources.list")];
     files.extend(
         names(&directory.join("sources.list.d")).iter().map(|name| directory.join("sources.list.d").join(name)),
     );
     let found = files.iter().find_map(|path| in_sources(&fs::read_to_string(path).ok()?));
-    found.ok_or_else(|| "no Debian mirror in /etc/apt/sources.list*: give one with --mirror URI".into())
+    found.context("no Debian mirror in /etc/apt/sources.list*: give one with --mirror URI")
 }
 
 /// The first address of Debian's main archive in a sources file of either format.

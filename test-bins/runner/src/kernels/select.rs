@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::{Context, bail};
+
 use super::catalog::MACHINES;
 use super::machine::{Machine, Target};
 use super::recipe::RECIPES;
@@ -65,14 +67,14 @@ impl Cell {
 }
 
 /// The kernels that the choice means, each once.
-pub fn kernels(choice: &Choice) -> Result<Vec<Wanted>, String> {
+pub fn kernels(choice: &Choice) -> anyhow::Result<Vec<Wanted>> {
     let mut seen = BTreeSet::new();
     let cells = cells(choice)?;
     Ok(cells.into_iter().map(|cell| cell.on).filter(|on| seen.insert((on.machine.name, on.line))).collect())
 }
 
 /// The cells that the choice means, in the table's order.
-pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
+pub fn cells(choice: &Choice) -> anyhow::Result<Vec<Cell>> {
     check(choice)?;
     let all = MACHINES.iter().flat_map(of_machine);
     let product = choice.cell.is_empty() || !choice.arch.is_empty() || !choice.kernel.is_empty();
@@ -82,18 +84,18 @@ pub fn cells(choice: &Choice) -> Result<Vec<Cell>, String> {
 
 /// The cell for a kernel from elsewhere, on the machine of this name: with programs for `built_for`, else for its own
 /// target.
-pub fn on_machine(name: &str, built_for: Option<&str>) -> Result<Cell, String> {
+pub fn on_machine(name: &str, built_for: Option<&str>) -> anyhow::Result<Cell> {
     let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
     let machine = MACHINES.iter().find(|machine| machine.name == name);
-    let machine = machine.ok_or_else(|| format!("no machine is called '{name}': there are {}", names()))?;
-    let [own, ..] = machine.targets else { return Err(format!("{name} runs no programs")) };
+    let machine = machine.with_context(|| format!("no machine is called '{name}': there are {}", names()))?;
+    let [own, ..] = machine.targets else { bail!("{name} runs no programs") };
     let fits = |target: &&Target| built_for.is_none_or(|built_for| target.name == built_for);
     let target = machine
         .targets
         .iter()
         .find(fits)
-        .ok_or_else(|| mismatch(built_for.unwrap_or(own.name), name, machine.targets))?;
-    let &(line, suites) = machine.kernels.last().ok_or_else(|| format!("{name} has no kernels"))?;
+        .with_context(|| mismatch(built_for.unwrap_or(own.name), name, machine.targets))?;
+    let &(line, suites) = machine.kernels.last().with_context(|| format!("{name} has no kernels"))?;
     Ok(Cell { target: *target, on: Wanted { machine, line, suites } })
 }
 
@@ -149,21 +151,21 @@ fn is_named(choice: &Choice, cell: &Cell) -> bool {
     choice.cell.contains(&cell.name())
 }
 
-fn check(choice: &Choice) -> Result<(), String> {
+fn check(choice: &Choice) -> anyhow::Result<()> {
     let rows: BTreeSet<_> =
         MACHINES.iter().flat_map(of_machine).flat_map(|cell| [cell.row(), cell.target.name.into()]).collect();
     if let Some(name) = choice.arch.iter().find(|name| !rows.contains(*name)) {
         let names: Vec<_> = rows.iter().filter(|row| !row.contains(' ')).map(String::as_str).collect();
-        return Err(format!("no architecture is called '{name}': there are {}", names.join(", ")));
+        bail!("no architecture is called '{name}': there are {}", names.join(", "));
     }
     let lines: BTreeSet<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.on.line).collect();
     if let Some(name) = choice.kernel.iter().find(|name| *name != NEWEST && !lines.contains(name.as_str())) {
         let lines: Vec<_> = lines.iter().copied().collect();
-        return Err(format!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", ")));
+        bail!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", "));
     }
     let cells: Vec<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.name()).collect();
     if let Some(name) = choice.cell.iter().find(|name| !cells.contains(name)) {
-        return Err(format!("no cell is called '{name}': `boot --all --list` shows all"));
+        bail!("no cell is called '{name}': `boot --all --list` shows all");
     }
     Ok(())
 }
@@ -172,7 +174,7 @@ fn check(choice: &Choice) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn chosen(arch: &[&str], kernel: &[&str]) -> Result<Vec<String>, String> {
+    fn chosen(arch: &[&str], kernel: &[&str]) -> anyhow::Result<Vec<String>> {
         let words = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         let choice = Choice { arch: words(arch), kernel: words(kernel), cell: Vec::new() };
         Ok(cells(&choice)?.iter().map(Cell::slug).collect())
@@ -216,7 +218,7 @@ mod tests {
         assert_eq!(named(&[]), ["i686 on x86_64 6.1", "s390x 7.2"]);
         assert_eq!(named(&["6.5"]), ["i686 on x86_64 6.1", "i686 6.5", "s390x 7.2"]);
         let unknown = Choice { cell: vec!["s390x 2.4".into()], ..Choice::default() };
-        assert!(cells(&unknown).unwrap_err().contains("'s390x 2.4'"));
+        assert!(cells(&unknown).unwrap_err().to_string().contains("'s390x 2.4'"));
     }
 
     #[test]
@@ -235,9 +237,9 @@ mod tests {
         let name = |machine, program| on_machine(machine, program).map(|cell| cell.row());
         assert_eq!(name("x86_64", Some("i686")).unwrap(), "i686 on x86_64");
         assert_eq!(name("aarch64-16k", None).unwrap(), "aarch64-16k");
-        let text = name("aarch64", Some("x86_64")).unwrap_err();
+        let text = name("aarch64", Some("x86_64")).unwrap_err().to_string();
         assert_eq!(text, "the program is built for x86_64, and aarch64 runs programs for aarch64 and armv7");
-        assert!(name("vax", None).unwrap_err().contains("there are x86_64, x86_64-rt,"));
+        assert!(name("vax", None).unwrap_err().to_string().contains("there are x86_64, x86_64-rt,"));
     }
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn unknown_names_get_the_list() {
-        assert!(chosen(&["vax"], &[]).unwrap_err().contains("there are aarch64, aarch64-16k,"));
-        assert!(chosen(&[], &["2.4"]).unwrap_err().contains("6.12"));
+        assert!(chosen(&["vax"], &[]).unwrap_err().to_string().contains("there are aarch64, aarch64-16k,"));
+        assert!(chosen(&[], &["2.4"]).unwrap_err().to_string().contains("6.12"));
     }
 }

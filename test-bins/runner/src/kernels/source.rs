@@ -1,8 +1,10 @@
 //! A kernel's source tree, from the distribution's source package.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use fs_err as fs;
 
 use super::apt::Apt;
 use super::cache::names;
@@ -33,7 +35,7 @@ impl Source {
     }
 
     /// The recipe's tree in `directory`, which is fetched unless it is there.
-    pub fn get(recipe: &Recipe, directory: &Path, mirror: &str) -> Result<Self, String> {
+    pub fn get(recipe: &Recipe, directory: &Path, mirror: &str) -> anyhow::Result<Self> {
         if let Some(source) = Self::left(recipe, directory) {
             eprintln!("going on with {} in {}", source.package, directory.display());
             return Ok(source);
@@ -42,15 +44,15 @@ impl Source {
         for suite in recipe.suites {
             match download(recipe, directory, mirror, suite) {
                 Ok(package) => return unpacked(recipe, directory, &package, suite),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(format!("{problem:#}")),
             }
         }
-        Err(format!("no {}: {}", recipe.package, problems.join("; ")))
+        bail!("no {}: {}", recipe.package, problems.join("; "))
     }
 }
 
 /// Gets the package of one suite; returns its file.
-fn download(recipe: &Recipe, directory: &Path, mirror: &str, suite: &str) -> Result<PathBuf, String> {
+fn download(recipe: &Recipe, directory: &Path, mirror: &str, suite: &str) -> anyhow::Result<PathBuf> {
     let state = directory.join(format!("apt-{suite}"));
     let got = Apt::new(state.clone(), "amd64", suite, mirror).and_then(|apt| {
         apt.update()?;
@@ -62,42 +64,44 @@ fn download(recipe: &Recipe, directory: &Path, mirror: &str, suite: &str) -> Res
     got?;
     let start = format!("{}_", recipe.package);
     let file = names(directory).into_iter().find(|name| name.starts_with(&start) && name.ends_with(".deb"));
-    file.map(|name| directory.join(name)).ok_or_else(|| format!("apt left no {}", recipe.package))
+    file.map(|name| directory.join(name)).with_context(|| format!("apt left no {}", recipe.package))
 }
 
 /// Unpacks the archive in the package; the package and the archive go, as the tree stays.
-fn unpacked(recipe: &Recipe, directory: &Path, package: &Path, suite: &str) -> Result<Source, String> {
+fn unpacked(recipe: &Recipe, directory: &Path, package: &Path, suite: &str) -> anyhow::Result<Source> {
     eprintln!("unpacking {}", package.display());
     let scratch = directory.join("x");
-    fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
+    fs::create_dir_all(&scratch)?;
     let archive = format!("./usr/src/{}.tar.*", recipe.package);
     unpack::extract(package, &scratch, &[&archive])?;
     let sources = scratch.join("usr/src");
-    let archive = names(&sources).pop().ok_or_else(|| format!("{} holds no {archive}", package.display()))?;
+    let archive = names(&sources).pop().with_context(|| format!("{} holds no {archive}", package.display()))?;
     tar(&sources.join(archive), directory)?;
     let _ = fs::remove_dir_all(scratch);
     let _ = fs::remove_file(package);
     let name = package.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let origin = directory.join(ORIGIN);
-    fs::write(&origin, format!("{name} {suite}\n")).map_err(|error| format!("{}: {error}", origin.display()))?;
-    Source::left(recipe, directory).ok_or_else(|| format!("{name} holds no source tree"))
+    fs::write(&origin, format!("{name} {suite}\n"))?;
+    Source::left(recipe, directory).with_context(|| format!("{name} holds no source tree"))
 }
 
-fn tar(archive: &Path, into: &Path) -> Result<(), String> {
+fn tar(archive: &Path, into: &Path) -> anyhow::Result<()> {
     let mut tar = Command::new("tar");
     tar.args(["-x", "--no-same-owner", "-C"]).arg(into).arg("-f").arg(archive).stdin(Stdio::null());
-    let status = tar.status().map_err(|error| format!("tar: {error}"))?;
-    status.success().then_some(()).ok_or_else(|| format!("tar cannot unpack {} ({status})", archive.display()))
+    let status = tar.status().context("tar")?;
+    ensure!(status.success(), "tar cannot unpack {} ({status})", archive.display());
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernels::recipe::RECIPES;
+    use crate::scratch::Scratch;
 
     #[test]
     fn only_a_whole_tree_is_gone_on_with() {
-        let directory = std::env::temp_dir().join(format!("runner-source-{}", std::process::id()));
+        let directory = Scratch::new().unwrap();
         let tree = directory.join(RECIPES[0].package);
         fs::create_dir_all(&tree).unwrap();
         fs::write(tree.join("Makefile"), "").unwrap();
@@ -107,6 +111,5 @@ mod tests {
         assert_eq!((left.package.as_str(), left.suite.as_str()), ("linux-source-7.2_7.2.13-1_all", "sid"));
         fs::remove_file(tree.join("Makefile")).unwrap();
         assert_eq!(Source::left(&RECIPES[0], &directory), None);
-        fs::remove_dir_all(directory).unwrap();
     }
 }

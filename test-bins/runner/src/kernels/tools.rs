@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, ensure};
+
 use super::install::{self, is_program};
 
 /// Programs, and the Debian packages that they come in.
@@ -23,16 +25,17 @@ const PROGRAMS: &[Part] = &[
 const HEADERS: &[Part] = &[("gelf.h", "libelf-dev"), ("stdlib.h", "libc6-dev")];
 
 /// Installs what is missing; where that cannot be, says what it is.
-pub fn get() -> Result<(), String> {
+pub fn get() -> anyhow::Result<()> {
     let lacking = missing();
     if lacking.is_empty() {
         return Ok(());
     }
     if is_program("apt-get") {
-        install::install(&packages(&lacking), None).map_err(|message| format!("{}: {message}", complaint(&lacking)))?;
+        install::install(&packages(&lacking), None).with_context(|| complaint(&lacking))?;
     }
     let left = missing();
-    if left.is_empty() { Ok(()) } else { Err(complaint(&left)) }
+    ensure!(left.is_empty(), complaint(&left));
+    Ok(())
 }
 
 /// A program or header, and its package.

@@ -1,8 +1,10 @@
 //! A kernel from elsewhere: an image, or the tree that one was built in.
 
-use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use fs_err as fs;
+use fs_err::os::unix::fs::symlink;
 
 use super::cache::{KERNEL, Slot, names};
 use super::machine::Machine;
@@ -41,30 +43,26 @@ impl Image {
     }
 
     /// What was built in `tree` for a machine, gathered by links in the directory `into`, which is made anew.
-    pub fn of_tree(tree: &Path, machine: &Machine, into: &Path) -> Result<Self, String> {
-        let at = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
-        let tree = tree.canonicalize().map_err(|error| at(tree, error))?;
+    pub fn of_tree(tree: &Path, machine: &Machine, into: &Path) -> anyhow::Result<Self> {
+        let tree = fs::canonicalize(tree)?;
         let images = IMAGES.iter().find(|(debian, _)| *debian == machine.debian).map_or(&[][..], |(_, paths)| paths);
-        let image = images.iter().map(|path| tree.join(path)).find(|path| path.is_file()).ok_or_else(|| {
+        let image = images.iter().map(|path| tree.join(path)).find(|path| path.is_file()).with_context(|| {
             format!("{} has no {} for {}: build it first", tree.display(), images.join(" or "), machine.name)
         })?;
         let release = fs::read_to_string(tree.join(RELEASE)).ok().map(|text| text.trim().to_owned());
         let _ = fs::remove_dir_all(into);
-        fs::create_dir_all(into.join("mods")).map_err(|error| at(into, error))?;
-        let link = |from: PathBuf, to: PathBuf| symlink(&from, &to).map_err(|error| at(&to, error));
-        link(image, into.join(KERNEL))?;
+        fs::create_dir_all(into.join("mods"))?;
+        symlink(image, into.join(KERNEL))?;
         for name in machine.modules {
             if let Some(module) = module(&tree, name) {
-                link(module, into.join("mods").join(format!("{name}.ko")))?;
+                symlink(module, into.join("mods").join(format!("{name}.ko")))?;
             }
         }
         if !machine.device_tree.is_empty() {
             let places = below(&tree.join(DEVICE_TREES));
             let found = places.iter().map(|place| place.join(machine.device_tree)).find(|path| path.is_file());
-            link(
-                found.ok_or_else(|| format!("{} has no {}", tree.display(), machine.device_tree))?,
-                into.join(machine.device_tree),
-            )?;
+            let found = found.with_context(|| format!("{} has no {}", tree.display(), machine.device_tree))?;
+            symlink(found, into.join(machine.device_tree))?;
         }
         Ok(Self { kernel: into.join(KERNEL), release, modules: Some(Slot::at(into)) })
     }
@@ -85,6 +83,7 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::kernels::catalog::MACHINES;
+    use crate::scratch::Scratch;
 
     fn machine(name: &str) -> &'static Machine {
         MACHINES.iter().find(|machine| machine.name == name).unwrap()
@@ -92,13 +91,12 @@ mod tests {
 
     #[test]
     fn a_trees_image_release_and_modules_are_found() {
-        let scratch = std::env::temp_dir().join(format!("runner-tree-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&scratch);
+        let scratch = Scratch::new().unwrap();
         let tree = scratch.join("tree");
         for directory in ["arch/x86/boot", "arch/x86/kvm", "virt/lib", "include/config"] {
             fs::create_dir_all(tree.join(directory)).unwrap();
         }
-        let missing = Image::of_tree(&tree, machine("x86_64"), &scratch.join("got")).unwrap_err();
+        let missing = Image::of_tree(&tree, machine("x86_64"), &scratch.join("got")).unwrap_err().to_string();
         assert!(missing.contains("has no arch/x86/boot/bzImage for x86_64"), "{missing}");
         fs::write(tree.join("arch/x86/boot/bzImage"), "image").unwrap();
         fs::write(tree.join(RELEASE), "7.3.0-rc1\n").unwrap();
@@ -111,7 +109,6 @@ mod tests {
         assert_eq!(fs::read_to_string(modules.module("irqbypass").unwrap()).unwrap(), "other");
         assert!(modules.module("kvm").is_some() && modules.module("kvm-amd").is_none());
         assert!(Image::of_tree(&tree, machine("s390x"), &scratch.join("got")).is_err());
-        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]

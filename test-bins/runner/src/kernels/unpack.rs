@@ -1,8 +1,10 @@
 //! From Debian packages to the few files that are kept.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use fs_err as fs;
 
 use super::cache::{KERNEL, names};
 use super::zboot;
@@ -11,65 +13,60 @@ use super::zboot;
 const KERNELS: &[&str] = &["./boot/vmlinu*", "./boot/config-*", "*/lib/modules/*/vmlinuz", "*/lib/modules/*/config"];
 
 /// Extracts the kernel, its configuration and a device tree, if one is named, from a package into `into`.
-pub fn kernel(package: &Path, into: &Path, device_tree: &str) -> Result<(), String> {
-    let scratch = Scratch::new(into.join("x"))?;
+pub fn kernel(package: &Path, into: &Path, device_tree: &str) -> anyhow::Result<()> {
     let tree = format!("*/{device_tree}");
     let trees = (!device_tree.is_empty()).then_some(tree.as_str());
-    extract(package, &scratch.0, &KERNELS.iter().copied().chain(trees).collect::<Vec<_>>())?;
-    let files = files_below(&scratch.0);
+    let extracted = Extracted::new(package, into, &KERNELS.iter().copied().chain(trees).collect::<Vec<_>>())?;
+    let files = files_below(&extracted.0);
     let named = |start: &str| files.iter().find(|path| file_name(path).starts_with(start));
-    let image = named("vmlinu").ok_or_else(|| format!("{} holds no kernel", package.display()))?;
+    let image = named("vmlinu").with_context(|| format!("{} holds no kernel", package.display()))?;
     keep(image, &into.join(KERNEL))?;
     if let Some(configuration) = named("config") {
-        copy(configuration, &into.join("config"))?;
+        fs::copy(configuration, into.join("config"))?;
     }
     if trees.is_some() {
-        let tree = named(device_tree).ok_or_else(|| format!("{} holds no {device_tree}", package.display()))?;
-        copy(tree, &into.join(device_tree))?;
+        let tree = named(device_tree).with_context(|| format!("{} holds no {device_tree}", package.display()))?;
+        fs::copy(tree, into.join(device_tree))?;
     }
     Ok(())
 }
 
 /// Extracts the modules of these names, uncompressed, into `into/mods`. A module may be built in, or not exist.
-pub fn modules(package: &Path, into: &Path, wanted: &[&str]) -> Result<(), String> {
-    let scratch = Scratch::new(into.join("x"))?;
+pub fn modules(package: &Path, into: &Path, wanted: &[&str]) -> anyhow::Result<()> {
     let patterns: Vec<_> = wanted.iter().map(|name| format!("*/{name}.ko*")).collect();
-    extract(package, &scratch.0, &patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let extracted = Extracted::new(package, into, &patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mods = into.join("mods");
-    fs::create_dir_all(&mods).map_err(|error| format!("{}: {error}", mods.display()))?;
-    for path in files_below(&scratch.0) {
+    fs::create_dir_all(&mods)?;
+    for path in files_below(&extracted.0) {
         let (stem, bytes) = uncompressed(&path)?;
-        fs::write(mods.join(&stem), bytes).map_err(|error| format!("{stem}: {error}"))?;
+        fs::write(mods.join(&stem), bytes)?;
     }
     Ok(())
 }
 
-fn keep(image: &Path, to: &Path) -> Result<(), String> {
-    let bytes = fs::read(image).map_err(|error| format!("{}: {error}", image.display()))?;
+fn keep(image: &Path, to: &Path) -> anyhow::Result<()> {
+    let bytes = fs::read(image)?;
     let payload = zboot::payload(&bytes)?;
-    fs::write(to, payload.as_deref().unwrap_or(&bytes)).map_err(|error| format!("{}: {error}", to.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", to.display()))
+    Ok(fs::write(to, payload.as_deref().unwrap_or(&bytes))?)
 }
 
 /// Extracts what matches one of the patterns. Those that match nothing are no error here: the caller looks for what it
 /// needs.
-pub fn extract(package: &Path, into: &Path, patterns: &[&str]) -> Result<(), String> {
+pub fn extract(package: &Path, into: &Path, patterns: &[&str]) -> anyhow::Result<()> {
     let mut dpkg = Command::new("dpkg-deb");
     dpkg.arg("--fsys-tarfile").arg(package).stdout(Stdio::piped());
-    let mut dpkg = dpkg.spawn().map_err(|error| format!("dpkg-deb: {error}"))?;
-    let archive = dpkg.stdout.take().ok_or("dpkg-deb's output is closed")?;
+    let mut dpkg = dpkg.spawn().context("dpkg-deb")?;
+    let archive = dpkg.stdout.take().context("dpkg-deb's output is closed")?;
     let mut tar = Command::new("tar");
     tar.args(["-x", "--no-same-owner", "--wildcards", "-C"]).arg(into).args(patterns);
-    tar.stdin(archive).stderr(Stdio::null()).status().map_err(|error| format!("tar: {error}"))?;
-    let status = dpkg.wait().map_err(|error| format!("dpkg-deb: {error}"))?;
-    status.success().then_some(()).ok_or_else(|| format!("dpkg-deb cannot read {} ({status})", package.display()))
+    tar.stdin(archive).stderr(Stdio::null()).status().context("tar")?;
+    let status = dpkg.wait().context("dpkg-deb")?;
+    ensure!(status.success(), "dpkg-deb cannot read {} ({status})", package.display());
+    Ok(())
 }
 
 /// A module's name without the compression's, and its content.
-fn uncompressed(path: &Path) -> Result<(String, Vec<u8>), String> {
+fn uncompressed(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
     let name = file_name(path);
     let (stem, tool) = match name.rsplit_once('.') {
         Some((stem, "xz")) => (stem, "xz"),
@@ -79,10 +76,8 @@ fn uncompressed(path: &Path) -> Result<(String, Vec<u8>), String> {
     };
     let flags: &[&str] = if tool == "cat" { &[] } else { &["-dcq"] };
     let output = Command::new(tool).args(flags).arg(path).output();
-    let output = output.map_err(|error| format!("{tool} is needed to unpack {name}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{tool} cannot unpack {name}"));
-    }
+    let output = output.with_context(|| format!("{tool} is needed to unpack {name}"))?;
+    ensure!(output.status.success(), "{tool} cannot unpack {name}");
     Ok((stem.to_owned(), output.stdout))
 }
 
@@ -95,17 +90,18 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() && !path.is_symlink() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// A directory that goes away with its value.
-struct Scratch(PathBuf);
+/// The directory `x` with files of a package, removed with its value.
+struct Extracted(PathBuf);
 
-impl Scratch {
-    fn new(path: PathBuf) -> Result<Self, String> {
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
+impl Extracted {
+    fn new(package: &Path, into: &Path, patterns: &[&str]) -> anyhow::Result<Self> {
+        let extracted = Self(into.join("x"));
+        fs::create_dir_all(&extracted.0)?;
+        extract(package, &extracted.0, patterns).map(|()| extracted)
     }
 }
 
-impl Drop for Scratch {
+impl Drop for Extracted {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

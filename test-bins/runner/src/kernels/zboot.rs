@@ -6,18 +6,20 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use anyhow::{Context, bail, ensure};
+
 /// The kernel inside of an EFI zboot image; `None` if it is none.
-pub fn payload(image: &[u8]) -> Result<Option<Vec<u8>>, String> {
+pub fn payload(image: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     let Some((compressed, method)) = find(image)? else { return Ok(None) };
     let tool = match method {
         "gzip" | "xz" | "zstd" => method,
         "lzma" => "xz",
-        other => return Err(format!("the kernel is packed with '{other}', which is not known here")),
+        other => bail!("the kernel is packed with '{other}', which is not known here"),
     };
     filter(tool, compressed).map(Some)
 }
 
-fn find(image: &[u8]) -> Result<Option<(&[u8], &str)>, String> {
+fn find(image: &[u8]) -> anyhow::Result<Option<(&[u8], &str)>> {
     if !image.starts_with(b"MZ") || image.get(4..8) != Some(b"zimg") {
         return Ok(None);
     }
@@ -27,25 +29,23 @@ fn find(image: &[u8]) -> Result<Option<(&[u8], &str)>, String> {
         let name = image.get(24..56)?.split(|&byte| byte == 0).next()?;
         Some((image.get(start..start.checked_add(size)?)?, std::str::from_utf8(name).ok()?))
     };
-    parts().map(Some).ok_or_else(|| "the kernel's zboot header is damaged".into())
+    parts().map(Some).context("the kernel's zboot header is damaged")
 }
 
-fn filter(tool: &str, input: &[u8]) -> Result<Vec<u8>, String> {
+fn filter(tool: &str, input: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut command = Command::new(tool);
     command.args(["-dcq"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("{tool} is needed to unpack the kernel: {error}"))?;
-    let mut stdin = child.stdin.take().ok_or("no pipe")?;
+    let mut child = command.spawn().with_context(|| format!("{tool} is needed to unpack the kernel"))?;
+    let mut stdin = child.stdin.take().context("no pipe")?;
     let output = thread::scope(|scope| {
         // A tool that ends early is seen by its empty output.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output()
     });
-    let output = output.map_err(|error| format!("{tool}: {error}"))?;
+    let output = output.with_context(|| tool.to_owned())?;
     // gzip complains about what follows its data, which is the image's padding.
-    match output.stdout.is_empty() {
-        true => Err(format!("{tool} cannot unpack the kernel ({})", output.status)),
-        false => Ok(output.stdout),
-    }
+    ensure!(!output.stdout.is_empty(), "{tool} cannot unpack the kernel ({})", output.status);
+    Ok(output.stdout)
 }
 
 #[cfg(test)]
@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn damage_is_an_error() {
-        assert!(payload(&image("zstd", u32::MAX, b"data")).unwrap_err().contains("damaged"));
-        assert!(payload(&image("rar", 64, b"data")).unwrap_err().contains("'rar'"));
-        assert!(payload(&image("gzip", 64, b"no gzip data")).unwrap_err().contains("cannot unpack"));
-        assert!(payload(&image("gzip", 64, b"x")[..40]).unwrap_err().contains("damaged"));
+        assert!(payload(&image("zstd", u32::MAX, b"data")).unwrap_err().to_string().contains("damaged"));
+        assert!(payload(&image("rar", 64, b"data")).unwrap_err().to_string().contains("'rar'"));
+        assert!(payload(&image("gzip", 64, b"no gzip data")).unwrap_err().to_string().contains("cannot unpack"));
+        assert!(payload(&image("gzip", 64, b"x")[..40]).unwrap_err().to_string().contains("damaged"));
     }
 
     #[test]

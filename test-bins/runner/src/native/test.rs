@@ -55,7 +55,7 @@ fn run(planned: Planned, program: &Path, interrupt: &Interrupt, reporters: &Repo
     let document = (planned.entry.kind == Kind::Test).then(|| parser.finish());
     let verdict = match &document {
         Some(document) => verdict::test(&ending, document),
-        None => verdict::report(&ending, readable(&planned, &text)),
+        None => verdict::report(&ending, unreadable(&planned, &text)),
     };
     let (end, elapsed) = (Some(end), finished.elapsed);
     Ok(Tested { planned, end, elapsed, document, text, stderr: stderr.into(), verdict })
@@ -97,15 +97,15 @@ fn not_started(planned: Planned, reason: String) -> Tested {
 }
 
 /// A report that was asked for JSON must be JSON, and no report may be empty.
-fn readable(planned: &Planned, text: &[String]) -> Result<(), String> {
+fn unreadable(planned: &Planned, text: &[String]) -> Option<String> {
     if text.is_empty() {
-        return Err("it printed nothing".into());
+        return Some("it printed nothing".into());
     }
     if !planned.args.contains(&"--json") {
-        return Ok(());
+        return None;
     }
     let json = serde_json::from_str::<serde_json::Value>(&text.join("\n"));
-    json.map(drop).map_err(|error| format!("its report is not JSON: {error}"))
+    json.err().map(|error| format!("its report is not JSON: {error}"))
 }
 
 /// Reads along, and passes on.

@@ -211,8 +211,13 @@ mod tests {
             ran("s390x", "6.1", Verdict::skipped("not fetched")),
             Ran { earlier: vec![silent], verdict: unsteady, ..passed("s390x", "6.12", 1) },
         ];
-        let matrix =
-            Matrix { cells: cells.into(), command: "runner boot".into(), names_cell: false, program: Vec::new() };
+        let matrix = Matrix {
+            cells: cells.into(),
+            command: "runner boot".into(),
+            names_cell: false,
+            names: Vec::new(),
+            program: Vec::new(),
+        };
         let mut text = Vec::new();
         print(&mut text, Paint::PLAIN, &matrix).unwrap();
         let text = String::from_utf8(text).unwrap();

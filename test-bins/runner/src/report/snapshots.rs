@@ -89,7 +89,13 @@ fn matrix() -> Matrix {
         Ran { earlier: vec![silent], ..cell("aarch64", "6.12", unsteady, GOOD) },
         Ran::without_results("aarch64".into(), "6.1".into(), None, 2, not_here),
     ];
-    Matrix { cells, command: "cargo run --release -- boot".into(), names_cell: false, program: Vec::new() }
+    Matrix {
+        cells,
+        command: "cargo run --release -- boot".into(),
+        names_cell: false,
+        names: Vec::new(),
+        program: Vec::new(),
+    }
 }
 
 fn indented(text: &str) -> String {

@@ -43,9 +43,9 @@ pub fn test(ending: &Ending, document: &Document) -> Verdict {
     }
 }
 
-/// Judges a report by its end alone; `valid` says whether its text could be read.
-pub fn report(ending: &Ending, valid: Result<(), String>) -> Verdict {
-    let reasons: Vec<_> = ending.fault.iter().cloned().chain(valid.err()).collect();
+/// Judges a report by its end alone, and by what is wrong with its text, if something is.
+pub fn report(ending: &Ending, unreadable: Option<String>) -> Verdict {
+    let reasons: Vec<_> = ending.fault.iter().cloned().chain(unreadable).collect();
     match ending.code.unwrap_or_default() {
         _ if !reasons.is_empty() => against(ending, &Document::default(), reasons),
         code if code == i32::from(PASS) => Verdict::passed(),
@@ -183,12 +183,12 @@ mod tests {
 
     #[test]
     fn a_report_ends_with_its_code_and_nothing_else() {
-        assert_eq!(report(&ended(0), Ok(())), Verdict::passed());
-        assert_eq!(report(&ended(4), Ok(())).status, Status::Skipped);
-        assert_eq!(report(&ended(3), Ok(())), Verdict::failed("exit code 3"));
-        assert_eq!(report(&ended(0), Err("no JSON".into())), Verdict::failed("no JSON"));
+        assert_eq!(report(&ended(0), None), Verdict::passed());
+        assert_eq!(report(&ended(4), None).status, Status::Skipped);
+        assert_eq!(report(&ended(3), None), Verdict::failed("exit code 3"));
+        assert_eq!(report(&ended(0), Some("no JSON".into())), Verdict::failed("no JSON"));
         let left = Ending { fault: Some("left processes behind".into()), ..ended(0) };
-        assert_eq!(report(&left, Ok(())).status, Status::Failed);
+        assert_eq!(report(&left, None).status, Status::Failed);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -50,6 +51,20 @@ fn usage_errors_are_explained_and_exit_2() {
         assert_usage(&["compare", "--peer", "x", &format!("--at-least={least}")], "not a positive number");
     }
     assert_usage(&["compare", "--peer", "/nonexistent/x", "--ours", "/bin/true"], "cannot run /nonexistent/x");
+}
+
+#[test]
+fn a_report_of_what_does_not_run_is_refused_and_not_begun() {
+    let directory = Fakes::new("no-report");
+    let report = directory.path().join("report").display().to_string();
+    for words in [&["--list"][..], &["boot", "--list"], &["boot", "--check"]] {
+        for option in ["--html", "--junit"] {
+            assert_usage(&[words, &[option, &report]].concat(), &format!("cannot be used with '{option} <FILE>'"));
+            assert!(!Path::new(&report).exists(), "{words:?} {option}");
+        }
+    }
+    assert_usage(&["boot", "--check", "--json"], "cannot be used with '--json'");
+    assert_usage(&["hosts", "--list", "--docs"], "cannot be used with '--docs'");
 }
 
 #[test]

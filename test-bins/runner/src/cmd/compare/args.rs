@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::Context;
+
 /// The program that each side has, compiled from its own code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Code {
@@ -93,9 +95,9 @@ impl FromStr for Peer {
 }
 
 /// A number that a ratio can be below.
-fn ratio(text: &str) -> Result<f64, String> {
+fn ratio(text: &str) -> anyhow::Result<f64> {
     let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
-    ratio.ok_or_else(|| "it is not a positive number".into())
+    ratio.context("it is not a positive number")
 }
 
 #[cfg(test)]

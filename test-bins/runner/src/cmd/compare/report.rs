@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::CompareArgs;
+use crate::report::print_json;
 
 /// What came of one mode.
 #[derive(Debug, Serialize)]
@@ -56,10 +57,8 @@ impl Compared {
 }
 
 /// Prints everything as one document.
-pub fn json(args: &CompareArgs, modes: &[Compared]) -> Result<(), String> {
-    let report = Report { schema: 2, pairs: args.pairs, threads: args.threads, modes };
-    let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+pub fn json(args: &CompareArgs, modes: &[Compared]) -> io::Result<()> {
+    print_json(&mut io::stdout(), &Report { schema: 2, pairs: args.pairs, threads: args.threads, modes })
 }
 
 /// Prints a mode as a line, the first one below what its columns are. The longest name of a mode has so many letters.

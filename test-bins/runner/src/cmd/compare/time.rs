@@ -1,10 +1,10 @@
 //! How long a program's operations take: two runs, of which the second does next to none, so that start-up cancels out.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use anyhow::{Context, bail};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
@@ -31,26 +31,25 @@ pub struct Program {
 
 impl Program {
     /// The time of `repetitions` operations a thread, without start-up.
-    pub fn time(&self, repetitions: u64) -> Result<Seconds, String> {
+    pub fn time(&self, repetitions: u64) -> anyhow::Result<Seconds> {
         let (long, short) = (self.run(repetitions)?, self.run(FEWEST)?);
         // At least a microsecond: processor time may be counted in ticks.
         let less = |long: f64, short: f64| (long - short).max(1e-6);
         Ok(Seconds { wall: less(long.wall, short.wall), cpu: less(long.cpu, short.cpu) })
     }
 
-    fn run(&self, repetitions: u64) -> Result<Seconds, String> {
+    fn run(&self, repetitions: u64) -> anyhow::Result<Seconds> {
         let name = self.path.display();
-        let failed = |error: io::Error| format!("cannot run {name}: {error}");
         let before = children()?;
         let start = Instant::now();
         let mut command = Command::new(&self.path);
         command.args(&self.options).arg("-r").arg(repetitions.to_string());
-        let output = command.stdin(Stdio::null()).output().map_err(failed)?;
+        let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {name}"))?;
         let wall = start.elapsed().as_secs_f64();
         let cpu = processor_time(&children()?) - processor_time(&before);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{name} {:?}: {}, {}{}", self.options, output.status, said.trim(), hint(&said)));
+            bail!("{name} {:?}: {}, {}{}", self.options, output.status, said.trim(), hint(&said));
         }
         Ok(Seconds { wall, cpu })
     }
@@ -66,8 +65,8 @@ fn hint(said: &str) -> &'static str {
 }
 
 /// What this process's children that have ended used.
-fn children() -> Result<Usage, String> {
-    getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|errno| format!("getrusage: {errno}"))
+fn children() -> anyhow::Result<Usage> {
+    getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")
 }
 
 fn processor_time(usage: &Usage) -> f64 {

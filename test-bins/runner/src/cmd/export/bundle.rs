@@ -1,7 +1,9 @@
 //! What a bundle holds: programs, a script for each run with arguments, the list, and the scripts that run it.
 
-use std::fs;
 use std::path::Path;
+
+use anyhow::{Context, ensure};
+use fs_err as fs;
 
 use super::files;
 use crate::build::Binaries;
@@ -51,23 +53,21 @@ impl Run {
 }
 
 /// Writes the bundle into a new directory, which replaces one of the same name.
-pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
+pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> anyhow::Result<()> {
     if directory.exists() {
-        if !directory.join("kselftest-list.txt").is_file() {
-            return Err(format!("{} is there and is not a bundle: remove it", directory.display()));
-        }
-        fs::remove_dir_all(directory).map_err(failed)?;
+        let is_bundle = directory.join("kselftest-list.txt").is_file();
+        ensure!(is_bundle, "{} is there and is not a bundle: remove it", directory.display());
+        fs::remove_dir_all(directory)?;
     }
     let collection = directory.join(COLLECTION);
-    fs::create_dir_all(&collection).map_err(failed)?;
+    fs::create_dir_all(&collection)?;
     // First, so that what is left of a failed try is known for a bundle.
     let listed = |run: &Run| format!("{COLLECTION}:{}\n", run.name());
     files::plain(&directory.join("kselftest-list.txt"), &runs.iter().map(listed).collect::<String>())?;
     for run in runs {
         let program = collection.join(run.entry.name);
         if !program.exists() {
-            let built = binaries.get(run.entry.name).ok_or_else(|| format!("{} was not built", run.entry.name))?;
+            let built = binaries.get(run.entry.name).with_context(|| format!("{} was not built", run.entry.name))?;
             files::program(built, &program)?;
         }
         if !run.args.is_empty() {
@@ -85,11 +85,11 @@ pub fn write(directory: &Path, runs: &[Run], binaries: &Binaries) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::path::PathBuf;
     use std::process::Command;
 
     use super::*;
     use crate::ktap::{Document, Outcome, Parser};
+    use crate::scratch::Scratch;
     use crate::suite::SUITE;
 
     #[test]
@@ -105,10 +105,8 @@ mod tests {
     }
 
     /// A bundle of shell scripts in place of `probe`, `basic_test` and `start_test`, which have one run each.
-    fn bundle(name: &str, scripts: [&str; 3]) -> PathBuf {
-        let scratch = std::env::temp_dir().join(format!("runner-bundle-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&scratch);
-        fs::create_dir_all(&scratch).unwrap();
+    fn bundle(scripts: [&str; 3]) -> Scratch {
+        let scratch = Scratch::new().unwrap();
         let mut binaries = Binaries::new();
         for (name, script) in ["probe", "basic_test", "start_test"].iter().zip(scripts) {
             let path = scratch.join(name);
@@ -136,7 +134,7 @@ mod tests {
     #[test]
     fn results_and_reasons_are_nested() {
         let skips = "echo KTAP version 1; echo '1..0 # SKIP no rseq'; exit 4";
-        let scratch = bundle("good", ["echo a kernel", GOOD, skips]);
+        let scratch = bundle(["echo a kernel", GOOD, skips]);
         let (code, document, text) = ran("sh", &scratch, &[]);
         assert_eq!((code, document.problems.len()), (Some(0), 0), "{text}");
         let [probe, start, basic] = document.results.as_slice() else { panic!("{text}") };
@@ -145,14 +143,13 @@ mod tests {
         assert_eq!((start.outcome, start.reason.as_str()), (Outcome::Skip, "no rseq"), "{text}");
         let nested = basic.nested.as_ref().unwrap();
         assert_eq!((nested.results.len(), nested.results[1].outcome), (2, Outcome::Skip), "{text}");
-        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]
     fn what_a_killed_test_left_open_is_closed() {
         let inner = "echo KTAP version 1; echo 1..2; echo ok 1 a; echo '  KTAP version 1'; echo '  1..3'; \
                      echo '  ok 1 x';";
-        let scratch = bundle("killed", ["echo", &format!("{inner} sleep 100 & wait"), &format!("{inner} kill -9 $$")]);
+        let scratch = bundle(["echo", &format!("{inner} sleep 100 & wait"), &format!("{inner} kill -9 $$")]);
         let (code, document, text) = ran("sh", &scratch, &["-o", "2"]);
         assert_eq!((code, document.problems.len()), (Some(1), 0), "{text}");
         let [_, died, late] = document.results.as_slice() else { panic!("{text}") };
@@ -163,23 +160,21 @@ mod tests {
             assert_eq!(outer.len(), 2, "{text}");
             assert_eq!(outer[1].nested.as_ref().unwrap().results.len(), 3, "{text}");
         }
-        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]
     fn a_result_that_never_came_is_a_failure() {
         let short = "echo KTAP version 1; echo 1..2; echo ok 1 a";
-        let scratch = bundle("short", ["echo", short, "echo KTAP version 1"]);
+        let scratch = bundle(["echo", short, "echo KTAP version 1"]);
         let (code, document, text) = ran("sh", &scratch, &[]);
         assert_eq!(code, Some(1), "{text}");
         let bad = document.results.iter().filter(|case| case.outcome.is_bad()).count();
         assert_eq!((bad, document.results.len(), document.problems.len()), (2, 3, 0), "{text}");
-        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]
     fn tests_are_chosen_as_by_the_kernels_script() {
-        let scratch = bundle("chosen", ["echo", GOOD, GOOD]);
+        let scratch = bundle(["echo", GOOD, GOOD]);
         let count = |words: &[&str]| ran("sh", &scratch, words).1.results.len();
         assert_eq!(count(&["-t", "rseq-core:probe", "--test", "rseq-core:basic_test"]), 2);
         assert_eq!(count(&["-c", "rseq-core", "-S", "rseq-core:probe"]), 2);
@@ -187,14 +182,12 @@ mod tests {
         assert_eq!((code, text.as_str()), (Some(2), ""));
         let (_, _, listed) = ran("sh", &scratch, &["-l"]);
         assert_eq!(listed, "rseq-core:probe\nrseq-core:start_test\nrseq-core:basic_test\n");
-        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]
     fn a_directory_that_is_no_bundle_is_left_alone() {
-        let scratch = bundle("kept", ["echo", GOOD, GOOD]);
+        let scratch = bundle(["echo", GOOD, GOOD]);
         fs::remove_file(scratch.join("b/kselftest-list.txt")).unwrap();
-        assert!(write(&scratch.join("b"), &[], &Binaries::new()).unwrap_err().contains("is not a bundle"));
-        fs::remove_dir_all(scratch).unwrap();
+        assert!(write(&scratch.join("b"), &[], &Binaries::new()).unwrap_err().to_string().contains("is not a bundle"));
     }
 }

@@ -1,7 +1,8 @@
 //! The page with the table.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use fs_err as fs;
 
 use super::suite::Row;
 use super::table::{HOSTS, Host};
@@ -12,10 +13,10 @@ const HEAD: &str = "# Hosts\n\n\
     under a host and not on the plain kernel is named below the table.\n\n";
 
 /// Writes `test-bins/HOSTS.md` and returns its path. Hosts that did not run keep what it says of them.
-pub fn write(root: &Path, rows: &[Row]) -> Result<PathBuf, String> {
+pub fn write(root: &Path, rows: &[Row]) -> anyhow::Result<PathBuf> {
     let path = root.join("test-bins/HOSTS.md");
     let old = fs::read_to_string(&path).unwrap_or_default();
-    fs::write(&path, text(rows, &old)).map_err(|error| format!("{}: {error}", path.display()))?;
+    fs::write(&path, text(rows, &old))?;
     Ok(path)
 }
 

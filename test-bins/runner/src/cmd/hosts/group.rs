@@ -1,11 +1,13 @@
 //! A control group for the programs of one host; either version of the hierarchy.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use fs_err as fs;
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// Microseconds of each period, and a fifth of them.
@@ -23,7 +25,7 @@ pub struct Group {
 
 impl Group {
     /// One that may run for a fifth of each period.
-    pub fn with_quota() -> Result<Self, String> {
+    pub fn with_quota() -> anyhow::Result<Self> {
         let (group, unified) = Self::new("cpu")?;
         if unified {
             group.set("cpu.max", &format!("{QUOTA} {PERIOD}"))?;
@@ -35,19 +37,17 @@ impl Group {
     }
 
     /// One whose CPUs are in turn all and one of them.
-    pub fn with_changing_cpus() -> Result<Self, String> {
+    pub fn with_changing_cpus() -> anyhow::Result<Self> {
         let (mut group, unified) = Self::new("cpuset")?;
         let parent = group.directory.parent().unwrap_or(Path::new(ROOT));
         let read = |name: &str| fs::read_to_string(parent.join(name)).map(|text| text.trim().to_owned());
         let kind = if unified { ".effective" } else { "" };
-        let cpus = read(&format!("cpuset.cpus{kind}")).map_err(|error| format!("{}: {error}", parent.display()))?;
+        let cpus = read(&format!("cpuset.cpus{kind}"))?;
         let first = cpus.split(['-', ',']).next().unwrap_or_default().to_owned();
         let last = cpus.rsplit(['-', ',']).next().unwrap_or_default().to_owned();
-        if first == last {
-            return Err("there is one CPU".into());
-        }
+        ensure!(first != last, "there is one CPU");
         if !unified {
-            let nodes = read("cpuset.mems").map_err(|error| format!("{}: {error}", parent.display()))?;
+            let nodes = read("cpuset.mems")?;
             group.set("cpuset.mems", &nodes)?;
         }
         group.set("cpuset.cpus", &cpus)?;
@@ -67,7 +67,7 @@ impl Group {
     }
 
     /// A new group, and whether its hierarchy is the unified one.
-    fn new(controller: &str) -> Result<(Self, bool), String> {
+    fn new(controller: &str) -> anyhow::Result<(Self, bool)> {
         let unified = Path::new(ROOT).join("cgroup.controllers").is_file();
         let parent = if unified { PathBuf::from(ROOT) } else { Path::new(ROOT).join(controller) };
         if unified {
@@ -79,13 +79,13 @@ impl Group {
             true => Ok(()),
             false => fs::create_dir(&directory),
         };
-        made.map_err(|error| format!("no group for {controller}: {}: {error}", directory.display()))?;
+        made.with_context(|| format!("no group for {controller}"))?;
         Ok((Self { directory, changes: None }, unified))
     }
 
-    fn set(&self, name: &str, value: &str) -> Result<(), String> {
+    fn set(&self, name: &str, value: &str) -> anyhow::Result<()> {
         let file = self.directory.join(name);
-        fs::write(&file, value).map_err(|error| format!("{}: {error}", file.display()))
+        Ok(fs::write(file, value)?)
     }
 
     /// The file that takes the numbers of processes to move here.

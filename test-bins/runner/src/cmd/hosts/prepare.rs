@@ -1,10 +1,12 @@
 //! From a host to commands.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use fs_err as fs;
 
 use super::group::Group;
 use super::table::{Host, How};
@@ -12,11 +14,14 @@ use super::{child, seccomp};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::kernels::install::is_program;
+use crate::scratch::Scratch;
 
 /// Joins the group whose file stands first, and becomes the program.
 const JOIN: &str = "echo $$ > \"$0\" && exec \"$@\"";
 /// Puts the file that stands first over the list of possible CPUs, and becomes the program.
 const FAKE: &str = "mount --bind \"$0\" /sys/devices/system/cpu/possible && exec \"$@\"";
+/// The directory of the programs that have no other files.
+const ROOT: &str = "root";
 /// What a trial of a host may take.
 const TRIAL: Duration = Duration::from_secs(20);
 
@@ -24,24 +29,22 @@ const TRIAL: Duration = Duration::from_secs(20);
 pub struct Prepared {
     how: How,
     group: Option<Group>,
-    scratch: Option<PathBuf>,
+    scratch: Scratch,
 }
 
 impl Prepared {
     /// Sets the host up, or says why it is not here.
-    pub fn new(host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> Result<Self, String> {
+    pub fn new(host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> anyhow::Result<Self> {
         let (program, package) = host.needs;
-        if !program.is_empty() && !is_program(program) {
-            return Err(format!("{program} is not installed (Debian: {package})"));
-        }
-        let mut prepared = Self { how: host.how, group: None, scratch: None };
+        let is_here = program.is_empty() || is_program(program);
+        ensure!(is_here, "{program} is not installed (Debian: {package})");
+        let mut prepared = Self { how: host.how, group: None, scratch: Scratch::new()? };
         match host.how {
             How::Quota => prepared.group = Some(Group::with_quota()?),
             How::Cpuset => prepared.group = Some(Group::with_changing_cpus()?),
             How::Chroot => prepared.fill(binaries)?,
             How::PossibleCpus(text) => {
-                let file = prepared.directory()?.join("possible");
-                fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+                fs::write(prepared.scratch.join("possible"), text)?;
             }
             How::Words(_) | How::Seccomp => {}
         }
@@ -49,41 +52,36 @@ impl Prepared {
     }
 
     /// A program of no consequence, to see whether the host works at all.
-    fn try_it(&self, host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> Result<(), String> {
+    fn try_it(&self, host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> anyhow::Result<()> {
         if host.name == "criu" {
-            return complain(Command::new("criu").arg("check"), interrupt).and(Err("it has no programs to run".into()));
+            complain(Command::new("criu").arg("check"), interrupt)?;
+            bail!("it has no programs to run");
         }
-        let probe = binaries.get("probe").ok_or("probe was not built")?;
+        let probe = binaries.get("probe").context("probe was not built")?;
         let mut command = self.command("probe", probe);
         // Without rseq it has nothing to report on, which is 4.
         complain(&mut command, interrupt)
     }
 
-    fn directory(&mut self) -> Result<&Path, String> {
-        let path = std::env::temp_dir().join(format!("rseq-hosts-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(self.scratch.insert(path))
-    }
-
-    /// Copies the programs where they are all that there is.
-    fn fill(&mut self, binaries: &Binaries) -> Result<(), String> {
-        let root = self.directory()?;
+    /// Copies the programs where they are all that there is, for every user that they may become.
+    fn fill(&self, binaries: &Binaries) -> anyhow::Result<()> {
+        let root = self.scratch.join(ROOT);
+        fs::create_dir(&root)?;
         for (name, path) in binaries {
-            fs::copy(path, root.join(name)).map_err(|error| format!("{}: {error}", path.display()))?;
+            fs::copy(path, root.join(name))?;
         }
         Ok(())
     }
 
     /// The command that starts a program under the host; its arguments go behind.
     pub fn command(&self, name: &str, path: &Path) -> Command {
-        let scratch = self.scratch.as_deref().unwrap_or(Path::new("/"));
         match self.how {
             How::Words([]) => Command::new(path),
             How::Words([first, rest @ ..]) => {
                 let mut command = Command::new(first);
                 command.args(rest).arg(path);
                 if *first == "rr" {
-                    command.env("_RR_TRACE_DIR", std::env::temp_dir().join("rseq-hosts-rr"));
+                    command.env("_RR_TRACE_DIR", self.scratch.join("rr"));
                 }
                 command
             }
@@ -97,12 +95,12 @@ impl Prepared {
             }
             How::Chroot => {
                 let mut command = Command::new("chroot");
-                command.arg(scratch).arg(format!("/{name}"));
+                command.arg(self.scratch.join(ROOT)).arg(format!("/{name}"));
                 command
             }
             How::PossibleCpus(_) => {
                 let mut command = Command::new("unshare");
-                command.args(["--mount", "sh", "-c", FAKE]).arg(scratch.join("possible")).arg(path);
+                command.args(["--mount", "sh", "-c", FAKE]).arg(self.scratch.join("possible")).arg(path);
                 command
             }
             How::Quota | How::Cpuset => {
@@ -115,24 +113,14 @@ impl Prepared {
     }
 }
 
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        if let Some(scratch) = &self.scratch {
-            let _ = fs::remove_dir_all(scratch);
-        }
-    }
-}
-
 /// Runs a command that has to end with 0 or 4; else its last words.
-fn complain(command: &mut Command, interrupt: &Interrupt) -> Result<(), String> {
+fn complain(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<()> {
     let command = std::mem::replace(command, Command::new("true"));
     let program = command.get_program().to_string_lossy().into_owned();
-    let ended = child::run(command, TRIAL, interrupt).map_err(|error| format!("{program}: {error}"))?;
-    if !ended.late && [0, 4].contains(&ended.code) {
-        return Ok(());
-    }
+    let ended = child::run(command, TRIAL, interrupt).with_context(|| program)?;
     let words = ended.complaints.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
-    Err(format!("it does not work here: {words}"))
+    ensure!(!ended.late && [0, 4].contains(&ended.code), "it does not work here: {words}");
+    Ok(())
 }
 
 #[cfg(test)]
@@ -140,18 +128,17 @@ mod tests {
     use super::*;
     use crate::cmd::hosts::table::HOSTS;
 
-    fn absent(host: Host) -> String {
-        Prepared::new(&host, &Binaries::new(), &Interrupt::default()).err().unwrap_or_default()
+    fn absent(host: Host, binaries: &Binaries) -> String {
+        Prepared::new(&host, binaries, &Interrupt::default()).err().expect("it is not here").to_string()
     }
 
     #[test]
     fn what_is_not_installed_or_does_not_work_is_named() {
         let none = Host { needs: ("no-such-tracer", "tracers"), ..HOSTS[0] };
-        assert_eq!(absent(none), "no-such-tracer is not installed (Debian: tracers)");
-        let probe = || Binaries::from([("probe".to_owned(), PathBuf::from("/bin/true"))]);
+        assert_eq!(absent(none, &Binaries::new()), "no-such-tracer is not installed (Debian: tracers)");
+        let probe = || Binaries::from([("probe".to_owned(), "/bin/true".into())]);
         let broken = Host { how: How::Words(&["sh", "-c", "echo no counters >&2; exit 1"]), ..HOSTS[0] };
-        let why = Prepared::new(&broken, &probe(), &Interrupt::default()).err();
-        assert_eq!(why.as_deref(), Some("it does not work here: no counters"));
+        assert_eq!(absent(broken, &probe()), "it does not work here: no counters");
         assert!(Prepared::new(&HOSTS[0], &probe(), &Interrupt::default()).is_ok());
     }
 }

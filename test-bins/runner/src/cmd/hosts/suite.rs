@@ -78,7 +78,7 @@ impl Session<'_> {
         let start = Instant::now();
         match Prepared::new(host, self.binaries, self.interrupt) {
             Ok(prepared) => self.entries.iter().for_each(|entry| self.entry(entry, &prepared, &mut row)),
-            Err(why) => row.absent = Some(why),
+            Err(why) => row.absent = Some(format!("{why:#}")),
         }
         row.elapsed = start.elapsed();
         row

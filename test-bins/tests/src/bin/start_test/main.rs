@@ -2,23 +2,26 @@
 #![no_std]
 #![no_main]
 
+mod copy;
+mod roles;
+
 use core::ffi::CStr;
-use core::ptr::null;
 
 use harness::args::Args;
-use harness::ktap::{OrFail, Unmet, Verdict};
+use harness::ktap::{OrFail, Verdict};
 use harness::sys::call;
-use harness::sys::file::{self, File, pipe};
-use harness::sys::memory::Mapping;
-use harness::sys::process::{self, Child, Ending};
-use harness::sys::time::{self, MILLISECOND, SECOND};
+use harness::sys::file::{self, File};
+use harness::sys::process::Ending;
+use harness::sys::time::MILLISECOND;
 use harness::{ensure, fail, program, skip, tests};
-use linux_raw_sys::{auxvec::AT_EXECFN, general as raw};
+use linux_raw_sys::general as raw;
 use rseq_core::sys::Errno;
-use rseq_core::{Mode, RegisterError, Registration};
-use rseq_rt::io::{STDERR, STDOUT, write_all};
+use rseq_rt::env;
+use rseq_rt::io::STDOUT;
 use rseq_rt::process::ExitCode;
-use rseq_rt::{NotRegistered, env, eprintln, print, println};
+
+use copy::Start;
+use roles::{BULK, LINE, LINES, play};
 
 rseq_rt::entry!(main);
 
@@ -60,197 +63,6 @@ fn body() -> u8 {
     }
 }
 
-/// The parts of started copies; the result is their exit code.
-fn play(role: &str) -> u8 {
-    match role {
-        "arguments" => expect_arguments(),
-        "exit" => argument().map_or(99, |code| code as u8),
-        "panic" => panic!("the message is {}", 6 * 7),
-        "panic-twice" => panic!("the message is {Broken}"),
-        "descriptors" => first_free_descriptor(),
-        "long" => {
-            for _ in 0..LINES {
-                print!("{:>width$}\n", "#", width = LINE - 1);
-            }
-            0
-        }
-        "bulk" => write_bulk(),
-        "print" => {
-            println!("a line");
-            0
-        }
-        "secure" => u8::from(env::auxv(linux_raw_sys::auxvec::AT_SECURE as usize) != Some(1)) * 4,
-        "registration" => report_registration(),
-        "limit" => u8::from(!has_stack_limit()),
-        _ => 97,
-    }
-}
-
-/// What panics while it is printed.
-struct Broken;
-
-impl core::fmt::Display for Broken {
-    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        panic!("the message panics")
-    }
-}
-
-fn first_free_descriptor() -> u8 {
-    File::open_at(raw::AT_FDCWD, c"/", raw::O_PATH).map_or(93, |file| file.descriptor() as u8)
-}
-
-/// Whether the soft limit is the one that the argument names. A 32-bit kernel takes what it cannot hold for no limit.
-fn has_stack_limit() -> bool {
-    let Ok([soft, _]) = stack_limits(None) else { return false };
-    let wanted: Option<u64> = argument();
-    wanted == Some(soft) || (soft == u64::MAX && wanted > Some(u32::MAX.into()))
-}
-
-/// More than a pipe holds, so that one `write(2)` takes a part of it.
-const BULK: usize = 300_000;
-
-fn write_bulk() -> u8 {
-    let Ok(memory) = Mapping::private(BULK) else { return 98 };
-    // SAFETY: the mapping has that many bytes, all 0, which are not written.
-    let bytes = unsafe { core::slice::from_raw_parts(memory.address() as *const u8, BULK) };
-    u8::from(write_all(STDOUT, bytes).is_err())
-}
-
-const LINE: usize = 3000;
-const LINES: usize = 100;
-
-fn expect_arguments() -> u8 {
-    let wanted: [&[u8]; 4] = [b"start_test", b"", b"a b", b"\xff"];
-    let bytes = env::args_os().map(CStr::to_bytes).eq(wanted);
-    let text = env::args().eq(["start_test", "", "a b", env::NOT_UTF8]);
-    let variables = env::var("EMPTY") == Some("")
-        && env::var("NAME") == Some("a=b")
-        && env::var("NAM").is_none()
-        && env::var("BYTES").is_none()
-        && env::var_bytes("BYTES") == Some(b"\xff");
-    let auxiliary = env::auxv(linux_raw_sys::auxvec::AT_PAGESZ as usize).is_some_and(usize::is_power_of_two)
-        && env::auxv(usize::MAX).is_none();
-    u8::from(!bytes) | u8::from(!text) << 1 | u8::from(!variables) << 2 | u8::from(!auxiliary) << 3
-}
-
-/// The first argument as a number.
-fn argument() -> Option<u64> {
-    env::args().nth(1)?.parse().ok()
-}
-
-/// 0 extended, 1 legacy, 2 off and free to register itself, 3 refused by the kernel; more says what contradicts itself.
-fn report_registration() -> u8 {
-    let registered = rseq_rt::current().is_some();
-    match rseq_rt::registration() {
-        Ok(_) if !registered => 10,
-        Err(_) if registered => 11,
-        Ok(Mode::Extended) => 0,
-        Ok(Mode::Legacy) => 1,
-        Ok(_) => 14,
-        Err(NotRegistered::Off) => register_alone(),
-        Err(error) => {
-            println!("{error}");
-            3
-        }
-    }
-}
-
-fn register_alone() -> u8 {
-    // SAFETY: the main thread, which outlives the registration: it is dropped right here.
-    match unsafe { Registration::own(Mode::Extended) } {
-        Ok(registration) if registration.token().is_registered() => 2,
-        Ok(_) => 12,
-        Err(RegisterError::OtherOwner(_)) => 13,
-        Err(error) => {
-            println!("{error}");
-            3
-        }
-    }
-}
-
-/// How a started copy ended, and the first bytes that it wrote to standard output and standard error.
-struct Ran {
-    ending: Ending,
-    text: [u8; 8192],
-    length: usize,
-    /// All bytes written.
-    total: usize,
-}
-
-impl Ran {
-    fn output(&self) -> &str {
-        core::str::from_utf8(self.text.get(..self.length).unwrap_or(&[])).unwrap_or("?")
-    }
-
-    fn expect(&self, wanted: Ending) -> Verdict {
-        ensure!(
-            self.ending == wanted,
-            "the copy ended with {}, not {wanted}; it wrote: {}",
-            self.ending,
-            self.output()
-        );
-        Ok(())
-    }
-}
-
-/// A copy of this program to start.
-#[derive(Clone, Copy)]
-struct Start<'a> {
-    /// `NAME=value` with [`ROLE`] for a name.
-    role: &'a CStr,
-    arguments: &'a [&'a CStr],
-    variables: &'a [&'a CStr],
-    /// What the child does right before it starts the program; its standard output and error are the pipe already.
-    prepare: &'a dyn Fn() -> Result<(), Errno>,
-    /// Pause in nanoseconds before the pipe is read.
-    pause: u64,
-}
-
-impl<'a> Start<'a> {
-    fn new(role: &'a CStr) -> Self {
-        Self { role, arguments: &[c"start_test"], variables: &[], prepare: &|| Ok(()), pause: 0 }
-    }
-
-    fn run(self) -> Result<Ran, Unmet> {
-        let (reading, writing) = pipe().or_fail("pipe2")?;
-        let mut child = Child::fork(&mut || self.become_copy(&writing)).or_fail("a child process")?;
-        drop(writing);
-        time::sleep(self.pause);
-        let (mut text, mut more) = ([0; 8192], [0; 8192]);
-        let length = reading.read(&mut text).or_fail("read")?.len();
-        let mut total = length;
-        loop {
-            match reading.read(&mut more).or_fail("read")? {
-                [] => break,
-                bytes => total += bytes.len(),
-            }
-        }
-        let ending = child.wait_for(30 * SECOND).or_fail("wait4")?;
-        Ok(Ran { ending, text, length, total })
-    }
-
-    fn become_copy(&self, writing: &File) -> u8 {
-        let prepared = [STDOUT, STDERR].into_iter().try_for_each(|stream| writing.duplicate_to(stream));
-        let prepared = prepared.and_then(|()| (self.prepare)());
-        if let Err(errno) = prepared {
-            eprintln!("preparing: {errno}");
-            return 96;
-        }
-        let Some(path) = env::auxv(AT_EXECFN as usize) else { return 95 };
-        // SAFETY: the kernel keeps the path of this program there, NUL-terminated, for as long as the process lives.
-        let path = unsafe { CStr::from_ptr(path as *const core::ffi::c_char) };
-        let list = |first: &[&CStr], rest: &[&CStr]| {
-            let mut list = [null::<u8>(); 9];
-            let strings = first.iter().chain(rest).take(list.len() - 1);
-            strings.zip(&mut list).for_each(|(string, entry)| *entry = string.as_ptr().cast());
-            list
-        };
-        let errno = process::execute(path, &list(self.arguments, &[]), &list(&[self.role], self.variables));
-        eprintln!("execve {path:?}: {errno}");
-        94
-    }
-}
-
 fn arguments() -> Verdict {
     let arguments = &[c"start_test", c"", c"a b", c"\xff"];
     let variables = &[c"EMPTY=", c"NAME=a=b", c"BYTES=\xff"];
@@ -269,7 +81,7 @@ fn panics() -> Verdict {
     let copy = Start::new(c"START_TEST_ROLE=panic").run()?;
     copy.expect(Ending::Exited(101))?;
     let output = copy.output();
-    let named = output.contains("start_test.rs:") && output.contains("the message is 42");
+    let named = output.contains("start_test/roles.rs:") && output.contains("the message is 42");
     ensure!(named, "the panic's text is: {output}");
     Ok(())
 }
@@ -277,7 +89,7 @@ fn panics() -> Verdict {
 fn panics_twice() -> Verdict {
     let copy = Start::new(c"START_TEST_ROLE=panic-twice").run()?;
     copy.expect(Ending::Exited(101))?;
-    ensure!(copy.output().contains("start_test.rs:"), "the panic's text is: {}", copy.output());
+    ensure!(copy.output().contains("start_test/roles.rs:"), "the panic's text is: {}", copy.output());
     Ok(())
 }
 
