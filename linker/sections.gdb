@@ -14,7 +14,7 @@ import re
 
 
 class Section:
-    """A critical section: first instruction, address behind the last one, abort handler, exit points."""
+    """A critical section: first instruction, address after the last one, abort handler, exit points."""
 
     def __init__(self, descriptor, words, exits):
         self.descriptor = descriptor

@@ -1,4 +1,4 @@
-//! Tells whether the target has sections: the compiler does not show its crates all that decides.
+//! Sets `rseq_stub` if the target has no sections, which depends on more than a `cfg` can express.
 
 use std::env;
 

@@ -1,4 +1,4 @@
-//! Names the shared object as librseq's is named, whose symbols have no versions.
+//! Sets the soname of librseq, so that programs linked with librseq load this library. librseq has no symbol versions.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -33,13 +33,13 @@ pub const AREA_FLAG_SLICE_EXT_AVAILABLE: u32 = 1 << 4;
 /// `rseq::flags`: the time slice extension is enabled in this thread (`RSEQ_CS_FLAG_SLICE_EXT_ENABLED`, Linux 7.0).
 pub const AREA_FLAG_SLICE_EXT_ENABLED: u32 = 1 << 5;
 
-/// Historical (`RSEQ_CS_FLAG_NO_RESTART_ON_PREEMPT`): must be 0; a descriptor with it kills the task since Linux 6.0.
+/// Historical (`RSEQ_CS_FLAG_NO_RESTART_ON_PREEMPT`): must be 0. Linux 6.0 to 6.18 kill a task that sets it.
 pub const CS_FLAG_NO_RESTART_ON_PREEMPT: u32 = 1 << 0;
 
-/// Historical (`RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL`): must be 0; a descriptor with it kills the task since Linux 6.0.
+/// Historical (`RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL`): must be 0. Linux 6.0 to 6.18 kill a task that sets it.
 pub const CS_FLAG_NO_RESTART_ON_SIGNAL: u32 = 1 << 1;
 
-/// Historical (`RSEQ_CS_FLAG_NO_RESTART_ON_MIGRATE`): must be 0; a descriptor with it kills the task since Linux 6.0.
+/// Historical (`RSEQ_CS_FLAG_NO_RESTART_ON_MIGRATE`): must be 0. Linux 6.0 to 6.18 kill a task that sets it.
 pub const CS_FLAG_NO_RESTART_ON_MIGRATE: u32 = 1 << 2;
 
 /// The only version of [`RseqCs`] there is.

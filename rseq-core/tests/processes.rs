@@ -207,7 +207,7 @@ fn processes_lose_counts_without_restarts() {
     }
 }
 
-/// Why such memory goes by CPU: each process has a concurrency ID of 0, at the same time.
+/// Why such memory is indexed by CPU number: each process has a concurrency ID of 0, at the same time.
 #[test]
 fn processes_lose_counts_by_concurrency_id() {
     if !has_sections() {

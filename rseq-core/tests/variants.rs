@@ -28,7 +28,7 @@ fn adopted() -> Option<Registration<ThreadArea>> {
     Registration::adopt().inspect_err(|error| skipped(error)).ok()
 }
 
-/// Tells of a skip, past the harness, which shows the output of failed tests only.
+/// Reports a skip on standard error directly, because the test harness shows the output of failed tests only.
 fn skipped(why: impl Display) {
     let _ = writeln!(stderr(), "skipped: {why}");
 }
@@ -74,7 +74,7 @@ fn stretched_sections_do_the_same() {
 
 #[test]
 fn comparing_twice_does_the_same() {
-    same_as_plain!(compare_twice, |twice: Result<_, testing::Differed>| twice.expect("nobody changes the word"));
+    same_as_plain!(compare_twice, |twice: Result<_, testing::Differed>| twice.expect("no thread changes the word"));
 }
 
 /// The word is 7 and 8 in turn, by another thread, which no section is restarted for.

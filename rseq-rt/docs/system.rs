@@ -21,7 +21,7 @@ use rustix::time::ClockId;
 
 /// Standard input: the bytes that come at once.
 pub fn input(buffer: &mut [u8]) -> Result<usize> {
-    // SAFETY: rseq-rt opens descriptor 0 before `main`, and nobody here closes it.
+    // SAFETY: rseq-rt opens descriptor 0 before `main`, and this program does not close it.
     let stdin = unsafe { rustix::stdio::stdin() };
     rustix::io::read(stdin, buffer)
 }

@@ -1,15 +1,15 @@
-//! Arguments, environment and auxiliary vector, as the kernel left them on the initial stack.
+//! Arguments, environment and auxiliary vector, which the kernel writes to the initial stack.
 
 use crate::before_main::BeforeMain;
 use core::ffi::{CStr, c_char};
 use linux_raw_sys::auxvec::AT_NULL;
 
-/// What stands for an argument that is not UTF-8 in [`args`]: a string that is the name of nothing.
+/// The string that replaces an argument that is not UTF-8 in [`args`]: the replacement character U+FFFD.
 pub const NOT_UTF8: &str = "\u{fffd}";
 
 static INITIAL: BeforeMain<InitialStack> = BeforeMain::new();
 
-/// The three vectors on the initial stack. They live as long as the process.
+/// The three vectors on the initial stack. They are valid until the process ends.
 #[derive(Clone, Copy)]
 pub(crate) struct InitialStack {
     args: Vector,
@@ -17,9 +17,10 @@ pub(crate) struct InitialStack {
     auxiliary: *const [usize; 2],
 }
 
-// SAFETY: the kernel wrote the vectors before the first instruction, and nothing in this crate writes them.
+// SAFETY: the vectors are only read. The kernel wrote them before the first instruction, and nothing in this crate
+// writes them.
 unsafe impl Sync for InitialStack {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`. The vectors do not belong to a thread.
 unsafe impl Send for InitialStack {}
 
 impl InitialStack {
@@ -29,7 +30,9 @@ impl InitialStack {
     ///
     /// `stack` is the stack pointer with which the kernel started the program.
     pub(crate) unsafe fn new(stack: *const usize) -> Self {
-        // SAFETY: the kernel lays out argc, argv, NULL, envp, NULL, auxv from `stack` up (binfmt_elf).
+        // SAFETY: the caller guarantees the initial stack pointer, from which the kernel writes, at ascending
+        // addresses, argc, argv, NULL, envp, NULL and auxv (fs/binfmt_elf.c). `add` stays within these, and they are
+        // initialised.
         unsafe {
             let args = Vector(stack.add(1).cast());
             let variables = Vector(args.0.add(*stack + 1));
@@ -39,7 +42,7 @@ impl InitialStack {
         }
     }
 
-    /// What C's `main` gets: argc, argv, envp.
+    /// The arguments of C's `main`: argc, argv, envp.
     pub(crate) fn main_arguments(&self) -> (usize, *const *const c_char, *const *const c_char) {
         (self.args.count(), self.args.0, self.variables.0)
     }
@@ -53,7 +56,7 @@ impl InitialStack {
     pub(crate) fn auxv(&self, key: usize) -> Option<usize> {
         let mut entry = self.auxiliary;
         loop {
-            // SAFETY: AT_NULL ends the vector, and the loop never goes beyond it.
+            // SAFETY: `entry` is an entry of the vector, which AT_NULL ends: the loop returns at that.
             let [found, value] = unsafe { *entry };
             if found == key {
                 return Some(value);
@@ -61,13 +64,13 @@ impl InitialStack {
             if found == AT_NULL as usize {
                 return None;
             }
-            // SAFETY: this entry was not the last.
+            // SAFETY: this entry was not AT_NULL, so another one follows it.
             entry = unsafe { entry.add(1) };
         }
     }
 }
 
-/// A NULL-terminated array of C strings, and an iterator over the rest of it.
+/// An iterator over a NULL-terminated array of C strings.
 #[derive(Clone, Copy)]
 struct Vector(*const *const c_char);
 
@@ -83,12 +86,13 @@ impl Iterator for Vector {
     type Item = &'static CStr;
 
     fn next(&mut self) -> Option<&'static CStr> {
-        // SAFETY: the array ends with NULL, and `self` stays on that entry once it is there.
+        // SAFETY: the pointer is to an entry of the array: it is not moved beyond the NULL that ends it.
         let string = unsafe { *self.0 };
         if string.is_null() {
             return None;
         }
-        // SAFETY: the entry just read was not the last; the kernel terminates every string, and keeps them mapped.
+        // SAFETY: the entry was not NULL, so another one follows it. It points to a 0-terminated string that the kernel
+        // wrote to the initial stack, which is not written and stays mapped until the process ends.
         unsafe {
             self.0 = self.0.add(1);
             Some(CStr::from_ptr(string))
@@ -96,13 +100,13 @@ impl Iterator for Vector {
     }
 }
 
-/// Remembers the vectors for the program.
+/// Stores the vectors for the functions of this module.
 ///
 /// # Safety
 ///
-/// The process has one thread, and nobody has asked for an argument yet.
+/// The process has one thread, and no function of this module that reads the vectors has been called.
 pub(crate) unsafe fn remember(initial: InitialStack) {
-    // SAFETY: the caller's promise is the cell's.
+    // SAFETY: the caller guarantees that there is one thread and that the cell has not been read.
     unsafe { INITIAL.set(initial) };
 }
 
@@ -114,37 +118,37 @@ fn initial() -> Option<&'static InitialStack> {
 #[cfg(feature = "hosted")]
 use crate::vectors::initial;
 
-/// Where the main thread's stack began.
+/// The address of the initial stack, from which the main thread's stack grows down.
 pub(crate) fn initial_stack() -> Option<usize> {
     initial().map(InitialStack::address)
 }
 
-/// The arguments, the program's name first, byte for byte.
+/// The arguments, beginning with the program's name, as bytes.
 pub fn args_os() -> impl Iterator<Item = &'static CStr> + Clone {
     initial().map_or(Vector::EMPTY, |initial| initial.args)
 }
 
-/// The arguments, the program's name first. One that is not UTF-8 becomes [`NOT_UTF8`].
+/// The arguments, beginning with the program's name. One that is not UTF-8 is replaced by [`NOT_UTF8`].
 pub fn args() -> impl Iterator<Item = &'static str> + Clone {
     args_os().map(|argument| argument.to_str().unwrap_or(NOT_UTF8))
 }
 
-/// The environment, as `NAME=value` strings, byte for byte.
+/// The environment: strings of the form `NAME=value`, as bytes.
 pub fn vars_os() -> impl Iterator<Item = &'static CStr> + Clone {
     initial().map_or(Vector::EMPTY, |initial| initial.variables)
 }
 
-/// The value of an environment variable, byte for byte.
+/// The value of an environment variable, as bytes; `None` if it is not set.
 pub fn var_bytes(name: &str) -> Option<&'static [u8]> {
     vars_os().find_map(|variable| variable.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
-/// The value of an environment variable; `None` if it is not set, or not UTF-8.
+/// The value of an environment variable; `None` if it is not set or is not UTF-8.
 pub fn var(name: &str) -> Option<&'static str> {
     core::str::from_utf8(var_bytes(name)?).ok()
 }
 
-/// The value of an auxiliary-vector entry, such as `AT_PAGESZ` (6); `None` where the kernel gave none.
+/// The value of an entry of the auxiliary vector, such as `AT_PAGESZ` (6); `None` if there is no such entry.
 pub fn auxv(key: usize) -> Option<usize> {
     initial()?.auxv(key)
 }

@@ -16,33 +16,40 @@
 //! }
 //! ```
 //!
-//! The package with such a program passes `-nostdlib`, `-static` and `-no-pie`, or `-nostdlib` and `-static-pie`, to
-//! the linker, by a `build.rs` that prints `cargo:rustc-link-arg-bins=` with each, and builds with `panic = "abort"`:
-//! `examples/hello` is one to copy. With the linker scripts of `linker/`, by `-T`, tools find its critical sections,
-//! and it is smaller.
+//! The package of such a program is built with `panic = "abort"`. Its `build.rs` passes `-nostdlib`, `-static` and
+//! `-no-pie`, or `-nostdlib` and `-static-pie`, to the linker, by `cargo:rustc-link-arg-bins=`. Copy `examples/hello`
+//! to begin with. With the linker scripts of `linker/` (`-T`), tools find the critical sections, and the program is
+//! smaller.
 //!
 //! # What happens before `main`
 //!
-//! `_start` -> a static-pie relocates itself -> thread-local storage of the main thread (origin on x86-64, i686 and
-//! riscv64, `backend::bare` elsewhere) -> closed standard descriptors are opened -> the TLS placement is checked -> the
-//! area is registered -> a handler for stacks that are used up -> `__rseq_offset`, `__rseq_size` and `__rseq_flags` say
-//! so, with glibc's meaning -> C's constructors -> `main`.
+//! 1. `_start`.
+//! 2. A static-pie relocates itself.
+//! 3. The thread-local storage of the main thread is set up, by origin on x86-64, i686 and riscv64, and by
+//!    `backend::bare` on other architectures.
+//! 4. Standard descriptors that are closed are opened.
+//! 5. The placement of the thread-local storage is checked.
+//! 6. The handler for stack overflows is installed.
+//! 7. The rseq area is registered.
+//! 8. `__rseq_offset`, `__rseq_size` and `__rseq_flags` are set, with the same meaning as in glibc.
+//! 9. The constructors of C code are called.
+//! 10. `main`.
 //!
-//! The environment variable `RSEQ_RT` chooses the registration: `extended` (the default) registers as many bytes as the
-//! kernel knows, `legacy` the original 32, `off` none. Another value ends the program with exit code 2. A setuid
-//! program does not read it.
+//! The environment variable `RSEQ_RT` selects the registration: `extended` (the default) registers all the bytes that
+//! the kernel supports, `legacy` the original 32, and `off` does not register. With another value, the program ends
+//! with exit code 2. A setuid program ignores the variable.
 //!
 //! # Faults
 //!
-//! A thread that uses up its stack is named on standard error before SIGSEGV ends the process. For that, a handler of
-//! SIGSEGV runs on an alternate stack that each thread has; where the kernel refuses one, the process ends without the
-//! line. Other faults, and signals that are sent, have their default action. A handler of the program's replaces this
-//! one, and finds 16 KiB of alternate stack in each thread if it asks for it (`SA_ONSTACK`).
+//! If a thread overflows its stack, a line on standard error names the thread before SIGSEGV ends the process. A
+//! handler of SIGSEGV writes it, on an alternate signal stack that each thread has; if the kernel refuses the handler
+//! or the stack, the process ends without the line. Other faults, and a SIGSEGV that was sent, have the default action.
+//! A program may replace the handler; each thread then has 16 KiB of alternate stack for it (`SA_ONSTACK`).
 //!
-//! # What is left to rustix
+//! # What this crate does not have
 //!
-//! Standard input, files, clocks, affinity, processes and signals: `docs/system.rs` of this package has an example of
-//! each, which is run with both ways to start.
+//! Use rustix for standard input, files, clocks, affinity, processes and signals. `docs/system.rs` of this package has
+//! an example of each.
 //!
 //! # Map
 //!
@@ -53,27 +60,27 @@
 //! | [`thread`] | spawn, join, detach, scope, sleep; names, thread-locals |
 //! | [`sync`] | mutex, readers-writer lock, condition variable, once, barrier, park |
 //! | `heap` | the global allocator of the feature `alloc` |
-//! | [`io`] | standard output and error, [`print!`] and its kin |
-//! | `registration` | the only place that talks to rseq-core's registration |
-//! | `tls` | where the TLS block and the thread pointer go |
-//! | `relocate` | what a static-pie does first |
-//! | `relro` | what is read-only from `main` on: the sections' descriptors, for one |
-//! | `overflow` | a line about a stack that is used up |
+//! | [`io`] | standard output and error, [`print!`] and similar macros |
+//! | `registration` | registering and releasing threads, by rseq-core |
+//! | `tls` | the layout of the TLS block, and the thread pointer |
+//! | `relocate` | relocation of a static-pie |
+//! | `relro` | memory that is read-only from `main` on, such as the sections' descriptors |
+//! | `overflow` | the handler for stack overflows |
 //! | `headers` | the executable's program headers |
-//! | `backend` | one file an architecture, and origin |
-//! | `hosted` | what takes their place on std |
+//! | `backend` | a file for each architecture, and origin |
+//! | `hosted` | replacements for some modules, on std |
 //!
 //! # Features
 //!
 //! | feature | purpose |
 //! |---|---|
 //! | `alloc` | a global allocator with a cache of free blocks for each CPU; fork-safe |
-//! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which needs one release of rustix |
-//! | `panic-handler` (default) | the panic handler; without it, the program has [`panic_handler!`] or its own |
-//! | `small` | memory functions of fewer bytes |
-//! | `hosted` | for `[dev-dependencies]`: all of this on std, so that a library that uses it has unit tests |
+//! | `origin` (default) | start-up by origin on x86-64, i686 and riscv64, which requires one release of rustix |
+//! | `panic-handler` (default) | the panic handler; without it, a program uses [`panic_handler!`] or defines one |
+//! | `small` | smaller memory functions |
+//! | `hosted` | for `[dev-dependencies]`: this crate on std, so that a library that uses it can have unit tests |
 #![no_std]
-#![cfg_attr(feature = "hosted", allow(dead_code, reason = "std does what start-up does otherwise"))]
+#![cfg_attr(feature = "hosted", allow(dead_code, reason = "std replaces the code for start-up"))]
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
@@ -121,10 +128,10 @@ mod vectors;
 
 pub use registration::{NotRegistered, current, kernel, registration};
 
-/// Names the program's main function: `fn main()`, or one that returns [`ExitCode`](process::ExitCode), `Result<(), E>`
-/// or another [`Termination`](process::Termination).
+/// Defines the program's main function: `fn main()`, or one that returns [`ExitCode`](process::ExitCode),
+/// `Result<(), E>` or another [`Termination`](process::Termination).
 ///
-/// It runs in the main thread with rseq registered, as far as the kernel allows.
+/// It is called in the main thread, which is registered for rseq if the kernel supports it.
 #[macro_export]
 #[cfg(not(feature = "hosted"))]
 macro_rules! entry {
@@ -136,7 +143,7 @@ macro_rules! entry {
     };
 }
 
-/// Names the program's main function, which the libc's start-up calls.
+/// Defines the program's main function, which the start-up code of the libc calls.
 #[macro_export]
 #[cfg(feature = "hosted")]
 macro_rules! entry {

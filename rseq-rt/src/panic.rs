@@ -1,7 +1,7 @@
-//! Panics end the process, and the symbols that the precompiled `core` wants from an unwinder.
+//! The panic handler, which ends the process, and the unwinder's symbols that the precompiled `core` refers to.
 //!
-//! Both are the program's to define, as a program on std has std's: [`panic_handler!`](crate::panic_handler) does it,
-//! and the feature `panic-handler` does it here.
+//! A program has exactly one definition of these. [`panic_handler!`](crate::panic_handler) defines them; the feature
+//! `panic-handler` does so in this crate.
 
 use crate::io::{STDERR, write_fmt};
 use crate::process::{PANICKED, exit_now};
@@ -9,25 +9,26 @@ use crate::sys;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// The number of the thread that panicked first, or 0.
+/// The ID of the thread that panicked first, or 0.
 static PANICKING: AtomicU32 = AtomicU32::new(0);
 
 /// How long another thread's panic waits for the first one's message, in hundredths of a second.
 const PATIENCE: u32 = 100;
 
-/// Prints file, line and message, and ends the process with [`PANICKED`]. It uses no thread-local storage, so that it
-/// works before there is any.
+/// Prints the location and the message of a panic, and ends the process with [`PANICKED`]. It does not use thread-local
+/// storage, so that it works before that is set up.
 #[doc(hidden)]
 pub fn end(info: &PanicInfo<'_>) -> ! {
     let this = sys::gettid();
     match PANICKING.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => say(format_args!("{info}\n")),
-        // The message panics.
+        // Formatting the message panicked.
         Err(first) if first == this => match info.location() {
             Some(place) => say(format_args!("panicked at {place}, in the message of a panic\n")),
             None => say(format_args!("panicked in the message of a panic\n")),
         },
-        // The first thread ends the process when it has said why. A child process has no such thread.
+        // The first thread ends the process after its message. A child that was forked meanwhile does not have that
+        // thread.
         Err(_) => {
             for _ in 0..PATIENCE {
                 let _ = sys::sleep(&mut [0, 10_000_000]);
@@ -38,7 +39,7 @@ pub fn end(info: &PanicInfo<'_>) -> ! {
     exit_now(PANICKED)
 }
 
-/// Ends the process where code would unwind.
+/// Ends the process instead of unwinding.
 #[doc(hidden)]
 pub fn unwind() -> ! {
     exit_now(PANICKED)
@@ -48,13 +49,14 @@ fn say(text: core::fmt::Arguments<'_>) {
     let _ = write_fmt(STDERR, text);
 }
 
-/// Defines the panic handler of a program: it prints file, line and message, and ends the process with 101.
+/// Defines the panic handler of a program. It prints the location and the message, and ends the process with exit code
+/// 101.
 ///
-/// The feature `panic-handler`, on by default, does the same. A package that switches it off has this, or a handler of
-/// its own, in each program:
+/// The feature `panic-handler`, which is on by default, does the same. If a package turns it off, each of its programs
+/// uses this macro or defines a handler itself:
 ///
 /// ```ignore
-/// #[cfg(not(test))] // a test has std's
+/// #[cfg(not(test))] // in tests, std defines the handler
 /// rseq_rt::panic_handler!();
 /// ```
 #[macro_export]
@@ -66,8 +68,7 @@ macro_rules! panic_handler {
             $crate::panic::end(info)
         }
 
-        /// Nothing unwinds here: with `panic = "abort"` no caller is left, but unoptimised code still names this
-        /// function.
+        /// Never called: with `panic = "abort"` nothing unwinds, but unoptimised code still refers to this symbol.
         #[unsafe(no_mangle)]
         extern "C" fn rust_eh_personality() -> ! {
             $crate::panic::unwind()
@@ -77,14 +78,14 @@ macro_rules! panic_handler {
     };
 }
 
-/// Nothing: std has a panic handler.
+/// Expands to nothing: std has a panic handler.
 #[macro_export]
 #[cfg(feature = "hosted")]
 macro_rules! panic_handler {
     () => {};
 }
 
-/// What origin defines itself, and what the unwind tables of arm name.
+/// Symbols of an unwinder: none if origin defines them; on arm, also those that unwind tables refer to.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(rseq_rt_origin)]

@@ -100,23 +100,23 @@ pub fn map(len: usize, flags: u32) -> Result<NonNull<u8>, Errno> {
     NonNull::new(address as *mut u8).ok_or(Errno::ENOMEM)
 }
 
-/// Leaves `len` bytes the accesses in `protection`, `PROT_*`.
+/// Sets the protection (`PROT_*`) of `len` bytes.
 ///
 /// # Safety
 ///
-/// The pages belong to the caller, and nobody accesses them in another way any more.
+/// The pages belong to the caller, and are no longer accessed in a way that `protection` does not allow.
 pub unsafe fn protect(address: NonNull<u8>, len: usize, protection: u32) -> Result<(), Errno> {
-    // SAFETY: the caller owns the pages.
+    // SAFETY: the caller guarantees that the change affects no access.
     unsafe { syscall(nr::__NR_mprotect, [address.as_ptr() as usize, len, protection as usize, 0, 0, 0]) }.map(drop)
 }
 
-/// Gives a mapping back.
+/// Unmaps `len` bytes.
 ///
 /// # Safety
 ///
-/// The pages belong to the caller, and nobody accesses them any more.
+/// The pages belong to the caller, and are no longer accessed.
 pub unsafe fn unmap(address: NonNull<u8>, len: usize) {
-    // SAFETY: the caller owns the pages. The call fails only for ranges that are no mapping of ours.
+    // SAFETY: the caller guarantees that the pages are not accessed. The call fails only for an invalid range.
     let _ = unsafe { syscall(nr::__NR_munmap, [address.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 

@@ -59,11 +59,11 @@ pub fn instructions(
         let instruction = instruction.ok_or_else(|| (Rule::Undecodable, format!("holds no instruction at {at:#x}")))?;
         at = at.saturating_add(instruction.len);
         if at > section.end {
-            let fault = format!("ends at {:#x}, in the midst of `{}`", section.end, instruction.text);
+            let fault = format!("ends at {:#x}, in the middle of `{}`", section.end, instruction.text);
             return Err((Rule::CutInstruction, fault));
         }
         if let Some(end) = decoder.island(&instruction) {
-            // Behind it, its delay slot, where there is one.
+            // The delay slot after it, if there is one.
             if end > at {
                 instructions.extend(decoder.one(image.from(at).unwrap_or(&[]), at));
             }
@@ -108,7 +108,7 @@ fn flows(
         };
         if (section.start..section.end).contains(&target) {
             if !boundaries.contains(&target) {
-                let fault = format!("branches into the midst of an instruction: `{text}` at {address:#x}");
+                let fault = format!("branches into the middle of an instruction: `{text}` at {address:#x}");
                 body.faults.push((Rule::InnerBranch, fault));
             }
         } else if !leads_out(image, decoder, target, section.abort, exits) {
@@ -123,18 +123,18 @@ fn flows(
 fn leads_out(image: &Image<'_>, decoder: &Decoder, target: u64, abort: u64, exits: &BTreeSet<u64>) -> bool {
     let mut target = target;
     let mut path = Vec::new();
-    // Nobody comes straight on to the handler: its signature is before it.
+    // The abort handler is only reached by a jump: the signature precedes it.
     let mut jumped = true;
     for _ in 0..DETOUR {
         if exits.contains(&target) || (jumped && target == abort) {
             return true;
         }
         let Some(next) = image.from(target).and_then(|bytes| decoder.one(bytes, target)) else { return false };
-        let (behind, flow) = (target.saturating_add(next.len), next.meaning.flow);
+        let (after, flow) = (target.saturating_add(next.len), next.meaning.flow);
         path.push(next);
         jumped = flow != Flow::Next;
         target = match flow {
-            Flow::Next => behind,
+            Flow::Next => after,
             Flow::Jump(to) => match to.or_else(|| decoder.far(&path, |address| image.word(address))) {
                 Some(to) => to,
                 None => return false,

@@ -34,7 +34,7 @@ pub fn check(isa: Isa, decoder: &Decoder, instructions: &[Instruction]) -> Vec<(
     faults
 }
 
-/// An instruction's name, behind prefixes such as `lock`, and its operands.
+/// An instruction's name without prefixes such as `lock`, and its operands.
 fn parts(instruction: &Instruction) -> (&str, &str) {
     const PREFIXES: [&str; 7] = ["lock", "rep", "repe", "repne", "notrack", "xacquire", "xrelease"];
     let mut rest = instruction.text.as_str();

@@ -9,7 +9,7 @@
 //! * `__rseq_cs_ptr_array`: points to each descriptor once.
 //! * `__rseq_exit_point_array`: every branch out of a section is recorded, and every record belongs to a section.
 //! * The code: a store stands right before a section, the one that arms it. The section calls nothing, makes no system
-//!   call, stores once, as its last instruction, and nothing leads into its midst. A store before the last one that may
+//!   call, stores once, as its last instruction, and nothing branches into it. A store before the last one that may
 //!   be repeated (to a buffer that the commit publishes) cannot be told from one that may not: such stores are noted,
 //!   or findings with `--one-store`; one to the very place of the commit is always a finding.
 //!

@@ -22,7 +22,7 @@ pub struct Described {
     pub descriptor: u64,
     /// The address of its first instruction.
     pub start: u64,
-    /// The address behind its last instruction.
+    /// The address after its last instruction.
     pub end: u64,
     /// The address of its abort handler.
     pub abort: u64,
@@ -299,7 +299,7 @@ fn unsupported(
     }
 }
 
-/// Looks at all code: sections and handlers begin with an instruction, and nothing leads into the midst of a section.
+/// Looks at all code: sections and handlers begin with an instruction, and nothing branches into a section.
 fn surroundings(
     image: &Image<'_>,
     decoders: &Decoders,
@@ -319,7 +319,8 @@ fn surroundings(
     for Descriptor { address, start, abort, .. } in sound() {
         for (what, place) in [("begins at", start), ("aborts to", abort)] {
             if !swept.begins.contains(place) {
-                let fault = format!("the descriptor at {address:#x} {what} {place:#x}, in the midst of an instruction");
+                let fault =
+                    format!("the descriptor at {address:#x} {what} {place:#x}, in the middle of an instruction");
                 found.fault(Rule::NoBoundary, fault);
             }
         }
@@ -329,7 +330,7 @@ fn surroundings(
         found.findings.extend(before.and_then(|&before| unarmed(image, decoder, section, before)));
     }
     for (start, text, from) in swept.enters {
-        let fault = format!("the section at {start:#x} is entered in its midst: `{text}` at {from:#x}");
+        let fault = format!("the section at {start:#x} is entered after its start: `{text}` at {from:#x}");
         found.fault(Rule::Entered, fault);
     }
     Ok(())

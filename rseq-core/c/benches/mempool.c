@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Allocates an item of a pool of 64-byte items and frees it, -r times in each of -t threads: with -T a by malloc, z
- * by zmalloc, i by malloc_init, and with s from a set of pools. With -T b, each thread keeps 32 items and frees the
- * oldest.
+ * Allocates and frees an item of 64 bytes, -r times in each of -t threads. -T selects the call: a malloc, z zmalloc,
+ * i malloc_init, s malloc from a set of pools, b malloc while each thread keeps 32 items and frees the oldest one.
  *
- * Linked with this library and with librseq, its processor times compare the two.
+ * Linking it with this library and with librseq compares their processor times.
  */
 
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Runs an operation -r times in each of -t threads: -T names it, and -i the index, cpu_id or mm_cid.
+ * Runs an operation -r times in each of -t threads. -T is its name, and -i the index, cpu_id or mm_cid.
  *
- * It is compiled with these headers, with librseq's, or, with -DKERNEL_NAMES, with those of the kernel's selftests.
- * What `compare --program operations` measures is what these headers make of the same code.
+ * It is compiled with these headers, with librseq's, or, with -DKERNEL_NAMES, with those of the kernel's selftests,
+ * so that `compare --code operations` measures the difference between the headers.
  */
 
 #ifndef _GNU_SOURCE
@@ -33,7 +33,7 @@
 #define CPUS	4096
 #define LEN	16
 
-/* A CPU's words, or a concurrency ID's. */
+/* The data of a CPU or concurrency ID. */
 struct slot {
 	intptr_t word, other, *array[2];
 	intptr_t node[2];
@@ -45,8 +45,8 @@ static struct slot slots[CPUS];
 typedef unsigned long long count_t;
 
 /*
- * A test: repeats the operation until it was not aborted, as often as asked for. A comparison never fails, as each
- * thread has a CPU, or a concurrency ID, to itself meanwhile and leaves behind what it found.
+ * Runs the operation `repetitions` times, not counting aborted attempts. A comparison never fails: operations store
+ * the values that they compare with.
  */
 #define TEST(name, index, mode, current, operation) \
 	static void name##_##index(count_t repetitions) \
@@ -129,7 +129,7 @@ static void *work(void *unused)
 	return NULL;
 }
 
-/* A list of one node that leads to itself, and an array whose entry leads to a word. */
+/* A list whose only node is its own successor, and an array with a pointer to a word. */
 static void prepare(void)
 {
 	int i;

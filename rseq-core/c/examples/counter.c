@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* A counter for each CPU, which threads add to without a lock: cc counter.c $(pkg-config --cflags --libs librseq) */
+/* A per-CPU counter without locks: cc counter.c $(pkg-config --cflags --libs librseq) */
 #include <rseq/rseq.h>
 
 static struct { intptr_t count; } __attribute__((aligned(128))) counters[4096];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A stack for each CPU, in C++: c++ stack.cpp $(pkg-config --cflags --libs librseq)
+// A per-CPU stack in C++: c++ stack.cpp $(pkg-config --cflags --libs librseq)
 #include <cstdio>
 #include <rseq/rseq.h>
 #include <vector>
@@ -13,7 +13,7 @@ struct alignas(128) Stack {
 	intptr_t head = 0;
 };
 
-// Pushes a node on the stack of the CPU that this thread runs on.
+// Pushes a node on the stack of the current CPU.
 static void push(std::vector<Stack> &stacks, Node *node)
 {
 	for (;;) {
@@ -27,7 +27,7 @@ static void push(std::vector<Stack> &stacks, Node *node)
 	}
 }
 
-// Pops a node from the stack of this CPU; nullptr where it is empty.
+// Pops a node from the stack of the current CPU; returns nullptr if it is empty.
 static Node *pop(std::vector<Stack> &stacks)
 {
 	intptr_t node;

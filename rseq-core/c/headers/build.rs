@@ -1,6 +1,6 @@
-//! Makes the texts of all architectures available to one program: the macros of `rseq-core/src/arch`, of which a
-//! compiler sees those of its target only, under one name for each architecture, and each operation, stated once in
-//! `rseq-core/src/ops`, as their input.
+//! Makes the assembly of all architectures available to one program. A compiler sees only the macros of
+//! `rseq-core/src/arch` for its target, so this script copies those of every architecture under distinct names, and
+//! applies them to each operation in `rseq-core/src/ops`.
 
 use rseq_core::testing::{Address, Operand, SectionIr, Step};
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ mod this_cpu {
     rseq_core::__this_cpu_sections! { #![model] }
 }
 
-/// A file of `src/arch`, and the bits of a word there.
+/// Architectures: the name, the file in `src/arch`, and the width of a word in bits.
 const ARCHES: [(&str, &str, u32); 9] = [
     ("x86_64", "x86_64", 64),
     ("i686", "x86", 32),
@@ -32,8 +32,8 @@ const ARCHES: [(&str, &str, u32); 9] = [
     ("mips64", "mips", 64),
 ];
 
-/// Where an i686 section finds a word: in memory, which the compiler addresses; `rseq_t` and `rseq_u` are what it
-/// goes through.
+/// How an i686 section accesses a parameter: as a memory operand, because there are too few registers. `rseq_t` and
+/// `rseq_u` are its temporary registers.
 const WORD: &str = r#"
 macro_rules! word {
     (fetch $x:ident $into:ident) => { concat!("movl ", word!(source $x), ", {", stringify!($into), "}\n") };
@@ -56,7 +56,7 @@ fn main() {
     let function = source(&core.join("section/function.rs"));
     let load_store = source(&core.join("section/load_store.rs"));
     let docs = [source(&core.join("ops/librseq.rs")), source(&core.join("ops/this_cpu.rs"))];
-    // One without an exit is no `asm goto`.
+    // An operation without an exit cannot be an `asm goto`, which needs a label.
     let this_cpu = this_cpu::SECTIONS.iter().filter(|ir| ir.steps.iter().any(|step| step.exit.is_some()));
     let families = [
         ("SECTIONS", librseq::SECTIONS.iter().collect::<Vec<_>>(), &docs[0]),
@@ -103,7 +103,8 @@ fn source(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The signature before abort handlers, and whether it has the byte order of instructions where that of data differs.
+/// The signature before abort handlers, and whether it is stored in the byte order of instructions, which on some
+/// architectures differs from that of data.
 fn signature(own: &str) -> (&str, bool) {
     let line = own.lines().find(|line| line.starts_with("pub const SIGNATURE")).expect("each architecture has one");
     let number = &line[line.find("0x").expect("a number in base 16")..];
@@ -111,7 +112,7 @@ fn signature(own: &str) -> (&str, bool) {
     (&number[..end], line.contains("from_ne_bytes"))
 }
 
-/// A macro at the top level of a file, to the brace that closes it at the first column.
+/// The text of a macro at the top level of a file, up to its closing brace in the first column.
 fn macro_of<'s>(source: &'s str, name: &str, condition: &str) -> Option<&'s str> {
     let head = format!("macro_rules! {name} {{\n");
     let start = source.match_indices(&head).map(|(at, _)| at).find(|&at| source[..at].ends_with(condition))?;
@@ -119,13 +120,13 @@ fn macro_of<'s>(source: &'s str, name: &str, condition: &str) -> Option<&'s str>
     Some(&source[start..start + len])
 }
 
-/// Macros of one architecture call those of the same one.
+/// Renames macros and their uses, so that those of one architecture call each other.
 fn rename(text: &str, arch: &str) -> String {
     text.replace("$crate::__rseq_", &format!("{arch}__rseq_"))
         .replace("macro_rules! __rseq_", &format!("macro_rules! {arch}__rseq_"))
 }
 
-/// In place of the `asm!` call of a section: the same pieces, as data.
+/// Replaces the macro that expands to a section's `asm!`: this one expands to the same strings, as data.
 fn capture(arch: &str) -> String {
     CAPTURE.replace("ARCH", arch)
 }
@@ -170,7 +171,7 @@ macro_rules! ARCH__again {
 }
 "#;
 
-/// A section, once for each order that it is generic over.
+/// A `Section`, with a `Text` for each memory order of its commit.
 fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
     let orders: &[&str] = if ir.compiled.len() == 2 { &["relaxed", "release"] } else { &["relaxed"] };
     let texts: Vec<_> = orders.iter().map(|order| format!("(\"{order}\", {})", frame(arch, ir, order))).collect();
@@ -191,7 +192,7 @@ fn section(arch: &str, ir: &SectionIr, docs: &str) -> String {
     )
 }
 
-/// The first paragraph on an operation.
+/// The first paragraph of an operation's documentation.
 fn about(name: &str, docs: &str) -> String {
     let end = docs.find(&format!("pub unsafe fn {name}(")).expect("the operation is stated there");
     let lines = docs[..end].lines().rev().skip(1).map_while(|line| line.trim().strip_prefix("///"));

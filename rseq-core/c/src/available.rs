@@ -1,22 +1,22 @@
-//! Whether there is rseq.
+//! `rseq_available`: whether the kernel has rseq, and whether the libc registers threads.
 
 use crate::abort;
 use rseq_core::sys::{self, Errno};
 
-/// `bool rseq_available(void)` - whether the kernel has rseq (Linux 4.18). The process ends by abort(3) if a filter
-/// answers otherwise than the kernel would.
+/// `bool rseq_available(void)` - returns whether the kernel has rseq (Linux 4.18). Calls abort(3) if the system call
+/// fails with an error that the kernel does not give, such as `EPERM` from a seccomp filter.
 #[cfg(feature = "kernel")]
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_available() -> bool {
     kernel_has_rseq()
 }
 
-/// `bool rseq_available(unsigned int query)` - whether there is rseq.
+/// `bool rseq_available(unsigned int query)` - returns the answer to a query.
 ///
-/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): the kernel has it (Linux 4.18). The process ends by abort(3) if a filter
-///   answers otherwise than the kernel would.
-/// * `RSEQ_AVAILABLE_QUERY_LIBC` (1): the libc registers threads (glibc 2.35).
-/// * Any other: false.
+/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): whether the kernel has rseq (Linux 4.18). Calls abort(3) if the system call
+///   fails with an error that the kernel does not give, such as `EPERM` from a seccomp filter.
+/// * `RSEQ_AVAILABLE_QUERY_LIBC` (1): whether the libc registers threads (glibc 2.35).
+/// * Any other query: false.
 #[cfg(not(feature = "kernel"))]
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_available(query: core::ffi::c_uint) -> bool {
@@ -28,7 +28,8 @@ pub extern "C" fn rseq_available(query: core::ffi::c_uint) -> bool {
 }
 
 fn kernel_has_rseq() -> bool {
-    // SAFETY: the kernel refuses an area of no bytes, and changes nothing.
+    // SAFETY: `rseq_raw` allows any address that the kernel refuses. The kernel returns EINVAL for a length of 0,
+    // before it changes anything.
     match unsafe { sys::rseq_raw(0, 0, 0, 0) } {
         Err(Errno::EINVAL) => true,
         Err(Errno::ENOSYS) => false,

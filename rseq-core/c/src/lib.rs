@@ -1,8 +1,8 @@
-//! The functions and variables of `librseq.so` and `librseq.a`, on rseq-core. The sections themselves are inline, in
-//! the headers under `include`, which `cargo run --release -- headers` generates.
+//! The functions and variables of `librseq.so` and `librseq.a`, on rseq-core. The critical sections are inline
+//! functions in the headers under `include`, which `cargo run --release -- headers` generates.
 //!
-//! What is said of each function here is its manual page: units, the errors in `errno`, and the kernel it needs.
-//! `README.md` says how to build and to link.
+//! The documentation of each function is its manual page: units, the errors in `errno`, and the kernel version that it
+//! needs. `README.md` describes building and linking.
 
 #![no_std]
 
@@ -21,7 +21,7 @@ unsafe extern "C" {
     safe fn abort() -> !;
 }
 
-/// No code of this library panics: what it calls returns errors. The compiler asks for the handler all the same.
+/// The compiler requires a handler. No code of this library panics; a test checks that no panic symbol is linked.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     abort()

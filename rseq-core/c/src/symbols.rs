@@ -1,29 +1,31 @@
-//! The variables that the headers read, set by a constructor before `main`, and once more when the library is unloaded.
+//! The variables that the headers read. A constructor sets them before `main`, and a destructor resets them when the
+//! library is unloaded.
 
 use core::ffi::c_uint;
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
 use rseq_core::{Area, Registration, arch};
 
-/// `ptrdiff_t rseq_offset`: the distance of each thread's area from its thread pointer, in bytes.
+/// `ptrdiff_t rseq_offset`: the offset in bytes of each thread's area from its thread pointer.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 pub static rseq_offset: AtomicIsize = AtomicIsize::new(0);
 
-/// `unsigned int rseq_size`: bytes of the area that the kernel maintains. 0 until the first thread is registered by
-/// this library, `UINT_MAX` before the constructor has run and after the library was unloaded.
+/// `unsigned int rseq_size`: the number of bytes of the area that the kernel maintains. If this library registers
+/// threads, it is 0 until the first registration. It is `UINT_MAX` before the constructor has run and after the
+/// destructor has.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 pub static rseq_size: AtomicU32 = AtomicU32::new(c_uint::MAX);
 
-/// `unsigned int rseq_flags`: the flags of registrations, 0.
+/// `unsigned int rseq_flags`: the flags of registrations, always 0.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "the name is an interface")]
 pub static rseq_flags: AtomicU32 = AtomicU32::new(0);
 
-/// Whether this library registers threads, because neither the libc nor a runtime does.
+/// Whether this library registers threads, which it does if neither the libc nor a runtime does.
 static OWNS: AtomicBool = AtomicBool::new(false);
 
-/// Whether the variables hold.
+/// Whether `init` has set the variables.
 static IS_READY: AtomicBool = AtomicBool::new(false);
 
 #[used]
@@ -33,7 +35,8 @@ static CONSTRUCTOR: extern "C" fn() = init;
 #[unsafe(link_section = ".fini_array")]
 static DESTRUCTOR: extern "C" fn() = exit;
 
-/// Whether this library registers threads. It may be asked before the constructor has run, by that of another library.
+/// Returns whether this library registers threads. It may be called before the constructor has run, by the constructor
+/// of another library.
 pub(crate) fn owns() -> bool {
     if !IS_READY.load(Ordering::Acquire) {
         init();
@@ -41,7 +44,7 @@ pub(crate) fn owns() -> bool {
     OWNS.load(Ordering::Relaxed)
 }
 
-/// Finds the owner. Each thread that comes here at once finds the same.
+/// Finds out who registers threads. Concurrent calls store the same values.
 extern "C" fn init() {
     let area = match Registration::adopt() {
         Ok(adopted) => {

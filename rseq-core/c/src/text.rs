@@ -1,8 +1,8 @@
-//! Texts in memory that there is no more of.
+//! Text in a buffer of fixed size.
 
 use core::fmt;
 
-/// A text cut to what there is room for, a byte for the final 0 left.
+/// A text that is truncated to its buffer, with room for a terminating 0.
 pub(crate) struct Text<'a> {
     bytes: &'a mut [u8],
     len: usize,
@@ -14,20 +14,19 @@ impl<'a> Text<'a> {
     }
 
     pub(crate) fn push(&mut self, text: &[u8]) {
-        let room = self.bytes.len().saturating_sub(1);
-        for (place, byte) in self.bytes.iter_mut().take(room).skip(self.len).zip(text) {
+        let capacity = self.bytes.len().saturating_sub(1);
+        for (place, byte) in self.bytes.iter_mut().take(capacity).skip(self.len).zip(text) {
             *place = *byte;
             self.len += 1;
         }
     }
 
-    /// What was written.
-    pub(crate) fn said(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Puts the final 0.
-    pub(crate) fn end(&mut self) {
+    /// Appends the terminating 0, unless the buffer is empty.
+    pub(crate) fn terminate(&mut self) {
         if let Some(end) = self.bytes.get_mut(self.len) {
             *end = 0;
         }

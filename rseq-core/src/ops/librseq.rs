@@ -1,4 +1,7 @@
 //! librseq's operations: the caller picks the CPU, the section checks it, the caller handles the abort.
+//!
+//! An aborted operation is tried again on the CPU that the thread then runs on. In a thread that is not registered it
+//! would never succeed: [`DynRegion`](crate::percpu::DynRegion) has an example of such a loop.
 
 use crate::section::{Aborted, Committed, CompareFailed};
 

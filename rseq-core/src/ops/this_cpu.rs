@@ -3,6 +3,8 @@
 //! Each works on slot `i` of `len` slots that lie `STRIDE` bytes apart from `base` on, where `i` is this thread's index
 //! at the moment of the commit. The comparison of `i` with `len` also excludes threads that are not registered: their
 //! index, -1, is below no length.
+//!
+//! [`Ambient`](crate::Ambient) has an example, [`Region`](crate::percpu::Region) one for its items.
 
 use crate::section::{Committed, CompareFailed, OutOfRange};
 

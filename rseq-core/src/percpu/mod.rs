@@ -19,13 +19,14 @@
 //!
 //! # The index
 //!
-//! Slots go by CPU ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). Most types make their
-//! slots at their first use, and need no token; their last type parameter chooses the index. Only [`SlotCounter`] and
-//! [`SlotPool`] are given storage. By CPU, it has one slot more than the highest possible CPU number. By concurrency ID
-//! it has as many as there are possible CPUs, and a process uses no more of them than it has threads that run at once.
-//! The type of a storage fixes its index, and operations take a [`Token`](crate::Token) by the same one:
-//! [`Registration::token`](crate::Registration::token) goes by CPU, and [`Token::by_mm_cid`](crate::Token::by_mm_cid)
-//! turns it into one by concurrency ID, where the kernel maintains that (Linux 6.3).
+//! Slots are indexed by CPU number ([`ByCpu`](crate::ByCpu)) or by concurrency ID ([`ByMmCid`](crate::ByMmCid)). Most
+//! types make their slots at their first use, and need no token; their last type parameter chooses the index. Only
+//! [`SlotCounter`] and [`SlotPool`] are given storage. By CPU, it has one slot more than the highest possible CPU
+//! number. By concurrency ID it has as many as there are possible CPUs, and a process uses no more of them than it has
+//! threads that run at once. The type of a storage fixes its index, and operations take a [`Token`](crate::Token) by
+//! the same one: [`Registration::token`](crate::Registration::token) is for CPU numbers, and
+//! [`Token::by_mm_cid`](crate::Token::by_mm_cid) turns it into one by concurrency ID, where the kernel maintains that
+//! (Linux 6.3).
 //!
 //! For an index without a slot, operations with a token return an [`IndexError`], which their section has found. The
 //! other types use their fallback.
@@ -44,10 +45,11 @@
 //!
 //! # Memory that processes share
 //!
-//! Storage may be memory that processes share, if it is declared so ([`Slots::shared`]). It then goes by CPU, because a
-//! concurrency ID is a number within one process, and [`UniqueIn`] rejects it. The items of a [`Region`] can be shared
-//! too ([`RegionOptions::shared`], or memory that the program maps): the program's own sections reach them by address,
-//! so going by CPU is part of their safety contract. All other types are for the threads of one process.
+//! Storage may be memory that processes share, if it is declared so ([`Slots::shared`]). It is then indexed by CPU
+//! number, because a concurrency ID is a number within one process, and [`UniqueIn`] rejects it. The items of a
+//! [`Region`] can be shared too ([`RegionOptions::shared`], or memory that the program maps): the program's own
+//! sections reach them by address, so indexing by CPU number is part of their safety contract. All other types are for
+//! the threads of one process.
 
 mod chain;
 mod copies;

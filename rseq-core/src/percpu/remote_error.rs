@@ -7,8 +7,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No CPU has this number, or no CPU has data of its own, for a cause that [`status`](crate::status) names. All
-    /// threads then use the data of threads without sections.
+    /// No CPU has this number, or there is no data for any CPU: sections are off, for a cause that
+    /// [`status`](crate::status) returns, and all threads use the shared data.
     NoSlot(u32),
     /// Another thread is draining or resizing this CPU's stack.
     Busy,
@@ -21,7 +21,7 @@ pub enum RemoteError {
 impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSlot(cpu) => write!(f, "CPU {cpu} has no data of its own"),
+            Self::NoSlot(cpu) => write!(f, "there is no data for CPU {cpu}"),
             Self::Busy => f.write_str("another thread drains or resizes this stack"),
             Self::TooLarge => f.write_str("the capacity is more than the stack has memory for"),
             Self::NoFence(error) => error.fmt(f),

@@ -14,7 +14,7 @@ pub struct Shared;
 ///
 /// A CPU runs one thread, whichever process that belongs to. A concurrency ID is a number within one address space: it
 /// starts at 0 in each process, so that two processes at once have the same ones, and would change the same slot.
-/// Storage that processes share therefore goes by CPU:
+/// Storage that processes share is therefore indexed by CPU number:
 ///
 /// ```compile_fail,E0277
 /// # use core::sync::atomic::AtomicUsize;
@@ -26,7 +26,7 @@ pub struct Shared;
 #[diagnostic::on_unimplemented(
     message = "an index that is not unique among the users of this storage",
     label = "in memory that processes share, two of them have the same concurrency ID at the same time",
-    note = "storage that processes share goes by CPU: `ByCpu`"
+    note = "storage that processes share is indexed by CPU number: `ByCpu`"
 )]
 pub trait UniqueIn<S>: Index {}
 

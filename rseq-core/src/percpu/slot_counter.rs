@@ -7,7 +7,7 @@ use crate::{Area, ByCpu, Index, OutOfRange, Token};
 
 /// A counter with a slot for each index: adding is a plain instruction, reading sums the slots.
 ///
-/// `K` is the index that its slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), whose numbers are as few as the
+/// `K` is the index of its slots: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), whose numbers are as few as the
 /// threads that run at once. Operations take a token by the same index.
 ///
 /// # Examples

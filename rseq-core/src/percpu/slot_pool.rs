@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// thread's CPU is empty, even if another CPU's list is not: an item that is pushed on a CPU can only be popped on that
 /// CPU.
 ///
-/// `K` is the index that the lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid). Operations take a token by the same
+/// `K` is the index of the lists: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid). Operations take a token by the same
 /// index, since a thread that pops by CPU and one that pops by concurrency ID could change the same list at once:
 ///
 /// ```compile_fail,E0308
@@ -181,7 +181,7 @@ impl<'a, T: Send, K: Index, const STRIDE: usize> SlotPool<'a, T, K, STRIDE> {
         let popped = in_slot!(token, len, unsafe { try_pop::<STRIDE, A, K>(token, base, len) })?;
         let Some(popped) = popped else { return Ok(None) };
         // SAFETY: the section committed, so `popped` is the address of one of `nodes`, which is now in no list: only
-        // the item made here reaches its value. All sections of this pool go by the same kind of index, so no other CPU
+        // the item made here reaches its value. All sections of this pool use the same kind of index, so no other CPU
         // has popped it at the same time.
         let node = unsafe { &*ptr::with_exposed_provenance::<Node<T>>(popped) };
         Ok(Some(Item { node, value: PhantomData }))

@@ -12,7 +12,7 @@ const WORD: usize = size_of::<usize>();
 /// Words that lie `STRIDE` bytes apart, one for each index that a thread can have: per-CPU storage for
 /// [`SlotCounter`](super::SlotCounter) and for sections of your own.
 ///
-/// `K` is the index that the slots go by. `STRIDE` is a power of two and at least a word. With 64, the default and a
+/// `K` is the index of the slots. `STRIDE` is a power of two and at least a word. With 64, the default and a
 /// cache line on most machines, CPUs do not share lines; machines that fetch lines in pairs like 128.
 ///
 /// # One kind, one stride
@@ -105,7 +105,8 @@ impl<'a, K: UniqueIn<Private>, const STRIDE: usize> Slots<'a, K, STRIDE> {
 }
 
 impl<'a, K: UniqueIn<Shared>, const STRIDE: usize> Slots<'a, K, STRIDE> {
-    /// Slots over `words`, memory that processes share, which is why the slots go by CPU: see [`UniqueIn`].
+    /// Slots over `words`, memory that processes share, which is why the slots are indexed by CPU number: see
+    /// [`UniqueIn`].
     ///
     /// # Errors
     ///
@@ -167,7 +168,7 @@ impl<'a, K: Index, const STRIDE: usize> Slots<'a, K, STRIDE> {
     }
 
     /// The first slot, for sections of your own: `len` words that lie `STRIDE` bytes apart, each valid for `'a`. They
-    /// are written by sections that go by `K` only, each in the slot of its index.
+    /// are written by sections with the index `K` only, each in the slot of its index.
     #[inline]
     pub fn as_ptr(self) -> *mut usize {
         self.words.as_ptr().cast_mut().cast()

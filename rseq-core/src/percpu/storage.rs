@@ -8,7 +8,8 @@ use core::mem::size_of;
 use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicUsize};
 
-/// Memory for `SLOTS` slots that go by `K` and lie `STRIDE` bytes apart, 0 at first: for a static, or on a stack.
+/// Memory for `SLOTS` slots with the index `K`, which are `STRIDE` bytes apart and initially 0: for a static, or on a
+/// stack.
 ///
 /// By CPU, a CPU with the number `n` needs `n + 1` slots. 1024 slots of 64 bytes are 64 KiB. A static with more slots
 /// than the machine needs costs address space only, as no memory backs pages that no CPU writes.

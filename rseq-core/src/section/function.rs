@@ -201,8 +201,8 @@ macro_rules! __rseq_function {
     // * `around`: texts before and after all others.
     //
     // A branch out of a section leads to its exit stub, label `8` and the exit's number, and that jumps on. The
-    // compiler may give each use of a label operand an edge of its own, with code on it (coverage, profiles): so there
-    // is one use of each.
+    // compiler may insert code on the edge of each use of a label operand (coverage, profiles), so there is one use of
+    // each.
     (@asm $order:ident, $index:ty, [$open:literal $close:literal], $abort:ident,
      [$(([$($word:ident)+] [$($arg:tt)*] [$($to:ident)?]))+]
      [$($scratch:ident)*] [$($input:ident)*] [$($stride:ident)*] [$(($exit:ident $left:block))*]

@@ -114,7 +114,7 @@
 ///
 /// # For tests
 ///
-/// With the feature `testing`, an attribute before the items changes all of them: see [`testing`](crate::testing).
+/// With the feature `testing`, an attribute before the items changes all of them: see `rseq_core::testing`.
 #[macro_export]
 macro_rules! critical_section {
     (#![$($variant:ident),+] $($items:tt)+) => { $crate::__rseq_variant! { [$($variant)+] $($items)+ } };

@@ -1,4 +1,4 @@
-//! Signals: blocking them for a few instructions, and handlers in children of this process.
+//! Signals: the kernel's set and action, blocking, and handlers in child processes.
 
 use super::{Errno, IS_MIPS};
 use linux_raw_sys::general::{__NR_rt_sigaction, __NR_rt_sigprocmask, SIG_BLOCK, SIG_SETMASK};
@@ -13,16 +13,16 @@ pub type SignalSet = [usize; SIGSET_BYTES / size_of::<usize>()];
 /// Every signal.
 const ALL: SignalSet = [usize::MAX; SIGSET_BYTES / size_of::<usize>()];
 
-/// Whether the mask was changed.
+/// Calls `rt_sigprocmask(2)`, and returns whether it succeeded.
 fn sigprocmask(how: u32, set: &SignalSet, old: Option<&mut SignalSet>) -> bool {
     let old = old.map_or(0, |old| old as *mut SignalSet as usize);
     let args = [how as usize, set as *const SignalSet as usize, old, SIGSET_BYTES, 0, 0];
-    // SAFETY: the kernel reads `SIGSET_BYTES` bytes of `set`, and writes as many to `old` unless that is 0. Both come
-    // from references to arrays of that size.
+    // SAFETY: the kernel reads `SIGSET_BYTES` bytes of `set`, and writes as many to `old` unless that is 0. Both
+    // addresses come from references to arrays of that size, and `old`'s is exclusive.
     unsafe { super::syscall(__NR_rt_sigprocmask, args) }.is_ok()
 }
 
-/// Runs `work` with every signal blocked that can be, or with none, where a filter refuses the call.
+/// Runs `work` with all signals blocked that can be blocked. If a seccomp filter refuses the call, none is.
 pub(crate) fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     let mut old = SignalSet::default();
     let blocked = sigprocmask(SIG_BLOCK, &ALL, Some(&mut old));
@@ -33,7 +33,11 @@ pub(crate) fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// The kernel's `struct sigaction`, which linux-raw-sys has in the generic order on MIPS too.
+/// Whether `struct sigaction` has the field `sa_restorer`.
+const HAS_RESTORER: bool =
+    !(IS_MIPS || cfg!(any(target_arch = "riscv64", target_arch = "riscv32", target_arch = "loongarch64")));
+
+/// The kernel's `struct sigaction`. On MIPS, `sa_flags` comes first; linux-raw-sys has it second there too.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct SignalAction {
@@ -42,58 +46,39 @@ pub struct SignalAction {
     handler: usize,
     #[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips64r6")))]
     flags: usize,
-    #[cfg(not(any(
-        target_arch = "riscv64",
-        target_arch = "riscv32",
-        target_arch = "loongarch64",
-        target_arch = "mips",
-        target_arch = "mips64",
-        target_arch = "mips64r6"
-    )))]
-    restorer: usize,
+    restorer: [usize; HAS_RESTORER as usize],
     mask: SignalSet,
 }
 
 impl SignalAction {
-    /// The handler is a function's address, `SIG_DFL` (0) or `SIG_IGN` (1); the mask is empty. x86-64 alone takes no
-    /// handler without a restorer, the address of code that calls `rt_sigreturn(2)`; other architectures do without.
+    /// An action with an empty mask. `handler` is the address of a function, `SIG_DFL` (0) or `SIG_IGN` (1).
+    ///
+    /// `restorer` is the address of code that calls `rt_sigreturn(2)`. Only x86-64 requires it for a handler; other
+    /// architectures ignore it.
     pub fn new(handler: usize, flags: u32, restorer: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         let flags = flags | linux_raw_sys::general::SA_RESTORER;
-        let _ = restorer;
-        Self {
-            handler,
-            flags: flags as _,
-            #[cfg(not(any(
-                target_arch = "riscv64",
-                target_arch = "riscv32",
-                target_arch = "loongarch64",
-                target_arch = "mips",
-                target_arch = "mips64",
-                target_arch = "mips64r6"
-            )))]
-            restorer,
-            mask: SignalSet::default(),
-        }
+        let restorer = [restorer; HAS_RESTORER as usize];
+        Self { handler, flags: flags as _, restorer, mask: SignalSet::default() }
     }
 
-    /// The handler that it was made with, or that the kernel wrote.
+    /// The handler that was passed to [`new`](Self::new), or that the kernel wrote.
     pub const fn handler(&self) -> usize {
         self.handler
     }
 }
 
-/// Makes `handler`, which ends the process, what the process does on `signal`.
+/// Sets the handler of `signal` to a function that ends the process.
 pub(crate) fn end_with(signal: u32, handler: extern "C" fn(i32) -> !) -> Result<(), Errno> {
     let handler = handler as *const () as usize;
     let action = SignalAction::new(handler, 0, handler);
     let args = [signal as usize, &raw const action as usize, 0, SIGSET_BYTES, 0, 0];
-    // SAFETY: the kernel reads one sigaction. The handler is a function of the C ABI, which does not return, so that
-    // the restorer is never used.
+    // SAFETY: the kernel reads one `struct sigaction` at the address of `action`, and writes none, as the third
+    // argument is 0. The handler is a C function that does not return, so the restorer is never used.
     unsafe { super::syscall(__NR_rt_sigaction, args) }.map(|_| ())
 }
 
-/// Blocks every signal but `signal`; whether that was possible.
+/// Blocks all signals except `signal`, and returns whether that succeeded.
 pub(crate) fn unblock_only(signal: u32) -> bool {
     let mut set = ALL;
     let bit = signal.wrapping_sub(1);

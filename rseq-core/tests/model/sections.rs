@@ -40,7 +40,7 @@ mod user {
             commit store([v], sum);
         }
 
-        /// `if slot != 0 && slot == expect { slot += count }`, where an empty slot and a different one are told apart.
+        /// `if slot != 0 && slot == expect { slot += count }`, with separate exits for the two comparisons.
         unsafe fn add_if(
             base: *mut usize, len: usize, expect: usize, count: usize
         ) -> Result<Committed, this_cpu::Error> {

@@ -1,4 +1,4 @@
-//! Per-CPU memory: items are nobody else's and none is lost, whatever interrupts threads and moves them.
+//! Per-CPU memory: no item is allocated twice or lost, under signals and migrations.
 #![cfg(target_os = "linux")]
 
 mod against_model;

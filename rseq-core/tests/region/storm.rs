@@ -39,7 +39,7 @@ fn take(class: usize) -> Option<NonNull<u8>> {
 
 fn give(item: NonNull<u8>, class: usize) {
     owner(item).store(0, Relaxed);
-    // SAFETY: it was allocated for this layout, and nobody has it any more.
+    // SAFETY: the region allocated it for this layout, and it is no longer used.
     REGION.get().into_iter().for_each(|region| unsafe { region.free(item, layout(class)) });
 }
 

@@ -59,12 +59,12 @@ impl Central {
     }
 
     /// Returns a block to its span. If the span then has all of its blocks, and the class has another span with free
-    /// blocks, unmaps it. A block of an earlier heap is not returned.
+    /// blocks, unmaps it. A block of an earlier heap is not returned. The result is the bytes that were unmapped.
     ///
     /// # Safety
     ///
     /// The block is of this class, and is no longer used.
-    pub unsafe fn put(&mut self, block: NonNull<u8>, class: usize) {
+    pub unsafe fn put(&mut self, block: NonNull<u8>, class: usize) -> usize {
         // SAFETY: the block is of this class, so its span can be computed. Spans that lack a block stay mapped; those
         // of earlier heaps stay mapped and do not change.
         let (span, heap, was_empty) = unsafe {
@@ -72,7 +72,7 @@ impl Central {
             (span, span.as_ref().heap(), span.as_ref().is_empty(class))
         };
         if heap != self.number {
-            return;
+            return 0;
         }
         // SAFETY: the block came from this span of this heap, which only the lock's holder uses.
         let is_whole = unsafe {
@@ -83,9 +83,10 @@ impl Central {
         if was_empty {
             self.link(span, class);
         }
-        if is_whole && !self.is_only(span) {
-            self.unmap(span, class);
+        if !is_whole || self.is_only(span) {
+            return 0;
         }
+        self.unmap(span, class)
     }
 
     /// Unmaps the spans that have all of their blocks, and returns their size in bytes.
@@ -100,8 +101,7 @@ impl Central {
                     span.as_ref().is_whole()
                 };
                 if is_whole {
-                    self.unmap(span, class);
-                    bytes += class::span(class);
+                    bytes += self.unmap(span, class);
                 }
             }
         }
@@ -115,12 +115,13 @@ impl Central {
         span.next.is_null() && span.previous.is_null()
     }
 
-    /// Unmaps a span that is in the list and has all of its blocks.
-    fn unmap(&mut self, span: NonNull<Span>, class: usize) {
+    /// Unmaps a span that is in the list and has all of its blocks, and returns its size in bytes.
+    fn unmap(&mut self, span: NonNull<Span>, class: usize) -> usize {
         self.unlink(span, class);
         self.mapped -= class::span(class);
         // SAFETY: the span has all of its blocks and is in no list, so nothing refers to it.
         unsafe { large::unmap_span(span.cast(), class::span(class)) };
+        class::span(class)
     }
 
     /// Makes a span the first one of its class: it has the fewest free blocks, and the others may so get theirs back.

@@ -88,14 +88,15 @@ impl Heap {
     /// It takes a fence (`membarrier`, Linux 5.10) for each size that a CPU has cached. Where the kernel refuses
     /// fences, the caches stay as they are.
     pub fn trim(&self) -> usize {
+        let mut bytes = 0;
         for class in 0..CACHED {
             // An array that is not drained, because another thread does so or the kernel refuses, stays as it is.
             let _ = self.caches.stacks.drain_all(class, |block| {
-                // SAFETY: a block of this class's stacks is one of the class that nobody uses.
-                unsafe { self.put(block, class) };
+                // SAFETY: the stacks of a class hold free blocks of that class, and return each one once.
+                bytes += unsafe { self.put(block, class) };
             });
         }
-        self.central.lock().map_or(0, |mut central| central.trim())
+        bytes + self.central.lock().map_or(0, |mut central| central.trim())
     }
 
     /// What the blocks of up to 128 KiB take. It is of one moment only if no other thread uses the heap.
@@ -155,11 +156,11 @@ impl Heap {
         self.central.lock()?.take(class)
     }
 
-    /// Gives a block back that the cache of this CPU has not taken at once.
+    /// Frees a block that was not pushed to the stack of this CPU by a single section.
     ///
     /// # Safety
     ///
-    /// The block is of this class, and nobody uses it any more.
+    /// The block is of this class, and is no longer used.
     #[cold]
     #[inline(never)]
     unsafe fn give_elsewhere(&self, block: NonNull<u8>, class: usize) {
@@ -170,15 +171,15 @@ impl Heap {
             // SAFETY: the caller's promise: no stack has taken the block.
             Some(block) if is_cached => unsafe { self.flush(block, class) },
             // SAFETY: as above.
-            Some(block) => unsafe { self.put(block, class) },
+            Some(block) => _ = unsafe { self.put(block, class) },
         }
     }
 
-    /// Gives a block of a layout back that is not common.
+    /// Frees a block whose layout is not a common one.
     ///
     /// # Safety
     ///
-    /// The block was allocated for this layout, and nobody uses it any more.
+    /// The block was allocated for this layout, and is no longer used.
     #[inline(never)]
     unsafe fn give_uncommon(&self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise: by the layout, the block has this class, or is a mapping.
@@ -203,32 +204,33 @@ impl Heap {
         unsafe { self.put(block, class) };
     }
 
+    /// Puts a block back into its span, and returns the bytes that were unmapped for it.
+    ///
     /// # Safety
     ///
     /// As for [`give_elsewhere`](Self::give_elsewhere).
-    unsafe fn put(&self, block: NonNull<u8>, class: usize) {
+    unsafe fn put(&self, block: NonNull<u8>, class: usize) -> usize {
         // There is a block, so the lock has its page.
-        if let Some(mut central) = self.central.lock() {
-            // SAFETY: the caller's promise.
-            unsafe { central.put(block, class) };
-        }
+        // SAFETY: the caller's promise.
+        self.central.lock().map_or(0, |mut central| unsafe { central.put(block, class) })
     }
 
-    /// Puts blocks of a class, which nobody uses, back into their spans.
+    /// Puts free blocks of a class back into their spans.
     fn put_batch(&self, class: usize, mut batch: caches::Moved) {
         if batch.is_empty() {
             return;
         }
         if let Some(mut central) = self.central.lock() {
             while let Some(block) = batch.pop() {
-                // SAFETY: it was popped from a stack of this class, or taken out of a span, and nobody else has it.
+                // SAFETY: it was popped from a stack of this class or taken out of a span, so that it is a free block
+                // of this class, and nothing else has it.
                 unsafe { central.put(block, class) };
             }
         }
     }
 }
 
-/// What a heap has; blocks above 128 KiB, which are mappings of their own, are not in it.
+/// The memory of a heap, without blocks above 128 KiB, each of which is a separate mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {

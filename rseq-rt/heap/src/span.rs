@@ -144,7 +144,7 @@ mod tests {
             }
             let again: BTreeSet<_> = core::iter::from_fn(take).collect();
             assert_eq!(again, taken);
-            // SAFETY: nobody else knows of the span.
+            // SAFETY: the span was mapped by this test, and is not used after this.
             unsafe { large::unmap_span(span.cast(), class::span(class)) };
         }
     }

@@ -115,6 +115,22 @@ fn spans_go_back() {
 }
 
 #[test]
+fn a_trim_counts_all_that_goes_back() {
+    static HEAP: Heap = Heap::new();
+    let layout = Layout::from_size_align(8192, 8).expect("a small size");
+    // Fifteen blocks are of three spans, and CPUs cache all of them: the trim unmaps two as it empties the caches.
+    let blocks: Vec<_> = (0..15).map(|number| Block::new(&HEAP, layout, number)).collect();
+    blocks.into_iter().for_each(|block| block.free(&HEAP));
+    let Usage { mapped, cached, .. } = HEAP.usage();
+    let bytes = HEAP.trim();
+    assert_eq!((bytes, HEAP.usage().mapped), (mapped, 0));
+    match cached {
+        0 => eprintln!("one span, as nothing is cached: rseq is {}", rseq_core::status()),
+        _ => assert!(mapped >= 2 << 16, "{mapped} bytes of spans for {cached} blocks"),
+    }
+}
+
+#[test]
 fn a_block_is_resized_where_it_is_within_its_class() {
     static HEAP: Heap = Heap::new();
     let layout = |size| Layout::from_size_align(size, 8).expect("a small size");

@@ -36,7 +36,7 @@ global_asm!(
     "mov sp, x1",
     "bl __rseq_rt_entry",
     "brk #1",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

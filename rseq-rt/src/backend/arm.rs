@@ -38,7 +38,7 @@ global_asm!(
     "mov sp, r1",
     "bl __rseq_rt_entry",
     "udf #0",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".fnend",
     ".size _start, . - _start",
     "",

@@ -35,7 +35,7 @@ global_asm!(
     "bstrins.d $sp, $zero, 3, 0", // a multiple of 16
     "bl __rseq_rt_entry",
     "break 0",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

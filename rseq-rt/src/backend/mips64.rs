@@ -67,7 +67,7 @@ global_asm!(
     "and $29, $29, $2",
     call!("__rseq_rt_entry"),
     "break",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

@@ -39,7 +39,7 @@ global_asm!(
     "bl __rseq_rt_entry",
     "nop",
     "trap",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

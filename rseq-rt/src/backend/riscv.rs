@@ -56,7 +56,7 @@ global_asm!(
     "andi sp, sp, -16",
     "call __rseq_rt_entry",
     "unimp",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

@@ -43,7 +43,7 @@ global_asm!(
     "xc 0(8, %r15), 0(%r15)", // backtraces end here
     "brasl %r14, __rseq_rt_entry",
     ".short 0", // an illegal instruction
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

@@ -51,7 +51,7 @@ global_asm!(
     "push eax",
     "call __rseq_rt_entry",
     "ud2",
-    ".zero 64", // gdb puts instructions of its own at the entry and behind it
+    ".zero 64", // gdb writes instructions to the entry point and after it
     ".cfi_endproc",
     ".size _start, . - _start",
     "",

@@ -49,13 +49,13 @@ impl Memory {
     /// None is needed.
     pub unsafe fn watch(&self) {}
 
-    /// Gives the memory back.
+    /// Frees the memory.
     ///
     /// # Safety
     ///
-    /// The thread has ended, or never began, or asks for it itself, and nobody uses its packet any more.
+    /// The thread has ended, was never started, or calls this itself, and its packet is no longer used.
     pub unsafe fn unmap(self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees that the memory is no longer used.
         unsafe { sys::unmap(self.start, self.len) };
     }
 }

@@ -7,7 +7,7 @@ use rseq_core::{KernelRseq, Mode, OwnArea, Token};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotRegistered {
-    /// Threads are std's, and the libc registers them, or nobody does.
+    /// Threads are started by std. Only the libc registers them.
     Hosted,
 }
 

@@ -1,4 +1,4 @@
-//! The lock behind [`Mutex`](super::Mutex).
+//! The raw lock of [`Mutex`](super::Mutex).
 
 use crate::sys;
 use core::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! The lock behind [`RwLock`](super::RwLock).
+//! The raw lock of [`RwLock`](super::RwLock).
 
 use crate::sys::{self, FutexKey};
 use core::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! The calling thread: its number, its name, its end.
+//! The calling thread: its identifiers, its name, and ending it.
 
 use super::data::ThreadData;
 use super::{Name, life};
@@ -7,8 +7,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use rseq_core::sys::Errno;
 
-/// Tells threads of this process apart. No two threads have the same, whether they live at the same time or not; a
-/// child process starts with those of its parent.
+/// Identifies a thread of this process. No two threads have the same identifier, even if they do not run at the same
+/// time. A child process continues with the numbers of its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadId(pub(super) usize);
 
@@ -18,11 +18,11 @@ impl fmt::Display for ThreadId {
     }
 }
 
-/// The calling thread, see [`current`].
+/// The calling thread, from [`current`].
 #[derive(Clone, Copy, Debug)]
 pub struct Current(PhantomData<*const ()>);
 
-/// The calling thread.
+/// Returns the calling thread.
 ///
 /// ```ignore
 /// let this = rseq_rt::thread::current();
@@ -34,29 +34,29 @@ pub fn current() -> Current {
 }
 
 impl Current {
-    /// The number that the runtime gave it: 1 for the main thread, and more for each that was started later.
+    /// Its identifier in the runtime: 1 for the main thread, and a higher number for each thread that is started later.
     pub fn id(self) -> ThreadId {
         ThreadId(ThreadData::current().id())
     }
 
-    /// The number that the kernel gave it.
+    /// Its thread ID in the kernel, by `gettid(2)`.
     pub fn tid(self) -> u32 {
         sys::gettid()
     }
 
-    /// Its name, as `/proc/self/task/TID/comm` and `ps` show it: that of the program unless it was given another. Empty
-    /// where a filter refuses `prctl(2)`.
+    /// Its name, as `/proc/self/task/TID/comm` and `ps` show it. The main thread begins with the name of the program,
+    /// and other threads with that of the thread that starts them. Empty if a seccomp filter refuses `prctl(2)`.
     pub fn name(self) -> Name {
         let mut name = Name::default();
         let _ = sys::thread_name(&mut name.0);
         name
     }
 
-    /// Gives it another name, cut at 15 bytes, or at a NUL.
+    /// Sets its name, truncated to 15 bytes, or at the first NUL.
     ///
     /// # Errors
     ///
-    /// Those of `prctl(2)`, by a filter alone.
+    /// That of a seccomp filter, if one refuses `prctl(2)`.
     pub fn set_name(self, name: &str) -> Result<(), Errno> {
         sys::set_thread_name(&Name::new(name).0)
     }
@@ -64,15 +64,15 @@ impl Current {
 
 /// Ends the calling thread.
 ///
-/// Its thread-locals are dropped, the values on its stack are not. Who joins it gets no result: see
-/// [`JoinHandle::try_join`](super::JoinHandle::try_join). The main thread leaves the other threads running; the process
-/// then ends with code 0 after the last of them, or by [`exit`](crate::process::exit).
+/// Its thread-locals are dropped, but not the values on its stack. Joining it returns no result: see
+/// [`JoinHandle::try_join`](super::JoinHandle::try_join). If the main thread calls this, the other threads continue,
+/// and the process ends with code 0 after the last of them, or by [`exit`](crate::process::exit).
 ///
 /// # Safety
 ///
-/// Nothing that is on this thread's stack may be relied on by others. So no [`scope`](super::scope) is running in this
-/// thread, and no value is pinned to its stack.
+/// Other threads do not use anything on this thread's stack. In particular, this thread is not in a
+/// [`scope`](super::scope), and no value is pinned to its stack.
 pub unsafe fn exit() -> ! {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees that nothing on this thread's stack is used after this call.
     unsafe { life::end_without_result() }
 }

@@ -1,4 +1,4 @@
-//! What the runtime keeps for each thread.
+//! The runtime's data of a thread.
 
 use super::locals::Locals;
 use super::packet::Control;
@@ -7,22 +7,22 @@ use core::cell::Cell;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// One thread's data. Only the thread itself uses it, but for its creator, before it runs.
+/// The data of a thread. Only the thread itself uses it, after its creator has initialised it.
 pub struct ThreadData {
     id: usize,
-    /// The addresses below the stack that cannot be accessed; none for the main thread, whose stack grows.
+    /// The guard pages below the stack; empty for the main thread, whose stack grows.
     guard: Range<usize>,
-    /// The packet; null for the main thread.
+    /// The thread's packet; null for the main thread.
     pub(super) control: *const Control,
-    /// The rseq registration, while there is one that ends with the thread.
+    /// The rseq registration, if it must be released before the thread ends.
     pub(super) registration: Cell<Option<OfThread>>,
     pub(super) locals: Locals,
 }
 
-/// The number of the next thread.
+/// The identifier of the next thread.
 static NEXT: AtomicUsize = AtomicUsize::new(2);
 
-/// A number that no thread has had; `None` after `usize::MAX` threads.
+/// Returns an identifier that no thread has had; `None` after `usize::MAX` threads.
 pub fn new_id() -> Option<usize> {
     NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |id| id.checked_add(1)).ok()
 }

@@ -1,34 +1,34 @@
-//! The memory of detached threads whose rseq registration, or tid word, the kernel did not let go of, kept until it has
-//! seen them end.
+//! The memory of detached threads that the kernel still writes to, because it refused to release the rseq area or to
+//! forget the tid word. It is kept until the threads have ended.
 
 use super::packet::Control;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// A list of packets: threads put theirs in front, and [`free_gone`] takes the whole list.
+/// A list of packets: threads add theirs at its head, and [`free_gone`] takes the whole list.
 static KEPT: AtomicPtr<Control> = AtomicPtr::new(ptr::null_mut());
 
 /// Keeps the memory of a thread that is about to end.
 ///
 /// # Safety
 ///
-/// The packet is in its thread's memory, which its handle has given up, and the thread uses neither afterwards but for
-/// its stack. The kernel clears `tid` at the thread's end.
+/// The packet is the calling thread's, and its handle was dropped. Of its memory, the thread only uses the stack after
+/// this call. The kernel clears `tid` when the thread has ended.
 pub unsafe fn keep(control: NonNull<Control>) {
     let packet = control.as_ptr();
-    // SAFETY: the packet is this thread's alone until it is in the list.
+    // SAFETY: the handle was dropped, so that only this thread uses the packet.
     unsafe { put(packet, packet) };
 }
 
-/// Puts packets that are linked, from `first` to `last`, in front of the list.
+/// Adds linked packets, from `first` to `last`, at the head of the list.
 ///
 /// # Safety
 ///
-/// The packets are the caller's alone.
+/// The packets are mapped, and only the caller uses their links.
 unsafe fn put(first: *mut Control, last: *mut Control) {
     let mut next = KEPT.load(Ordering::Relaxed);
     loop {
-        // SAFETY: the packet is the caller's alone until the exchange succeeds.
+        // SAFETY: the caller guarantees a mapped packet whose link no other thread uses until the exchange succeeds.
         unsafe { (*last).next_kept = next };
         match KEPT.compare_exchange_weak(next, first, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => return,
@@ -44,16 +44,16 @@ pub fn free_gone() {
     }
     let mut rest = KEPT.swap(ptr::null_mut(), Ordering::Acquire);
     while let Some(control) = NonNull::new(rest) {
-        // SAFETY: the packet was in the list, so that it is this function's alone but for `tid`, which the kernel
-        // clears.
+        // SAFETY: the packet was in the list, so that it is mapped. This function took the list, so that nothing else
+        // uses the packet, except that the kernel clears `tid`, which is atomic.
         let (next, is_gone) =
             unsafe { ((*control.as_ptr()).next_kept, (*control.as_ptr()).tid.load(Ordering::Acquire) == 0) };
         if is_gone {
-            // SAFETY: the thread has ended, and its handle has given the memory up. The kernel writes the area of a
-            // thread only on its way back to user space, and `tid` after the last of them.
+            // SAFETY: the thread has ended, and its handle was dropped, so that nothing uses the memory. The kernel
+            // writes the rseq area only when a thread returns to user space, and clears `tid` after the last time.
             unsafe { control.as_ref().memory.unmap() };
         } else {
-            // SAFETY: the packet is this function's alone.
+            // SAFETY: the packet is mapped, and this function took it from the list.
             unsafe { put(rest, rest) };
         }
         rest = next;

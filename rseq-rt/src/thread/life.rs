@@ -1,4 +1,4 @@
-//! How a thread begins and ends: by `clone(2)`, and on the stack that goes with it.
+//! Starting a thread by `clone(2)` on its own stack, and ending it.
 
 use super::data::ThreadData;
 use super::memory::Parts;
@@ -23,13 +23,15 @@ const FLAGS: u32 = nr::CLONE_VM
 ///
 /// # Errors
 ///
-/// Those of `clone(2)`: there is no thread.
+/// Those of `clone(2)`. No thread was started.
 ///
 /// # Safety
 ///
-/// The packet is in place, the parts are those of its mapping, and no thread uses them.
+/// The packet is initialised, `parts` are those of its mapping, and no thread uses them.
 pub unsafe fn begin(control: NonNull<Control>, parts: &Parts, builder: Builder) -> Result<(), Errno> {
-    // SAFETY: the packet is in place, the stack has a word at its pointer, and the thread does not run yet.
+    // SAFETY: the caller guarantees an initialised packet that no thread uses. The stack pointer is aligned, with room
+    // for a word. The runtime placed the TLS block, and the data is in the packet, which is mapped while the thread
+    // runs.
     let tid = unsafe {
         parts.stack.write(control.as_ptr() as usize);
         ThreadData::belongs_to(&raw const (*control.as_ptr()).data, parts.thread_pointer);
@@ -42,7 +44,8 @@ pub unsafe fn begin(control: NonNull<Control>, parts: &Parts, builder: Builder) 
         child_tid: tid,
         tls: parts.thread_pointer,
     };
-    // SAFETY: stack, TLS block and tid belong to the new thread until it has ended; the handle sees to that.
+    // SAFETY: the stack, the TLS block and the tid word are in the mapping of the new thread, which only it uses, and
+    // which is not unmapped before it has ended.
     match unsafe { clone(&args) } {
         error @ -4095..=-1 => Err(Errno(-error as i32)),
         _ => Ok(()),
@@ -57,7 +60,8 @@ pub unsafe fn begin(control: NonNull<Control>, parts: &Parts, builder: Builder) 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
     start::check_thread_pointer();
-    // SAFETY: the packet is this thread's, and `end` comes before either way out of it.
+    // SAFETY: `__rseq_rt_clone` passes the packet of this thread, and calls this once. `end` calls `finish` after
+    // `run`, and does not return.
     unsafe {
         packet::run(control);
         end(control, true)
@@ -75,8 +79,8 @@ pub unsafe fn end_without_result() -> ! {
         data.locals.destroy();
         sys::exit_thread();
     }
-    // SAFETY: the packet holds the data, so that it is not null; the closure has not returned, and never will; the rest
-    // is the caller's promise.
+    // SAFETY: the packet is not null in a thread other than the main one, and is this thread's. The closure has not
+    // returned, as it called this. The caller guarantees that nothing on this stack is used afterwards.
     unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), false) }
 }
 
@@ -84,16 +88,18 @@ pub unsafe fn end_without_result() -> ! {
 ///
 /// # Safety
 ///
-/// As [`packet::finish`].
+/// That of [`packet::finish`].
 unsafe fn end(control: NonNull<Control>, has_returned: bool) -> ! {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees what `finish` requires.
     let finished = unsafe { packet::finish(control, has_returned) };
     if finished.is_detached && finished.is_released && sys::forget_child_tid().is_ok() {
-        // SAFETY: the handle is gone, so that nobody else knows the memory, and the kernel has forgotten the tid word.
+        // SAFETY: this is the thread's own memory. Its handle was dropped, so that no other thread uses it, and the
+        // kernel will not clear the tid word or write the rseq area.
         unsafe { finished.memory.unmap_and_exit() }
     }
     if finished.is_detached {
-        // SAFETY: as above, the packet is this thread's alone, and the kernel clears its `tid` when the thread is gone.
+        // SAFETY: the handle was dropped, so that only this thread uses the packet, and it does not do so after this
+        // call. The kernel clears `tid` when the thread has ended.
         unsafe { kept::keep(control) };
     }
     sys::exit_thread()

@@ -1,10 +1,11 @@
 //! Threads: each with its own stack, guard page, TLS block and rseq registration.
 //!
-//! A thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in any
-//! thread ends the process, so [`JoinHandle::join`] simply returns the result.
+//! Starting a thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in
+//! any thread ends the process, so [`JoinHandle::join`] returns the result and not a `Result`.
 
 mod current;
 mod data;
+mod handle;
 mod kept;
 #[cfg_attr(feature = "hosted", path = "../hosted/life.rs")]
 mod life;
@@ -16,12 +17,13 @@ mod name;
 #[cfg_attr(feature = "hosted", path = "../hosted/own.rs")]
 mod own;
 mod packet;
+mod roster;
 mod scope;
 
 pub use current::{Current, ThreadId, current, exit};
+pub use handle::JoinHandle;
 pub use local::{AccessError, LocalKey};
 pub use name::Name;
-pub use packet::JoinHandle;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
 #[cfg(not(feature = "hosted"))]
@@ -38,10 +40,10 @@ use rseq_core::sys::Errno;
 /// The stack size of [`spawn`], in bytes.
 pub const DEFAULT_STACK_SIZE: usize = 256 << 10;
 
-/// The smallest stack, in bytes, that a thread may ask for.
+/// The smallest stack size of a [`Builder`], in bytes.
 pub const MIN_STACK_SIZE: usize = 16 << 10;
 
-/// The choices for a new thread.
+/// The options of a new thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Builder {
     stack_size: usize,
@@ -56,27 +58,27 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The default choices.
+    /// The default options.
     pub const fn new() -> Self {
         Self { stack_size: DEFAULT_STACK_SIZE, is_process: false, name: Name::EMPTY }
     }
 
-    /// The bytes of stack that the thread can use, rounded up to whole pages; [`MIN_STACK_SIZE`] at least. Its closure
-    /// and its result have room of their own.
+    /// Sets the stack size in bytes, at least [`MIN_STACK_SIZE`]. It is rounded up to whole pages. The closure and the
+    /// result are stored outside the stack.
     #[must_use]
     pub const fn stack_size(self, bytes: usize) -> Self {
         Self { stack_size: bytes, ..self }
     }
 
-    /// The thread's name, cut at 15 bytes, or at a NUL, as `/proc/self/task/TID/comm` and `ps` show it. Without one,
-    /// the thread has that of the thread that starts it.
+    /// Sets the thread's name, truncated to 15 bytes, or at the first NUL. `/proc/self/task/TID/comm` and `ps` show it.
+    /// The default is the name of the thread that starts it.
     #[must_use]
     pub const fn name(self, name: &str) -> Self {
         Self { name: Name::new(name), ..self }
     }
 
     /// Makes the thread a child process that shares this one's memory (`CLONE_VM` without `CLONE_THREAD`). It is joined
-    /// like any thread; whoever reaps processes reaps it too, with exit code 0.
+    /// like any other thread. The program must also reap it, by `wait4(2)`; its exit code is 0.
     #[must_use]
     pub const fn process(self) -> Self {
         Self { is_process: true, ..self }
@@ -86,22 +88,22 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`spawn`]; EINVAL for a stack below [`MIN_STACK_SIZE`], or for a closure or result with an alignment above
-    /// the page size; ENOMEM for a stack that is too large.
+    /// Those of [`spawn`]; EINVAL if the stack size is below [`MIN_STACK_SIZE`], or if the alignment of the closure or
+    /// the result is larger than a page; ENOMEM if the stack is too large.
     pub fn spawn<F, T>(self, function: F) -> Result<JoinHandle<T>, Errno>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        // SAFETY: what the closure and its result borrow lives for ever.
-        unsafe { packet::spawn(self, function, None) }
+        // SAFETY: the closure and its result are `'static`, so that what they borrow outlives the thread.
+        unsafe { handle::spawn(self, function, None) }
     }
 
     /// Starts a thread in a scope.
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Self::spawn).
+    /// Those of [`spawn`](Self::spawn).
     pub fn spawn_scoped<'scope, F, T>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -119,7 +121,7 @@ impl Builder {
 ///
 /// # Errors
 ///
-/// EAGAIN where a limit on threads is reached, ENOMEM without memory for the stack. Nothing of the thread remains then.
+/// EAGAIN if a limit on threads is reached, ENOMEM without memory for the stack. The closure is dropped.
 pub fn spawn<F, T>(function: F) -> Result<JoinHandle<T>, Errno>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -134,19 +136,19 @@ pub(crate) fn drop_locals() {
     ThreadData::current().locals.destroy();
 }
 
-/// Lets other threads run.
+/// Yields the CPU, by `sched_yield(2)`.
 pub fn yield_now() {
     sys::yield_now();
 }
 
-/// Sleeps for at least this long, signals or not.
+/// Sleeps for at least this long, and continues to sleep after a signal.
 pub fn sleep(duration: Duration) {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let mut left = [seconds, duration.subsec_nanos().into()];
     while sys::sleep(&mut left) == Err(Errno::EINTR) {}
 }
 
-/// This thread's number, as the kernel counts.
+/// The calling thread's ID in the kernel, by `gettid(2)`.
 pub fn tid() -> u32 {
     sys::gettid()
 }

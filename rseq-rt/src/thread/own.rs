@@ -30,7 +30,8 @@ impl ThreadData {
     ///
     /// The runtime placed the TLS block; the thread does not run yet, and the data lives as long as it runs.
     pub unsafe fn belongs_to(data: *const Self, thread_pointer: usize) {
-        // SAFETY: the control block around the thread pointer has this word, and nobody uses it yet.
+        // SAFETY: the caller guarantees a TLS block that the runtime placed, whose control block has this word, and a
+        // thread that does not run yet, so that nothing uses the word.
         unsafe { (own_word(thread_pointer, TLS) as *mut *const Self).write(data) };
     }
 

@@ -38,7 +38,7 @@ pub fn far(before: &[Instruction], word_at: impl Fn(u64) -> Option<u32>) -> Opti
     let [.., bal, load, add, _, jump] = before else { return None };
     let register = (jump.word >> 21) & 31;
     let loads = load.word == 0x8fe0_0000 | register << 16;
-    // The lowest bits tell `addu` from `daddu`.
+    // The lowest bits distinguish `addu` from `daddu`.
     let adds = (add.word | 0x0c) == (0x001f_0000 | register << 21 | register << 11 | 0x2d);
     let distance = word_at(bal.address + 8).filter(|_| loads && adds && bal.word >> 16 == 0x0411)?;
     Some((bal.address + 8).wrapping_add_signed((distance as i32).into()))

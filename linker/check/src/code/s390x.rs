@@ -36,7 +36,7 @@ pub fn meaning(mnemonic: &str, operands: &str) -> Meaning {
     }
 }
 
-/// `crj`, `cgijne`, `clgrjl` and their kin.
+/// Compare-and-branch instructions, such as `crj`, `cgijne` and `clgrjl`.
 fn compares_and_jumps(mnemonic: &str) -> bool {
     let Some((compare, _)) = mnemonic.split_once('j') else { return false };
     matches!(compare, "cr" | "cgr" | "ci" | "cgi" | "clr" | "clgr" | "cli" | "clgi")

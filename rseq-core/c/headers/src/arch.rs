@@ -1,32 +1,33 @@
-//! What the C compiler is to know of each architecture: registers and constraints.
+//! Registers and constraints of each architecture, for `asm goto` in C.
 
 /// Registers and constraints of an architecture.
 pub struct Arch {
-    /// The name of rseq-core's.
+    /// The name in rseq-core.
     pub name: &'static str,
-    /// When C code is for it.
+    /// The preprocessor condition that selects it.
     pub condition: &'static str,
-    /// The registers that the texts name, as the assembler and as the compiler call them.
+    /// Temporary registers: the name in rseq-core's assembly, and the register.
     pub fixed: &'static [(&'static str, &'static str)],
     /// Registers for the section's scratch values.
     pub scratch: &'static [&'static str],
-    /// What stands before a register's name in the assembler, and before it in a list of clobbers.
+    /// The prefix of a register's name in assembly, and in a list of clobbers.
     pub sigil: (&'static str, &'static str),
-    /// What else changes.
+    /// Further clobbers.
     pub clobbers: &'static [&'static str],
     /// The constraint of inputs.
     pub input: &'static str,
-    /// Whether the index and `rseq_cs` lie at an offset from the thread pointer.
+    /// Whether the area is addressed by its offset from the thread pointer, instead of its address.
     pub by_offset: bool,
     /// Bytes of a pointer.
     pub pointer: usize,
-    /// Registers for the last inputs of sections with more than [`FREE_INPUTS`], where compilers find none for so many.
+    /// Registers for the last inputs of sections with more than [`FREE_INPUTS`], on an architecture where compilers
+    /// cannot allocate that many.
     pub bound: &'static [&'static str],
-    /// Whether compilers put constants among the code, within reach of short distances.
+    /// Whether compilers place literal pools in the code, within the short range of their loads.
     pub has_literals: bool,
 }
 
-/// Inputs that compilers find registers for on every architecture.
+/// The number of inputs that compilers can allocate registers for on every architecture.
 pub const FREE_INPUTS: usize = 7;
 
 const fn arch(name: &'static str, condition: &'static str) -> Arch {
@@ -45,7 +46,7 @@ const fn arch(name: &'static str, condition: &'static str) -> Arch {
     }
 }
 
-/// All architectures. The temporary registers are none that the kernel's `param_test` has for itself.
+/// All architectures. The temporary registers differ from those that the kernel's `param_test` uses in injected code.
 pub const ARCHES: [Arch; 9] = [
     Arch {
         fixed: &[("rseq_t", "rdx")],
@@ -74,7 +75,7 @@ pub const ARCHES: [Arch; 9] = [
         scratch: &["r2", "r4"],
         clobbers: &["r12"],
         pointer: 4,
-        // Not among those that Thumb code has without optimization, nor a frame pointer.
+        // Neither registers that unoptimised Thumb code needs, nor a frame pointer.
         bound: &["r8", "r9", "r10", "lr"],
         has_literals: true,
         ..arch("arm", "defined(__arm__)")
@@ -118,13 +119,13 @@ pub const ARCHES: [Arch; 9] = [
 ];
 
 impl Arch {
-    /// The register of a name that the texts use, if it is no input.
+    /// The register for a name in rseq-core's assembly, unless the name is an input.
     pub fn register(&self, name: &str, scratch: &[&str]) -> Option<&'static str> {
         let fixed = self.fixed.iter().find(|(known, _)| *known == name).map(|(_, register)| *register);
         fixed.or_else(|| Some(self.scratch[scratch.iter().position(|known| *known == name)?]))
     }
 
-    /// A register in the assembler's text, in the width that the modifier names.
+    /// A register as written in assembly, in the width of a Rust modifier.
     pub fn text(&self, register: &str, modifier: &str) -> String {
         let name = match (self.name, modifier, register.strip_prefix('r').or(register.strip_prefix('e'))) {
             ("aarch64", "w", _) => register.replacen('x', "w", 1),
@@ -136,8 +137,8 @@ impl Arch {
         format!("{}{name}", self.sigil.0)
     }
 
-    /// What a section changes, as the compiler calls it, which has so many scratch values and uses these of the
-    /// registers that texts name.
+    /// The clobber list of a section with `scratch` scratch values, where `uses` is whether it uses a temporary
+    /// register.
     pub fn changed(&self, scratch: usize, uses: impl Fn(&str) -> bool) -> Vec<String> {
         let fixed = self.fixed.iter().filter(|(name, _)| uses(name)).map(|(_, register)| *register);
         let own = fixed.chain(self.scratch[..scratch].iter().copied());
@@ -145,7 +146,7 @@ impl Arch {
         ["memory", "cc"].iter().chain(self.clobbers).map(|name| (*name).to_owned()).chain(own).collect()
     }
 
-    /// GCC's modifier of an input's width.
+    /// GCC's operand modifier for a Rust modifier.
     pub fn modifier(&self, modifier: &str) -> &'static str {
         match (self.name, modifier) {
             ("x86_64" | "i686", "e") => "k",

@@ -1,9 +1,9 @@
-//! x86-64 texts in the syntax that C compilers take: rseq-core's are in Intel's, GCC's operands in AT&T's.
+//! Converts x86-64 assembly from Intel syntax, which rseq-core uses, to AT&T syntax, which C compilers expect.
 
 use crate::section::SHIFT;
 
-/// A line in AT&T syntax. Operands are GCC's, or registers with two percent signs. `memory` has the operands that are
-/// places in memory, which the compiler addresses.
+/// Converts a line to AT&T syntax. Its operands are GCC's, or registers with two percent signs. `memory` lists GCC's
+/// memory operands.
 pub fn line(line: &str, memory: &[&str]) -> String {
     let (label, instruction) = match line.split_once(':') {
         Some((label, rest)) if label.bytes().all(|b| b.is_ascii_digit()) => (format!("{label}: "), rest.trim()),
@@ -24,7 +24,7 @@ pub fn line(line: &str, memory: &[&str]) -> String {
     format!("{label}{name} {}", texts.join(", "))
 }
 
-/// The suffix that an operand's size gives the instruction, and the operand.
+/// The instruction suffix for an operand's size, and the operand.
 fn operand(text: &str, memory: &[&str]) -> (Option<&'static str>, String) {
     let sizes = [("qword ptr ", "q"), ("dword ptr ", "l"), ("word ptr ", "w"), ("byte ptr ", "b")];
     let size = sizes.iter().find(|(size, _)| text.starts_with(size));

@@ -1,5 +1,4 @@
-//! Writes the generated part of the C headers: `rseq-c-headers DIR`, where `DIR` is the folder `include` of the
-//! package.
+//! Writes the generated C headers: `rseq-c-headers DIR`, where `DIR` is the directory `rseq-core/c/include`.
 
 mod arch;
 mod att;

@@ -1,4 +1,4 @@
-//! The operations under both families of names, for every order and index.
+//! The operations under librseq's names and under the kernel selftests' names, for every memory order and index.
 
 use crate::header::HEAD;
 use crate::section;
@@ -15,18 +15,18 @@ const KERNEL: [(&str, &str); 7] = [
     ("load_cbne_memcpy_store", "cmpeqv_trymemcpy_storev"),
 ];
 
-/// The arguments of an operation as C declares them, and their names.
+/// The declarations of an operation's parameters in C, and their names.
 fn arguments(section: &Section) -> (Vec<String>, String) {
     let names: Vec<_> = section.arguments().iter().map(|(name, _)| *name).collect();
     (section.declarations(), names.join(", "))
 }
 
-/// `rseq/operations.h`: librseq's functions, which take order and index as arguments.
+/// `rseq/operations.h`: librseq's functions, which take the memory order and the index as arguments.
 pub fn operations(sections: &[Section]) -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_OPERATIONS_H\n#define _RSEQ_OPERATIONS_H\n\n");
     out.push_str(
-        "/*\n * Each returns 0 after its commit; 1 where a comparison failed; and -1 where it was aborted, where the \
-         thread\n * runs elsewhere than cpu says, or where the operation has no such order.\n */\n\n",
+        "/*\n * Each function returns 0 after its commit; 1 if a comparison failed; and -1 if it was aborted, if the\n \
+         * thread's CPU number or concurrency ID is not cpu, or if it does not support the memory order.\n */\n\n",
     );
     for section in sections {
         let (declared, names) = arguments(section);
@@ -51,14 +51,18 @@ pub fn operations(sections: &[Section]) -> String {
     out + "#define rseq_arch_has_load_add_load_load_add_store\n\n#endif\n"
 }
 
-/// `rseq/this-cpu.h`: the operations that load the index themselves.
+/// `rseq/this-cpu.h`: the operations that load the CPU number or concurrency ID themselves.
 pub fn this_cpu(sections: &[Section]) -> String {
-    let mut out = format!("{HEAD}#ifndef _RSEQ_THIS_CPU_H\n#define _RSEQ_THIS_CPU_H\n\n");
+    let mut out = format!(
+        "{HEAD}/* A program may include this header alone, or beside the kernel's rseq.h. */\n\
+         #ifndef RSEQ_H\n#include <rseq/rseq.h>\n#endif\n\n\
+         #ifndef _RSEQ_THIS_CPU_H\n#define _RSEQ_THIS_CPU_H\n\n"
+    );
     out.push_str(
-        "/*\n * Each works on a slot of len, 1 << RSEQ_THIS_CPU_SHIFT bytes apart from base on: that of the CPU, or of \
-         the\n * concurrency ID, that the thread has at the moment of the commit. An aborted one begins again. Each \
-         returns 0\n * after its commit; 1 where a comparison failed; and -1 where there is no such slot: a thread \
-         that is not\n * registered has none.\n */\n\n",
+        "/*\n * Each function operates on one of len slots, which begin at base and are 1 << RSEQ_THIS_CPU_SHIFT \
+         bytes\n * apart: that of the thread's CPU number or concurrency ID at the commit. It restarts after an abort. \
+         It returns\n * 0 after its commit; 1 if a comparison failed; and -1 if there is no such slot, or if the \
+         thread is not\n * registered.\n */\n\n",
     );
     for section in sections {
         let (declared, names) = arguments(section);
@@ -80,10 +84,11 @@ fn kernel_name(section: &Section) -> &'static str {
     KERNEL.iter().find(|(name, _)| *name == section.name).expect("the kernel has a name for each").1
 }
 
-/// `rseq/kernel-names.h`: the same operations as the kernel's selftests call them.
+/// `rseq/kernel-names.h`: the same operations under the names in the kernel's selftests.
 pub fn kernel(sections: &[Section]) -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_KERNEL_NAMES_H\n#define _RSEQ_KERNEL_NAMES_H\n\n");
-    out.push_str("#define RSEQ_ARCH_HAS_OFFSET_DEREF_ADDV\n\n/* The operations for one order and one index. */\n");
+    out.push_str("#define RSEQ_ARCH_HAS_OFFSET_DEREF_ADDV\n\n");
+    out.push_str("/* The operations for one memory order and one index. */\n");
     for section in sections {
         for (order, _) in section.texts {
             for index in ["cpu_id", "mm_cid"] {
@@ -96,7 +101,7 @@ pub fn kernel(sections: &[Section]) -> String {
         }
     }
     out.push_str(
-        "\n/* The operations that take both as arguments, which the kernel's rseq.h has itself. */\n#ifndef RSEQ_H\n",
+        "\n/* The operations that take both as arguments. The kernel's rseq.h defines its own. */\n#ifndef RSEQ_H\n",
     );
     for section in sections {
         out.push_str(&format!("#define rseq_{}\trseq_{}__ptr\n", kernel_name(section), section.name));
@@ -104,10 +109,10 @@ pub fn kernel(sections: &[Section]) -> String {
     out + "#endif\n\n#endif\n"
 }
 
-/// `kernel/rseq-*.h`: what the kernel's `rseq.h` includes for an architecture.
+/// `kernel/rseq-*.h`: the headers that the kernel's `rseq.h` includes for each architecture.
 pub fn shim() -> String {
     format!(
-        "{HEAD}/* In place of the header of this name in tools/testing/selftests/rseq, whose rseq.h includes it. */\n\
+        "{HEAD}/* Replaces the header of this name in tools/testing/selftests/rseq, whose rseq.h includes it. */\n\
          #ifndef RSEQ_H\n#error \"include rseq.h instead\"\n#endif\n\n\
          #include <rseq/arch.h>\n#include <rseq/kernel-names.h>\n"
     )

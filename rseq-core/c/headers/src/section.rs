@@ -4,8 +4,8 @@ use crate::arch::{Arch, FREE_INPUTS};
 use crate::att;
 use crate::text::{self, Section, Text};
 
-/// The exits: the label of each in C, and its name in the section; its number is its place here. A second comparison
-/// that fails is one for tests.
+/// The exits: the label of each in C, and its name in rseq-core. An exit's number is its position in this list.
+/// `differed` is only for tests: a comparison succeeded, and failed when it was repeated.
 const EXITS: [(&str, &str); 4] = [
     ("aborted", "Aborted"),
     ("compare_failed", "CompareFailed"),
@@ -13,16 +13,20 @@ const EXITS: [(&str, &str); 4] = [
     ("out_of_range", "OutOfRange"),
 ];
 
-/// The place of the exit for tests.
+/// The number of the exit for tests.
 const DIFFERED: usize = 2;
 
-/// Stands for an exit's label until its text is quoted.
+/// The points in a section where tests inject code: for code in a further one, `param_test` of the kernel and of librseq
+/// has no operand.
+const INJECTS: usize = 6;
+
+/// A placeholder for an exit's label, which is replaced after the text is quoted.
 const FAR: &str = "<far>";
 
-/// Stands for the logarithm of a stride until the text is quoted.
+/// A placeholder for the logarithm of the stride, which is replaced after the text is quoted.
 pub const SHIFT: &str = "<shift>";
 
-/// Texts of one section for one architecture.
+/// Writes a section for one architecture and memory order.
 pub struct Writer<'a> {
     arch: &'a Arch,
     section: &'a Section,
@@ -34,7 +38,7 @@ impl<'a> Writer<'a> {
         Self { arch, section, text }
     }
 
-    /// The function, for one order and one index.
+    /// The C function, for one memory order and one index.
     pub fn function(&self, order: &str, index: &str) -> String {
         let commit = if order == "release" { " The commit is a store-release." } else { "" };
         let cpu = if self.section.restarts { vec![] } else { vec!["int cpu".into()] };
@@ -64,12 +68,11 @@ impl<'a> Writer<'a> {
         out
     }
 
-    /// The C function's name.
     fn name(&self, order: &str, index: &str) -> String {
         function_name(self.section, order, index)
     }
 
-    /// The places of the exits among all.
+    /// The numbers of the section's exits.
     fn exits(&self) -> impl Iterator<Item = usize> {
         let is_used = |name: &str| self.section.exits.contains(&name) || (name == "Aborted" && !self.section.restarts);
         (0..EXITS.len()).filter(move |&number| is_used(EXITS[number].1))
@@ -81,7 +84,7 @@ impl<'a> Writer<'a> {
         format!("{out}#ifdef RSEQ_COMPARE_TWICE\n{}#endif\n", line(DIFFERED))
     }
 
-    /// The steps, each with what it does, and a place for a delay after those that tests want to stretch.
+    /// The steps, each with a comment. A point for injected test code follows each but loads, up to the last.
     fn steps(&self, order: &str, index: &str) -> String {
         let mut out = String::new();
         let mut inject = 3;
@@ -95,7 +98,7 @@ impl<'a> Writer<'a> {
             if !self.text.again[number].is_empty() {
                 pending.push(self.text.again[number]);
             }
-            if *name != "load" {
+            if *name != "load" && inject <= INJECTS {
                 out.push_str(&format!("\t\t__RSEQ_ASM_INJECT({inject})\n"));
                 inject += 1;
             }
@@ -108,7 +111,7 @@ impl<'a> Writer<'a> {
         out + "\t\t__RSEQ_ASM_END\n"
     }
 
-    /// Lines of a text as C strings.
+    /// The lines of an assembly text as C string literals.
     pub fn lines(&self, text: &str, index: &str) -> String {
         let memory = self.in_memory();
         assert!(self.arch.name != "s390x" || !text.contains("({rseq_t}"), "register 0 is no base");
@@ -124,7 +127,7 @@ impl<'a> Writer<'a> {
         quoted.map(|line| format!("\t\t\"{line}\\n\\t\"\n")).collect()
     }
 
-    /// The text with the compiler's operands and the constants in place of names in braces.
+    /// Replaces the names in braces by GCC's operands, registers and constants.
     fn substitute(&self, text: &str, index: &str) -> String {
         let text = text.replace('%', "%%");
         let text = if self.arch.name == "x86_64" { x86_64_descriptor(&text) } else { text };
@@ -178,7 +181,7 @@ impl<'a> Writer<'a> {
             && self.section.uses(name).all(|(step, operand)| takes.contains(&step) && operand == name)
     }
 
-    /// The register that a parameter is in, where the section has too many inputs.
+    /// The register that a parameter is bound to, if the section has too many inputs.
     fn bound(&self, parameter: &str) -> Option<&'static str> {
         let parameters = self.section.parameters;
         // The area is an input too.
@@ -189,7 +192,7 @@ impl<'a> Writer<'a> {
         self.arch.bound.iter().rev().nth(place).copied()
     }
 
-    /// Variables that are in registers of their own.
+    /// Declarations of register variables for bound parameters.
     fn bound_inputs(&self) -> String {
         let bound = self.section.parameters.iter().filter_map(|(name, pointer)| {
             let declared = self.section.declaration(name, *pointer, &format!("in_{name}"));
@@ -199,8 +202,8 @@ impl<'a> Writer<'a> {
         if lines.is_empty() { lines } else { lines + "\n" }
     }
 
-    /// Whether the texts use a register: one that they leave alone is the compiler's. `before` and `after` name
-    /// registers in comments.
+    /// Whether the assembly uses a register, and so must clobber it. `before` and `after` name registers only in
+    /// assembler comments.
     fn has_register(&self, name: &str) -> bool {
         let Text { handler, descriptor, arm, far, near, again_from, steps, again, .. } = self.text;
         let jumps = [*arm, *far, *near, *again_from];
@@ -233,7 +236,7 @@ impl<'a> Writer<'a> {
         }
         let changed = self.arch.changed(self.section.scratch.len(), |name| self.has_register(name)).join("\", \"");
         format!(
-            "\t\t: /* no outputs: older compilers know none in asm goto */\n\t\t: {}\n\
+            "\t\t: /* no outputs: older compilers do not support them in asm goto */\n\t\t: {}\n\
              \t\t  RSEQ_INJECT_INPUT\n\t\t: \"{changed}\"\n\
              \t\t  RSEQ_INJECT_CLOBBER\n\t\t: {}\n#ifdef RSEQ_COMPARE_TWICE\n\t\t  , differed\n#endif\n\t);\n",
             inputs.join(",\n\t\t  "),
@@ -256,13 +259,13 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The descriptor's address in `rax`, as in the kernel's sections, which leaves the compiler as many registers as these
-/// do. Unwinders find it by its number.
+/// Moves the descriptor's address from `r11` to `rax`, as in the kernel's sections, so that the compiler has as many
+/// free registers as with those. The unwind information has the register's number.
 fn x86_64_descriptor(text: &str) -> String {
     text.replace("r11", "%%rax").replace("0x16, 16, 3, 0x7b, 8, 6", "0x16, 16, 3, 0x70, 8, 6")
 }
 
-/// The C function of a section, for one order and one index.
+/// The name of a section's C function, for one memory order and one index.
 pub fn function_name(section: &Section, order: &str, index: &str) -> String {
     match section.restarts {
         true => format!("rseq_this_cpu_{}_{index}", section.name),
@@ -270,7 +273,7 @@ pub fn function_name(section: &Section, order: &str, index: &str) -> String {
     }
 }
 
-/// What a step does, as a C programmer would write it.
+/// A comment on a step, in C syntax.
 fn comment(name: &str, operands: &[&str], order: &str, index: &str) -> String {
     let value = |operand: &str| match operand.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
         Some(sum) if sum.contains(' ') => format!("*({sum})"),
@@ -279,22 +282,22 @@ fn comment(name: &str, operands: &[&str], order: &str, index: &str) -> String {
     };
     let release = if order == "release" { ", after all earlier loads and stores" } else { "" };
     match (name, operands) {
-        ("check_index", _) if index == "mm_cid" => "Leave by aborted unless the concurrency ID is cpu.".to_owned(),
-        ("check_index", _) => "Leave by aborted unless the CPU is cpu.".to_owned(),
+        ("check_index", _) if index == "mm_cid" => "Go to aborted unless the concurrency ID is cpu.".to_owned(),
+        ("check_index", _) => "Go to aborted unless the CPU number is cpu.".to_owned(),
         ("load_index", [to]) if index == "mm_cid" => format!("{to} = the concurrency ID"),
-        ("load_index", [to]) => format!("{to} = the CPU"),
+        ("load_index", [to]) => format!("{to} = the CPU number"),
         ("bound", [index, len]) => {
-            format!("Leave by out_of_range unless {index} < {len}, where an unregistered thread's is not.")
+            format!("Go to out_of_range if {index} >= {len}, which it is if the thread is not registered.")
         }
-        ("scale", [index, _]) => format!("{index} = the distance of its slot from the first"),
-        ("cbz", [value]) => format!("Leave by compare_failed if {value} == 0."),
+        ("scale", [index, _]) => format!("{index} = the offset of its slot from the first one"),
+        ("cbz", [value]) => format!("Go to compare_failed if {value} == 0."),
         ("load", [to, from]) => format!("{to} = {}", value(from)),
-        ("cbne", [left, right]) => format!("Leave by compare_failed unless {} == {right}.", value(left)),
-        ("cbeq", [left, right]) => format!("Leave by compare_failed if {} == {right}.", value(left)),
-        ("repeatable store", [to, from]) => format!("{} = {from}, which an aborted section may repeat.", value(to)),
+        ("cbne", [left, right]) => format!("Go to compare_failed unless {} == {right}.", value(left)),
+        ("cbeq", [left, right]) => format!("Go to compare_failed if {} == {right}.", value(left)),
+        ("repeatable store", [to, from]) => format!("{} = {from}. It is repeated after an abort.", value(to)),
         ("repeatable copy", [to, from, len, _]) => {
             let bare = |operand: &str| operand.trim_matches(['[', ']']).to_owned();
-            format!("Copy {len} bytes from {} to {}, which an aborted section may repeat.", bare(from), bare(to))
+            format!("Copy {len} bytes from {} to {}. It is repeated after an abort.", bare(from), bare(to))
         }
         ("commit store", [to, from]) => format!("Commit: {} = {from}{release}.", value(to)),
         ("commit add", [to, count]) => format!("Commit: {} += {count}{release}.", value(to)),

@@ -1,32 +1,33 @@
-//! A section as data: what `build.rs` makes of each operation and architecture.
+//! A section as data, which `build.rs` generates for each operation and architecture.
 
 /// An operation on one architecture.
 pub struct Section {
     /// The name in rseq-core.
     pub name: &'static str,
-    /// What it does, in one line.
+    /// The first paragraph of its documentation.
     pub about: &'static str,
-    /// Names, and whether it is a pointer. Without `restarts`, the first is the index that the section compares.
+    /// The name of each parameter, and whether it is a pointer. Without `restarts`, the first one is the index that the
+    /// section compares.
     pub parameters: &'static [(&'static str, bool)],
     /// Names of scratch registers.
     pub scratch: &'static [&'static str],
-    /// Whether an abort begins it again, and it loads the index itself.
+    /// Whether it restarts after an abort, and loads the index itself.
     pub restarts: bool,
-    /// The exits of its steps, in their order.
+    /// The exits of its steps, in the order of the steps.
     pub exits: &'static [&'static str],
-    /// Names and operands of the steps, as they are stated.
+    /// The name and the operands of each step, as in rseq-core's source.
     pub steps: &'static [(&'static str, &'static [&'static str])],
-    /// The texts, for each memory order that there is of the operation.
+    /// The assembly for each memory order that the operation supports.
     pub texts: &'static [(&'static str, Text)],
 }
 
 impl Section {
-    /// The parameters of the C function, but for the index.
+    /// The parameters of the C function, except the index.
     pub fn arguments(&self) -> &'static [(&'static str, bool)] {
         &self.parameters[usize::from(!self.restarts)..]
     }
 
-    /// A variable of the C type of a parameter.
+    /// The declaration of a variable with the C type of a parameter.
     pub fn declaration(&self, parameter: &str, pointer: bool, variable: &str) -> String {
         let is_in = |steps: &[&str]| self.uses(parameter).any(|(step, _)| steps.contains(&step));
         match (pointer, is_in(&["repeatable copy", "bound"])) {
@@ -42,7 +43,7 @@ impl Section {
         self.arguments().iter().map(|(name, pointer)| self.declaration(name, *pointer, name)).collect()
     }
 
-    /// Steps and operands that a parameter is in.
+    /// The steps and operands in which a parameter occurs.
     pub fn uses<'n>(&'n self, name: &'n str) -> impl Iterator<Item = (&'static str, &'static str)> + 'n {
         let all = self.steps.iter().flat_map(|(step, operands)| operands.iter().map(move |operand| (*step, *operand)));
         all.filter(move |(_, operand)| {
@@ -51,40 +52,41 @@ impl Section {
     }
 }
 
-/// The texts of a section, with operands in braces: see `__rseq_function!` in rseq-core, whose pieces these are.
+/// The assembly of a section, with the names of operands in braces. The fields are the arguments of `__rseq_function!`
+/// in rseq-core.
 pub struct Text {
-    /// Opens the place of the abort handler.
+    /// Switches to the section of the abort handler.
     pub failure: &'static str,
-    /// Stands before the signature.
+    /// The bytes before the signature.
     pub trap: &'static str,
-    /// Closes the place of the abort handler.
+    /// Switches back from the section of the abort handler.
     pub end: &'static str,
-    /// What the handler begins with.
+    /// The first lines of the handler.
     pub handler: &'static [&'static str],
-    /// Brings the descriptor's address into a register.
+    /// Loads the descriptor's address into a register.
     pub descriptor: &'static [&'static str],
     /// Stores it in `rseq_cs`.
     pub arm: &'static str,
-    /// Before all other texts.
+    /// The first line of the `asm!`.
     pub before: &'static str,
-    /// After all other texts.
+    /// The last line of the `asm!`.
     pub after: &'static str,
     /// A jump to an exit.
     pub far: &'static str,
     /// A jump from the handler to an exit's stub.
     pub near: &'static str,
-    /// A jump from the handler to where the section is armed, 75.
+    /// A jump from the handler to the label 75, where the section is armed again.
     pub again_from: &'static str,
     /// The steps.
     pub steps: &'static [&'static str],
-    /// The loads and comparisons once more, the latter with another exit; empty for other steps.
+    /// For `RSEQ_COMPARE_TWICE`: the loads and comparisons again, with the exit for tests; empty for other steps.
     pub again: &'static [&'static str],
 }
 
-/// Columns of generated lines, where a tab is one.
+/// The maximum width of generated lines; a tab counts as one column.
 const COLUMNS: usize = 110;
 
-/// A comment, in as many lines as it takes.
+/// A C comment, wrapped.
 pub fn comment(text: &str) -> String {
     match wrapped(text, " ", " * ").as_slice() {
         [line] if line.len() <= COLUMNS => format!("/* {text} */\n"),
@@ -92,12 +94,12 @@ pub fn comment(text: &str) -> String {
     }
 }
 
-/// The first line of a function, in as many lines as its parameters take.
+/// The declarator of a function, wrapped.
 pub fn declaration(start: &str, parameters: &[String]) -> String {
     format!("{}\n", wrapped(&format!("{start}({})", parameters.join(", ")), ", ", "\t\t").join("\n"))
 }
 
-/// A text cut into lines after separators; all but the first begin with an indent.
+/// Wraps a text after separators, and indents all lines but the first.
 fn wrapped(text: &str, separator: &str, indent: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for part in text.split_inclusive(separator) {

@@ -1,11 +1,10 @@
-//! What operations take, in instructions: no more than with librseq's headers, or the kernel's, which have the same
-//! numbers.
+//! The number of instructions of each operation: at most that of librseq's and the kernel's headers, which are equal.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Instructions on the way to the commit and back to the caller, on x86-64 by GCC 12 with -O2, with librseq's headers
-/// and with those of Linux 7.2's selftests.
+/// Instructions from the start of a function through its commit to its return, on x86-64, compiled by GCC 12 with -O2,
+/// with the headers of librseq and of Linux 7.2's selftests.
 const THEIRS: [(&str, usize); 10] = [
     ("load_cbne_store", 10),
     ("lock", 12),
@@ -19,7 +18,7 @@ const THEIRS: [(&str, usize); 10] = [
     ("push", 22),
 ];
 
-/// The instructions of a function from its start to its first return: the ways out of sections stand elsewhere.
+/// The number of instructions from the start of a function to its first return. The exits of its section are after it.
 fn instructions(disassembly: &str, function: &str) -> usize {
     let head = format!("<{function}>:");
     let mut body = disassembly.lines().skip_while(|line| !line.ends_with(&head)).skip(1);

@@ -1,14 +1,14 @@
-//! The headers and the library as C and C++ programs use them.
+//! C and C++ programs that use the headers and the library.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::{env, fs};
 
-/// glibc's registration, on and off.
+/// Settings that switch glibc's registration on and off.
 const TUNABLES: [&str; 2] = ["glibc.pthread.rseq=1", "glibc.pthread.rseq=0"];
 
-/// Compilers for other machines, where Debian's packages of these names are installed.
+/// Debian's cross compilers.
 const CROSS: [&str; 9] = [
     "i686-linux-gnu-gcc",
     "aarch64-linux-gnu-gcc",
@@ -41,7 +41,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// The folder of the libraries, built once.
+/// Builds the libraries once, and returns their directory.
 fn libraries() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -56,7 +56,7 @@ fn libraries() -> &'static Path {
     })
 }
 
-/// Runs a program with and without glibc's registration. Exit code 4 is a skip, with the reason in its output.
+/// Runs a program with and without glibc's registration. An exit code of 4 is a skip, whose reason it prints.
 #[track_caller]
 fn passes(program: &Path, arguments: [&[&str]; 2]) {
     for (tunable, arguments) in TUNABLES.into_iter().zip(arguments) {
@@ -72,7 +72,7 @@ fn passes(program: &Path, arguments: [&[&str]; 2]) {
     }
 }
 
-/// A program of a folder of this package, in a way of compiling and linking.
+/// Compiles a program of this package, and returns its path.
 fn compiled(source: &Path, compiler: &str, flags: &[&str], name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut command = Command::new(compiler);
@@ -100,7 +100,7 @@ fn each_operation_does_in_c_and_in_cpp_what_it_says() {
     }
 }
 
-/// Where the handler of a signal knows the thread's place.
+/// The program's signal handler reads the interrupted program counter.
 #[test]
 fn operations_on_this_cpu_begin_again_after_aborts() {
     let source = package().join("headers/tests/programs/restart.c");
@@ -121,7 +121,7 @@ fn threads_are_registered_by_the_libc_or_by_the_library() {
     }
 }
 
-/// By the vDSO, where it has getcpu: a filter that refuses the system call is not asked.
+/// The vDSO has getcpu, so a filter that refuses the system call has no effect.
 #[test]
 fn the_fallback_for_the_cpu_makes_no_system_call() {
     if !cfg!(target_arch = "x86_64") {
@@ -133,7 +133,7 @@ fn the_fallback_for_the_cpu_makes_no_system_call() {
 }
 
 #[test]
-fn pools_hand_out_memory_and_refuse_what_cannot_be() {
+fn pools_allocate_memory_and_refuse_invalid_arguments() {
     let source = package().join("headers/tests/programs/mempool.c");
     for (compiler, flags, name) in [
         ("cc", &["-O2"][..], "mempool"),
@@ -157,6 +157,33 @@ fn the_examples_run() {
 }
 
 #[test]
+fn each_header_of_programs_can_be_included_alone() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for (name, use_of_it) in [
+        ("rseq", "return rseq_register_current_thread();"),
+        ("this-cpu", "intptr_t count = 0; return rseq_this_cpu_inc(RSEQ_PERCPU_CPU_ID, &count, 0);"),
+        ("mempool", "return rseq_mempool_destroy(NULL);"),
+    ] {
+        let source = directory.join(format!("alone-{name}.c"));
+        fs::write(&source, format!("#include <rseq/{name}.h>\nint main(void)\n{{\n\t{use_of_it}\n}}\n")).unwrap();
+        for (compiler, standard) in [("cc", "-std=gnu11"), ("c++", "-std=c++17")] {
+            if is_there(compiler) {
+                let mut command = Command::new(compiler);
+                command.args([
+                    "-x",
+                    if compiler == "cc" { "c" } else { "c++" },
+                    standard,
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                ]);
+                run(command.arg("-I").arg(package().join("include")).arg("-fsyntax-only").arg(&source));
+            }
+        }
+    }
+}
+
+#[test]
 fn each_architecture_compiles_with_and_without_optimization() {
     let source = package().join("headers/tests/programs/operations.c");
     let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("operations.o");
@@ -174,6 +201,17 @@ fn each_architecture_compiles_with_and_without_optimization() {
             command.args(["-Wall", "-Wextra", "-Werror", "-c"]).args(flags).arg("-I").arg(package().join("include"));
             run(command.arg(&source).arg("-o").arg(&object));
         }
+    }
+}
+
+#[test]
+fn tests_inject_code_with_six_operands() {
+    let source = package().join("headers/tests/programs/injected.c");
+    let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("injected.o");
+    for compiler in ["cc"].into_iter().chain(CROSS).filter(|compiler| is_there(compiler)) {
+        let mut command = Command::new(compiler);
+        command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-c", "-I"]).arg(package().join("include"));
+        run(command.arg(&source).arg("-o").arg(&object));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The generated headers are those of today's statements.
+//! The generated headers match the source of the operations.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * In place of the file of this name in tools/testing/selftests/rseq, which kvm/rseq_test.c includes as text: what
- * that test takes from it besides the functions of the library.
+ * Replaces the file of this name in tools/testing/selftests/rseq, which kvm/rseq_test.c includes. It has what that
+ * test uses besides the functions of the library.
  */
 
 #define _GNU_SOURCE

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* What rseq(2) and its users agree on. */
+/* The ABI of rseq(2). */
 
 #ifndef _RSEQ_ABI_H
 #define _RSEQ_ABI_H
 
 #include <stdint.h>
 
-/* What cpu_id is in a thread that is not registered. */
+/* Values of cpu_id in a thread that is not registered. */
 enum rseq_abi_cpu_id_state {
 	RSEQ_ABI_CPU_ID_UNINITIALIZED		= -1,
 	RSEQ_ABI_CPU_ID_REGISTRATION_FAILED	= -2,
@@ -17,7 +17,10 @@ enum rseq_abi_flags {
 	RSEQ_ABI_FLAG_UNREGISTER	= 1 << 0,
 };
 
-/* Flags of the area and of descriptors. The kernel ignores them since Linux 6.1, apart from a warning. */
+/*
+ * Historical flags of the area and of descriptors, which must be 0: Linux 6.0 to 6.18 send SIGSEGV to a thread that
+ * sets one.
+ */
 enum rseq_abi_cs_flags_bit {
 	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_PREEMPT_BIT	= 0,
 	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_SIGNAL_BIT	= 1,
@@ -34,12 +37,12 @@ enum rseq_abi_cs_flags {
 struct rseq_abi_cs {
 	uint32_t version;		/* 0 */
 	uint32_t flags;			/* 0 */
-	uint64_t start_ip;		/* the first instruction */
-	uint64_t post_commit_offset;	/* bytes from there to the one after the commit */
-	uint64_t abort_ip;		/* the abort handler; RSEQ_SIG comes before it */
+	uint64_t start_ip;		/* the address of the first instruction */
+	uint64_t post_commit_offset;	/* the length in bytes, from start_ip to after the commit */
+	uint64_t abort_ip;		/* the address of the abort handler, which RSEQ_SIG precedes */
 } __attribute__((aligned(32)));
 
-/* How a thread asks for a time slice extension (Linux 7.0). */
+/* The control word of the time slice extension (Linux 7.0). */
 struct rseq_abi_slice_ctrl {
 	union {
 		uint32_t all;
@@ -51,7 +54,7 @@ struct rseq_abi_slice_ctrl {
 	};
 };
 
-/* The area of a thread. The kernel writes all but rseq_cs and slice_ctrl.request; only the thread itself reads it. */
+/* The area of a thread. User space writes only rseq_cs and slice_ctrl.request. */
 struct rseq_abi {
 	uint32_t cpu_id_start;		/* a possible CPU number, in every thread */
 	uint32_t cpu_id;		/* the CPU, or enum rseq_abi_cpu_id_state */
@@ -68,8 +71,8 @@ struct rseq_abi {
 			uint32_t padding;
 #endif
 		} arch;
-	} rseq_cs;			/* the descriptor of the section that the thread armed, or 0 */
-	uint32_t flags;			/* since Linux 7.0 what the kernel offers, before that 0 */
+	} rseq_cs;			/* the address of the armed section's descriptor, or 0 */
+	uint32_t flags;			/* the state of the time slice extension (Linux 7.0), else 0 */
 	uint32_t node_id;		/* the NUMA node (Linux 6.3) */
 	uint32_t mm_cid;		/* the concurrency ID (Linux 6.3) */
 	struct rseq_abi_slice_ctrl slice_ctrl;	/* Linux 7.0 */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Places for code of tests within sections, empty unless they are defined before <rseq/rseq.h> is included. */
+/* Injection points for tests, which define these macros before they include <rseq/rseq.h>. The defaults are empty. */
 
 #ifndef _RSEQ_INJECT_H
 #define _RSEQ_INJECT_H
 
-/* Assembly after step n of a section. It may run again at any step, and must leave the stack alone. */
+/* Assembly after step n of a section. It may be aborted and repeated, and must not use the stack. */
 #ifndef RSEQ_INJECT_ASM
 #define RSEQ_INJECT_ASM(n)
 #endif
@@ -14,12 +14,12 @@
 #define RSEQ_INJECT_C(n)
 #endif
 
-/* Input operands of RSEQ_INJECT_ASM; a comma comes first. */
+/* Input operands of RSEQ_INJECT_ASM, after a leading comma. */
 #ifndef RSEQ_INJECT_INPUT
 #define RSEQ_INJECT_INPUT
 #endif
 
-/* Registers that RSEQ_INJECT_ASM changes; a comma comes first. */
+/* Registers that RSEQ_INJECT_ASM clobbers, after a leading comma. */
 #ifndef RSEQ_INJECT_CLOBBER
 #define RSEQ_INJECT_CLOBBER
 #endif

@@ -3,14 +3,14 @@
  * Restartable sequences: registration, the calling thread's area, and operations on per-CPU data.
  *
  * A program includes this header and links with librseq. Each thread calls rseq_register_current_thread() before
- * its first operation; where the libc registers threads (glibc 2.35), that does nothing. An operation takes the
- * CPU that it is meant for, from rseq_cpu_start(), and commits only if the thread runs there.
+ * its first operation; if the libc registers threads (glibc 2.35), that does nothing. An operation takes a CPU
+ * number, which rseq_cpu_start() returns, and commits only if the thread is running on that CPU.
  */
 
 #ifndef _RSEQ_RSEQ_H
 #define _RSEQ_RSEQ_H
 
-/* Some of these are only here because programs that were written for librseq rely on them. */
+/* Not all of these are used here: programs that were written for librseq rely on them. */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -32,7 +32,7 @@
 extern "C" {
 #endif
 
-/* The memory order of an operation's commit. An operation that has no such order returns -1. */
+/* The memory order of an operation's commit. An operation that does not support it returns -1. */
 enum rseq_mo {
 	RSEQ_MO_RELAXED = 0,
 	RSEQ_MO_CONSUME = 1,
@@ -42,28 +42,28 @@ enum rseq_mo {
 	RSEQ_MO_SEQ_CST = 5,
 };
 
-/* What an operation compares with the number that it is given: the CPU, or the concurrency ID (Linux 6.3). */
+/* The index that an operation compares with its last argument: the CPU number, or the concurrency ID (Linux 6.3). */
 enum rseq_percpu_mode {
 	RSEQ_PERCPU_CPU_ID = 0,
 	RSEQ_PERCPU_MM_CID = 1,
 };
 
-/* What rseq_available() is asked. */
+/* Queries for rseq_available(). */
 enum rseq_available_query {
 	RSEQ_AVAILABLE_QUERY_KERNEL = 0,
 	RSEQ_AVAILABLE_QUERY_LIBC = 1,
 };
 
-/* A program that defines this macro defines rseq_get_abi() itself, such as by the libc's own variables. */
+/* A program that defines this macro must define rseq_get_abi(), for example with the variables of the libc. */
 #ifndef RSEQ_GET_ABI_OVERRIDE
 
-/* The distance in bytes of each thread's area from its thread pointer. A constructor sets it before main(). */
+/* The offset in bytes of each thread's area from its thread pointer. A constructor sets it before main(). */
 extern ptrdiff_t rseq_offset;
 
-/* Bytes of the area that the kernel maintains; 0 before the first registration. */
+/* The number of bytes of the area that the kernel maintains; 0 before the first registration. */
 extern unsigned int rseq_size;
 
-/* The flags of registrations: 0. */
+/* The flags of registrations: always 0. */
 extern unsigned int rseq_flags;
 
 /* The calling thread's area. */
@@ -76,61 +76,73 @@ struct rseq_abi *rseq_get_abi(void)
 #endif
 
 /*
- * Registers the calling thread for rseq (Linux 4.18). Returns 0, also where the libc does; or -1 and errno: ENOSYS
- * if the kernel has no rseq, EBUSY if the thread is registered, EPERM or another if a filter refuses the call.
+ * Registers the calling thread for rseq (Linux 4.18). If the libc registers threads, it does nothing and returns 0.
+ * Otherwise it returns 0; or -1 and errno: ENOSYS if the kernel has no rseq, EBUSY if the thread is already
+ * registered, EPERM or another if a seccomp filter refuses the call.
  */
 int rseq_register_current_thread(void);
 
 /*
- * The same as the kernel's selftests call it: with legacy, for 32 bytes; with nolibc, -EBUSY is returned where the
- * libc registers threads.
+ * The same, under the name that the kernel's selftests use. With legacy, it registers 32 bytes. With nolibc, it
+ * returns -EBUSY if the libc registers threads.
  */
 int __rseq_register_current_thread(bool nolibc, bool legacy);
 
 /*
- * Ends the calling thread's registration: before the thread ends. Returns 0, also where the libc registers
- * threads; or -1 and errno: EINVAL if the thread is not registered.
+ * Ends the calling thread's registration. A thread that has registered must call it before it ends. If the libc
+ * registers threads, it does nothing and returns 0. Otherwise it returns 0; or -1 and errno: EINVAL if the thread is
+ * not registered, EPERM or another if a seccomp filter refuses the call.
  */
 int rseq_unregister_current_thread(void);
 
-/* The CPU by sched_getcpu(3), for threads that are not registered. */
+/* Returns the current CPU by sched_getcpu(3), for threads that are not registered. */
 int32_t rseq_fallback_current_cpu(void);
 
-/* The NUMA node by getcpu(2); or -1 and errno. */
+/* Returns the current NUMA node by getcpu(2); or -1 and errno. */
 int32_t rseq_fallback_current_node(void);
 
 #ifdef RSEQ_C_KERNEL_FLAVOUR
-/* Whether the kernel has rseq. */
+/* Returns whether the kernel has rseq. */
 bool rseq_available(void);
 #else
-/* Whether the kernel has rseq, or the libc registers threads: see enum rseq_available_query. */
+/* Returns whether the kernel has rseq, or whether the libc registers threads: see enum rseq_available_query. */
 bool rseq_available(unsigned int query);
 #endif
 
-/* One more than the largest CPU number that the kernel can give: the length of an array by CPU. 0 if not known. */
+/* Returns the length of an array indexed by CPU number: the highest possible CPU number plus one; 0 if not known. */
 int rseq_get_max_nr_cpus(void);
 
-/* Whether the calling thread is registered; in words too, cut to size bytes. text may be NULL if size is 0. */
+/*
+ * Returns whether the calling thread is registered. Writes who registered it, or why it is not registered, to text,
+ * truncated to size bytes including the terminating 0. text may be NULL.
+ */
 bool rseq_status(char *text, size_t size);
 
-/* Enables the time slice extension in the calling thread, or disables it (Linux 7.0). Returns 0; or -1 and errno. */
+/*
+ * Enables or disables the time slice extension in the calling thread (Linux 7.0). Returns 0; or -1 and errno: EINVAL
+ * if the kernel does not have it, ENOTSUPP (524) if it is switched off or the registration has only 32 bytes, ENXIO
+ * if the thread is not registered.
+ */
 int rseq_slice_extension_enable(bool enable);
 
-/* The CPU of this moment; -1 in a thread that is not registered. */
+/* Returns the current CPU; a negative number if the thread is not registered. */
 static inline __attribute__((always_inline))
 int32_t rseq_current_cpu_raw(void)
 {
 	return (int32_t) RSEQ_READ_ONCE(rseq_get_abi()->cpu_id);
 }
 
-/* A possible CPU number, in every thread, and mostly the current one: the one to begin an operation with. */
+/*
+ * Returns a CPU number to begin an operation with: the current CPU in a registered thread, and a possible CPU number
+ * in any other, where operations return -1.
+ */
 static inline __attribute__((always_inline))
 uint32_t rseq_cpu_start(void)
 {
 	return RSEQ_READ_ONCE(rseq_get_abi()->cpu_id_start);
 }
 
-/* The CPU of this moment, by rseq_fallback_current_cpu() in a thread that is not registered. */
+/* Returns the current CPU, by rseq_fallback_current_cpu() if the thread is not registered. */
 static inline __attribute__((always_inline))
 uint32_t rseq_current_cpu(void)
 {
@@ -141,21 +153,21 @@ uint32_t rseq_current_cpu(void)
 
 #ifndef RSEQ_GET_ABI_OVERRIDE
 
-/* Whether the kernel maintains node_id (Linux 6.3). */
+/* Returns whether the kernel maintains node_id (Linux 6.3). */
 static inline __attribute__((always_inline))
 bool rseq_node_id_available(void)
 {
 	return (int) rseq_size >= (int) rseq_offsetofend(struct rseq_abi, node_id);
 }
 
-/* Whether the kernel maintains mm_cid (Linux 6.3). */
+/* Returns whether the kernel maintains mm_cid (Linux 6.3). */
 static inline __attribute__((always_inline))
 bool rseq_mm_cid_available(void)
 {
 	return (int) rseq_size >= (int) rseq_offsetofend(struct rseq_abi, mm_cid);
 }
 
-/* The NUMA node of this moment, where it is available. */
+/* Returns the current NUMA node. Requires rseq_node_id_available(). */
 static inline __attribute__((always_inline))
 uint32_t rseq_current_node_id(void)
 {
@@ -165,14 +177,14 @@ uint32_t rseq_current_node_id(void)
 
 #endif
 
-/* The concurrency ID of this moment, where it is available. */
+/* Returns the current concurrency ID. Requires rseq_mm_cid_available(). */
 static inline __attribute__((always_inline))
 uint32_t rseq_current_mm_cid(void)
 {
 	return RSEQ_READ_ONCE(rseq_get_abi()->mm_cid);
 }
 
-/* Forgets the section that the calling thread armed last. */
+/* Disarms the section that the calling thread has armed last. */
 static inline __attribute__((always_inline))
 void rseq_clear_rseq_cs(void)
 {
@@ -180,9 +192,9 @@ void rseq_clear_rseq_cs(void)
 }
 
 /*
- * Each thread that ran a section calls this after its last one, before the code or the descriptors of it are
- * unloaded, such as by dlclose(3): the kernel reads the descriptor that was armed last until it finds the thread
- * elsewhere.
+ * Each thread that has executed a section must call this before the section's code or descriptor is unmapped, for
+ * example by dlclose(3): the address of the descriptor stays in rseq_cs after the section, and the kernel reads it
+ * at the next interrupt.
  */
 static inline __attribute__((always_inline))
 void rseq_prepare_unload(void)

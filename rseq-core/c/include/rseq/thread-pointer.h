@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/* The thread pointer: what rseq_offset counts from. Some compilers lack __builtin_thread_pointer() for a target. */
+/* The thread pointer, to which rseq_offset is relative. Some compilers lack __builtin_thread_pointer() for a target. */
 static inline __attribute__((always_inline))
 void *rseq_thread_pointer(void)
 {
@@ -22,7 +22,7 @@ void *rseq_thread_pointer(void)
 	__asm__ ("movl %%gs:0, %0" : "=r" (pointer));
 	return pointer;
 #elif defined(__powerpc64__)
-	/* The register itself: a copy would be an instruction more. */
+	/* The register itself: a copy would take one more instruction. */
 	register void *pointer __asm__ ("r13");
 
 	__asm__ ("" : "=r" (pointer));

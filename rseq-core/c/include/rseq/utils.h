@@ -19,11 +19,11 @@
 #define __rseq_str_1(x)		#x
 #define __rseq_str(x)		__rseq_str_1(x)
 
-/* Writes a line to the standard error stream. */
+/* Writes a line to standard error. */
 #define rseq_log(fmt, ...) \
 	fprintf(stderr, fmt " (in %s() at " __FILE__ ":" __rseq_str(__LINE__) ")\n", ## __VA_ARGS__, __func__)
 
-/* The same, and ends the process by abort(3). */
+/* The same, and calls abort(3). */
 #define rseq_bug(fmt, ...) \
 	do { \
 		rseq_log(fmt, ## __VA_ARGS__); \

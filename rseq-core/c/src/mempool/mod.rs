@@ -1,6 +1,6 @@
-//! `<rseq/mempool.h>`: pools of per-CPU memory, each a region of rseq-core.
+//! `<rseq/mempool.h>`: pools of per-CPU memory. Each pool is a region of rseq-core.
 //!
-//! Nothing here allocates in the libc: what describes pools lies in a region, too.
+//! Nothing here calls malloc(3): pools, sets and attributes are themselves allocated in a region.
 
 mod attr;
 mod numa;

@@ -6,11 +6,11 @@ use core::ptr::NonNull;
 use rseq_core::percpu::move_to_node_of;
 use rseq_core::sys::Errno;
 
-/// `int rseq_mempool_range_init_numa(void *addr, size_t len, int cpu, int numa_flags)` - moves the pages of `len` bytes
-/// from `addr` on to the NUMA node of `cpu`, as move_pages(2) does with these flags (Linux 2.6.18). Returns 0, also
-/// where pages stay where they are, such as those that were not touched yet; or -1 and `errno`:
+/// `int rseq_mempool_range_init_numa(void *addr, size_t len, int cpu, int numa_flags)` - moves the pages of the `len`
+/// bytes at `addr` to the NUMA node of `cpu`, by move_pages(2) with these flags (Linux 2.6.18). Returns 0, even if a
+/// page is not moved, such as one that has not been touched; or -1 and `errno`:
 ///
-/// * `EINVAL`: no flags, unknown ones, or no node has this CPU.
+/// * `EINVAL`: `addr` is `NULL`, `numa_flags` is 0 or has unknown flags, or no node has this CPU.
 /// * `EPERM`: `MPOL_MF_MOVE_ALL` without `CAP_SYS_NICE`.
 /// * `ENOSYS`: the kernel has no NUMA.
 #[unsafe(no_mangle)]

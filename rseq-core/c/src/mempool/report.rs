@@ -1,4 +1,4 @@
-//! What a robust pool does about an error.
+//! How a robust pool reports an error.
 
 use super::pool::Pool;
 use crate::abort;
@@ -16,10 +16,10 @@ unsafe extern "C" {
     fn write(file: c_int, bytes: *const u8, len: usize) -> isize;
 }
 
-/// Says what is wrong, and ends the process by abort(3).
+/// Writes the error to standard error, and calls abort(3).
 pub(super) fn error(owner: usize, finding: Finding) {
-    // SAFETY: the address of a pool, which is there as long as its region; its name is not changed, and no part of
-    // the region.
+    // SAFETY: `owner` is the address of a pool, which `create` passed to the region that is a field of the pool, so the
+    // pool exists while its region does. Only the name is borrowed, which is not written after `create`.
     let name = unsafe { &(*ptr::with_exposed_provenance::<Pool>(owner)).name };
     let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
     let mut bytes = [0; 256];
@@ -27,8 +27,8 @@ pub(super) fn error(owner: usize, finding: Finding) {
     let _ = text.write_str("rseq_mempool \"");
     text.push(if name.is_empty() { b"<anonymous>" } else { name });
     let _ = writeln!(text, "\": {finding}");
-    let said = text.said();
-    // SAFETY: so many bytes.
-    let _ = unsafe { write(STDERR, said.as_ptr(), said.len()) };
+    let line = text.as_bytes();
+    // SAFETY: write(2) reads `line.len()` bytes at `line.as_ptr()`, which are those of a slice.
+    let _ = unsafe { write(STDERR, line.as_ptr(), line.len()) };
     abort()
 }

@@ -16,7 +16,7 @@ use core::marker::PhantomData;
 /// * `reset()`: begins all counts anew, and returns the name and the previous count of each member. No addition is lost
 ///   or counted twice.
 ///
-/// Slots go by CPU. With `by_mm_cid` before the brace they go by concurrency ID, see
+/// Slots are indexed by CPU number. With `by_mm_cid` before the brace, they are indexed by concurrency ID: see
 /// [`Counter`](crate::percpu::Counter).
 ///
 /// # Examples
@@ -102,7 +102,7 @@ macro_rules! percpu_counters {
 /// A group of `N` counters that [`percpu_counters!`](crate::percpu_counters) declares.
 #[doc(hidden)]
 pub trait CounterGroup<const N: usize>: 'static {
-    /// The index that slots go by.
+    /// The index of the slots.
     type Index: Index;
 
     /// The counters of the group.

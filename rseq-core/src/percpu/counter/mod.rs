@@ -26,7 +26,7 @@ pub(super) use shared::Shared;
 /// adds to one more slot: [`status`](crate::status) says which applies. The slots of counters are packed, eight to a
 /// cache line of 64 bytes, and no line belongs to two CPUs.
 ///
-/// `K` is the index that the slots go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
+/// `K` is the index of the slots: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few
 /// threads touches few slots.
 ///
 /// Counts are 64 bits wide, on 32-bit machines too, and wrap around.

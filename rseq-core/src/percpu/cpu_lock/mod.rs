@@ -26,7 +26,7 @@ pub use guard::LockGuard;
 /// Threads without sections ([`status`](crate::status) has the cause) share one more lock, which has its own value and
 /// is taken by an atomic instruction.
 ///
-/// `K` is the index that locks go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
+/// `K` is the index of the locks: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few threads
 /// has few values.
 ///
 /// As with any spinning lock, a signal handler that takes a lock that its own thread holds waits forever: handlers use

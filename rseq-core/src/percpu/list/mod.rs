@@ -25,10 +25,10 @@ pub use nodes::Nodes;
 /// [`push`](Self::push) and [`pop`](Self::pop) are a few plain instructions, on the list of the CPU that the thread
 /// runs on. Lists have no bound. Another CPU's nodes are taken all at once, by [`drain_cpu`](Self::drain_cpu).
 ///
-/// Threads without sections ([`status`](crate::status) has the cause) push on a list of their own, under a lock, and so
+/// Threads that cannot use sections ([`status`](crate::status) has the cause) push to a shared list, under a lock. So
 /// does a thread while its CPU's list is being drained.
 ///
-/// `K` is the index that lists go by: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
+/// `K` is the index of the lists: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
 ///
 /// # Examples
 ///

@@ -25,7 +25,7 @@ const CAPACITY: usize = 63;
 ///
 /// Threads without sections ([`status`](crate::status) has the cause) use the shared list.
 ///
-/// `K` is the index that lists go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few threads
+/// `K` is the index of the lists: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few threads
 /// keeps few values in lists that it does not use.
 ///
 /// # Examples

@@ -2,10 +2,13 @@
 //! constant of the one and a value of the other.
 
 use super::class::Size;
+use super::error::RegionError;
 use super::geometry::{self, Geometry, TAGS};
 use super::lists::Lists;
+use super::options::RegionOptions;
+use super::shape::RegionShape;
 use super::stacks::{self, Stacks};
-use super::{RegionError, RegionOptions, RegionShape, range, robust};
+use super::{range, robust};
 use crate::percpu::lock::SpinLock;
 use crate::percpu::memory;
 use core::ptr::{self, NonNull};
@@ -89,7 +92,7 @@ impl Arena {
     pub(super) fn contains(&self, address: usize, shape: RegionShape) -> bool {
         let geometry = self.geometry(shape);
         let is_in = |range| (range..range + geometry.copies()).contains(&address);
-        self.lists.with(|lists| robust::ranges(lists, geometry).any(is_in))
+        self.lists.with(|lists| lists.ranges(geometry).any(is_in))
     }
 
     /// Unmaps everything.
@@ -100,13 +103,13 @@ impl Arena {
     pub(super) unsafe fn clear(&mut self, shape: RegionShape) {
         let geometry = self.geometry(shape);
         let lists = self.lists.get_mut();
-        let newest = robust::ranges(lists, geometry).next();
+        let newest = lists.ranges(geometry).next();
         let is_ours = newest.is_none_or(|newest| range::is_ours(newest, &self.options, geometry));
         if let Some(reporter) = self.options.reporter().filter(|_| is_ours) {
             robust::audit(lists, geometry, reporter);
         }
         let is_mapped = self.options.given.start.is_null();
-        let mut ranges = robust::ranges(lists, geometry);
+        let mut ranges = lists.ranges(geometry);
         while let Some(range) = ranges.next().filter(|_| is_mapped) {
             // SAFETY: `make` returned the range, and with the arena its items end. The next range has been read before.
             unsafe { range::unmake(range, is_ours, geometry) };

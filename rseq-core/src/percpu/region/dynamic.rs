@@ -1,7 +1,10 @@
 //! A region whose sizes are chosen at run time.
 
 use super::arena::Arena;
-use super::{RegionError, RegionOptions, RegionShape, geometry};
+use super::error::RegionError;
+use super::geometry;
+use super::options::RegionOptions;
+use super::shape::RegionShape;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
@@ -26,6 +29,46 @@ use core::sync::atomic::Ordering;
 /// assert_eq!(unsafe { DynRegion::owner_of(item, 1 << 13) }, 0x1000);
 /// // SAFETY: it was allocated above, and is not used any more.
 /// unsafe { region.free(item) };
+/// # Ok::<(), rseq_core::percpu::RegionError>(())
+/// ```
+///
+/// [`this_cpu`](crate::ops::this_cpu)'s operations take the stride as a constant. With one that is chosen at run time,
+/// [`librseq`](crate::ops::librseq)'s serve, of which the caller picks the copy. In a thread that is not registered,
+/// they fail each time:
+///
+/// ```
+/// use rseq_core::ops::librseq::load_add_store;
+/// use rseq_core::percpu::{DynRegion, RegionOptions, RegionShape};
+/// use rseq_core::{Ambient, Cause, ensure_registered};
+/// use std::alloc::Layout;
+/// use std::ptr::NonNull;
+///
+/// /// # Safety
+/// ///
+/// /// `item` is an item of the region: a word, which is written by sections by CPU only.
+/// unsafe fn add(region: &DynRegion, item: NonNull<u8>, count: usize) -> Result<(), Cause> {
+///     ensure_registered()?;
+///     let token = Ambient::token();
+///     loop {
+///         let cpu = token.cpu_id_start() as usize;
+///         let copy = region.copy_of(item, cpu).cast::<usize>();
+///         // SAFETY: the copy for a possible CPU, by the caller's promise a word.
+///         if unsafe { load_add_store(token, cpu, copy.as_ptr(), count) }.is_ok() {
+///             return Ok(());
+///         }
+///     }
+/// }
+///
+/// // A copy for each CPU number.
+/// let shape = RegionShape::new(1 << 13, 0, Layout::new::<usize>()).expect("a power of two");
+/// let region = DynRegion::new(shape, RegionOptions::new());
+/// let item = region.alloc_zeroed()?;
+/// // SAFETY: a word of the region, which nothing else writes.
+/// if unsafe { add(&region, item, 7) }.is_ok() {
+///     let copies = (0..shape.copies()).map(|cpu| region.copy_of(item, cpu).cast::<usize>());
+///     // SAFETY: each is a word of the item, which no other thread uses.
+///     assert_eq!(copies.map(|copy| unsafe { copy.read() }).sum::<usize>(), 7);
+/// }
 /// # Ok::<(), rseq_core::percpu::RegionError>(())
 /// ```
 pub struct DynRegion {

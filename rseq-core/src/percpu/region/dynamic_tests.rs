@@ -167,7 +167,7 @@ fn a_list_that_was_overwritten_is_found_when_it_is_used_and_when_the_region_is_d
         // SAFETY: it was allocated above.
         unsafe { region.free(item) };
         // It looks like a free item, and leads out of the range.
-        *link(region, item) = outside | robust::FREE;
+        *link(region, item) = outside | geometry::FREE;
         first = outside;
         let items = [region.alloc().unwrap(), region.alloc().unwrap()];
         assert_ne!(items[0], items[1]);
@@ -185,7 +185,7 @@ fn a_list_that_leads_back_to_itself_ends() {
         address = item.addr().get();
         // SAFETY: it was allocated above.
         unsafe { region.free(item) };
-        *link(region, item) = address | robust::FREE;
+        *link(region, item) = address | geometry::FREE;
     });
     assert_eq!(found, [Finding::CorruptList { item: address }]);
 }

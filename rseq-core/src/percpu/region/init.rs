@@ -1,9 +1,10 @@
-//! Items that begin with a value.
+//! Allocating items with initial contents.
 
 use super::arena::Arena;
 use super::class::Size;
+use super::error::RegionError;
 use super::geometry::Geometry;
-use super::{RegionError, RegionShape};
+use super::shape::RegionShape;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
@@ -24,7 +25,7 @@ impl Arena {
         }
         let (item, is_fresh) = self.take(size, &shape)?;
         let geometry = self.geometry(shape);
-        // What the copies show of a parent's template is not to be relied on.
+        // The parent may change its template at any time, so that all copies must be written.
         let is_parents = geometry.has_parents_template(item);
         if !is_fresh || is_parents || self.options.init.is_some() {
             fill(item, value.len()..size.layout.size(), geometry, |copy| zero(copy, is_parents));
@@ -38,20 +39,20 @@ impl Arena {
     }
 }
 
-/// Sets bytes of each copy of an item that nobody uses; first those of the template, which untouched copies then have
-/// too.
+/// Sets bytes in the template, if there is one, and then in each copy of an item that is not yet in use. Copies that
+/// have not been written share the pages of the template.
 fn fill(item: NonNull<u8>, bytes: Range<usize>, geometry: Geometry, mut set: impl FnMut(&mut [u8])) {
     if bytes.is_empty() {
         return;
     }
     for copy in geometry.template_of(item).into_iter().chain(geometry.copies_of(item)) {
-        // SAFETY: bytes of an item's copy, which are initialised, as all memory of a range is, and which nobody else
-        // uses yet.
+        // SAFETY: the callers pass bytes within the item's size, so that they lie in the copy. All memory of a range is
+        // initialised. The item was allocated just now, so that nothing else uses its copies.
         set(unsafe { slice::from_raw_parts_mut(copy.as_ptr().byte_add(bytes.start), bytes.len()) });
     }
 }
 
-/// Zeroes a copy: always, or if it is not zero.
+/// Zeroes a copy, if it is not zero or if `always` is set.
 fn zero(copy: &mut [u8], always: bool) {
     const ZEROES: [u8; 256] = [0; 256];
     if always || copy.chunks(ZEROES.len()).any(|chunk| *chunk != ZEROES[..chunk.len()]) {

@@ -3,12 +3,11 @@
 //! A child of `fork` may see any prefix of the changes made here: each change is a store that leaves a valid state, in
 //! which an item is on at most one list.
 
-use super::RegionError;
 use super::class::{CLASSES, MOST_CUT};
-use super::geometry::{Geometry, TAGS};
+use super::error::RegionError;
+use super::geometry::{FREE, Geometry, TAGS};
 use super::options::RegionOptions;
 use super::range;
-use super::robust::{self, FREE};
 use super::stacks::{Stack, Stacks};
 use crate::percpu::fence::fence;
 use crate::sys::Errno;
@@ -18,7 +17,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
 #[derive(Debug)]
 pub(super) struct Lists {
     /// The newest range, or 0.
-    pub(super) range: AtomicUsize,
+    range: AtomicUsize,
     /// Bytes used of the newest range's copies.
     used: AtomicUsize,
     /// Bytes used of the program's memory.
@@ -39,6 +38,15 @@ impl Lists {
             free: [const { AtomicUsize::new(0) }; CLASSES],
             closed: AtomicUsize::new(0),
         }
+    }
+
+    /// The addresses of the region's ranges, the newest one first.
+    pub(super) fn ranges(&self, geometry: Geometry) -> impl Iterator<Item = usize> {
+        let address = |range: usize| (range != 0).then_some(range);
+        core::iter::successors(address(self.range.load(Relaxed)), move |&range| {
+            // SAFETY: the address is that of a range of this geometry, which is mapped until the region is dropped.
+            address(unsafe { geometry.before(range) }.load(Relaxed))
+        })
     }
 
     /// The head of the list of free items of a class. The remainder shows the compiler that a class is in range.
@@ -111,7 +119,7 @@ impl Lists {
     /// Adds a range.
     pub(super) fn grow(&self, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
         let most = options.max_ranges;
-        if most != 0 && robust::ranges(self, geometry).take(most).count() == most {
+        if most != 0 && self.ranges(geometry).take(most).count() == most {
             return Err(RegionError::NoMemory(Errno::ENOSPC));
         }
         let new = if options.given.start.is_null() {

@@ -6,6 +6,7 @@ mod dynamic;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod dynamic_tests;
 mod error;
+mod finding;
 mod geometry;
 mod init;
 mod lists;
@@ -27,10 +28,9 @@ use core::fmt;
 use core::ptr::NonNull;
 pub use dynamic::DynRegion;
 pub use error::RegionError;
-use geometry::Geometry;
+pub use finding::Finding;
 pub use numa::move_to_node_of;
 pub use options::RegionOptions;
-pub use robust::Finding;
 pub use shape::RegionShape;
 
 /// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.
@@ -76,6 +76,31 @@ pub use shape::RegionShape;
 /// # Ok::<(), rseq_core::percpu::RegionError>(())
 /// ```
 ///
+/// Sections find this CPU's copy by the item's address, the number of copies and the stride, so that
+/// [`this_cpu`](crate::ops::this_cpu)'s operations work on items:
+///
+/// ```
+/// use rseq_core::ops::this_cpu;
+/// use rseq_core::percpu::Region;
+/// use rseq_core::{Ambient, ensure_registered};
+/// use std::alloc::Layout;
+///
+/// static REGION: Region = Region::new();
+///
+/// let layout = Layout::new::<usize>();
+/// let count = REGION.alloc_zeroed(layout)?;
+/// if ensure_registered().is_ok() {
+///     // SAFETY: the copies are `copies` words, 64 KiB apart, and written by sections by CPU only.
+///     unsafe { this_cpu::inc::<{ 1 << 16 }, _, _>(Ambient::token(), count.cast().as_ptr(), REGION.copies()) }?;
+///     let copies = (0..REGION.copies()).map(|cpu| REGION.copy_of(count, cpu).cast::<usize>());
+///     // SAFETY: each is a word of the item, which no other thread uses.
+///     assert_eq!(copies.map(|copy| unsafe { copy.read() }).sum::<usize>(), 1);
+/// }
+/// // SAFETY: it was allocated above, and is not used any more.
+/// unsafe { REGION.free(count, layout) };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Design
 ///
 /// There are no static items in a linker section. A type that makes its item at its first use, as
@@ -108,9 +133,7 @@ impl<const STRIDE: usize> Region<STRIDE> {
     /// Bytes that a range takes of the program's memory; see [`RegionOptions::memory`]. The memory must have as many
     /// bytes after the first multiple of `STRIDE`.
     pub fn range_size() -> usize {
-        // SAFETY: no memory is used.
-        let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
-        Geometry::new(&given, STRIDE, memory::slot_count()).size()
+        Self::SHAPE.range_size()
     }
 
     /// The copy for a CPU. This is pointer arithmetic only, and does not check that `cpu` is below

@@ -1,6 +1,6 @@
-//! Making and unmaking ranges.
+//! Mapping and unmapping ranges.
 
-use super::RegionError;
+use super::error::RegionError;
 use super::geometry::{self, Geometry};
 use super::numa;
 use super::options::{Populate, RegionOptions};
@@ -12,12 +12,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 const NAME: &CStr = c"rseq-core region";
 
-/// Maps a range; its address.
+/// Maps a range, and returns its address.
 pub(super) fn make(options: &RegionOptions, geometry: Geometry) -> Result<usize, RegionError> {
     let range =
         memory::map_aligned(geometry.lead(), geometry.size(), geometry.stride).map_err(RegionError::NoMemory)?;
     if let Err(error) = set_up(range, options, geometry) {
-        // SAFETY: it was mapped above, and nobody has seen it.
+        // SAFETY: it was mapped above with this geometry, and its address was not passed on. All of it is mapped.
         unsafe { unmake(range.as_ptr().expose_provenance(), true, geometry) };
         return Err(error);
     }
@@ -27,7 +27,7 @@ pub(super) fn make(options: &RegionOptions, geometry: Geometry) -> Result<usize,
 fn set_up(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
     memory::name(range, geometry.size(), NAME);
     populate(range, options.populate, geometry).map_err(RegionError::NotMapped)?;
-    // A huge page would take the memory of many CPUs from the node of the first one that touches it.
+    // The memory of a huge page, which holds copies of many CPUs, is all on the node of the first CPU that touches it.
     memory::without_huge_pages(range, geometry.size());
     if options.binds {
         numa::bind(range, geometry).map_err(RegionError::NotBound)?;
@@ -44,10 +44,10 @@ fn set_up(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Re
         .map_err(RegionError::NotInitialized)
 }
 
-/// Names the owner of a range, and keeps the range from children if it is to be.
+/// Writes the header of a range with a lead, and keeps the range from children if it is not inherited.
 fn begin(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Result<(), Errno> {
     let address = range.as_ptr().expose_provenance();
-    // SAFETY: a range of this geometry, with a lead.
+    // SAFETY: `range` was mapped with this geometry, which has a lead, and is not unmapped in this block.
     unsafe {
         geometry::owner(address).store(options.owner, Ordering::Relaxed);
         geometry.process(address).store(generation(), Ordering::Relaxed);
@@ -55,20 +55,26 @@ fn begin(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Res
     if options.is_inherited { Ok(()) } else { memory::keep_from_children(range, geometry.size()) }
 }
 
-/// Whether this process has the copies in its ranges: its parent may have made the ranges, and not for children.
+/// Whether this process has the memory of a range. It does not if a parent process mapped the range and kept it from
+/// children. Memory that the program provides is never kept from them.
 pub(super) fn is_ours(range: usize, options: &RegionOptions, geometry: Geometry) -> bool {
-    // SAFETY: a range that children do not have has a lead, which they do have.
-    options.is_inherited || unsafe { geometry.process(range) }.load(Ordering::Relaxed) == generation()
+    if options.is_inherited || geometry.lead() == 0 {
+        return true;
+    }
+    // SAFETY: the range has a lead, whose memory children have too. The region's ranges are mapped until it is dropped.
+    unsafe { geometry.process(range) }.load(Ordering::Relaxed) == generation()
 }
 
 fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Result<(), Errno> {
     match populate {
         Populate::Zero => Ok(()),
-        // SAFETY: the copies lie in the range, of which nothing is used yet.
+        // SAFETY: the copies lie in the range, which is not used yet, so that replacing its memory has no effect on
+        // anything else.
         Populate::Shared => unsafe { memory::remap(range, geometry.copies(), Contents::Shared) },
         Populate::CopyOnWrite => {
             let file = MemoryFile::new(NAME, geometry.stride)?;
-            // SAFETY: each copy and the template lie in the range, of which nothing is used yet.
+            // SAFETY: each copy and the template have `stride` bytes in the range, which is not used yet, so that
+            // replacing its memory has no effect on anything else.
             let map = |copy, contents| unsafe { memory::remap(copy, geometry.stride, contents) };
             geometry.copies_of(range).try_for_each(|copy| map(copy, Contents::CopyOf(&file)))?;
             geometry.place_of_template(range).map_or(Ok(()), |template| map(template, Contents::File(&file)))
@@ -80,32 +86,35 @@ fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Resul
 ///
 /// # Safety
 ///
-/// [`make`] returned it for this geometry, and it is used no more. `has_copies` says whether this process has more of
-/// it than its lead.
+/// [`make`] returned it for this geometry, and it is no longer used. `has_copies` is whether this process has the
+/// memory of the range besides its lead.
 pub(super) unsafe fn unmake(range: usize, has_copies: bool, geometry: Geometry) {
     let len = if has_copies { geometry.size() } else { 0 };
     if let Some(start) = NonNull::new(core::ptr::with_exposed_provenance_mut(range - geometry.lead())) {
-        // SAFETY: the caller gives up what `make` has mapped.
+        // SAFETY: `make` mapped these bytes: the lead, and the rest unless this process does not have it. The caller
+        // guarantees that the range is no longer used.
         let _ = unsafe { memory::unmap(start, geometry.lead() + len) };
     }
 }
 
-/// Cuts a range from the program's memory, of which `taken` bytes are taken; its address.
+/// Takes a range from the program's memory, of which `taken` bytes are already taken, and returns its address.
 pub(super) fn cut(options: &RegionOptions, taken: &AtomicUsize, geometry: Geometry) -> Result<usize, RegionError> {
     const NO_ROOM: RegionError = RegionError::NoMemory(Errno::ENOSPC);
     let given = options.given;
     let start = given.start.expose_provenance();
     let free = start.checked_add(taken.load(Ordering::Relaxed)).ok_or(NO_ROOM)?;
     let range = memory::align_up(free, geometry.stride);
-    let before = range.checked_sub(start).ok_or(NO_ROOM)?; // it wraps around where no multiple follows
+    let before = range.checked_sub(start).ok_or(NO_ROOM)?; // `align_up` wraps around at the end of the address space
     let end = before.checked_add(geometry.size()).filter(|&end| end <= given.len).ok_or(NO_ROOM)?;
     taken.store(end, Ordering::Release);
     let copies = core::ptr::with_exposed_provenance_mut::<u8>(range);
-    // SAFETY: the range lies in the program's memory, which nothing else uses; the rest of it follows the copies.
+    // SAFETY: the range ends within the `len` bytes at `start`, which only the region uses, as the caller of
+    // `RegionOptions::memory` guarantees, and whose address was exposed above. These bytes are after the copies.
     unsafe { copies.byte_add(geometry.copies()).write_bytes(0, geometry.size() - geometry.copies()) };
     if options.reporter().is_some() {
         for word in (0..geometry.copies()).step_by(size_of::<usize>()) {
-            // SAFETY: as above; the copies are whole words.
+            // SAFETY: these bytes are the copies of the same range, which begins at a multiple of the stride, so that
+            // the words are aligned. Their size is a multiple of a word.
             unsafe { copies.byte_add(word).cast::<usize>().write(geometry.pattern) };
         }
     }

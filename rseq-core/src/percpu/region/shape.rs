@@ -1,8 +1,11 @@
 //! The sizes of a region's memory.
 
 use super::class::Size;
+use super::geometry::Geometry;
+use super::options::RegionOptions;
 use crate::percpu::memory;
 use core::alloc::Layout;
+use core::ptr::NonNull;
 
 /// The stride and the number of copies of a [`DynRegion`](super::DynRegion), and the size of its items.
 ///
@@ -62,5 +65,35 @@ impl RegionShape {
     /// Copies of an item.
     pub fn copies(self) -> usize {
         if self.copies == 0 { memory::slot_count() } else { self.copies }
+    }
+
+    /// Bytes that a range takes of the program's memory; see [`RegionOptions::memory`]. The memory must have as many
+    /// bytes after the first multiple of the stride.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::ptr::NonNull;
+    /// use rseq_core::percpu::{DynRegion, RegionOptions, RegionShape};
+    /// use std::alloc::{Layout, alloc, dealloc};
+    ///
+    /// let shape = RegionShape::new(4096, 2, Layout::new::<u64>()).expect("a power of two");
+    /// let memory = Layout::from_size_align(shape.range_size(), shape.stride())?;
+    /// // SAFETY: the size is not 0.
+    /// let start = NonNull::new(unsafe { alloc(memory) }).ok_or("no memory")?;
+    /// {
+    ///     // SAFETY: the memory is the region's until it is freed below, after the region is dropped.
+    ///     let region = DynRegion::new(shape, unsafe { RegionOptions::new().memory(start, memory.size()) });
+    ///     let item = region.alloc_zeroed()?;
+    ///     assert!(item >= start);
+    /// }
+    /// // SAFETY: it was allocated with this layout.
+    /// unsafe { dealloc(start.as_ptr(), memory) };
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn range_size(self) -> usize {
+        // SAFETY: no memory is used.
+        let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
+        Geometry::new(&given, self.stride, self.copies()).size()
     }
 }

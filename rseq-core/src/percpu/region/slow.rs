@@ -2,12 +2,14 @@
 
 use super::arena::Arena;
 use super::class::{MOST_AT_A_TIME, Size, at_a_time};
+use super::error::RegionError;
+use super::finding::Finding;
 use super::geometry::{FRESH, Geometry, TAGS};
 use super::lists::Lists;
 use super::options::Reporter;
-use super::robust::{self, Finding};
+use super::robust;
+use super::shape::RegionShape;
 use super::stacks::{self, Stacks};
-use super::{RegionError, RegionShape};
 use crate::ambient::ensure_registered;
 use crate::percpu::memory;
 use core::alloc::Layout;
@@ -75,9 +77,9 @@ impl Arena {
 
     pub(super) fn reserve(&self, shape: RegionShape) -> Result<(), RegionError> {
         let geometry = self.geometry(shape);
-        self.lists.with(|lists| match lists.range.load(Ordering::Relaxed) {
-            0 => lists.grow(&self.options, geometry),
-            _ => Ok(()),
+        self.lists.with(|lists| match lists.ranges(geometry).next() {
+            None => lists.grow(&self.options, geometry),
+            Some(_) => Ok(()),
         })
     }
 

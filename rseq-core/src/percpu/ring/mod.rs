@@ -54,7 +54,7 @@ const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
 /// Where rseq is not available, and in a thread that is ending, one more ring takes the record, under a lock:
 /// [`status`](crate::status) says which applies.
 ///
-/// `K` is the index that the rings go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
+/// `K` is the index of the rings: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few
 /// threads has few rings.
 ///
 /// # Examples
@@ -247,9 +247,9 @@ impl<K: Index> Ring<K> {
 
     /// The consumer of the ring.
     ///
-    /// [`ConsumerError`]: there is one already, of all records or of an index, or there is no memory for it.
+    /// # Errors
     ///
-    /// [`ConsumerError`]: there is one already, of everything or of an index, or no memory for it.
+    /// [`ConsumerError`]: there is one already, of all records or of an index, or there is no memory for it.
     pub fn consumer(&self) -> Result<Consumer<'_, K>, ConsumerError> {
         Consumer::of_all(self)
     }
@@ -273,7 +273,7 @@ impl<K: Index> Ring<K> {
     /// TRACE.push(b"somewhere")?;
     /// let mut count = TRACE.consumer_of(None)?.read(|_| ());
     /// if rseq_core::ensure_registered().is_ok() {
-    ///     for cpu in 0..PossibleCpus::read()?.slots_by_cpu() as u32 {
+    ///     for cpu in PossibleCpus::read()?.iter() {
     ///         count += TRACE.consumer_of(Some(cpu))?.read(|record| assert_eq!(record.index(), Some(cpu)));
     ///     }
     /// }

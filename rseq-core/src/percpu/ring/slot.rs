@@ -40,7 +40,7 @@ pub(super) struct Slot {
     pub(super) consumers: Consumers,
 }
 
-/// The consumer's fields, in a cache line of their own.
+/// The consumer's fields, in a separate cache line.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Consumers {

@@ -1,4 +1,4 @@
-//! Bounded arrays of words for each CPU, as in the slabs of tcmalloc.
+//! Bounded per-CPU arrays of words, as in tcmalloc's slabs.
 
 mod arrays;
 mod batch;
@@ -22,24 +22,23 @@ use crate::{ByCpu, Index};
 use arrays::Arrays;
 use class::Class;
 
-/// A bounded stack of words for each CPU: what an allocator caches its objects in.
+/// A bounded per-CPU stack of words, in which an allocator can cache its objects.
 ///
-/// Any thread pushes to and pops from the array of the CPU that it runs on, by a handful of plain instructions. The
-/// arrays have room for `N` items each; the kernel gives an array memory when its CPU first pushes. A CPU's array has
-/// 32 bytes more than its words, and takes memory in powers of two: with 64-bit words, an `N` of 28, 60 or 124 wastes
-/// none.
+/// A thread pushes to and pops from the array of the CPU that it runs on, in a few plain instructions. Each array has
+/// a capacity of `N` items. It takes memory when its CPU first pushes. An array has a header of 32 bytes, and its size
+/// is rounded up to a power of two: with 64-bit words, an `N` of 28, 60 or 124 wastes none.
 ///
-/// What [`pop`](Self::pop) does not find on this CPU may be on another one. Any thread gets at another CPU's items by
-/// [`drain`](Self::drain), and changes how many it may have by [`resize`](Self::resize), while threads use that array:
-/// the array is closed, one fence makes sure that no section is still at work on it, and its own CPU opens it again
-/// when it next needs it. Its pushes and pops use the shared array meanwhile.
+/// If [`pop`](Self::pop) finds no item on this CPU, other CPUs may still have some. Any thread can take another CPU's
+/// items by [`drain`](Self::drain), and change its capacity by [`resize`](Self::resize), while threads use that array:
+/// the array is closed, one fence makes sure that no section is still running on it, and a thread on its CPU opens it
+/// again on the next push or pop that needs it. Pushes and pops use the shared array while an array is closed.
 ///
-/// There is one shared array, under a lock, with room for `N` items. Threads without rseq push to and pop from it:
-/// [`status`](crate::status) tells which these are. A thread with rseq pops from it when the array of its CPU is empty,
-/// so that items that others pushed there are not lost.
+/// There is one shared array, under a lock, with a capacity of `N` items. Threads that cannot use sections push to and
+/// pop from it; [`status`](crate::status) returns whether the calling thread can. Other threads pop from it when the
+/// array of their CPU is empty, so that items in it are not lost.
 ///
-/// `K` is the index that the arrays go by: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), by which a process with few
-/// threads uses few of them. A drain by concurrency ID restarts the sections of all CPUs.
+/// `K` is the index of the arrays: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few threads
+/// uses few arrays. Draining by concurrency ID restarts the sections of all CPUs.
 ///
 /// Items that are left when the stack is dropped are dropped.
 ///
@@ -65,7 +64,7 @@ use class::Class;
 ///     page
 /// });
 /// if let Some(page) = page {
-///     // Where this CPU's array is full, half of it goes back.
+///     // If this CPU's array is full, 32 of its items go back.
 ///     if FREE.push(page).is_err() {
 ///         let mut batch = Batch::<_, 32>::new();
 ///         FREE.pop_batch(&mut batch);
@@ -85,29 +84,29 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         Self { arrays: Arrays::new() }
     }
 
-    /// Pushes an item on the array of this CPU.
+    /// Pushes an item to the array of this CPU.
     ///
     /// # Errors
     ///
-    /// The item, if the array is full, or if the shared one is where that is used.
+    /// [`Full`] with the item, if the array is full, or if the shared array is used and is full.
     #[inline]
     pub fn push(&self, item: T) -> Result<(), Full<T>> {
         self.arrays.push(Self::CLASS, item)
     }
 
-    /// Pops the item that was pushed last on this CPU; one of the shared array, if there is none.
+    /// Pops the item that was pushed last on this CPU. If there is none, pops one from the shared array.
     #[inline]
     pub fn pop(&self) -> Option<T> {
         self.arrays.pop(Self::CLASS)
     }
 
-    /// Pushes an item on the array of this CPU, by a section or not at all: the shared array is not used, an array that
-    /// is closed stays so, and a thread without sections pushes nothing. It is fewer instructions than
-    /// [`push`](Self::push), for programs that have a way of their own for all of these.
+    /// Pushes an item to the array of this CPU by a section. It never uses the shared array or opens a closed array,
+    /// and fails in a thread that cannot use sections. It takes fewer instructions than [`push`](Self::push), and is
+    /// for programs that handle these cases themselves.
     ///
     /// # Errors
     ///
-    /// The item, if it was not pushed.
+    /// [`Full`] with the item, if it was not pushed.
     ///
     /// # Examples
     ///
@@ -126,33 +125,33 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         self.arrays.push_local(&Self::CLASS, item)
     }
 
-    /// Pops the item that was pushed last on this CPU, by a section or not at all, as [`push_local`](Self::push_local)
-    /// pushes.
+    /// Pops the item that was pushed last on this CPU by a section, with the restrictions of
+    /// [`push_local`](Self::push_local).
     #[inline]
     pub fn pop_local(&self) -> Option<T> {
         self.arrays.pop_local(&Self::CLASS)
     }
 
-    /// Pushes the first items of a batch at once: all, or as many as there is room for. Returns how many; the batch
-    /// keeps the others.
+    /// Pushes the first items of a batch in one section: all, or as many as fit. Returns their number; the batch keeps
+    /// the others.
     #[inline]
     pub fn push_batch<const M: usize>(&self, batch: &mut Batch<T, M>) -> usize {
         self.arrays.push_batch(Self::CLASS, batch)
     }
 
-    /// Pops items at once and adds them to a batch, the item that was pushed last being the last: as many as the batch
-    /// has room for, or all that there are. Returns how many.
+    /// Pops items in one section and appends them to a batch: as many as fit in it, or all that there are. The item
+    /// that was pushed last is the last one in the batch. Returns their number.
     #[inline]
     pub fn pop_batch<const M: usize>(&self, batch: &mut Batch<T, M>) -> usize {
         self.arrays.pop_batch(Self::CLASS, batch)
     }
 
-    /// Takes all items out of the array of one CPU, by one fence, and returns how many there were. The CPU is `index`,
-    /// or the concurrency ID is. None are there if no CPU has this number.
+    /// Takes all items from the array of one CPU, with one fence, and returns their number. `index` is a CPU number or
+    /// a concurrency ID, depending on `K`. Returns 0 if no CPU has this number.
     ///
-    /// `each` may use the stack. If it panics, what is left stays in the array.
+    /// `each` is called with each item, and may use the stack. If it panics, the remaining items stay in the array.
     ///
-    /// A child that another thread forks meanwhile takes the array over, with the items that are still in it.
+    /// If another thread forks during the call, the child can use the array, with the items that are still in it.
     ///
     /// # Errors
     ///
@@ -176,36 +175,37 @@ impl<T: Word, const N: usize, K: Index> Stack<T, N, K> {
         self.arrays.evict(Self::CLASS, index, each)
     }
 
-    /// Drains the arrays of all CPUs one by one, by one fence for each that is open, and the shared one.
+    /// Drains the arrays of all CPUs one after another, with one fence for each that is open, and the shared array.
     ///
     /// # Errors
     ///
-    /// As for [`drain`](Self::drain), at the first array that cannot be drained.
+    /// Those of [`drain`](Self::drain), for the first array that cannot be drained.
     pub fn drain_all(&self, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.arrays.evict_all(Self::CLASS, each)
     }
 
-    /// Changes how many items the array of one CPU takes, at most `N`. Those that it has more, the last ones, go to
-    /// `each`; returns how many these were. A larger capacity takes no fence.
+    /// Changes the capacity of the array of one CPU, to at most `N` items. If it has more items, the last ones are
+    /// passed to `each`; returns their number. Raising the capacity needs no fence.
     ///
     /// # Errors
     ///
-    /// [`RemoteError`]; the array is as it was. [`RemoteError::NoFence`] is for a smaller capacity only.
+    /// [`RemoteError`]; the array is as it was. [`RemoteError::NoFence`] occurs only if the capacity is lowered.
     pub fn resize(&self, index: u32, capacity: usize, each: impl FnMut(T)) -> Result<usize, RemoteError> {
         self.arrays.resize(Self::CLASS, index, capacity, each)
     }
 
-    /// Items in the array of one CPU at some moment.
+    /// The number of items in the array of one CPU, at some time during the call.
     pub fn len_of(&self, index: u32) -> usize {
         self.arrays.len_of(Self::CLASS, index)
     }
 
-    /// Items that the array of one CPU takes.
+    /// The capacity of the array of one CPU, in items.
     pub fn capacity_of(&self, index: u32) -> usize {
         self.arrays.capacity_of(Self::CLASS, index)
     }
 
-    /// Items in all arrays, the shared one too; not of one moment where threads push and pop meanwhile.
+    /// The number of items in all arrays, including the shared one. It is not a snapshot: the arrays are read one after
+    /// another, while other threads may push and pop.
     pub fn len(&self) -> usize {
         self.arrays.len(Self::CLASS)
     }

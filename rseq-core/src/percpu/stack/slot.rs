@@ -1,4 +1,4 @@
-//! A slot seen from outside of its sections: who holds it, and whether it is open.
+//! A slot as seen from outside its sections: which thread holds it, and whether it is open.
 
 use crate::percpu::RemoteError;
 use crate::percpu::memory::STRIDE;
@@ -7,10 +7,9 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of a word.
 pub(super) const WORD: usize = size_of::<usize>();
 
-/// Bytes of a header: `sections.rs` has its words.
+/// The size of a header in bytes. `sections.rs` describes its words.
 pub(super) const HEADER: usize = 32;
 
 const TOP: usize = 0;
@@ -18,22 +17,22 @@ const END: usize = 8;
 const BEGIN: usize = 16;
 const HOLD: usize = 24;
 
-/// What `begin` is in a closed slot, so that there is no item in it; `end` is 0, so that there is no room.
+/// The value of `begin` in a closed slot, so that sections find no item. `end` is 0 then, so that they find no room.
 const CLOSED: usize = usize::MAX;
 
-/// The lowest bit of the process's generation in the word at 24.
+/// The position of the process's generation in the word at 24.
 const PROCESS: u32 = 17;
 const _: () = assert!(STRIDE / 2 < 1 << (PROCESS - 1));
 
-/// Restarts the sections that run on the slot of an index.
+/// A function that restarts the sections running on the slot of an index.
 pub(super) type MakeFence = fn(u32) -> Result<(), MembarrierError>;
 
-/// A slot: a header and at least as many words as it has capacity. It is closed when its memory is fresh, by an `end`
-/// of 0 and a `top` that is no more than `begin`.
+/// A slot: a header and `capacity` words. Zeroed memory is a closed slot: `end` is 0, and `top` is not above `begin`.
 ///
-/// The word at 24 says who may close and open it. Its lowest bit is whether a thread holds the slot; the next 16 are
-/// `end` of the open slot, or 0 if nobody has chosen one; the others are the generation of the process whose thread
-/// holds the slot. A child of `fork` has no such thread, and takes the slot over.
+/// A thread holds the slot to close and open it. The word at 24 is the state of this lock. Its lowest bit is whether a
+/// thread holds the slot. The next 16 bits are the value of `end` when the slot is open, or 0 for the default. The
+/// others are the generation of the holder's process. A child of `fork` does not have that thread, and can take the
+/// slot over.
 #[derive(Clone, Copy)]
 pub(super) struct Slot<'a> {
     base: NonNull<u8>,
@@ -52,42 +51,44 @@ pub(super) struct Held<'a> {
 impl<'a> Slot<'a> {
     /// # Safety
     ///
-    /// `base` is a header and `capacity` words, zeroes at first, which live for `'a` and which this type and the
-    /// sections of stacks alone use.
+    /// `base` points to a header and `capacity` words, which are initially zero, are valid for `'a`, and are accessed
+    /// only by this type and by the sections of stacks.
     pub(super) unsafe fn new(base: NonNull<u8>, capacity: usize) -> Self {
         Self { base, capacity, lifetime: PhantomData }
     }
 
-    /// A word of the header, or of the items by their place in bytes.
+    /// The word at an offset in bytes, in the header or among the items.
     fn word(self, at: usize) -> &'a AtomicUsize {
         debug_assert!(at < HEADER + WORD * self.capacity);
-        // SAFETY: the header and the items are words that live for 'a, and `at` is a place of one: those of the header
-        // are constants, and tops are below the end of the capacity. Sections access words whole, as atomics do.
+        // SAFETY: the caller of `new` guarantees that the header and `capacity` words are initialised and valid for
+        // `'a`. `at` is the offset of one of them: it is a constant in the header, or below a top, and tops are at most
+        // the end of the capacity. All accesses are atomic, or single instructions of sections that access a whole
+        // word.
         unsafe { self.base.byte_add(at).cast().as_ref() }
     }
 
-    /// A slot that is half closed is not open.
+    /// Whether the slot is open. It is not if only one of `begin` and `end` is that of a closed slot.
     pub(super) fn is_open(self) -> bool {
         self.word(END).load(Ordering::Relaxed) != 0 && self.word(BEGIN).load(Ordering::Relaxed) != CLOSED
     }
 
-    /// Items in the slot at some moment.
+    /// The number of items in the slot.
     pub(super) fn len(self) -> usize {
         (self.word(TOP).load(Ordering::Relaxed).max(HEADER) - HEADER) / WORD
     }
 
-    /// Items that the slot takes when it is open.
+    /// The capacity of the slot when it is open, in items.
     pub(super) fn capacity(self) -> usize {
         (self.end_of(self.word(HOLD).load(Ordering::Relaxed)) - HEADER) / WORD
     }
 
-    /// `end` of the open slot, by the word at 24.
+    /// The value of `end` when the slot is open, from the word at 24.
     fn end_of(self, hold: usize) -> usize {
         let end = (hold % (1 << PROCESS)) >> 1;
         if end == 0 { HEADER + WORD * self.capacity } else { end }
     }
 
-    /// Holds the slot, unless a thread of this process does.
+    /// Holds the slot, unless a thread of this process holds it already.
     pub(super) fn hold(self) -> Option<Held<'a>> {
         let (hold, process) = (self.word(HOLD), generation() << PROCESS);
         let found = hold.load(Ordering::Relaxed);
@@ -97,10 +98,10 @@ impl<'a> Slot<'a> {
         let held = (found % (1 << PROCESS)) | process | 1;
         hold.compare_exchange(found, held, Ordering::Acquire, Ordering::Relaxed).ok()?;
         match self.word(BEGIN).load(Ordering::Relaxed) {
-            // In fresh memory. A pop between the first `set_top` and `open` would take the header for an item.
+            // The memory is zeroed. A pop between the first `set_top` and `open` would take the header for an item.
             0 => self.word(BEGIN).store(CLOSED, Ordering::Relaxed),
-            // Left half closed by the parent's thread, which took nothing yet, or half opened, which took nothing any
-            // more.
+            // A thread of the parent was closing or opening the slot. It takes items only while the slot is closed, so
+            // that the slot can be opened.
             CLOSED if self.word(END).load(Ordering::Relaxed) != 0 => self.word(BEGIN).store(HEADER, Ordering::Relaxed),
             _ => {}
         }
@@ -109,9 +110,9 @@ impl<'a> Slot<'a> {
 }
 
 impl Held<'_> {
-    /// Whether this thread still holds the slot: in a child that was forked meanwhile, unless another holder was
-    /// faster.
-    fn goes_on(&mut self) -> bool {
+    /// Whether this thread still holds the slot. After a fork, this thread in the child takes the slot over from the
+    /// parent, unless another thread already has.
+    fn still_holds(&mut self) -> bool {
         let process = generation() << PROCESS;
         if process == self.process {
             return true;
@@ -134,7 +135,7 @@ impl Held<'_> {
         (self.end - HEADER) / WORD
     }
 
-    /// Makes `capacity` that of the slot, at once where it is open: it is as large as it was, or larger.
+    /// Raises the capacity to `capacity` items, or leaves it equal. This takes effect at once if the slot is open.
     pub(super) fn grow(&mut self, capacity: usize) {
         self.end = HEADER + WORD * capacity;
         if self.is_open() {
@@ -142,17 +143,17 @@ impl Held<'_> {
         }
     }
 
-    /// Makes `capacity` that of the closed slot.
+    /// Sets the capacity of the closed slot, which takes effect when it is opened.
     pub(super) fn set_capacity(&mut self, capacity: usize) {
         self.end = HEADER + WORD * capacity;
     }
 
-    /// Closes the slot, which is that of `index`: no section changes it afterwards, and this thread sees all that they
-    /// did.
+    /// Closes the slot, which is that of `index`. Afterwards no section changes it, and this thread sees all their
+    /// stores.
     ///
     /// # Errors
     ///
-    /// [`RemoteError::NoFence`]: the slot is as it was.
+    /// [`RemoteError::NoFence`]; the slot is open.
     pub(super) fn close(&mut self, index: u32, fence: MakeFence) -> Result<(), RemoteError> {
         if !self.is_open() {
             return Ok(());
@@ -170,10 +171,10 @@ impl Held<'_> {
         self.slot.word(TOP).load(Ordering::Relaxed).max(HEADER)
     }
 
-    /// Takes the last item of a closed slot, if it has more than `left`, and if this thread still holds it.
+    /// Takes the last item of a closed slot, if it has more than `left` items and this thread still holds it.
     pub(super) fn take(&mut self, left: usize) -> Option<usize> {
         let top = self.top();
-        if top <= HEADER + WORD * left || !self.goes_on() {
+        if top <= HEADER + WORD * left || !self.still_holds() {
             return None;
         }
         let item = self.slot.word(top - WORD).load(Ordering::Relaxed);
@@ -181,8 +182,8 @@ impl Held<'_> {
         Some(item)
     }
 
-    /// Opens a closed slot, whose top the sections of its index have to see: a section has set it, or nobody has since
-    /// they did.
+    /// Opens a closed slot. Sections of its index must see its top: the last store to it was by a section, or a section
+    /// has run since.
     pub(super) fn open(&mut self) {
         self.slot.word(BEGIN).store(HEADER, Ordering::Relaxed);
         self.slot.word(END).store(self.end, Ordering::Relaxed);
@@ -190,9 +191,9 @@ impl Held<'_> {
 }
 
 impl Drop for Held<'_> {
-    /// Lets go of the slot, which whoever holds it next sees as it is now.
+    /// Releases the slot. The next holder sees all stores to it.
     fn drop(&mut self) {
-        if self.goes_on() {
+        if self.still_holds() {
             self.slot.word(HOLD).store(self.end << 1, Ordering::Release);
         }
     }
@@ -212,7 +213,7 @@ mod tests {
 
     type TestArrays = Arrays<usize, 1, 4, ByCpu>;
 
-    /// Two items in the array of the CPU that this thread is pinned to; None where that cannot be.
+    /// Pins this thread to a CPU, and pushes two items to its array; None if arrays cannot be drained here.
     fn two_items() -> Option<(TestArrays, u32)> {
         let cpu = allowed()[0];
         pin(cpu);
@@ -224,13 +225,13 @@ mod tests {
         })
     }
 
-    /// Ends a child that hangs.
+    /// Ends a child that hangs, by SIGALRM after half a second.
     fn limit() -> bool {
         const SIGALRM: u32 = 14;
         sys::unblock_only(SIGALRM) && sys::alarm_after(500_000).is_ok()
     }
 
-    /// Whether the array takes two items more, and gives back all in order.
+    /// Whether the array takes two more items, and returns all in order.
     fn works(arrays: &TestArrays, slot: Slot<'_>) -> bool {
         let is_pushed = arrays.push(CLASS, 3).is_ok() && arrays.push(CLASS, 4).is_ok() && slot.len() == 4;
         is_pushed && [(); 5].map(|()| arrays.pop(CLASS)) == [Some(4), Some(3), Some(2), Some(1), None] && slot.is_open()
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_child_takes_over_what_a_thread_of_its_parent_held() {
-        // What that thread has stored of a `close`, and of an `open`.
+        // The stores of a `close` and an `open` that are interrupted by the fork.
         let stores: &[&[(usize, usize)]] =
             &[&[], &[(BEGIN, CLOSED)], &[(BEGIN, CLOSED), (END, 0)], &[(BEGIN, CLOSED), (END, 0), (BEGIN, HEADER)]];
         for stored in stores {
@@ -263,12 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_goes_on_in_a_child_unless_the_array_was_used_there() {
+    fn a_holder_still_holds_in_a_child_unless_the_array_was_used_there() {
         let Some((arrays, cpu)) = two_items() else { return };
         let slot = arrays.slot(CLASS, cpu).unwrap();
         let mut held = slot.hold().unwrap();
         held.close(cpu, fence_index::<ByCpu>).unwrap();
-        let goes_on = in_child(|| {
+        let still_holds = in_child(|| {
             let is_alone = held.take(0) == Some(2) && slot.hold().is_none() && held.take(0) == Some(1);
             u8::from(is_alone)
         });
@@ -279,6 +280,6 @@ mod tests {
             drop(held);
             u8::from(is_used && other.is_some() && slot.hold().is_none())
         });
-        assert_eq!((goes_on, is_passed), (Ok(Some(1)), Ok(Some(1))));
+        assert_eq!((still_holds, is_passed), (Ok(Some(1)), Ok(Some(1))));
     }
 }

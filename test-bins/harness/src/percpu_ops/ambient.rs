@@ -45,7 +45,7 @@ impl Counted for ByMmCid {
 /// What a round of a worker adds; None is a worker that cannot work.
 type Round = fn(&Worker<'_>) -> Option<u64>;
 
-/// Adds one to both counters in the midst of whatever the thread does.
+/// Adds one to both counters, in a signal handler that may interrupt any operation of the thread.
 extern "C" fn handle(signal: i32) {
     BY_CPU.inc();
     BY_MM_CID.inc();

@@ -1,13 +1,17 @@
 //! Each public type, used as its documentation says, by threads that nobody prepared.
 
+use rseq_core::ops::librseq::load_add_store;
 use rseq_core::percpu::{
-    Batch, Gauge, Histogram, List, Lock, Max, Min, Node, PerCpu, Pool, Region, RemoteError, Ring, Snapshot, Stack,
-    Stacks,
+    Batch, DynRegion, Gauge, Histogram, List, Lock, Max, Min, Node, PerCpu, Pool, PossibleCpus, Region, RegionOptions,
+    RegionShape, RemoteError, Ring, Snapshot, Stack, Stacks,
 };
-use rseq_core::{ByMmCid, Committed, OutOfRange, critical_section, percpu_counters};
+use rseq_core::{Ambient, ByMmCid, Committed, OutOfRange, critical_section, ensure_registered, percpu_counters};
 use std::alloc::Layout;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
+use std::time::Duration;
 
 const THREADS: usize = 8;
 
@@ -134,6 +138,44 @@ fn a_ring() {
     assert_eq!((count, done, words), (3 * THREADS, THREADS, 2 * THREADS));
     let totals = TRACE.totals();
     assert_eq!((totals.read, totals.dropped, totals.abandoned), (24, 0, 8));
+}
+
+#[test]
+fn a_ring_with_a_consumer_for_each_cpu() {
+    static TRACE: Ring = Ring::new(1 << 20);
+    static IS_OVER: AtomicBool = AtomicBool::new(false);
+    let consume = |index: Option<u32>| {
+        let mut consumer = TRACE.consumer_of(index).unwrap();
+        // By thread: the number of its records so far, which begins each of them.
+        let mut counts = [0; THREADS];
+        let mut next = [0; THREADS];
+        loop {
+            let is_over = IS_OVER.load(Acquire); // before the last look
+            let count = consumer.read(|record| {
+                let &[thread, number] = record.words() else { panic!("{} words", record.words().len()) };
+                assert!(record.index() == index && number >= next[thread], "{number} of thread {thread} in {index:?}");
+                next[thread] = number + 1;
+                counts[thread] += 1;
+            });
+            match count {
+                0 if is_over => return counts,
+                0 => thread::sleep(Duration::from_micros(100)),
+                _ => {}
+            }
+        }
+    };
+    let counts = thread::scope(|scope| {
+        let cpus = PossibleCpus::read().unwrap();
+        let indices = cpus.iter().map(Some).chain([None]);
+        let consumers: Vec<_> = indices.map(|index| scope.spawn(move || consume(index))).collect();
+        in_threads(|thread| (0..1000).for_each(|number| TRACE.push_words(&[thread, number]).unwrap()));
+        IS_OVER.store(true, Release);
+        consumers.into_iter().map(|consumer| consumer.join().unwrap()).collect::<Vec<_>>()
+    });
+    for thread in 0..THREADS {
+        assert_eq!(counts.iter().map(|counts| counts[thread]).sum::<usize>(), 1000, "thread {thread}");
+    }
+    assert_eq!(TRACE.totals().read, 1000 * THREADS as u64);
 }
 
 #[test]
@@ -284,9 +326,50 @@ fn a_value_with_a_section_of_its_own() {
     assert_eq!(sum, 2 * THREADS);
 }
 
+/// Counters in a region whose stride is known at run time: `count` of them, by operations that are given the copy.
+fn counters_in(region: &DynRegion, count: usize) {
+    struct Items(Vec<NonNull<u8>>);
+    // SAFETY: addresses in memory that threads share.
+    unsafe impl Sync for Items {}
+
+    let items = &Items((0..count).map(|_| region.alloc_zeroed().unwrap()).collect());
+    in_threads(|_| {
+        ensure_registered().unwrap();
+        let token = Ambient::token();
+        for &item in &{ items }.0 {
+            loop {
+                let cpu = token.cpu_id_start() as usize;
+                let copy = region.copy_of(item, cpu).cast::<usize>();
+                // SAFETY: a word of the item's copy for a possible CPU, which only these sections write.
+                if unsafe { load_add_store(token, cpu, copy.as_ptr(), 3) }.is_ok() {
+                    break;
+                }
+            }
+        }
+    });
+    for &item in &items.0 {
+        let copies = (0..region.shape().copies()).map(|cpu| region.copy_of(item, cpu).cast::<usize>());
+        // SAFETY: words of the item, whose threads are gone.
+        assert_eq!(copies.map(|copy| unsafe { copy.read() }).sum::<usize>(), 3 * THREADS);
+        // SAFETY: it was allocated above, and is not used any more.
+        unsafe { region.free(item) };
+    }
+}
+
+#[test]
+fn a_region_whose_stride_is_chosen_at_run_time() {
+    if let Err(cause) = ensure_registered() {
+        return println!("skipped, as sections are off: {cause}");
+    }
+    // More items than a range of the smaller stride has.
+    for stride in [4096, 1 << 16] {
+        let shape = RegionShape::new(stride, 0, Layout::new::<usize>()).unwrap();
+        counters_in(&DynRegion::new(shape, RegionOptions::new()), 2000);
+    }
+}
+
 #[test]
 fn a_region_copied_on_write() {
-    use rseq_core::percpu::RegionOptions;
     static TABLES: Region = Region::with(RegionOptions::new().copy_on_write());
     let item = TABLES.alloc_copied(Layout::new::<[u32; 4]>(), &[1; 16]).unwrap();
     // SAFETY: a copy of an item of this size.

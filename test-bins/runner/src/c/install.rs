@@ -31,7 +31,8 @@ fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<()> {
     let pkgconfig = prefix.join("lib/pkgconfig");
     fs::create_dir_all(&pkgconfig)?;
     fs::write(pkgconfig.join("librseq.pc"), pc(&prefix))?;
-    println!("installed in {}: PKG_CONFIG_PATH={}", prefix.display(), pkgconfig.display());
+    let (pkgconfig, lib) = (pkgconfig.display(), prefix.join("lib"));
+    println!("installed: export PKG_CONFIG_PATH={pkgconfig} LD_LIBRARY_PATH={}", lib.display());
     Ok(())
 }
 

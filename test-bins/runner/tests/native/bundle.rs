@@ -40,4 +40,7 @@ fn a_bundle_runs_from_its_archive_and_lists_what_it_holds() {
         assert!(ended("\n") || (test.ends_with("--legacy") && ended(" # SKIP ")), "{test}: {run:#?}");
     }
     assert!(run.stdout.contains("\n  KTAP version 1\n  1..") && run.stdout.contains("fail:0 xfail:0"), "{run:#?}");
+    // A name alone is refused with the way to choose a test.
+    let refused = Run::of(Command::new(elsewhere.join("rseq-x86_64/run.sh")).arg("probe"));
+    assert!(refused.code == Some(2) && refused.stderr.contains("chosen by --test COLLECTION:TEST"), "{refused:#?}");
 }

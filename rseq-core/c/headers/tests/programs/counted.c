@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Each operation as a function of its own, whose instructions are counted. */
+/* A function for each operation: ../instructions.rs counts the instructions. */
 
 #define _GNU_SOURCE
 #include <rseq/rseq.h>
@@ -47,7 +47,7 @@ struct slot {
 	{ \
 		return rseq_load_cbne_store_store__ptr(RSEQ_MO_RELEASE, mode, v, expect, v2, newv2, newv, cpu); \
 	} \
-	/* With so many values in registers that one more would be saved first. */ \
+	/* Uses so many registers that one more would be spilled. */ \
 	void push_##index(struct slot *slots, intptr_t *node, int *where) \
 	{ \
 		intptr_t *head, next; \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The CPU of a thread that is not registered, with a filter that answers getcpu(2) by EPERM. */
+/* rseq_fallback_current_cpu() under a seccomp filter that fails getcpu(2) with EPERM: it uses the vDSO. */
 
 #define _GNU_SOURCE
 #include <linux/filter.h>
@@ -29,7 +29,7 @@ int main(void)
 	cpu_set_t cpus;
 
 	if (refuse_getcpu() || syscall(SYS_getcpu, &cpu, NULL, NULL) != -1) {
-		printf("# SKIP no filter\n");
+		printf("# SKIP the filter could not be installed\n");
 		return 4;
 	}
 	CPU_ZERO(&cpus);
@@ -38,6 +38,6 @@ int main(void)
 		perror("sched_setaffinity");
 		return 1;
 	}
-	/* Ends by abort(3) if it makes the call. */
+	/* Calls abort(3) if it makes the system call. */
 	return CPU_ISSET(rseq_fallback_current_cpu(), &cpus) ? 0 : 1;
 }

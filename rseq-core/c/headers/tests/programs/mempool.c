@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Pools, their attributes, and sets of pools: what each function does, and what it refuses. */
+/* Pools, attributes and sets of pools: what each function does, and the errors that it returns. */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@
 #define CHECK(condition) \
 	do { if (!(condition)) { printf("line %d: %s\n", __LINE__, #condition); return 1; } } while (0)
 
-/* Whether a call returns what it returns for an error, with this errno. */
+/* Whether a call returns an error value and sets errno. */
 #define FAILS(call, value, error) (errno = 0, (call) == (value) && errno == (error))
 
 #define CPUS	5
@@ -39,7 +39,7 @@ static struct rseq_mempool_attr *attributes(void)
 	return attr;
 }
 
-/* A pool, of which the attributes are given up at once. */
+/* Creates a pool, and destroys the attributes. */
 static struct rseq_mempool *made(const char *name, size_t len, struct rseq_mempool_attr *attr)
 {
 	struct rseq_mempool *pool = rseq_mempool_create(name, len, attr);
@@ -223,7 +223,7 @@ struct calls {
 	char *start;
 };
 
-/* What a child ends with that runs this: the signal, or 256 and its exit code. */
+/* Runs a function in a child. Returns the signal that ended it, or 256 plus its exit code. */
 static int child_ends(void (*run)(struct data *), struct data *item)
 {
 	int status = 0;
@@ -279,7 +279,7 @@ static int ranges_are_initialised(void)
 	CHECK(item && is_everywhere(item, &zeroes));
 	CHECK(rseq_mempool_destroy(pool) == 0);
 
-	/* By a function that initialises, a pool gets the policy whose memory children have not. */
+	/* rseq_mempool_attr_set_init() sets the policy whose memory children do not have. */
 	attr = attributes();
 	CHECK(rseq_mempool_attr_set_populate_policy(attr, RSEQ_MEMPOOL_POPULATE_COW_ZERO) == 0);
 	CHECK(rseq_mempool_attr_set_init(attr, ignore, NULL) == 0);
@@ -323,7 +323,7 @@ static int freed_items_are_poisoned(enum rseq_mempool_populate_policy policy)
 	CHECK(is_everywhere(item, &value));
 	CHECK(rseq_mempool_destroy(pool) == 0);
 
-	/* A robust pool has a value by default: one that leaves copies of zeroes without memory. */
+	/* The default poison value of a robust pool without a template is 0: zero copies take no memory. */
 	memset(&value, policy == RSEQ_MEMPOOL_POPULATE_COW_INIT ? 0x55 : 0, sizeof(value));
 	pool = robust_pool(policy);
 	item = (struct data *) rseq_mempool_percpu_malloc(pool);
@@ -382,7 +382,10 @@ static void nothing(struct rseq_mempool *pool, struct data *item)
 		_exit(7);
 }
 
-/* What a child with a robust pool, whose errors go to a pipe, ends with: the signal, or 256 and its exit code. */
+/*
+ * Misuses a robust pool in a child, whose standard error is a pipe. Returns the signal that ended it, or 256 plus its
+ * exit code.
+ */
 static int ended(enum rseq_mempool_populate_policy policy, void (*misuse)(struct rseq_mempool *, struct data *),
 		char *said)
 {

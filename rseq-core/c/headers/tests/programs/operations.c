@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Every operation by both indexes and in each order, alone in a thread: what it stores and returns when it
- * commits, when a comparison fails, and when the thread runs elsewhere. It is C and C++.
+ * Every operation with both indexes and in each memory order, in one thread: what it stores and returns after its
+ * commit, if a comparison fails, and if the thread is on another CPU. It compiles as C and as C++.
  */
 
-#define RSEQ_THIS_CPU_SHIFT 7 /* as struct slot */
+#define RSEQ_THIS_CPU_SHIFT 7 /* the size of struct slot is 128 */
 #include <rseq/rseq.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,13 +32,13 @@ static int here(void)
 
 #define MODE (by_mm_cid ? RSEQ_PERCPU_MM_CID : RSEQ_PERCPU_CPU_ID)
 
-/* What an operation returned the first time that it was not aborted, as it is when the thread moves. */
+/* Repeats an operation while it is aborted, as by a migration. */
 #define SETTLED(result, call) do { result = call; } while (result == -1)
 
 /* A number that no CPU has. */
 #define ELSEWHERE 1000000
 
-/* Not on the stack: sections are for memory that threads share, and rseq-check says so where one ends elsewhere. */
+/* Static, because rseq-check reports sections that commit to the stack, which threads do not share. */
 static intptr_t v, w;
 
 static void words(void)
@@ -138,7 +138,7 @@ static intptr_t sum(void)
 	return total;
 }
 
-/* What loads the index itself is never aborted. */
+/* Operations that load the index themselves: they restart, and never return an abort. */
 static void this_cpu(void)
 {
 	static intptr_t node, other, popped;
@@ -167,7 +167,7 @@ static void this_cpu(void)
 	CHECK(rseq_this_cpu_pop(MODE, &slots[0].word, SLOTS, &popped) == 1 && sum() == 0);
 }
 
-/* The same by the kernel's names: they are the same functions. */
+/* The kernel's names are macros for the same functions. */
 static void kernel_names(void)
 {
 	int result;

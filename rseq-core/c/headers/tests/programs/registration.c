@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Registering and unregistering: by the libc with the argument "libc", else by the library. */
+/* Registration and unregistration: by the libc with the argument "libc", else by the library. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@ static void *other(void *unused)
 
 	(void) unused;
 	if (rseq_current_cpu_raw() >= 0 || rseq_addv(RSEQ_MO_RELAXED, RSEQ_PERCPU_CPU_ID, &v, 1, (int) rseq_cpu_start()) != -1)
-		return (void *) "a thread that nobody registered has a CPU";
+		return (void *) "an unregistered thread has a CPU number";
 	if (rseq_register_current_thread() || rseq_current_cpu_raw() < 0)
 		return (void *) "a second thread is not registered";
 	return rseq_unregister_current_thread() ? (void *) "the second thread stays registered" : NULL;
@@ -47,7 +47,7 @@ static int by_library(void)
 	CHECK(rseq_unregister_current_thread() == 0);
 	CHECK(rseq_current_cpu_raw() == -1 && rseq_get_abi()->mm_cid == (uint32_t) -1);
 	CHECK(__rseq_register_current_thread(true, true) == 0 && rseq_unregister_current_thread() == 0);
-	/* Each thread's own mode: the other one than the last thread's. */
+	/* Unregistration finds the mode of the registration, which differs from that of the previous one. */
 	CHECK(__rseq_register_current_thread(false, false) == 0 && rseq_unregister_current_thread() == 0);
 	return 0;
 }
@@ -65,6 +65,8 @@ int main(int argc, char **argv)
 	CHECK(rseq_fallback_current_cpu() >= 0 && rseq_fallback_current_node() >= 0);
 	is_on = rseq_status(text, sizeof(text));
 	CHECK(is_on == (argc > 1) && strncmp(text, is_on ? "on: " : "off: ", 4) == 0);
+	/* What the program can do about it: no word of Rust. */
+	CHECK(is_on || strstr(text, "call rseq_register_current_thread()"));
 	rseq_status(text, 4);
 	CHECK(strlen(text) == 3);
 	CHECK(rseq_status(NULL, 0) == is_on);

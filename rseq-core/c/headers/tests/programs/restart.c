@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Aborts of sections that begin again: a timer's signals hit them, stretched, in four threads, until 1000 were seen.
- * The handler of a signal finds the thread at the abort handler of a section if it was aborted. Counts are exact then.
+ * Aborts sections that restart: a timer's signals interrupt lengthened sections in four threads until 1000 have been
+ * aborted. A signal handler counts an abort if the interrupted program counter is that of a section's abort handler.
+ * The counters must be exact.
  */
 
 #ifndef _GNU_SOURCE
@@ -30,7 +31,7 @@ static struct {
 	char rest[(1 << RSEQ_THIS_CPU_SHIFT) - sizeof(intptr_t)];
 } slots[CPUS];
 
-/* The descriptors, as the linker finds them. */
+/* The descriptors, in a section whose bounds the linker defines. */
 struct descriptor {
 	uint32_t version, flags;
 	uint64_t start, len, abort;
@@ -62,7 +63,7 @@ static void *count(void *unused)
 	while (__atomic_load_n(&aborts, __ATOMIC_RELAXED) < ABORTS && time(NULL) < end) {
 		enum rseq_percpu_mode mode = done % 4 ? RSEQ_PERCPU_CPU_ID : RSEQ_PERCPU_MM_CID;
 
-		/* Concurrency IDs have slots of their own: one may be another thread's CPU number. */
+		/* Concurrency IDs use other slots than CPU numbers: one thread's ID may be another's CPU number. */
 		if (mode == RSEQ_PERCPU_MM_CID && !rseq_mm_cid_available())
 			mode = RSEQ_PERCPU_CPU_ID;
 		if (rseq_this_cpu_inc(mode, &slots[mode == RSEQ_PERCPU_MM_CID ? CPUS / 2 : 0].count, CPUS / 2))
@@ -89,7 +90,7 @@ int main(void)
 	for (i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, count, NULL))
 			return 1;
-	/* The signals are for the threads that count. */
+	/* The signals should interrupt the other threads. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &alarm, NULL);

@@ -235,7 +235,7 @@ fn sum(one: RingTotals, other: RingTotals) -> RingTotals {
     }
 }
 
-/// A runner with a seed of its own, which is shown if the test fails, and repeats it as `RING_SEED`.
+/// A test runner with a random seed. A failure shows the seed; to repeat it, set `RING_SEED` to that.
 fn runner(cases: u32) -> TestRunner {
     let seed = match std::env::var("RING_SEED") {
         Ok(seed) => seed.parse().expect("RING_SEED is a number"),

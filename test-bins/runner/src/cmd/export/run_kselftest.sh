@@ -248,10 +248,8 @@ while [ $# -gt 0 ]; do
 		usage
 		exit 0
 		;;
-	*)
-		usage >&2
-		exit 2
-		;;
+	-*) die "there is no option $1: --help shows all" ;;
+	*) die "a test is chosen by --test COLLECTION:TEST, not by '$1': --list shows all" ;;
 	esac
 	shift
 done
