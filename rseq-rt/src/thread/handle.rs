@@ -29,14 +29,13 @@ where
     let id = new_id().ok_or(Errno::EAGAIN)?;
     let (memory, parts) = Memory::map(builder.stack_size, Layout::new::<Packet<F, T>>())?;
     let packet = parts.packet.cast::<Packet<F, T>>();
-    let new = Packet::new(packet, id, memory, builder.name, scope, function);
     // SAFETY: `map` returned memory for this layout, which was mapped just now, so that nothing else uses it.
-    unsafe { packet.as_ptr().write(new) };
+    unsafe { Packet::init(packet, id, memory, builder.name, scope, function) };
     if let Some(scope) = scope {
         scope.began();
     }
     let control = packet.cast::<Control>();
-    // SAFETY: the packet was written above. It and the other parts are from one `map`, and only the new thread uses
+    // SAFETY: the packet was initialised above. It and the other parts are from one `map`, and only the new thread uses
     // them.
     match unsafe { life::begin(control, &parts, builder) } {
         Ok(()) => {

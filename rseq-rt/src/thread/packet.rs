@@ -65,16 +65,21 @@ pub(super) struct Packet<F, T> {
 }
 
 impl<F: FnOnce() -> T, T> Packet<F, T> {
-    /// A packet for the thread with this identifier and memory, which the caller writes to `place`.
+    /// Initialises the packet of the thread with this identifier and memory. It is never on the stack, which a large or
+    /// highly aligned result would overflow.
+    ///
+    /// # Safety
+    ///
+    /// `place` has the layout of this type, and nothing else uses it.
     #[inline]
-    pub(super) fn new(
+    pub(super) unsafe fn init(
         place: NonNull<Self>,
         id: usize,
         memory: Memory,
         name: Name,
         scope: Option<&ScopeState>,
         function: F,
-    ) -> Self {
+    ) {
         let control = Control {
             tid: AtomicU32::new(0),
             state: AtomicU32::new(RUNNING),
@@ -87,7 +92,11 @@ impl<F: FnOnce() -> T, T> Packet<F, T> {
             run: Self::run,
             drop_result: Self::drop_result,
         };
-        Self { control, function: MaybeUninit::new(function), result: MaybeUninit::uninit() }
+        // SAFETY: the caller guarantees memory for a packet that nothing else uses. The result stays uninitialised.
+        unsafe {
+            (&raw mut (*place.as_ptr()).control).write(control);
+            (&raw mut (*place.as_ptr()).function).write(MaybeUninit::new(function));
+        }
     }
 
     /// # Safety

@@ -16,8 +16,8 @@ const EXITS: [(&str, &str); 4] = [
 /// The number of the exit for tests.
 const DIFFERED: usize = 2;
 
-/// The points in a section where tests inject code: for code in a further one, `param_test` of the kernel and of librseq
-/// has no operand.
+/// The points in a section where tests inject code: for code in a further one, `param_test` of the kernel and of
+/// librseq has no operand.
 const INJECTS: usize = 6;
 
 /// A placeholder for an exit's label, which is replaced after the text is quoted.

@@ -91,8 +91,8 @@ extern "C" fn registers(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut l
     }
 }
 
-/// A filter makes each attempt to block signals a signal: a handler registers the thread in the midst of its
-/// registration.
+/// A filter turns each attempt to block signals into SIGSYS, whose handler registers the thread while it is being
+/// registered.
 pub fn first() -> Outcome {
     set_handler(libc::SIGSYS, registers as *const () as usize, libc::SA_SIGINFO | libc::SA_NODEFER);
     let thread = thread::spawn(|| -> Outcome {
