@@ -68,11 +68,11 @@ impl Built {
         let scratch = workspace::target_dir(&root)?.join("suites");
         let tree = args.tree(&scratch)?;
         let sources = Sources { root: &root, tree: &tree };
-        // Emulated twice, the test with KVM takes long: only by its name, and where each cell has KVM.
-        let can = select::cells(&args.guests.choice)?.iter().all(|cell| kvm::has(cell.target.name));
-        let is_left_out = |program: &Program| program.name == KVM && (args.names.is_empty() || !can);
-        if args.wanted().any(is_left_out) {
-            eprintln!("left out: {KVM}, which runs in guests by its name, if each of the cells has KVM");
+        let has_kvm = select::cells(&args.guests.choice)?.iter().all(|cell| kvm::has(cell.target.name));
+        let is_left_out = |program: &Program| is_left_out(program, !args.names.is_empty(), has_kvm);
+        for program in args.wanted().filter(|program| is_left_out(program)) {
+            let condition = if program.name == KVM { ", if each of the cells has KVM" } else { "" };
+            eprintln!("left out: {}, which runs in guests by its name{condition}", program.name);
         }
         let programs = args.wanted().filter(|program| !is_left_out(program) && sources.has(program)).collect();
         Ok(Self { root, scratch, tree, programs })
@@ -100,6 +100,11 @@ impl Built {
     fn names(&self) -> Vec<&'static str> {
         self.programs.iter().map(|program| program.name).collect()
     }
+}
+
+/// Whether a program does not run in guests: what is slow there runs if it is named, and if each guest has what it needs.
+fn is_left_out(program: &Program, is_named: bool, has_kvm: bool) -> bool {
+    (program.slow_in_guests && !is_named) || (program.name == KVM && !has_kvm)
 }
 
 fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &SuitesArgs) -> Run {
@@ -188,5 +193,17 @@ mod tests {
         let is_by_name = |words: &String| words.contains("membarrier_rseq_stress");
         assert!(PROGRAMS.iter().any(|program| program.by_name) && !runs(&[]).iter().any(is_by_name));
         assert!(runs(&["membarrier_rseq"]).iter().all(is_by_name));
+    }
+
+    #[test]
+    fn what_is_slow_runs_in_guests_by_name_alone() {
+        let left_out = |is_named, has_kvm| {
+            let programs = PROGRAMS.iter().filter(|program| is_left_out(program, is_named, has_kvm));
+            programs.map(|program| program.name).collect::<Vec<_>>()
+        };
+        let slow = ["basic_percpu_ops_test", "basic_percpu_ops_mm_cid_test", KVM];
+        assert_eq!(left_out(false, true), slow);
+        assert_eq!(left_out(true, false), [KVM]);
+        assert!(left_out(true, true).is_empty());
     }
 }

@@ -14,13 +14,24 @@ pub struct Program {
     pub with_libc: bool,
     /// Whether it runs only where it is named.
     pub by_name: bool,
+    /// Whether it takes more than ten minutes on an emulated machine, and runs there only where it is named.
+    pub slow_in_guests: bool,
     /// Whether it fails where the kernel checks what is registered (`rseq/debug`), because it writes to the kernel's
     /// fields.
     pub fails_checks: bool,
 }
 
 const fn program(name: &'static str, source: &'static str, define: &'static str) -> Program {
-    Program { name, source, define, arguments: &[&[]], with_libc: true, by_name: false, fails_checks: false }
+    Program {
+        name,
+        source,
+        define,
+        arguments: &[&[]],
+        with_libc: true,
+        by_name: false,
+        slow_in_guests: false,
+        fails_checks: false,
+    }
 }
 
 /// Each of param_test's tests, with few threads, so that a run takes seconds: plain, and where the thread yields,
@@ -63,8 +74,12 @@ const BENCHMARK: &[&[&str]] = &[
 /// All of them.
 pub const PROGRAMS: [Program; 17] = [
     program("basic_test", "rseq/basic_test.c", ""),
-    program("basic_percpu_ops_test", "rseq/basic_percpu_ops_test.c", ""),
-    program("basic_percpu_ops_mm_cid_test", "rseq/basic_percpu_ops_test.c", "-DBUILDOPT_RSEQ_PERCPU_MM_CID"),
+    // 200 threads take one lock a million times.
+    Program { slow_in_guests: true, ..program("basic_percpu_ops_test", "rseq/basic_percpu_ops_test.c", "") },
+    Program {
+        slow_in_guests: true,
+        ..program("basic_percpu_ops_mm_cid_test", "rseq/basic_percpu_ops_test.c", "-DBUILDOPT_RSEQ_PERCPU_MM_CID")
+    },
     Program { arguments: PARAMETERS, with_libc: false, ..program("param_test", "rseq/param_test.c", "") },
     Program { arguments: BENCHMARK, ..program("param_test_benchmark", "rseq/param_test.c", "-DBENCHMARK") },
     Program {
@@ -100,7 +115,7 @@ pub const PROGRAMS: [Program; 17] = [
     // own.
     Program { by_name: true, ..program("membarrier_rseq_stress", "membarrier/membarrier_rseq_stress.c", "") },
     // Without the check that a machine which does nothing else would pass: how often the guest was entered.
-    Program { arguments: &[&["-u"]], ..program(KVM, "kvm/rseq_test.c", "") },
+    Program { arguments: &[&["-u"]], slow_in_guests: true, ..program(KVM, "kvm/rseq_test.c", "") },
 ];
 
 /// The test that needs KVM, and a library of its own.
