@@ -14,7 +14,7 @@ pub struct Program {
     pub with_libc: bool,
     /// Whether it runs only where it is named.
     pub by_name: bool,
-    /// Whether it takes more than ten minutes on an emulated machine, and runs there only where it is named.
+    /// Whether it takes more than ten minutes on some emulated machine, and runs in guests only where it is named.
     pub slow_in_guests: bool,
     /// Whether it fails where the kernel checks what is registered (`rseq/debug`), because it writes to the kernel's
     /// fields.
