@@ -85,7 +85,7 @@ impl Draft {
                 let store = ["repeatable store", "repeatable store_u8", "repeatable store_u16", "repeatable store_u32"];
                 step(pick(&store, choices), &[Operand::Address(Address::new("w")), self.value(choices)])
             }
-            (2, Some(register)) => step(pick(&["add", "sub", "and"], choices), &[register, self.value(choices)]),
+            (2, Some(register)) => step(pick(&["add", "sub", "and", "or"], choices), &[register, self.value(choices)]),
             (3, Some(register)) => {
                 step(pick(&["shl", "shr"], choices), &[register, Operand::Literal(choices.below(32))])
             }
