@@ -50,15 +50,27 @@ const PAGES: usize = 512;
 ///
 /// The kernel's: ENOSYS without NUMA, EPERM, or EINVAL for unknown flags; and EINVAL if no node has the CPU.
 pub fn move_to_node_of(cpu: u32, start: NonNull<u8>, len: usize, flags: u32) -> Result<(), Errno> {
-    let (node, page) = (node_of(cpu)?, memory::page_size());
-    let mut next = start.addr().get() & !(page - 1);
-    let end = start.addr().get().saturating_add(len);
+    let node = node_of(cpu)?;
+    each_batch(start.addr().get(), len, memory::page_size(), |pages| {
+        memory::move_pages(pages, &[node as i32; PAGES], &mut [0; PAGES], flags)
+    })
+}
+
+/// Calls `each` with the addresses of the pages in `len` bytes from `start` on, up to [`PAGES`] at a time.
+fn each_batch(
+    start: usize,
+    len: usize,
+    page: usize,
+    mut each: impl FnMut(&[usize]) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let end = start.saturating_add(len);
+    let mut next = start & !(page - 1);
     while next < end {
         let mut pages = [0; PAGES];
         let addresses =
             successors(Some(next), |address| address.checked_add(page)).take_while(|&address| address < end);
         let count = pages.iter_mut().zip(addresses).map(|(place, address)| *place = address).count();
-        memory::move_pages(pages.get(..count).unwrap_or_default(), &[node as i32; PAGES], &mut [0; PAGES], flags)?;
+        each(pages.get(..count).unwrap_or_default())?;
         next = next.saturating_add(PAGES * page);
     }
     Ok(())
@@ -99,7 +111,38 @@ fn cpu_list(node: u32, path: &mut [u8; 64]) -> &CStr {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn every_page_is_in_one_batch() {
+        const PAGE: usize = 4096;
+        let last = usize::MAX - PAGE + 1;
+        for (start, len, pages) in [
+            (PAGE, 0, 0),
+            (PAGE + 8, 8, 1),
+            (PAGE - 8, 16, 2),
+            (0, PAGES * PAGE, PAGES),
+            (8, PAGES * PAGE, PAGES + 1),
+            (PAGE, 3 * PAGES * PAGE - 1, 3 * PAGES),
+            (last, usize::MAX, 1),
+        ] {
+            let mut found = Vec::new();
+            let batch = |pages: &[usize]| {
+                assert!(!pages.is_empty());
+                found.extend_from_slice(pages);
+                Ok(())
+            };
+            each_batch(start, len, PAGE, batch).unwrap();
+            let first = start & !(PAGE - 1);
+            let expected: Vec<_> = (0..pages).map(|number| first + number * PAGE).collect();
+            assert_eq!(found, expected, "{len} bytes from {start:#x} on");
+        }
+        let stop =
+            each_batch(0, 2 * PAGES * PAGE, PAGE, |pages| if pages[0] == 0 { Ok(()) } else { Err(Errno::EPERM) });
+        assert_eq!(stop, Err(Errno::EPERM));
+    }
 
     #[test]
     fn paths_have_the_number_in_decimal() {
