@@ -138,12 +138,13 @@ fn other_thread() -> Verdict {
         result => result.or_fail("PTRACE_ATTACH")?,
     }
     wait_for_stop(tid)?;
-    let seen = match ptrace::rseq_configuration(tid) {
+    let seen = ptrace::rseq_configuration(tid);
+    // A traced thread that is killed waits for its tracer, and the process for that thread.
+    ptrace::detach(tid).or_fail("PTRACE_DETACH")?;
+    let seen = match seen {
         Err(Errno::EIO) => return Err(skip!("no PTRACE_GET_RSEQ_CONFIGURATION (Linux 5.13)")),
         result => result.or_fail("PTRACE_GET_RSEQ_CONFIGURATION")?,
     };
-    // A traced thread that is killed waits for its tracer, and the process for that thread.
-    ptrace::detach(tid).or_fail("PTRACE_DETACH")?;
     child.kill(SIGKILL).or_fail("kill")?;
     while matches!(child.wait().or_fail("wait")?, Ending::Stopped(_)) {}
     // SAFETY: the writer is dead.
