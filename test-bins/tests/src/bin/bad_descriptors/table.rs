@@ -72,6 +72,8 @@ pub struct Row {
     pub fault: Fault,
     /// With [`Checks::Always`], [`Checks::Few`], [`Checks::All`], after an interrupt inside.
     pub fates: [Fate; 3],
+    /// The first of them before Linux 6.0, where flags chose the events that restart a section.
+    pub early: Option<Fate>,
     /// The same, where the kernel looks on the way back from a system call outside.
     pub outside: [Fate; 3],
 }
@@ -116,7 +118,12 @@ pub const INSIDE: Source = ["in_rseq_cs", "rseq_update_user_cs"];
 const CALL: Source = ["rseq_syscall", "rseq_debug_syscall_return"];
 
 const fn row(name: &'static str, source: Source, fault: Fault, fates: [Fate; 3]) -> Row {
-    Row { name, source, fault, fates, outside: [Clears; 3] }
+    Row { name, source, fault, fates, early: None, outside: [Clears; 3] }
+}
+
+/// A row of a flag that does not keep signals from restarting a section before Linux 6.0.
+const fn flag(row: Row) -> Row {
+    Row { early: Some(Aborts), ..row }
 }
 
 /// A row of what is found wrong outside too, with these fates there.
@@ -168,10 +175,10 @@ pub const ROWS: [Row; 15] = [
     ),
     row("an empty section", INSIDE, Fault::Field(|cs| cs.post_commit_offset = 0), [Unnoticed; 3]),
     seen(EARLY, row("version 1", FETCH, Fault::Field(|cs| cs.version = 1), [Dies, Aborts, Dies])),
-    row("flag NO_RESTART_ON_PREEMPT", FLAGS, Fault::Field(|cs| cs.flags = 1 << 0), [Dies, Aborts, Dies]),
+    flag(row("flag NO_RESTART_ON_PREEMPT", FLAGS, Fault::Field(|cs| cs.flags = 1 << 0), [Dies, Aborts, Dies])),
     row("flag NO_RESTART_ON_SIGNAL", FLAGS, Fault::Field(|cs| cs.flags = 1 << 1), [Dies, Aborts, Dies]),
-    row("flag NO_RESTART_ON_MIGRATE", FLAGS, Fault::Field(|cs| cs.flags = 1 << 2), [Dies, Aborts, Dies]),
-    row("an unknown flag", FLAGS, Fault::Field(|cs| cs.flags = 1 << 31), [Dies, Aborts, Dies]),
+    flag(row("flag NO_RESTART_ON_MIGRATE", FLAGS, Fault::Field(|cs| cs.flags = 1 << 2), [Dies, Aborts, Dies])),
+    flag(row("an unknown flag", FLAGS, Fault::Field(|cs| cs.flags = 1 << 31), [Dies, Aborts, Dies])),
     seen([Dies; 3], row("an unmapped descriptor", FETCH, Fault::Address(unmapped), [Dies; 3])),
     row("a system call inside", CALL, Fault::SystemCall, [Unnoticed, Unnoticed, CHECKED_CALL]),
 ];

@@ -61,6 +61,8 @@ impl Era {
             writes_at_once: !killed,
             // A kernel that had oopsed before is known by address 0, which kills on no kernel that works.
             oopses: killed && has_oopsed() && (!had_oopsed || dies(NULL)?),
+            is_compat: cfg!(target_pointer_width = "32")
+                && process::kernel_name().is_some_and(|name| ["x86_64", "aarch64"].contains(&name.machine())),
             slice_flag: rseq_rt::kernel().active_size() > abi::ORIGINAL_SIZE,
         })
     }

@@ -51,6 +51,8 @@ pub struct Era {
     /// Whether the kernel oopses when it reads an area that is not mapped: 6.12.95 does on mips64 (malta), in
     /// `rseq_get_rseq_cs_ptr_val`, where KASLR has moved it.
     pub oopses: bool,
+    /// Whether this is a 32-bit program on a 64-bit kernel, whose limit of addresses is that of 64-bit programs.
+    pub is_compat: bool,
     /// Whether RSEQ_FLAG_SLICE_EXT_DEFAULT_ON is known (7.0).
     pub slice_flag: bool,
 }
@@ -92,10 +94,6 @@ const fn success(_: &Era, _: &Call) -> Expected {
     Expected::Success
 }
 
-const fn fault(_: &Era, _: &Call) -> Expected {
-    Expected::Error(Errno::EFAULT)
-}
-
 /// A registration that nothing forbids but its length and its address.
 fn by_size(era: &Era, call: &Call) -> Expected {
     let aligned = |align: u32| call.at.is_multiple_of(align as usize);
@@ -118,6 +116,11 @@ fn unmapped(era: &Era, _: &Call) -> Expected {
         Era { writes_at_once: true, .. } => Expected::Error(Errno::EFAULT),
         _ => Expected::Death,
     }
+}
+
+/// An address of the kernel's, by the limit of the architecture: for a 64-bit kernel, one that is not mapped.
+fn kernels(era: &Era, call: &Call) -> Expected {
+    if era.is_compat { unmapped(era, call) } else { Expected::Error(Errno::EFAULT) }
 }
 
 /// Address 0: a kernel that does not write it takes it for "no registration".
@@ -160,7 +163,7 @@ pub const ROWS: [Row; 40] = [
     row("register at 32 bytes into the area", Before::Nothing, at(32), by_size),
     row("register 64 bytes, aligned to 32 only", Before::Nothing, Call { length: 64, ..at(32) }, by_size),
     row("register 64 bytes, aligned to 16 only", Before::Nothing, Call { length: 64, ..at(16) }, by_size),
-    row("register at a kernel address", Before::Nothing, at(KERNEL), fault),
+    row("register at a kernel address", Before::Nothing, at(KERNEL), kernels),
     row("register unmapped memory", Before::Nothing, at(UNMAPPED), unmapped),
     row("register address 0", Before::Nothing, at(NULL), null),
     row("register with an unknown flag", Before::Nothing, Call { flags: 1 << 7, ..GOOD }, invalid),
