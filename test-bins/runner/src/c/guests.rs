@@ -102,7 +102,7 @@ impl Built {
     }
 }
 
-/// Whether a program does not run in guests: what is slow there runs if it is named, and if each guest has what it needs.
+/// Whether a program does not run in guests: a slow one if it is not named, that of KVM if some guest has none.
 fn is_left_out(program: &Program, is_named: bool, has_kvm: bool) -> bool {
     (program.slow_in_guests && !is_named) || (program.name == KVM && !has_kvm)
 }
