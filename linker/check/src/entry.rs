@@ -31,7 +31,7 @@ pub struct Swept {
 ///
 /// # Errors
 ///
-/// If sections with code lie in each other.
+/// If sections with code overlap.
 pub fn sweep(image: &Image<'_>, sought: &Sought) -> Result<Swept> {
     let decoders = [Decoder::for_flow(image.machine, false)?, Decoder::for_flow(image.machine, true)?];
     let mut swept = Swept::default();

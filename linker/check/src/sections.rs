@@ -53,7 +53,7 @@ impl Found {
 ///
 /// # Errors
 ///
-/// If a section's bytes are not in the file, or sections lie in each other.
+/// If a section's bytes are not in the file, or sections overlap.
 pub fn check(image: &Image<'_>, deny: &[Rule]) -> Result<Found> {
     let mut found = Found::default();
     if let Some(why) = &image.unread {

@@ -102,7 +102,7 @@ fn explore(ir: &'static SectionIr, cases: u32, seen: &mut Seen) -> Result<(), St
     }
 }
 
-/// The first failure among random cases, of what is to fail: `cases`, were three in four senseless.
+/// The first failure among random cases, of what is to fail. Four times `cases` are made, as many are senseless.
 fn failure(ir: &'static SectionIr, kernel: Kernel, cases: u32) -> Option<String> {
     let (mut random, choices) = (runner(cases), vec(any::<u8>(), CHOICES));
     (0..4 * cases).find_map(|_| {

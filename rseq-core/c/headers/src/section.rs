@@ -84,7 +84,8 @@ impl<'a> Writer<'a> {
         format!("{out}#ifdef RSEQ_COMPARE_TWICE\n{}#endif\n", line(DIFFERED))
     }
 
-    /// The steps, each with a comment. A point for injected test code follows each but loads, up to the last.
+    /// The steps, each with a comment. A point for injected test code follows each but loads, as long as fewer
+    /// than [`INJECTS`] are in the section.
     fn steps(&self, order: &str, index: &str) -> String {
         let mut out = String::new();
         let mut inject = 3;

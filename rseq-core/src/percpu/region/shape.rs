@@ -92,7 +92,7 @@ impl RegionShape {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn range_size(self) -> usize {
-        // SAFETY: no memory is used.
+        // SAFETY: no region is created with these options, so that the memory, of 0 bytes, is not accessed.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         Geometry::new(&given, self.stride, self.copies()).size()
     }

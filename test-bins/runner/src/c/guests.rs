@@ -71,8 +71,8 @@ impl Built {
         let has_kvm = select::cells(&args.guests.choice)?.iter().all(|cell| kvm::has(cell.target.name));
         let is_left_out = |program: &Program| is_left_out(program, !args.names.is_empty(), has_kvm);
         for program in args.wanted().filter(|program| is_left_out(program)) {
-            let condition = if program.name == KVM { ", if each of the cells has KVM" } else { "" };
-            eprintln!("left out: {}, which runs in guests by its name{condition}", program.name);
+            let condition = if program.name == KVM { ", and each of the cells has KVM" } else { "" };
+            eprintln!("left out: {}, which runs in guests only if it is named{condition}", program.name);
         }
         let programs = args.wanted().filter(|program| !is_left_out(program) && sources.has(program)).collect();
         Ok(Self { root, scratch, tree, programs })

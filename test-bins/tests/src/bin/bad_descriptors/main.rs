@@ -113,7 +113,7 @@ const UNTOUCHED: u8 = 14;
 
 impl Row {
     fn check(&self, checks: Checks, time: u64) -> Verdict {
-        let expected = match self.early {
+        let expected = match self.before_6_0 {
             Some(fate) if checks == Checks::Always && is_before_6_0() => fate,
             _ => self.fates[checks as usize],
         };

@@ -73,7 +73,7 @@ pub struct Row {
     /// With [`Checks::Always`], [`Checks::Few`], [`Checks::All`], after an interrupt inside.
     pub fates: [Fate; 3],
     /// The first of them before Linux 6.0, where flags chose the events that restart a section.
-    pub early: Option<Fate>,
+    pub before_6_0: Option<Fate>,
     /// The same, where the kernel looks on the way back from a system call outside.
     pub outside: [Fate; 3],
 }
@@ -118,12 +118,12 @@ pub const INSIDE: Source = ["in_rseq_cs", "rseq_update_user_cs"];
 const CALL: Source = ["rseq_syscall", "rseq_debug_syscall_return"];
 
 const fn row(name: &'static str, source: Source, fault: Fault, fates: [Fate; 3]) -> Row {
-    Row { name, source, fault, fates, early: None, outside: [Clears; 3] }
+    Row { name, source, fault, fates, before_6_0: None, outside: [Clears; 3] }
 }
 
 /// A row of a flag that does not keep signals from restarting a section before Linux 6.0.
 const fn flag(row: Row) -> Row {
-    Row { early: Some(Aborts), ..row }
+    Row { before_6_0: Some(Aborts), ..row }
 }
 
 /// A row of what is found wrong outside too, with these fates there.

@@ -118,8 +118,8 @@ fn unmapped(era: &Era, _: &Call) -> Expected {
     }
 }
 
-/// An address of the kernel's, by the limit of the architecture: for a 64-bit kernel, one that is not mapped.
-fn kernels(era: &Era, call: &Call) -> Expected {
+/// An address of a 32-bit or 64-bit kernel. To a 64-bit kernel, that of a 32-bit one is a user's, and not mapped.
+fn kernel_address(era: &Era, call: &Call) -> Expected {
     if era.is_compat { unmapped(era, call) } else { Expected::Error(Errno::EFAULT) }
 }
 
@@ -163,7 +163,7 @@ pub const ROWS: [Row; 40] = [
     row("register at 32 bytes into the area", Before::Nothing, at(32), by_size),
     row("register 64 bytes, aligned to 32 only", Before::Nothing, Call { length: 64, ..at(32) }, by_size),
     row("register 64 bytes, aligned to 16 only", Before::Nothing, Call { length: 64, ..at(16) }, by_size),
-    row("register at a kernel address", Before::Nothing, at(KERNEL), kernels),
+    row("register at a kernel address", Before::Nothing, at(KERNEL), kernel_address),
     row("register unmapped memory", Before::Nothing, at(UNMAPPED), unmapped),
     row("register address 0", Before::Nothing, at(NULL), null),
     row("register with an unknown flag", Before::Nothing, Call { flags: 1 << 7, ..GOOD }, invalid),
