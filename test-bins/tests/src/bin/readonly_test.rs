@@ -242,12 +242,14 @@ fn waits_for_fences(turn: &AtomicU8, field: *mut u32, cpu: u32) -> u8 {
         }
         // SAFETY: as above.
         let is_back = unsafe { field.read_volatile() } == cpu;
-        match before {
-            _ if turn.load(Acquire) == FAILED => return UNMOVED,
-            _ if deadline.is_past() => return INTERRUPTED,
-            Ok(before) if process::context_switches() == Ok(before) && is_back => back += 1,
-            Ok(before) if process::context_switches() == Ok(before) => kept += 1,
-            _ => {}
+        if turn.load(Acquire) == FAILED {
+            return UNMOVED;
+        }
+        if deadline.is_past() {
+            return INTERRUPTED;
+        }
+        if before.is_ok() && process::context_switches() == before {
+            *if is_back { &mut back } else { &mut kept } += 1;
         }
     }
     match kept {
