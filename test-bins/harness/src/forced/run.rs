@@ -24,7 +24,7 @@ pub enum Wrong {
     StillArmed,
     /// The published words changed before the commit.
     PublishedEarly,
-    /// They had not changed behind it.
+    /// They had not changed after it.
     NotPublished,
     /// An abort, or another index than the caller's, was not reported.
     NotReported,
@@ -272,10 +272,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         slot: usize,
         before: usize,
     ) -> Result<(), Wrong> {
-        let (inside, behind) = (section.contains(point), point >= section.end);
+        let (inside, after) = (section.contains(point), point >= section.end);
         let refuses = matches!(self.case.family, Family::Here | Family::Pinned);
         // The thread is at another index before the section compares.
-        let is_unpinned = self.case.family == Family::Pinned && !behind && scene::index_now::<I>() != before;
+        let is_unpinned = self.case.family == Family::Pinned && !after && scene::index_now::<I>() != before;
         let expected = match state {
             State::Fails(_) => Ended::CompareFailed,
             State::Elsewhere if refuses => Ended::OutOfRange,
@@ -283,13 +283,13 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             _ => Ended::Committed,
         };
         let commits = expected == Ended::Committed;
-        // Where the exits join the way behind the commit, an attempt that was turned away comes by as well.
-        let is_published = behind && commits && state != State::Elsewhere;
+        // Where the exits join the way after the commit, an attempt that was turned away comes by as well.
+        let is_published = after && commits && state != State::Elsewhere;
         let faults = [
             (inside && seen.passed > 0, Wrong::NotAborted),
-            (!inside && seen.aborted > 0 || seen.aborted_behind > 0, Wrong::AbortedOutside),
+            (!inside && seen.aborted > 0 || seen.aborted_after > 0, Wrong::AbortedOutside),
             (seen.armed > 0, Wrong::StillArmed),
-            (!behind && seen.published > 0, Wrong::PublishedEarly),
+            (!after && seen.published > 0, Wrong::PublishedEarly),
             (is_published && seen.passed > seen.published, Wrong::NotPublished),
             (ended != expected, Wrong::Ending(ended)),
         ];
@@ -299,14 +299,14 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         let slot = match self.case.family {
             Family::Caller => slot,
             // After the commit, the move came too late for it.
-            _ if behind => before,
+            _ if after => before,
             _ => scene::index_now::<I>(),
         };
         // By CPU, the operation took place where the thread was sent, unless it was over by then.
         let right_cpu = I::OFFSET != ByCpu::OFFSET || seen.aborted + seen.passed == 0 || {
-            slot == if behind { before } else { scene::index_now::<I>() }
+            slot == if after { before } else { scene::index_now::<I>() }
         };
-        // SAFETY: the stage's own memory; nobody writes it now.
+        // SAFETY: the stage's own memory; nothing writes it now.
         let own = unsafe { &*self.stage.own() };
         let result = if commits {
             let end = (self.case.end)(own);
