@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Ended};
 use super::prepare::Prepared;
-use super::table::Host;
+use super::table::{Host, How};
+use super::{criu, version};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Counts, Document, Outcome, Parser};
@@ -31,6 +32,8 @@ pub struct Session<'a> {
 pub struct Row {
     /// Which.
     pub host: &'static Host,
+    /// The tool that it takes, with its version.
+    pub tool: Option<String>,
     /// Why nothing ran, if nothing did.
     pub absent: Option<String>,
     /// Results.
@@ -69,6 +72,7 @@ impl Session<'_> {
     pub fn row(&self, host: &'static Host) -> Row {
         let mut row = Row {
             host,
+            tool: tool(host),
             absent: None,
             counts: Counts::default(),
             skipped: BTreeMap::new(),
@@ -77,11 +81,37 @@ impl Session<'_> {
         };
         let start = Instant::now();
         match Prepared::new(host, self.binaries, self.interrupt) {
+            Ok(_) if host.how == How::Criu => self.restored(&mut row),
             Ok(prepared) => self.entries.iter().for_each(|entry| self.entry(entry, &prepared, &mut row)),
             Err(why) => row.absent = Some(format!("{why:#}")),
         }
         row.elapsed = start.elapsed();
         row
+    }
+
+    /// The program that is dumped and restored, once for each of its operations.
+    fn restored(&self, row: &mut Row) {
+        let Some(entry) = self.entries.iter().find(|entry| entry.name == criu::PROGRAM) else {
+            row.absent = Some(format!("it runs {} alone", criu::PROGRAM));
+            return;
+        };
+        let Some(path) = self.binaries.get(entry.name) else {
+            return row.failures.push(format!("{}: it was not built", entry.name));
+        };
+        let mut moved = 0;
+        for args in criu::RUNS {
+            match criu::cycle(path, args, Duration::from_secs(self.seconds), self.interrupt) {
+                _ if self.interrupt.requested() => return,
+                Ok((ended, threads)) => {
+                    moved += threads;
+                    row.failures.extend(judged(entry, args, &ended, &mut row.counts, &mut row.skipped));
+                }
+                Err(error) => row.failures.push(format!("{} {}: {error:#}", entry.name, args.join(" "))),
+            }
+        }
+        if moved == 0 && row.failures.is_empty() {
+            row.failures.push("no thread was inside of a section when it was dumped".into());
+        }
     }
 
     fn entry(&self, entry: &'static Entry, prepared: &Prepared, row: &mut Row) {
@@ -100,6 +130,12 @@ impl Session<'_> {
             Err(error) => row.failures.push(format!("{}: {error}", entry.name)),
         }
     }
+}
+
+/// The tool's package and version.
+fn tool(host: &Host) -> Option<String> {
+    let (program, package) = host.needs;
+    Some(format!("{package} {}", version::of(program)?))
 }
 
 /// The first short run; on a machine in use, no CPU is taken offline.

@@ -28,6 +28,8 @@ pub enum How {
     Quota,
     /// In a group whose CPUs change all the time.
     Cpuset,
+    /// Dumped while it runs, and restored: one program only.
+    Criu,
 }
 
 const HOST: Host = Host { name: "", about: "", needs: ("", ""), how: How::Words(&[]) };
@@ -45,6 +47,7 @@ pub const HOSTS: &[Host] = &[
         name: "gdb",
         about: "run by a debugger, without breakpoints",
         needs: ("gdb", "gdb"),
+        // Not SIGTRAP, which ends the children of a program if gdb hands it on.
         how: How::Words(&[
             "gdb",
             "-q",
@@ -54,8 +57,6 @@ pub const HOSTS: &[Host] = &[
             "set debuginfod enabled off",
             "-ex",
             "handle all nostop noprint pass",
-            "-ex",
-            "handle SIGTRAP nostop noprint pass",
             "-ex",
             "run",
             "-ex",
@@ -128,8 +129,8 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "criu",
-        about: "checkpoint and restore",
+        about: "`param_test`, dumped inside of sections and restored",
         needs: ("criu", "criu"),
-        how: How::Words(&["criu", "check"]),
+        how: How::Criu,
     },
 ];
