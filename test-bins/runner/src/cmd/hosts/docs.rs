@@ -14,7 +14,7 @@ const HEAD: &str = "# Hosts\n\n\
     what its host refuses or hides is a skip that names the cause; why each result was skipped is below the table.\n\
     Written by `cargo run --release -- hosts --docs`, ";
 
-const SKIPS: &str = "\n## Skips\n\n\
+const SKIPS: &str = "\n## Skips and expected failures\n\n\
     A host is named where it skips more results for a reason than the plain kernel does. `N` stands for numbers of\n\
     processes and CPUs.\n\n";
 
@@ -109,6 +109,9 @@ mod tests {
     #[test]
     fn what_failed_is_named() {
         let failed = Row { failures: vec!["basic_test: exit code 1".into()], ..row(0, None, &[]) };
-        assert!(text(&[failed], "", "").contains("\nFailed:\n\n* plain: basic_test: exit code 1\n\n## Skips\n"));
+        assert!(
+            text(&[failed], "", "")
+                .contains("\nFailed:\n\n* plain: basic_test: exit code 1\n\n## Skips and expected failures\n")
+        );
     }
 }
