@@ -2,8 +2,10 @@
 
 use core::fmt;
 
-use crate::fail;
 use crate::ktap::{OrFail, Unmet};
+use crate::options::PATIENCE;
+use crate::sys::time::{self, Deadline};
+use crate::{fail, late};
 use rseq_core::{Area, ByCpu, Index, Token};
 
 use super::breakpoint::{self, Plan, Published, Registers, Seen};
@@ -34,7 +36,7 @@ pub enum Wrong {
     Endless,
     /// No state led there.
     Unreached,
-    /// The kernel interrupted it by itself, each time that it was tried.
+    /// The kernel aborted it by itself, each time that it was tried, without a context switch.
     Interrupted,
     /// More registers changed than were declared.
     Registers(u32),
@@ -76,7 +78,7 @@ pub struct Tally {
     pub repeated: u32,
 }
 
-/// How often an operation is tried until the kernel does not interrupt it by itself.
+/// How often an operation may be aborted by itself, where no context switch explains that.
 const TRIES: u32 = 20;
 
 /// A case, what it works on, and its section.
@@ -152,9 +154,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
 
     /// An operation that the kernel did not interrupt by itself; interrupted ones are tried again.
     ///
-    /// A context switch shows an interruption, but not always: kernels before 6.19 remember a signal that came outside
-    /// of a section, and abort the next section that is interrupted for the thread's own work. That abort is
-    /// [`Wrong::Interrupted`].
+    /// A context switch shows an interruption, and says nothing of the section: on a busy machine there may be one in
+    /// most operations, which then take as long as the time between two of them. Not every interruption shows:
+    /// kernels before 6.19 remember a signal that came outside of a section, and abort the next section that is
+    /// interrupted for the thread's own work. That abort, [`TRIES`] times, is [`Wrong::Interrupted`].
     fn undisturbed(
         &self,
         section: &Section,
@@ -163,14 +166,22 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         hits: u32,
         repeated: &mut u32,
     ) -> Result<Result<Seen, Wrong>, Unmet> {
-        let registers = breakpoint::registers();
-        for _ in 0..TRIES {
+        let (registers, deadline) = (breakpoint::registers(), Deadline::after(PATIENCE));
+        let (mut aborts, mut switched) = (0, 0);
+        while aborts < TRIES {
             let before = breakpoint::interruptions().or_fail("getrusage")?;
             let result = self.once(section, point, state, hits)?;
-            let after = breakpoint::interruptions().or_fail("getrusage")?;
-            if before == after && !matches!(result, Err(Wrong::Interrupted)) {
-                return Ok(result);
+            let is_switched = breakpoint::interruptions().or_fail("getrusage")? != before;
+            match result {
+                _ if is_switched && deadline.is_past() => {
+                    return Err(late!("switched away from {switched} times, in each operation at one point"));
+                }
+                // What came due meanwhile is done before the next try.
+                _ if is_switched => time::sleep(time::MICROSECOND),
+                Err(Wrong::Interrupted) => aborts += 1,
+                result => return Ok(result),
             }
+            switched += u32::from(is_switched);
             breakpoint::set_registers(registers);
             *repeated += 1;
         }
