@@ -36,7 +36,8 @@ pub fn write(root: &Path, rows: &[Row]) -> anyhow::Result<PathBuf> {
 
 fn text(rows: &[Row], old: &str, machine: &str) -> String {
     let mut text = format!("{HEAD}{machine}.\n\n");
-    text += "| host | what it is | tool | passed | failed as expected | skipped | failed |\n|---|---|---|---|---|---|---|\n";
+    text += "| host | what it is | tool | passed | failed as expected | skipped | failed |\n";
+    text += "|---|---|---|---|---|---|---|\n";
     for host in HOSTS {
         let row = rows.iter().find(|row| row.host.name == host.name);
         text += &row.map_or_else(|| old_line(old, host), line);
@@ -57,8 +58,8 @@ fn line(row: &Row) -> String {
 /// What failed, which is not to stand in the page for long.
 fn failures(rows: &[Row]) -> String {
     let failed = rows.iter().flat_map(|row| row.failures.iter().map(move |line| (row.host.name, line)));
-    let lines: String = failed.map(|(name, line)| format!("* {name}: {line}\n")).collect();
-    if lines.is_empty() { lines } else { format!("\nFailed:\n\n{lines}") }
+    let lines: String = failed.map(|(name, line)| format!("| {name} | {} |\n", line.replace('|', "/"))).collect();
+    if lines.is_empty() { lines } else { format!("\n| host | what failed |\n|---|---|\n{lines}") }
 }
 
 fn old_line(old: &str, host: &Host) -> String {
@@ -111,7 +112,7 @@ mod tests {
         let failed = Row { failures: vec!["basic_test: exit code 1".into()], ..row(0, None, &[]) };
         assert!(
             text(&[failed], "", "")
-                .contains("\nFailed:\n\n* plain: basic_test: exit code 1\n\n## Skips and expected failures\n")
+                .contains("\n|---|---|\n| plain | basic_test: exit code 1 |\n\n## Skips and expected failures\n")
         );
     }
 }
