@@ -5,7 +5,6 @@
 
 mod args;
 mod docs;
-mod host;
 mod measured;
 mod number;
 mod page;
@@ -21,9 +20,9 @@ use std::process::ExitCode;
 
 use fs_err as fs;
 
+use crate::host::Host;
 use crate::report::print_json;
 use crate::{cmd, workspace};
-use host::Host;
 use measured::{Case, Document};
 
 /// Measures, shows, and says by the exit code whether goals were met, if that was asked for.

@@ -21,6 +21,7 @@ mod c;
 mod cmd;
 mod events;
 mod guest;
+mod host;
 mod interrupt;
 mod kernels;
 mod ktap;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::host::Host;
+use crate::host::Host;
 
 /// Everything that one run of the command found out.
 #[derive(Debug, Serialize)]

@@ -73,8 +73,8 @@ fn goals(case: &Case) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::host::Host;
     use crate::bench::table::sample;
+    use crate::host::Host;
 
     fn page(threads: &[u32]) -> String {
         let host = Host { cpu: "C<P>U".into(), cpus: 2, kernel: "6.1".into(), arch: "x", date: "today".into() };
