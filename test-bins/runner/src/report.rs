@@ -6,8 +6,10 @@ mod junit;
 mod ktap;
 mod levels;
 mod live;
+pub mod marked;
 mod markup;
 mod matrix;
+pub mod matrix_docs;
 mod paint;
 #[cfg(test)]
 mod snapshots;

@@ -6,12 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use fs_err as fs;
 
 use super::measured::{Case, Contender, Document};
 use super::number::{goal, short, threads};
 use super::plot::{self, Style};
+use crate::report::marked;
 use crate::report::text::wrap;
 
 /// Writes all of it and returns the path of the text.
@@ -20,11 +20,11 @@ pub fn update(root: &Path, document: &Document) -> anyhow::Result<PathBuf> {
     let plots = docs.join("performance");
     fs::create_dir_all(&plots)?;
     let path = docs.join("performance.md");
-    let mut text = fs::read_to_string(&path).context("its words are written by hand, restore it with git")?;
-    text = replace(&text, "host", &host(document))?;
+    let mut text = marked::read(&path)?;
+    text = marked::replace(&text, "bench", "host", &host(document))?;
     let mut addresses = String::new();
     for case in &document.cases {
-        text = replace(&text, &case.name, &section(case))?;
+        text = marked::replace(&text, "bench", &case.name, &section(case))?;
         if let Some(svg) = plot::svg(case, Style::Own) {
             fs::write(plots.join(format!("{}.svg", case.name)), &svg)?;
             addresses += &format!("[plot-{}]: data:image/svg+xml,{}\n", case.name, percent(&svg));
@@ -33,17 +33,6 @@ pub fn update(root: &Path, document: &Document) -> anyhow::Result<PathBuf> {
     fs::write(plots.join("plots.md"), addresses)?;
     fs::write(&path, text)?;
     Ok(path)
-}
-
-/// The text with `body` between the markers of `name`; a name without markers gets a heading at the end.
-fn replace(text: &str, name: &str, body: &str) -> anyhow::Result<String> {
-    let (open, close) = (format!("<!-- bench: {name} -->\n"), format!("<!-- end: {name} -->\n"));
-    let Some((before, rest)) = text.split_once(&open) else {
-        return Ok(format!("{}\n\n## {name}\n\n{open}{body}{close}", text.trim_end()));
-    };
-    let (_, after) =
-        rest.split_once(&close).with_context(|| format!("{:?} is not closed by {:?}", open.trim(), close.trim()))?;
-    Ok(format!("{before}{open}{body}{close}{after}"))
 }
 
 fn host(document: &Document) -> String {
@@ -111,16 +100,6 @@ fn percent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_between_markers_changes() {
-        let text = "a\n<!-- bench: one -->\nold\n<!-- end: one -->\nb\n";
-        assert_eq!(replace(text, "one", "new\n").unwrap(), text.replace("old", "new"));
-        let added = replace(text, "two", "new\n").unwrap();
-        assert_eq!(added, format!("{text}\n## two\n\n<!-- bench: two -->\nnew\n<!-- end: two -->\n"));
-        assert_eq!(replace(&added, "two", "new\n").unwrap(), added);
-        assert!(replace("<!-- bench: one -->\nold\n", "one", "new\n").unwrap_err().to_string().contains("end: one"));
-    }
 
     #[test]
     fn an_address_has_no_character_with_a_meaning() {

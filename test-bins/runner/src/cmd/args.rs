@@ -139,6 +139,10 @@ pub struct BootArgs {
     #[command(flatten)]
     pub report: ReportArgs,
 
+    /// Also write the matrix into rseq-core/docs/kernels.md, from a run of the whole suite in all cells
+    #[arg(long, requires = "all", conflicts_with_all = ["names", "program", "as_init", "list", "check"])]
+    pub docs: bool,
+
     /// Guests at a time (default: what cores and memory allow)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub jobs: Option<u32>,
@@ -193,6 +197,7 @@ impl Default for BootArgs {
             accel: Accel::default(),
             numa: 1,
             report: ReportArgs::default(),
+            docs: false,
             jobs: None,
             retries: 0,
             timeout: None,

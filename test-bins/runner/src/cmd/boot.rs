@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
@@ -22,7 +23,7 @@ use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
 use crate::kernels::tree::Image;
-use crate::report::print_json;
+use crate::report::{matrix_docs, print_json};
 use crate::suite::{Entry, Need, SUITE};
 use crate::workspace;
 
@@ -77,10 +78,15 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     if args.check {
         return Ok(sections::run(&chosen.cells, programs, setting.interrupt)?);
     }
+    let start = Instant::now();
     let cells = pipeline::run(&setting, &chosen.cells, args.jobs);
     let (names_cell, program) = (args.kernel_image.is_some() || args.kernel_tree.is_some(), args.program.clone());
     let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program };
     setting.reporters.tell(Event::MatrixEnded(&matrix))?;
+    if args.docs && !setting.interrupt.requested() {
+        let path = matrix_docs::write(&root, &matrix.cells, start.elapsed())?;
+        let _ = writeln!(io::stderr(), "documentation: {}", path.display());
+    }
     Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))
 }
 

@@ -40,6 +40,7 @@ impl<W: Write + Send> Reporter for Table<W> {
 /// Prints the matrix, why things were skipped, what failed, and how to run that again.
 fn print(out: &mut dyn Write, paint: Paint, matrix: &Matrix) -> io::Result<()> {
     let cells = &matrix.cells;
+    writeln!(out, "passed/failed/skipped in each cell; 'skip': not run\n")?;
     table(out, paint, cells)?;
     cpus(out, cells)?;
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
@@ -84,7 +85,8 @@ pub fn axes(cells: &[Ran]) -> (Vec<&str>, Vec<&str>) {
     (rows, lines)
 }
 
-fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()> {
+/// The cells by architecture and kernel.
+pub fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()> {
     let (rows, lines) = axes(cells);
     let first = rows.iter().map(|row| row.len()).max().unwrap_or_default();
     let at = |row: &str, line: &str| cells.iter().find(|ran| ran.row == row && ran.line == line);
@@ -92,7 +94,6 @@ fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()> {
     let wide =
         |line: &str| rows.iter().map(|row| mark_at(row, line).len()).chain([line.len()]).max().unwrap_or_default();
     let columns: Vec<_> = lines.iter().map(|line| (*line, wide(line))).collect();
-    writeln!(out, "passed/failed/skipped in each cell; 'skip': not run\n")?;
     let heads = columns.iter().map(|(line, width)| format!("  {line:>width$}"));
     writeln!(out, "{}", paint.bold(&format!("{:first$}{}", "", heads.collect::<String>())))?;
     for row in rows {

@@ -1,0 +1,104 @@
+//! The matrix in `rseq-core/docs/kernels.md`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+
+use super::marked;
+use super::matrix;
+use super::paint::Paint;
+use super::text::wrap;
+use crate::guest::ran::Ran;
+use crate::host::Host;
+use crate::ktap::Counts;
+use crate::verdict::Status;
+
+/// Columns of the text.
+const WIDTH: usize = 120;
+
+/// Writes the table of a whole matrix and returns the path of the page.
+pub fn write(root: &Path, cells: &[Ran], took: Duration) -> anyhow::Result<PathBuf> {
+    let path = root.join("rseq-core/docs/kernels.md");
+    let text = marked::replace(&marked::read(&path)?, "boot", "matrix", &body(cells, took, &Host::here())?)?;
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+fn body(cells: &[Ran], took: Duration, host: &Host) -> io::Result<String> {
+    let mut counts = Counts::default();
+    cells.iter().for_each(|ran| counts.merge(ran.counts));
+    let measured = format!(
+        "Written on {} by `cargo run --release -- boot --all --docs`, which took {:.0} minutes on {}: {}; {} results \
+         passed, {} failed, {} failed as expected. Each cell has the results that passed or failed as expected, that \
+         failed, and that were skipped:",
+        host.date.split('T').next().unwrap_or_default(),
+        took.as_secs_f64() / 60.0,
+        host.line(),
+        matrix::cells_sentence(cells),
+        counts.passed,
+        counts.failed + counts.xpassed,
+        counts.xfailed,
+    );
+    let mut table = Vec::new();
+    matrix::table(&mut table, Paint::PLAIN, cells)?;
+    let table = String::from_utf8_lossy(&table).into_owned();
+    Ok(format!("{}\n\n```text\n{table}```\n{}", wrap(&measured, WIDTH).join("\n"), exceptions(cells)))
+}
+
+/// What did not pass at once.
+fn exceptions(cells: &[Ran]) -> String {
+    let unsteady = cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady);
+    let unsteady =
+        unsteady.flat_map(|ran| ran.earlier.iter().map(move |boot| (ran, "passed at a later boot", &boot.reasons)));
+    let failed = cells.iter().filter(|ran| ran.verdict.status.is_bad());
+    let failed = failed.map(|ran| (ran, "failed", &ran.verdict.reasons));
+    let items = unsteady.chain(failed).map(|(ran, how, reasons)| {
+        let lines = wrap(&format!("{} {how}: {}", ran.name(), reasons.join("; ")), WIDTH - 2);
+        format!("* {}\n", lines.join("\n  "))
+    });
+    let items: String = items.collect();
+    if items.is_empty() { items } else { format!("\n{items}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::ran::Earlier;
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn the_page_has_the_table_and_what_did_not_pass_at_once() {
+        let ran = |row: &str, verdict| Ran::without_results(row.into(), "6.12".into(), None, 2, verdict);
+        let counts = Counts { passed: 40, skipped: 1, xfailed: 2, ..Counts::default() };
+        let late = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: None };
+        let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
+        let cells = [
+            Ran { counts, earlier: vec![late], ..ran("x86_64", unsteady) },
+            ran("s390x", Verdict::failed("the kernel panicked: x")),
+        ];
+        let host = Host {
+            cpu: "A processor".into(),
+            cpus: 2,
+            kernel: "6.18.44".into(),
+            arch: "x86_64",
+            date: "2026-11-29T09:00:00Z".into(),
+        };
+        let expected = "\
+Written on 2026-11-29 by `cargo run --release -- boot --all --docs`, which took 3 minutes on A processor, 2 CPUs,
+x86_64, Linux 6.18.44: 2 cells: 1 passed (1 unsteady), 1 failed, 0 skipped; 40 results passed, 0 failed, 2 failed as
+expected. Each cell has the results that passed or failed as expected, that failed, and that were skipped:
+
+```text
+          6.12
+x86_64  42/0/1
+s390x     FAIL
+```
+
+* x86_64 6.12 passed at a later boot: silent for 90 s: ended
+* s390x 6.12 failed: the kernel panicked: x
+";
+        assert_eq!(body(&cells, Duration::from_secs(170), &host).unwrap(), expected);
+    }
+}
