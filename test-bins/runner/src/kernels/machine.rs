@@ -329,6 +329,14 @@ mod tests {
     }
 
     #[test]
+    fn kernels_for_x86_do_not_check_an_emulated_timer() {
+        let names = MACHINES.iter().filter(|machine| ["amd64", "i386"].contains(&machine.debian));
+        for name in names.map(|machine| machine.name) {
+            assert!(line(name, &hardware(2, 0)).ends_with(" no_timer_check"), "{name}");
+        }
+    }
+
+    #[test]
     fn a_board_without_firmware_gets_device_tree_and_initramfs_by_other_ways() {
         let line = line("mips64r6el", &hardware(2, 0));
         assert!(line.contains("-dtb k/boston.dtb -device loader,file=I,,J,addr=0x8000000,force-raw=on"), "{line}");
