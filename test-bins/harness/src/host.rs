@@ -8,13 +8,16 @@ use crate::load;
 use crate::sys::file::File;
 use crate::sys::process::{Child, Ending};
 use crate::sys::signal::{self, Action};
-use crate::sys::time::{SECOND, Ticker};
+use crate::sys::time::{self, SECOND, Ticker};
 use crate::sys::{call, cpu, process, ptrace};
 use crate::text::{self, Text};
 use crate::verdict::Unmet;
 
 /// Names a call, and the error that it gives here.
 pub type Hindrance = Text<64>;
+
+/// How often the CPUs of this thread are read, a millisecond apart, before they count as steady.
+const CHANGES: u32 = 200;
 
 /// A harmless use of a call.
 type Trial = fn() -> Result<(), Errno>;
@@ -33,13 +36,13 @@ const TRIALS: [(&str, Trial); 9] = [
 ];
 
 /// Why a failure says nothing about rseq: the host refuses a call, by a filter or a limit; a tracer stops threads
-/// outside of sections; CPUs are hidden. `None` if `unmet` is not a failure, or the host refuses nothing.
+/// outside of sections; CPUs are hidden, or change. `None` if `unmet` is not a failure, or the host refuses nothing.
 pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
     if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
         return None;
     }
     // First, because a debugger that hands SIGTRAP on ends the children of a program, which then cannot fork.
-    tracer().or_else(refusal).or_else(emulator).or_else(faked_cpus)
+    tracer().or_else(refusal).or_else(emulator).or_else(faked_cpus).or_else(changing_cpus)
 }
 
 /// The first call that is refused.
@@ -94,6 +97,16 @@ fn faked_cpus() -> Option<Hindrance> {
     let possible = cpu::listed(c"/sys/devices/system/cpu/possible").ok()?;
     let left_out = cpu::affinity(0).ok()?.iter().find(|cpu| !possible.contains(*cpu))?;
     Some(Text::of(format_args!("CPU {left_out} is not among the possible ones")))
+}
+
+/// A set of CPUs that changes without a request, as where a cpuset does: threads do not stay where tests put them.
+fn changing_cpus() -> Option<Hindrance> {
+    let first = cpu::affinity(0).ok()?;
+    let changed = (0..CHANGES).any(|_| {
+        time::sleep(time::MILLISECOND);
+        cpu::affinity(0).is_ok_and(|now| now != first)
+    });
+    changed.then(|| Text::of(format_args!("the CPUs that this thread may use change")))
 }
 
 /// valgrind, by what it leaves in the environment.
