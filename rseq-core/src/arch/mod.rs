@@ -35,7 +35,8 @@
 //! | `(bound r, x, l)` | leave to `l` if `r` >= `x`, unsigned |
 //! | `(cbne r, x, l)` `(cbeq r, x, l)` `(cbz r, l)` | leave to `l` if `r` != `x`, == `x`, == 0 |
 //! | `(literal r, k)` | `r` = `k`, from 0 to 255 |
-//! | `(mov r, x)` `(add r, x)` `(sub r, x)` `(and r, x)` `(or r, x)` | `r` = `x`, += `x`, -= `x`, &= `x`, \|= `x` |
+//! | `(mov r, x)` | `r` = `x` |
+//! | `(add r, x)` ... | what the row of that name in `section/arithmetic.rs` says |
 //! | `(shl r, k)` `(shr r, k)` | `r` <<= `k`, `r` >>= `k`, unsigned |
 //! | `(reach m)` | computes an address in `t` if no instruction takes it as it is: a text that ends its line, or none |
 //! | `(load r, m)` `(load_u8 r, m)` ... | `r` = what is at `m`, once `reach` has been there |
@@ -57,13 +58,6 @@
 //!
 //! x86-64 and i686, whose instructions compute in memory, implement the steps themselves, `__rseq_text!`, instead of
 //! primitives; on i686 inputs may also be in memory.
-//!
-//! # Adding a step
-//!
-//! A step that works on registers is an arm of each file here, a method in `section/check.rs` and an arm of
-//! `section/steps.rs`, the grammar's table, a row of [`critical_section!`](crate::critical_section)'s documentation,
-//! and an arm of the model's interpreter. The steps of `testing/steps.rs` then use it, which brings it into the model,
-//! the forced aborts and `step_test`.
 //!
 //! For all other targets, and for other operating systems, the build script selects the file `none.rs` by
 //! `cfg(rseq_stub)`. There the raw system call returns ENOSYS, and a section is code that is never reached.

@@ -341,7 +341,7 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // `mov`, `add`, `sub`, `and`, `or`, `shl`, `shr` have the names of their instructions.
+    // `mov`, `shl`, `shr` and the steps of `arithmetic.rs` have the names of their instructions.
     ($o:ident ($word:ident $form:ident) $change:ident ($r:ident, $x:tt)) => {
         concat!(stringify!($change), "l ", $word!(source $x), ", {", stringify!($r), "}")
     };

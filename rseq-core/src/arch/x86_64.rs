@@ -285,7 +285,7 @@ macro_rules! __rseq_text {
             "66:"
         )
     };
-    // `mov`, `add`, `sub`, `and`, `or`, `shl`, `shr` have the names of their instructions.
+    // `mov`, `shl`, `shr` and the steps of `arithmetic.rs` have the names of their instructions.
     ($o:ident $f:tt $change:ident ($r:ident, $x:tt)) => {
         concat!(stringify!($change), " {", stringify!($r), "}, ", $crate::__rseq_text!(@operand $x))
     };

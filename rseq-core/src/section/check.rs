@@ -1,8 +1,8 @@
 //! The steps of sections as plain Rust that is compiled and never runs: the compiler finds what is wrong with them, and
 //! reports it at the user's own step.
 //!
-//! This is the grammar's one table of steps: [`__rseq_check!`](crate::__rseq_check) has the operand that a step writes,
-//! and the methods have what each step takes and when it is allowed.
+//! [`__rseq_check!`](crate::__rseq_check) has the operand that a step writes, the methods have what each step takes and
+//! when it is allowed.
 
 mod operand;
 mod progress;
@@ -165,18 +165,18 @@ mod steps {
     }
 
     macro_rules! arithmetic {
-        ($($step:ident)*) => {
+        ($($step:ident($r:ident, $x:ident) = $result:expr, $effect:literal;)+) => {
             impl<S> Section<S> {
                 $(pub fn $step<R: Writable, X: Value>(self, _register: R, _value: X) -> Self
                 where
                     S: Started,
                 {
                     self
-                })*
+                })+
             }
         };
     }
-    arithmetic!(add sub and or);
+    crate::__rseq_arithmetic!([arithmetic]);
 
     macro_rules! accesses {
         ($order:ident: $($load:ident $store:ident)*) => {

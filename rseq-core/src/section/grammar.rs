@@ -1,5 +1,12 @@
 //! The grammar of [`critical_section!`](crate::critical_section): one pattern for a whole section.
 
+/// The rows of `mov` and the arithmetic steps, in the table below.
+macro_rules! rows {
+    ($($step:ident($r:ident, $x:ident) = $result:expr, $effect:literal;)+) => {
+        concat!("| `mov(r, x)` | `r` = `x` |" $(, "\n| `", stringify!($step), "(r, x)` | ", $effect, " |")+)
+    };
+}
+
 /// States critical sections, once for every architecture.
 ///
 /// Each item becomes an `unsafe fn` that takes a [`Token`](crate::Token) and the parameters that it names, and runs its
@@ -51,7 +58,7 @@
 /// | `load_u8(r, [m])`, `load_u16`, `load_u32` | `r` = the 1, 2 or 4 bytes at `m`, zero-extended |
 /// | `cbne(r, x) else A`, `cbeq` | leave by `A` if `r` differs from `x`, equals `x`; `r` may be `[m]` |
 /// | `cbz(r) else A` | leave by `A` if `r` is 0 |
-/// | `mov(r, x)`, `add`, `sub`, `and`, `or` | `r` = `x`, `r` += `x`, `r` -= `x`, `r` &= `x`, `r` \|= `x` |
+#[doc = crate::__rseq_arithmetic!([rows])]
 /// | `shl(r, k)`, `shr(r, k)` | `r` <<= `k`, `r` >>= `k` (unsigned), `k` below the bits of a word |
 /// | `repeatable store([m], x)` | the word at `m` = `x`, which an aborted section may do any number of times |
 /// | `repeatable store_u8([m], x)`, `store_u16`, `store_u32` | the same for the low 1, 2 or 4 bytes of `x` |

@@ -93,7 +93,7 @@ macro_rules! __rseq_text {
     ($o:ident $f:tt shr ($r:ident, $k:literal)) => {
         $crate::__rseq_primitive!(shr concat!("{", stringify!($r), "}"), concat!($k))
     };
-    // `mov`, `add`, `sub`, `and`, `or`
+    // `mov`, and the steps of `arithmetic.rs`
     ($o:ident $f:tt $change:ident ($r:ident, $x:ident)) => {
         $crate::__rseq_primitive!($change concat!("{", stringify!($r), "}"), concat!("{", stringify!($x), "}"))
     };

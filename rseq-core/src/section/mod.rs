@@ -1,5 +1,6 @@
 //! Critical sections: the macro that makes them, and how they end.
 
+mod arithmetic;
 #[doc(hidden)]
 pub mod check;
 mod function;

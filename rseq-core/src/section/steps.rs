@@ -73,10 +73,6 @@ macro_rules! __rseq_check {
         $crate::section::check::scratch($r);
     };
     // Steps that read their first operand and write it.
-    (@step $s:tt [$w:tt] add [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] sub [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] and [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
-    (@step $s:tt [$w:tt] or [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @change $s $w $r $x } };
     (@step $s:tt [$w:tt] shl [$r:tt, $x:literal] []) => {
         const _: u8 = $crate::section::check::bits($x);
         $crate::__rseq_check! { @change $s $w $r $x }
@@ -89,6 +85,8 @@ macro_rules! __rseq_check {
         let _ = DeclaredStrides::$x;
         $crate::__rseq_check! { @change $s $w $r $x }
     };
+    // Those of `arithmetic.rs`, and, with an address for the register, a store.
+    (@step $s:tt [$w:tt] $same:tt [$r:tt, $x:tt] []) => { $crate::__rseq_check! { @two $r $s $w $r $x } };
     // Steps that write nothing, and all else: what is not a step, or has other operands than it takes, fails because
     // there is no such method, or because the method takes other arguments.
     (@step $s:tt [$w:tt] $same:tt [$($arg:expr),* $(,)?] [$($else:expr)?]) => {
@@ -107,9 +105,12 @@ macro_rules! __rseq_check {
         let $s = $s.$w($x);
         $crate::__rseq_check! { @write $r written }
     };
+    (@two [$($m:tt)*] $s:tt $w:tt $address:tt $x:tt) => { let $s = $s.$w($address, $x); };
+    (@two $register:tt $s:tt $w:tt $r:tt $x:tt) => { $crate::__rseq_check! { @change $s $w $r $x } };
+    // The method takes no register that a step may not write.
     (@change $s:tt $w:tt $r:tt $x:tt) => {
         let $s = $s.$w($r, $x);
-        $crate::__rseq_check! { @write $r written }
+        let $r = $crate::section::check::written();
     };
     // The check of its type is unreachable, so it may read the register.
     (@write $r:tt $value:ident) => {

@@ -1,7 +1,7 @@
 //! What each step of a section does: an interpreter of [`SectionIr`]s. It may panic, so its functions are inline: a
 //! program that does not interpret has none of its code.
 
-use super::{Address, Operand, SectionIr, Step};
+use super::{Address, Arithmetic, Operand, SectionIr, Step};
 
 /// Bytes of a word.
 const WORD: usize = size_of::<usize>();
@@ -150,10 +150,6 @@ impl Call {
             ("cbeq", [left, x]) => Ok(Flow::leave_if(self.compared(left, memory)? == self.value(x)?)),
             ("cbz", [r]) => Ok(Flow::leave_if(self.value(r)? == 0)),
             ("mov", [r, x]) => self.set(r, self.value(x)?),
-            ("add", [r, x]) => self.set(r, self.value(r)?.wrapping_add(self.value(x)?)),
-            ("sub", [r, x]) => self.set(r, self.value(r)?.wrapping_sub(self.value(x)?)),
-            ("and", [r, x]) => self.set(r, self.value(r)? & self.value(x)?),
-            ("or", [r, x]) => self.set(r, self.value(r)? | self.value(x)?),
             ("shl", [r, k]) => self.set(r, self.value(r)? << self.value(k)?),
             ("shr", [r, k]) => self.set(r, self.value(r)? >> self.value(k)?),
             ("repeatable copy", [to, from, length, counter]) => self.copy_byte([to, from], length, counter, memory),
@@ -161,10 +157,17 @@ impl Call {
             (name, [first, second]) => match access(name) {
                 Some(Access::Load(bytes)) => self.set(first, self.load(self.address(second)?, bytes, memory)?),
                 Some(Access::Store(bytes)) => self.store(self.address(first)?, bytes, self.value(second)?, memory),
-                None => Err(Fault::Unknown(name)),
+                None => self.compute(name, first, second),
             },
             (name, _) => Err(Fault::Unknown(name)),
         }
+    }
+
+    /// A step that takes a register and a value, and writes the register.
+    #[inline]
+    fn compute(&mut self, name: &'static str, register: &Operand, value: &Operand) -> Result<Flow, Fault> {
+        let step = Arithmetic::named(name).ok_or(Fault::Unknown(name))?;
+        self.set(register, (step.compute)(self.value(register)?, self.value(value)?))
     }
 
     /// The operands that keep their values.

@@ -16,11 +16,13 @@
 //!
 //! Sections that are stretched, or compare twice, have at most sixteen steps.
 
+mod arithmetic;
 mod interpret;
 mod ir;
 mod steps;
 mod variants;
 
+pub use arithmetic::Arithmetic;
 pub use interpret::{Call, Ending, Fault, Memory};
 pub use ir::{Address, Compiled, Operand, Parameter, Run, SectionIr, Step};
 #[doc(hidden)]

@@ -5,49 +5,54 @@
 #[macro_export]
 macro_rules! __every_step_sections {
     ($(#![$($variant:ident),+])?) => {
+        $crate::__rseq_arithmetic! { [$crate::__every_step_sections] @ [$(#![$($variant),+])?] }
+    };
+    (@ [$($attribute:tt)*] $($step:ident($r:ident, $x:ident) = $result:expr, $effect:literal;)+) => {
         $crate::critical_section! {
-            $(#![$($variant),+])?
-            /// `v[0] = ((((x + v[0] + v[1]) - y) & z) | y) << 3 >> 5`, all of it returned too.
+            $($attribute)*
+            /// `b = x`, and then `b = 2 * b + step(v[0], y)` for each arithmetic step. Then
+            /// `v[0] = (b + v[1]) << 3 >> 5`, which it returns too.
             ///
             /// # Safety
             ///
             /// `v` is the address of two valid words; `cpu` is not -1 or -2.
             pub unsafe fn compute(
-                cpu: usize, v: *mut usize, x: usize, y: usize, z: usize
+                cpu: usize, v: *mut usize, x: usize, y: usize
             ) -> Result<usize, $crate::Aborted> {
                 exits(Aborted) scratch(a, b) abort(Aborted) output(result);
                 check_index(cpu) else Aborted;
-                load(a, [v]);
                 mov(b, x);
-                add(b, a);
+                $(
+                    load(a, [v]);
+                    $step(a, y);
+                    shl(b, 1);
+                    add(b, a);
+                )+
                 load_acquire(a, [v + 8]);
                 add(b, a);
-                sub(b, y);
-                and(b, z);
-                or(b, y);
                 shl(b, 3);
                 shr(b, 5);
                 repeatable store([result], b);
                 commit store([v], b);
             }
 
-            /// `v[0] = (((v[0] + 255 - 7) & 254) | 48) + 1`, by literals.
+            /// `b = 255`, and then `b = 2 * b + step(v[0], 202)` for each arithmetic step. Then `v[0] = b`.
             ///
             /// # Safety
             ///
             /// `v` is a valid word; `cpu` is not -1 or -2.
             pub unsafe fn compute_with_literals(cpu: usize, v: *mut usize) -> Result<usize, $crate::Aborted> {
-                exits(Aborted) scratch(a, one) abort(Aborted) output(result);
+                exits(Aborted) scratch(a, b) abort(Aborted) output(result);
                 check_index(cpu) else Aborted;
-                load(a, [v]);
-                mov(one, 1);
-                add(a, 255);
-                sub(a, 7);
-                and(a, 254);
-                or(a, 48);
-                add(a, one);
+                mov(b, 255);
+                $(
+                    load(a, [v]);
+                    $step(a, 202);
+                    shl(b, 1);
+                    add(b, a);
+                )+
                 repeatable store([result], 9);
-                commit store([v], a);
+                commit store([v], b);
             }
 
             /// Compares a register with literals and words: leaves unless `v[0]` is at least 1, below `limit` and 200,

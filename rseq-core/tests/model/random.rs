@@ -6,7 +6,7 @@ use crate::{CHOICES, Seen, explore_case, runner};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
-use rseq_core::testing::{Address, Operand, Parameter, SectionIr, Step};
+use rseq_core::testing::{Address, Arithmetic, Operand, Parameter, SectionIr, Step};
 
 /// Random sections.
 const SECTIONS: u32 = 100;
@@ -85,7 +85,10 @@ impl Draft {
                 let store = ["repeatable store", "repeatable store_u8", "repeatable store_u16", "repeatable store_u32"];
                 step(pick(&store, choices), &[Operand::Address(Address::new("w")), self.value(choices)])
             }
-            (2, Some(register)) => step(pick(&["add", "sub", "and", "or"], choices), &[register, self.value(choices)]),
+            (2, Some(register)) => {
+                let one = Arithmetic::ALL[choices.below(Arithmetic::ALL.len())];
+                step(one.name, &[register, self.value(choices)])
+            }
             (3, Some(register)) => {
                 step(pick(&["shl", "shr"], choices), &[register, Operand::Literal(choices.below(32))])
             }

@@ -14,7 +14,7 @@ const HEAD: &str = "# Hosts\n\n\
     what its host refuses or hides is a skip that names the cause; why each result was skipped is below the table.\n\
     Written by `cargo run --release -- hosts --docs`, ";
 
-const SKIPS: &str = "\n## Skips\n\n\
+const SKIPS: &str = "\n## Skips and expected failures\n\n\
     A host is named where it skips more results for a reason than the plain kernel does. `N` stands for numbers of\n\
     processes and CPUs.\n\n";
 
@@ -36,7 +36,8 @@ pub fn write(root: &Path, rows: &[Row]) -> anyhow::Result<PathBuf> {
 
 fn text(rows: &[Row], old: &str, machine: &str) -> String {
     let mut text = format!("{HEAD}{machine}.\n\n");
-    text += "| host | what it is | tool | passed | failed as expected | skipped | failed |\n|---|---|---|---|---|---|---|\n";
+    text += "| host | what it is | tool | passed | failed as expected | skipped | failed |\n";
+    text += "|---|---|---|---|---|---|---|\n";
     for host in HOSTS {
         let row = rows.iter().find(|row| row.host.name == host.name);
         text += &row.map_or_else(|| old_line(old, host), line);
@@ -57,8 +58,8 @@ fn line(row: &Row) -> String {
 /// What failed, which is not to stand in the page for long.
 fn failures(rows: &[Row]) -> String {
     let failed = rows.iter().flat_map(|row| row.failures.iter().map(move |line| (row.host.name, line)));
-    let lines: String = failed.map(|(name, line)| format!("* {name}: {line}\n")).collect();
-    if lines.is_empty() { lines } else { format!("\nFailed:\n\n{lines}") }
+    let lines: String = failed.map(|(name, line)| format!("| {name} | {} |\n", line.replace('|', "/"))).collect();
+    if lines.is_empty() { lines } else { format!("\n| host | what failed |\n|---|---|\n{lines}") }
 }
 
 fn old_line(old: &str, host: &Host) -> String {
@@ -109,6 +110,9 @@ mod tests {
     #[test]
     fn what_failed_is_named() {
         let failed = Row { failures: vec!["basic_test: exit code 1".into()], ..row(0, None, &[]) };
-        assert!(text(&[failed], "", "").contains("\nFailed:\n\n* plain: basic_test: exit code 1\n\n## Skips\n"));
+        assert!(
+            text(&[failed], "", "")
+                .contains("\n|---|---|\n| plain | basic_test: exit code 1 |\n\n## Skips and expected failures\n")
+        );
     }
 }

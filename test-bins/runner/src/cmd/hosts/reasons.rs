@@ -13,12 +13,30 @@ const HINDRANCES: &[&str] =
 /// How many results each host skipped for each kind of reason.
 pub type Reasons = BTreeMap<String, BTreeMap<String, usize>>;
 
-/// A reason without what differs from result to result.
+/// A reason without what differs from result to result, and from machine to machine.
 pub fn kind(reason: &str) -> String {
     let hindrance = reason.split(": ").next().filter(|words| HINDRANCES.iter().any(|known| words.contains(known)));
-    let Some(words) = hindrance else { return reason.replace('|', "/") };
-    let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
-    words.split(' ').map(|word| if is_number(&word) { "N" } else { word }).collect::<Vec<_>>().join(" ")
+    let words = hindrance.unwrap_or(reason).replace('|', "/");
+    words
+        .split(' ')
+        .map(|word| if hindrance.is_some() { numberless(word) } else { pathless(word) })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// `N` for a number, with what follows it.
+fn numberless(word: &str) -> String {
+    let rest = word.trim_start_matches(|character: char| character.is_ascii_digit());
+    let is_number = rest.len() < word.len() && rest.bytes().all(|byte| byte.is_ascii_punctuation());
+    if is_number { format!("N{rest}") } else { word.to_owned() }
+}
+
+/// The file's name alone for a quoted path.
+fn pathless(word: &str) -> String {
+    match word.strip_prefix("\"/").and_then(|path| path.rsplit_once('/')) {
+        Some((_, name)) => format!("\"{name}"),
+        None => word.to_owned(),
+    }
 }
 
 /// Those of these rows, and for other hosts those that the page has.
@@ -71,6 +89,8 @@ mod tests {
         assert_eq!(kind("traced by process 4711: signal 5, expected EPERM (1)"), "traced by process N");
         assert_eq!(kind("fork is refused here (EPERM (1)): signal 5"), "fork is refused here (EPERM (1))");
         assert_eq!(kind("CPU 12 is not among the possible ones: 3 lost"), "CPU N is not among the possible ones");
+        assert_eq!(kind("traced by process 18, which stops it"), "traced by process N, which stops it");
+        assert_eq!(kind("no uprobe in \"/a/b/uprobe_test\": EPERM (1)"), "no uprobe in \"uprobe_test\": EPERM (1)");
         assert_eq!(kind("no nodes in sysfs: ENOENT (2)"), "no nodes in sysfs: ENOENT (2)");
     }
 
