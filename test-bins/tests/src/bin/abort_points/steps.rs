@@ -72,7 +72,7 @@ fn computed(_: &Own) -> usize {
 }
 
 fn computed_with_literals(_: &Own) -> usize {
-    chain(255, 202)
+    chain(255, 203) // a literal that has bits in common with the slot
 }
 
 /// The value that passes all comparisons, or the one that fails the given one.
