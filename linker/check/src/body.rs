@@ -174,12 +174,12 @@ fn stores(image: &Image<'_>, decoder: &Decoder, instructions: &[Instruction], bo
         }
     }
     body.early.reverse();
-    body.ordered = image.machine.strong() || last.meaning.orders || is_behind_barrier(before);
+    body.ordered = image.machine.strong() || last.meaning.orders || follows_barrier(before);
     body.commit = Some(last.text.clone());
 }
 
 /// Whether a barrier is the last that touches memory.
-fn is_behind_barrier(before: &[Instruction]) -> bool {
+fn follows_barrier(before: &[Instruction]) -> bool {
     let touches = |instruction: &&Instruction| {
         let Instruction { meaning, text, .. } = instruction;
         meaning.orders || meaning.stores || text.contains(['[', '('])

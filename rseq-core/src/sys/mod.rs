@@ -5,12 +5,12 @@ mod child;
 mod cpu;
 mod errno;
 mod file;
+pub(crate) mod mappings;
 mod membarrier;
-pub(crate) mod memory;
 mod process;
 mod rseq;
 mod signals;
-mod slice;
+mod slice_extension;
 mod timer;
 mod uname;
 
@@ -20,8 +20,8 @@ pub use cpu::{Cpu, getcpu};
 pub(crate) use cpu::{affinity_mask_size, yield_now};
 pub use errno::Errno;
 pub(crate) use file::read_file;
+pub use mappings::page_size;
 pub use membarrier::{Commands, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
-pub use memory::page_size;
 pub(crate) use process::generation;
 #[cfg(all(feature = "std", not(rseq_stub)))]
 pub(crate) use process::thread_id;
@@ -29,7 +29,7 @@ pub use rseq::{CallError, rseq, rseq_raw};
 #[doc(hidden)] // for rseq-rt and the tests
 pub use signals::{SIGSET_BYTES, SignalAction, SignalSet};
 pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
-pub use slice::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
+pub use slice_extension::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
 pub(crate) use timer::alarm_after;
 pub(crate) use uname::{is_arm64_kernel, kernel_version};
 

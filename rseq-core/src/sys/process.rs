@@ -1,6 +1,6 @@
 //! Which process this is, in one load, and which thread.
 
-use super::memory;
+use super::mappings;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -45,7 +45,7 @@ fn word() -> &'static AtomicUsize {
                 word = theirs;
                 if let Some(mapped) = mapped.and_then(ptr::NonNull::new) {
                     // SAFETY: it was mapped above, and no other thread has seen it.
-                    let _ = unsafe { memory::unmap(mapped.cast(), size_of::<AtomicUsize>()) };
+                    let _ = unsafe { mappings::unmap(mapped.cast(), size_of::<AtomicUsize>()) };
                 }
             }
         }
@@ -56,12 +56,12 @@ fn word() -> &'static AtomicUsize {
 
 /// A page of zeroes that is wiped in children of `fork`.
 fn map_word() -> Option<*mut AtomicUsize> {
-    let page = memory::map(size_of::<AtomicUsize>()).ok()?;
-    if memory::wipe_on_fork(page, size_of::<AtomicUsize>()).is_ok() {
+    let page = mappings::map(size_of::<AtomicUsize>()).ok()?;
+    if mappings::wipe_on_fork(page, size_of::<AtomicUsize>()).is_ok() {
         return Some(page.as_ptr().cast());
     }
     // SAFETY: it was mapped above, and no other thread has seen it.
-    let _ = unsafe { memory::unmap(page, size_of::<AtomicUsize>()) };
+    let _ = unsafe { mappings::unmap(page, size_of::<AtomicUsize>()) };
     None
 }
 

@@ -36,7 +36,7 @@ impl Contender {
         Self { label, ours: true, make, batch: 1 }
     }
 
-    /// One of somebody else.
+    /// One of another project.
     pub const fn peer(label: &'static str, make: fn() -> Made) -> Self {
         Self { label, ours: false, make, batch: 1 }
     }

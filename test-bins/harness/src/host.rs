@@ -38,11 +38,16 @@ pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
     if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
         return None;
     }
-    let refused = TRIALS.iter().find_map(|(name, trial)| match trial() {
+    // First, because a debugger that hands SIGTRAP on ends the children of a program, which then cannot fork.
+    tracer().or_else(refusal).or_else(emulator).or_else(faked_cpus)
+}
+
+/// The first call that is refused.
+fn refusal() -> Option<Hindrance> {
+    TRIALS.iter().find_map(|(name, trial)| match trial() {
         Ok(()) => None,
         Err(errno) => Some(Text::of(format_args!("{name} is refused here ({errno})"))),
-    });
-    refused.or_else(tracer).or_else(emulator).or_else(faked_cpus)
+    })
 }
 
 fn fork() -> Result<(), Errno> {
@@ -76,7 +81,7 @@ fn timer() -> Result<(), Errno> {
 }
 
 /// The process that traces this one, by procfs.
-fn tracer() -> Option<Hindrance> {
+pub fn tracer() -> Option<Hindrance> {
     let file = File::open(c"/proc/self/status").ok()?;
     let mut text = [0; 1024];
     let mut lines = file.read(&mut text).ok()?.split(|byte| *byte == b'\n');

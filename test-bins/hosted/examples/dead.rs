@@ -1,4 +1,4 @@
-//! 30 critical sections that nobody runs, in functions of their own beside a `main` without one: what a linker keeps of
+//! 30 critical sections that never run, in functions of their own beside a `main` without one: what a linker keeps of
 //! them.
 
 use rseq_core::ThreadArea;

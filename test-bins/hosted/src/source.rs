@@ -1,4 +1,4 @@
-//! The two ways to a registration in a glibc process, behind one interface.
+//! The two ways to a registration in a glibc process, with one interface.
 
 use rseq_core::{Area, Mode, OwnArea, Owner, RegisterError, Registration, ThreadArea, Token};
 

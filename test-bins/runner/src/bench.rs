@@ -71,7 +71,7 @@ fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
     Ok(document)
 }
 
-/// The command line as somebody would type it.
+/// The command line as a user would type it.
 fn command() -> String {
     let given: Vec<_> = env::args().skip(1).collect();
     format!("cargo run --release -- {}", given.join(" "))

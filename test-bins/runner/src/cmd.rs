@@ -63,7 +63,7 @@ pub enum Stop {
     /// Something that is needed did not work.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
-    /// Nobody reads our output any more, or it cannot be written.
+    /// Our output has no reader any more, or it cannot be written.
     #[error("cannot write the results")]
     Output(#[from] io::Error),
 }
@@ -87,7 +87,7 @@ fn exit(result: Result<u8, Stop>) -> ExitCode {
 
 /// Ends with a message for the user: an error's with its causes.
 pub fn stop(code: u8, message: impl Display) -> ExitCode {
-    // With stderr closed there is nobody left to tell.
+    // With stderr closed, the message has no reader.
     let _ = writeln!(io::stderr(), "error: {message:#}");
     ExitCode::from(code)
 }

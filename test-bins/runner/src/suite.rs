@@ -260,7 +260,7 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
     Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },
-    Entry { name: "uprobe_test", about: "uprobes in sections, and behind them", legacy: NONE, timeout: 240, ..TEST },
+    Entry { name: "uprobe_test", about: "uprobes in sections, and after them", legacy: NONE, timeout: 240, ..TEST },
     Entry {
         name: "negative_control",
         about: "unarmed sections lose counts, armed ones do not",

@@ -26,8 +26,8 @@ pub fn meaning(mnemonic: &str, operands: &str, address: u64) -> Meaning {
 
 /// Whether earlier loads and stores are ordered before later stores.
 fn orders(operands: &str) -> bool {
-    let Some((before, behind)) = operands.split_once(',') else { return false };
-    before.contains('r') && before.contains('w') && behind.contains('w')
+    let Some((before, after)) = operands.split_once(',') else { return false };
+    before.contains('r') && before.contains('w') && after.contains('w')
 }
 
 /// `auipc r, high; jalr zero, low(r)`.

@@ -89,7 +89,7 @@ fn constants_among_instructions_are_passed_over() {
         let findings = checked(&Plan { slot, ..Plan::right(by_name(name)) }).findings;
         assert_eq!(findings, [], "{name}");
     }
-    // A call on a condition runs what is behind it: `bgezal $4, 1f`, `bnel 1f`.
+    // A call on a condition runs what follows it: `bgezal $4, 1f`, `bnel 1f`.
     let mips_condition = [0x0481_0002 | 1 << 20, 0, 0].map(u32::to_le_bytes).concat();
     for (name, slot) in [("mips64", mips_condition), ("powerpc64", 0x4082_0009_u32.to_le_bytes().to_vec())] {
         let findings = checked(&Plan { slot, ..Plan::right(by_name(name)) }).findings;

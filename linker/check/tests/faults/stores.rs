@@ -61,7 +61,7 @@ fn a_release_is_told_from_a_plain_store() {
         assert_eq!(release(&[]), strong, "{}", arch.name);
         assert!(release(arch.barrier), "{}", arch.name);
         assert_eq!(release(arch.weaker), strong, "{}", arch.name);
-        // A store behind the barrier is not ordered by it.
+        // A store after the barrier is not ordered by it.
         let slot = [arch.barrier, arch.elsewhere].concat();
         assert_eq!(release(&slot), strong, "{}", arch.name);
         // Nor is a load.

@@ -1,7 +1,7 @@
 //! Counts that lie side by side in one item of per-CPU memory.
 
 use super::cells::Cells;
-use super::shared::Shared;
+use super::shared_word::Shared;
 use crate::Index;
 use crate::percpu::memory::STRIDE;
 use core::array;

@@ -11,14 +11,14 @@ mod cells;
 mod cells;
 mod counters;
 mod group;
-mod shared;
+mod shared_word;
 #[cfg(test)]
 mod tests;
 
 use crate::{ByCpu, Index};
 pub use counters::Counters;
 pub use group::{CounterGroup, CounterMember, named_resets, named_sums};
-pub(super) use shared::Shared;
+pub(super) use shared_word::Shared;
 
 /// An exact count, to which any thread adds at the cost of a plain addition.
 ///

@@ -4,7 +4,7 @@
 //! happens while it reads, so a sum never misses a value in transit: `moves` is a sequence lock, and its writer is the
 //! thread that moves. Additions write at most one of the two parts, so they need no lock against readers.
 
-use super::shared::Shared;
+use super::shared_word::Shared;
 use crate::ops::this_cpu::Error;
 use crate::percpu::copies::Copies;
 use crate::percpu::memory::STRIDE;

@@ -8,7 +8,7 @@ mod narrow;
 #[cfg(not(target_pointer_width = "64"))]
 use super::cells as narrow;
 
-use super::shared;
+use super::shared_word;
 use crate::{ByCpu, ByMmCid, Index, Status, status};
 use narrow::{Cells, HALF};
 use proptest::collection::vec;

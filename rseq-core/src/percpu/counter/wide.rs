@@ -1,6 +1,6 @@
 //! The cells of counters where a word has 64 bits: a word for each index, and one that all share.
 
-use super::shared::Shared;
+use super::shared_word::Shared;
 use crate::Index;
 use crate::ops::this_cpu;
 use crate::percpu::copies::Copies;

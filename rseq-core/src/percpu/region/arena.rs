@@ -1,13 +1,13 @@
 //! The common part of [`Region`](super::Region) and [`DynRegion`](super::DynRegion). Each passes its shape, which is a
 //! constant of the one and a value of the other.
 
-use super::class::Size;
+use super::cpu_stacks::{self, Stacks};
 use super::error::RegionError;
+use super::free_items::Lists;
 use super::geometry::{self, Geometry, TAGS};
-use super::lists::Lists;
+use super::item_size::Size;
 use super::options::RegionOptions;
 use super::shape::RegionShape;
-use super::stacks::{self, Stacks};
 use super::{range, robust};
 use crate::percpu::lock::SpinLock;
 use crate::percpu::memory;
@@ -117,7 +117,7 @@ impl Arena {
         let stacks = *self.stacks.get_mut();
         if !stacks.is_null() {
             // SAFETY: it was mapped for this many CPUs, and no thread is in a section of this arena.
-            unsafe { stacks::unmap(stacks, memory::slots()) };
+            unsafe { cpu_stacks::unmap(stacks, memory::slots()) };
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::options::{Populate, RegionOptions};
 use crate::sys::generation;
-use crate::sys::memory::align_up;
+use crate::sys::mappings::align_up;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 

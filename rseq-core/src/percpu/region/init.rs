@@ -1,9 +1,9 @@
 //! Allocating items with initial contents.
 
 use super::arena::Arena;
-use super::class::Size;
 use super::error::RegionError;
 use super::geometry::Geometry;
+use super::item_size::Size;
 use super::shape::RegionShape;
 use core::ops::Range;
 use core::ptr::NonNull;

@@ -1,34 +1,34 @@
 //! Per-CPU memory: items at the same offset in the copy of each CPU.
 
 mod arena;
-mod class;
+mod cpu_stacks;
 mod dynamic;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod dynamic_tests;
 mod error;
 mod finding;
+mod free_items;
 mod geometry;
 mod init;
-mod lists;
+mod item_size;
+mod locked;
 mod numa;
 mod options;
 mod range;
 mod robust;
 mod shape;
-mod slow;
-mod stacks;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod tests;
 
 use super::memory;
 use arena::Arena;
-use class::Size;
 use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 pub use dynamic::DynRegion;
 pub use error::RegionError;
 pub use finding::Finding;
+use item_size::Size;
 pub use numa::move_to_node_of;
 pub use options::RegionOptions;
 pub use shape::RegionShape;

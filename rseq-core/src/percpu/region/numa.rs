@@ -2,7 +2,7 @@
 
 use super::geometry::Geometry;
 use crate::percpu::CpuRanges;
-use crate::sys::{self, Errno, memory};
+use crate::sys::{self, Errno, mappings};
 use core::ffi::CStr;
 use core::iter::successors;
 use core::ptr::NonNull;
@@ -14,7 +14,7 @@ pub(super) fn bind(range: NonNull<u8>, geometry: Geometry) -> Result<(), Errno> 
     let mut text = [0; 4096];
     let nodes = match sys::read_file(NODES, &mut text) {
         // Node 0 exists on every machine.
-        Err(Errno::ENOENT) if memory::bind(range, 0, 0) == Err(Errno::ENOSYS) => return Ok(()),
+        Err(Errno::ENOENT) if mappings::bind(range, 0, 0) == Err(Errno::ENOSYS) => return Ok(()),
         nodes => nodes?,
     };
     for nodes in CpuRanges::of(nodes) {
@@ -33,7 +33,7 @@ fn bind_node(range: NonNull<u8>, node: u32, geometry: Geometry) -> Result<(), Er
         if first < end {
             // SAFETY: CPUs below `slots` have copies in the range.
             let copies = unsafe { range.byte_add(first * geometry.stride) };
-            memory::bind(copies, (end - first) * geometry.stride, node)?;
+            mappings::bind(copies, (end - first) * geometry.stride, node)?;
         }
     }
     Ok(())
@@ -51,8 +51,8 @@ const PAGES: usize = 512;
 /// The kernel's: ENOSYS without NUMA, EPERM, or EINVAL for unknown flags; and EINVAL if no node has the CPU.
 pub fn move_to_node_of(cpu: u32, start: NonNull<u8>, len: usize, flags: u32) -> Result<(), Errno> {
     let node = node_of(cpu)?;
-    each_batch(start.addr().get(), len, memory::page_size(), |pages| {
-        memory::move_pages(pages, &[node as i32; PAGES], &mut [0; PAGES], flags)
+    each_batch(start.addr().get(), len, mappings::page_size(), |pages| {
+        mappings::move_pages(pages, &[node as i32; PAGES], &mut [0; PAGES], flags)
     })
 }
 

@@ -4,7 +4,7 @@ use super::error::RegionError;
 use super::geometry::{self, Geometry};
 use super::numa;
 use super::options::{Populate, RegionOptions};
-use crate::sys::memory::{self, Contents, MemoryFile};
+use crate::sys::mappings::{self, Contents, MemoryFile};
 use crate::sys::{Errno, generation};
 use core::ffi::CStr;
 use core::ptr::NonNull;
@@ -15,7 +15,7 @@ const NAME: &CStr = c"rseq-core region";
 /// Maps a range, and returns its address.
 pub(super) fn make(options: &RegionOptions, geometry: Geometry) -> Result<usize, RegionError> {
     let range =
-        memory::map_aligned(geometry.lead(), geometry.size(), geometry.stride).map_err(RegionError::NoMemory)?;
+        mappings::map_aligned(geometry.lead(), geometry.size(), geometry.stride).map_err(RegionError::NoMemory)?;
     if let Err(error) = set_up(range, options, geometry) {
         // SAFETY: it was mapped above with this geometry, and its address was not passed on. All of it is mapped.
         unsafe { unmake(range.as_ptr().expose_provenance(), true, geometry) };
@@ -25,10 +25,10 @@ pub(super) fn make(options: &RegionOptions, geometry: Geometry) -> Result<usize,
 }
 
 fn set_up(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
-    memory::name(range, geometry.size(), NAME);
+    mappings::name(range, geometry.size(), NAME);
     populate(range, options.populate, geometry).map_err(RegionError::NotMapped)?;
     // The memory of a huge page, which holds copies of many CPUs, is all on the node of the first CPU that touches it.
-    memory::without_huge_pages(range, geometry.size());
+    mappings::without_huge_pages(range, geometry.size());
     if options.binds {
         numa::bind(range, geometry).map_err(RegionError::NotBound)?;
     }
@@ -52,7 +52,7 @@ fn begin(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Res
         geometry::owner(address).store(options.owner, Ordering::Relaxed);
         geometry.process(address).store(generation(), Ordering::Relaxed);
     }
-    if options.is_inherited { Ok(()) } else { memory::keep_from_children(range, geometry.size()) }
+    if options.is_inherited { Ok(()) } else { mappings::keep_from_children(range, geometry.size()) }
 }
 
 /// Whether this process has the memory of a range. It does not if a parent process mapped the range and kept it from
@@ -70,12 +70,12 @@ fn populate(range: NonNull<u8>, populate: Populate, geometry: Geometry) -> Resul
         Populate::Zero => Ok(()),
         // SAFETY: the copies lie in the range, which is not used yet, so that replacing its memory has no effect on
         // anything else.
-        Populate::Shared => unsafe { memory::remap(range, geometry.copies(), Contents::Shared) },
+        Populate::Shared => unsafe { mappings::remap(range, geometry.copies(), Contents::Shared) },
         Populate::CopyOnWrite => {
             let file = MemoryFile::new(NAME, geometry.stride)?;
             // SAFETY: each copy and the template have `stride` bytes in the range, which is not used yet, so that
             // replacing its memory has no effect on anything else.
-            let map = |copy, contents| unsafe { memory::remap(copy, geometry.stride, contents) };
+            let map = |copy, contents| unsafe { mappings::remap(copy, geometry.stride, contents) };
             geometry.copies_of(range).try_for_each(|copy| map(copy, Contents::CopyOf(&file)))?;
             geometry.place_of_template(range).map_or(Ok(()), |template| map(template, Contents::File(&file)))
         }
@@ -93,7 +93,7 @@ pub(super) unsafe fn unmake(range: usize, has_copies: bool, geometry: Geometry) 
     if let Some(start) = NonNull::new(core::ptr::with_exposed_provenance_mut(range - geometry.lead())) {
         // SAFETY: `make` mapped these bytes: the lead, and the rest unless this process does not have it. The caller
         // guarantees that the range is no longer used.
-        let _ = unsafe { memory::unmap(start, geometry.lead() + len) };
+        let _ = unsafe { mappings::unmap(start, geometry.lead() + len) };
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn cut(options: &RegionOptions, taken: &AtomicUsize, geometry: Geomet
     let given = options.given;
     let start = given.start.expose_provenance();
     let free = start.checked_add(taken.load(Ordering::Relaxed)).ok_or(NO_ROOM)?;
-    let range = memory::align_up(free, geometry.stride);
+    let range = mappings::align_up(free, geometry.stride);
     let before = range.checked_sub(start).ok_or(NO_ROOM)?; // `align_up` wraps around at the end of the address space
     let end = before.checked_add(geometry.size()).filter(|&end| end <= given.len).ok_or(NO_ROOM)?;
     taken.store(end, Ordering::Release);

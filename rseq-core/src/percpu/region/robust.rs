@@ -2,10 +2,10 @@
 //!
 //! The word of an item in the shadow is its state: free and on a list, in use with a size, or neither.
 
-use super::class::CLASSES;
 use super::finding::Finding;
+use super::free_items::Lists;
 use super::geometry::{FREE, FRESH, Geometry, TAGS};
-use super::lists::Lists;
+use super::item_size::CLASSES;
 use super::options::Reporter;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};

@@ -1,7 +1,7 @@
 //! The sizes of a region's memory.
 
-use super::class::Size;
 use super::geometry::Geometry;
+use super::item_size::Size;
 use super::options::RegionOptions;
 use crate::percpu::memory;
 use core::alloc::Layout;

@@ -235,7 +235,7 @@ unsafe impl Sync for CopyBuffer {}
 impl CopyBuffer {
     fn new<K: Index>(ring: &Ring<K>) -> Result<Self, ConsumerError> {
         let len = ring.capacity() / 2;
-        let map = || sys::memory::map(len).map_err(|_| ConsumerError::NoMemory);
+        let map = || sys::mappings::map(len).map_err(|_| ConsumerError::NoMemory);
         Ok(Self { memory: ring.overwrites.then(map).transpose()?, len })
     }
 
@@ -248,7 +248,7 @@ impl Drop for CopyBuffer {
     fn drop(&mut self) {
         if let Some(memory) = self.memory {
             // SAFETY: `new` mapped this many bytes here, for the consumer that is being dropped.
-            let _ = unsafe { sys::memory::unmap(memory, self.len) };
+            let _ = unsafe { sys::mappings::unmap(memory, self.len) };
         }
     }
 }

@@ -122,7 +122,7 @@ impl Slot {
     pub(super) fn map(&self, mask: usize, index: Option<u32>, list: &AtomicPtr<Self>) -> Option<usize> {
         match self.buffer.load(Ordering::Acquire) {
             0 => {
-                let buffer = sys::memory::map(mask + 1).ok()?.as_ptr().expose_provenance();
+                let buffer = sys::mappings::map(mask + 1).ok()?.as_ptr().expose_provenance();
                 self.buffer.store(buffer, Ordering::Release);
                 self.consumers.index.store(index.map_or(0, |index| index as usize + 1), Ordering::Relaxed);
                 self.consumers.next.store(list.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -143,7 +143,7 @@ impl Slot {
         let buffer = self.buffer.swap(0, Ordering::Relaxed);
         if let Some(buffer) = ptr::NonNull::new(ptr::with_exposed_provenance_mut(buffer)) {
             // SAFETY: `map` mapped this many bytes here, and the ring, with all borrows of the buffer, ends here.
-            let _ = unsafe { sys::memory::unmap(buffer, mask + 1) };
+            let _ = unsafe { sys::mappings::unmap(buffer, mask + 1) };
         }
     }
 

@@ -3,8 +3,8 @@
 mod evict;
 mod transfer;
 
+use super::batch::Full;
 use super::class::Class;
-use super::error::Full;
 use super::sections;
 use super::shared::Shared;
 use super::slot::{HEADER, Slot, WORD};

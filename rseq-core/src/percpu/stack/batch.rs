@@ -1,11 +1,22 @@
-//! Items in transit between a stack and a program.
+//! Items on their way between a stack and a program.
 
-use super::error::Full;
 use super::word::Word;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+
+/// An item that a stack has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full<T>(pub T);
+
+impl<T> fmt::Display for Full<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stack is full")
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for Full<T> {}
 
 /// Up to `N` items, which [`Stack::push_batch`](super::Stack::push_batch) and
 /// [`Stack::pop_batch`](super::Stack::pop_batch) move at once. Dropping it drops the items in it.

@@ -3,7 +3,6 @@
 mod arrays;
 mod batch;
 mod class;
-mod error;
 mod sections;
 mod shared;
 mod slot;
@@ -12,8 +11,7 @@ mod stacks;
 mod stress;
 mod word;
 
-pub use batch::Batch;
-pub use error::Full;
+pub use batch::{Batch, Full};
 pub use stacks::Stacks;
 pub use word::Word;
 

@@ -25,7 +25,7 @@ pub const CASE: Case = Case {
 /// Words of each thread.
 const MANY: usize = 32;
 
-/// The turn of nobody: the other thread has failed.
+/// No thread's turn: the other thread has failed.
 const OVER: usize = usize::MAX;
 
 /// Two CPUs whose threads take turns.

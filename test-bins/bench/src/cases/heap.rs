@@ -55,7 +55,7 @@ fn glibc() -> Found {
     Ok(&System)
 }
 
-/// talc behind a futex, as rseq-rt had it.
+/// talc under a futex, as rseq-rt had it.
 struct Locked(Mutex<Talc<ClaimOnOom>>);
 
 // SAFETY: the blocks are talc's, which is used by one thread at a time.
@@ -68,7 +68,7 @@ unsafe impl GlobalAlloc for Locked {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let (Some(block), Ok(mut talc)) = (NonNull::new(block), self.0.lock()) {
-            // SAFETY: the caller's: talc has allocated the block for this layout, and nobody uses it any more.
+            // SAFETY: the caller's: talc has allocated the block for this layout, and it is not used any more.
             unsafe { talc.free(block, layout) };
         }
     }
@@ -99,7 +99,7 @@ fn pair(heap: fn() -> Found) -> Made {
         let (mark, layout) = (mark(), Layout::new::<[usize; 4]>());
         try_repeat(operations, || {
             let word = block(*heap, layout)?.cast::<usize>();
-            // SAFETY: the block has this layout and is this thread's until it is freed, after which nobody uses it.
+            // SAFETY: the block has this layout and is this thread's until it is freed, after which it is not used.
             unsafe {
                 word.write_volatile(mark);
                 barrier();
@@ -123,7 +123,7 @@ impl Blocks {
     fn replace(&mut self, place: usize, block: *mut u8, layout: Layout) {
         let (old, old_layout) = std::mem::replace(&mut self.blocks[place], (block, layout));
         if !old.is_null() {
-            // SAFETY: the heap has allocated the block for this layout, and nobody uses it any more.
+            // SAFETY: the heap has allocated the block for this layout, and it is not used any more.
             unsafe { self.heap.dealloc(old, old_layout) };
         }
     }

@@ -22,7 +22,7 @@ pub struct Plan {
     pub abort: usize,
     /// The CPU to go to at the first event.
     pub moves_to: Option<u32>,
-    /// The first instruction and the one behind the last, to compare registers at; else 0.
+    /// The first instruction and the one after the last, to compare registers at; else 0.
     pub watched: [usize; 2],
     /// Whether an abort ends the call: what registers hold in the next one is its own.
     pub abort_ends: bool,
@@ -61,8 +61,8 @@ pub struct Seen {
     pub armed: u32,
     /// The published words were no longer as before.
     pub published: u32,
-    /// The kernel had sent the thread there from behind the commit.
-    pub aborted_behind: u32,
+    /// The kernel had sent the thread there from after the commit.
+    pub aborted_after: u32,
 }
 
 struct Site {
@@ -130,7 +130,7 @@ static ABORT: AtomicUsize = AtomicUsize::new(0);
 static MOVES_TO: AtomicU32 = AtomicU32::new(u32::MAX);
 static PUBLISHED: [AtomicUsize; 6] = [const { AtomicUsize::new(0) }; 6];
 static COUNTS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
-/// The index of `aborted_behind` among them.
+/// The index of `aborted_after` among them.
 const BEHIND: usize = 4;
 /// Context switches caused by moving to another CPU.
 static SWITCHES: AtomicUsize = AtomicUsize::new(0);
@@ -182,8 +182,8 @@ pub fn interruptions() -> Result<usize, Errno> {
 
 /// What happened so far.
 pub fn seen() -> Seen {
-    let [aborted, passed, armed, published, aborted_behind] = COUNTS.each_ref().map(|count| count.load(Relaxed));
-    Seen { aborted, passed, armed, published, aborted_behind }
+    let [aborted, passed, armed, published, aborted_after] = COUNTS.each_ref().map(|count| count.load(Relaxed));
+    Seen { aborted, passed, armed, published, aborted_after }
 }
 
 /// Removes the breakpoints that were not hit.
@@ -192,7 +192,7 @@ pub fn clear() -> Seen {
     seen()
 }
 
-/// What registers did between the first instruction and points in the section or behind it.
+/// What registers did between the first instruction and points in the section or after it.
 #[derive(Clone, Copy, Default)]
 pub struct Registers {
     /// Those that changed, and last the flags, as bits.
@@ -299,7 +299,7 @@ fn register(context: *mut u8, i: usize) -> usize {
     }
 }
 
-/// Notes the registers at the first instruction, and compares them in the section and behind it.
+/// Notes the registers at the first instruction, and compares them in the section and after it.
 fn watch(context: *mut u8, site: Option<usize>) {
     let holds = |value: usize| (0..REGISTERS).any(|i| register(context, i) == value);
     if !WATCHED.load(Relaxed) {
@@ -314,7 +314,7 @@ fn watch(context: *mut u8, site: Option<usize>) {
         return;
     }
     if site == Some(POINT) {
-        return; // arming or behind the commit: the latter is compared by its own breakpoint
+        return; // arming or after the commit: the latter is compared by its own breakpoint
     }
     let changed = AT_FIRST.iter().enumerate().filter(|(i, cell)| cell.load(Relaxed) != register(context, *i));
     CHANGED.fetch_or(changed.fold(0, |all, (i, _)| all | 1 << i), Relaxed);

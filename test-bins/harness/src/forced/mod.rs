@@ -24,10 +24,16 @@ pub mod section;
 
 use crate::index::Here;
 use crate::ktap::{OrFail, Unmet};
-use crate::registration;
+use crate::{host, registration, skip};
 
 /// This thread's token and the memory that its sections work on, once every section can be interrupted.
+///
+/// A tracer stops the thread at each breakpoint, before its handler can run, if gdb lets it run at all. Each stop is a
+/// context switch, after which an abort no longer shows that the breakpoint caused it.
 pub fn prepare() -> Result<(Here, scene::Stage), Unmet> {
+    if let Some(tracer) = host::tracer() {
+        return Err(skip!("{tracer}, which stops it at each breakpoint"));
+    }
     let token = registration::token()?;
     section::make_writable()?;
     breakpoint::handle().or_fail("sigaction")?;

@@ -2,8 +2,10 @@
 
 use core::fmt;
 
-use crate::fail;
 use crate::ktap::{OrFail, Unmet};
+use crate::options::PATIENCE;
+use crate::sys::time::{self, Deadline};
+use crate::{fail, late};
 use rseq_core::{Area, ByCpu, Index, Token};
 
 use super::breakpoint::{self, Plan, Published, Registers, Seen};
@@ -22,7 +24,7 @@ pub enum Wrong {
     StillArmed,
     /// The published words changed before the commit.
     PublishedEarly,
-    /// They had not changed behind it.
+    /// They had not changed after it.
     NotPublished,
     /// An abort, or another index than the caller's, was not reported.
     NotReported,
@@ -34,7 +36,7 @@ pub enum Wrong {
     Endless,
     /// No state led there.
     Unreached,
-    /// The kernel interrupted it by itself, each time that it was tried.
+    /// The kernel aborted it by itself, each time that it was tried, without a context switch.
     Interrupted,
     /// More registers changed than were declared.
     Registers(u32),
@@ -76,7 +78,7 @@ pub struct Tally {
     pub repeated: u32,
 }
 
-/// How often an operation is tried until the kernel does not interrupt it by itself.
+/// How often an operation may be aborted by itself, where no context switch explains that.
 const TRIES: u32 = 20;
 
 /// A case, what it works on, and its section.
@@ -152,9 +154,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
 
     /// An operation that the kernel did not interrupt by itself; interrupted ones are tried again.
     ///
-    /// A context switch shows an interruption, but not always: kernels before 6.19 remember a signal that came outside
-    /// of a section, and abort the next section that is interrupted for the thread's own work. That abort is
-    /// [`Wrong::Interrupted`].
+    /// A context switch shows an interruption, and says nothing of the section: on a busy machine there may be one in
+    /// most operations, which then take as long as the time between two of them. Not every interruption shows:
+    /// kernels before 6.19 remember a signal that came outside of a section, and abort the next section that is
+    /// interrupted for the thread's own work. That abort, [`TRIES`] times, is [`Wrong::Interrupted`].
     fn undisturbed(
         &self,
         section: &Section,
@@ -163,14 +166,22 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         hits: u32,
         repeated: &mut u32,
     ) -> Result<Result<Seen, Wrong>, Unmet> {
-        let registers = breakpoint::registers();
-        for _ in 0..TRIES {
+        let (registers, deadline) = (breakpoint::registers(), Deadline::after(PATIENCE));
+        let (mut aborts, mut switched) = (0, 0);
+        while aborts < TRIES {
             let before = breakpoint::interruptions().or_fail("getrusage")?;
             let result = self.once(section, point, state, hits)?;
-            let after = breakpoint::interruptions().or_fail("getrusage")?;
-            if before == after && !matches!(result, Err(Wrong::Interrupted)) {
-                return Ok(result);
+            let is_switched = breakpoint::interruptions().or_fail("getrusage")? != before;
+            match result {
+                _ if is_switched && deadline.is_past() => {
+                    return Err(late!("switched away from {switched} times, in each operation at one point"));
+                }
+                // What came due meanwhile is done before the next try.
+                _ if is_switched => time::sleep(time::MICROSECOND),
+                Err(Wrong::Interrupted) => aborts += 1,
+                result => return Ok(result),
             }
+            switched += u32::from(is_switched);
             breakpoint::set_registers(registers);
             *repeated += 1;
         }
@@ -253,10 +264,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         slot: usize,
         before: usize,
     ) -> Result<(), Wrong> {
-        let (inside, behind) = (section.contains(point), point >= section.end);
+        let (inside, after) = (section.contains(point), point >= section.end);
         let refuses = matches!(self.case.family, Family::Here | Family::Pinned);
         // The thread is at another index before the section compares.
-        let is_unpinned = self.case.family == Family::Pinned && !behind && scene::index_now::<I>() != before;
+        let is_unpinned = self.case.family == Family::Pinned && !after && scene::index_now::<I>() != before;
         let expected = match state {
             State::Fails(_) => Ended::CompareFailed,
             State::Elsewhere if refuses => Ended::OutOfRange,
@@ -264,13 +275,13 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
             _ => Ended::Committed,
         };
         let commits = expected == Ended::Committed;
-        // Where the exits join the way behind the commit, an attempt that was turned away comes by as well.
-        let is_published = behind && commits && state != State::Elsewhere;
+        // Where the exits join the way after the commit, an attempt that was turned away comes by as well.
+        let is_published = after && commits && state != State::Elsewhere;
         let faults = [
             (inside && seen.passed > 0, Wrong::NotAborted),
-            (!inside && seen.aborted > 0 || seen.aborted_behind > 0, Wrong::AbortedOutside),
+            (!inside && seen.aborted > 0 || seen.aborted_after > 0, Wrong::AbortedOutside),
             (seen.armed > 0, Wrong::StillArmed),
-            (!behind && seen.published > 0, Wrong::PublishedEarly),
+            (!after && seen.published > 0, Wrong::PublishedEarly),
             (is_published && seen.passed > seen.published, Wrong::NotPublished),
             (ended != expected, Wrong::Ending(ended)),
         ];
@@ -280,14 +291,14 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
         let slot = match self.case.family {
             Family::Caller => slot,
             // After the commit, the move came too late for it.
-            _ if behind => before,
+            _ if after => before,
             _ => scene::index_now::<I>(),
         };
         // By CPU, the operation took place where the thread was sent, unless it was over by then.
         let right_cpu = I::OFFSET != ByCpu::OFFSET || seen.aborted + seen.passed == 0 || {
-            slot == if behind { before } else { scene::index_now::<I>() }
+            slot == if after { before } else { scene::index_now::<I>() }
         };
-        // SAFETY: the stage's own memory; nobody writes it now.
+        // SAFETY: the stage's own memory; nothing writes it now.
         let own = unsafe { &*self.stage.own() };
         let result = if commits {
             let end = (self.case.end)(own);

@@ -41,7 +41,7 @@ pub fn open() -> Result<File, Unmet> {
         Ok(kvm) => Ok(kvm),
         Err(Errno::EACCES | Errno::EPERM) => Err(skip!("no permission for /dev/kvm")),
         Err(Errno::ENOENT) => Err(skip!("no /dev/kvm")),
-        Err(errno @ (Errno::ENXIO | Errno::ENODEV)) => Err(skip!("/dev/kvm without KVM behind it: {errno}")),
+        Err(errno @ (Errno::ENXIO | Errno::ENODEV)) => Err(skip!("/dev/kvm opens, but KVM is not there: {errno}")),
         Err(errno) => Err(crate::fail!("opening /dev/kvm: {errno}")),
     }
 }

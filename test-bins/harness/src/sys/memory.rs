@@ -6,6 +6,9 @@ use rseq_core::sys::Errno;
 
 use super::call;
 
+/// An address that no kernel lets a process have.
+pub const KERNEL_ADDRESS: usize = usize::MAX - 4095;
+
 /// Pages, readable and writable, unmapped when dropped. Anonymous ones are zero at first.
 pub struct Mapping {
     start: usize,

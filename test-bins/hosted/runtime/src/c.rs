@@ -28,7 +28,7 @@ pub fn constructors() -> Result<(), String> {
     if Some(name) == env::args_os().next() { Ok(()) } else { Err(format!("argv[0] is {name:?}")) }
 }
 
-/// A thread has the canary of main, which nobody can guess.
+/// A thread has the canary of main, which cannot be guessed.
 pub fn canaries() -> Result<(), String> {
     let main = canary();
     let thread = thread::spawn(|| canary()).map_err(|errno| format!("spawn: {errno}"))?.join();

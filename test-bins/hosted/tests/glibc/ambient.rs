@@ -1,4 +1,4 @@
-//! Counts from threads that nobody prepared: in the user's package of `user/`, which has the feature `std`, and in a
+//! Counts from threads without preparation: in the user's package of `user/`, which has the feature `std`, and in a
 //! program without it.
 
 use std::collections::BTreeMap;
@@ -242,7 +242,7 @@ fn a_plugin_with_its_own_copy_counts() {
     }
 }
 
-/// The user's package on musl, whose threads nobody but the core registers. Debian's compiler builds std for it from
+/// The user's package on musl, whose threads only the core registers. Debian's compiler builds std for it from
 /// source.
 #[test]
 #[ignore = "builds std for musl, which takes minutes"]

@@ -1,10 +1,9 @@
 //! Building the programs of this package in every way of linking.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How a program is linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,38 +59,78 @@ pub const DEFAULT: Variant = VARIANTS[0];
 /// The same, linked by GNU ld.
 pub const BFD_DYNAMIC: Variant = VARIANTS[1];
 
-/// Builds one target, such as `["--bin", "percpu"]`, and returns where it is.
+/// Builds one target, such as `["--bin", "percpu"]`, once, and returns where it is. Tests build several at a time.
 #[track_caller]
 pub fn build(target: [&'static str; 2], variant: Variant) -> PathBuf {
-    // All variants of a program come out at one path, from which the copy is taken before the next one is built.
-    static BUILT: Mutex<BTreeMap<(&str, &str), PathBuf>> = Mutex::new(BTreeMap::new());
+    type Built = BTreeMap<(&'static str, &'static str), Arc<OnceLock<PathBuf>>>;
+    static BUILT: Mutex<Built> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    built.entry((target[1], variant.name)).or_insert_with(|| build_and_copy(target, variant)).clone()
+    let program = Arc::clone(built.entry((target[1], variant.name)).or_default());
+    drop(built);
+    program.get_or_init(|| compile(target, variant)).clone()
 }
 
-fn build_and_copy(target: [&str; 2], variant: Variant) -> PathBuf {
+fn compile(target: [&'static str; 2], variant: Variant) -> PathBuf {
+    static RELEASE: OnceLock<Crates> = OnceLock::new();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("glibc");
-    let built = cargo(target, variant, &directory);
-    let copy = directory.join(format!("{}-{}", target[1], variant.name));
-    let _ = fs::remove_file(&copy);
-    fs::copy(&built, &copy).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
-    copy
+    let crates = RELEASE.get_or_init(|| Crates::build(&directory, &["--release"], ""));
+    let release = ["-Copt-level=3", "-Cstrip=symbols", "-Cembed-bitcode=no"];
+    crates.link(target, &[&release, variant.flags].concat(), &format!("{}-{}", target[1], variant.name))
 }
 
-fn cargo(target: [&str; 2], variant: Variant, directory: &Path) -> PathBuf {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["rustc", "--release", "--message-format=json-render-diagnostics", "-p", "hosted"]);
-    command.args(target).arg("--target-dir").arg(directory).arg("--").args(variant.flags);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::piped());
-    let output = command.output().expect("cargo starts");
-    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
-    product(&String::from_utf8_lossy(&output.stdout), target[1]).expect("cargo says what it built")
+/// What cargo built for programs to link. It does not build the programs, as it has one path for all variants of one,
+/// builds one after the other, and builds what tests depend on for each example.
+pub struct Crates {
+    directory: PathBuf,
+    /// The compiler's flags that name the crates.
+    flags: Vec<String>,
 }
 
-/// The last file that cargo made for the target.
-fn product(messages: &str, name: &str) -> Option<PathBuf> {
+impl Crates {
+    /// Builds them in a target directory, with options for cargo and flags for each crate.
+    pub fn build(directory: &Path, options: &[&str], flags: &str) -> Self {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--lib", "-p", "hosted", "--message-format=json-render-diagnostics", "--target-dir"]);
+        cargo.arg(directory).args(options).env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", flags);
+        let messages = output(&mut cargo);
+        let libraries = ["hosted", "libc", "rseq_core"].map(|name| {
+            let library = library(&messages, name).unwrap_or_else(|| panic!("no {name}: {messages}"));
+            (format!("--extern={name}={}", library.display()), library)
+        });
+        let dependencies = libraries[0].1.with_file_name("deps");
+        let flags = libraries.into_iter().map(|(flag, _)| flag);
+        let flags = flags.chain([format!("-Ldependency={}", dependencies.display())]).collect();
+        Self { directory: directory.to_owned(), flags }
+    }
+
+    /// Compiles and links a target with these flags, as the file `name`.
+    pub fn link(&self, [kind, target]: [&str; 2], flags: &[&str], name: &str) -> PathBuf {
+        let program = self.directory.join(name);
+        let sources = if kind == "--example" { "examples" } else { "src/bin" };
+        let crate_type = if target == "plugin" { "cdylib" } else { "bin" };
+        let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc
+            .args(["--edition=2024", "-Cpanic=abort", "--crate-type", crate_type])
+            .arg(format!("{sources}/{target}.rs"));
+        output(rustc.args(&self.flags).args(flags).arg("-o").arg(&program));
+        program
+    }
+}
+
+/// The library that cargo made of a crate.
+fn library(messages: &str, name: &str) -> Option<PathBuf> {
     let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let ours = messages.rfind(|message| message["target"]["name"] == name)?;
-    let file = ours["filenames"].as_array()?.iter().find_map(|file| file.as_str())?;
-    Some(file.into())
+    let artifact =
+        messages.find(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == name)?;
+    let mut files = artifact["filenames"].as_array()?.iter().filter_map(|file| file.as_str());
+    files.find(|file| file.ends_with(".rlib")).map(PathBuf::from)
+}
+
+/// What a command prints that must succeed in this package's directory.
+#[track_caller]
+fn output(command: &mut Command) -> String {
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -51,7 +51,7 @@ fn both_stopped(commands: &[&str]) -> Option<(String, usize)> {
         }
     };
     assert!(printed.contains("stopped: [True, True]"), "the threads did not come to their stores: {printed}");
-    // gdb and the program write into one pipe, so that it may stand behind half a line of gdb's.
+    // gdb and the program write into one pipe, so that it may stand after half a line of gdb's.
     let found = printed.split_once("added 400, found ").and_then(|(_, rest)| {
         let digits = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
         rest[..digits].parse().ok()
@@ -89,10 +89,10 @@ fn a_thread_that_is_moved_to_its_abort_handler_may_be_called_in() {
 
 #[test]
 fn a_section_is_run_over_once() {
-    let at_end = "python print('behind it:', program_counter() == section.end)";
+    let at_end = "python print('after it:', program_counter() == section.end)";
     let again = ["continue", "rseq-next", at_end];
     let commands = [&["rseq-next", at_end, "set scheduler-locking off"][..], &again, &again].concat();
     let Some((printed, found)) = both_stopped(&commands) else { return };
-    assert_eq!((printed.matches("behind it: True").count(), found), (3, 400), "{printed}");
-    assert!(!printed.contains("behind it: False"), "{printed}");
+    assert_eq!((printed.matches("after it: True").count(), found), (3, 400), "{printed}");
+    assert!(!printed.contains("after it: False"), "{printed}");
 }

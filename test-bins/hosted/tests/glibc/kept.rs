@@ -58,7 +58,7 @@ fn with_it_they_are_there_and_read_only() {
     }
 }
 
-/// What the script costs where nobody runs the 30 sections of an object file.
+/// What the script costs where no section of an object file with 30 ever runs.
 #[test]
 fn dead_sections_stay_with_it() {
     for (without, with) in VARIANTS[..2].iter().zip(&KEPT[..2]) {

@@ -1,13 +1,13 @@
 //! Each variant is linked as its name says.
 
 use std::fs;
-use std::process::Command;
+use std::path::Path;
 
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectKind, ObjectSymbol};
 
-use crate::build::{BFD, VARIANTS, Variant, build};
+use crate::build::{BFD, Crates, VARIANTS, Variant, build};
 
 #[test]
 fn each_variant_is_what_its_name_says() {
@@ -30,16 +30,12 @@ fn check(variant: Variant) {
 /// it.
 #[test]
 fn a_library_that_adopts_links_with_dead_code_too() {
-    let directory = concat!(env!("CARGO_TARGET_TMPDIR"), "/dead-code");
-    // GNU ld by flags of the last step, so that what is below is built once.
-    for linker in [&[][..], &BFD[..]] {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["rustc", "--quiet", "-p", "hosted", "--example", "plugin", "--target-dir", directory, "--"]);
-        command.args(linker).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CARGO_ENCODED_RUSTFLAGS");
-        let output = command.env("RUSTFLAGS", "-Clink-dead-code").output().expect("cargo starts");
-        assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    let library = fs::read(format!("{directory}/debug/examples/libplugin.so")).unwrap();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dead-code");
+    let crates = Crates::build(&directory, &[], "-Clink-dead-code");
+    let [library, _] = [("lld", &[][..]), ("bfd", &BFD)].map(|(linker, flags)| {
+        let flags = [&["-Clink-dead-code"], flags].concat();
+        fs::read(crates.link(["--example", "plugin"], &flags, linker)).expect("it was linked")
+    });
     let file = ElfFile::<FileHeader64<Endianness>>::parse(&*library).unwrap();
     let kept = file.symbols().filter_map(|symbol| symbol.name().ok()).any(|name| name == "__rseq_core_area");
     assert!(kept, "the own area is not in the library, so this shows nothing");

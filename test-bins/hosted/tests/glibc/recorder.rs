@@ -132,7 +132,7 @@ fn receive_fd(socket: RawFd) -> io::Result<OwnedFd> {
     let mut fd = None;
     with_message(&mut control, |message| {
         // SAFETY: recvmsg writes into the message's buffers, all alive; a first header that it leaves is within the
-        // control buffer, and behind one of SCM_RIGHTS there is a descriptor.
+        // control buffer, and after one of SCM_RIGHTS there is a descriptor.
         unsafe {
             let result = libc::recvmsg(socket, message, libc::MSG_CMSG_CLOEXEC);
             let header = libc::CMSG_FIRSTHDR(message);

@@ -61,12 +61,12 @@ pub fn expect_success(part: &str) {
     }
 }
 
-/// The program, built once.
+/// The program, built once. Cargo builds for two profiles at a time.
 #[track_caller]
 pub fn program(variant: Variant) -> PathBuf {
-    // All come out at two paths, from which a copy is taken before the next one is built.
-    static BUILT: Mutex<BTreeMap<Variant, PathBuf>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    // All of a profile come out at one path, from which a copy is taken before the next one is built.
+    static BUILT: [Mutex<BTreeMap<Variant, PathBuf>>; 2] = [const { Mutex::new(BTreeMap::new()) }; 2];
+    let mut built = BUILT[usize::from(variant.release)].lock().unwrap_or_else(PoisonError::into_inner);
     built.entry(variant).or_insert_with(|| build(variant)).clone()
 }
 

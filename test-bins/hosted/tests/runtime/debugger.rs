@@ -1,4 +1,4 @@
-//! Under gdb, which puts instructions of its own at the entry of a program, and behind it.
+//! Under gdb, which puts instructions of its own at the entry of a program, and after it.
 
 use std::process::Command;
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::package::{Builds, repository};
 
@@ -14,8 +15,16 @@ fn block<'a>(readme: &'a str, before: &str) -> &'a str {
     code.split_once("```").expect("the block ends").0
 }
 
-/// A directory that goes with this.
+/// A new directory that only this user can enter, whose name cannot be foreseen. It goes with this.
 struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new() -> Self {
+        let mktemp = Command::new("mktemp").args(["-d", "-t", "rseq-rt-guide-XXXXXX"]).output().expect("mktemp starts");
+        assert!(mktemp.status.success(), "{mktemp:#?}");
+        Self(String::from_utf8(mktemp.stdout).expect("its path is text").trim_end().into())
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
@@ -27,14 +36,13 @@ impl Drop for Temporary {
 fn the_readme_leads_from_an_empty_directory_to_a_program() {
     let readme = fs::read_to_string(repository().join("rseq-rt/README.md")).expect("it is there");
     // Not in this repository, whose workspace cargo would make the package a member of.
-    let directory = std::env::temp_dir().join(format!("rseq-rt-guide-{}", std::process::id()));
-    fs::create_dir(&directory).expect("a directory that is not there yet");
-    let _temporary = Temporary(directory.clone());
+    let temporary = Temporary::new();
+    let directory = &temporary.0;
     symlink(repository(), directory.join("rseq")).expect("the directory is writable");
 
     let builds = Builds::begin();
     let commands = block(&readme, "There:\n");
-    let made = builds.command("sh", &directory).args(["-e", "-c", commands]).output().expect("sh starts");
+    let made = builds.command("sh", directory).args(["-e", "-c", commands]).output().expect("sh starts");
     assert!(made.status.success(), "{commands}{}", String::from_utf8_lossy(&made.stderr));
     let package = directory.join("hello");
     let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("cargo made it");

@@ -27,7 +27,7 @@ fn on_musl_the_program_registers_its_threads() {
     for (flags, name) in [(&["-DLINKED"][..], "musl"), (&["-DLINKED", "-static"], "musl-static")] {
         let program = threads("musl-gcc", flags, name);
         expect(&text(Command::new(&program).arg("own")), OWN);
-        // Nobody registers: there are no sections, and the program says so.
+        // Nothing registers: there are no sections, and the program says so.
         let output = Command::new(&program).arg("adopted").output().expect("it was built");
         let says = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.code() == Some(1) && says.starts_with("storm: No such process"), "{name}: {says}");

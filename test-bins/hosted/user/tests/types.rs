@@ -1,4 +1,4 @@
-//! Each public type, used as its documentation says, by threads that nobody prepared.
+//! Each public type, used as its documentation says, by threads without preparation.
 
 use rseq_core::ops::librseq::load_add_store;
 use rseq_core::percpu::{

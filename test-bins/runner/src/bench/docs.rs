@@ -12,6 +12,7 @@ use fs_err as fs;
 use super::measured::{Case, Contender, Document};
 use super::number::{goal, short, threads};
 use super::plot::{self, Style};
+use crate::report::text::wrap;
 
 /// Writes all of it and returns the path of the text.
 pub fn update(root: &Path, document: &Document) -> anyhow::Result<PathBuf> {
@@ -52,7 +53,7 @@ fn host(document: &Document) -> String {
         "Measured on {} by `{command}`:\n{}; medians of {rounds} rounds of {milliseconds} ms.\n{}",
         host.date.split('T').next().unwrap_or_default(),
         host.line(),
-        document.disturbance().map_or(String::new(), |note| format!("\n{note}\n"))
+        document.disturbance().map_or(String::new(), |note| format!("\n{}\n", wrap(&note, 120).join("\n")))
     )
 }
 

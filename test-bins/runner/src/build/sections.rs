@@ -101,9 +101,9 @@ fn orders(path: &Path, checked: &Checked) -> anyhow::Result<usize> {
 fn compare(functions: &[u64], checked: &Checked) -> anyhow::Result<()> {
     for (number, function) in functions.iter().enumerate() {
         let release = number % 2 == 0;
-        let behind = checked.sections.iter().filter(|section| section.start >= *function);
-        let section = behind.min_by_key(|section| section.start);
-        let section = section.with_context(|| format!("no critical section behind {function:#x}"))?;
+        let after = checked.sections.iter().filter(|section| section.start >= *function);
+        let section = after.min_by_key(|section| section.start);
+        let section = section.with_context(|| format!("no critical section after {function:#x}"))?;
         let commit = section.commit.as_deref().unwrap_or("nothing");
         let at = format!("the commit of the section at {:#x}, `{commit}`,", section.start);
         match (release, section.release) {
@@ -135,7 +135,7 @@ pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io
     let mut out = io::stdout().lock();
     writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
     let mut code = 0;
-    // With stderr closed there is nobody left to tell.
+    // With stderr closed, the message has no reader.
     let note = |text: &str| drop(writeln!(io::stderr(), "{text}"));
     for (number, target) in (1..).zip(builds.targets()) {
         let built = || checked(target, programs, interrupt, &note);

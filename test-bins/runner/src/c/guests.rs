@@ -70,11 +70,13 @@ impl Built {
         let sources = Sources { root: &root, tree: &tree };
         let has_kvm = select::cells(&args.guests.choice)?.iter().all(|cell| kvm::has(cell.target.name));
         let is_left_out = |program: &Program| is_left_out(program, !args.names.is_empty(), has_kvm);
-        for program in args.wanted().filter(|program| is_left_out(program)) {
+        let (left_out, mut programs): (Vec<_>, Vec<_>) =
+            args.wanted()?.into_iter().partition(|program| is_left_out(program));
+        for program in left_out {
             let condition = if program.name == KVM { ", and each of the cells has KVM" } else { "" };
             eprintln!("left out: {}, which runs in guests only if it is named{condition}", program.name);
         }
-        let programs = args.wanted().filter(|program| !is_left_out(program) && sources.has(program)).collect();
+        programs.retain(|program| sources.has(program));
         Ok(Self { root, scratch, tree, programs })
     }
 
@@ -164,7 +166,7 @@ mod tests {
 
     fn runs(words: &[&str]) -> Vec<String> {
         let args = suites_args(words);
-        let programs = args.wanted().collect();
+        let programs = args.wanted().unwrap();
         let built = Built { root: PathBuf::new(), scratch: PathBuf::new(), tree: PathBuf::new(), programs };
         built.runs(&args).iter().map(|run| run.words.join(" ")).collect()
     }
@@ -193,6 +195,12 @@ mod tests {
         let is_by_name = |words: &String| words.contains("membarrier_rseq_stress");
         assert!(PROGRAMS.iter().any(|program| program.by_name) && !runs(&[]).iter().any(is_by_name));
         assert!(runs(&["membarrier_rseq"]).iter().all(is_by_name));
+    }
+
+    #[test]
+    fn a_name_that_no_program_has_is_refused() {
+        let error = suites_args(&["basic_test", "nonsense"]).wanted().unwrap_err().to_string();
+        assert!(error.starts_with("no program has 'nonsense' in its name: there are basic_test, "), "{error}");
     }
 
     #[test]

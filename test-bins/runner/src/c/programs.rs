@@ -1,6 +1,7 @@
 //! The programs of `tools/testing/selftests/rseq` and its neighbours, as their Makefiles build them.
 
 /// A program of the kernel's.
+#[derive(Debug)]
 pub struct Program {
     /// Its name.
     pub name: &'static str,

@@ -81,10 +81,24 @@ impl Guests {
 }
 
 impl SuitesArgs {
-    /// The programs that are asked for.
-    pub fn wanted(&self) -> impl Iterator<Item = &'static Program> {
-        let named = |program: &&Program| self.names.iter().any(|name| program.name.contains(name));
-        PROGRAMS.iter().filter(move |program| if self.names.is_empty() { !program.by_name } else { named(program) })
+    /// The programs that are asked for. A name that none has is an error.
+    pub fn wanted(&self) -> anyhow::Result<Vec<&'static Program>> {
+        self.check_names(&PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>())?;
+        let unnamed = |program: &Program| self.names.is_empty() && !program.by_name;
+        Ok(PROGRAMS.iter().filter(|program| unnamed(program) || self.names(program.name)).collect())
+    }
+
+    /// Whether one of the names is a part of this one.
+    fn names(&self, program: &str) -> bool {
+        self.names.iter().any(|name| program.contains(name))
+    }
+
+    fn check_names(&self, programs: &[&str]) -> anyhow::Result<()> {
+        for name in &self.names {
+            let is_known = programs.iter().any(|program| program.contains(name));
+            ensure!(is_known, "no program has '{name}' in its name: there are {}", programs.join(", "));
+        }
+        Ok(())
     }
 
     /// The tree that they are built from.
@@ -128,12 +142,13 @@ fn run_all(args: &SuitesArgs) -> anyhow::Result<Vec<Row>> {
         library::build(&root, Flavour::Librseq, &libraries)?;
         return given(programs, args, &libraries);
     }
+    let wanted = args.wanted()?;
     library::build(&root, Flavour::Kernel, &libraries)?;
     let tree = args.tree(&scratch)?;
     let sources = Sources { root: &root, tree: &tree };
     let compiler = Compiler::native(&libraries);
     let mut rows = Vec::new();
-    for program in args.wanted().filter(|program| sources.has(program)) {
+    for program in wanted.into_iter().filter(|program| sources.has(program)) {
         let built = match program.name {
             KVM => kvm::build(&sources, ARCH, &compiler, &scratch),
             _ => compile::build(program, &sources, &compiler, &scratch),
@@ -174,16 +189,16 @@ fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs
 fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> anyhow::Result<Vec<Row>> {
     let mut paths: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
+    paths.retain(|path| is_program(path));
+    ensure!(!paths.is_empty(), "{}: no programs", folder.display());
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let programs: Vec<(&PathBuf, String)> = paths.iter().map(|path| (path, name(path))).collect();
+    args.check_names(&programs.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>())?;
     let mut rows = Vec::new();
-    for path in paths.iter().filter(|path| is_program(path)) {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if args.names.is_empty() || args.names.iter().any(|part| name.contains(part)) {
-            let outcomes =
-                MODES.iter().map(|mode| outcome(Command::new(path), mode.1, args.timeout, libraries)).collect();
-            rows.push(progress(rows.len(), (name, outcomes)));
-        }
+    for (path, name) in programs.into_iter().filter(|(_, name)| args.names.is_empty() || args.names(name)) {
+        let outcomes = MODES.iter().map(|mode| outcome(Command::new(path), mode.1, args.timeout, libraries)).collect();
+        rows.push(progress(rows.len(), (name, outcomes)));
     }
-    ensure!(!rows.is_empty(), "{}: no programs", folder.display());
     Ok(rows)
 }
 

@@ -54,7 +54,7 @@ impl Cli {
     }
 }
 
-/// The words with those before a subcommand put behind it.
+/// The words with those before a subcommand put after it.
 fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
     // Without this setting, no option can stand before a subcommand.
     let command = Cli::command().args_conflicts_with_subcommands(false);

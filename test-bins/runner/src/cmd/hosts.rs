@@ -1,12 +1,15 @@
 //! `hosts`: the suite under tracers, emulators, filters, namespaces and limits, a row for each.
 
 mod child;
+mod criu;
 mod docs;
 mod group;
 mod prepare;
+mod reasons;
 mod seccomp;
 mod suite;
 mod table;
+mod version;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

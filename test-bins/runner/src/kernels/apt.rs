@@ -116,7 +116,7 @@ impl Apt {
     }
 }
 
-/// apt's settings. The hooks of this system's own apt are left out: they clean up behind installs.
+/// apt's settings. The hooks of this system's own apt are left out: they clean up after installs.
 fn configuration(directory: &Path, debian: &str) -> String {
     let directory = directory.display();
     format!(

@@ -120,7 +120,7 @@ impl Progress {
 
     fn show(&self, what: &str) {
         let (end, seconds) = (if self.overwrites { "\x1b[K\r" } else { "\n" }, self.began.elapsed().as_secs());
-        // With stderr closed there is nobody left to tell.
+        // With stderr closed, the message has no reader.
         let _ = write!(io::stderr(), "  {} commands in {seconds} s: {what}{end}", self.commands);
     }
 

@@ -91,3 +91,20 @@ fn a_tracer_is_named_where_it_keeps_sections_from_being_interrupted() {
         expect_pass_or_skip(&format!("{name} under strace"), &Run::of(&mut strace));
     }
 }
+
+/// gdb keeps the signals of breakpoints, also of those that the program sets for itself.
+#[test]
+fn tests_with_breakpoints_of_their_own_set_none_under_a_debugger() {
+    names();
+    for name in ["abort_points", "percpu_abort_points"] {
+        let mut gdb = Command::new("gdb");
+        gdb.args(["-q", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-ex", "run", "--args"]);
+        gdb.arg(suite_path(name));
+        if gdb.output().is_err() {
+            return eprintln!("skipped: no gdb");
+        }
+        let run = Run::of(&mut gdb);
+        let skips = run.stdout.contains("1..0 # SKIP traced by process ");
+        assert!(skips && !run.stdout.contains("received signal"), "{name}: {run:#?}");
+    }
+}

@@ -6,4 +6,5 @@ mod fakes;
 mod hosts;
 mod real;
 mod refused;
+mod tables;
 mod verdicts;

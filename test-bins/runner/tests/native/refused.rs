@@ -68,7 +68,7 @@ fn arguments(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// Runs a program behind a filter; what is wrong with its outcome.
+/// Runs a program under a filter; what is wrong with its outcome.
 fn wrong(name: &str, (called, call): (&str, libc::c_long), error: i32) -> Option<String> {
     let mut command = Command::new(suite_path(name));
     command.args(arguments(name)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

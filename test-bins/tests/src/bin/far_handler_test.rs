@@ -31,7 +31,7 @@ fn body() -> u8 {
     tests! {
         "there is one pointer to each descriptor" => pointers(),
         "every exit point belongs to a section, and leaves it" => exit_points(),
-        "nobody can write a descriptor" => read_only(),
+        "no descriptor can be written" => read_only(),
         "handlers are 2 MiB away from their sections" => far(),
         "interrupted sections abort, by cpu_id" => alone::test::<ByCpu>(token, false, enough),
         "interrupted sections abort, by mm_cid" => alone::test::<ByMmCid>(token, false, enough),

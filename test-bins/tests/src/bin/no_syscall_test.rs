@@ -32,7 +32,7 @@ const NO_FILTER: u8 = 98;
 /// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those
 /// that are not installed are skipped. The others report what there is (probe), test the start without rseq too
 /// (start_test), or are this one.
-const PROGRAMS: [(&str, &CStr); 24] = [
+const PROGRAMS: &[(&str, &CStr)] = &[
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),
     ("syscall_errors_test", SHORT),

@@ -7,7 +7,8 @@
 #![no_main]
 
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::AtomicU8;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use harness::args::Args;
 use harness::debug::Debugging;
@@ -132,7 +133,8 @@ fn back_at_fence() -> Verdict {
     match after_fence()? {
         Ending::Exited(RIGHT) => Ok(()),
         Ending::Exited(WRONG) => Err(not_back()?),
-        Ending::Exited(UNSEEN) => Err(late!("it came back now and then, and not with each fence")),
+        Ending::Exited(UNSEEN) => Err(fail!("it came back at some fences, and not at each")),
+        Ending::Exited(INTERRUPTED) => Err(late!("the thread was switched away in nearly every fence")),
         other => Err(fail!("{other}")),
     }
 }
@@ -178,8 +180,7 @@ fn after_signal() -> Result<Ending, Unmet> {
     })
 }
 
-/// What a thread sees of a field that it wrote while another one sends fences to its CPU. What comes back at a context
-/// switch shows nothing: [`UNSEEN`], if that is all.
+/// What a thread sees of a field that it wrote, after each fence that another thread sends to its CPU.
 fn after_fence() -> Result<Ending, Unmet> {
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let first = allowed.iter().next().or_fail("a CPU")?;
@@ -188,46 +189,74 @@ fn after_fence() -> Result<Ending, Unmet> {
         return Err(skip!("membarrier has no rseq fence here (Linux 5.10)"));
     }
     in_registered_child(ORIGINAL_SIZE, 20 * SECOND, &mut |area| {
-        let stop = AtomicBool::new(false);
-        let hammer = || {
-            let moved = cpu::set_affinity(0, &Set::only(other));
-            while moved.is_ok() && !stop.load(Relaxed) && membarrier_rseq(Fence::Cpu(first)).is_ok() {}
-        };
+        let turn = AtomicU8::new(FENCED);
         if register_membarrier_rseq().is_err() || cpu::set_affinity(0, &Set::only(first)).is_err() {
             return UNMOVED;
         }
         rseq_rt::thread::scope(|scope| {
-            let code = scope.spawn(hammer).map_or(UNMOVED, |_| waits_for_fence(area.cast(), first));
-            stop.store(true, Relaxed);
+            let sender = scope.spawn(|| sends_fences(&turn, other, first));
+            let code = sender.map_or(UNMOVED, |_| waits_for_fences(&turn, area.cast(), first));
+            turn.store(ENDED, Release);
             code
         })
     })
 }
 
-/// Fences that must bring the field back within a second. Others do so as well, but not as often: the kernel's work on
-/// concurrency IDs, ten times a second (6.18).
+/// Whose turn it is: the field is written and a fence is due; the fence is over; a call failed; no more fences.
+const WRITTEN: u8 = 0;
+const FENCED: u8 = 1;
+const FAILED: u8 = 2;
+const ENDED: u8 = 3;
+
+fn sends_fences(turn: &AtomicU8, from: u32, to: u32) {
+    let has_moved = cpu::set_affinity(0, &Set::only(from)).is_ok();
+    while turn.load(Acquire) != ENDED {
+        if turn.load(Acquire) == WRITTEN {
+            let is_sent = has_moved && membarrier_rseq(Fence::Cpu(to)).is_ok();
+            let next = if is_sent { FENCED } else { FAILED };
+            let _ = turn.compare_exchange(WRITTEN, next, AcqRel, Relaxed);
+        }
+    }
+}
+
+/// Fences that have to find the thread running. Not all that bring the field back are ours: the kernel's work on
+/// concurrency IDs sends some, ten times a second (6.18).
 const FENCES: u32 = 25;
 
-fn waits_for_fence(field: *mut u32, cpu: u32) -> u8 {
-    let (deadline, mut second) = (Deadline::after(5 * SECOND), Deadline::after(SECOND));
-    let (mut code, mut back) = (WRONG, 0);
-    while !deadline.is_past() {
-        if second.is_past() {
-            (second, back) = (Deadline::after(SECOND), 0);
-        }
+/// [`RIGHT`] if each fence brings the field back before it is over, [`WRONG`] if most do not, else [`UNSEEN`].
+///
+/// A fence does not interrupt a thread that is switched away; the switch itself brings the field back then, which shows
+/// nothing.
+fn waits_for_fences(turn: &AtomicU8, field: *mut u32, cpu: u32) -> u8 {
+    let deadline = Deadline::after(15 * SECOND);
+    let (mut back, mut kept) = (0, 0);
+    while back + kept < FENCES {
         let before = process::context_switches();
         // SAFETY: the first word of the child's registered area.
         unsafe { field.write_volatile(cpu ^ IMPLAUSIBLE) };
-        // SAFETY: as above.
-        if (0..100_000).any(|_| unsafe { field.read_volatile() } == cpu) {
-            code = UNSEEN;
-            back += u32::from(before.is_ok() && process::context_switches() == before);
-            if back == FENCES {
-                return RIGHT;
+        turn.store(WRITTEN, Release);
+        while (0..100_000).all(|_| turn.load(Acquire) == WRITTEN) {
+            if deadline.is_past() {
+                return INTERRUPTED;
             }
         }
+        // SAFETY: as above.
+        let is_back = unsafe { field.read_volatile() } == cpu;
+        if turn.load(Acquire) == FAILED {
+            return UNMOVED;
+        }
+        if deadline.is_past() {
+            return INTERRUPTED;
+        }
+        if before.is_ok() && process::context_switches() == before {
+            *if is_back { &mut back } else { &mut kept } += 1;
+        }
     }
-    code
+    match kept {
+        0 => RIGHT,
+        _ if kept > back => WRONG,
+        _ => UNSEEN,
+    }
 }
 
 fn moves(suite: &mut Suite, length: u32, generation: Generation, debug: bool) {
@@ -288,6 +317,7 @@ const WRONG: u8 = 1;
 const UNMOVED: u8 = 2;
 const UNWRITTEN: u8 = 3;
 const UNSEEN: u8 = 4;
+const INTERRUPTED: u8 = 5;
 
 /// A child writes the field, sleeps, and moves to another CPU: [`RIGHT`] if the kernel's values are all back then.
 fn written_and_moved(length: u32, offset: usize) -> Result<Ending, Unmet> {

@@ -102,7 +102,7 @@ impl Owner {
         (&raw const *self) as usize
     }
 
-    /// Locks it: nobody else wants the lock.
+    /// Locks it: no other thread wants the lock.
     fn lock(&self) {
         self.pending.store(self.address(), Relaxed);
         self.lock.store(self.tid.load(Relaxed), Release);
@@ -167,7 +167,7 @@ fn by_system_call() -> Verdict {
     let args = [owner.lock.as_ptr() as usize, operation, 1, 0, owner.pending.as_ptr() as usize, 0];
     // SAFETY: the kernel writes the lock and the entry, words of a local.
     let woken = unsafe { sys::call(__NR_futex, args) }.or_fail("futex")?;
-    ensure!(woken == 0, "{woken} woken, though nobody waits");
+    ensure!(woken == 0, "{woken} woken, though no thread waits");
     ensure!(owner.lock.load(Relaxed) == 0 && owner.pending.load(Relaxed) == 0, "the lock or its entry is still set");
     Ok(())
 }

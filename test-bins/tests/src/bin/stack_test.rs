@@ -49,7 +49,7 @@ fn body() -> u8 {
         },
         "a null pointer is no overflow" => expect(null_pointer, None),
         "nor is one in a thread" => expect(|| in_thread(touch_null), None),
-        "nor is a SIGSEGV that somebody sends" => expect(send_to_self, None),
+        "nor is a SIGSEGV that was sent" => expect(send_to_self, None),
         "it ends a process that may not send signals, too" => {
             let ending = run(|| refused(raw::__NR_tgkill, send_by_kill))?.0;
             ensure!(matches!(ending, Ending::Exited(139 | NO_FILTER)), "the child ended with {ending}");

@@ -125,7 +125,7 @@ fn readers_together() -> Verdict {
     ensure!(lock.try_write().is_none(), "a writer gets in beside a reader");
     drop(reader);
     let writer = lock.write();
-    ensure!(lock.try_read().is_none() && lock.try_write().is_none(), "somebody gets in beside a writer");
+    ensure!(lock.try_read().is_none() && lock.try_write().is_none(), "it is read or written beside a writer");
     drop(writer);
     Ok(())
 }

@@ -28,11 +28,11 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let options = Options::read(load_usage!("uprobe_test", "uprobes in sections, and behind them"));
+    let options = Options::read(load_usage!("uprobe_test", "uprobes in sections, and after them"));
     require!(registration::token());
     tests! {
         "without a probe, sections keep every count" => is_exact(&options),
-        "probes behind sections: they keep every count" => behind(&options),
+        "probes after sections: they keep every count" => after(&options),
         "probes in sections: they keep every count" => inside(&options),
     }
 }
@@ -43,10 +43,10 @@ fn is_exact(options: &Options) -> Verdict {
     trial.is_exact()
 }
 
-fn behind(options: &Options) -> Verdict {
+fn after(options: &Options) -> Verdict {
     let probes = Probes::set(&|section| section.start_ip.wrapping_add(section.post_commit_offset))?;
     let trial = trial::run::<ByCpu>(options, &Section::here(true), false)?;
-    trial.report("behind");
+    trial.report("after");
     probes.were_hit()?;
     trial.is_exact()
 }

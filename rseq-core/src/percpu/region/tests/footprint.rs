@@ -57,9 +57,9 @@ fn a_region_that_is_dropped_unmaps_its_ranges() {
         let region = Region::<SMALL>::new();
         let layout = layout(SMALL, 1);
         let items: [_; 5] = core::array::from_fn(|_| region.alloc(layout).unwrap());
-        let before = items.iter().all(|item| sys::memory::is_mapped(*item, SMALL));
+        let before = items.iter().all(|item| sys::mappings::is_mapped(*item, SMALL));
         drop(region);
-        u8::from(before) + 2 * u8::from(!items.iter().any(|item| sys::memory::is_mapped(*item, SMALL)))
+        u8::from(before) + 2 * u8::from(!items.iter().any(|item| sys::mappings::is_mapped(*item, SMALL)))
     });
     assert_eq!(child, Ok(Some(3)));
 }

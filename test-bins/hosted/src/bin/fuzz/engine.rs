@@ -97,7 +97,7 @@ pub trait Subject: Sized + Sync {
 
     fn part(&self, seat: Seat) -> Self::Part<'_>;
 
-    /// One operation. That of a signal handler allocates nothing and waits for nobody.
+    /// One operation. That of a signal handler allocates nothing and waits for nothing.
     fn step<'s>(&'s self, part: &mut Self::Part<'s>, turn: &mut Turn) -> Outcome;
 
     /// Compares the object with what its users have done.

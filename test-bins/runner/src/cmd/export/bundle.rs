@@ -185,6 +185,17 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_cannot_be_written_is_named() {
+        let scratch = bundle(["echo", GOOD, GOOD]);
+        // Not by permissions, which root is free of.
+        fs::create_dir(scratch.join("b/output.log")).unwrap();
+        let output = Command::new("sh").arg(scratch.join("b/run_kselftest.sh")).arg("-s").output().unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len(), words.lines().count()), (Some(2), 0, 1), "{words}");
+        assert!(words.contains("cannot write /") && words.contains("output.log, where --summary"), "{words}");
+    }
+
+    #[test]
     fn a_directory_that_is_no_bundle_is_left_alone() {
         let scratch = bundle(["echo", GOOD, GOOD]);
         fs::remove_file(scratch.join("b/kselftest-list.txt")).unwrap();

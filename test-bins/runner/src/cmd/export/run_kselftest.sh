@@ -27,6 +27,12 @@ die()
 	exit 2
 }
 
+# Whether file $1 can be written: in a subshell, which a failed redirection of ":" ends.
+can_write()
+{
+	(: >"$1") 2>/dev/null
+}
+
 is_in()
 {
 	case " $2 " in
@@ -261,6 +267,7 @@ case $logs in
 *) logs=$here/$logs ;;
 esac
 [ -z "$logs" ] || [ -d "$logs" ] || die "$logs is not a directory"
+[ -z "$logs" ] || [ -w "$logs" ] || die "cannot write into $logs, where --per-test-log puts the tests' output"
 for test in $tests $skipped; do
 	is_in "$test" "$list" || die "no such test '$test': --list shows all"
 done
@@ -277,7 +284,8 @@ for test in $list; do
 		chosen="$chosen $test"
 	fi
 done
-[ -z "$log" ] || : >"$log" || exit 1
+[ -z "$log" ] || can_write "$log" ||
+	die "cannot write $log, where --summary puts the tests' output: --per-test-log DIR puts it elsewhere"
 setsid=$(command -v setsid)
 
 set -- $chosen

@@ -1,69 +1,70 @@
 //! The page with the table.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use fs_err as fs;
 
+use super::reasons;
 use super::suite::Row;
 use super::table::{HOSTS, Host};
 
 const HEAD: &str = "# Hosts\n\n\
-    What the short native suite gives under tracers, emulators, filters, namespaces and limits, each on one machine.\n\
-    Written by `cargo run --release -- hosts --docs`. Results that fail as expected count as passed. What is skipped\n\
-    under a host and not on the plain kernel is named below the table.\n\n";
+    What the short native suite gives under tracers, emulators, filters, namespaces and limits. A test that fails for\n\
+    what its host refuses or hides is a skip that names the cause; why each result was skipped is below the table.\n\
+    Written by `cargo run --release -- hosts --docs`, ";
+
+const SKIPS: &str = "\n## Skips and expected failures\n\n\
+    A host is named where it skips more results for a reason than the plain kernel does. `N` stands for numbers of\n\
+    processes and CPUs.\n\n";
+
+/// Where it did not run and why, between the name of a host and the rest.
+const ABSENT: &str = "did not run: ";
 
 /// Writes `test-bins/HOSTS.md` and returns its path. Hosts that did not run keep what it says of them.
 pub fn write(root: &Path, rows: &[Row]) -> anyhow::Result<PathBuf> {
     let path = root.join("test-bins/HOSTS.md");
     let old = fs::read_to_string(&path).unwrap_or_default();
-    fs::write(&path, text(rows, &old))?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    // Its line: what follows names the builder.
+    let line = kernel.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    let machine = format!("last on Linux {line} with {cpus} CPUs");
+    fs::write(&path, text(rows, &old, &machine))?;
     Ok(path)
 }
 
-fn text(rows: &[Row], old: &str) -> String {
-    let mut text = HEAD.to_owned();
-    text += "| host | what it is | passed | failed | skipped |\n|---|---|---|---|---|\n";
-    let row = |host: &Host| rows.iter().find(|row| row.host.name == host.name);
+fn text(rows: &[Row], old: &str, machine: &str) -> String {
+    let mut text = format!("{HEAD}{machine}.\n\n");
+    text += "| host | what it is | tool | passed | failed as expected | skipped | failed |\n";
+    text += "|---|---|---|---|---|---|---|\n";
     for host in HOSTS {
-        text += &row(host).map_or_else(|| old_line(old, host.name), line);
+        let row = rows.iter().find(|row| row.host.name == host.name);
+        text += &row.map_or_else(|| old_line(old, host), line);
     }
-    let plain = row(&HOSTS[0]).map_or_else(|| old_skips(old, HOSTS[0].name), |row| skips(row, ""));
-    text += "\n## Skips\n";
-    for host in HOSTS {
-        let known = if host.name == HOSTS[0].name { "" } else { plain.as_str() };
-        let lines = row(host).map_or_else(|| old_skips(old, host.name), |row| skips(row, known));
-        if !lines.is_empty() {
-            text += &format!("\n**{}**\n\n{lines}", host.name);
-        }
-    }
-    text
+    text + &failures(rows) + SKIPS + &reasons::table(&reasons::merged(rows, old))
 }
 
 fn line(row: &Row) -> String {
-    let Row { host, absent, counts, failures, .. } = row;
+    let Row { host, absent, counts, failures, tool, .. } = row;
+    let tool = tool.as_deref().unwrap_or("-");
     let numbers = match absent {
-        Some(_) => "- | - | all".into(),
-        None => format!("{} | {} | {}", counts.passed + counts.xfailed, failures.len(), counts.skipped),
+        Some(why) => format!("- | - | {ABSENT}{} | -", why.replace('|', "/")),
+        None => format!("{} | {} | {} | {}", counts.passed, counts.xfailed, counts.skipped, failures.len()),
     };
-    format!("| {} | {} | {numbers} |\n", host.name, host.about)
+    format!("| {} | {} | {tool} | {numbers} |\n", host.name, host.about)
 }
 
-/// The reasons of a host, a line each, but those that stand among the `known` lines.
-fn skips(row: &Row, known: &str) -> String {
-    let is_known = |reason: &str| known.lines().any(|line| line.starts_with(&format!("* {reason} (")));
-    let own = row.skipped.iter().filter(|(reason, _)| !is_known(reason));
-    let own = own.map(|(reason, count)| format!("* {reason} ({count})\n"));
-    row.absent.iter().map(|why| format!("* {why}\n")).chain(own).collect()
+/// What failed, which is not to stand in the page for long.
+fn failures(rows: &[Row]) -> String {
+    let failed = rows.iter().flat_map(|row| row.failures.iter().map(move |line| (row.host.name, line)));
+    let lines: String = failed.map(|(name, line)| format!("| {name} | {} |\n", line.replace('|', "/"))).collect();
+    if lines.is_empty() { lines } else { format!("\n| host | what failed |\n|---|---|\n{lines}") }
 }
 
-fn old_line(old: &str, name: &str) -> String {
-    let line = old.lines().find(|line| line.starts_with(&format!("| {name} |")));
+fn old_line(old: &str, host: &Host) -> String {
+    let line = old.lines().find(|line| line.starts_with(&format!("| {} | {} |", host.name, host.about)));
     line.map_or_else(String::new, |line| format!("{line}\n"))
-}
-
-fn old_skips(old: &str, name: &str) -> String {
-    let lines = old.lines().skip_while(|line| *line != format!("**{name}**")).skip(2);
-    lines.take_while(|line| line.starts_with("* ")).map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -78,8 +79,9 @@ mod tests {
         let skipped = skipped.iter().map(|(reason, count)| ((*reason).to_owned(), *count));
         Row {
             host: &HOSTS[number],
+            tool: (number > 0).then(|| "tool 1.0".to_owned()),
             absent: absent.map(str::to_owned),
-            counts: Counts { passed: 2, ..Counts::default() },
+            counts: Counts { passed: 2, xfailed: 1, skipped: 4, ..Counts::default() },
             skipped: skipped.collect::<BTreeMap<_, _>>(),
             failures: Vec::new(),
             elapsed: Duration::ZERO,
@@ -87,24 +89,30 @@ mod tests {
     }
 
     #[test]
-    fn each_skip_has_its_reason_and_the_plain_ones_stand_once() {
+    fn each_skip_has_its_reason_and_equal_ones_stand_once() {
         let rows = [
             row(0, None, &[("no KVM", 1)]),
             row(1, Some("strace is not installed"), &[]),
-            row(2, None, &[("no KVM", 1), ("traced", 3)]),
+            row(2, None, &[("no KVM", 1), ("traced by process 7: a", 3), ("traced by process 8: b", 4)]),
         ];
-        let text = text(&rows, "");
-        assert_eq!(text.matches("no KVM").count(), 1, "{text}");
-        assert!(
-            text.contains("**gdb**\n\n* traced (3)\n") && text.contains("**strace**\n\n* strace is not installed\n"),
-            "{text}"
-        );
-        assert!(text.contains("without breakpoints | 2 | 0 | 0 |") && text.contains("| - | - | all |"), "{text}");
+        let text = text(&rows, "", "last here");
+        assert!(text.contains("`cargo run --release -- hosts --docs`, last here.\n"), "{text}");
+        assert!(text.contains("| no KVM | plain 1 |\n| traced by process N | gdb 7 |\n"), "{text}");
+        assert!(text.contains("without breakpoints | tool 1.0 | 2 | 1 | 4 | 0 |"), "{text}");
+        assert!(text.contains("| tool 1.0 | - | - | did not run: strace is not installed | - |"), "{text}");
         // A host that runs alone leaves the others as they were.
-        let later = super::text(&[row(1, None, &[("stopped", 1), ("no KVM", 1)])], &text);
-        assert_eq!(
-            later,
-            text.replace("| - | - | all |", "| 2 | 0 | 0 |").replace("* strace is not installed", "* stopped (1)")
+        let later = super::text(&[row(1, None, &[("stopped", 1), ("no KVM", 1)])], &text, "last here");
+        let expected = text.replace("| - | - | did not run: strace is not installed | - |", "| 2 | 1 | 4 | 0 |");
+        let expected = expected.replace("| traced by", "| stopped | strace 1 |\n| traced by");
+        assert_eq!(later, expected);
+    }
+
+    #[test]
+    fn what_failed_is_named() {
+        let failed = Row { failures: vec!["basic_test: exit code 1".into()], ..row(0, None, &[]) };
+        assert!(
+            text(&[failed], "", "")
+                .contains("\n|---|---|\n| plain | basic_test: exit code 1 |\n\n## Skips and expected failures\n")
         );
     }
 }

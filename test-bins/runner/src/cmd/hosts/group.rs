@@ -71,7 +71,7 @@ impl Group {
         let unified = Path::new(ROOT).join("cgroup.controllers").is_file();
         let parent = if unified { PathBuf::from(ROOT) } else { Path::new(ROOT).join(controller) };
         if unified {
-            // Where it is on already, or belongs to somebody else, the group's files tell.
+            // If it is on already, or another program manages it, the group's files show that.
             let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}"));
         }
         let directory = parent.join(format!("rseq-hosts-{}", std::process::id()));

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use fs_err as fs;
 
 use super::group::Group;
 use super::table::{Host, How};
-use super::{child, seccomp};
+use super::{child, criu, seccomp};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::kernels::install::is_program;
@@ -46,16 +46,15 @@ impl Prepared {
             How::PossibleCpus(text) => {
                 fs::write(prepared.scratch.join("possible"), text)?;
             }
-            How::Words(_) | How::Seccomp => {}
+            How::Words(_) | How::Seccomp | How::Criu => {}
         }
         prepared.try_it(host, binaries, interrupt).map(|()| prepared)
     }
 
     /// A program of no consequence, to see whether the host works at all.
     fn try_it(&self, host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> anyhow::Result<()> {
-        if host.name == "criu" {
-            complain(Command::new("criu").arg("check"), interrupt)?;
-            bail!("it has no programs to run");
+        if host.how == How::Criu {
+            return criu::check(TRIAL, interrupt);
         }
         let probe = binaries.get("probe").context("probe was not built")?;
         let mut command = self.command("probe", probe);
@@ -73,10 +72,11 @@ impl Prepared {
         Ok(())
     }
 
-    /// The command that starts a program under the host; its arguments go behind.
+    /// The command that starts a program under the host, without the program's arguments.
     pub fn command(&self, name: &str, path: &Path) -> Command {
         match self.how {
-            How::Words([]) => Command::new(path),
+            // One to dump and restore is started by the module for that.
+            How::Words([]) | How::Criu => Command::new(path),
             How::Words([first, rest @ ..]) => {
                 let mut command = Command::new(first);
                 command.args(rest).arg(path);

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Ended};
 use super::prepare::Prepared;
-use super::table::Host;
+use super::table::{Host, How};
+use super::{criu, version};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Counts, Document, Outcome, Parser};
@@ -13,6 +14,9 @@ use crate::suite::{Entry, Kind};
 
 /// Codes of programs that ended as they should: passed, failed as expected, skipped.
 const GOOD: &[i32] = &[0, 2, 4];
+
+/// Before the reason of an expected failure.
+const EXPECTED: &str = "failed as expected: ";
 
 /// What all hosts share.
 pub struct Session<'a> {
@@ -31,11 +35,13 @@ pub struct Session<'a> {
 pub struct Row {
     /// Which.
     pub host: &'static Host,
+    /// The tool that it takes, with its version.
+    pub tool: Option<String>,
     /// Why nothing ran, if nothing did.
     pub absent: Option<String>,
     /// Results.
     pub counts: Counts,
-    /// Reasons of skipped results, with how many there were.
+    /// Reasons of skipped results and of expected failures, with how many there were.
     pub skipped: BTreeMap<String, usize>,
     /// What went wrong.
     pub failures: Vec<String>,
@@ -47,6 +53,18 @@ impl Row {
     /// Whether something failed.
     pub fn is_bad(&self) -> bool {
         !self.failures.is_empty()
+    }
+
+    /// Notes what is wrong with a program; a fault of the host's own makes it an expected failure.
+    fn take(&mut self, entry: &Entry, wrong: Option<String>) {
+        let (name, fault) = self.host.fault;
+        match wrong {
+            Some(_) if entry.name == name => {
+                self.counts.xfailed += 1;
+                *self.skipped.entry(format!("{EXPECTED}{fault}")).or_default() += 1;
+            }
+            wrong => self.failures.extend(wrong),
+        }
     }
 
     /// The results in one line.
@@ -69,6 +87,7 @@ impl Session<'_> {
     pub fn row(&self, host: &'static Host) -> Row {
         let mut row = Row {
             host,
+            tool: tool(host),
             absent: None,
             counts: Counts::default(),
             skipped: BTreeMap::new(),
@@ -77,11 +96,37 @@ impl Session<'_> {
         };
         let start = Instant::now();
         match Prepared::new(host, self.binaries, self.interrupt) {
+            Ok(_) if host.how == How::Criu => self.restored(&mut row),
             Ok(prepared) => self.entries.iter().for_each(|entry| self.entry(entry, &prepared, &mut row)),
             Err(why) => row.absent = Some(format!("{why:#}")),
         }
         row.elapsed = start.elapsed();
         row
+    }
+
+    /// The program that is dumped and restored, once for each of its operations.
+    fn restored(&self, row: &mut Row) {
+        let Some(entry) = self.entries.iter().find(|entry| entry.name == criu::PROGRAM) else {
+            row.absent = Some(format!("it runs {} alone", criu::PROGRAM));
+            return;
+        };
+        let Some(path) = self.binaries.get(entry.name) else {
+            return row.failures.push(format!("{}: it was not built", entry.name));
+        };
+        let mut moved = 0;
+        for args in criu::RUNS {
+            match criu::cycle(path, args, Duration::from_secs(self.seconds), self.interrupt) {
+                _ if self.interrupt.requested() => return,
+                Ok((ended, threads)) => {
+                    moved += threads;
+                    row.failures.extend(judged(entry, args, &ended, &mut row.counts, &mut row.skipped));
+                }
+                Err(error) => row.failures.push(format!("{} {}: {error:#}", entry.name, args.join(" "))),
+            }
+        }
+        if moved == 0 && row.failures.is_empty() {
+            row.failures.push("no thread was inside of a section when it was dumped".into());
+        }
     }
 
     fn entry(&self, entry: &'static Entry, prepared: &Prepared, row: &mut Row) {
@@ -96,10 +141,19 @@ impl Session<'_> {
         command.args(&args);
         match child::run(command, Duration::from_secs(self.seconds), self.interrupt) {
             Ok(_) if self.interrupt.requested() => {}
-            Ok(ended) => row.failures.extend(judged(entry, &args, &ended, &mut row.counts, &mut row.skipped)),
+            Ok(ended) => {
+                let wrong = judged(entry, &args, &ended, &mut row.counts, &mut row.skipped);
+                row.take(entry, wrong);
+            }
             Err(error) => row.failures.push(format!("{}: {error}", entry.name)),
         }
     }
+}
+
+/// The tool's package and version.
+fn tool(host: &Host) -> Option<String> {
+    let (program, package) = host.needs;
+    Some(format!("{package} {}", version::of(program)?))
 }
 
 /// The first short run; on a machine in use, no CPU is taken offline.
@@ -124,9 +178,12 @@ fn judged(
     }
     document.for_each(&mut |_, case| {
         counts.add(case.outcome);
-        if case.outcome == Outcome::Skip {
-            *skipped.entry(case.reason.clone()).or_default() += 1;
-        }
+        let reason = match case.outcome {
+            Outcome::Skip => case.reason.clone(),
+            Outcome::Xfail => format!("{EXPECTED}{}", case.why()),
+            _ => return,
+        };
+        *skipped.entry(reason).or_default() += 1;
     });
     if let Some(reason) = &document.skipped {
         counts.add(Outcome::Skip);
@@ -149,6 +206,7 @@ fn judged(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::hosts::table::HOSTS;
     use crate::suite::SUITE;
 
     fn verdict(code: i32, late: bool, output: &str) -> (Option<String>, Counts, BTreeMap<String, usize>) {
@@ -177,6 +235,27 @@ mod tests {
         assert_eq!(failed(139, false, ""), "basic_test --short: exit code 139; words");
         assert_eq!(failed(0, false, ""), "basic_test --short: it printed no results; words");
         assert!(failed(137, true, "KTAP version 1\n1..1\nok 1 a\n").contains("still running"));
+    }
+
+    #[test]
+    fn a_fault_of_the_host_is_an_expected_failure_of_one_program() {
+        let host = HOSTS.iter().find(|host| !host.fault.0.is_empty()).unwrap();
+        let mut row = Row {
+            host,
+            tool: None,
+            absent: None,
+            counts: Counts::default(),
+            skipped: BTreeMap::new(),
+            failures: Vec::new(),
+            elapsed: Duration::ZERO,
+        };
+        let entry = |name: &str| SUITE.iter().find(|entry| entry.name == name).unwrap();
+        row.take(entry(host.fault.0), Some("exit code 139".into()));
+        row.take(entry(host.fault.0), None);
+        assert_eq!((row.is_bad(), row.counts.xfailed), (false, 1));
+        assert_eq!(row.skipped[&format!("failed as expected: {}", host.fault.1)], 1);
+        row.take(entry("basic_test"), Some("exit code 139".into()));
+        assert!(row.is_bad());
     }
 
     #[test]

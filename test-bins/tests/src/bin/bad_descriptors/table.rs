@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use harness::sys::memory::Mapping;
+use harness::sys::memory::{self, Mapping};
 use harness::v2::Generation;
 use rseq_core::abi::RseqCs;
 
-/// An address that no kernel lets a process have.
-const KERNEL_ADDRESS: u64 = u64::MAX - 4095;
+/// The address of the kernel in the words of a descriptor, which have 64 bits for 32-bit processes too.
+const KERNEL_ADDRESS: u64 = memory::KERNEL_ADDRESS.cast_signed() as u64;
 
 /// The fate of the child.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,7 @@ pub const ROWS: [Row; 15] = [
             "an end in the kernel",
             FETCH,
             Fault::Field(|cs| cs.post_commit_offset = KERNEL_ADDRESS - cs.start_ip),
-            [Dies, Undefined("unchecked, everything behind the start is inside, and an abort may come anywhere"), Dies],
+            [Dies, Undefined("unchecked, everything after the start is inside, and an abort may come anywhere"), Dies],
         ),
     ),
     row("an empty section", INSIDE, Fault::Field(|cs| cs.post_commit_offset = 0), [Unnoticed; 3]),

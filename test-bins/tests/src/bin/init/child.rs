@@ -16,7 +16,11 @@ use crate::relay::Relay;
 const SET_FLAGS: usize = 4;
 /// The exit code of a program that could not be started, as shells have it.
 const NOT_STARTED: u8 = 127;
+/// What a program that has closed its output gets to end, again and again.
 const PAUSE: u64 = 2 * MILLISECOND;
+/// How long to wait for output before looking at the deadline. Each look takes a CPU from the program: on a slow
+/// machine, one every few milliseconds interrupts each of its sections.
+const LOOK: u64 = 200 * MILLISECOND;
 
 /// How a program ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,7 +97,7 @@ impl Watch {
                 return true;
             }
             self.kill_if_due();
-            time::sleep(PAUSE);
+            wait_for_output(reader);
         }
         self.wait();
         false
@@ -151,6 +155,18 @@ fn read(reader: &File, relay: &mut Relay) -> Result<usize, Errno> {
     let count = unsafe { call(raw::__NR_read, args) }?;
     relay.feed(bytes.get(..count).unwrap_or(&[]));
     Ok(count)
+}
+
+/// Returns when there is output or its end, and after [`LOOK`].
+fn wait_for_output(reader: &File) {
+    let mut file = raw::pollfd { fd: reader.descriptor(), events: raw::POLLIN as i16, revents: 0 };
+    let mut time = raw::__kernel_old_timespec { tv_sec: 0, tv_nsec: LOOK as _ };
+    let args = [&raw mut file as usize, 1, &raw mut time as usize, 0, 0];
+    // SAFETY: the kernel reads and writes one pollfd, may write the time that is left to `time`, which is this
+    // function's own, and is given no signal mask.
+    if unsafe { call(raw::__NR_ppoll, args) }.is_err() {
+        time::sleep(PAUSE);
+    }
 }
 
 fn set_nonblocking(file: &File) -> Result<(), Errno> {

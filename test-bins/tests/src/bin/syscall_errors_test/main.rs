@@ -11,7 +11,7 @@ mod table;
 use harness::args;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::{self, Registered};
-use harness::sys::memory::Mapping;
+use harness::sys::memory::{KERNEL_ADDRESS, Mapping};
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
 use harness::taint::has_oopsed;
@@ -22,7 +22,7 @@ use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_rt::process::ExitCode;
 
-use table::{Before, Call, Era, Expected, GONE, GOOD, KERNEL, KERNEL_ADDRESS, NULL, ROWS, Row, UNMAPPED};
+use table::{Before, Call, Era, Expected, GONE, GOOD, KERNEL, NULL, ROWS, Row, UNMAPPED};
 
 rseq_rt::entry!(main);
 

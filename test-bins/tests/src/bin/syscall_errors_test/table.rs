@@ -18,8 +18,6 @@ pub struct Call {
 pub const NULL: usize = usize::MAX;
 pub const UNMAPPED: usize = usize::MAX - 1;
 pub const KERNEL: usize = usize::MAX - 2;
-/// An address that no kernel lets a process have.
-pub const KERNEL_ADDRESS: usize = usize::MAX - 4095;
 
 /// What a row expects.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub fn refuse_set_tid_address() -> bool {
 
 /// The kernel writes the area of a thread, and its tid word, until it is gone: unmapped before, it kills where it gets
 /// to write, by chance. So the test looks at the memory itself.
-pub fn kept_behind_a_filter(refuse: fn() -> bool) -> u8 {
+pub fn kept_under_a_filter(refuse: fn() -> bool) -> u8 {
     static PAGE: AtomicUsize = AtomicUsize::new(0);
     static TID: AtomicU32 = AtomicU32::new(0);
     static DETACHED: AtomicBool = AtomicBool::new(false);
@@ -69,7 +69,7 @@ pub fn kept_behind_a_filter(refuse: fn() -> bool) -> u8 {
     if mapped.is_ok() { 0 } else { 5 }
 }
 
-pub fn detached_behind_a_filter() -> u8 {
+pub fn detached_under_a_filter() -> u8 {
     const ROUNDS: usize = 100;
     static ENDED: AtomicU32 = AtomicU32::new(0);
     static FILTERED: AtomicU32 = AtomicU32::new(0);
@@ -97,7 +97,7 @@ pub fn detached_behind_a_filter() -> u8 {
     if after < before + 4 * thread::DEFAULT_STACK_SIZE { 0 } else { 5 }
 }
 
-pub fn joined_behind_a_filter() -> u8 {
+pub fn joined_under_a_filter() -> u8 {
     for round in 0..20 {
         let Ok(thread) = thread::spawn(move || refuse_release(round)) else { return 2 };
         if !thread.join() {

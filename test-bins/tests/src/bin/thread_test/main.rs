@@ -25,7 +25,7 @@ use rseq_rt::process::ExitCode;
 use rseq_rt::thread;
 
 use filters::refuse_set_tid_address;
-use filters::{NO_FILTER, detached_behind_a_filter, joined_behind_a_filter, kept_behind_a_filter, refuse_release};
+use filters::{NO_FILTER, detached_under_a_filter, joined_under_a_filter, kept_under_a_filter, refuse_release};
 use limits::{no_memory, too_many};
 use many::{counted, detached, joined};
 use stacks::{hostile_sizes, use_stack};
@@ -36,7 +36,7 @@ rseq_rt::entry!(main);
 const USAGE: &str = "thread_test: registration across the life of threads
 usage: thread_test [--short] [--detached N] [--joined N]
   --short       few threads, for emulated machines; so it is as PID 1
-  --detached N  threads that nobody waits for (default: 100000; short: 500)
+  --detached N  threads that are not waited for (default: 100000; short: 500)
   --joined N    threads that are joined (default: 20000; short: 200)
 exit codes: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip, 64 usage";
 
@@ -79,7 +79,7 @@ fn body() -> u8 {
         "areas of threads that live together" => areas_of_many(),
         "closures and results of any size and alignment arrive" => sizes(),
         "a scope waits for its threads" => scoped(),
-        "a result that nobody wants is dropped once" => dropped(),
+        "an unwanted result is dropped once" => dropped(),
         "a stack can be used up" => in_child(|| use_stack::<512>(1 << 20, 900 << 10), Ending::Exited(0)),
         "a stack ends in a guard page" => {
             in_child(|| use_stack::<512>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
@@ -95,16 +95,16 @@ fn body() -> u8 {
             "joined" => counted(options.joined, joined),
         },
         "the memory of a detached thread outlives it where the kernel keeps its tid word" => {
-            in_child(|| kept_behind_a_filter(refuse_set_tid_address), Ending::Exited(0))
+            in_child(|| kept_under_a_filter(refuse_set_tid_address), Ending::Exited(0))
         },
         group "a filter refuses to release the area" {
             "the memory of a detached thread outlives it" => {
-                in_child(|| kept_behind_a_filter(|| refuse_release(0)), Ending::Exited(0))
+                in_child(|| kept_under_a_filter(|| refuse_release(0)), Ending::Exited(0))
             },
             "detached threads end, and keep their memory until they are gone" => {
-                in_child(detached_behind_a_filter, Ending::Exited(0))
+                in_child(detached_under_a_filter, Ending::Exited(0))
             },
-            "joined threads end" => in_child(joined_behind_a_filter, Ending::Exited(0)),
+            "joined threads end" => in_child(joined_under_a_filter, Ending::Exited(0)),
         },
         "nothing is left of them" => nothing_left(baseline),
     }

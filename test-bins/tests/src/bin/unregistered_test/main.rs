@@ -52,7 +52,7 @@ fn body() -> u8 {
             "where the program gave the area" => guarded(&mut refusals::after_at),
             "where the own area is registered" => guarded(&mut refusals::after_own),
             "where an unknown owner has registered" => guarded(&mut refusals::after_others),
-            "behind a filter" => guarded(&mut refusals::behind_a_filter),
+            "under a filter" => guarded(&mut refusals::under_a_filter),
             "nor does another thread change the active size" => guarded(&mut refusals::active_size_stays),
             "a legacy registration first changes no active size" => guarded(&mut refusals::active_size_in_any_order),
             "a flag that the kernel does not know is reported" => guarded(&mut refusals::slice_flag),

@@ -146,7 +146,7 @@ pub fn after_others() -> Verdict {
 }
 
 /// A filter's errors, the documented ones and others, and bytes that are what no kernel would leave.
-pub fn behind_a_filter() -> Verdict {
+pub fn under_a_filter() -> Verdict {
     let areas = Areas::new()?;
     // SAFETY: the mapping is this function's alone. A stale CPU must not pass for a registration.
     unsafe { (&raw mut (*areas.first().as_ptr()).cpu_id).write(3) };

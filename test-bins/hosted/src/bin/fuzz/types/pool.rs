@@ -19,7 +19,7 @@ pub struct Pools<K: Index> {
     added: AtomicU64,
 }
 
-/// How often it was popped, and by whom it is held: 0 for nobody.
+/// How often it was popped, and by whom it is held: 0 for no thread.
 pub struct Value {
     pops: u64,
     holder: u64,

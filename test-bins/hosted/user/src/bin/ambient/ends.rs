@@ -36,7 +36,7 @@ fn wait(ended: u64) -> Outcome {
     Ok(())
 }
 
-/// Ten thousand threads that nobody waits for, at most 32 at a time.
+/// Ten thousand threads that are not waited for, at most 32 at a time.
 pub fn detached() -> Outcome {
     const THREADS: u64 = 10_000;
     for thread in 0..THREADS {

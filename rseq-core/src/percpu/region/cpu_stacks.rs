@@ -187,8 +187,8 @@ impl Stack {
 
 /// Memory for the stacks of `cpus` CPUs.
 pub(super) fn map(cpus: usize) -> Result<*mut u8, sys::Errno> {
-    let memory = sys::memory::map(cpus * CPU_BYTES)?;
-    sys::memory::without_huge_pages(memory, cpus * CPU_BYTES);
+    let memory = sys::mappings::map(cpus * CPU_BYTES)?;
+    sys::mappings::without_huge_pages(memory, cpus * CPU_BYTES);
     Ok(memory.as_ptr())
 }
 
@@ -200,6 +200,6 @@ pub(super) fn map(cpus: usize) -> Result<*mut u8, sys::Errno> {
 pub(super) unsafe fn unmap(memory: *mut u8, cpus: usize) {
     if let Some(memory) = core::ptr::NonNull::new(memory) {
         // SAFETY: by the caller's contract it was mapped with this size, and is no longer used.
-        let _ = unsafe { sys::memory::unmap(memory, cpus * CPU_BYTES) };
+        let _ = unsafe { sys::mappings::unmap(memory, cpus * CPU_BYTES) };
     }
 }

@@ -1,15 +1,15 @@
 //! Operations of a region under its lock, and for threads without stacks.
 
 use super::arena::Arena;
-use super::class::{MOST_AT_A_TIME, Size, at_a_time};
+use super::cpu_stacks::{self, Stacks};
 use super::error::RegionError;
 use super::finding::Finding;
+use super::free_items::Lists;
 use super::geometry::{FRESH, Geometry, TAGS};
-use super::lists::Lists;
+use super::item_size::{MOST_AT_A_TIME, Size, at_a_time};
 use super::options::Reporter;
 use super::robust;
 use super::shape::RegionShape;
-use super::stacks::{self, Stacks};
 use crate::ambient::ensure_registered;
 use crate::percpu::memory;
 use core::alloc::Layout;
@@ -130,11 +130,11 @@ impl Arena {
             return None;
         }
         if self.stacks.load(Ordering::Acquire).is_null() {
-            let mapped = stacks::map(memory::slots()).ok()?;
+            let mapped = cpu_stacks::map(memory::slots()).ok()?;
             let null = ptr::null_mut();
             if self.stacks.compare_exchange(null, mapped, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 // SAFETY: it was mapped above, and no other thread has seen it.
-                unsafe { stacks::unmap(mapped, memory::slots()) };
+                unsafe { cpu_stacks::unmap(mapped, memory::slots()) };
             }
         }
         self.stacks(class)

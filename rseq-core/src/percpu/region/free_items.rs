@@ -3,12 +3,12 @@
 //! A child of `fork` may see any prefix of the changes made here: each change is a store that leaves a valid state, in
 //! which an item is on at most one list.
 
-use super::class::{CLASSES, MOST_CUT};
+use super::cpu_stacks::{Stack, Stacks};
 use super::error::RegionError;
 use super::geometry::{FREE, Geometry, TAGS};
+use super::item_size::{CLASSES, MOST_CUT};
 use super::options::RegionOptions;
 use super::range;
-use super::stacks::{Stack, Stacks};
 use crate::percpu::fence::fence;
 use crate::sys::Errno;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
