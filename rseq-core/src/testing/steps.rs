@@ -36,7 +36,7 @@ macro_rules! __every_step_sections {
                 commit store([v], b);
             }
 
-            /// `b = 255`, and then `b = 2 * b + step(v[0], 202)` for each arithmetic step. Then `v[0] = b`.
+            /// `b = 255`, and then `b = 2 * b + step(v[0], 203)` for each arithmetic step. Then `v[0] = b`.
             ///
             /// # Safety
             ///
@@ -47,7 +47,7 @@ macro_rules! __every_step_sections {
                 mov(b, 255);
                 $(
                     load(a, [v]);
-                    $step(a, 202);
+                    $step(a, 203);
                     shl(b, 1);
                     add(b, a);
                 )+

@@ -54,6 +54,16 @@ fn items_have_as_many_copies_as_were_asked_for() {
 }
 
 #[test]
+fn a_shape_is_printed_as_its_functions_return_it() {
+    for copies in [0, 3] {
+        let shape = RegionShape::new(STRIDE, copies, layout(64)).unwrap();
+        let printed = std::format!("{shape:?}");
+        let values = std::format!("stride: {}, copies: {} }}", shape.stride(), shape.copies());
+        assert!(printed.contains(&std::format!("layout: {:?}, {values}", shape.layout())), "{printed}");
+    }
+}
+
+#[test]
 fn an_item_leads_to_its_owner() {
     let owners = [1, 2, usize::MAX];
     for size in [8, 1000, STRIDE] {

@@ -5,6 +5,7 @@ use super::item_size::Size;
 use super::options::RegionOptions;
 use crate::percpu::memory;
 use core::alloc::Layout;
+use core::fmt;
 use core::ptr::NonNull;
 
 /// The stride and the number of copies of a [`DynRegion`](super::DynRegion), and the size of its items.
@@ -20,7 +21,7 @@ use core::ptr::NonNull;
 /// assert_eq!(GLOBAL.copies(), 1);
 /// assert!(RegionShape::new(5000, 1, Layout::new::<u64>()).is_none());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RegionShape {
     pub(super) stride: usize,
     /// 0 for one for each CPU number that the kernel can give.
@@ -95,5 +96,15 @@ impl RegionShape {
         // SAFETY: no region is created with these options, so that the memory, of 0 bytes, is not accessed.
         let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
         Geometry::new(&given, self.stride, self.copies()).size()
+    }
+}
+
+impl fmt::Debug for RegionShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegionShape")
+            .field("layout", &self.layout())
+            .field("stride", &self.stride())
+            .field("copies", &self.copies())
+            .finish()
     }
 }

@@ -2,9 +2,9 @@
 
 use rseq_core::ops::{librseq, this_cpu};
 use rseq_core::testing::{Returned, SectionIr};
-use rseq_core::{Aborted, Area, CompareFailed, Index, OutOfRange};
+use rseq_core::{Aborted, Area, CompareFailed, Index, OutOfRange, Token};
 
-use super::scene::{Own, SECOND, Scene, Words};
+use super::scene::{Own, SECOND, Scene, Stage, Words};
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,10 +172,23 @@ pub const fn names<const N: usize>(sections: &[SectionIr]) -> [&'static str; N] 
     names
 }
 
-impl<A: Area, I: Index> Case<'_, A, I> {
+impl<'r, A: Area, I: Index> Case<'r, A, I> {
     /// The operation's name, without the order of its commit.
     pub fn operation(&self) -> &'static str {
         self.name.split(',').next().unwrap_or(self.name)
+    }
+
+    /// What it is called with on the stage for slot `at`, if `len` slots are its, and the comparison `fails` is to fail;
+    /// 0: none.
+    pub fn scene(&self, stage: &Stage, token: Token<'r, A, I>, at: usize, len: usize, fails: u8) -> Scene<'r, A, I> {
+        let (word, own) = (stage.word(at), stage.own());
+        // SAFETY: the stage's own memory, which lives as long as the stage; no reference to it is held.
+        let slot = unsafe {
+            (*own).table[2] = word as usize;
+            (self.start)(&*own, fails)[0]
+        };
+        let [expect, expect_second] = self.expect(slot, fails);
+        Scene { token, at, word, base: stage.base(), len, expect, expect_second, fails, own }
     }
 
     /// What the comparisons expect, given which one of them is to fail.

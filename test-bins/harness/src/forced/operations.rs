@@ -2,7 +2,7 @@
 
 use rseq_core::ops::librseq::*;
 use rseq_core::ops::this_cpu;
-use rseq_core::{Area, Index, Relaxed, Release};
+use rseq_core::{Area, ByCpu, Index, OwnArea, Relaxed, Release};
 
 use super::case::{self, Case, case, own};
 use super::scene::{COUNT, LENGTH, NEW, NEW_SECOND, Own, START, STRIDE, takes};
@@ -67,12 +67,9 @@ pub fn copied(own: &Own) -> bool {
     own.to[..LENGTH] == own.from[..LENGTH] && own.to[LENGTH..].iter().all(|byte| *byte == 0)
 }
 
-/// How many operations there are.
-pub const OPERATIONS: usize = 15;
-
 /// Every operation of `rseq-core`, in each order.
 #[rustfmt::skip]
-pub fn operations<'r, A: Area, I: Index>() -> [Case<'r, A, I>; OPERATIONS] {
+pub fn operations<'r, A: Area, I: Index>() -> impl ExactSizeIterator<Item = Case<'r, A, I>> {
     [
         case!("load_cbne_store", Caller compares 1 scratch 0 takes takes::WORD | takes::EXPECT | takes::NEW,
             [plain] => [new] [any]
@@ -125,6 +122,12 @@ pub fn operations<'r, A: Area, I: Index>() -> [Case<'r, A, I>; OPERATIONS] {
         case!("pop", Here compares 1 scratch 2 takes takes::BASE, [maybe_list] => [next] [popped]
             |s| this_cpu::pop::<STRIDE, A, I>(s.token, s.base, s.len)),
     ]
+    .into_iter()
+}
+
+/// How many there are.
+pub fn count() -> u32 {
+    operations::<OwnArea, ByCpu>().len() as u32
 }
 
 /// What all operations are called where they are stated.

@@ -215,18 +215,10 @@ impl<'r, A: Area, I: Index> Trial<'_, 'r, A, I> {
     }
 
     fn scene(&self, state: State, is_retry: bool) -> Scene<'r, A, I> {
-        let (stage, is_elsewhere) = (self.stage, state == State::Elsewhere && !is_retry);
+        let is_elsewhere = state == State::Elsewhere && !is_retry;
         let at = scene::index_now::<I>() + usize::from(is_elsewhere);
-        let word = stage.word(at);
-        // SAFETY: the stage's own memory, which lives as long as the stage; no reference to it is held.
-        let slot = unsafe {
-            (*stage.own()).table[2] = word as usize;
-            (self.case.start)(&*stage.own(), state.fails())[0]
-        };
-        let fails = state.fails();
-        let [expect, expect_second] = self.case.expect(slot, fails);
-        let len = if is_elsewhere { 0 } else { stage.slots() };
-        Scene { token: self.token, at, word, base: stage.base(), len, expect, expect_second, fails, own: stage.own() }
+        let len = if is_elsewhere { 0 } else { self.stage.slots() };
+        self.case.scene(self.stage, self.token, at, len, state.fails())
     }
 
     fn call(&self, state: State, is_retry: bool) -> (Ended, usize) {

@@ -72,6 +72,7 @@ pub mod takes {
 }
 
 /// What belongs to the thread, and what only its own operations reach.
+#[derive(Clone, Copy, PartialEq)]
 #[repr(C)]
 pub struct Own {
     /// The first node of a list, linked to the second by each of its words.

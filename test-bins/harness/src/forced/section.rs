@@ -55,6 +55,16 @@ impl Section {
         Ok(section)
     }
 
+    /// The section of a function that is called by its address, so that it is not inlined. It is not armed, and so is
+    /// never in `rseq_cs`: it is the first one after the function's address.
+    pub fn unarmed(function: usize) -> Result<Self, Unmet> {
+        // SAFETY: descriptors are this program's own.
+        let start = |descriptor: &*mut RseqCs| unsafe { (**descriptor).start_ip as usize };
+        let descriptor = descriptors().filter(|descriptor| start(descriptor) > function).min_by_key(start);
+        // SAFETY: the linker lists this program's descriptors.
+        unsafe { Self::read(descriptor.or_fail("the unarmed section")?, false) }
+    }
+
     /// Every point: each instruction from the first that arms the section to the one after the commit.
     pub fn points(&self) -> &[usize] {
         &self.points[..self.count]

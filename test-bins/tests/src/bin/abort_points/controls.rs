@@ -1,10 +1,12 @@
 //! Sections that are wrong on purpose, and descriptors made wrong: each has to be found out, for the right reason.
 
+use core::hint::black_box;
+
 use harness::forced::case::{Case, case};
 use harness::forced::operations::operations;
 use harness::forced::run::{Trial, Wrong};
 use harness::forced::scene::{COUNT, NEW, Own, START, STRIDE, Stage};
-use harness::forced::section::{Section, descriptors, make_writable};
+use harness::forced::section::{Section, make_writable};
 use harness::forced::{arch, breakpoint};
 use harness::index::Here;
 use harness::ktap::{OrFail, Suite, Verdict};
@@ -12,7 +14,6 @@ use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
 use harness::{ensure, fail, skip};
 use linux_raw_sys::general::SIGSEGV;
-use rseq_core::abi::RseqCs;
 use rseq_core::{Aborted, ByCpu, Committed, OutOfRange, OwnArea, critical_section};
 
 /// How many there are.
@@ -24,6 +25,10 @@ mod unarmed {
     use rseq_core::{Committed, CompareFailed, OutOfRange};
     rseq_core::__this_cpu_sections!(#![unarmed]);
 }
+
+/// Called by its address only.
+static UNARMED: unsafe fn(Here, *mut usize, usize, usize) -> Result<Committed, OutOfRange> =
+    unarmed::add::<STRIDE, _, _>;
 
 critical_section! {
     #![unchecked]
@@ -124,13 +129,13 @@ fn any(_: &Own) -> bool {
 fn wrong_cases() -> [Case<'static, OwnArea, ByCpu>; 5] {
     [
         case!("unarmed", Here compares 0 scratch 1 takes 0, [start] => [sum] [any]
-            |s| unarmed::add::<STRIDE, _, _>(s.token, s.base, s.len, COUNT)),
+            |s| black_box(UNARMED)(s.token, s.base, s.len, COUNT)),
         case!("published early", Caller compares 0 scratch 1 takes 0, [start] => [new] [any]
             |s| published_early(s.token, s.at, s.word, NEW)),
         case!("not compared", Caller compares 0 scratch 1 takes 0, [start] => [sum] [any]
             |s| not_compared(s.token, s.word, COUNT)),
         case!("register reused", Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
-            |s| register_reused::<STRIDE, _, _>(s.token, s.base, s.len, core::hint::black_box(COUNT))),
+            |s| register_reused::<STRIDE, _, _>(s.token, s.base, s.len, black_box(COUNT))),
         case!("flags changed", Here compares 0 scratch 2 takes 0, [start] => [sum] [any]
             |s| loads_for_nothing::<STRIDE, _, _>(s.token, s.base, s.len, COUNT)),
     ]
@@ -138,10 +143,10 @@ fn wrong_cases() -> [Case<'static, OwnArea, ByCpu>; 5] {
 
 /// Runs all controls; `claim` takes each section that one of them runs.
 pub fn run(suite: &mut Suite, stage: &Stage, token: Here, claim: &mut dyn FnMut(&Section)) {
-    let good = operations::<OwnArea, ByCpu>();
+    let good = operations::<OwnArea, ByCpu>().find(|case| case.name == "add");
     let wrong = wrong_cases();
     let trial = |case| Add { case, stage, token };
-    let add = good.iter().find(|case| case.name == "add").map(trial);
+    let add = good.as_ref().map(trial);
     let [unarmed, early, uncompared, reused, flags] = wrong.each_ref().map(trial);
     report(suite, "descriptor not stored", unarmed_control(&unarmed, claim));
     let mut spoiled = |name, control: fn(&Add) -> Verdict| {
@@ -180,14 +185,8 @@ fn caught(trial: &Add, section: &Section, expected: Wrong) -> Verdict {
     }
 }
 
-/// The section is never in `rseq_cs`: it is the first one after the address of its function.
 fn unarmed_control(trial: &Add, claim: &mut dyn FnMut(&Section)) -> Verdict {
-    let function = trial.case.call as usize;
-    // SAFETY: descriptors are this program's own.
-    let start = |descriptor: &*mut RseqCs| unsafe { (**descriptor).start_ip as usize };
-    let descriptor = descriptors().filter(|descriptor| start(descriptor) > function).min_by_key(start);
-    // SAFETY: the linker lists this program's descriptors.
-    let section = unsafe { Section::read(descriptor.or_fail("the unarmed section")?, false) }?;
+    let section = Section::unarmed(UNARMED as usize)?;
     claim(&section);
     caught(trial, &section, Wrong::NotAborted)
 }

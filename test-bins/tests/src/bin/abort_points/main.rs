@@ -42,13 +42,13 @@ fn body() -> u8 {
     tests! {
         "a thread that changes its CPU" => stage.needs_two_cpus(),
         "every operation has a case" => have_cases(),
-        suite * 2 * operations::OPERATIONS as u32 => by_index(suite, &stage, &mut claims, token, "own area"),
+        suite * 2 * operations::count() => by_index(suite, &stage, &mut claims, token, "own area"),
         // The text of a step is one for both areas and indexes, which the operations have shown.
-        suite * steps::STEPS as u32 => {
+        suite * steps::count() => {
             let by = By { stage: &stage, name: "cpu_id", area: "own area" };
             by.all(suite, &mut claims, Some(token), steps::steps());
         },
-        suite * 2 * operations::OPERATIONS as u32 => {
+        suite * 2 * operations::count() => {
             by_index(suite, &stage, &mut claims, adopted.token(), "adopted area");
         },
         suite * controls::CONTROLS => controls::run(suite, &stage, token, &mut |section| {
@@ -68,7 +68,7 @@ fn by_index<'r, A: Area>(suite: &mut Suite, stage: &Stage, claims: &mut Claims, 
 
 /// The sections of an operation that is never called are in no binary, so their absence would not be noticed there.
 fn have_cases() -> Verdict {
-    let cases = || operations::operations::<OwnArea, ByCpu>().into_iter().chain(steps::steps());
+    let cases = || operations::operations::<OwnArea, ByCpu>().chain(steps::steps());
     let has_none = |name: &&str| cases().all(|case| case.operation() != *name);
     let orphan = operations::names().chain(steps::names()).find(has_none);
     ensure!(orphan.is_none(), "none for {}", orphan.unwrap_or(""));

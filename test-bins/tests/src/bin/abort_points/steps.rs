@@ -2,7 +2,7 @@
 //! instruction too.
 
 use rseq_core::testing::Arithmetic;
-use rseq_core::{Area, Index, Relaxed, Release};
+use rseq_core::{Area, ByCpu, Index, OwnArea, Relaxed, Release};
 
 use harness::forced::case::{self, Case, case, own};
 use harness::forced::operations::{any, copied};
@@ -72,7 +72,7 @@ fn computed(_: &Own) -> usize {
 }
 
 fn computed_with_literals(_: &Own) -> usize {
-    chain(255, 202)
+    chain(255, 203) // a literal that has bits in common with the slot
 }
 
 /// The value that passes all comparisons, or the one that fails the given one.
@@ -127,12 +127,9 @@ macro_rules! orders {
     };
 }
 
-/// How many cases there are.
-pub const STEPS: usize = 27;
-
 /// The sections whose commits have no order.
 #[rustfmt::skip]
-fn plain<'r, A: Area, I: Index>() -> [Case<'r, A, I>; 11] {
+fn plain<'r, A: Area, I: Index>() -> impl Iterator<Item = Case<'r, A, I>> {
     [
         case!("compute", Caller compares 0 scratch 2 takes takes::WORD | takes::COUNT | takes::NEW,
             [two] => [computed] [|own| own.popped == computed(own)]
@@ -167,11 +164,12 @@ fn plain<'r, A: Area, I: Index>() -> [Case<'r, A, I>; 11] {
             [two] => [|_| SECOND] [|own| own.popped == START]
             |s| two_strides::<STRIDE, STRIDE, A, I>(s.token, s.base, s.base.byte_add(8), s.len)),
     ]
+    .into_iter()
 }
 
 /// The sections whose commits have one.
 #[rustfmt::skip]
-fn in_order<'r, A: Area, I: Index>() -> [[Case<'r, A, I>; 2]; 8] {
+fn in_order<'r, A: Area, I: Index>() -> impl Iterator<Item = Case<'r, A, I>> {
     [
         orders!(commit_literal [|_| 200] at 0 0, |s| ()),
         orders!(commit_sum [|_| NEW] at 8 takes::NEW, |s| (8, NEW)),
@@ -182,9 +180,16 @@ fn in_order<'r, A: Area, I: Index>() -> [[Case<'r, A, I>; 2]; 8] {
         orders!(add_scaled [|_| SECOND + COUNT] at 8 takes::COUNT, |s| (1, COUNT)),
         orders!(increment_scaled [|_| SECOND + 1] at 8 0, |s| (1)),
     ]
+    .into_iter()
+    .flatten()
 }
 
 /// All of them.
 pub fn steps<'r, A: Area, I: Index>() -> impl Iterator<Item = Case<'r, A, I>> {
-    plain().into_iter().chain(in_order().into_iter().flatten())
+    plain().chain(in_order())
+}
+
+/// How many cases there are.
+pub fn count() -> u32 {
+    steps::<OwnArea, ByCpu>().count() as u32
 }

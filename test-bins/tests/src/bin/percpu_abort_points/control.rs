@@ -1,15 +1,16 @@
 //! Sections of types made wrong: a stack that publishes its top before its item, and one that is not armed.
 
+use core::hint::black_box;
+
 use harness::ensure;
 use harness::forced::case::{Case, case};
 use harness::forced::run::{Trial, Wrong};
 use harness::forced::scene::{NEW, Own, STRIDE, Stage, Words, words};
-use harness::forced::section::{Section, descriptors};
-use harness::ktap::{OrFail, Suite, Verdict};
+use harness::forced::section::Section;
+use harness::ktap::{Suite, Verdict};
 use harness::{fail, note};
-use rseq_core::abi::RseqCs;
 use rseq_core::ops::this_cpu::Error;
-use rseq_core::{Ambient, ByCpu, Committed, CompareFailed, OutOfRange, critical_section};
+use rseq_core::{Ambient, ByCpu, Committed, CompareFailed, OutOfRange, Token, critical_section};
 
 use crate::layout::{any, one};
 
@@ -21,6 +22,11 @@ mod unarmed {
     use rseq_core::{Committed, CompareFailed, OutOfRange};
     rseq_core::__pool_sections!(#![unarmed]);
 }
+
+type Push = unsafe fn(Token<'static, Ambient>, *mut usize, usize, usize, usize) -> Result<Committed, Error>;
+
+/// Called by its address only.
+static UNARMED: Push = unarmed::push::<STRIDE, _, _>;
 
 critical_section! {
     #![unchecked]
@@ -62,23 +68,13 @@ pub fn run(suite: &mut Suite, stage: &Stage, claim: &mut dyn FnMut(&Section)) {
             |s| push_count_first::<STRIDE, _, _>(s.token, s.base, s.len, 5, NEW)),
         case!("pool push, unarmed", Here compares 1 scratch 2 takes 0,
             slot [empty_or_full] private [8, 16] => [|_| words(&[(0, 1), (8, NEW)])] [any]
-            |s| unarmed::push::<STRIDE, _, _>(s.token, s.base, s.len, 5, NEW)),
+            |s| black_box(UNARMED)(s.token, s.base, s.len, 5, NEW)),
     ];
     let [early, unarmed] = wrong.each_ref().map(|case| Trial { case, stage, token: Ambient::token() });
     let verdict = early.find().and_then(|section| caught(&early, &section, claim, Wrong::PublishedEarly));
     suite.report(format_args!("control caught: a count before its word"), verdict);
-    let verdict = unarmed_section(&unarmed).and_then(|section| caught(&unarmed, &section, claim, Wrong::NotAborted));
+    let verdict = Section::unarmed(UNARMED as usize).and_then(|section| caught(&unarmed, &section, claim, Wrong::NotAborted));
     suite.report(format_args!("control caught: descriptor not stored"), verdict);
-}
-
-/// The section is never in `rseq_cs`: it is the first one after the address of its function.
-fn unarmed_section(trial: &Trial<'_, 'static, Ambient, ByCpu>) -> Result<Section, harness::ktap::Unmet> {
-    let function = trial.case.call as usize;
-    // SAFETY: descriptors are this program's own.
-    let start = |descriptor: &*mut RseqCs| unsafe { (**descriptor).start_ip as usize };
-    let descriptor = descriptors().filter(|descriptor| start(descriptor) > function).min_by_key(start);
-    // SAFETY: the linker lists this program's descriptors.
-    unsafe { Section::read(descriptor.or_fail("the unarmed section")?, false) }
 }
 
 /// The section must fail, and for the expected reason.

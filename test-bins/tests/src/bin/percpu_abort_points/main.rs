@@ -47,7 +47,7 @@ fn body() -> u8 {
         "every section has a case" => have_cases(),
         "the ambient area is this thread's" => is_ambient(),
         suite * SECTIONS as u32 => by.all(suite, &mut claims, Some(Ambient::token()), cases()),
-        suite * operations::OPERATIONS as u32 => {
+        suite * operations::count() => {
             by.all(suite, &mut claims, Some(Ambient::token()), operations::operations());
         },
         suite * control::CONTROLS => control::run(suite, &stage, &mut |section| {

@@ -8,6 +8,9 @@ mod refusals;
 mod scene;
 
 use harness::args;
+use harness::forced;
+use harness::forced::case::{Case, Ended, Family};
+use harness::forced::scene::{Scene as CaseScene, Stage};
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
 use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::slots::{self, STRIDE};
@@ -15,7 +18,6 @@ use harness::sys::memory::Mapping;
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
 use harness::{ensure, fail, mode, note, program, registration, require, tests};
-use rseq_core::ops::librseq;
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
 use rseq_core::{Index, OwnArea, RegisterError, Registration, Token, abi, arch};
@@ -141,8 +143,7 @@ fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
     let (token, item) = stale::<C, _>(|token| pool.pop(token))?;
     let item = item.ok().flatten().or_fail("a node of the pool")?;
     let before = scene.fingerprint();
-    aimed(&scene, token)?;
-    below_no_length(&scene, token)?;
+    operations(token)?;
     ensure!(counter.add(token, 1) == Err(IndexError::NotRegistered), "a counter counted");
     ensure!(matches!(pool.pop(token), Err(IndexError::NotRegistered)), "a pool gave something");
     let refused = pool.push(token, item).map_err(|(error, _)| error);
@@ -151,28 +152,56 @@ fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
     Ok(())
 }
 
-/// In each slot: the one of the stale index is among them.
-fn aimed<I: Index>(scene: &Scene, token: Here<I>) -> Verdict {
-    for slot in 0..scene.slots.count() {
-        let word = scene.slots.word(slot).or_fail("a slot")?;
-        // SAFETY: the slot's word.
-        for (name, said) in unsafe { scene.aimed(token, slot, word) } {
-            ensure!(said == Err(librseq::Error::Aborted), "{name} in slot {slot}: {said:?}");
+/// Every operation, where it would commit in a thread that is registered. `add_unchecked` is none of them: its caller is
+/// registered.
+fn operations<I: Index>(token: Here<I>) -> Verdict {
+    let stage = Stage::new()?;
+    for case in forced::operations::operations::<OwnArea, I>() {
+        match case.family {
+            Family::Caller => aimed(&stage, &case, token)?,
+            Family::Here => below_no_length(&stage, &case, token)?,
+            Family::Unchecked | Family::Pinned => {}
         }
     }
     Ok(())
 }
 
+/// In each slot: the one of the stale index is among them.
+fn aimed<I: Index>(stage: &Stage, case: &Case<'static, OwnArea, I>, token: Here<I>) -> Verdict {
+    (0..stage.slots()).try_for_each(|at| {
+        let ended = ended_without_a_trace(stage, case, || case.scene(stage, token, at, stage.slots(), 0))?;
+        ensure!(ended == Ended::Aborted, "{} in slot {at}: {ended:?}", case.name);
+        Ok(())
+    })
+}
+
 /// There is a slot before `base`: the -1 of an unregistered thread would be its number.
-fn below_no_length<I: Index>(scene: &Scene, token: Here<I>) -> Verdict {
-    let base = scene.slots.word(1).or_fail("a slot")?;
-    for length in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
-        // SAFETY: the second slot's word.
-        for (name, said) in unsafe { scene.here(token, base, length) } {
-            ensure!(said == Err(this_cpu::Error::OutOfRange), "{name} with a length of {length}: {said:?}");
-        }
+fn below_no_length<I: Index>(stage: &Stage, case: &Case<'static, OwnArea, I>, token: Here<I>) -> Verdict {
+    for len in [1, i32::MAX as usize, i32::MAX as usize + 1, u32::MAX as usize, usize::MAX >> 1, usize::MAX] {
+        let ended = ended_without_a_trace(stage, case, || CaseScene {
+            base: stage.word(1),
+            ..case.scene(stage, token, 1, len, 0)
+        })?;
+        ensure!(ended == Ended::OutOfRange, "{} with a length of {len}: {ended:?}", case.name);
     }
     Ok(())
+}
+
+/// Calls an operation, which must write neither to a slot nor to the thread's own memory.
+fn ended_without_a_trace<I: Index>(
+    stage: &Stage,
+    case: &Case<'static, OwnArea, I>,
+    scene: impl Fn() -> CaseScene<'static, OwnArea, I>,
+) -> Result<Ended, Unmet> {
+    stage.reset(|own| (case.start)(own, 0));
+    let scene = scene();
+    // SAFETY: the stage's own memory, to which there is no reference. Volatile, because sections write it without the
+    // compiler's knowledge.
+    let own = || unsafe { stage.own().read_volatile() };
+    let before = own();
+    let ended = (case.call)(&scene);
+    ensure!(stage.published([0, 0]).is_untouched() && own() == before, "{}: memory was written", case.name);
+    Ok(ended)
 }
 
 fn released_is_empty() -> Verdict {
