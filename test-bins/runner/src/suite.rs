@@ -1,6 +1,6 @@
 //! The one table of the suite: which binaries there are, with which arguments, for how long.
 //!
-//! Adding a test is one file in `test-bins/tests/src/bin/`, its `[[bin]]` entry and one [`Entry`] here.
+//! `.github/CONTRIBUTING.md` has all places that a new test program needs.
 
 mod names;
 

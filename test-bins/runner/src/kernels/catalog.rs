@@ -1,7 +1,7 @@
 //! The one table of machines and kernels: what QEMU emulates, and which Debian suites hold kernels for it.
 //!
 //! A kernel is named by the first two numbers of its version; the newest package that carries them is taken at `fetch`.
-//! Adding a kernel is one line here, adding an architecture one [`Machine`].
+//! `.github/CONTRIBUTING.md` says what else a new kernel or architecture needs.
 
 use super::machine::{Initramfs, Machine, Numa, Target};
 
