@@ -178,8 +178,8 @@ impl<'r, A: Area, I: Index> Case<'r, A, I> {
         self.name.split(',').next().unwrap_or(self.name)
     }
 
-    /// What it is called with on the stage for slot `at`, if `len` slots are its, and the comparison `fails` is to fail;
-    /// 0: none.
+    /// What it is called with on the stage for slot `at`, if `len` slots are its, and the comparison `fails` is to
+    /// fail; 0: none.
     pub fn scene(&self, stage: &Stage, token: Token<'r, A, I>, at: usize, len: usize, fails: u8) -> Scene<'r, A, I> {
         let (word, own) = (stage.word(at), stage.own());
         // SAFETY: the stage's own memory, which lives as long as the stage; no reference to it is held.

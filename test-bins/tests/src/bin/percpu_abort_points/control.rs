@@ -73,7 +73,8 @@ pub fn run(suite: &mut Suite, stage: &Stage, claim: &mut dyn FnMut(&Section)) {
     let [early, unarmed] = wrong.each_ref().map(|case| Trial { case, stage, token: Ambient::token() });
     let verdict = early.find().and_then(|section| caught(&early, &section, claim, Wrong::PublishedEarly));
     suite.report(format_args!("control caught: a count before its word"), verdict);
-    let verdict = Section::unarmed(UNARMED as usize).and_then(|section| caught(&unarmed, &section, claim, Wrong::NotAborted));
+    let verdict =
+        Section::unarmed(UNARMED as usize).and_then(|section| caught(&unarmed, &section, claim, Wrong::NotAborted));
     suite.report(format_args!("control caught: descriptor not stored"), verdict);
 }
 

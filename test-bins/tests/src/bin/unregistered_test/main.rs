@@ -152,8 +152,8 @@ fn turned_away<C: Choice + UniqueIn<Private>>() -> Verdict {
     Ok(())
 }
 
-/// Every operation, where it would commit in a thread that is registered. `add_unchecked` is none of them: its caller is
-/// registered.
+/// Every operation, where it would commit in a thread that is registered. `add_unchecked` is none of them: its caller
+/// is registered.
 fn operations<I: Index>(token: Here<I>) -> Verdict {
     let stage = Stage::new()?;
     for case in forced::operations::operations::<OwnArea, I>() {
