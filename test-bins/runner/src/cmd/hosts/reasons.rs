@@ -8,7 +8,7 @@ use super::table::HOSTS;
 /// The words by which a test names what its host refuses or hides, before what went wrong for that
 /// (`harness/src/host.rs`).
 const HINDRANCES: &[&str] =
-    &["traced by process ", " is refused here (", " is not among the possible ones", "emulated by "];
+    &["traced by process ", " is refused here (", " is not among the possible ones", "emulated by ", " may use change"];
 
 /// How many results each host skipped for each kind of reason.
 pub type Reasons = BTreeMap<String, BTreeMap<String, usize>>;
@@ -17,9 +17,10 @@ pub type Reasons = BTreeMap<String, BTreeMap<String, usize>>;
 pub fn kind(reason: &str) -> String {
     let hindrance = reason.split(": ").next().filter(|words| HINDRANCES.iter().any(|known| words.contains(known)));
     let words = hindrance.unwrap_or(reason).replace('|', "/");
+    let is_counted = hindrance.is_some() || reason.contains("counts are lost");
     words
         .split(' ')
-        .map(|word| if hindrance.is_some() { numberless(word) } else { pathless(word) })
+        .map(|word| if is_counted { numberless(word) } else { pathless(word) })
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -91,6 +92,8 @@ mod tests {
         assert_eq!(kind("CPU 12 is not among the possible ones: 3 lost"), "CPU N is not among the possible ones");
         assert_eq!(kind("traced by process 18, which stops it"), "traced by process N, which stops it");
         assert_eq!(kind("no uprobe in \"/a/b/uprobe_test\": EPERM (1)"), "no uprobe in \"uprobe_test\": EPERM (1)");
+        assert_eq!(kind("the CPUs that this thread may use change: x"), "the CPUs that this thread may use change");
+        assert_eq!(kind("1 of 36 counts are lost: a cause"), "N of N counts are lost: a cause");
         assert_eq!(kind("no nodes in sysfs: ENOENT (2)"), "no nodes in sysfs: ENOENT (2)");
     }
 
