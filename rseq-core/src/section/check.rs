@@ -1,8 +1,8 @@
 //! The steps of sections as plain Rust that is compiled and never runs: the compiler finds what is wrong with them, and
 //! reports it at the user's own step.
 //!
-//! [`__rseq_check!`](crate::__rseq_check) has the operand that a step writes, the methods have what each step takes and
-//! when it is allowed.
+//! [`__rseq_check!`](crate::__rseq_check) has the operand that a step writes, and the methods have what each step takes
+//! and when it is allowed.
 
 mod operand;
 mod progress;

@@ -30,6 +30,7 @@ mod process;
 mod report;
 mod scratch;
 mod suite;
+mod tool;
 mod verdict;
 mod workspace;
 

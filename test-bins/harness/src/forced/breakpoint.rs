@@ -131,7 +131,7 @@ static MOVES_TO: AtomicU32 = AtomicU32::new(u32::MAX);
 static PUBLISHED: [AtomicUsize; 6] = [const { AtomicUsize::new(0) }; 6];
 static COUNTS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
 /// The index of `aborted_after` among them.
-const BEHIND: usize = 4;
+const ABORTED_AFTER: usize = 4;
 /// Context switches caused by moving to another CPU.
 static SWITCHES: AtomicUsize = AtomicUsize::new(0);
 
@@ -239,7 +239,7 @@ extern "C" fn trapped(_signal: i32, _info: *mut u8, context: *mut u8) {
         None if pc == ABORT.load(Relaxed) && SITES[POINT].is_set() => SITES[POINT].hit(),
         None if pc == ABORT.load(Relaxed) && SITES[BEHIND_LAST].is_set() => {
             SITES[BEHIND_LAST].hit();
-            count(BEHIND);
+            count(ABORTED_AFTER);
             return;
         }
         None => {

@@ -85,11 +85,11 @@ impl SuitesArgs {
     pub fn wanted(&self) -> anyhow::Result<Vec<&'static Program>> {
         self.check_names(&PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>())?;
         let unnamed = |program: &Program| self.names.is_empty() && !program.by_name;
-        Ok(PROGRAMS.iter().filter(|program| unnamed(program) || self.names(program.name)).collect())
+        Ok(PROGRAMS.iter().filter(|program| unnamed(program) || self.is_named(program.name)).collect())
     }
 
     /// Whether one of the names is a part of this one.
-    fn names(&self, program: &str) -> bool {
+    fn is_named(&self, program: &str) -> bool {
         self.names.iter().any(|name| program.contains(name))
     }
 
@@ -195,7 +195,7 @@ fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> anyhow::Result<V
     let programs: Vec<(&PathBuf, String)> = paths.iter().map(|path| (path, name(path))).collect();
     args.check_names(&programs.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>())?;
     let mut rows = Vec::new();
-    for (path, name) in programs.into_iter().filter(|(_, name)| args.names.is_empty() || args.names(name)) {
+    for (path, name) in programs.into_iter().filter(|(_, name)| args.names.is_empty() || args.is_named(name)) {
         let outcomes = MODES.iter().map(|mode| outcome(Command::new(path), mode.1, args.timeout, libraries)).collect();
         rows.push(progress(rows.len(), (name, outcomes)));
     }

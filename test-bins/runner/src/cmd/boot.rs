@@ -84,7 +84,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program };
     setting.reporters.tell(Event::MatrixEnded(&matrix))?;
     if args.docs && !setting.interrupt.requested() {
-        let path = matrix_docs::write(&root, &matrix.cells, start.elapsed())?;
+        let path = matrix_docs::write(&root, &matrix.command, &matrix.cells, start.elapsed())?;
         let _ = writeln!(io::stderr(), "documentation: {}", path.display());
     }
     Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))

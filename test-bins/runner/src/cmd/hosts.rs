@@ -9,7 +9,6 @@ mod reasons;
 mod seccomp;
 mod suite;
 mod table;
-mod version;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

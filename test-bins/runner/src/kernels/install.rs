@@ -12,6 +12,7 @@ use super::cache;
 use super::machine::Machine;
 use super::mirror::{self, KEYRING};
 use crate::build::toolchain;
+use crate::tool;
 
 /// The first QEMU whose machines are known to boot all of the table.
 const QEMU_MAJOR: u32 = 9;
@@ -143,12 +144,11 @@ fn backports() -> Option<String> {
 
 /// The major version of a QEMU program; `None` where it does not start.
 pub fn qemu_major(program: &str) -> Option<u32> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
-    major(&String::from_utf8_lossy(&output.stdout))
+    major(&tool::version(program)?)
 }
 
 fn major(text: &str) -> Option<u32> {
-    text.split_once("version ")?.1.split('.').next()?.parse().ok()
+    tool::number_in(text)?.split('.').next()?.parse().ok()
 }
 
 /// Whether a program of this name is in `PATH`.

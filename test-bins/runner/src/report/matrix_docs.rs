@@ -18,19 +18,19 @@ use crate::verdict::Status;
 /// Columns of the text.
 const WIDTH: usize = 120;
 
-/// Writes the table of a whole matrix and returns the path of the page.
-pub fn write(root: &Path, cells: &[Ran], took: Duration) -> anyhow::Result<PathBuf> {
+/// Writes the table of a whole matrix and returns the path of the page. `command` is what booted it, without `--all`.
+pub fn write(root: &Path, command: &str, cells: &[Ran], took: Duration) -> anyhow::Result<PathBuf> {
     let path = root.join("rseq-core/docs/kernels.md");
-    let text = marked::replace(&marked::read(&path)?, "boot", "matrix", &body(cells, took, &Host::here())?)?;
+    let text = marked::replace(&marked::read(&path)?, "boot", "matrix", &body(command, cells, took, &Host::here())?)?;
     fs::write(&path, text)?;
     Ok(path)
 }
 
-fn body(cells: &[Ran], took: Duration, host: &Host) -> io::Result<String> {
+fn body(command: &str, cells: &[Ran], took: Duration, host: &Host) -> io::Result<String> {
     let mut counts = Counts::default();
     cells.iter().for_each(|ran| counts.merge(ran.counts));
     let measured = format!(
-        "Written on {} by `cargo run --release -- boot --all --docs`, which took {:.0} minutes on {}: {}; {} results \
+        "Written on {} by `{command} --all --docs`, which took {:.0} minutes on {}: {}; {} results \
          passed, {} failed, {} failed as expected. Each cell has the results that passed or failed as expected, that \
          failed, and that were skipped:",
         host.date.split('T').next().unwrap_or_default(),
@@ -99,6 +99,6 @@ s390x     FAIL
 * x86_64 6.12 passed at a later boot: silent for 90 s: ended
 * s390x 6.12 failed: the kernel panicked: x
 ";
-        assert_eq!(body(&cells, Duration::from_secs(170), &host).unwrap(), expected);
+        assert_eq!(body("cargo run --release -- boot", &cells, Duration::from_secs(170), &host).unwrap(), expected);
     }
 }

@@ -12,10 +12,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::child::{self, Ended};
-use super::version;
 use crate::interrupt::Interrupt;
 use crate::kernels::version::Version;
 use crate::scratch::Scratch;
+use crate::tool;
 
 /// The program, which checks its sums.
 pub const PROGRAM: &str = "param_test";
@@ -34,7 +34,7 @@ const MOVED: &str = "task is in rseq critical section";
 
 /// Fails where CRIU does not work, or loses updates by itself.
 pub fn check(limit: Duration, interrupt: &Interrupt) -> anyhow::Result<()> {
-    let version = version::of("criu").context("criu does not say its version")?;
+    let version = tool::version("criu").context("criu does not say its version")?;
     let is_old = Version::of(&version) < Version::of(FIRST);
     ensure!(!is_old, "criu {version} leaves threads inside of sections, which then lose updates: {FIRST} is needed");
     let mut command = Command::new("criu");

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::child::{self, Ended};
+use super::criu;
 use super::prepare::Prepared;
 use super::table::{Host, How};
-use super::{criu, version};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Counts, Document, Outcome, Parser};
 use crate::suite::{Entry, Kind};
+use crate::tool;
 
 /// Codes of programs that ended as they should: passed, failed as expected, skipped.
 const GOOD: &[i32] = &[0, 2, 4];
@@ -153,7 +154,7 @@ impl Session<'_> {
 /// The tool's package and version.
 fn tool(host: &Host) -> Option<String> {
     let (program, package) = host.needs;
-    Some(format!("{package} {}", version::of(program)?))
+    Some(format!("{package} {}", tool::version(program)?))
 }
 
 /// The first short run; on a machine in use, no CPU is taken offline.

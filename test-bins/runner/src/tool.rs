@@ -1,15 +1,15 @@
-//! Versions of the tools that hosts need.
+//! Programs of the system that the runner uses.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What `PROGRAM --version` says of its version.
-pub fn of(program: &str) -> Option<String> {
-    let output = Command::new(program).arg("--version").output().ok()?;
+pub fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     number_in(&String::from_utf8_lossy(&output.stdout)).map(str::to_owned)
 }
 
 /// The first number with a point in it, to its end: `13.1-3` of `GNU gdb (Debian 13.1-3) 13.1`.
-fn number_in(text: &str) -> Option<&str> {
+pub fn number_in(text: &str) -> Option<&str> {
     let words = text.split(|character: char| !character.is_ascii_alphanumeric() && !".-+~".contains(character));
     let numbers = words.filter_map(|word| word.get(word.find(|character: char| character.is_ascii_digit())?..));
     numbers.into_iter().find(|number| number.contains('.'))
