@@ -156,7 +156,12 @@ pub const SUITE: &[Entry] = &[
     Entry { name: "unregistered_test", about: "operations in threads that are not registered", ..TEST },
     Entry { name: "fork_test", about: "registration over fork, vfork, exec and clone", timeout: 240, ..TEST },
     Entry { name: "ptrace_test", about: "what a debugger reads of the registration", ..TEST },
-    Entry { name: "thread_test", about: "registration from a thread's start to its end", ..TEST },
+    Entry {
+        name: "thread_test",
+        about: "registration from a thread's start to its end",
+        native: &[&["--detached", "20000", "--joined", "5000"]],
+        ..TEST
+    },
     Entry {
         name: "local_test",
         about: "thread-locals, names, numbers, early ends",
@@ -202,7 +207,8 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "membarrier_stress",
         about: "fences, sections and CFS throttling at once",
-        full: &[&["--threads", "64", "--seconds", "20"]],
+        native: &[&["--seconds", "1"]],
+        full: &[&[], &["--threads", "64", "--seconds", "20"]],
         legacy: NONE, // a fence does not look at the registration's length
         timeout: 120,
         ..TEST
@@ -215,7 +221,13 @@ pub const SUITE: &[Entry] = &[
         ..TEST
     },
     Entry { name: "signal_test", about: "sections and signal handlers in each other's way", timeout: 240, ..TEST },
-    Entry { name: "mm_cid_test", about: "concurrency IDs: small, one thread's at a time", timeout: 180, ..TEST },
+    Entry {
+        name: "mm_cid_test",
+        about: "concurrency IDs: small, one thread's at a time",
+        native: &[&["--seconds", "1"]],
+        timeout: 180,
+        ..TEST
+    },
     Entry { name: "operand_test", about: "indexes and operands of sections", ..TEST },
     Entry { name: "step_test", about: "what each step of a section does", ..TEST },
     Entry { name: "self_test", about: "whether this kernel restarts sections at all", ..TEST },
@@ -224,6 +236,7 @@ pub const SUITE: &[Entry] = &[
     Entry {
         name: "arch_memory_order",
         about: "what a section stored is seen before its commit",
+        native: &[&["--seconds", "1"]],
         timeout: 120,
         needs: &[Need::Cpus],
         ..TEST

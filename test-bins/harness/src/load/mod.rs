@@ -67,6 +67,8 @@ impl AddAssign for Record {
 struct Shared {
     /// When the load began.
     began: u64,
+    /// How many signals had been handled by then.
+    signals_before: u32,
     stop: AtomicBool,
     events: AtomicUsize,
     running: AtomicU32,
@@ -96,6 +98,14 @@ impl Worker<'_> {
             self.shared.stop.store(true, Relaxed);
         }
     }
+
+    /// Counts the signals of all workers as the events, once: by the first worker.
+    pub fn saw_signals(&self) {
+        if self.index == 0 {
+            let handled = SIGNALS.load(Relaxed).wrapping_sub(self.shared.signals_before) as usize;
+            self.saw(handled.saturating_sub(self.shared.events.load(Relaxed)));
+        }
+    }
 }
 
 static SIGNALS: AtomicU32 = AtomicU32::new(0);
@@ -116,6 +126,12 @@ impl Load {
         Self { threads, nanoseconds, enough, signals: true, migration: true, halvings: 0, handler: count_signal }
     }
 
+    /// The same for threads that no kernel restarts: it ends after ten times as many signals as one would want aborts,
+    /// which the workers count by [`Worker::saw_signals`].
+    pub const fn without_aborts(self) -> Self {
+        Self { enough: self.enough.saturating_mul(10), ..self }
+    }
+
     /// Runs `work` once in each worker until its [`Worker::goes_on`] says no.
     ///
     /// # Errors
@@ -127,6 +143,7 @@ impl Load {
         let began = time::now();
         let shared = Shared {
             began,
+            signals_before: before,
             stop: AtomicBool::new(false),
             events: AtomicUsize::new(0),
             running: AtomicU32::new(self.threads),

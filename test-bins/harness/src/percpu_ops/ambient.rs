@@ -140,6 +140,7 @@ fn count_all<C: Counted>(options: &Options, taken: &AtomicU64, round: Round) -> 
     let (counter, on, tally, added) = (C::counter(), is_on::<C>(), Tally::default(), AtomicU64::new(0));
     let (before, handled, witness) = (counter.sum(), HANDLED.load(Relaxed), Witness::start());
     let load = Load { handler: handle, ..Load::heavy(options.threads, options.nanoseconds, options.enough) };
+    let load = if on { load } else { load.without_aborts() };
     let work = |worker: &Worker<'_>| tally.add(repeat::<C>(worker, on, round, &added));
     let proves = |aborts: usize| !on || (aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64));
     let is_done = |record: &Record| tally.broken.load(Relaxed) > 0 || proves(record.events);
@@ -162,10 +163,14 @@ fn repeat<C: Counted>(worker: &Worker<'_>, on: bool, round: Round, added: &Atomi
         sum = round(worker).map(|count| so_far.wrapping_add(count));
         added.fetch_add(sum.map_or(0, |sum| sum.wrapping_sub(so_far)), Relaxed);
         counts.done += 1;
-        if on && counts.done.is_multiple_of(GAUGED) {
-            let restarts = gauge.restarts::<C>(rseq_rt::current()?)?;
-            counts.aborted += restarts;
-            worker.saw(restarts);
+        match counts.done.is_multiple_of(GAUGED) {
+            true if on => {
+                let restarts = gauge.restarts::<C>(rseq_rt::current()?)?;
+                counts.aborted += restarts;
+                worker.saw(restarts);
+            }
+            true => worker.saw_signals(),
+            false => {}
         }
     }
     sum.map(|_| counts)

@@ -19,6 +19,9 @@ use crate::witness::Witness;
 /// Rounds between two runs of the [`Gauge`], which takes much longer.
 const GAUGED: usize = 256;
 
+/// The aborts for each that the gauge sees, at the least: the kernel counts some nine.
+const RESTARTS: usize = 4;
+
 /// Runs of the gauge between two trims of the heap, by one worker.
 const TRIMMED: usize = 16;
 
@@ -212,7 +215,9 @@ fn is_on() -> bool {
 /// for half of the time. All blocks are freed at the end, and all memory is returned.
 pub fn exact(blocks: &Blocks<Heap>, options: &Options, releases: bool) -> Verdict {
     let (on, tally, witness) = (is_on(), Tally::default(), Witness::start());
-    let load = Load::heavy(options.threads, options.nanoseconds, options.enough);
+    let enough = options.enough.div_ceil(RESTARTS);
+    let load = Load::heavy(options.threads, options.nanoseconds, enough);
+    let load = if on { load } else { load.without_aborts() };
     let work = |worker: &Worker<'_>| tally.add(repeat(blocks, worker, on, releases));
     let proves = |aborts: usize| !on || (aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64));
     let record = load.run_until(PATIENCE, &|record| proves(record.events), &work).or_fail("the load")?;
@@ -243,6 +248,8 @@ fn repeat(blocks: &Blocks<Heap>, worker: &Worker<'_>, on: bool, releases: bool) 
             let restarts = gauge.restarts::<ByCpu>(rseq_rt::current()?)?;
             counts.aborted += restarts;
             worker.saw(restarts);
+        } else {
+            worker.saw_signals();
         }
     }
     blocks.free_all(kept);

@@ -14,7 +14,7 @@ use harness::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::slots::Slots;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
-use harness::sys::time::{Deadline, MILLISECOND, SECOND, Ticker};
+use harness::sys::time::{Deadline, MILLISECOND, Ticker};
 use harness::{args, ensure, group, in_time, note, program, registration, require, tests};
 use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
 use rseq_rt::process::ExitCode;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn body() -> u8 {
-    let time = if args::short(USAGE) { 400 * MILLISECOND } else { SECOND };
+    let time = if args::short(USAGE) { 200 * MILLISECOND } else { 400 * MILLISECOND };
     let token = require!(registration::token());
     tests! {
         suite => by::<ByCpu>(suite, "by cpu_id", token, time),

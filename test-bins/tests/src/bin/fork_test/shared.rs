@@ -229,7 +229,7 @@ fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).map_err(|_| 2)?;
     let period = pace::period().map_err(|_| 3)?;
     let _ticker = Ticker::start(SIGUSR1, period).map_err(|_| 4)?;
-    add(token, if short { 300 * MILLISECOND } else { SECOND }).ok_or(5)
+    add(token, if short { 200 * MILLISECOND } else { 400 * MILLISECOND }).ok_or(5)
 }
 
 fn count<C: Choice>(token: Here, slots: &Slots, time: u64) -> Option<(usize, usize)> {
