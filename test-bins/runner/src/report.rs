@@ -30,7 +30,7 @@ pub use table::rows;
 
 use crate::events::{Reporter, Reporters};
 use html::Html;
-use json::Json;
+pub(crate) use json::Json;
 use junit::Junit;
 use ktap::Ktap;
 use live::Live;

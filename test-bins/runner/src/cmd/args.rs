@@ -152,6 +152,11 @@ pub struct BootArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
 
+    /// Boot only what did not pass by this report: the JSON of a run like this one, of the same programs. What passed
+    /// stands in the new report
+    #[arg(long, value_name = "REPORT", conflicts_with_all = ["program", "list", "check"])]
+    pub resume: Option<PathBuf>,
+
     /// End each guest after so many seconds (default: what its tests may take, and 90 to boot)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: Option<u64>,
@@ -200,6 +205,7 @@ impl Default for BootArgs {
             docs: false,
             jobs: None,
             retries: 0,
+            resume: None,
             timeout: None,
             kernel_image: None,
             kernel_tree: None,

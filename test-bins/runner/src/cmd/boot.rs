@@ -15,7 +15,8 @@ use crate::build::{Linking, Programs, Suite, elf, sections};
 use crate::events::Event;
 use crate::guest::cell::Setting;
 use crate::guest::payload::{Payload, Run};
-use crate::guest::ran::{Matrix, Ran};
+use crate::guest::ran::{Matrix, Ran, Took};
+use crate::guest::resume::{self, Stands};
 use crate::guest::{capacity, pipeline};
 use crate::interrupt::Interrupt;
 use crate::kernels::accel;
@@ -78,16 +79,30 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     if args.check {
         return Ok(sections::run(&chosen.cells, programs, setting.interrupt)?);
     }
+    let stands = args.resume.as_deref().map(|path| resume::read(path, &command)).transpose().map_err(Stop::usage)?;
     let start = Instant::now();
-    let cells = pipeline::run(&setting, &chosen.cells, args.jobs);
+    let (cells, before) = boot_rest(&setting, chosen, args.jobs, stands.unwrap_or_default());
+    let took = Took { seconds: before.seconds + start.elapsed().as_secs_f64(), runs: before.runs + 1 };
     let (names_cell, program) = (args.kernel_image.is_some() || args.kernel_tree.is_some(), args.program.clone());
-    let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program };
+    let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program, took };
     setting.reporters.tell(Event::MatrixEnded(&matrix))?;
     if args.docs && !setting.interrupt.requested() {
-        let path = matrix_docs::write(&root, &matrix.command, &matrix.cells, start.elapsed())?;
+        let path = matrix_docs::write(&root, &matrix)?;
         let _ = writeln!(io::stderr(), "documentation: {}", path.display());
     }
     Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))
+}
+
+/// Boots the cells that do not stand already; all of them in their order, and what the earlier run took.
+fn boot_rest(setting: &Setting, chosen: &Chosen, jobs: Option<u32>, mut stands: Stands) -> (Vec<Ran>, Took) {
+    stands.cells.retain(|ran| chosen.cells.iter().any(|cell| cell.name() == ran.name()));
+    let left = chosen.cells.iter().filter(|cell| stands.cells.iter().all(|ran| ran.name() != cell.name()));
+    let left: Vec<Cell> = left.cloned().collect();
+    let mut ran = pipeline::run(setting, &left, jobs);
+    ran.append(&mut stands.cells);
+    let place = |ran: &Ran| chosen.cells.iter().position(|cell| cell.name() == ran.name());
+    ran.sort_by_key(place);
+    (ran, stands.took)
 }
 
 /// The command line of a boot like this one, up to the cell and the names of tests.

@@ -21,6 +21,10 @@ pub struct Console {
     pub code: Option<i32>,
     /// Whether the kernel panicked, with its own words.
     pub panic: Option<String>,
+    /// Whether it trapped at a breakpoint of its own that its memory no longer has.
+    pub ran_old_code: bool,
+    /// Whether its next line of code is that of such a trap.
+    trapped: bool,
     /// The last whole line that is not blank.
     last: String,
     /// The kernel's release, by its own words.
@@ -97,7 +101,20 @@ impl Console {
         if let Some((_, words)) = text.split_once("Kernel panic - not syncing: ") {
             self.panic.get_or_insert_with(|| words.to_owned());
         }
+        if text.contains("int3: 0000 [#1]") {
+            self.trapped = true;
+        } else if let Some((_, bytes)) = text.split_once("] Code: ").filter(|_| self.trapped) {
+            self.trapped = false;
+            self.ran_old_code = lacks_breakpoint(bytes);
+        }
     }
+}
+
+/// Whether an instruction other than `int3` stands before the marked byte, at which a trap continues: then the breakpoint
+/// was gone from memory when it was run. The kernel changes its code behind breakpoints, and takes them away only when no
+/// CPU can be at one.
+fn lacks_breakpoint(code: &str) -> bool {
+    code.split_once(" <").is_some_and(|(before, _)| !before.ends_with("cc"))
 }
 
 /// Whether the kernel printed it: `[    4.055179] words`.
@@ -136,6 +153,22 @@ mod tests {
         console.feed(b"KTAP version 1\nok 1[    2.635595] Kernel panic - not syncing: Attempted to kill init!\n");
         assert_eq!(console.panic.as_deref(), Some("Attempted to kill init!"));
         assert!(!console.done);
+    }
+
+    #[test]
+    fn a_breakpoint_that_is_gone_is_old_code() {
+        let of = |code: &str| {
+            let mut console = Console::default();
+            console.feed(b"[   82.9] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n[   82.9] RIP: 0010:wake+0x34/0x280\n");
+            console.feed(format!("[   82.9] Code: {code}\n[   82.9] Code: cc <90>\n").as_bytes());
+            console.ran_old_code
+        };
+        assert!(of("74 7a 49 89 fe 66 <90> 0f 1f 44 00 00"));
+        assert!(!of("74 7a 49 89 fe cc <90> 0f 1f 44 00 00"), "a real breakpoint");
+        assert!(!of("bad"));
+        let mut other = Console::default();
+        other.feed(b"[    1.0] Oops: 0000 [#1]\n[    1.0] Code: 66 <90>\n");
+        assert!(!other.ran_old_code, "another trap");
     }
 
     #[test]

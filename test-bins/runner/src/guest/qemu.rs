@@ -36,6 +36,8 @@ pub enum End {
     Done,
     /// Its kernel panicked; the kernel's words.
     Panic(String),
+    /// Its kernel panicked because QEMU had run code that was no longer there: a fault of QEMU's.
+    OldCode,
     /// QEMU ended before the guest was done; its status, and its complaint.
     Gone(String),
     /// It was too slow in all.
@@ -52,6 +54,10 @@ impl End {
         let (reach, fault) = match self {
             Self::Done => (Reach::Whole, None),
             Self::Panic(words) => (Reach::Broken, Some(format!("the kernel panicked: {words}"))),
+            Self::OldCode => {
+                let words = "QEMU ran an int3 that the kernel had taken away, at which it panicked";
+                (Reach::CutOff, Some(words.into()))
+            }
             Self::Gone(status) => (Reach::Broken, Some(format!("QEMU ended before the guest was done ({status})"))),
             Self::TimedOut(after) => {
                 (Reach::CutOff, Some(format!("not done after {:.0} s: ended", after.as_secs_f64())))
@@ -163,6 +169,7 @@ impl Watch<'_> {
 
     fn said(&self) -> End {
         match &self.console.panic {
+            Some(_) if !self.console.done && self.console.ran_old_code => End::OldCode,
             Some(words) if !self.console.done => End::Panic(words.clone()),
             _ => End::Done,
         }
@@ -222,6 +229,9 @@ mod tests {
     fn a_panic_and_an_early_end_are_told_apart() {
         let panicked = ran("echo '[    1.5] Kernel panic - not syncing: VFS'", [60_000; 3]);
         assert_eq!(panicked.end, End::Panic("VFS".into()));
+        let lines = ["int3: 0000 [#1]", "Code: 66 <90>", "Kernel panic - not syncing: x"];
+        let old = ran(&lines.map(|line| format!("echo '[    1.5] {line}'")).join("; "), [60_000; 3]);
+        assert_eq!((&old.end, old.end.ending(None).reach), (&End::OldCode, Reach::CutOff));
         let gone = ran("echo KTAP version 1; exit 7", [60_000; 3]);
         assert_eq!(gone.end, End::Gone("exit status: 7".into()));
         let words = "echo KTAP version 1; echo qemu: warning >&2; echo 'qemu: no such machine' >&2; echo x; exit 1";

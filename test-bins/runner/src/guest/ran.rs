@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ktap::{Counts, Document, Outcome};
 use crate::suite::SUITE;
@@ -62,12 +62,12 @@ pub struct Ran {
 }
 
 /// A late boot that was followed by another.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Earlier {
     /// All that speaks against it.
     pub reasons: Vec<String>,
     /// Where its console is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub console: Option<PathBuf>,
 }
 
@@ -133,6 +133,17 @@ pub struct Matrix {
     pub names: Vec<String>,
     /// The user's program and its arguments, in place of names.
     pub program: Vec<String>,
+    /// What it took.
+    pub took: Took,
+}
+
+/// What a matrix took.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Took {
+    /// Seconds in all.
+    pub seconds: f64,
+    /// The runs in which they passed: one, and those that were resumed.
+    pub runs: u32,
 }
 
 impl Matrix {
@@ -166,6 +177,7 @@ mod tests {
             names_cell: false,
             names: vec!["basic_test".into(), "slots".into()],
             program: Vec::new(),
+            took: Took::default(),
         };
         assert_eq!(matrix.again(&interrupted), "runner boot --cell \"s390x 7.2\" basic_test slots");
         let results = Document::read("KTAP version 1\n1..2\nok 1 slots_test\nnot ok 2 basic_test --short\n");

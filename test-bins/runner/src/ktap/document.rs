@@ -1,11 +1,12 @@
 //! What was read: results, nested documents, counts and problems.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Counts, Outcome};
 
 /// One KTAP document: what stands between a version line and the line that ends it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Document {
     /// Results that the plan promises.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,26 +25,26 @@ pub struct Document {
 }
 
 /// One result line with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// The number printed.
     pub number: u64,
     /// The description.
     pub name: String,
     /// What became of it.
-    #[serde(serialize_with = "super::json::outcome")]
+    #[serde(serialize_with = "super::json::outcome", deserialize_with = "super::json::read_outcome")]
     pub outcome: Outcome,
     /// Whether it failed by a deadline (`# TIMEOUT`): what it waited for did not come, and nothing was wrong.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
     /// The words after the directive.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// The comments (and lines that are no KTAP) just before the result, the last few of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<String>,
     /// The results that this one sums up.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nested: Option<Box<Document>>,
 }
 

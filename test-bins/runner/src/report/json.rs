@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::summary::Summary;
 use super::table::Row;
 use crate::events::{Event, Reporter};
-use crate::guest::ran::Ran;
+use crate::guest::ran::{Matrix, Ran, Took};
 use crate::ktap::{Counts, Document, Outcome};
 use crate::native::{End, Size, Tested};
 use crate::suite::Kind;
@@ -65,7 +65,10 @@ impl<W: Write + Send> Reporter for Json<W> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::RunEnded(summary) => print(&mut self.0, &root(summary)),
-            Event::MatrixEnded(matrix) => print(&mut self.0, &Cells { schema: SCHEMA, cells: &matrix.cells }),
+            Event::MatrixEnded(matrix) => {
+                let Matrix { command, took, cells, .. } = matrix;
+                print(&mut self.0, &Cells { schema: SCHEMA, command, took: *took, cells })
+            }
             _ => Ok(()),
         }
     }
@@ -74,6 +77,9 @@ impl<W: Write + Send> Reporter for Json<W> {
 #[derive(Serialize)]
 struct Cells<'a> {
     schema: u32,
+    command: &'a str,
+    #[serde(flatten)]
+    took: Took,
     cells: &'a [Ran],
 }
 

@@ -189,7 +189,7 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::ran::Earlier;
+    use crate::guest::ran::{Earlier, Took};
     use crate::verdict::Verdict;
 
     fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
@@ -218,6 +218,7 @@ mod tests {
             names_cell: false,
             names: Vec::new(),
             program: Vec::new(),
+            took: Took::default(),
         };
         let mut text = Vec::new();
         print(&mut text, Paint::PLAIN, &matrix).unwrap();

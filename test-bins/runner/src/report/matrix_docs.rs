@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fs_err as fs;
 
@@ -10,7 +9,7 @@ use super::marked;
 use super::matrix;
 use super::paint::Paint;
 use super::text::wrap;
-use crate::guest::ran::Ran;
+use crate::guest::ran::{Matrix, Ran};
 use crate::host::Host;
 use crate::ktap::Counts;
 use crate::verdict::Status;
@@ -18,23 +17,26 @@ use crate::verdict::Status;
 /// Columns of the text.
 const WIDTH: usize = 120;
 
-/// Writes the table of a whole matrix and returns the path of the page. `command` is what booted it, without `--all`.
-pub fn write(root: &Path, command: &str, cells: &[Ran], took: Duration) -> anyhow::Result<PathBuf> {
+/// Writes the table of a whole matrix and returns the path of the page.
+pub fn write(root: &Path, matrix: &Matrix) -> anyhow::Result<PathBuf> {
     let path = root.join("rseq-core/docs/kernels.md");
-    let text = marked::replace(&marked::read(&path)?, "boot", "matrix", &body(command, cells, took, &Host::here())?)?;
+    let text = marked::replace(&marked::read(&path)?, "boot", "matrix", &body(matrix, &Host::here())?)?;
     fs::write(&path, text)?;
     Ok(path)
 }
 
-fn body(command: &str, cells: &[Ran], took: Duration, host: &Host) -> io::Result<String> {
+fn body(matrix: &Matrix, host: &Host) -> io::Result<String> {
+    let Matrix { command, cells, took, .. } = matrix;
+    let runs = if took.runs > 1 { format!(" in {} runs", took.runs) } else { String::new() };
     let mut counts = Counts::default();
     cells.iter().for_each(|ran| counts.merge(ran.counts));
     let measured = format!(
-        "Written on {} by `{command} --all --docs`, which took {:.0} minutes on {}: {}; {} results \
+        "Written on {} by `{command} --all --docs`, which took {:.0} minutes{} on {}: {}; {} results \
          passed, {} failed, {} failed as expected. Each cell has the results that passed or failed as expected, that \
          failed, and that were skipped:",
         host.date.split('T').next().unwrap_or_default(),
-        took.as_secs_f64() / 60.0,
+        took.seconds / 60.0,
+        runs,
         host.line(),
         matrix::cells_sentence(cells),
         counts.passed,
@@ -65,7 +67,7 @@ fn exceptions(cells: &[Ran]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::ran::Earlier;
+    use crate::guest::ran::{Earlier, Took};
     use crate::verdict::Verdict;
 
     #[test]
@@ -74,7 +76,7 @@ mod tests {
         let counts = Counts { passed: 40, skipped: 1, xfailed: 2, ..Counts::default() };
         let late = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: None };
         let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
-        let cells = [
+        let cells = vec![
             Ran { counts, earlier: vec![late], ..ran("x86_64", unsteady) },
             ran("s390x", Verdict::failed("the kernel panicked: x")),
         ];
@@ -99,6 +101,11 @@ s390x     FAIL
 * x86_64 6.12 passed at a later boot: silent for 90 s: ended
 * s390x 6.12 failed: the kernel panicked: x
 ";
-        assert_eq!(body("cargo run --release -- boot", &cells, Duration::from_secs(170), &host).unwrap(), expected);
+        let took = Took { seconds: 170.0, runs: 1 };
+        let (command, names_cell) = ("cargo run --release -- boot".into(), false);
+        let mut matrix = Matrix { cells, command, names_cell, names: Vec::new(), program: Vec::new(), took };
+        assert_eq!(body(&matrix, &host).unwrap(), expected);
+        matrix.took.runs = 2;
+        assert!(body(&matrix, &host).unwrap().contains("which took 3 minutes in 2 runs on A processor"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::paint::Paint;
 use super::*;
 use crate::events::Event;
-use crate::guest::ran::{Earlier, Matrix, Ran};
+use crate::guest::ran::{Earlier, Matrix, Ran, Took};
 use crate::ktap::Document;
 use crate::native::{End, Planned, Size, Tested};
 use crate::process::Stream;
@@ -95,6 +95,7 @@ fn matrix() -> Matrix {
         names_cell: false,
         names: Vec::new(),
         program: Vec::new(),
+        took: Took::default(),
     }
 }
 
