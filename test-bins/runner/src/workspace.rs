@@ -19,6 +19,13 @@ pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Cargo, after everything else that wants a CPU: guests run beside these builds, and have deadlines.
+pub fn patient_cargo() -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "15"]).arg(cargo().get_program());
+    command
+}
+
 /// The workspace's directory: around `CARGO_MANIFEST_DIR` (set by `cargo run`), else around the
 /// current directory.
 pub fn root() -> anyhow::Result<PathBuf> {

@@ -85,7 +85,7 @@ fn command(
     bins: &[&str],
     linking: Linking,
 ) -> anyhow::Result<Command> {
-    let mut command = workspace::cargo();
+    let mut command = workspace::patient_cargo();
     command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
     way.apply(&mut command, "core,alloc");

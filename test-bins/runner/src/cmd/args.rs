@@ -143,7 +143,8 @@ pub struct BootArgs {
     #[arg(long, requires = "all", conflicts_with_all = ["names", "program", "as_init", "list", "check"])]
     pub docs: bool,
 
-    /// Guests at a time (default: what cores and memory allow)
+    /// Guests at a time (default: what cores and memory allow). A guest that is alone has a thread for each of its
+    /// CPUs, those that run side by side have one for all, where their kernels get on with that
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub jobs: Option<u32>,
 

@@ -187,8 +187,8 @@ fn hardware(args: &BootArgs, kvm: bool, cells: &[Cell]) -> anyhow::Result<Hardwa
         append = format!("{append} rseq_offline={cpus}").trim_start().to_owned();
     }
     let accel = args.accel != Accel::Tcg && accelerates(args.accel, cells)?;
-    let cores = capacity::cores() as u32;
-    Ok(Hardware { cpus: args.cpus, nodes: args.numa, cores, memory: args.memory, accel, kvm, append })
+    let (cores, together) = (capacity::cores() as u32, cells.len() > 1 && args.jobs != Some(1));
+    Ok(Hardware { cpus: args.cpus, nodes: args.numa, cores, together, memory: args.memory, accel, kvm, append })
 }
 
 /// Whether guests of this machine's kind are to have KVM; says so where they cannot.

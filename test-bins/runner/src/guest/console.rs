@@ -110,9 +110,9 @@ impl Console {
     }
 }
 
-/// Whether an instruction other than `int3` stands before the marked byte, at which a trap continues: then the breakpoint
-/// was gone from memory when it was run. The kernel changes its code behind breakpoints, and takes them away only when no
-/// CPU can be at one.
+/// Whether an instruction other than `int3` stands before the marked byte, at which a trap continues: then the
+/// breakpoint was gone from memory when it was run. The kernel changes its code behind breakpoints, and takes them away
+/// only when no CPU can be at one.
 fn lacks_breakpoint(code: &str) -> bool {
     code.split_once(" <").is_some_and(|(before, _)| !before.ends_with("cc"))
 }

@@ -94,8 +94,8 @@ mod tests {
         Ran { counts: ktap.counts(), seconds: 3.5, earlier, ktap: Some(ktap), ..without }
     }
 
-    /// The JSON of a run with a cell that passed, one that did at its second boot, one that failed, and one that did not
-    /// run.
+    /// The JSON of a run with a cell that passed, one that did at its second boot, one that failed, and one that did
+    /// not run.
     fn written(directory: &Path) -> (PathBuf, Vec<Ran>) {
         let late = Earlier { reasons: vec!["silent".into()], console: None };
         let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
