@@ -2,29 +2,37 @@
 
 #![cfg(target_arch = "x86_64")]
 
+mod package;
+
+use package::CORE;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Builds `examples/every_operation.rs` as a release that unwinds or aborts, whatever the profile says, and returns its
-/// rlib.
+/// rlib. It is the library of a package here: cargo would build what tests depend on for an example.
 fn every_operation(panic: &str) -> PathBuf {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine_code").join(panic);
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    let manifest =
+        format!("[lib]\npath = \"{CORE}/examples/every_operation.rs\"\n\n[lints.rust]\nmissing_docs = \"warn\"\n\n");
+    let package = PACKAGE.get_or_init(|| package::write("machine_code", &manifest, "fn main() {}"));
+    let target_dir = package.join(panic);
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
-        .args(["--example", "every_operation", "--target-dir"])
+        .args(["build", "--quiet", "--release", "--lib", "--target-dir"])
         .arg(&target_dir)
+        .current_dir(package)
         .env_remove("RUSTFLAGS")
-        .envs([("CARGO_PROFILE_RELEASE_PANIC", panic), ("CARGO_PROFILE_RELEASE_STRIP", "none")])
+        .env("CARGO_PROFILE_RELEASE_PANIC", panic)
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the example does not build");
-    target_dir.join("release/examples/libevery_operation.rlib")
+    target_dir.join("release/libmachine_code.rlib")
 }
 
-/// The newest rlib of rseq-core itself, beside that of the example.
+/// The newest rlib of rseq-core itself, beside that of the package.
 fn rseq_core(example: &Path) -> PathBuf {
-    let deps = fs::read_dir(example.with_file_name("../deps")).expect("cargo made the directory");
+    let deps = fs::read_dir(example.with_file_name("deps")).expect("cargo made the directory");
     let files = deps.map(|file| file.expect("an entry"));
     let name = |file: &fs::DirEntry| file.file_name().to_string_lossy().into_owned();
     let ours = files.filter(|file| name(file).starts_with("librseq_core-") && name(file).ends_with(".rlib"));

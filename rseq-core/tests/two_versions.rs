@@ -8,12 +8,28 @@ use std::process::Command;
 
 const CORE: &str = env!("CARGO_MANIFEST_DIR");
 
+/// One program, which is linked once for all.
+const MAIN: &str = r#"
+mod area;
+mod facts;
+mod threads;
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("area") => area::main(),
+        Some("facts") => facts::main(),
+        Some("threads") => threads::main(),
+        other => panic!("{other:?} is none of area, facts and threads"),
+    }
+}
+"#;
+
 /// Registers through the one, and looks through the other.
-const PROGRAM: &str = r#"
+const AREA: &str = r#"
 use newer::Area;
 use std::process::exit;
 
-fn main() {
+pub fn main() {
     // SAFETY: released below, in the same thread.
     let registered = unsafe { newer::Registration::<newer::OwnArea>::own(newer::Mode::Extended) };
     let registered = match registered {
@@ -39,7 +55,7 @@ fn main() {
 
 /// Hands facts to the one, and reads them from the other.
 const FACTS: &str = r#"
-fn main() {
+pub fn main() {
     // SAFETY: nothing is registered in this program.
     let invented = unsafe { newer::KernelRseq::from_auxv(Some(100), Some(128)) };
     assert_eq!(invented.provide(), invented);
@@ -70,7 +86,7 @@ impl Drop for AtEnd {
 
 thread_local!(static AT_END: std::cell::Cell<Option<AtEnd>> = const { std::cell::Cell::new(None) });
 
-fn main() {
+pub fn main() {
     if let older::Status::Off(cause) = older::status() {
         println!("{cause}");
         std::process::exit(4)
@@ -104,7 +120,7 @@ fn main() {
 
 /// A package with both versions: this one, and a copy of it that calls itself older.
 fn write_package() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two_versions");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-versions");
     let _ = fs::remove_dir_all(dir.join("older"));
     for folder in ["src", "linker"] {
         copy(&Path::new(CORE).join(folder), &dir.join("older").join(folder));
@@ -123,13 +139,14 @@ fn write_package() -> PathBuf {
          older = {{ package = \"rseq-core\", path = \"older\", features = [\"std\"] }}\n\n\
          [profile.release]\nlto = \"fat\"\ncodegen-units = 1\n"
     );
-    fs::create_dir_all(dir.join("src/bin")).expect("the target directory is writable");
+    fs::create_dir_all(dir.join("src")).expect("the target directory is writable");
     for (path, text) in [
         ("older/Cargo.toml", older.as_str()),
         ("Cargo.toml", both.as_str()),
-        ("src/bin/area.rs", PROGRAM),
-        ("src/bin/facts.rs", FACTS),
-        ("src/bin/threads.rs", THREADS),
+        ("src/main.rs", MAIN),
+        ("src/area.rs", AREA),
+        ("src/facts.rs", FACTS),
+        ("src/threads.rs", THREADS),
     ] {
         fs::write(dir.join(path), text).expect("the package is written");
     }
@@ -153,39 +170,39 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds the programs and runs them, without a registration of glibc's.
-fn run(package: &Path, args: &[&str], flags: &str) {
+/// Builds the program, with these flags for its last step, and runs it without a registration of glibc's.
+fn run(package: &Path, profile: &str, flags: &[&str]) {
     let target = package.join("target");
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--color=never"])
-        .args(args)
+        .args(["rustc", "--quiet", "--color=never", "--profile", profile, "--"])
+        .args(flags)
         .current_dir(package)
         .env("CARGO_TARGET_DIR", &target)
-        .env("RUSTFLAGS", flags)
+        .env_remove("RUSTFLAGS")
         .output()
         .expect("cargo runs");
-    let what = format!("{args:?} {flags:?}");
+    let what = format!("{profile} {flags:?}");
     assert!(output.status.success(), "{what} does not link:\n{}", String::from_utf8_lossy(&output.stderr));
-    let profile = if args.contains(&"--release") { "release" } else { "debug" };
-    for name in ["facts", "area", "threads"] {
-        let mut program = Command::new(target.join(profile).join(name));
-        let output = program.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0").output().expect("it starts");
+    let program = target.join(if profile == "dev" { "debug" } else { profile }).join("two-versions");
+    for part in ["facts", "area", "threads"] {
+        let mut program = Command::new(&program);
+        let output = program.arg(part).env("GLIBC_TUNABLES", "glibc.pthread.rseq=0").output().expect("it starts");
         if output.status.code() == Some(4) {
             // Past the harness, which shows the output of failed tests only.
-            let _ = writeln!(stderr(), "skipped: {name}: {}", String::from_utf8_lossy(&output.stdout));
+            let _ = writeln!(stderr(), "skipped: {part}: {}", String::from_utf8_lossy(&output.stdout));
             continue;
         }
-        assert!(output.status.success(), "{what}: {name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{what}: {part}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
 #[test]
 fn they_share_one_area_and_its_facts() {
     let package = write_package();
-    run(&package, &[], "");
-    run(&package, &["--release"], "");
-    run(&package, &["--release"], "-Ctarget-feature=+crt-static -Crelocation-model=static");
+    run(&package, "dev", &[]);
+    run(&package, "release", &[]);
+    run(&package, "release", &["-Ctarget-feature=+crt-static", "-Crelocation-model=static"]);
     if cfg!(target_arch = "x86_64") && Command::new("ld.bfd").arg("--version").output().is_ok() {
-        run(&package, &[], "-Clinker-features=-lld -Clink-arg=-fuse-ld=bfd");
+        run(&package, "dev", &["-Clinker-features=-lld", "-Clink-arg=-fuse-ld=bfd"]);
     }
 }
