@@ -16,7 +16,7 @@ mod x86;
 use capstone::{Arch, Capstone, Endian, ExtraMode, Mode};
 
 use crate::error::{Error, Result};
-use crate::machine::{Isa, Machine};
+use crate::isa::{Isa, Machine};
 
 /// Where an instruction leads; None stands for an address that only a register holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

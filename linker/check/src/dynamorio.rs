@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::code::{Decoder, Flow, Instruction};
-use crate::machine::Isa;
+use crate::isa::Isa;
 use crate::rule::Rule;
 
 /// Whether it supports sections on this instruction set.

@@ -8,7 +8,7 @@ use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader, Sym};
 use object::{Endianness, elf};
 
 use crate::error::{Error, Result};
-use crate::machine::Machine;
+use crate::isa::Machine;
 use crate::packed;
 
 /// A part of memory that comes from the file.

@@ -25,7 +25,7 @@ mod dynamorio;
 mod entry;
 mod error;
 mod image;
-mod machine;
+mod isa;
 mod packed;
 mod rule;
 mod sections;
@@ -116,7 +116,7 @@ pub fn check(file: &Path, deny: &[Rule]) -> Result<Checked> {
 pub fn check_data(name: &str, data: &[u8], deny: &[Rule]) -> Result<Checked> {
     let image = image::Image::read(data)?;
     let sections::Found { sections, exit_points, findings, notes } = sections::check(&image, deny)?;
-    let machine::Machine { name: machine, .. } = image.machine;
+    let isa::Machine { name: machine, .. } = image.machine;
     Ok(Checked {
         file: name.to_owned(),
         machine,

@@ -1,6 +1,6 @@
 //! Random memory and parameters for any section, chosen by what its steps do with each parameter.
 
-use crate::machine::Call;
+use crate::call::Call;
 use crate::memory::{ACTORS, Memory, REGION, WORD};
 use crate::types::{self, Scene};
 use core::fmt;

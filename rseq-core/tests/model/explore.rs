@@ -1,7 +1,7 @@
 //! Every way in which the kernel can interrupt one call, twice, and what the others do meanwhile.
 
+use crate::call::Call;
 use crate::case::Case;
-use crate::machine::Call;
 use crate::memory::{ACTORS, Memory};
 use rseq_core::testing::{Ending, Fault, SectionIr};
 use std::collections::HashMap;

@@ -2,13 +2,13 @@
 //! each schedule of two interruptions it does what whole sections in some order do. And the assembly does what the
 //! model does.
 
+mod call;
 mod case;
 mod explore;
-mod machine;
 mod memory;
 mod native;
 mod random;
-mod sections;
+mod tried;
 mod types;
 
 use case::{Case, Choices};
@@ -113,7 +113,7 @@ fn failure(ir: &'static SectionIr, kernel: Kernel, cases: u32) -> Option<String>
 
 #[test]
 fn every_interruption_gives_an_order_of_whole_sections() {
-    explore_all(sections::general(), CASES);
+    explore_all(tried::general(), CASES);
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn explore_all(sections: impl Iterator<Item = &'static SectionIr>, cases: u32) {
 /// What `kernel` breaks: each section in which an interruption at the wrong moment can be seen.
 fn broken_by(kernel: Kernel) -> Vec<&'static str> {
     let broken = |ir: &&'static SectionIr| failure(ir, kernel, CONTROL_CASES).is_some();
-    sections::all().filter(|ir| depends_on_memory(ir)).filter(broken).map(|ir| ir.name).collect()
+    tried::all().filter(|ir| depends_on_memory(ir)).filter(broken).map(|ir| ir.name).collect()
 }
 
 /// Those sections.
 fn names() -> Vec<&'static str> {
-    sections::all().filter(|ir| depends_on_memory(ir)).map(|ir| ir.name).collect()
+    tried::all().filter(|ir| depends_on_memory(ir)).map(|ir| ir.name).collect()
 }
 
 /// Whether what a section commits depends on what it finds: a store of the same word may come late, and is as if its
@@ -181,7 +181,7 @@ fn a_range_that_goes_beyond_the_commit_is_caught() {
 
 #[test]
 fn wrong_sections_are_caught() {
-    for ir in sections::wrong() {
+    for ir in tried::wrong() {
         let failure = failure(ir, Kernel::Right, CONTROL_CASES);
         let failure = failure.unwrap_or_else(|| panic!("{} passes", ir.name));
         println!("{}: {}", ir.name, failure.lines().next().unwrap_or_default());

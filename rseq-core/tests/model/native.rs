@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Choices, LONGEST_COPY};
 use crate::memory::SIZE;
-use crate::{CHOICES, runner, sections};
+use crate::{CHOICES, runner, tried};
 use linux_raw_sys::general::__NR_sched_setaffinity;
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -34,7 +34,7 @@ impl<A: Area> Bench<A> {
     /// Compares all sections that can run with this index.
     fn compare_all(&self) {
         let (mut sections, mut functions) = (0, 0);
-        for ir in sections::all().filter(|ir| self.index >= 0 || turns_away(ir)) {
+        for ir in tried::all().filter(|ir| self.index >= 0 || turns_away(ir)) {
             sections += 1;
             for compiled in ir.compiled {
                 functions += 1;

@@ -2,8 +2,8 @@
 #![cfg(target_os = "linux")]
 
 mod against_model;
+mod interrupted;
 mod libc;
-mod sections;
 mod storm;
 
 use std::io::{Write, stderr};

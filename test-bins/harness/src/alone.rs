@@ -8,11 +8,11 @@ use linux_raw_sys::general::SIGUSR1;
 use rseq_core::ops::this_cpu;
 use rseq_core::{Aborted, Committed, OwnArea};
 
+use crate::delayed::{DELAY, Delay, ROUNDS, delayed_add, delayed_add_here};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Verdict};
 use crate::load::pace;
 use crate::options::PATIENCE;
-use crate::sections::{DELAY, Delay, ROUNDS, delayed_add, delayed_add_here};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::signal::{self, Action};
 use crate::sys::time::{Deadline, Ticker};

@@ -9,7 +9,7 @@
 //! | [`args`], [`options`], [`text`] | options and text without an allocator |
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
 //! | [`linked`] | this program's sections as the linker lists them |
-//! | [`sections`] | sections with a delay inside, and their unarmed controls |
+//! | [`delayed`] | sections with a delay inside, and their unarmed controls |
 //! | [`alone`] | one thread under its own timer signal |
 //! | [`load`] | threads under timer signals and forced migration |
 //! | [`percpu_ops`] | spinlock, list and counter under load |
@@ -33,6 +33,7 @@ pub mod alone;
 pub mod args;
 pub mod company;
 pub mod debug;
+pub mod delayed;
 pub mod exact;
 pub mod forced;
 pub mod host;
@@ -46,7 +47,6 @@ pub mod options;
 pub mod percpu_ops;
 pub mod program;
 pub mod registration;
-pub mod sections;
 pub mod slices;
 pub mod slots;
 pub mod sys;

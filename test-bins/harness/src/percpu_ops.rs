@@ -4,11 +4,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use rseq_core::OwnArea;
 
+use crate::delayed::{DELAY, Delay, delayed_add_here};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
 use crate::load::{Load, Record};
 use crate::options::{Options, PATIENCE};
-use crate::sections::{DELAY, Delay, delayed_add_here};
 use crate::slots::{STRIDE, Slots};
 use crate::witness::{Absence, Witness};
 

@@ -7,11 +7,11 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use rseq_core::{Aborted, Committed, OutOfRange, OwnArea};
 
+use crate::delayed::{DELAY, Delay, delayed_add, delayed_add_here, delayed_add_here_unarmed, delayed_add_unarmed};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
 use crate::load::{self, Load, Record, Worker};
 use crate::options::{Options, PATIENCE};
-use crate::sections::{DELAY, Delay, delayed_add, delayed_add_here, delayed_add_here_unarmed, delayed_add_unarmed};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::time::{MILLISECOND, SECOND};
 use crate::witness::{Absence, Witness};

@@ -3,10 +3,10 @@
 //! `percpu` runs one per-CPU test over either owner of the registration, `unload` loads and unloads a library with
 //! critical sections. The integration tests build them in every way of linking and watch their system calls.
 
+pub mod held_open;
 pub mod maps;
 pub mod plugin;
 pub mod report;
-pub mod sections;
 pub mod source;
 pub mod storm;
 pub mod trial;

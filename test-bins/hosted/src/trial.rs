@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rseq_core::percpu::{PossibleCpus, SlotCounter, SlotStorage, Slots};
 use rseq_core::{Aborted, Area, ByCpu, Committed, Token};
 
-use crate::sections::{armed, unarmed};
+use crate::held_open::{armed, unarmed};
 use crate::source::Source;
 use crate::storm::{self, Storm};
 

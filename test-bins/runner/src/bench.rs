@@ -9,8 +9,8 @@ mod measured;
 mod number;
 mod page;
 mod plot;
+mod printed;
 mod program;
-mod table;
 
 pub use args::BenchArgs;
 
@@ -49,7 +49,7 @@ fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
     let mut cases = Vec::new();
     program::run(&program, args, host.cpus, |case| {
         if !args.json {
-            table::print(&mut io::stdout().lock(), &case)?;
+            printed::print(&mut io::stdout().lock(), &case)?;
         }
         cases.push(case);
         Ok(())

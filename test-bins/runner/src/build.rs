@@ -5,10 +5,10 @@ mod around_a_call;
 #[cfg(test)]
 mod assembles;
 mod builds;
+pub mod check;
 mod compile;
 pub mod elf;
 mod linking;
-pub mod sections;
 pub mod toolchain;
 
 pub use builds::{Builds, Programs, Suite, announced};

@@ -11,10 +11,10 @@ mod markup;
 mod matrix;
 pub mod matrix_docs;
 mod paint;
+mod rows;
 #[cfg(test)]
 mod snapshots;
 mod summary;
-mod table;
 pub mod text;
 
 use std::io::{self, IsTerminal, Stderr, Write};
@@ -25,8 +25,8 @@ use clap::Args;
 use fs_err::File;
 
 pub use json::print as print_json;
+pub use rows::rows;
 pub use summary::Summary;
-pub use table::rows;
 
 use crate::events::{Reporter, Reporters};
 use html::Html;

@@ -1,7 +1,7 @@
 //! A counter that each CPU adds to in its own slot.
 
 #[macro_use]
-mod sections;
+mod narrow_sections;
 
 #[cfg(target_pointer_width = "64")]
 #[path = "wide.rs"]

@@ -1,6 +1,6 @@
 //! The holder of a lock.
 
-use super::slot::{FREE, Slot};
+use super::lock_word::{FREE, Slot};
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};

@@ -1,9 +1,9 @@
 //! A lock for each CPU, and the value that it protects.
 
 mod guard;
+mod lock_word;
 mod remote;
-mod sections;
-mod slot;
+mod take_section;
 
 use super::copies::Copies;
 use super::lock::SpinLock;
@@ -13,7 +13,7 @@ use crate::{Ambient, ByCpu, Committed, Index, OutOfRange, Token, sys};
 use core::fmt;
 use core::hint::spin_loop;
 use core::sync::atomic::{Ordering, fence};
-use slot::{FREE, Slot, TAKEN, UNUSED};
+use lock_word::{FREE, Slot, TAKEN, UNUSED};
 
 pub use guard::LockGuard;
 
@@ -105,7 +105,7 @@ impl<T, K: Index> Lock<T, K> {
         let taken = self.copies.run(|token, base, len| {
             on_slot(token, base, len, |token, index, word| {
                 // SAFETY: `word` is the valid word of a slot; the index was below a length, so it is neither -1 nor -2.
-                unsafe { sections::take(token, index, word) }
+                unsafe { take_section::take(token, index, word) }
             })
         });
         fence(Ordering::Acquire);

@@ -4,7 +4,7 @@
 //! thread that takes the lock of another CPU therefore marks the lock, restarts the sections of that CPU by a fence,
 //! and checks that the mark is still there. From then on no section can take the lock, because later ones see the mark.
 
-use super::slot::{Slot, UNUSED};
+use super::lock_word::{Slot, UNUSED};
 use super::{Lock, LockGuard};
 use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;

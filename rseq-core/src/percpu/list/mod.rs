@@ -1,8 +1,8 @@
 //! Lists of nodes that the program owns, one for each CPU.
 
+mod list_sections;
+mod list_slot;
 mod nodes;
-mod sections;
-mod slot;
 
 use super::chain::{Chain, SharedChain};
 use super::copies::Copies;
@@ -16,7 +16,7 @@ use crate::sys::MembarrierError;
 use crate::{ByCpu, Committed, Index, OutOfRange};
 use core::marker::PhantomData;
 use core::ptr;
-use slot::Slot;
+use list_slot::Slot;
 
 pub use nodes::Nodes;
 
@@ -71,7 +71,7 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
             // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` has them. Each is a
             // word: 0, 1, or the address of a node that was pushed. `link` is a word of the node, which is on no list
             // because it was borrowed exclusively.
-            committed(unsafe { sections::push::<STRIDE, _, _>(token, base.cast(), len, link) })
+            committed(unsafe { list_sections::push::<STRIDE, _, _>(token, base.cast(), len, link) })
         });
         if !matches!(pushed, Some(Some(Committed))) {
             // SAFETY: the node was borrowed exclusively for 'a, and is on no list.
@@ -84,7 +84,7 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
     pub fn pop(&self) -> Option<&'a mut Node<T>> {
         let popped = self.copies.run(|token, base, len| {
             // SAFETY: as in `push`; nodes live for 'a and begin with their links.
-            committed(unsafe { sections::pop::<STRIDE, _, _>(token, base.cast(), len) })
+            committed(unsafe { list_sections::pop::<STRIDE, _, _>(token, base.cast(), len) })
         });
         let node = match popped {
             Some(Some(node)) => node,
@@ -99,7 +99,7 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
     pub fn pop_all(&self) -> Nodes<'a, T> {
         let taken = self.copies.run(|token, base, len| {
             // SAFETY: as in `push`.
-            committed(unsafe { sections::pop_all::<STRIDE, _, _>(token, base.cast(), len) })
+            committed(unsafe { list_sections::pop_all::<STRIDE, _, _>(token, base.cast(), len) })
         });
         match taken {
             // SAFETY: the section has taken the list, whose nodes were borrowed for 'a.

@@ -1,7 +1,7 @@
 //! The lists of a pool.
 
-use super::slot::Slot;
-use super::{CAPACITY, PoolItem, sections};
+use super::pool_slot::Slot;
+use super::{CAPACITY, PoolItem, pool_sections};
 use crate::ops::this_cpu::Error;
 use crate::percpu::Node;
 use crate::percpu::chain::{Chain, SharedChain};
@@ -73,7 +73,7 @@ impl<T, K: Index> Lists<T, K> {
         self.copies.run(|token, base, len| {
             // SAFETY: `base` is the first of `len` slots that lie STRIDE bytes apart, as `Copies` has them. Each is a
             // `Slot`: a count, and 63 words. A closed one has a count above 63.
-            match unsafe { sections::pop::<STRIDE, _, _>(token, base.cast(), len) } {
+            match unsafe { pool_sections::pop::<STRIDE, _, _>(token, base.cast(), len) } {
                 Ok(node) => Ok(Some(node)),
                 Err(Error::CompareFailed) => Ok(None),
                 Err(Error::OutOfRange) => Err(OutOfRange),
@@ -88,7 +88,7 @@ impl<T, K: Index> Lists<T, K> {
         let limit = self.limit;
         self.copies.run(move |token, base, len| {
             // SAFETY: as in `pop_own`; `limit` is 63 at most.
-            match unsafe { sections::push::<STRIDE, _, _>(token, base.cast(), len, limit, node) } {
+            match unsafe { pool_sections::push::<STRIDE, _, _>(token, base.cast(), len, limit, node) } {
                 Ok(Committed) => Ok(true),
                 Err(Error::CompareFailed) => Ok(false),
                 Err(Error::OutOfRange) => Err(OutOfRange),

@@ -2,8 +2,8 @@
 
 mod item;
 mod lists;
-mod sections;
-mod slot;
+mod pool_sections;
+mod pool_slot;
 
 use crate::percpu::Node;
 use crate::percpu::node::Invariant;

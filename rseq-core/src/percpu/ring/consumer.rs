@@ -1,7 +1,7 @@
 //! Reading a ring.
 
 use super::header::{Header, State, UNIT};
-use super::slot::Slot;
+use super::ring_slot::Slot;
 use super::{ConsumerError, Ring, WORD};
 use crate::percpu::Counter;
 use crate::{ByCpu, Index, sys};

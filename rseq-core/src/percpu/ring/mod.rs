@@ -4,8 +4,8 @@ mod consumer;
 mod error;
 mod header;
 mod reservation;
-mod sections;
-mod slot;
+mod ring_sections;
+mod ring_slot;
 mod slow;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod tests;
@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 pub use error::{ConsumerError, RingError};
 use header::{Header, State, size};
 pub use reservation::Reservation;
-use slot::Slot;
+use ring_slot::Slot;
 
 const WORD: usize = size_of::<usize>();
 
@@ -188,14 +188,14 @@ impl<K: Index> Ring<K> {
     #[inline]
     pub fn push_words<const N: usize>(&self, record: &[usize; N]) -> Result<(), RingError> {
         let push = match N {
-            1 => sections::push_1::<Release, STRIDE, _, _>,
-            2 => sections::push_2::<Release, STRIDE, _, _>,
-            3 => sections::push_3::<Release, STRIDE, _, _>,
-            4 => sections::push_4::<Release, STRIDE, _, _>,
-            5 => sections::push_5::<Release, STRIDE, _, _>,
-            6 => sections::push_6::<Release, STRIDE, _, _>,
-            7 => sections::push_7::<Release, STRIDE, _, _>,
-            8 => sections::push_8::<Release, STRIDE, _, _>,
+            1 => ring_sections::push_1::<Release, STRIDE, _, _>,
+            2 => ring_sections::push_2::<Release, STRIDE, _, _>,
+            3 => ring_sections::push_3::<Release, STRIDE, _, _>,
+            4 => ring_sections::push_4::<Release, STRIDE, _, _>,
+            5 => ring_sections::push_5::<Release, STRIDE, _, _>,
+            6 => ring_sections::push_6::<Release, STRIDE, _, _>,
+            7 => ring_sections::push_7::<Release, STRIDE, _, _>,
+            8 => ring_sections::push_8::<Release, STRIDE, _, _>,
             _ => return self.push(bytes_of(record)),
         };
         let header = const { Header::new(N * WORD, State::Committed).0 };
@@ -306,7 +306,7 @@ impl<K: Index> Ring<K> {
         // `MOST`. The record's bytes are valid, `size` is the size of a record of them, and it fits into half of a
         // ring.
         unsafe {
-            sections::push::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header, src, bytes)?;
+            ring_sections::push::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header, src, bytes)?;
         }
         Ok(())
     }
@@ -321,7 +321,7 @@ impl<K: Index> Ring<K> {
     ) -> Result<usize, Error> {
         let (size, header) = (size(len), Header::new(len, State::Reserved).0);
         // SAFETY: as above; the caller has compared `len` with the longest record.
-        unsafe { sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), slots, MOST, size, header) }
+        unsafe { ring_sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), slots, MOST, size, header) }
     }
 
     /// The slots that have a buffer.

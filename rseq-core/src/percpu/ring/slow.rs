@@ -2,8 +2,8 @@
 
 use super::error::RingError;
 use super::header::{Header, State};
-use super::slot::{Plan, Slot};
-use super::{IndexToken, Ring, reservation, sections};
+use super::ring_slot::{Plan, Slot};
+use super::{IndexToken, Ring, reservation, ring_sections};
 use crate::ops::this_cpu::Error;
 use crate::percpu::memory::STRIDE;
 use crate::{Index, OutOfRange, Release};
@@ -102,7 +102,7 @@ impl<K: Index> Ring<K> {
         let place = buffer.wrapping_sub(tail & !self.mask);
         let _ = self.run(|token, base, len| {
             // SAFETY: `base` is the first of `len` slots STRIDE bytes apart, as `Copies` has them.
-            unsafe { sections::set_limit::<STRIDE, _, _>(token, base.cast(), len, buffer, tail, place, limit) }
+            unsafe { ring_sections::set_limit::<STRIDE, _, _>(token, base.cast(), len, buffer, tail, place, limit) }
         });
     }
 
@@ -112,7 +112,9 @@ impl<K: Index> Ring<K> {
         let _ = self.run(|token, base, len| {
             let to = ptr::with_exposed_provenance_mut(buffer + (tail & self.mask));
             // SAFETY: as above; `to` is the tail's place in the buffer, which has room for a header there.
-            unsafe { sections::pad::<Release, STRIDE, _, _>(token, base.cast(), len, buffer, tail, to, header, new) }
+            unsafe {
+                ring_sections::pad::<Release, STRIDE, _, _>(token, base.cast(), len, buffer, tail, to, header, new)
+            }
         });
     }
 

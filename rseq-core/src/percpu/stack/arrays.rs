@@ -5,9 +5,9 @@ mod transfer;
 
 use super::batch::Full;
 use super::class::Class;
-use super::sections;
 use super::shared::Shared;
-use super::slot::{HEADER, Slot, WORD};
+use super::stack_sections;
+use super::stack_slot::{HEADER, Slot, WORD};
 use super::word::Word;
 use crate::ops::this_cpu::Error;
 use crate::percpu::copies::Copies;
@@ -83,7 +83,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
     fn push_here(&self, class: Class, word: usize) -> Option<Option<()>> {
         self.run(class, move |token, base, len| {
             // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its words.
-            unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }.map(|_| ())
+            unsafe { stack_sections::push::<STRIDE, _, _>(token, base, len, word) }.map(|_| ())
         })
     }
 
@@ -95,7 +95,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             let base = base.cast::<usize>().wrapping_byte_add(class.offset());
             // SAFETY: `Copies` passes the first of `len` items that are STRIDE bytes apart. The slot of the class is at
             // its offset in each: a header and its words.
-            unsafe { sections::push::<STRIDE, _, _>(token, base, len, word) }
+            unsafe { stack_sections::push::<STRIDE, _, _>(token, base, len, word) }
         });
         // SAFETY: `into_word` made the word from this item. No section has pushed it, so that the item is made from it
         // once.
@@ -111,7 +111,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             let base = base.cast::<usize>().wrapping_byte_add(class.offset());
             // SAFETY: `Copies` passes the first of `len` items that are STRIDE bytes apart. The slot of the class is at
             // its offset in each: a header and its words. `to` points to the local `word`.
-            unsafe { sections::pop::<STRIDE, _, _>(token, base, len, to) }
+            unsafe { stack_sections::pop::<STRIDE, _, _>(token, base, len, to) }
         })?;
         // SAFETY: the section has committed, so that it has written `word`. `into_word` made it from an item, and the
         // commit removed it from the slot, so that the item is made from it once.
@@ -155,7 +155,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
         self.run(class, move |token, base, len| {
             // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its words.
             // The callers pass the address of a local.
-            unsafe { sections::pop::<STRIDE, _, _>(token, base, len, to) }.map(|_| ())
+            unsafe { stack_sections::pop::<STRIDE, _, _>(token, base, len, to) }.map(|_| ())
         })
     }
 
@@ -201,7 +201,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             let set = self.run(class, |token, base, len| {
                 // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its
                 // words. The slot `index` is closed, and this thread holds it.
-                unsafe { sections::set_top::<STRIDE, _, _>(token, base, len, index as usize, held.top()) }
+                unsafe { stack_sections::set_top::<STRIDE, _, _>(token, base, len, index as usize, held.top()) }
             });
             match set {
                 Some(Some(_)) => {

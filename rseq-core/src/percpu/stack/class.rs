@@ -1,6 +1,6 @@
 //! The size classes of stacks.
 
-use super::slot::{HEADER, WORD};
+use super::stack_slot::{HEADER, WORD};
 use crate::percpu::memory::STRIDE;
 
 /// Selects an array of a slot, with numbers so small that it is passed in a register. An item has at most [`STRIDE`] /

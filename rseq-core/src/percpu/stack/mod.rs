@@ -3,9 +3,9 @@
 mod arrays;
 mod batch;
 mod class;
-mod sections;
 mod shared;
-mod slot;
+mod stack_sections;
+mod stack_slot;
 mod stacks;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod stress;

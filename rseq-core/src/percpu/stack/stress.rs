@@ -5,8 +5,8 @@ extern crate std;
 
 use super::arrays::Arrays;
 use super::class::Class;
-use super::slot::MakeFence;
-use super::{Batch, sections};
+use super::stack_slot::MakeFence;
+use super::{Batch, stack_sections};
 use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
 use crate::percpu::memory::STRIDE;
@@ -263,7 +263,7 @@ fn an_array_that_is_being_opened_has_no_items() {
     let mut held = slot.hold().unwrap();
     let set = arrays.run(CLASS, |token, base, len| {
         // SAFETY: an array of this CPU, which is closed, and held by this thread.
-        unsafe { sections::set_top::<STRIDE, _, _>(token, base, len, cpu as usize, held.top()) }
+        unsafe { stack_sections::set_top::<STRIDE, _, _>(token, base, len, cpu as usize, held.top()) }
     });
     assert!(set.flatten().is_some());
     let mut batch = Batch::<usize, 4>::new();

@@ -1,7 +1,7 @@
 //! The highest and the lowest value that was recorded.
 
 #[macro_use]
-mod sections;
+mod raise_section;
 
 mod highest;
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`abi`], [`ioctl`] | the part of the kernel's interface that is used, and its numbers |
 //! | [`guest`] | the program of the guest, an architecture a file |
-//! | [`machine`] | a machine that runs it |
+//! | [`vcpu`] | a machine that runs it |
 //! | [`migration`], [`trial`] | the vCPU's thread on the move, and what its cpu_id said after each `KVM_RUN` |
 //!
 //! Neither `linux-raw-sys` nor `kvm-bindings` has these definitions for all architectures here: the former leaves KVM
@@ -13,6 +13,6 @@
 pub mod abi;
 pub mod guest;
 pub mod ioctl;
-pub mod machine;
 pub mod migration;
 pub mod trial;
+pub mod vcpu;

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn threads_that_other_programs_disturbed_are_noticed() {
         let host = Host { cpu: "x".into(), cpus: 2, kernel: "6.1".into(), arch: "x", date: "today".into() };
-        let cases = vec![crate::bench::table::sample::case(&[1, 2, 4])];
+        let cases = vec![crate::bench::printed::sample::case(&[1, 2, 4])];
         let mut document = Document { schema: 1, host, command: "bench".into(), rounds: 1, milliseconds: 1, cases };
         let point = |document: &mut Document, index: usize, share: f64| {
             let point = &mut document.cases[0].contenders[0].points[index];

@@ -73,7 +73,7 @@ fn goals(case: &Case) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::table::sample;
+    use crate::bench::printed::sample;
     use crate::host::Host;
 
     fn page(threads: &[u32]) -> String {

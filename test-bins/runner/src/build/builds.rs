@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, anyhow, ensure};
 
-use super::{Binaries, Linking, sections, toolchain};
+use super::{Binaries, Linking, check, toolchain};
 use crate::interrupt::Interrupt;
 use crate::kernels::machine::Target;
 use crate::kernels::select::Cell;
@@ -51,7 +51,7 @@ pub fn checked(
     programs: &dyn Programs,
     interrupt: &Interrupt,
     note: &dyn Fn(&str),
-) -> anyhow::Result<(Binaries, sections::Counts)> {
+) -> anyhow::Result<(Binaries, check::Counts)> {
     ensure!(!interrupt.requested(), "interrupted");
     let binaries = announced(target, programs, note)?;
     let counts = programs.check(&binaries)?;
@@ -73,7 +73,7 @@ pub trait Programs: Sync {
     fn build(&self, target: &Target) -> anyhow::Result<Binaries>;
 
     /// Checks their critical sections.
-    fn check(&self, binaries: &Binaries) -> anyhow::Result<sections::Counts>;
+    fn check(&self, binaries: &Binaries) -> anyhow::Result<check::Counts>;
 }
 
 /// The static suite.
@@ -95,7 +95,7 @@ impl Programs for Suite<'_> {
         toolchain::build(target, self.root, &self.names, self.linking)
     }
 
-    fn check(&self, binaries: &Binaries) -> anyhow::Result<sections::Counts> {
-        sections::check(binaries, &self.names)
+    fn check(&self, binaries: &Binaries) -> anyhow::Result<check::Counts> {
+        check::check(binaries, &self.names)
     }
 }

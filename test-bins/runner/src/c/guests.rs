@@ -10,7 +10,7 @@ use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
 use super::suites::{GIVES_UP, MODES, SuitesArgs, TIMEOUT};
 use super::{kvm, library};
-use crate::build::sections::{self, Counts};
+use crate::build::check::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
 use crate::cmd::{self, BootArgs};
 use crate::guest::payload::Run;
@@ -154,7 +154,7 @@ impl Programs for Built {
     }
 
     fn check(&self, binaries: &Binaries) -> anyhow::Result<Counts> {
-        sections::check(binaries, &self.names())
+        check::check(binaries, &self.names())
     }
 }
 

@@ -11,7 +11,7 @@ use fs_err as fs;
 use serde::Serialize;
 
 use super::{Accel, BootArgs, FAILED, INTERRUPTED, Stop};
-use crate::build::{Linking, Programs, Suite, elf, sections};
+use crate::build::{Linking, Programs, Suite, elf, check};
 use crate::events::Event;
 use crate::guest::cell::Setting;
 use crate::guest::payload::{Payload, Run};
@@ -77,7 +77,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
         return Ok(list(&setting, &chosen.cells, args.report.json)?);
     }
     if args.check {
-        return Ok(sections::run(&chosen.cells, programs, setting.interrupt)?);
+        return Ok(check::run(&chosen.cells, programs, setting.interrupt)?);
     }
     let stands = args.resume.as_deref().map(|path| resume::read(path, &command)).transpose().map_err(Stop::usage)?;
     let start = Instant::now();

@@ -4,11 +4,11 @@ mod child;
 mod criu;
 mod docs;
 mod group;
+mod known;
 mod prepare;
 mod reasons;
 mod seccomp;
 mod suite;
-mod table;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,8 +20,8 @@ use super::{FAILED, INTERRUPTED, Stop};
 use crate::build::{self, Linking};
 use crate::interrupt::Interrupt;
 use crate::workspace;
+use known::{HOSTS, Host};
 use suite::{Row, Session};
-use table::{HOSTS, Host};
 
 /// Runs the short native suite under each kind of host that is here, and says what passes, fails and is skipped.
 #[derive(Debug, Args)]

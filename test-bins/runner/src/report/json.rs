@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::rows::Row;
 use super::summary::Summary;
-use super::table::Row;
 use crate::events::{Event, Reporter};
 use crate::guest::ran::{Matrix, Ran, Took};
 use crate::ktap::{Counts, Document, Outcome};

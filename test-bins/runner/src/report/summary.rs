@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::paint::Paint;
-use super::table::{self, Row};
+use super::rows::{self, Row};
 use super::text::{printable, wrap};
 use crate::ktap::{Counts, Outcome};
 use crate::native::Tested;
@@ -61,7 +61,7 @@ impl Summary {
 
 /// Prints all of it, each line after `prefix`.
 pub fn print(out: &mut dyn Write, prefix: &str, paint: Paint, summary: &Summary) -> io::Result<()> {
-    let mut lines = table::format(&summary.rows);
+    let mut lines = rows::format(&summary.rows);
     lines[0] = paint.bold(&lines[0]);
     for (line, row) in lines[1..].iter_mut().zip(&summary.rows).filter(|(_, row)| row.status.is_bad()) {
         *line = paint.status(row.status, line);

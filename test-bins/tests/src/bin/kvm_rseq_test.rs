@@ -9,8 +9,8 @@ use harness::args::Args;
 use harness::exact::after_system_calls;
 use harness::index::Here;
 use harness::ktap::{OrFail, Reason, Unmet, Verdict};
-use harness::kvm::machine::{self, Machine};
 use harness::kvm::trial::{self, Limits, Outcome, Source};
+use harness::kvm::vcpu::{self, Machine};
 use harness::sys::cpu::{self, Set};
 use harness::sys::file::File;
 use harness::sys::process;
@@ -80,7 +80,7 @@ impl Bench {
         if cpus.count() < 2 {
             return Err(skip!("one CPU only, so there is nowhere to go"));
         }
-        let machine = Machine::new(&machine::open()?)?;
+        let machine = Machine::new(&vcpu::open()?)?;
         Ok(Self { token, cpus, machine, _latency: options.latency.map(limit_latency).transpose()? })
     }
 

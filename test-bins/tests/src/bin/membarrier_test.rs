@@ -4,10 +4,10 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use harness::delayed::{DELAY, Delay, delayed_add};
 use harness::index::{ByCpu, Choice};
 use harness::ktap::{OrFail, Suite, Unmet, Verdict};
 use harness::options::PATIENCE;
-use harness::sections::{DELAY, Delay, delayed_add};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;

@@ -9,11 +9,11 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 
+use harness::delayed::{DELAY, Delay, delayed_add};
 use harness::index::{ByCpu, Choice};
 use harness::ktap::{OrFail, Suite, Verdict};
 use harness::load::{self, Load, MAX_THREADS, Record, Worker};
 use harness::options::{Options, PATIENCE};
-use harness::sections::{DELAY, Delay, delayed_add};
 use harness::slots::Slots;
 use harness::sys::{self, process};
 use harness::{ensure, exact, in_time, load_usage, note, program, registration, require, tests, vdso};

@@ -5,12 +5,12 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::exact::exact;
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
 use harness::ktap::{OrFail, Suite, Verdict};
 use harness::load::pace;
 use harness::options::PATIENCE;
-use harness::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::slots::Slots;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};

@@ -4,8 +4,8 @@ extern crate std;
 
 use super::super::STRIDE;
 use super::super::header::State;
-use super::super::slot::Slot;
-use super::super::{IndexToken, MOST, Ring, RingError, reservation, sections};
+use super::super::ring_slot::Slot;
+use super::super::{IndexToken, MOST, Ring, RingError, reservation, ring_sections};
 use super::{has_sections, size, stay_on_this_cpu};
 use crate::ops::this_cpu::Error;
 use crate::percpu::ring::header::Header;
@@ -73,7 +73,7 @@ fn sections_that_are_not_armed_lose_records() {
         rounds += 1;
     }
     for _ in 0..=rounds {
-        assert_eq!(lost(sections::push::<Release, STRIDE, _, _>), 0);
+        assert_eq!(lost(ring_sections::push::<Release, STRIDE, _, _>), 0);
     }
 }
 
@@ -82,7 +82,7 @@ fn push_early(ring: &Ring, record: &[u8]) -> Result<(), RingError> {
     let (size, header) = (size(record.len()), Header::new(record.len(), State::Committed).0);
     let by_section = |token, base: *mut Slot, len| {
         // SAFETY: as in `Ring::reserve`.
-        unsafe { sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header) }
+        unsafe { ring_sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), len, MOST, size, header) }
     };
     let at = ring.write_slowly(record.len(), State::Committed, by_section, |at| at)?;
     // SAFETY: room for this record; readers may be looking at it, word by word.

@@ -5,7 +5,7 @@ use crate::Index;
 use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
 use crate::percpu::stack::class::Class;
-use crate::percpu::stack::slot::{Held, MakeFence};
+use crate::percpu::stack::stack_slot::{Held, MakeFence};
 use crate::percpu::stack::word::Word;
 
 impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLASSES, ITEMS, K> {

@@ -5,8 +5,8 @@ use crate::Index;
 use crate::percpu::memory::STRIDE;
 use crate::percpu::stack::batch::Batch;
 use crate::percpu::stack::class::Class;
-use crate::percpu::stack::sections;
-use crate::percpu::stack::slot::WORD;
+use crate::percpu::stack::stack_sections;
+use crate::percpu::stack::stack_slot::WORD;
 use crate::percpu::stack::word::Word;
 use core::mem::MaybeUninit;
 
@@ -32,7 +32,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             let mut state = State::new();
             // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its words.
             // The batch has `bytes` bytes of words at `from`. The state has the size that the section requires.
-            unsafe { sections::push_batch::<STRIDE, _, _>(token, base, len, from, bytes, state.pointer()) }?;
+            unsafe { stack_sections::push_batch::<STRIDE, _, _>(token, base, len, from, bytes, state.pointer()) }?;
             Ok(state.items())
         })
     }
@@ -79,7 +79,7 @@ impl<T: Word, const CLASSES: usize, const ITEMS: usize, K: Index> Arrays<T, CLAS
             let mut state = State::new();
             // SAFETY: `run` passes the first of `len` slots that are STRIDE bytes apart, each a header and its words.
             // The batch has room for `room` words at `to`. The state has the size that the section requires.
-            unsafe { sections::pop_batch::<STRIDE, _, _>(token, base, len, to, room * WORD, state.pointer()) }?;
+            unsafe { stack_sections::pop_batch::<STRIDE, _, _>(token, base, len, to, room * WORD, state.pointer()) }?;
             Ok(state.items())
         })
     }

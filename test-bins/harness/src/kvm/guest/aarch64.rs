@@ -5,7 +5,7 @@ use super::program;
 use crate::ktap::{OrFail, Unmet, Verdict};
 use crate::kvm::abi::{ARM_PREFERRED_TARGET, ARM_VCPU_INIT, ArmVcpuInit, EXIT_MMIO, Run};
 use crate::kvm::ioctl::ioctl;
-use crate::kvm::machine::{Layout, Machine};
+use crate::kvm::vcpu::{Layout, Machine};
 use crate::sys::file::File;
 
 /// No memory there.

@@ -2,7 +2,7 @@
 
 use crate::ktap::{Unmet, Verdict};
 use crate::kvm::abi::Run;
-use crate::kvm::machine::{Layout, Machine};
+use crate::kvm::vcpu::{Layout, Machine};
 use crate::skip;
 use crate::sys::file::File;
 

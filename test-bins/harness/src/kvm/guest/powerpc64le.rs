@@ -4,7 +4,7 @@ use super::program;
 use crate::ktap::{OrFail, Unmet, Verdict};
 use crate::kvm::abi::{CAP_PPC_PAPR, ENABLE_CAP, EXIT_PAPR_HCALL, EnableCap, PowerpcRegs, Run, SET_REGS_POWERPC};
 use crate::kvm::ioctl::ioctl;
-use crate::kvm::machine::{Layout, Machine};
+use crate::kvm::vcpu::{Layout, Machine};
 use crate::sys::file::File;
 
 /// Beyond those of the platform (`MAX_HCALL_OPCODE`) and below those of KVM (0xf000), of which the kernel knows some.

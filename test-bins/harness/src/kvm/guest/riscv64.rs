@@ -4,7 +4,7 @@ use super::program;
 use crate::ktap::{OrFail, Unmet, Verdict};
 use crate::kvm::abi::{EXIT_MMIO, OneReg, Run, SET_ONE_REG};
 use crate::kvm::ioctl::ioctl;
-use crate::kvm::machine::{Layout, Machine};
+use crate::kvm::vcpu::{Layout, Machine};
 use crate::sys::file::File;
 
 /// No memory there.

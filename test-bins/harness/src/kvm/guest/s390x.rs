@@ -6,7 +6,7 @@
 use super::program;
 use crate::ktap::{Unmet, Verdict};
 use crate::kvm::abi::{EXIT_S390_SIEIC, Run};
-use crate::kvm::machine::{Layout, Machine};
+use crate::kvm::vcpu::{Layout, Machine};
 use crate::sys::file::File;
 
 /// Of DIAGNOSE: just above KVM's own, 0x500.

@@ -4,7 +4,7 @@ use super::program;
 use crate::ktap::{OrFail, Unmet, Verdict};
 use crate::kvm::abi::{EXIT_IO, IO_OUT, Io, Run, SET_TSS_ADDR};
 use crate::kvm::ioctl::ioctl;
-use crate::kvm::machine::{Layout, Machine};
+use crate::kvm::vcpu::{Layout, Machine};
 use crate::sys::file::File;
 
 const SIZE: usize = 64 << 10;

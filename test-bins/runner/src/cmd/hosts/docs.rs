@@ -5,9 +5,9 @@ use std::thread;
 
 use fs_err as fs;
 
+use super::known::{HOSTS, Host};
 use super::reasons;
 use super::suite::Row;
-use super::table::{HOSTS, Host};
 
 const HEAD: &str = "# Hosts\n\n\
     What the short native suite gives under tracers, emulators, filters, namespaces and limits. A test that fails for\n\

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use fs_err as fs;
 
 use super::group::Group;
-use super::table::{Host, How};
+use super::known::{Host, How};
 use super::{child, criu, seccomp};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
@@ -126,7 +126,7 @@ fn complain(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::hosts::table::HOSTS;
+    use crate::cmd::hosts::known::HOSTS;
 
     fn absent(host: Host, binaries: &Binaries) -> String {
         Prepared::new(&host, binaries, &Interrupt::default()).err().expect("it is not here").to_string()

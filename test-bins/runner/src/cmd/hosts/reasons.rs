@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::known::HOSTS;
 use super::suite::Row;
-use super::table::HOSTS;
 
 /// The words by which a test names what its host refuses or hides, before what went wrong for that
 /// (`harness/src/host.rs`).

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Ended};
 use super::criu;
+use super::known::{Host, How};
 use super::prepare::Prepared;
-use super::table::{Host, How};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Counts, Document, Outcome, Parser};
@@ -207,7 +207,7 @@ fn judged(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::hosts::table::HOSTS;
+    use crate::cmd::hosts::known::HOSTS;
     use crate::suite::SUITE;
 
     fn verdict(code: i32, late: bool, output: &str) -> (Option<String>, Counts, BTreeMap<String, usize>) {

@@ -6,14 +6,14 @@
 #![no_std]
 #![no_main]
 
-mod table;
+mod fates;
 
 use harness::debug::Debugging;
+use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::index::{ByCpu, Choice, Here};
 use harness::ktap::{OrFail, Suite, Unmet, Verdict};
 use harness::load::{self, pace};
 use harness::registration::{self, Registered};
-use harness::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::memory;
@@ -29,8 +29,8 @@ use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{Aborted, Committed, arch};
 use rseq_rt::process::ExitCode;
 
-use table::Fate::{Aborts, Clears, Dies, Undefined, Unnoticed, Untouched};
-use table::{Checks, Fate, Fault, INSIDE, Look, ROWS, Row};
+use fates::Fate::{Aborts, Clears, Dies, Undefined, Unnoticed, Untouched};
+use fates::{Checks, Fate, Fault, INSIDE, Look, ROWS, Row};
 
 rseq_rt::entry!(main);
 

@@ -3,12 +3,12 @@
 use core::ops::AddAssign;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::exact::exact;
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::load::{self, pace};
 use harness::options::PATIENCE;
-use harness::sections::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::slots::{STRIDE, Slots};
 use harness::sys::cpu::{self, Set};
 use harness::sys::memory::Mapping;

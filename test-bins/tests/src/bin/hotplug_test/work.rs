@@ -2,13 +2,13 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use harness::delayed::{DELAY, Delay, delayed_add};
 use harness::exact::exact;
 use harness::index::Choice;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::load::{Load, MAX_THREADS, Record, Worker};
 use harness::options::{Options, PATIENCE};
 use harness::percpu_ops::{Counts, Tally};
-use harness::sections::{DELAY, Delay, delayed_add};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;

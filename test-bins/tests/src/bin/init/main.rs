@@ -6,7 +6,7 @@
 #![no_main]
 
 mod child;
-mod machine;
+mod guest;
 mod relay;
 mod report;
 
@@ -27,13 +27,13 @@ fn main() -> ExitCode {
         eprintln!("init: this is for the first process of a guest; `boot` of the runner starts it");
         return ExitCode::from(USAGE);
     }
-    machine::quiet_console();
-    machine::say_release();
-    machine::mount_all();
-    machine::take_offline();
-    machine::load_modules();
+    guest::quiet_console();
+    guest::say_release();
+    guest::mount_all();
+    guest::take_offline();
+    guest::load_modules();
     run_list();
-    machine::power_off()
+    guest::power_off()
 }
 
 fn run_list() {
@@ -49,12 +49,12 @@ fn run_list() {
 /// Once with the kernel's own rseq checks off, once with them on, where the kernel has the switch and the list wants
 /// it.
 fn run_passes(list: &List<'_>) {
-    let twice = list.twice && machine::switch_checks(false);
+    let twice = list.twice && guest::switch_checks(false);
     let again = || list.runs().filter(|run| twice && !run.once);
     let mut report = Report::new((list.runs().count() + again().count()) as u32);
     let mut run = |program, checks, pass| {
         // Set before every program: a killed test may have left them changed. If that fails, a result is missing.
-        if !twice || machine::switch_checks(checks) {
+        if !twice || guest::switch_checks(checks) {
             report.run(&program, pass);
         }
     };

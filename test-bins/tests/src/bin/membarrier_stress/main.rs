@@ -3,9 +3,9 @@
 #![no_std]
 #![no_main]
 
+mod fences;
 mod groups;
 mod sentinel;
-mod storm;
 
 use harness::ktap::{OrFail, Suite, Verdict};
 use harness::options::Options;
@@ -48,10 +48,10 @@ fn throttled(options: &Options, test: fn(&Options, Option<&Groups>) -> Verdict) 
 }
 
 fn on_all_cpus(options: &Options, groups: Option<&Groups>) -> Verdict {
-    storm::test(options, &cpu::affinity(0).or_fail("sched_getaffinity")?, groups)
+    fences::test(options, &cpu::affinity(0).or_fail("sched_getaffinity")?, groups)
 }
 
 fn on_one_cpu(options: &Options, groups: Option<&Groups>) -> Verdict {
     let last = cpu::affinity(0).or_fail("sched_getaffinity")?.iter().last().or_fail("a CPU")?;
-    storm::test(options, &Set::only(last), groups)
+    fences::test(options, &Set::only(last), groups)
 }

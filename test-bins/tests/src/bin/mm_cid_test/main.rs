@@ -4,7 +4,7 @@
 #![no_main]
 
 mod exclusive;
-mod storm;
+mod waves;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +19,7 @@ use harness::{ensure, load_usage, note, program, registration, require, tests};
 use rseq_core::ops::librseq::Error;
 use rseq_core::percpu::PossibleCpus;
 use rseq_rt::process::ExitCode;
-use storm::With;
+use waves::With;
 
 rseq_rt::entry!(main);
 
@@ -33,9 +33,9 @@ fn body() -> u8 {
     tests! {
         "IDs stay below the number of possible CPUs" => small(&options),
         "no two threads are inside one slot" => exclusive(&options),
-        "threads come and go across the number of CPUs" => storm::test(&options, With::Threads),
-        "so do threads that fork" => storm::test(&options, With::Forks),
-        "so do threads that vfork" => storm::test(&options, With::Vforks),
+        "threads come and go across the number of CPUs" => waves::test(&options, With::Threads),
+        "so do threads that fork" => waves::test(&options, With::Forks),
+        "so do threads that vfork" => waves::test(&options, With::Vforks),
         "after the threads are gone" => alone(token),
     }
 }

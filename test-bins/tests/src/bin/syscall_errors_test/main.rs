@@ -6,7 +6,7 @@
 #![no_std]
 #![no_main]
 
-mod table;
+mod calls;
 
 use harness::args;
 use harness::ktap::{OrFail, Unmet, Verdict};
@@ -22,7 +22,7 @@ use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_rt::process::ExitCode;
 
-use table::{Before, Call, Era, Expected, GONE, GOOD, KERNEL, NULL, ROWS, Row, UNMAPPED};
+use calls::{Before, Call, Era, Expected, GONE, GOOD, KERNEL, NULL, ROWS, Row, UNMAPPED};
 
 rseq_rt::entry!(main);
 

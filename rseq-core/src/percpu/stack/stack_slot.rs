@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) const WORD: usize = size_of::<usize>();
 
-/// The size of a header in bytes. `sections.rs` describes its words.
+/// The size of a header in bytes. `stack_sections.rs` describes its words.
 pub(super) const HEADER: usize = 32;
 
 const TOP: usize = 0;

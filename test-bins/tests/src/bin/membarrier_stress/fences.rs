@@ -2,10 +2,10 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use harness::delayed::{DELAY, Delay, delayed_add};
 use harness::index::{ByCpu, Choice};
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::options::{Options, PATIENCE};
-use harness::sections::{DELAY, Delay, delayed_add};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::time::{self, Deadline, MILLISECOND};

@@ -2,7 +2,7 @@
 //!
 //! A slot begins with four fields, 8 bytes apart: the position of the tail, the limit up to which it may advance
 //! without reading the head, the distance from the tail's position to its place in memory, and the address of the
-//! buffer (see [`Slot`](super::slot::Slot)).
+//! buffer (see [`Slot`](super::ring_slot::Slot)).
 
 use crate::section::{CompareFailed, OutOfRange};
 

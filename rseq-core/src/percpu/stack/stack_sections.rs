@@ -5,7 +5,7 @@
 //! | 0 | `top`: where the next item goes, in bytes from the start of the slot | sections; who has closed the slot |
 //! | 8 | `end`: where there is no more room; 0 if the slot is closed | who holds the slot |
 //! | 16 | `begin`: 32, where the first item is; the largest number if the slot is closed | who holds the slot |
-//! | 24 | what [`Slot`](super::slot::Slot) holds it by | |
+//! | 24 | what [`Slot`](super::stack_slot::Slot) holds it by | |
 //! | 32 | the items, each a word | sections |
 //!
 //! Sections load `end` or `begin` anyway, so a closed slot costs them no further check. They commit by one store of
