@@ -12,7 +12,7 @@ mod sections {
     use rseq_core::{Aborted, CompareFailed, OutOfRange};
     rseq_core::__every_step_sections!();
 }
-use delayed::*;
+use sections::*;
 
 mod data {
     use rseq_core::{Aborted, CompareFailed, OutOfRange};

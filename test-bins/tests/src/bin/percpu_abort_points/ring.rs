@@ -11,7 +11,7 @@ mod sections {
     rseq_core::__ring_sections!();
     rseq_core::__ring_word_sections!();
 }
-use delayed::*;
+use sections::*;
 
 mod data {
     use rseq_core::{CompareFailed, OutOfRange};

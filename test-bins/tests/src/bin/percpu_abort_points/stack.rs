@@ -10,7 +10,7 @@ mod sections {
     use rseq_core::{Committed, CompareFailed, OutOfRange};
     rseq_core::__stack_sections!();
 }
-use delayed::*;
+use sections::*;
 
 mod data {
     use rseq_core::{Committed, CompareFailed, OutOfRange};

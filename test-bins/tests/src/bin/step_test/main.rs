@@ -26,7 +26,7 @@ mod sections {
     use rseq_core::{Aborted, CompareFailed, OutOfRange};
     rseq_core::__every_step_sections!(#![model]);
 }
-use delayed::SECTIONS;
+use sections::SECTIONS;
 
 const USAGE: &str = "step_test: every step of a section in every form, next to an interpreter\n\
 usage: step_test [--short]\n\
