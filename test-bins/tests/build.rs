@@ -12,7 +12,15 @@ fn main() {
     for script in ["rseq.ld", "static.ld"] {
         println!("cargo:rustc-link-arg-bins=-T{}", linker(script));
     }
+    println!("cargo:rustc-env=TEST_BINS_PROFILE={}", profile());
     println!("cargo:rustc-link-arg-bin=far_handler_test=-T{}", linker("far.ld"));
+}
+
+/// The name of the profile, by the directory that cargo gives: `target/PROFILE/build/PACKAGE/out`.
+fn profile() -> String {
+    let directory = std::env::var("OUT_DIR").expect("cargo names a directory");
+    let profile = std::path::Path::new(&directory).ancestors().nth(3).and_then(|path| path.file_name());
+    profile.expect("cargo's directories lie in that of the profile").to_string_lossy().into_owned()
 }
 
 /// The path of one of the repository's linker scripts.

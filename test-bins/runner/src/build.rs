@@ -12,5 +12,5 @@ mod linking;
 pub mod toolchain;
 
 pub use builds::{Builds, Programs, Suite, announced};
-pub use compile::{Binaries, build, build_package};
+pub use compile::{Binaries, Purpose, build, build_package};
 pub use linking::Linking;

@@ -41,11 +41,6 @@ fn is_root(directory: &Path) -> bool {
     directory.join("Cargo.toml").is_file() && directory.join("test-bins/tests/Cargo.toml").is_file()
 }
 
-/// The directory in which `cargo build --profile suite` leaves binaries.
-pub fn release_dir(root: &Path) -> anyhow::Result<PathBuf> {
-    Ok(target_dir(root)?.join("suite"))
-}
-
 /// The directory in which cargo leaves everything.
 pub fn target_dir(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(metadata(&root.join("Cargo.toml"))?.target_directory)

@@ -54,7 +54,7 @@ pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]
         }
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
-    let directory = workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles");
+    let directory = workspace::target_dir(root).expect("cargo knows the directory").join("assembles");
     let profile = if last.is_empty() { "dev" } else { "release" };
     let mut command = Command::new(env!("CARGO"));
     command.args(["rustc", "--quiet", "-p", "rseq-core", "--example", example, "--features", "testing"]);
@@ -102,7 +102,7 @@ fn check(package: &str, triple: &'static str) -> Option<(bool, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
     let mut command = Command::new(env!("CARGO"));
     command.args(["check", "--quiet", "--color=never", "-p", package, "--lib", "--target", triple, "--target-dir"]);
-    command.arg(workspace::release_dir(root).expect("cargo knows the directory").with_file_name("assembles"));
+    command.arg(workspace::target_dir(root).expect("cargo knows the directory").join("assembles"));
     way.apply(&mut command, "core");
     let output = command.env_remove("RUSTFLAGS").current_dir(root).output().expect("cargo starts");
     Some((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))

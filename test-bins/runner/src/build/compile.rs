@@ -12,9 +12,28 @@ use crate::workspace::{self, TEST_BINS, Target};
 /// Names of binaries and where they are.
 pub type Binaries = BTreeMap<String, PathBuf>;
 
-/// Builds all static binaries with `cargo build --profile suite`; cargo's own output goes to stderr.
-pub fn build(root: &Path, linking: Linking) -> anyhow::Result<Binaries> {
-    build_linked(root, TEST_BINS, "suite", linking)
+/// What a build of the static binaries is for; `Cargo.toml` has a profile for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run here, soon.
+    Here,
+    /// To be small, for guests and other machines.
+    Elsewhere,
+}
+
+impl Purpose {
+    /// The profile's name, which its directory has too.
+    pub const fn profile(self) -> &'static str {
+        match self {
+            Self::Here => "native",
+            Self::Elsewhere => "suite",
+        }
+    }
+}
+
+/// Builds all static binaries; cargo's own output goes to stderr.
+pub fn build(root: &Path, purpose: Purpose, linking: Linking) -> anyhow::Result<Binaries> {
+    build_linked(root, TEST_BINS, purpose.profile(), linking)
 }
 
 /// Builds the binaries of a package of the workspace in a profile; cargo's own output goes to stderr.

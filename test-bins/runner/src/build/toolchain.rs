@@ -10,7 +10,7 @@ use anyhow::Context;
 use thiserror::Error;
 
 use super::Linking;
-use super::compile::{self, Binaries};
+use super::compile::{self, Binaries, Purpose};
 use crate::kernels::machine::Target;
 use crate::process;
 use crate::workspace;
@@ -67,13 +67,13 @@ pub fn find(target: &Target) -> Result<Way, NoCompiler> {
 pub fn build(target: &Target, root: &Path, bins: &[&str], linking: Linking) -> anyhow::Result<Binaries> {
     let way = find(target)?;
     if way == Way::Native {
-        return compile::build(root, linking);
+        return compile::build(root, Purpose::Elsewhere, linking);
     }
     let directory = linking.target_dir(root)?.join("boot");
     let mut command = command(target, &way, root, &directory, bins, linking)?;
     let built = process::output(&mut command);
     built.map_err(|failure| workspace::explain(failure, &format!("building for {}", target.triple)))?;
-    let built = directory.join(target.triple).join("suite");
+    let built = directory.join(target.triple).join(Purpose::Elsewhere.profile());
     Ok(bins.iter().map(|&name| (name.to_owned(), built.join(name))).collect::<BTreeMap<_, _>>())
 }
 
@@ -86,7 +86,8 @@ fn command(
     linking: Linking,
 ) -> anyhow::Result<Command> {
     let mut command = workspace::patient_cargo();
-    command.args(["build", "--profile", "suite", "-p", workspace::TEST_BINS, "--target", target.triple]);
+    command.args(["build", "--profile", Purpose::Elsewhere.profile(), "-p", workspace::TEST_BINS]);
+    command.args(["--target", target.triple]);
     command.args(bins.iter().flat_map(|name| ["--bin", name])).arg("--target-dir").arg(directory);
     way.apply(&mut command, "core,alloc");
     // With `--target`, these flags leave build scripts alone.

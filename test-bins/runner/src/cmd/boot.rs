@@ -11,7 +11,7 @@ use fs_err as fs;
 use serde::Serialize;
 
 use super::{Accel, BootArgs, FAILED, INTERRUPTED, Stop};
-use crate::build::{Linking, Programs, Suite, elf, check};
+use crate::build::{Linking, Programs, Suite, check, elf};
 use crate::events::Event;
 use crate::guest::cell::Setting;
 use crate::guest::payload::{Payload, Run};
@@ -222,8 +222,7 @@ fn image(args: &BootArgs, cells: &[Cell], directory: &Path) -> anyhow::Result<Op
 }
 
 fn directory(root: &Path) -> anyhow::Result<PathBuf> {
-    let release = workspace::release_dir(root)?;
-    let directory = release.with_file_name("boot").join("consoles");
+    let directory = workspace::target_dir(root)?.join("boot/consoles");
     fs::create_dir_all(&directory)?;
     Ok(directory)
 }

@@ -62,7 +62,7 @@ fn build(code: Code) -> anyhow::Result<PathBuf> {
         Code::Mempool => return c::bench(&root, "mempool"),
         Code::ParamTest => {}
     }
-    let binaries = build::build(&root, build::Linking::Fixed)?;
+    let binaries = build::build(&root, build::Purpose::Elsewhere, build::Linking::Fixed)?;
     binaries.get("param_test").cloned().context("param_test was not built")
 }
 

@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{FAILED, INTERRUPTED, Stop};
-use crate::build::{self, Linking};
+use crate::build::{self, Linking, Purpose};
 use crate::interrupt::Interrupt;
 use crate::workspace;
 use known::{HOSTS, Host};
@@ -62,7 +62,7 @@ fn hosts(args: &HostsArgs) -> Result<u8, Stop> {
         return Ok(list(&hosts)?);
     }
     let root = workspace::root()?;
-    let binaries = build::build(&root, Linking::Fixed)?;
+    let binaries = build::build(&root, Purpose::Here, Linking::Fixed)?;
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let session = Session { entries: &entries, binaries: &binaries, seconds: args.timeout, interrupt: &interrupt };
     let mut rows = Vec::new();

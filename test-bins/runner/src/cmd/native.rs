@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 
 use super::cli::NativeArgs;
 use super::{FAILED, INTERRUPTED, Stop, list};
-use crate::build::{self, Binaries, Linking};
+use crate::build::{self, Binaries, Linking, Purpose};
 use crate::events::{Event, Reporters};
 use crate::interrupt::Interrupt;
 use crate::native::{Extent, Planned, Size, Tested, check_supported, plan, test};
@@ -41,7 +41,7 @@ fn run(args: &NativeArgs) -> Result<u8, Stop> {
 fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
     match &args.bin_dir {
         Some(directory) if !directory.is_dir() => {
-            let wanted = "name one with built binaries, such as target/suite";
+            let wanted = "name one with built binaries, such as target/native";
             Err(Stop::Usage(anyhow!("--bin-dir: {} is no directory: {wanted}", directory.display())))
         }
         Some(directory) => Ok(present(directory, entries)),
@@ -49,9 +49,9 @@ fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
             let root = workspace::root()?;
             let linking = Linking::of(args.static_pie);
             if !args.no_build {
-                return Ok(build::build(&root, linking)?);
+                return Ok(build::build(&root, Purpose::Here, linking)?);
             }
-            Ok(present(&linking.target_dir(&root)?.join("suite"), entries))
+            Ok(present(&linking.target_dir(&root)?.join(Purpose::Here.profile()), entries))
         }
     }
 }

@@ -35,7 +35,7 @@ fn suite(name: &str, args: &[&str]) -> Run {
 
 /// Where that binary is.
 pub fn suite_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("suite").join(name)
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("native").join(name)
 }
 
 /// Builds the suite, and gives the names of what it runs.

@@ -56,7 +56,7 @@ fn body() -> u8 {
         }),
         "every section of this file has a case" => {
             claims.note();
-            claims.are_all(token.by_mm_cid().is_some())
+            claims.are_all(token.by_mm_cid().is_some(), env!("TEST_BINS_PROFILE"))
         },
     }
 }

@@ -55,7 +55,7 @@ fn body() -> u8 {
         }),
         "every section of this file has a case" => {
             claims.note();
-            claims.are_all(true)
+            claims.are_all(true, env!("TEST_BINS_PROFILE"))
         },
     }
 }
