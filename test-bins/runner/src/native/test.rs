@@ -16,8 +16,8 @@ use crate::suite::Kind;
 use crate::verdict::{self, Ending, Reach, Verdict};
 
 /// Why a test without a binary does not run.
-const MISSING: &str = "the binary is missing: it has no [[bin]] in test-bins/tests/Cargo.toml, was not built, or is not \
-                       in --bin-dir";
+const MISSING: &str = "the binary is missing: it has no [[bin]] in test-bins/tests/Cargo.toml, was not built, or is \
+                       not in --bin-dir";
 /// Lines of stderr kept for the report; older ones go.
 const MAX_STDERR: usize = 20;
 /// Lines kept of a report's text.
