@@ -17,7 +17,7 @@ pub type Runs = &'static [&'static [&'static str]];
 pub struct Entry {
     /// The name of the `[[bin]]`.
     pub name: &'static str,
-    /// What it shows, in a few words.
+    /// What it shows, in at most 50 characters.
     pub about: &'static str,
     /// How its output is read.
     pub kind: Kind,
