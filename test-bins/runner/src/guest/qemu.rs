@@ -86,7 +86,10 @@ impl Finished {
     /// What may help, where nothing came from a guest that was to boot.
     pub fn advice(&self) -> Option<&'static str> {
         let never_spoke = matches!(self.end, End::Silent(_)) && self.booted.is_none();
-        never_spoke.then_some("no test began; the host may be busy: --timeout SECONDS gives a guest longer to boot")
+        never_spoke.then_some(
+            "no test began; the host may be busy: --timeout SECONDS, which bounds the whole run, lets a guest boot for \
+             longer",
+        )
     }
 }
 
