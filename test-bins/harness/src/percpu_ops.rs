@@ -127,18 +127,22 @@ pub fn under_load(
 
 /// A section that restarts itself and counts its attempts, run between those that cannot tell theirs: one a worker.
 /// Restarted within its first instructions, one in a thousand, it counts one too few.
+///
+/// `counter.rs` shows the use: every thousand operations or so, `worker.saw(gauge.restarts::<C>(token)?)`.
 pub struct Gauge {
     slots: Slots,
     delay: Delay,
 }
 
 impl Gauge {
-    fn new() -> Option<Self> {
+    /// For one worker; `None` where there is no memory for its slots.
+    pub fn new() -> Option<Self> {
         Some(Self { slots: Slots::new().ok()?, delay: Delay::new() })
     }
 
-    /// Runs the section once: its restarts. None is a thread that is not registered.
-    fn restarts<C: Choice>(&mut self, token: Here) -> Option<usize> {
+    /// Runs the section once: its restarts. `None` where the kernel does not maintain this index, or the thread is no
+    /// longer registered.
+    pub fn restarts<C: Choice>(&mut self, token: Here) -> Option<usize> {
         let mut attempts = 0usize;
         let (counter, (from, to)) = (&raw mut attempts, self.delay.ends());
         let (base, count, token) = (self.slots.base(), self.slots.count(), C::of(token).ok()?);

@@ -17,7 +17,7 @@ pub type Runs = &'static [&'static [&'static str]];
 pub struct Entry {
     /// The name of the `[[bin]]`.
     pub name: &'static str,
-    /// What it shows, in a few words.
+    /// What it shows, in at most 50 characters.
     pub about: &'static str,
     /// How its output is read.
     pub kind: Kind,
@@ -300,7 +300,10 @@ mod tests {
     fn the_table_lists_what_test_bins_builds() {
         let built: BTreeSet<_> = built().into_iter().filter(|name| name != GUEST_INIT).collect();
         let listed: BTreeSet<_> = SUITE.iter().map(|entry| entry.name.to_owned()).collect();
-        assert_eq!(listed, built, "left: this table, right: [[bin]] in test-bins/tests/Cargo.toml");
+        let only = |these: &BTreeSet<String>, those| these.difference(those).cloned().collect::<Vec<_>>().join(", ");
+        let (unlisted, unbuilt) = (only(&built, &listed), only(&listed, &built));
+        assert!(unlisted.is_empty(), "without an Entry in {}: {unlisted}", file!());
+        assert!(unbuilt.is_empty(), "without a [[bin]] in test-bins/tests/Cargo.toml: {unbuilt}");
         assert_eq!(listed.len(), SUITE.len(), "a name stands twice in the table");
     }
 

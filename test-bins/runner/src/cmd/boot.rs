@@ -170,13 +170,13 @@ fn cells(args: &BootArgs, built_for: Option<&'static str>) -> anyhow::Result<Vec
         choice.kernel = vec!["newest".into()];
     }
     let mut cells = select::cells(&choice)?;
+    ensure!(!cells.is_empty(), select::none_of(&choice));
     if let Some(target) = built_for {
         let mut others: Vec<_> = cells.iter().map(|cell| cell.target).collect();
         others.dedup();
         cells.retain(|cell| cell.target.name == target);
         ensure!(!cells.is_empty(), select::mismatch(target, &choice.chosen(), &others));
     }
-    ensure!(!cells.is_empty(), "no cell matches these options: `boot --all --list` shows all cells");
     Ok(cells)
 }
 

@@ -164,6 +164,7 @@ impl Setting<'_> {
     }
 
     fn judge(&self, cell: &Cell, payload: &Payload, fault: Option<&Fault>, booted: Booted) -> Ran {
+        let advice = booted.finished.advice();
         let Booted { finished: Finished { end, mut console, booted, seconds }, initramfs, log } = booted;
         let (code, notes, output) =
             (console.code, std::mem::take(&mut console.notes), std::mem::take(&mut console.output));
@@ -178,6 +179,7 @@ impl Setting<'_> {
         if matches!(end, End::Silent(_) | End::TimedOut(_) | End::Gone(_)) && !last.is_empty() {
             verdict.explain(format!("its console ends with: {last}"));
         }
+        advice.into_iter().for_each(|advice| verdict.explain(advice));
         if end == End::Done && self.image.is_none() && payload.lacks_second_pass(cell.on.line, &document) {
             verdict.fail("nothing ran again with rseq/debug on, which Linux has since 6.19");
         }

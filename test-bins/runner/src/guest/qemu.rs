@@ -82,6 +82,17 @@ pub struct Finished {
     pub seconds: f64,
 }
 
+impl Finished {
+    /// What may help, where nothing came from a guest that was to boot.
+    pub fn advice(&self) -> Option<&'static str> {
+        let never_spoke = matches!(self.end, End::Silent(_)) && self.booted.is_none();
+        never_spoke.then_some(
+            "no test began; the host may be busy: --timeout SECONDS, which bounds the whole run, lets a guest boot for \
+             longer",
+        )
+    }
+}
+
 /// Starts QEMU and returns when it has ended; the console goes to `log`, with the command line first.
 ///
 /// `progress` hears how long it has run, and how many results there are.
@@ -218,9 +229,10 @@ mod tests {
     #[test]
     fn a_hung_guest_is_ended() {
         let finished = ran("echo KTAP version 1; exec sleep 100", [60_000, 60_000, 500]);
-        assert!(matches!(finished.end, End::Silent(_)), "{:?}", finished.end);
+        assert!(matches!(finished.end, End::Silent(_)) && finished.advice().is_none(), "{:?}", finished.end);
         let silent = ran("echo SeaBIOS; exec sleep 100", [60_000, 500, 60_000]);
         assert!(matches!(silent.end, End::Silent(_)) && silent.booted.is_none(), "{:?}", silent.end);
+        assert!(silent.advice().unwrap().contains("--timeout SECONDS"));
         let endless = ran("while :; do echo x; sleep 0.05; done", [700, 60_000, 60_000]);
         assert!(matches!(endless.end, End::TimedOut(_)), "{:?}", endless.end);
     }

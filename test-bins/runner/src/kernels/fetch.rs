@@ -13,8 +13,8 @@ use fs_err as fs;
 
 use super::apt::Apt;
 use super::cache::{self, Slot, names};
-use super::resolve::{Packages, newest};
-use super::select::{self, Wanted};
+use super::resolve::{Packages, lines, newest};
+use super::select::{self, TABLE, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
 use crate::cmd::{self, FetchArgs};
@@ -26,7 +26,7 @@ const THREADS: usize = 6;
 pub fn run(args: &FetchArgs) -> ExitCode {
     let wanted = match select::kernels(&args.choice) {
         Ok(wanted) if wanted.is_empty() => {
-            return cmd::stop(2, "no architecture of the table has such a kernel");
+            return cmd::stop(2, select::none_of(&args.choice));
         }
         Ok(wanted) => wanted,
         Err(error) => return cmd::stop(2, error),
@@ -48,7 +48,15 @@ pub fn run(args: &FetchArgs) -> ExitCode {
 struct Plan {
     cache: PathBuf,
     mirror: String,
-    problems: Mutex<Vec<(Key, String)>>,
+    missed: Mutex<Vec<(Key, Missed)>>,
+}
+
+/// Why a suite did not give a kernel.
+enum Missed {
+    /// It has other lines of the flavour, or none.
+    Lacks { suite: &'static str, lines: String },
+    /// What went wrong.
+    Failed(String),
 }
 
 /// A kernel's machine and line.
@@ -75,24 +83,34 @@ fn fetch(wanted: &[Wanted], args: &FetchArgs) -> anyhow::Result<Vec<String>> {
     }
     install::check_apt()?;
     let mirror = args.mirror.clone().map_or_else(mirror::of_this_system, Ok)?;
-    let plan = Plan { cache, mirror, problems: Mutex::default() };
+    let plan = Plan { cache, mirror, missed: Mutex::default() };
     let left = plan.rounds(missing);
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("fetched {} kernels in {seconds:.0} s", wanted.iter().filter(|on| is_there(&plan.cache, on)).count());
-    let problems = plan.problems.into_inner().unwrap_or_default();
-    Ok(left.iter().map(|on| lacking(on, &problems)).collect())
+    let missed = plan.missed.into_inner().unwrap_or_default();
+    Ok(left.iter().map(|on| lacking(on, &missed)).collect())
 }
 
-/// What to do about a kernel that no suite gave, with what went wrong on the way.
-fn lacking(on: &Wanted, problems: &[(Key, String)]) -> String {
-    let suites = on.suites.join(" or ");
-    let (name, line, arch) = (on.machine.name, on.line, on.machine.targets[0].name);
-    let own = format!("try again later, or boot a kernel of your own with --arch {arch} --kernel-image PATH");
-    let words: Vec<_> = problems.iter().filter(|(of, _)| *of == key(on)).map(|(_, words)| words.as_str()).collect();
-    match words.as_slice() {
-        [] => format!("no kernel {line} for {name}: {suites} has none; {own}"),
-        words => format!("no kernel {line} for {name} from {suites}: {own}\n  {}", words.join("\n  ")),
+/// What to do about a kernel that no suite gave, with what each has instead and what went wrong on the way.
+fn lacking(on: &Wanted, missed: &[(Key, Missed)]) -> String {
+    let (mut have, mut failed, mut others) = (Vec::new(), String::new(), false);
+    for (_, missed) in missed.iter().filter(|(of, _)| *of == key(on)) {
+        match missed {
+            Missed::Lacks { suite, lines } if lines.is_empty() => have.push(format!("{suite} has none")),
+            Missed::Lacks { suite, lines } => {
+                others = true;
+                have.push(format!("{suite} has {lines}"));
+            }
+            Missed::Failed(words) => failed += &format!("\n  {words}"),
+        }
     }
+    let (name, line, arch) = (on.machine.name, on.line, on.machine.targets[0].name);
+    let have = if have.is_empty() { format!("nothing from {}", on.suites.join(" or ")) } else { have.join(", ") };
+    let cure = if others { format!("correct its row in {TABLE}") } else { "try again later".into() };
+    format!(
+        "no kernel {line} for {name}: {have}; {cure}, or boot a kernel of your own with --arch {arch} --kernel-image \
+         PATH{failed}"
+    )
 }
 
 fn is_there(cache: &Path, wanted: &Wanted) -> bool {
@@ -141,7 +159,10 @@ impl Plan {
                 for on in &batch.kernels {
                     match self.kernel(on, batch.suite, &names, &apt, &directory) {
                         Ok(true) => got.lock().unwrap_or_else(|held| held.into_inner()).push(key(on)),
-                        Ok(false) => {}
+                        Ok(false) => {
+                            let lines = lines(&names, on.machine.flavour).join(", ");
+                            self.missed(on, Missed::Lacks { suite: batch.suite, lines });
+                        }
                         Err(error) => self.problem(on, &error),
                     }
                 }
@@ -154,7 +175,11 @@ impl Plan {
     fn problem(&self, on: &Wanted, error: &anyhow::Error) {
         let message = format!("{error:#}");
         eprintln!("  {:<18} {:<5} not got: {message}", on.machine.name, on.line);
-        self.problems.lock().unwrap_or_else(|held| held.into_inner()).push((key(on), message));
+        self.missed(on, Missed::Failed(message));
+    }
+
+    fn missed(&self, on: &Wanted, missed: Missed) {
+        self.missed.lock().unwrap_or_else(|held| held.into_inner()).push((key(on), missed));
     }
 
     /// Gets one kernel; `false` where the suite has none.
@@ -245,10 +270,15 @@ mod tests {
     fn what_is_lacking_is_named_with_its_own_problems() {
         let choice = Choice { arch: vec!["riscv64".into()], kernel: vec!["6.12".into()], ..Choice::default() };
         let on = select::kernels(&choice).unwrap()[0];
-        assert!(lacking(&on, &[]).contains("6.12 for riscv64: trixie has none; try again"));
-        let problems = [(("s390x", "6.12"), "other".to_owned()), (key(&on), "sync in progress".to_owned())];
-        let text = lacking(&on, &problems);
+        let lacks = |lines: &str| (key(&on), Missed::Lacks { suite: "trixie", lines: lines.into() });
+        assert!(lacking(&on, &[lacks("")]).contains("6.12 for riscv64: trixie has none; try again later, or"));
+        let other = (("s390x", "6.12"), Missed::Failed("other".into()));
+        let failed = (key(&on), Missed::Failed("sync in progress".into()));
+        let text = lacking(&on, &[other, failed]);
+        assert!(text.contains("6.12 for riscv64: nothing from trixie; try again"), "{text}");
         assert!(text.ends_with("--kernel-image PATH\n  sync in progress") && !text.contains("other"), "{text}");
+        let text = lacking(&on, &[lacks("6.16, 7.2")]);
+        assert!(text.contains("trixie has 6.16, 7.2; correct its row in test-bins/runner/src/"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From the names that a suite has to the packages of one kernel.
 
-use super::version::{Version, in_name};
+use super::version::{self, Version, in_name};
 
 /// The packages that hold one kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct Packages {
 /// From 6.19 `linux-binary-V` holds the kernel and `linux-modules-V` the modules. Debian has no longer those of 6.19 to
 /// 7.1: the `linux-image-V` taken there names them and holds none.
 pub fn newest(names: &[String], line: &str, flavour: &str) -> Option<Packages> {
-    let versions = names.iter().filter_map(|name| in_name(name, "linux-image-", line, flavour));
-    let version = versions.max_by_key(|version| Version::of(version))?;
+    let of_line = versions(names, flavour).filter(|version| version::line(version) == Some(line));
+    let version = of_line.max_by_key(|version| Version::of(version))?;
     let release = format!("{version}-{flavour}");
     let has = |prefix: &str| names.iter().find(|name| name.strip_prefix(prefix) == Some(&release)).cloned();
     let image = format!("linux-image-{release}");
@@ -28,6 +28,18 @@ pub fn newest(names: &[String], line: &str, flavour: &str) -> Option<Packages> {
     };
     let modules = has("linux-modules-").unwrap_or(image);
     Some(Packages { kernel, modules, release })
+}
+
+/// The lines of which `names` has a kernel of this flavour, in order.
+pub fn lines<'n>(names: &'n [String], flavour: &str) -> Vec<&'n str> {
+    let mut lines = versions(names, flavour).filter_map(version::line).collect();
+    version::sort_lines(&mut lines);
+    lines
+}
+
+/// The versions of all kernels of `flavour`.
+fn versions<'n>(names: &'n [String], flavour: &str) -> impl Iterator<Item = &'n str> {
+    names.iter().filter_map(move |name| in_name(name, "linux-image-", flavour))
 }
 
 #[cfg(test)]
@@ -79,5 +91,14 @@ mod tests {
         assert_eq!(found(BOOKWORM, "6.12", "cloud-amd64"), None);
         assert_eq!(found(BACKPORTS, "7.3", "cloud-arm64"), None);
         assert_eq!(found("", "7.3", "amd64"), None);
+    }
+
+    #[test]
+    fn the_lines_of_a_suite_are_those_of_the_flavour_in_order() {
+        let names: Vec<_> = BACKPORTS.split_whitespace().chain(MIPS.split_whitespace()).map(str::to_owned).collect();
+        assert_eq!(lines(&names, "cloud-amd64"), ["6.18", "6.19", "7.2", "7.3"]);
+        assert_eq!(lines(&names, "amd64"), ["7.3"]);
+        assert_eq!(lines(&names, "loongson-3"), ["6.12"]);
+        assert!(lines(&names, "arm64-16k").is_empty());
     }
 }

@@ -7,9 +7,13 @@ use anyhow::{Context, bail};
 use super::catalog::MACHINES;
 use super::machine::{Machine, Target};
 use super::recipe::RECIPES;
+use super::version::sort_lines;
 use crate::cmd::Choice;
 
 const NEWEST: &str = "newest";
+
+/// The file that lists machines and kernels.
+pub const TABLE: &str = "test-bins/runner/src/kernels/catalog.rs";
 
 /// A kernel of the table.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +103,19 @@ pub fn on_machine(name: &str, built_for: Option<&str>) -> anyhow::Result<Cell> {
     Ok(Cell { target: *target, on: Wanted { machine, line, suites } })
 }
 
+/// What the architectures of a choice have, where none of them has a kernel that it names.
+pub fn none_of(choice: &Choice) -> String {
+    let of = |arch: &String| {
+        let only = Choice { arch: vec![arch.clone()], ..Choice::default() };
+        format!(
+            "{arch} has {}",
+            lines(MACHINES.iter().flat_map(of_machine).filter(|cell| is_arch(&only, cell))).join(", ")
+        )
+    };
+    let have = choice.arch.iter().map(of).collect::<Vec<_>>().join("; ");
+    format!("no kernel {} for {}: {have} (the table is {TABLE})", choice.kernel.join(" or "), choice.arch.join(" or "))
+}
+
 /// Why a program does not run on what was chosen.
 pub fn mismatch(built_for: &str, chosen: &str, targets: &[Target]) -> String {
     let runs = targets.iter().map(|target| target.name).collect::<Vec<_>>().join(" and ");
@@ -151,6 +168,13 @@ fn is_named(choice: &Choice, cell: &Cell) -> bool {
     choice.cell.contains(&cell.name())
 }
 
+/// The lines of these cells, each once, in order.
+fn lines(cells: impl Iterator<Item = Cell>) -> Vec<&'static str> {
+    let mut lines = cells.map(|cell| cell.on.line).collect();
+    sort_lines(&mut lines);
+    lines
+}
+
 fn check(choice: &Choice) -> anyhow::Result<()> {
     let rows: BTreeSet<_> =
         MACHINES.iter().flat_map(of_machine).flat_map(|cell| [cell.row(), cell.target.name.into()]).collect();
@@ -158,10 +182,9 @@ fn check(choice: &Choice) -> anyhow::Result<()> {
         let names: Vec<_> = rows.iter().filter(|row| !row.contains(' ')).map(String::as_str).collect();
         bail!("no architecture is called '{name}': there are {}", names.join(", "));
     }
-    let lines: BTreeSet<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.on.line).collect();
-    if let Some(name) = choice.kernel.iter().find(|name| *name != NEWEST && !lines.contains(name.as_str())) {
-        let lines: Vec<_> = lines.iter().copied().collect();
-        bail!("no kernel is called '{name}': there are {}, and {NEWEST}", lines.join(", "));
+    let lines = lines(MACHINES.iter().flat_map(of_machine));
+    if let Some(name) = choice.kernel.iter().find(|name| *name != NEWEST && !lines.contains(&name.as_str())) {
+        bail!("no kernel is called '{name}': {TABLE} has {}, and {NEWEST}", lines.join(", "));
     }
     let cells: Vec<_> = MACHINES.iter().flat_map(of_machine).map(|cell| cell.name()).collect();
     if let Some(name) = choice.cell.iter().find(|name| !cells.contains(name)) {
@@ -252,6 +275,17 @@ mod tests {
     #[test]
     fn unknown_names_get_the_list() {
         assert!(chosen(&["vax"], &[]).unwrap_err().to_string().contains("there are aarch64, aarch64-16k,"));
-        assert!(chosen(&[], &["2.4"]).unwrap_err().to_string().contains("6.12"));
+        let kernels = chosen(&[], &["2.4"]).unwrap_err().to_string();
+        assert!(kernels.contains("has 5.10, 6.1, 6.5, 6.12, 6.16, ") && kernels.contains("catalog.rs"), "{kernels}");
+    }
+
+    #[test]
+    fn a_kernel_that_others_have_gets_the_list_of_those_chosen() {
+        let arch = ["riscv64", "i686"].map(str::to_owned).to_vec();
+        let choice = Choice { arch, kernel: vec!["7.3".into()], ..Choice::default() };
+        assert!(kernels(&Choice { arch: vec!["riscv64".into()], ..choice.clone() }).unwrap().is_empty());
+        let text = none_of(&choice);
+        assert!(text.starts_with("no kernel 7.3 for riscv64 or i686: riscv64 has 6.12, 7.2; i686 has 5.10, 6.1, 6.5,"));
+        assert!(text.ends_with("(the table is test-bins/runner/src/kernels/catalog.rs)"), "{text}");
     }
 }

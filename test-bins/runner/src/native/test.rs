@@ -15,6 +15,9 @@ use crate::process::{self, Finished, Follow, Stream};
 use crate::suite::Kind;
 use crate::verdict::{self, Ending, Reach, Verdict};
 
+/// Why a test without a binary does not run.
+const MISSING: &str = "the binary is missing: it has no [[bin]] in test-bins/tests/Cargo.toml, was not built, or is \
+                       not in --bin-dir";
 /// Lines of stderr kept for the report; older ones go.
 const MAX_STDERR: usize = 20;
 /// Lines kept of a report's text.
@@ -30,7 +33,7 @@ pub fn test(
     reporters.tell(Event::TestBegan(&planned))?;
     let tested = match program {
         Some(program) => run(planned, program, interrupt, reporters)?,
-        None => not_started(planned, "the binary is missing: it was not built, or is not in --bin-dir".into()),
+        None => not_started(planned, MISSING.into()),
     };
     reporters.tell(Event::TestEnded(&tested))?;
     Ok(tested)

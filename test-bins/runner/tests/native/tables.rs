@@ -1,5 +1,5 @@
 //! The tables of `test-bins/README.md` that map other projects' tests to ours: no row is open, and what they name is
-//! there.
+//! there. The list of programs that no_syscall_test runs: it has every program that needs rseq.
 
 use std::fs;
 use std::path::Path;
@@ -118,4 +118,37 @@ fn results_are_there(row: &Row) {
         let list = Run::of(Command::new(suite_path(program)).arg("--list")).stdout;
         assert!(list.contains(result), "{}: {program} has no result {result:?}", row.theirs);
     }
+}
+
+/// Programs that have something to do without rseq, and so do not skip as a whole.
+const WITHOUT_RSEQ: &[(&str, &str)] = &[
+    ("probe", "it reports that there is none"),
+    ("start_test", "programs start without it"),
+    ("percpu_test", "per-CPU types count by atomics instead"),
+    ("alloc_test", "so does the heap"),
+    ("no_syscall_test", "it runs the others"),
+    ("local_test", "thread-locals do not use it"),
+    ("sync_test", "nor do locks"),
+    ("stack_test", "nor do guard pages"),
+];
+
+#[test]
+fn programs_that_need_rseq_are_run_without_it() {
+    let path = "test-bins/tests/src/bin/no_syscall_test.rs";
+    let source = fs::read_to_string(repository().join(path)).unwrap();
+    let (_, table) = source.split_once("\nconst PROGRAMS: ").unwrap();
+    let (table, _) = table.split_once("\n];").unwrap();
+    let listed: Vec<_> = table.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next()).collect();
+    let names = names();
+    for name in &names {
+        let (runs, needs_none) = (listed.contains(&name.as_str()), WITHOUT_RSEQ.iter().any(|(other, _)| other == name));
+        assert!(
+            runs != needs_none,
+            "{name} has to be in PROGRAMS of {path}, or with a reason in WITHOUT_RSEQ of {}, and not in both",
+            file!()
+        );
+    }
+    let gone = |name: &&str| names.iter().all(|other| other != name);
+    let gone: Vec<_> = listed.into_iter().chain(WITHOUT_RSEQ.iter().map(|(name, _)| *name)).filter(gone).collect();
+    assert!(gone.is_empty(), "PROGRAMS of {path} or WITHOUT_RSEQ name what is not in the suite: {}", gone.join(", "));
 }

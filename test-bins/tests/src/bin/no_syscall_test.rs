@@ -30,8 +30,7 @@ exit codes: 0 pass, 1 fail, 4 skip, 64 usage";
 const NO_FILTER: u8 = 98;
 
 /// Programs of this suite that need rseq, and an argument if it is not `--short`: each has to skip as a whole. Those
-/// that are not installed are skipped. The others report what there is (probe), test the start without rseq too
-/// (start_test), or are this one.
+/// that are not installed are skipped. The runner's `tests/native/tables.rs` lists the others, with the reason.
 const PROGRAMS: &[(&str, &CStr)] = &[
     ("basic_test", SHORT),
     ("basic_percpu_ops_test", SHORT),
@@ -43,9 +42,12 @@ const PROGRAMS: &[(&str, &CStr)] = &[
     ("param_test", c"-M"),
     ("kvm_rseq_test", c"--skip-sanity-check"),
     ("membarrier_test", SHORT),
+    ("membarrier_stress", SHORT),
+    ("robust_test", SHORT),
     ("signal_test", SHORT),
     ("mm_cid_test", SHORT),
     ("operand_test", SHORT),
+    ("step_test", SHORT),
     ("self_test", SHORT),
     ("node_test", SHORT),
     ("slice_test", SHORT),
@@ -56,6 +58,7 @@ const PROGRAMS: &[(&str, &CStr)] = &[
     ("bad_descriptors", SHORT),
     ("readonly_test", SHORT),
     ("far_handler_test", SHORT),
+    ("uprobe_test", SHORT),
     ("negative_control", SHORT),
 ];
 
