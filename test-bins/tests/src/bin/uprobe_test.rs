@@ -20,8 +20,8 @@ use rseq_rt::process::ExitCode;
 
 rseq_rt::entry!(main);
 
-/// More than this program has sections, also where the linker keeps those of functions that nothing calls.
-const MOST: usize = 256;
+/// At least as many as this program has sections of functions that it calls.
+const MOST: usize = 8;
 
 fn main() -> ExitCode {
     program::run(body)
@@ -75,7 +75,12 @@ impl Probes {
         // initial stack.
         let file = unsafe { CStr::from_ptr(file as *const _) };
         let mut probes = [const { None }; MOST];
-        ensure!(linked::descriptors().len() <= MOST, "{} sections", linked::descriptors().len());
+        // Without fat LTO there are those of functions that nothing calls too. The kernel takes 0.5 s to remove one.
+        let count = linked::descriptors().len();
+        ensure!(env!("TEST_BINS_PROFILE") != "suite" || count <= MOST, "{count} sections, more than {MOST}");
+        if count > MOST {
+            return Err(skip!("only the profile suite leaves out sections of functions that nothing calls"));
+        }
         for (probe, section) in probes.iter_mut().zip(linked::descriptors()) {
             let offset = offset(at(section)).ok_or_else(|| fail!("a section is in no segment"))?;
             *probe = match Counter::probe(kind, file, offset) {
