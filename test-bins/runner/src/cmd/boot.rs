@@ -79,7 +79,8 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     if args.check {
         return Ok(check::run(&chosen.cells, programs, setting.interrupt)?);
     }
-    let stands = args.resume.as_deref().map(|path| resume::read(path, &command)).transpose().map_err(Stop::usage)?;
+    let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
+    let stands = stands.map_err(Stop::usage)?;
     let start = Instant::now();
     let (cells, before) = boot_rest(&setting, chosen, args.jobs, stands.unwrap_or_default());
     let took = Took { seconds: before.seconds + start.elapsed().as_secs_f64(), runs: before.runs + 1 };

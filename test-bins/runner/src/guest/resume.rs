@@ -23,6 +23,7 @@ pub struct Stands {
 #[derive(Deserialize)]
 struct Report {
     command: String,
+    names: Vec<String>,
     #[serde(flatten)]
     took: Took,
     cells: Vec<Cell>,
@@ -48,15 +49,21 @@ struct Cell {
     ktap: Option<Document>,
 }
 
-/// Reads the report of a run of the suite by `command`.
-pub fn read(path: &Path, command: &str) -> anyhow::Result<Stands> {
+/// Reads the report of a run of the tests of these names, all where there is none, by `command`.
+pub fn read(path: &Path, command: &str, names: &[String]) -> anyhow::Result<Stands> {
     let text = fs::read_to_string(path)?;
     let report = serde_json::from_str::<Report>(&text);
     let report = report.with_context(|| format!("{} is no report of `boot --json`", path.display()))?;
-    let theirs = report.command;
-    ensure!(theirs == command, "{} is of `{theirs}`, which boots otherwise than `{command}`", path.display());
+    let theirs = words(&report.command, &report.names);
+    let ours = words(command, names);
+    ensure!(theirs == ours, "{} is of `{theirs}`, which boots otherwise than `{ours}`", path.display());
     let cells = report.cells.into_iter().filter_map(Cell::stands).collect();
     Ok(Stands { cells, took: report.took })
+}
+
+/// The command with its names.
+fn words(command: &str, names: &[String]) -> String {
+    [&[command.to_owned()], names].concat().join(" ")
 }
 
 impl Cell {
@@ -125,7 +132,7 @@ mod tests {
     fn what_passed_stands_as_it_was() {
         let directory = crate::scratch::Scratch::new().unwrap();
         let (path, cells) = written(&directory);
-        let stands = read(&path, "boot").unwrap();
+        let stands = read(&path, "boot", &[]).unwrap();
         assert_eq!((stands.took.seconds, stands.took.runs), (7.0, 1));
         let same = |old: &Ran, new: &Ran| format!("{old:?}") == format!("{new:?}");
         assert!(stands.cells.len() == 2 && cells.iter().zip(&stands.cells).all(|(old, new)| same(old, new)));
@@ -135,7 +142,9 @@ mod tests {
     fn a_report_of_another_command_or_of_nothing_is_refused() {
         let directory = crate::scratch::Scratch::new().unwrap();
         let (path, _) = written(&directory);
-        let refused = |path: &Path| format!("{:#}", read(path, "boot --cpus 4").err().unwrap());
+        let refused = |path: &Path| format!("{:#}", read(path, "boot --cpus 4", &[]).err().unwrap());
+        let named = read(&path, "boot", &["basic_test".into()]).err().unwrap();
+        assert!(named.to_string().contains("is of `boot`, which boots otherwise than `boot basic_test`"));
         assert!(refused(&path).contains("is of `boot`, which boots otherwise than `boot --cpus 4`"));
         fs::write(&path, "{}").unwrap();
         assert!(refused(&path).contains("is no report of `boot --json`: missing field"), "{}", refused(&path));

@@ -66,8 +66,8 @@ impl<W: Write + Send> Reporter for Json<W> {
         match event {
             Event::RunEnded(summary) => print(&mut self.0, &root(summary)),
             Event::MatrixEnded(matrix) => {
-                let Matrix { command, took, cells, .. } = matrix;
-                print(&mut self.0, &Cells { schema: SCHEMA, command, took: *took, cells })
+                let Matrix { command, names, took, cells, .. } = matrix;
+                print(&mut self.0, &Cells { schema: SCHEMA, command, names, took: *took, cells })
             }
             _ => Ok(()),
         }
@@ -78,6 +78,7 @@ impl<W: Write + Send> Reporter for Json<W> {
 struct Cells<'a> {
     schema: u32,
     command: &'a str,
+    names: &'a [String],
     #[serde(flatten)]
     took: Took,
     cells: &'a [Ran],
