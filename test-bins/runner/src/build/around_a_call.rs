@@ -128,12 +128,12 @@ fn newest(directory: &Path, start: &str, end: &str) -> PathBuf {
 }
 
 fn assembly(directory: &Path) -> String {
-    fs::read_to_string(newest(directory, "around_a_call-", ".s")).expect("it is text")
+    fs::read_to_string(newest(&directory.join("deps"), "around_a_call-", ".s")).expect("it is text")
 }
 
 /// Links a shared object from the example and what it needs of rseq-core: the own area for one.
 fn link_shared(directory: &Path) {
-    let core = newest(&directory.join("../deps"), "librseq_core-", ".rlib");
+    let core = newest(&directory.join("deps"), "librseq_core-", ".rlib");
     let mut linker = Command::new(toolchain::linker().expect("a linker is where the compiler is"));
     linker.args(["-flavor", "gnu", "-shared", "--whole-archive"]).arg(directory.join("libaround_a_call.rlib"));
     linker.args(["--no-whole-archive"]).arg(core).arg("-o").arg(directory.join("around_a_call.so"));

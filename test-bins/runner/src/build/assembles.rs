@@ -1,8 +1,10 @@
 //! Every operation of rseq-core is assembled for architectures and options that no machine of the matrix covers.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::toolchain;
 use crate::kernels::catalog::MACHINES;
@@ -43,7 +45,8 @@ pub enum Built {
     In(PathBuf),
 }
 
-/// Builds an example of rseq-core: `all` are flags for every crate, `last` those for the example alone.
+/// Builds an example of rseq-core, as the library of a package: cargo would build what tests depend on for an example,
+/// for each target. `all` are flags for every crate, `last` those for the example alone.
 pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]) -> Built {
     let way = match toolchain::find(target) {
         Ok(way) => way,
@@ -55,20 +58,40 @@ pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
     let directory = workspace::target_dir(root).expect("cargo knows the directory").join("assembles");
+    let package = package(root, &directory, example);
     let profile = if last.is_empty() { "dev" } else { "release" };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["rustc", "--quiet", "-p", "rseq-core", "--example", example, "--features", "testing"]);
-    command.args(["--profile", profile]);
+    command.args(["rustc", "--quiet", "--lib", "--profile", profile]);
     command.args(["--target", target.triple, "--target-dir"]).arg(&directory);
-    // Examples are built with what tests need.
-    way.apply(&mut command, "core,alloc");
+    way.apply(&mut command, "core");
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    let all = [&["--cfg=rseq_without_std"], all].concat();
     command.env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f")).env_remove("RUSTFLAGS");
-    let output = command.arg("--").args(last).current_dir(root).output().expect("cargo starts");
+    let output = command.arg("--").args(last).current_dir(package).output().expect("cargo starts");
     assert!(output.status.success(), "{}: {}", target.triple, String::from_utf8_lossy(&output.stderr));
     let profile = if profile == "dev" { "debug" } else { profile };
-    Built::In(directory.join(target.triple).join(profile).join("examples"))
+    Built::In(directory.join(target.triple).join(profile))
+}
+
+/// Writes the package, once, and returns its directory.
+fn package(root: &Path, directory: &Path, example: &str) -> PathBuf {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let package = directory.join(example);
+    let manifest = format!(
+        "[package]\nname = {example:?}\nedition = \"2024\"\n\n[workspace]\n\n[lints.rust]\nmissing_docs = \"warn\"\n\n\
+         [lib]\npath = {:?}\n\n[dependencies]\nrseq-core = {{ path = {:?}, features = [\"testing\"] }}\n\
+         linux-raw-sys = {{ version = \"0.12\", default-features = false, features = [\"general\", \"no_std\"] }}\n\n\
+         [profile.dev]\npanic = \"abort\"\n\n[profile.release]\npanic = \"abort\"\n",
+        root.join("rseq-core/examples").join(example).with_extension("rs"),
+        root.join("rseq-core"),
+    );
+    let _lock = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = package.join("Cargo.toml");
+    if fs::read_to_string(&path).ok().as_ref() != Some(&manifest) {
+        fs::create_dir_all(&package).expect("the target directory is writable");
+        fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).expect("the lock file is copied");
+        fs::write(path, manifest).expect("the manifest is written");
+    }
+    package
 }
 
 /// Builds the examples that call every operation, and that take every step in every form.
