@@ -29,7 +29,7 @@ struct Mistake {
     command: &'static [&'static str],
     /// What the README has of `says`, if not all of it.
     seen: &'static str,
-    /// Changes of the mistaken package that mend it; none: the mistake undone.
+    /// Changes of the mistaken package that mend it; none where undoing the mistake does.
     cure: &'static [Edit],
 }
 
@@ -273,6 +273,7 @@ fn edit(package: &Path, edits: &[Edit]) {
 }
 
 #[test]
+#[ignore = "builds some thirty programs, of which some rebuild all crates"]
 fn each_mistake_shows_what_the_readme_says_and_its_cure_helps() {
     let readme = fs::read_to_string(repository().join("rseq-rt/README.md")).expect("it is there");
     let builds = Builds::begin();
@@ -289,11 +290,11 @@ fn each_mistake_shows_what_the_readme_says_and_its_cure_helps() {
         let says = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && says.contains(mistake.says), "{name}: {output:#?}");
 
+        // The example itself is what other tests build.
         if mistake.cure.is_empty() {
-            copy();
-        } else {
-            edit(&package, mistake.cure);
+            continue;
         }
+        edit(&package, mistake.cure);
         let output = builds.cargo(&package, &["run"]);
         // Nothing to allocate from ends with a panic, not with an error of the build.
         let is_cured = if name == "a second allocator" {
