@@ -92,7 +92,7 @@ rules! {
     }
     Version "RC0202" {
         "a descriptor's version or flags are not 0",
-        cause: "the kernel kills the process at the first abort (since Linux 6.1 for flags)",
+        cause: "the kernel kills the process at the first abort (since Linux 6.0 for flags)",
         cure: "write two zeroes; no kernel knows another version, and the flags are gone"
     }
     NoCode "RC0203" {
