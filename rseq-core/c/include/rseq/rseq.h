@@ -95,17 +95,20 @@ int __rseq_register_current_thread(bool nolibc, bool legacy);
  */
 int rseq_unregister_current_thread(void);
 
-/* Returns the current CPU by sched_getcpu(3), for threads that are not registered. */
+/* Returns the current CPU by sched_getcpu(3), for threads that are not registered. Calls abort(3) if that fails. */
 int32_t rseq_fallback_current_cpu(void);
 
 /* Returns the current NUMA node by getcpu(2); or -1 and errno. */
 int32_t rseq_fallback_current_node(void);
 
 #ifdef RSEQ_C_KERNEL_FLAVOUR
-/* Returns whether the kernel has rseq. */
+/* Returns whether the kernel has rseq. Calls abort(3) if a seccomp filter gives another error than ENOSYS. */
 bool rseq_available(void);
 #else
-/* Returns whether the kernel has rseq, or whether the libc registers threads: see enum rseq_available_query. */
+/*
+ * Returns whether the kernel has rseq, or whether the libc registers threads: see enum rseq_available_query. The
+ * former calls abort(3) if a seccomp filter gives another error than ENOSYS.
+ */
 bool rseq_available(unsigned int query);
 #endif
 
