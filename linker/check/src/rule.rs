@@ -187,7 +187,7 @@ rules! {
     }
     Entered "RC0402" {
         "code leads into the middle of a section",
-        cause: "who comes in that way has not armed the section, or skips its checks",
+        cause: "code that enters there has not armed the section, or skips its checks",
         cure: "branch to the instruction that arms it"
     }
     NoPointers "RC0501" {
