@@ -1,10 +1,9 @@
 //! `rseq_available`: whether the kernel has rseq, and whether the libc registers threads.
 
-use crate::abort;
 use rseq_core::sys::{self, Errno};
 
-/// `bool rseq_available(void)` - returns whether the kernel has rseq (Linux 4.18). Calls abort(3) if the system call
-/// fails with an error that the kernel does not give, such as `EPERM` from a seccomp filter.
+/// `bool rseq_available(void)` - returns whether the kernel has rseq (Linux 4.18). Not if a
+/// seccomp filter refuses the system call, with whatever error; librseq calls abort(3) then.
 #[cfg(feature = "kernel")]
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_available() -> bool {
@@ -13,8 +12,8 @@ pub extern "C" fn rseq_available() -> bool {
 
 /// `bool rseq_available(unsigned int query)` - returns the answer to a query.
 ///
-/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): whether the kernel has rseq (Linux 4.18). Calls abort(3) if the system call
-///   fails with an error that the kernel does not give, such as `EPERM` from a seccomp filter.
+/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): whether the kernel has rseq (Linux 4.18). Not if a
+///   seccomp filter refuses the system call, with whatever error; librseq calls abort(3) then.
 /// * `RSEQ_AVAILABLE_QUERY_LIBC` (1): whether the libc registers threads (glibc 2.35).
 /// * Any other query: false.
 #[cfg(not(feature = "kernel"))]
@@ -30,9 +29,5 @@ pub extern "C" fn rseq_available(query: core::ffi::c_uint) -> bool {
 fn kernel_has_rseq() -> bool {
     // SAFETY: `rseq_raw` allows any address that the kernel refuses. The kernel returns EINVAL for a length of 0,
     // before it changes anything.
-    match unsafe { sys::rseq_raw(0, 0, 0, 0) } {
-        Err(Errno::EINVAL) => true,
-        Err(Errno::ENOSYS) => false,
-        _ => abort(),
-    }
+    unsafe { sys::rseq_raw(0, 0, 0, 0) }.is_err_and(|errno| errno == Errno::EINVAL)
 }

@@ -121,9 +121,9 @@ fn threads_are_registered_by_the_libc_or_by_the_library() {
     }
 }
 
-/// The vDSO has getcpu, so a filter that refuses the system call has no effect.
+/// The vDSO has getcpu, so a filter that refuses the system call has no effect. One that refuses rseq is an answer.
 #[test]
-fn the_fallback_for_the_cpu_makes_no_system_call() {
+fn refused_calls_end_no_program() {
     if !cfg!(target_arch = "x86_64") {
         println!("skipped: not every architecture's vDSO has getcpu");
     } else if is_there("cc") {

@@ -102,12 +102,12 @@ int32_t rseq_fallback_current_cpu(void);
 int32_t rseq_fallback_current_node(void);
 
 #ifdef RSEQ_C_KERNEL_FLAVOUR
-/* Returns whether the kernel has rseq. Calls abort(3) if a seccomp filter gives another error than ENOSYS. */
+/* Returns whether the kernel has rseq, and no seccomp filter refuses it. */
 bool rseq_available(void);
 #else
 /*
- * Returns whether the kernel has rseq, or whether the libc registers threads: see enum rseq_available_query. The
- * former calls abort(3) if a seccomp filter gives another error than ENOSYS.
+ * Returns whether the kernel has rseq and no seccomp filter refuses it, or whether the libc registers threads: see
+ * enum rseq_available_query.
  */
 bool rseq_available(unsigned int query);
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* rseq_fallback_current_cpu() under a seccomp filter that fails getcpu(2) with EPERM: it uses the vDSO. */
+/*
+ * Under seccomp filters that fail a call with EPERM. Without getcpu(2), rseq_fallback_current_cpu() uses the vDSO;
+ * without rseq(2), rseq_available() returns false.
+ */
 
 #define _GNU_SOURCE
 #include <linux/filter.h>
@@ -10,11 +13,11 @@
 
 #include <rseq/rseq.h>
 
-static int refuse_getcpu(void)
+static int refuse(int number)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getcpu, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -28,7 +31,7 @@ int main(void)
 	unsigned int cpu;
 	cpu_set_t cpus;
 
-	if (refuse_getcpu() || syscall(SYS_getcpu, &cpu, NULL, NULL) != -1) {
+	if (refuse(SYS_getcpu) || syscall(SYS_getcpu, &cpu, NULL, NULL) != -1) {
 		printf("# SKIP the filter could not be installed\n");
 		return 4;
 	}
@@ -39,5 +42,7 @@ int main(void)
 		return 1;
 	}
 	/* Calls abort(3) if it makes the system call. */
-	return CPU_ISSET(rseq_fallback_current_cpu(), &cpus) ? 0 : 1;
+	if (!CPU_ISSET(rseq_fallback_current_cpu(), &cpus))
+		return 1;
+	return refuse(__NR_rseq) || rseq_available(RSEQ_AVAILABLE_QUERY_KERNEL) ? 1 : 0;
 }
