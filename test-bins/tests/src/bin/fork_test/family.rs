@@ -3,24 +3,29 @@
 use core::ffi::CStr;
 
 use harness::index::ByCpu;
-use harness::ktap::{OrFail, Verdict};
+use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::Registered;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{alone, args, ensure, fail, mode, skip};
+use harness::{alone, args, ensure, fail, in_time, mode, skip};
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, Registration, arch};
+
+/// The exit code of a child that waited in vain.
+const LATE: u8 = 98;
 
 /// Runs `check` in a child, a child's child and so on; code 0 is a pass.
 pub fn in_descendant(generations: u32, check: &mut dyn FnMut() -> u8) -> Verdict {
     let ending = descend(generations, check).or_fail("fork")?;
+    in_time!(ending != Ending::Exited(LATE), "the child waited for an abort up to its deadline");
     ensure!(ending == Ending::Exited(0), "the child: {ending}");
     Ok(())
 }
 
 fn descend(generations: u32, check: &mut dyn FnMut() -> u8) -> Result<Ending, Errno> {
-    in_child(20 * SECOND, &mut || match generations {
+    // Much longer than `check` waits, which has the other deadline.
+    in_child(60 * SECOND, &mut || match generations {
         1 => check(),
         _ => match descend(generations - 1, check) {
             Ok(Ending::Exited(code)) => code,
@@ -48,7 +53,11 @@ pub fn kept() -> u8 {
 
 pub fn sections_abort() -> u8 {
     let Some(token) = rseq_rt::current() else { return 1 };
-    u8::from(alone::test::<ByCpu>(token, false, 5).is_err())
+    match alone::test::<ByCpu>(token, false, 5) {
+        Ok(()) => 0,
+        Err(Unmet::Late(_)) => LATE,
+        Err(_) => 2,
+    }
 }
 
 /// Executes this program with the environment `variable` and one argument; the new image judges itself.
