@@ -142,7 +142,10 @@ fn count_all<C: Counted>(options: &Options, taken: &AtomicU64, round: Round) -> 
     let load = Load { handler: handle, ..Load::heavy(options.threads, options.nanoseconds, options.enough) };
     let load = if on { load } else { load.without_aborts() };
     let work = |worker: &Worker<'_>| tally.add(repeat::<C>(worker, on, round, &added));
-    let proves = |aborts: usize| !on || (aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64));
+    let proves = |aborts: usize| match on {
+        true => aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64),
+        false => tally.done() > 0,
+    };
     let is_done = |record: &Record| tally.broken.load(Relaxed) > 0 || proves(record.events);
     let record = load.run_until(PATIENCE, &is_done, &work).or_fail("the load")?;
     let added = added.load(Relaxed).wrapping_add(HANDLED.load(Relaxed) - handled);

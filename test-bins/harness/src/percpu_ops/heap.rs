@@ -219,7 +219,10 @@ pub fn exact(blocks: &Blocks<Heap>, options: &Options, releases: bool) -> Verdic
     let load = Load::heavy(options.threads, options.nanoseconds, enough);
     let load = if on { load } else { load.without_aborts() };
     let work = |worker: &Worker<'_>| tally.add(repeat(blocks, worker, on, releases));
-    let proves = |aborts: usize| !on || (aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64));
+    let proves = |aborts: usize| match on {
+        true => aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64),
+        false => tally.done() > 0,
+    };
     let record = load.run_until(PATIENCE, &|record| proves(record.events), &work).or_fail("the load")?;
     blocks.free_left();
     blocks.is_exact()?;
