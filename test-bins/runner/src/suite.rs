@@ -130,7 +130,7 @@ pub const SUITE: &[Entry] = &[
         legacy: NONE,
         ..TEST
     },
-    Entry { name: "basic_test", about: "registration, the area's fields, aborts", legacy: NONE, ..TEST },
+    Entry { name: "basic_test", about: "registration, the area's fields, aborts", legacy: NONE, timeout: 120, ..TEST },
     Entry {
         name: "basic_percpu_ops_test",
         about: "spinlock, list and counter per CPU, under load",
@@ -160,6 +160,7 @@ pub const SUITE: &[Entry] = &[
         name: "thread_test",
         about: "registration from a thread's start to its end",
         native: &[&["--detached", "20000", "--joined", "5000"]],
+        timeout: 240,
         ..TEST
     },
     Entry {
@@ -180,7 +181,13 @@ pub const SUITE: &[Entry] = &[
         wrong_sections: &[Rule::Unarmed; 2],
         ..TEST
     },
-    Entry { name: "sync_test", about: "the runtime's locks, conditions and barriers", legacy: NONE, ..TEST },
+    Entry {
+        name: "sync_test",
+        about: "the runtime's locks, conditions and barriers",
+        legacy: NONE,
+        timeout: 240, // its threads yield thousands of times, to whatever else runs
+        ..TEST
+    },
     Entry {
         name: "param_test",
         about: "operations under delays, yields, signals, sleeps",
@@ -272,7 +279,12 @@ pub const SUITE: &[Entry] = &[
     },
     Entry { name: "bad_descriptors", about: "what the kernel makes of wrong descriptors", ..TEST },
     Entry { name: "readonly_test", about: "the kernel's fields, written by user space", needs: &[Need::Cpus], ..TEST },
-    Entry { name: "far_handler_test", about: "handlers 2 MiB off; the linker's lists of sections", ..TEST },
+    Entry {
+        name: "far_handler_test",
+        about: "handlers 2 MiB off; the linker's lists of sections",
+        timeout: 120,
+        ..TEST
+    },
     Entry { name: "uprobe_test", about: "uprobes in sections, and after them", legacy: NONE, timeout: 240, ..TEST },
     Entry {
         name: "negative_control",
