@@ -169,7 +169,7 @@ fn lists_cpu(directory: &File, name: &CStr) -> Result<bool, Errno> {
 fn remove(parent: &File, name: &CStr) -> Result<(), Errno> {
     let directory = open(parent, name)?;
     (0..).take_while(|number| remove(&directory, Name::of(*number).as_c_str()).is_ok()).for_each(drop);
-    let deadline = Deadline::after(5 * SECOND);
+    let deadline = Deadline::after(15 * SECOND);
     loop {
         let args = [parent.descriptor() as usize, name.as_ptr() as usize, raw::AT_REMOVEDIR as usize];
         // SAFETY: the name is a NUL-terminated string that lives across the call.

@@ -297,8 +297,9 @@ fn start(name: &str, argument: &CStr, errno: Errno) -> Result<Started, Unmet> {
 
 impl Started {
     fn end(mut self) -> Result<(Ending, Output), Unmet> {
-        // First, for a program that does not end is killed here; the pipe holds what it prints.
-        let ending = self.child.wait_for(20 * SECOND).or_fail("wait")?;
+        // First, for a program that does not end is killed here; the pipe holds what it prints. Nearly thirty of them
+        // may have started at once.
+        let ending = self.child.wait_for(60 * SECOND).or_fail("wait")?;
         let mut bytes = [0; 1000];
         let text = self.output.read(&mut bytes).or_fail("read")?;
         let text = core::str::from_utf8(text).unwrap_or("?");

@@ -105,7 +105,7 @@ fn child(index: u32, with: With, found: &Found) {
     }
     let is_right = match with {
         With::Threads => true,
-        With::Forks => in_child(20 * SECOND, &mut || u8::from(!own_storm())) == Ok(Ending::Exited(0)),
+        With::Forks => in_child(60 * SECOND, &mut || u8::from(!own_storm())) == Ok(Ending::Exited(0)),
         // SAFETY: the body returns at once, and changes nothing.
         With::Vforks => match unsafe { vfork(nothing) } {
             Some(Ok(pid)) => matches!(process::wait_thread(pid), Ok(Ending::Exited(0))),
