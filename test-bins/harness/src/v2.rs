@@ -100,10 +100,15 @@ fn rewrite_once(length: u32) -> Result<Rewrite, Unmet> {
         let field = area.cast::<u32>();
         // SAFETY: the first word of the child's registered area, which the kernel and this thread write.
         let wrong = unsafe { field.read_volatile() } ^ 1 << 20;
-        // SAFETY: as above.
-        unsafe { field.write_volatile(wrong) };
-        // SAFETY: as above.
-        if unsafe { field.read_volatile() } != wrong {
+        // Again, as a switch to another thread may restore it at once.
+        let is_written = (0..100).any(|_| {
+            // SAFETY: as above.
+            unsafe {
+                field.write_volatile(wrong);
+                field.read_volatile() == wrong
+            }
+        });
+        if !is_written {
             return UNREGISTERED;
         }
         sleep_away();

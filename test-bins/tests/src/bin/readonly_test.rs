@@ -338,10 +338,15 @@ fn written_and(length: u32, offset: usize, other: Option<u32>) -> Result<Ending,
         let field = area.cast::<u32>().wrapping_byte_add(offset);
         // SAFETY: a word of the child's registered area.
         let wrong = unsafe { field.read_volatile() } ^ IMPLAUSIBLE;
-        // SAFETY: as above.
-        unsafe { field.write_volatile(wrong) };
-        // SAFETY: as above.
-        if unsafe { field.read_volatile() } != wrong {
+        // Again, as a switch to another thread may restore it at once.
+        let is_written = (0..100).any(|_| {
+            // SAFETY: as above.
+            unsafe {
+                field.write_volatile(wrong);
+                field.read_volatile() == wrong
+            }
+        });
+        if !is_written {
             return UNWRITTEN;
         }
         sleep_away();
