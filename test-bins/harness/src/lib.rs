@@ -10,18 +10,18 @@
 //! | [`registration`], [`index`], [`slots`] | the runtime's registration, the ways to choose a slot, the slots |
 //! | [`linked`] | this program's sections as the linker lists them |
 //! | [`delayed`] | sections with a delay inside, and their unarmed controls |
-//! | [`alone`] | one thread under its own timer signal |
+//! | [`self_signal`] | one thread under its own timer signal |
 //! | [`load`] | threads under timer signals and forced migration |
 //! | [`percpu_ops`] | spinlock, list and counter under load |
 //! | [`exact`] | counts that must add up |
 //! | [`forced`] | aborts forced at every instruction of sections |
 //! | [`trial`] | delayed counters under load: what was added, what is there, what was aborted |
-//! | [`witness`] | the aborts that the kernel counted |
-//! | [`mode`] | starting again with another registration |
+//! | [`abort_count`] | the aborts that the kernel counted |
+//! | [`reexec`] | starting again with another registration |
 //! | [`kvm`] | a virtual machine whose vCPU's thread is moved about |
 //! | [`slices`] | the kernel's counts of time slice extensions, and their length |
 //! | [`debug`] | the kernel's own checks of rseq users, on and off |
-//! | [`v2`] | how this kernel treats short and long registrations |
+//! | [`generation`] | how this kernel treats short and long registrations |
 //! | [`vdso`] | functions of the vDSO |
 //! | [`host`] | what a container, a limit or a tracer keeps from the tests |
 //! | [`sys`] | system calls, CPUs |
@@ -29,9 +29,9 @@
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
-pub mod alone;
+pub mod self_signal;
 pub mod args;
-pub mod company;
+pub mod second_thread;
 pub mod debug;
 pub mod delayed;
 pub mod exact;
@@ -42,7 +42,7 @@ pub mod ktap;
 pub mod kvm;
 pub mod linked;
 pub mod load;
-pub mod mode;
+pub mod reexec;
 pub mod options;
 pub mod percpu_ops;
 pub mod program;
@@ -53,11 +53,11 @@ pub mod sys;
 mod table;
 pub mod taint;
 pub mod trial;
-pub mod v2;
+pub mod generation;
 pub mod vdso;
 pub mod verdict;
-pub mod visit;
-pub mod witness;
+pub mod each_cpu;
+pub mod abort_count;
 
 pub use protocol::text;
 #[doc(hidden)]

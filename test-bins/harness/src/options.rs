@@ -1,7 +1,7 @@
 //! The options that every test under load has.
 
 use crate::args::Args;
-use crate::mode;
+use crate::reexec;
 use crate::sys::cpu;
 use crate::sys::time::{MILLISECOND, SECOND};
 use crate::verdict::Unmet;
@@ -60,7 +60,7 @@ pub fn read_with_off(usage: &'static str) -> Result<Options, Unmet> {
         is_off
     });
     if off {
-        mode::by_hand()?;
+        reexec::by_hand()?;
     }
     Ok(options)
 }

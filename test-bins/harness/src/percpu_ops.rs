@@ -10,7 +10,7 @@ use crate::ktap::{OrFail, Unmet};
 use crate::load::{Load, Record};
 use crate::options::{Options, PATIENCE};
 use crate::slots::{STRIDE, Slots};
-use crate::witness::{Absence, Witness};
+use crate::abort_count::{Absence, AbortCount};
 
 pub mod ambient;
 pub mod counter;
@@ -112,17 +112,17 @@ pub fn under_load(
     restarts: bool,
     work: &(dyn Fn(&crate::load::Worker<'_>) + Sync),
 ) -> Result<(Record, Result<u64, Absence>), Unmet> {
-    let witness = Witness::start();
+    let abort_count = AbortCount::start();
     let proves = |record: &Record| {
         let counted = match restarts {
-            true => witness.aborts().map_or(true, |count| count != record.events as u64),
-            false => witness.has_counted(record.nanoseconds),
+            true => abort_count.aborts().map_or(true, |count| count != record.events as u64),
+            false => abort_count.has_counted(record.nanoseconds),
         };
         record.events > 0 && counted
     };
     let load = Load::heavy(options.threads, options.nanoseconds, options.enough);
     let record = load.run_until(PATIENCE, &proves, work).or_fail("the load")?;
-    Ok((record, witness.aborts()))
+    Ok((record, abort_count.aborts()))
 }
 
 /// A section that restarts itself and counts its attempts, run between those that cannot tell theirs: one a worker.

@@ -11,7 +11,7 @@ use rseq_rt::println;
 use rseq_rt::process::ExitCode;
 
 use crate::ktap::Suite;
-use crate::mode;
+use crate::reexec;
 use crate::sys::{self, process};
 
 /// Runs `body`, with `--legacy` under a registration of 32 bytes. As PID 1, prints the exit code and powers the machine
@@ -43,7 +43,7 @@ fn end(code: u8, is_init: bool) -> ExitCode {
 
 /// The exit code if `--legacy` leaves nothing to run.
 fn instead() -> Option<u8> {
-    if mode::asked() == Mode::Extended || rseq_rt::registration().is_err() {
+    if reexec::asked_mode() == Mode::Extended || rseq_rt::registration().is_err() {
         return None;
     }
     if rseq_rt::kernel().registration_len() == abi::ORIGINAL_SIZE {
@@ -51,7 +51,7 @@ fn instead() -> Option<u8> {
             "every registration has 32 bytes here: --legacy makes no difference"
         )));
     }
-    mode::enter(Mode::Legacy).err().map(Suite::cannot_start)
+    reexec::in_mode(Mode::Legacy).err().map(Suite::cannot_start)
 }
 
 /// The path with which this program was started, from the auxiliary vector.

@@ -14,7 +14,7 @@ use crate::load::{self, Load, Record, Worker};
 use crate::options::{Options, PATIENCE};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::time::{MILLISECOND, SECOND};
-use crate::witness::{Absence, Witness};
+use crate::abort_count::{Absence, AbortCount};
 
 /// What one trial found.
 pub struct Trial {
@@ -132,7 +132,7 @@ pub fn run<C: Choice>(options: &Options, section: &Section<C>, until_lost: bool)
     HANDLER_BASE.store(slots.base() as usize, Relaxed);
     HANDLER_SLOTS.store(slots.count(), Relaxed);
     HANDLER_ADDED.store(0, Relaxed);
-    let witness = Witness::start();
+    let abort_count = AbortCount::start();
     let totals = Totals::default();
     let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
     load.handler = add_and_count::<C>;
@@ -144,7 +144,7 @@ pub fn run<C: Choice>(options: &Options, section: &Section<C>, until_lost: bool)
             let lost = totals.added().saturating_sub(slots.sum());
             lost >= options.enough || (lost > 0 && record.nanoseconds >= SECOND)
         }
-        false => totals.aborts.load(Relaxed) > 0 && witness.has_counted(record.nanoseconds),
+        false => totals.aborts.load(Relaxed) > 0 && abort_count.has_counted(record.nanoseconds),
     };
     load.run_until(PATIENCE, &seen, &|worker| totals.take(count::<C>(worker, &slots, section))).or_fail("the load")?;
     HANDLER_SLOTS.store(0, Relaxed);
@@ -153,7 +153,7 @@ pub fn run<C: Choice>(options: &Options, section: &Section<C>, until_lost: bool)
         added: totals.added(),
         found: slots.sum(),
         aborts: totals.aborts.load(Relaxed),
-        kernel: witness.aborts(),
+        kernel: abort_count.aborts(),
     };
     Ok(trial)
 }

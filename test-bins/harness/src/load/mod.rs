@@ -3,7 +3,7 @@
 //! [`Load::run`] ends when the workers have seen enough of what the test waits for, or at a deadline. The period of the
 //! signals follows what a signal costs on this machine, so that emulated ones still get work done between two of them.
 
-pub mod pace;
+pub mod signal_period;
 
 use core::ops::AddAssign;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -150,7 +150,7 @@ impl Load {
             failed: AtomicU32::new(0),
             tids: [const { AtomicU32::new(0) }; MAX_THREADS],
         };
-        let period = if self.signals { pace::hurried(self.halvings)? } else { 0 };
+        let period = if self.signals { signal_period::hurried(self.halvings)? } else { 0 };
         let migrations = rseq_rt::thread::scope(|scope| {
             for index in 0..self.threads.min(MAX_THREADS as u32) {
                 let shared = &shared;

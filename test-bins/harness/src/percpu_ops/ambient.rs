@@ -13,7 +13,7 @@ use crate::ktap::{OrFail, Verdict};
 use crate::load::{Load, Record, Worker, count_signal};
 use crate::options::{Options, PATIENCE};
 use crate::registration::Registered;
-use crate::witness::Witness;
+use crate::abort_count::AbortCount;
 
 /// Rounds between two runs of the [`Gauge`], which takes much longer.
 const GAUGED: usize = 256;
@@ -138,12 +138,12 @@ fn run<C: Counted>(options: &Options, round: Round) -> Verdict {
 
 fn count_all<C: Counted>(options: &Options, taken: &AtomicU64, round: Round) -> Verdict {
     let (counter, on, tally, added) = (C::counter(), is_on::<C>(), Tally::default(), AtomicU64::new(0));
-    let (before, handled, witness) = (counter.sum(), HANDLED.load(Relaxed), Witness::start());
+    let (before, handled, abort_count) = (counter.sum(), HANDLED.load(Relaxed), AbortCount::start());
     let load = Load { handler: handle, ..Load::heavy(options.threads, options.nanoseconds, options.enough) };
     let load = if on { load } else { load.without_aborts() };
     let work = |worker: &Worker<'_>| tally.add(repeat::<C>(worker, on, round, &added));
     let proves = |aborts: usize| match on {
-        true => aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64),
+        true => aborts > 0 && abort_count.aborts().map_or(true, |count| count != aborts as u64),
         false => tally.done() > 0,
     };
     let is_done = |record: &Record| tally.broken.load(Relaxed) > 0 || proves(record.events);
@@ -152,7 +152,7 @@ fn count_all<C: Counted>(options: &Options, taken: &AtomicU64, round: Round) -> 
     let found = counter.sum().wrapping_add(taken.load(Relaxed)).wrapping_sub(before);
     crate::exact::exact(added, found)?;
     if on {
-        return tally.judge(C::NAME, true, &record, witness.aborts());
+        return tally.judge(C::NAME, true, &record, abort_count.aborts());
     }
     crate::note!("{}: {added} added by {} rounds without sections", C::NAME, tally.done());
     crate::ensure!(tally.broken.load(Relaxed) == 0 && tally.done() > 0, "workers could not work");

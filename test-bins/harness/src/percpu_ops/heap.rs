@@ -14,7 +14,7 @@ use crate::ktap::{OrFail, Verdict};
 use crate::load::{Load, Worker};
 use crate::options::{Options, PATIENCE};
 use crate::registration::Registered;
-use crate::witness::Witness;
+use crate::abort_count::AbortCount;
 
 /// Rounds between two runs of the [`Gauge`], which takes much longer.
 const GAUGED: usize = 256;
@@ -214,13 +214,13 @@ fn is_on() -> bool {
 /// Each block has one owner at a time, under signals and moves. With `releases`, every second worker is unregistered
 /// for half of the time. All blocks are freed at the end, and all memory is returned.
 pub fn exact(blocks: &Blocks<Heap>, options: &Options, releases: bool) -> Verdict {
-    let (on, tally, witness) = (is_on(), Tally::default(), Witness::start());
+    let (on, tally, abort_count) = (is_on(), Tally::default(), AbortCount::start());
     let enough = options.enough.div_ceil(RESTARTS);
     let load = Load::heavy(options.threads, options.nanoseconds, enough);
     let load = if on { load } else { load.without_aborts() };
     let work = |worker: &Worker<'_>| tally.add(repeat(blocks, worker, on, releases));
     let proves = |aborts: usize| match on {
-        true => aborts > 0 && witness.aborts().map_or(true, |count| count != aborts as u64),
+        true => aborts > 0 && abort_count.aborts().map_or(true, |count| count != aborts as u64),
         false => tally.done() > 0,
     };
     let record = load.run_until(PATIENCE, &|record| proves(record.events), &work).or_fail("the load")?;
@@ -233,7 +233,7 @@ pub fn exact(blocks: &Blocks<Heap>, options: &Options, releases: bool) -> Verdic
         crate::ensure!(tally.broken.load(Relaxed) == 0 && tally.done() > 0, "workers could not work");
         return Ok(());
     }
-    tally.judge("heap", true, &record, witness.aborts())
+    tally.judge("heap", true, &record, abort_count.aborts())
 }
 
 fn repeat(blocks: &Blocks<Heap>, worker: &Worker<'_>, on: bool, releases: bool) -> Option<Counts> {

@@ -8,8 +8,8 @@ use harness::options::PATIENCE;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::time::Deadline;
-use harness::visit::on_each_cpu;
-use harness::{alone, args, ensure, fail, program, registration, require, skip, tests};
+use harness::each_cpu::on_each_cpu;
+use harness::{self_signal, args, ensure, fail, program, registration, require, skip, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, sys::getcpu};
 use rseq_rt::process::ExitCode;
@@ -34,10 +34,10 @@ fn body() -> u8 {
         "a thread that is moved sees its new CPU" => moved(token),
         "a section on its CPU commits" => on_each_cpu(&mut |cpu| commits(token, cpu)),
         "a section for another CPU writes nothing" => on_each_cpu(&mut |cpu| refuses(token, cpu)),
-        "interrupted sections abort, by cpu_id" => alone::test::<ByCpu>(token, false, enough),
-        "interrupted sections abort, by mm_cid" => alone::test::<ByMmCid>(token, false, enough),
-        "interrupted sections restart themselves, by cpu_id" => alone::test::<ByCpu>(token, true, enough),
-        "interrupted sections restart themselves, by mm_cid" => alone::test::<ByMmCid>(token, true, enough),
+        "interrupted sections abort, by cpu_id" => self_signal::test::<ByCpu>(token, false, enough),
+        "interrupted sections abort, by mm_cid" => self_signal::test::<ByMmCid>(token, false, enough),
+        "interrupted sections restart themselves, by cpu_id" => self_signal::test::<ByCpu>(token, true, enough),
+        "interrupted sections restart themselves, by mm_cid" => self_signal::test::<ByMmCid>(token, true, enough),
     }
 }
 

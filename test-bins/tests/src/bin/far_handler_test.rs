@@ -6,7 +6,7 @@ use harness::index::{ByCpu, ByMmCid};
 use harness::ktap::{OrFail, Verdict};
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
-use harness::{alone, args, ensure, linked, note, program, registration, require, skip, tests};
+use harness::{self_signal, args, ensure, linked, note, program, registration, require, skip, tests};
 use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;
@@ -33,10 +33,10 @@ fn body() -> u8 {
         "every exit point belongs to a section, and leaves it" => exit_points(),
         "no descriptor can be written" => read_only(),
         "handlers are 2 MiB away from their sections" => far(),
-        "interrupted sections abort, by cpu_id" => alone::test::<ByCpu>(token, false, enough),
-        "interrupted sections abort, by mm_cid" => alone::test::<ByMmCid>(token, false, enough),
-        "interrupted sections restart themselves, by cpu_id" => alone::test::<ByCpu>(token, true, enough),
-        "interrupted sections restart themselves, by mm_cid" => alone::test::<ByMmCid>(token, true, enough),
+        "interrupted sections abort, by cpu_id" => self_signal::test::<ByCpu>(token, false, enough),
+        "interrupted sections abort, by mm_cid" => self_signal::test::<ByMmCid>(token, false, enough),
+        "interrupted sections restart themselves, by cpu_id" => self_signal::test::<ByCpu>(token, true, enough),
+        "interrupted sections restart themselves, by mm_cid" => self_signal::test::<ByMmCid>(token, true, enough),
     }
 }
 

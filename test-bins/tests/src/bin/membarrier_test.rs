@@ -12,7 +12,7 @@ use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
 use harness::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use harness::{args, company, ensure, fail, in_time, note, program, registration, require, skip, sys, tests};
+use harness::{args, second_thread, ensure, fail, in_time, note, program, registration, require, skip, sys, tests};
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;
@@ -46,9 +46,9 @@ fn body() -> u8 {
         "flags that are none" => wrong_flags(),
         "registering, twice" => register(),
         "fences with one thread" => each_cpu(),
-        "fences with two" => company::kept(each_cpu),
-        "CPUs that cannot be" => company::kept(impossible),
-        "CPUs that are offline" => company::kept(offline),
+        "fences with two" => second_thread::with(each_cpu),
+        "CPUs that cannot be" => second_thread::with(impossible),
+        "CPUs that are offline" => second_thread::with(offline),
         "the fence restarts a section on another CPU" => restarts(fences, Target::All),
         "so does the fence for that CPU" => restarts(fences, Target::Its),
         "a fence for another CPU does not" => restarts(fences, Target::Another),

@@ -10,7 +10,7 @@ use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::sys::cpu;
 use harness::sys::file::File;
 use harness::text::Text;
-use harness::visit::on_each_cpu;
+use harness::each_cpu::on_each_cpu;
 use harness::{ensure, note, program, registration, require, skip, tests};
 use linux_raw_sys::general::{AT_FDCWD, O_PATH};
 use rseq_rt::process::ExitCode;

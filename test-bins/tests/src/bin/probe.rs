@@ -9,8 +9,8 @@ use harness::ktap::Unmet;
 use harness::program;
 use harness::sys::{cpu, process};
 use harness::text::Text;
-use harness::v2::Generation;
-use harness::witness::Witness;
+use harness::generation::Generation;
+use harness::abort_count::AbortCount;
 use rseq_core::sys::{SliceError, SliceState, membarrier_query, slice_extension};
 use rseq_core::{Owner, Registration, Status, ThreadArea, abi, arch};
 use rseq_rt::process::ExitCode;
@@ -148,7 +148,7 @@ fn extensions(report: &mut Report) {
         }
         Err(error) => report.fact("membarrier", "membarrier commands", unknown(format_args!("{}", error.errno()))),
     }
-    match Witness::start().aborts() {
+    match AbortCount::start().aborts() {
         Ok(_) => report.fact("tracepoint", "abort tracepoint", Value::Yes(true)),
         Err(absence) => report.fact("tracepoint", "abort tracepoint", unknown(format_args!("{absence}"))),
     }

@@ -18,7 +18,7 @@ use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Ending};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, SECOND, sleep_away};
-use harness::v2::{self, Generation, UNREGISTERED, in_registered_child};
+use harness::generation::{self, Generation, UNREGISTERED, in_registered_child};
 use harness::{ensure, expected, fail, group, late, note, program, require, skip, tests};
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{ORIGINAL_SIZE, Rseq};
@@ -111,10 +111,10 @@ fn as_expected(found: Generation, wanted: Option<Generation>) -> Verdict {
 
 /// Old users of 32 bytes write cpu_id_start and count on getting it back.
 fn back_after_sleep() -> Verdict {
-    match v2::rewrite(ORIGINAL_SIZE)? {
-        v2::Rewrite::Always => Ok(()),
-        v2::Rewrite::OnChange => Err(not_back()?),
-        v2::Rewrite::Fatal => Err(fail!("SIGSEGV")),
+    match generation::rewrite(ORIGINAL_SIZE)? {
+        generation::Rewrite::Always => Ok(()),
+        generation::Rewrite::OnChange => Err(not_back()?),
+        generation::Rewrite::Fatal => Err(fail!("SIGSEGV")),
     }
 }
 
@@ -141,7 +141,7 @@ fn back_at_fence() -> Verdict {
 
 /// A legacy registration that is not updated is an error, except where the kernel has no other behaviour (6.19).
 fn not_back() -> Result<Unmet, Unmet> {
-    if !v2::unregistering_leaves_no_cpu()? {
+    if !generation::unregistering_leaves_no_cpu()? {
         return Err(fail!("it stayed as written, though this kernel is not of 6.19's kind"));
     }
     Ok(expected!("only an ID that changes brings it back (6.19)"))

@@ -4,10 +4,10 @@
 
 use harness::index::{ByCpu, Here};
 use harness::ktap::{OrFail, Verdict};
-use harness::load::{self, pace};
+use harness::load::{self, signal_period};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::Ticker;
-use harness::{alone, args, ensure, expected, fail, program, registration, require, skip, tests};
+use harness::{self_signal, args, ensure, expected, fail, program, registration, require, skip, tests};
 use rseq_core::{SelfTestError, ThreadArea};
 use rseq_rt::process::ExitCode;
 
@@ -37,8 +37,8 @@ fn body() -> u8 {
 /// A kernel that fails the self-test must lose the aborts of other sections too.
 fn agrees(token: Here) -> Verdict {
     match rseq_core::self_test(token) {
-        Ok(()) => alone::test::<ByCpu>(token, false, 1),
-        Err(SelfTestError::NotRestarted) => match alone::test::<ByCpu>(token, false, 1) {
+        Ok(()) => self_signal::test::<ByCpu>(token, false, 1),
+        Err(SelfTestError::NotRestarted) => match self_signal::test::<ByCpu>(token, false, 1) {
             Ok(()) => Err(fail!("the self-test finds no restart, but other sections are aborted")),
             Err(_) => Err(broken()),
         },
@@ -84,7 +84,7 @@ fn leaves_no_trace(token: Here) -> Verdict {
     signal::set(SIGALRM, Action::Handler(load::count_signal)).or_fail("rt_sigaction")?;
     // What the period is measured with.
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).or_fail("rt_sigaction")?;
-    let ticker = Ticker::start(SIGALRM, pace::period().or_fail("a signal")?).or_fail("timer_create")?;
+    let ticker = Ticker::start(SIGALRM, signal_period::measured().or_fail("a signal")?).or_fail("timer_create")?;
     let answer = rseq_core::self_test(token);
     let blocked = signal::is_blocked(SIGALRM).or_fail("rt_sigprocmask")?;
     ensure!(!blocked, "SIGALRM is blocked");

@@ -9,7 +9,7 @@ use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::exact::exact;
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
 use harness::ktap::{OrFail, Suite, Verdict};
-use harness::load::pace;
+use harness::load::signal_period;
 use harness::options::PATIENCE;
 use harness::slots::Slots;
 use harness::sys::memory::Mapping;
@@ -145,7 +145,7 @@ fn run<C: Choice>(token: Here, time: u64, actions: [Option<Action>; 2]) -> Verdi
     let slots = Slots::new().or_fail("memory for the slots")?;
     reset(&slots);
     signal::set(SIGUSR1, Action::Handler(harness::load::count_signal)).or_fail("rt_sigaction")?;
-    let period = pace::period().or_fail("a signal")?;
+    let period = signal_period::measured().or_fail("a signal")?;
     // A handler that waits for the other signal must not run before that one has a timer.
     signal::block(SIGUSR1, true).or_fail("rt_sigprocmask")?;
     let mut tickers = [None, None];

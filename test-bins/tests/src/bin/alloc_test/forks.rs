@@ -9,7 +9,7 @@ use harness::options::{Options, PATIENCE};
 use harness::percpu_ops::heap::{Blocks, Kept};
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::witness::Witness;
+use harness::abort_count::AbortCount;
 use harness::{ensure, in_time, note};
 use rseq_heap::Heap;
 
@@ -91,7 +91,7 @@ fn change_spans() -> bool {
 /// Forks until there were enough children.
 pub fn storm(options: &Options) -> Verdict {
     let enough = if options.short { 20 } else { 300 };
-    let witness = Witness::start();
+    let abort_count = AbortCount::start();
     let work = |worker: &Worker<'_>| {
         let mut kept = Kept::new(worker.index);
         let mut children = WELL.load(Relaxed);
@@ -113,7 +113,7 @@ pub fn storm(options: &Options) -> Verdict {
     let [well, failed, refused, code] = [&WELL, &FAILED, &REFUSED, &CODE].map(|count| count.load(Relaxed));
     let anew = ANEW.load(Relaxed);
     note!("{well} children used the heap, {anew} of them began anew, {failed} failed, {refused} were refused");
-    witness.report();
+    abort_count.report();
     ensure!(
         failed == 0,
         "{failed} children failed, the last one with {code}: 2 is a block with two owners, 1009 a hang"

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use harness::sys::memory::{self, Mapping};
-use harness::v2::Generation;
+use harness::generation::Generation;
 use rseq_core::abi::RseqCs;
 
 /// The address of the kernel in the words of a descriptor, which have 64 bits for 32-bit processes too.

@@ -12,7 +12,7 @@ use harness::debug::Debugging;
 use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::index::{ByCpu, Choice, Here};
 use harness::ktap::{OrFail, Suite, Unmet, Verdict};
-use harness::load::{self, pace};
+use harness::load::{self, signal_period};
 use harness::registration::{self, Registered};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
@@ -21,7 +21,7 @@ use harness::sys::process::{self, Ending};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, MILLISECOND, SECOND, Ticker, sleep_away};
 use harness::text::Text;
-use harness::v2::Generation;
+use harness::generation::Generation;
 use harness::{args, fail, group, late, note, program, require, skip, tests};
 use linux_raw_sys::general::{self as raw, SIGSEGV, SIGUSR1};
 use rseq_core::abi::{self, Rseq, RseqCs};
@@ -196,7 +196,7 @@ fn victim(fault: Fault, registered: Registered, time: u64) -> Option<u8> {
     let slots = Slots::new().ok()?;
     let mut delay = Delay::new();
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).ok()?;
-    let period = pace::period().ok()?;
+    let period = signal_period::measured().ok()?;
     let descriptor = writable(token, &slots, &mut delay)?;
     let address = spoilt(fault, registered, descriptor)?;
     match fault {

@@ -6,7 +6,7 @@ use harness::index::ByCpu;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::slots::Slots;
 use harness::sys::process::{self, Ending};
-use harness::{alone, ensure, in_time, mode, note};
+use harness::{self_signal, ensure, in_time, reexec, note};
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, Registration, abi, arch};
 use rseq_rt::thread::{Builder, JoinHandle};
@@ -41,7 +41,7 @@ pub fn by_hand() -> u8 {
         return 1;
     }
     // SAFETY: the main thread's own area, whose memory outlives the process's one registration.
-    let Ok(main) = (unsafe { Registration::<OwnArea>::own(mode::asked()) }) else { return 2 };
+    let Ok(main) = (unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }) else { return 2 };
     let code = match start(registers_and_releases).map(end) {
         Ok(Ok(code)) => code,
         Ok(Err(code)) => code,
@@ -59,9 +59,9 @@ fn registers_and_releases() -> u8 {
         return 10;
     }
     // SAFETY: the area is in this process's thread-local storage, which lasts longer than this function.
-    let Ok(own) = (unsafe { Registration::<OwnArea>::own(mode::asked()) }) else { return 11 };
+    let Ok(own) = (unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }) else { return 11 };
     let Some(token) = rseq_rt::current() else { return 12 };
-    if alone::test::<ByCpu>(token, false, 5).is_err() {
+    if self_signal::test::<ByCpu>(token, false, 5).is_err() {
         return 13;
     }
     if own.release().is_err() || rseq_rt::current().is_some() {

@@ -8,7 +8,7 @@ use harness::registration::Registered;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{alone, args, ensure, fail, in_time, mode, skip};
+use harness::{self_signal, args, ensure, fail, in_time, reexec, skip};
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, Registration, arch};
 
@@ -53,7 +53,7 @@ pub fn kept() -> u8 {
 
 pub fn sections_abort() -> u8 {
     let Some(token) = rseq_rt::current() else { return 1 };
-    match alone::test::<ByCpu>(token, false, 5) {
+    match self_signal::test::<ByCpu>(token, false, 5) {
         Ok(()) => 0,
         Err(Unmet::Late(_)) => LATE,
         Err(_) => 2,
@@ -98,7 +98,7 @@ pub fn after_exec() -> u8 {
         return 1;
     }
     // SAFETY: the main thread's own area, whose memory outlives the process's one registration.
-    match unsafe { Registration::<OwnArea>::own(mode::asked()) } {
+    match unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) } {
         Ok(registration) => u8::from(!registration.token().is_registered()),
         Err(_) => 2,
     }

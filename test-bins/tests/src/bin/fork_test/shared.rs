@@ -7,7 +7,7 @@ use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::exact::exact;
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
 use harness::ktap::{OrFail, Unmet, Verdict};
-use harness::load::{self, pace};
+use harness::load::{self, signal_period};
 use harness::options::PATIENCE;
 use harness::slots::{STRIDE, Slots};
 use harness::sys::cpu::{self, Set};
@@ -227,7 +227,7 @@ pub fn add(slots: &Slots, short: bool) -> Result<(usize, usize), u8> {
 fn interrupted(short: bool, add: Add<'_>) -> Result<(usize, usize), u8> {
     let token = rseq_rt::current().ok_or(1)?;
     signal::set(SIGUSR1, Action::Handler(load::count_signal)).map_err(|_| 2)?;
-    let period = pace::period().map_err(|_| 3)?;
+    let period = signal_period::measured().map_err(|_| 3)?;
     let _ticker = Ticker::start(SIGUSR1, period).map_err(|_| 4)?;
     add(token, if short { 200 * MILLISECOND } else { 400 * MILLISECOND }).ok_or(5)
 }

@@ -9,7 +9,7 @@ use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Ending, in_child};
 use harness::sys::time::SECOND;
 use harness::sys::vfork::vfork;
-use harness::v2::Generation;
+use harness::generation::Generation;
 use harness::{ensure, fail, note, skip};
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::sys::{Errno, rseq_raw};

@@ -8,7 +8,7 @@ use harness::options::Options;
 use harness::registration;
 use harness::sys::cpu::{self, Set};
 use harness::sys::time::{self, Deadline, MILLISECOND, SECOND};
-use harness::{company, ensure, fail, in_time, note};
+use harness::{second_thread, ensure, fail, in_time, note};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_rseq, register_membarrier_rseq};
 
 use crate::switch::{Switch, Unplugging};
@@ -53,7 +53,7 @@ fn away(token: Here, cpu: u32) -> Verdict {
     if online.count() == 1 {
         note!("with one CPU online, the kernel looks at no fence's target");
     }
-    company::kept(|| fence(cpu))
+    second_thread::with(|| fence(cpu))
 }
 
 /// A fence for an offline CPU succeeds: nothing runs there.

@@ -8,7 +8,7 @@ use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::options::PATIENCE;
 use harness::sys::cpu::{self, Set};
 use harness::sys::time::{self, Deadline, MILLISECOND};
-use harness::witness::Witness;
+use harness::abort_count::AbortCount;
 use harness::{ensure, fail, in_time, note, skip};
 use rseq_core::percpu::{Consumer, Counter, Region, Ring, Stack};
 use rseq_core::{Status, status};
@@ -63,7 +63,7 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
     if let Status::Off(cause) = status() {
         return Err(skip!("{cause}"));
     }
-    let (stop, witness) = (AtomicBool::new(false), Witness::start());
+    let (stop, abort_count) = (AtomicBool::new(false), AbortCount::start());
     let mut consumer = RING.consumer().map_err(|error| fail!("{error}"))?;
     let allowed = cpu::affinity(0).or_fail("sched_getaffinity")?;
     let (mut done, cycled) = rseq_rt::thread::scope(|scope| {
@@ -73,7 +73,7 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
             *worker = scope.spawn(move || work(number + 1, stop)).ok();
         }
         let cycled = cycle(&switch, &allowed, &mut consumer);
-        await_abort(&witness, &mut consumer);
+        await_abort(&abort_count, &mut consumer);
         stop.store(true, Relaxed);
         let all = workers.map(|worker| worker.map(|worker| worker.join()));
         let mut sum = Done::default();
@@ -89,17 +89,17 @@ pub fn come_and_go(unplugging: Unplugging) -> Verdict {
     })?;
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
     done.pushed = done.pushed.and(cycled.left);
-    witness.report();
+    abort_count.report();
     is_exact(&done, cycled.drained, &mut consumer)?;
-    in_time!(witness.aborts().map_or(true, |aborts| aborts > 0), "no section was aborted before the deadline");
+    in_time!(abort_count.aborts().map_or(true, |aborts| aborts > 0), "no section was aborted before the deadline");
     Ok(())
 }
 
 /// Lets the workers continue until the kernel has counted one of their aborts, if it counts. No signals interrupt them,
 /// and where there are many CPUs, hardly anything else does.
-fn await_abort(witness: &Witness, consumer: &mut Consumer<'_>) {
+fn await_abort(abort_count: &AbortCount, consumer: &mut Consumer<'_>) {
     let deadline = Deadline::after(PATIENCE);
-    while matches!(witness.aborts(), Ok(0)) && !deadline.is_past() {
+    while matches!(abort_count.aborts(), Ok(0)) && !deadline.is_past() {
         time::sleep(MILLISECOND);
         consumer.read(|_| ());
     }

@@ -12,7 +12,7 @@ use harness::percpu_ops::{Counts, Tally};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
-use harness::witness::Witness;
+use harness::abort_count::AbortCount;
 use rseq_core::{Aborted, Committed};
 
 /// The slots, and who adds to them.
@@ -38,13 +38,13 @@ impl Work {
         migration: bool,
         done: &dyn Fn(&Record) -> bool,
     ) -> Verdict {
-        let witness = Witness::start();
+        let abort_count = AbortCount::start();
         let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
         load.migration = migration;
         let work = |worker: &Worker<'_>| self.tally.add(self.add::<C>(worker));
         let record = load.run_until(2 * PATIENCE, done, &work).or_fail("the load")?;
         exact(self.tally.done() as u64, self.slots.sum() as u64)?;
-        self.tally.judge(name, false, &record, witness.aborts())
+        self.tally.judge(name, false, &record, abort_count.aborts())
     }
 
     fn add<C: Choice>(&self, worker: &Worker<'_>) -> Option<Counts> {

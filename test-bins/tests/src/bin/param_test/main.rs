@@ -25,7 +25,7 @@ use harness::sys::cpu;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
 use harness::text::Text;
-use harness::{ensure, fail, mode, program, registration, require, skip, tests};
+use harness::{ensure, fail, reexec, program, registration, require, skip, tests};
 use linux_raw_sys::general::SIGUSR1;
 use options::{Grid, Params, Test};
 use rseq_core::{Mode, Relaxed as PlainStore, Release};
@@ -53,12 +53,12 @@ fn body() -> u8 {
 fn start(options: &options::Options) -> Verdict {
     let params = &options.params;
     if params.by_hand() {
-        mode::by_hand()?;
+        reexec::by_hand()?;
         workers::register(params).map(core::mem::forget)?;
     } else {
         registration::token()?;
         if params.legacy {
-            mode::enter(Mode::Legacy)?;
+            reexec::in_mode(Mode::Legacy)?;
         }
     }
     signal::set(SIGUSR1, Action::Handler(inject::count_signal)).or_fail("the signal handler")

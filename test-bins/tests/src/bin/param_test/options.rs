@@ -123,7 +123,7 @@ impl Params {
 
     /// The registration of every thread.
     pub fn mode(&self) -> Mode {
-        if self.legacy { Mode::Legacy } else { mode::asked() }
+        if self.legacy { Mode::Legacy } else { reexec::asked_mode() }
     }
 
     /// Whether anything happens inside or around the sections.

@@ -7,7 +7,7 @@ use harness::slices::{LONGEST, Length};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Ending};
 use harness::sys::{call, time::SECOND};
-use harness::v2::in_registered_child;
+use harness::generation::in_registered_child;
 use harness::{ensure, fail, group, skip};
 use linux_raw_sys::general::__NR_prctl;
 use rseq_core::abi::{

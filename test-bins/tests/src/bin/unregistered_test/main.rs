@@ -17,7 +17,7 @@ use harness::slots::{self, STRIDE};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{ensure, fail, mode, note, program, registration, require, tests};
+use harness::{ensure, fail, reexec, note, program, registration, require, tests};
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
 use rseq_core::{Index, OwnArea, RegisterError, Registration, Token, abi, arch};
@@ -37,8 +37,8 @@ fn main() -> ExitCode {
 
 fn body() -> u8 {
     args::only_short(USAGE);
-    require!(mode::by_hand().and_then(|()| registers()));
-    note!("registering by hand: {:?}", mode::asked());
+    require!(reexec::by_hand().and_then(|()| registers()));
+    note!("registering by hand: {:?}", reexec::asked_mode());
     tests! {
         "a thread without a registration has no token" => no_token(),
         "nor has a new thread" => in_new_thread(no_token),
@@ -121,7 +121,7 @@ fn nothing_to_adopt() -> Verdict {
 /// Proofs of a registration that has ended, and what `work` did while it lasted.
 fn stale<C: Choice, T>(work: impl FnOnce(Here<C>) -> T) -> Result<(Here<C>, T), Unmet> {
     // SAFETY: released below, in the same thread.
-    let registration = unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(registration::refused)?;
+    let registration = unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }.map_err(registration::refused)?;
     let token: Token<'static, OwnArea> = OwnArea::current().or_fail("no token after registering")?;
     let token = C::of(token);
     let done = token.map(|token| (token, work(token)));
@@ -213,7 +213,7 @@ fn released_is_empty() -> Verdict {
 fn by_itself() -> Verdict {
     // SAFETY: released below, in the same thread.
     let registration =
-        unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(|error| fail!("registering: {error}"))?;
+        unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }.map_err(|error| fail!("registering: {error}"))?;
     let slots = slots::Slots::new().or_fail("memory for the slots")?;
     let token = registration.token();
     for _ in 0..1000 {

@@ -7,7 +7,7 @@ use harness::sys::cpu::{self, Set};
 use harness::sys::memory::Mapping;
 use harness::sys::seccomp::{self, Refusal};
 use harness::sys::time::{Deadline, SECOND};
-use harness::{ensure, fail, mode, registration, skip};
+use harness::{ensure, fail, reexec, registration, skip};
 use linux_raw_sys::general::__NR_rseq;
 use rseq_core::abi::Rseq;
 use rseq_core::sys::{Errno, rseq_raw};
@@ -102,13 +102,13 @@ pub fn after_at() -> Verdict {
     let areas = Areas::new()?;
     stay()?;
     // SAFETY: the area is never unmapped, holds what Rseq::new makes, and is released below.
-    let made = unsafe { Registration::at(areas.first(), SIZE, mode::asked()) }.map_err(registration::refused)?;
+    let made = unsafe { Registration::at(areas.first(), SIZE, reexec::asked_mode()) }.map_err(registration::refused)?;
     ensure!(made.fallback().is_none(), "a fallback that no kernel calls for");
     areas.expect_refusals(RegisterError::OtherOwner(Some(Owner::Own)))?;
     still_follows(made.token())?;
     made.release().map_err(|error| fail!("releasing: {error}"))?;
     // SAFETY: released below, in the same thread.
-    let own = unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(registration::refused)?;
+    let own = unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }.map_err(registration::refused)?;
     own.release().map_err(|error| fail!("releasing: {error}"))
 }
 
@@ -116,14 +116,14 @@ pub fn after_own() -> Verdict {
     let areas = Areas::new()?;
     stay()?;
     // SAFETY: released below, in the same thread.
-    let made = unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(registration::refused)?;
+    let made = unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }.map_err(registration::refused)?;
     let unknown = RegisterError::OtherOwner(Some(Owner::Own));
     let before = areas.bytes();
     // SAFETY: refused, or dropped at once.
-    let own = unsafe { Registration::<OwnArea>::own(mode::asked()) }.err();
+    let own = unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }.err();
     ensure!(own == Some(unknown), "own: {own:?}");
     // SAFETY: as above; the area holds what Rseq::new makes.
-    let at = unsafe { Registration::at(areas.first(), SIZE, mode::asked()) }.err();
+    let at = unsafe { Registration::at(areas.first(), SIZE, reexec::asked_mode()) }.err();
     ensure!(at == Some(unknown), "at: {at:?}");
     ensure!(areas.bytes() == before, "an area was changed");
     still_follows(made.token())?;
@@ -160,7 +160,7 @@ pub fn active_size_stays() -> Verdict {
         return Err(skip!("this kernel has no feature size (Linux 6.3)"));
     }
     // SAFETY: released below, in the same thread.
-    let made = unsafe { Registration::<OwnArea>::own(mode::asked()) }.map_err(registration::refused)?;
+    let made = unsafe { Registration::<OwnArea>::own(reexec::asked_mode()) }.map_err(registration::refused)?;
     let size = OwnArea.active_size();
     ensure!(made.token().mm_cid().is_some(), "no mm_cid, with {size} active bytes");
     for asked in [Mode::Legacy.into(), Mode::Extended.into(), Options::new(Mode::Legacy).kernel(KernelRseq::LEGACY)] {
@@ -195,7 +195,7 @@ pub fn active_size_in_any_order() -> Verdict {
 
 /// A registration with the flag for time slices, on kernels that know it and on those that do not.
 pub fn slice_flag() -> Verdict {
-    let options = Options::new(mode::asked()).slice_extension();
+    let options = Options::new(reexec::asked_mode()).slice_extension();
     // SAFETY: released below, in the same thread.
     let made = unsafe { Registration::<OwnArea>::own(options) }.map_err(registration::refused)?;
     let known = KernelRseq::read().active_size() > abi::ORIGINAL_SIZE;

@@ -11,7 +11,7 @@ use rseq_core::{Aborted, Committed, OwnArea};
 use crate::delayed::{DELAY, Delay, ROUNDS, delayed_add, delayed_add_here};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Verdict};
-use crate::load::pace;
+use crate::load::signal_period;
 use crate::options::PATIENCE;
 use crate::slots::{STRIDE, Slots};
 use crate::sys::signal::{self, Action};
@@ -57,7 +57,7 @@ fn compare(handler: extern "C" fn(i32), count: &mut dyn FnMut(&Slots) -> Option<
     BASE.store(slots.base() as usize, Relaxed);
     SLOTS.store(slots.count(), Relaxed);
     ADDED.store(0, Relaxed);
-    let ticker = Ticker::start(SIGUSR1, pace::period().or_fail("a signal")?).or_fail("timer_create")?;
+    let ticker = Ticker::start(SIGUSR1, signal_period::measured().or_fail("a signal")?).or_fail("timer_create")?;
     let counted = count(&slots);
     drop(ticker);
     SLOTS.store(0, Relaxed);

@@ -10,7 +10,7 @@ use crate::sys::perf::Counter;
 use crate::sys::time::SECOND;
 
 /// Counts the aborts of this thread and of the threads and children that it starts later.
-pub struct Witness(Result<Counter, Absence>);
+pub struct AbortCount(Result<Counter, Absence>);
 
 /// Why there is no count.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ impl fmt::Display for Absence {
 /// two minutes.
 const COUNTING: u64 = 3 * SECOND;
 
-impl Witness {
+impl AbortCount {
     /// Starts counting, if the kernel permits it.
     pub fn start() -> Self {
         Self(tracepoint().and_then(|id| Counter::start(id).map_err(Absence::Perf)))

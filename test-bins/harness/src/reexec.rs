@@ -13,14 +13,14 @@ use crate::sys::process;
 const MOST: usize = 128;
 
 /// The mode that the arguments ask for, for programs that register by themselves.
-pub fn asked() -> Mode {
+pub fn asked_mode() -> Mode {
     let legacy = rseq_rt::env::args().any(|word| word == args::LEGACY);
     if legacy { Mode::Legacy } else { Mode::Extended }
 }
 
 /// Makes sure that the runtime registered in `mode`, by executing this program again if it did not. A program that is
 /// not registered at all continues: its tests say why.
-pub fn enter(mode: Mode) -> Verdict {
+pub fn in_mode(mode: Mode) -> Verdict {
     match rseq_rt::registration() {
         Ok(current) if current != mode => again(match mode {
             Mode::Legacy => c"RSEQ_RT=legacy",

@@ -6,7 +6,7 @@ use crate::ktap::{OrFail, Verdict};
 use crate::sys::time::{self, MILLISECOND};
 
 /// Runs `test` while another thread of this process sleeps and runs now and then.
-pub fn kept(test: impl FnOnce() -> Verdict) -> Verdict {
+pub fn with(test: impl FnOnce() -> Verdict) -> Verdict {
     let stop = AtomicBool::new(false);
     rseq_rt::thread::scope(|scope| {
         let sleeper = || {

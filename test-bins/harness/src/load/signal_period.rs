@@ -9,7 +9,7 @@ use crate::sys::{process, signal};
 const SAMPLES: u64 = 16;
 
 /// Nanoseconds between two signals: ten times what one costs, within 20 us and 200 ms. SIGUSR1 must have a handler.
-pub fn period() -> Result<u64, Errno> {
+pub fn measured() -> Result<u64, Errno> {
     hurried(0)
 }
 
