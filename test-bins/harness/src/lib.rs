@@ -29,35 +29,35 @@
 // Assembly for MIPS is unstable Rust.
 #![cfg_attr(any(target_arch = "mips64", target_arch = "mips64r6"), feature(asm_experimental_arch))]
 
-pub mod self_signal;
+pub mod abort_count;
 pub mod args;
-pub mod second_thread;
 pub mod debug;
 pub mod delayed;
+pub mod each_cpu;
 pub mod exact;
 pub mod forced;
+pub mod generation;
 pub mod host;
 pub mod index;
 pub mod ktap;
 pub mod kvm;
 pub mod linked;
 pub mod load;
-pub mod reexec;
 pub mod options;
 pub mod percpu_ops;
 pub mod program;
+pub mod reexec;
 pub mod registration;
+pub mod second_thread;
+pub mod self_signal;
 pub mod slices;
 pub mod slots;
 pub mod sys;
 mod table;
 pub mod taint;
 pub mod trial;
-pub mod generation;
 pub mod vdso;
 pub mod verdict;
-pub mod each_cpu;
-pub mod abort_count;
 
 pub use protocol::text;
 #[doc(hidden)]

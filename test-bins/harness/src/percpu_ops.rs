@@ -4,13 +4,13 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use rseq_core::OwnArea;
 
+use crate::abort_count::{AbortCount, Absence};
 use crate::delayed::{DELAY, Delay, delayed_add_here};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
 use crate::load::{Load, Record};
 use crate::options::{Options, PATIENCE};
 use crate::slots::{STRIDE, Slots};
-use crate::abort_count::{Absence, AbortCount};
 
 pub mod ambient;
 pub mod counter;

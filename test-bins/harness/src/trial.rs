@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use rseq_core::{Aborted, Committed, OutOfRange, OwnArea};
 
+use crate::abort_count::{AbortCount, Absence};
 use crate::delayed::{DELAY, Delay, delayed_add, delayed_add_here, delayed_add_here_unarmed, delayed_add_unarmed};
 use crate::index::{Choice, Here};
 use crate::ktap::{OrFail, Unmet};
@@ -14,7 +15,6 @@ use crate::load::{self, Load, Record, Worker};
 use crate::options::{Options, PATIENCE};
 use crate::slots::{STRIDE, Slots};
 use crate::sys::time::{MILLISECOND, SECOND};
-use crate::abort_count::{Absence, AbortCount};
 
 /// What one trial found.
 pub struct Trial {

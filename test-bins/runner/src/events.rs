@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::guest::ran::{Matrix, Ran};
+use crate::guest::cell_result::{CellResult, Matrix};
 use crate::native::{Planned, Tested};
 use crate::process::Stream;
 use crate::report::Summary;
@@ -23,7 +23,7 @@ pub enum Event<'a> {
     /// A cell of this name starts.
     CellBegan(&'a str),
     /// A cell is over.
-    CellEnded(&'a Ran),
+    CellEnded(&'a CellResult),
     /// The test or cell of this name has run for so long and has so many results.
     Progress(&'a str, Duration, usize),
     /// Something else that people may want to know.

@@ -4,19 +4,19 @@
 //! |---|---|
 //! | `payload`, `cpio` | what a guest runs |
 //! | `qemu`, `console` | a run of QEMU, and what its console says |
-//! | `cell`, `ran`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
+//! | `cell`, `cell_result`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
 //! | `resume` | what an earlier run has left to do |
 //! | `pipeline`, `capacity`, `schedule` | all cells, side by side |
 
 pub mod capacity;
 pub mod cell;
+pub mod cell_result;
 mod console;
 mod cpio;
 mod faults;
 pub mod payload;
 pub mod pipeline;
 mod qemu;
-pub mod ran;
 pub mod resume;
 mod retry;
 mod schedule;

@@ -1,6 +1,6 @@
 //! Builds the static rseq suite, runs it on this machine's kernel and reports; boots it on others.
 //!
-//! | room | for |
+//! | module | for |
 //! |---|---|
 //! | `cmd` | the command line: one file a subcommand |
 //! | `suite` | the one table of tests |

@@ -14,7 +14,7 @@ pub enum Status {
     /// Passed.
     Passed,
     /// Passed, but only when it ran again.
-    Unsteady,
+    Flaky,
     /// Not run, or nothing in it could be tested.
     Skipped,
     /// Nothing passed, and something failed as expected.
@@ -29,7 +29,7 @@ impl Status {
     /// The outcome in KTAP and JSON.
     pub const fn outcome(self) -> Outcome {
         match self {
-            Self::Passed | Self::Unsteady => Outcome::Pass,
+            Self::Passed | Self::Flaky => Outcome::Pass,
             Self::Skipped => Outcome::Skip,
             Self::ExpectedFailure => Outcome::Xfail,
             Self::TimedOut | Self::Failed => Outcome::Fail,
@@ -45,7 +45,7 @@ impl Status {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::Unsteady => "unsteady",
+            Self::Flaky => "flaky",
             Self::Skipped => "skipped",
             Self::ExpectedFailure => "xfail",
             Self::TimedOut => "timed out",
@@ -91,15 +91,15 @@ impl Verdict {
     }
 }
 
-/// `outcome` as in KTAP, `reasons`, and `late` where deadlines are all that was missed.
+/// `outcome` as in KTAP, `reasons`, and `timed_out` where deadlines are all that was missed.
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Verdict", 3)?;
         fields.serialize_field("outcome", self.status.outcome().word())?;
         fields.serialize_field("reasons", &self.reasons)?;
         match self.status {
-            Status::TimedOut => fields.serialize_field("late", &true)?,
-            _ => fields.skip_field("late")?,
+            Status::TimedOut => fields.serialize_field("timed_out", &true)?,
+            _ => fields.skip_field("timed_out")?,
         }
         fields.end()
     }

@@ -20,7 +20,7 @@ const THREADS: u32 = 2;
 #[derive(Clone)]
 struct Cell {
     name: String,
-    lacks: Option<String>,
+    unavailable_reason: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -50,7 +50,7 @@ fn cells() -> Vec<Cell> {
     let text = |cell: &Value, field: &str| cell[field].as_str().map(str::to_owned);
     let cell = |cell: &Value| Cell {
         name: format!("{} {}", text(cell, "row").expect("a row"), text(cell, "kernel").expect("a kernel")),
-        lacks: text(cell, "lacks"),
+        unavailable_reason: text(cell, "unavailable_reason"),
     };
     listed.as_array().expect("the list is an array").iter().map(cell).collect()
 }
@@ -58,8 +58,8 @@ fn cells() -> Vec<Cell> {
 impl Cell {
     /// Boots it with these tests; without any, with the whole suite.
     fn boot(&self, tests: &[&str]) -> Result<Completion, Failed> {
-        if let Some(lacks) = &self.lacks {
-            return Ok(Completion::ignored_with(lacks));
+        if let Some(reason) = &self.unavailable_reason {
+            return Ok(Completion::ignored_with(reason));
         }
         let output = runner(&["boot", "--json", "--retries", "1", "--cell", &self.name]).args(tests).output()?;
         let report: Value = serde_json::from_slice(&output.stdout)?;

@@ -8,12 +8,12 @@ use rseq_core::sys::rseq_raw;
 use rseq_core::{Cause, Owner, Status, arch, status};
 
 use super::{Counts, Gauge, Tally};
+use crate::abort_count::AbortCount;
 use crate::index::{ByCpu, ByMmCid, Choice};
 use crate::ktap::{OrFail, Verdict};
 use crate::load::{Load, Record, Worker, count_signal};
 use crate::options::{Options, PATIENCE};
 use crate::registration::Registered;
-use crate::abort_count::AbortCount;
 
 /// Rounds between two runs of the [`Gauge`], which takes much longer.
 const GAUGED: usize = 256;

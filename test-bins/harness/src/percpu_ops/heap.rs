@@ -9,12 +9,12 @@ use rseq_core::{Status, arch, status};
 use rseq_heap::Heap;
 
 use super::{Counts, Gauge, Tally};
+use crate::abort_count::AbortCount;
 use crate::index::ByCpu;
 use crate::ktap::{OrFail, Verdict};
 use crate::load::{Load, Worker};
 use crate::options::{Options, PATIENCE};
 use crate::registration::Registered;
-use crate::abort_count::AbortCount;
 
 /// Rounds between two runs of the [`Gauge`], which takes much longer.
 const GAUGED: usize = 256;

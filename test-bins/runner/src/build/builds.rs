@@ -67,7 +67,7 @@ pub fn announced(target: &Target, programs: &dyn Programs, note: &dyn Fn(&str)) 
 /// Where the programs of guests come from.
 pub trait Programs: Sync {
     /// Why there is nothing for a target, if there is not.
-    fn lacks(&self, target: &Target) -> Option<String>;
+    fn unavailable_reason(&self, target: &Target) -> Option<String>;
 
     /// Builds all of them, by name.
     fn build(&self, target: &Target) -> anyhow::Result<Binaries>;
@@ -87,7 +87,7 @@ pub struct Suite<'a> {
 }
 
 impl Programs for Suite<'_> {
-    fn lacks(&self, target: &Target) -> Option<String> {
+    fn unavailable_reason(&self, target: &Target) -> Option<String> {
         toolchain::find(target).err().map(|error| error.to_string())
     }
 

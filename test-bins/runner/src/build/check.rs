@@ -147,8 +147,8 @@ pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io
     let note = |text: &str| drop(writeln!(io::stderr(), "{text}"));
     for (number, target) in (1..).zip(builds.targets()) {
         let built = || checked(target, programs, interrupt, &note);
-        let (outcome, reason) = match programs.lacks(target).map_or_else(|| Ok(built()), Err) {
-            Err(lacks) => (Outcome::Skip, lacks),
+        let (outcome, reason) = match programs.unavailable_reason(target).map_or_else(|| Ok(built()), Err) {
+            Err(reason) => (Outcome::Skip, reason),
             Ok(Ok((_, counts))) => {
                 writeln!(out, "# {counts}")?;
                 (Outcome::Pass, String::new())

@@ -122,7 +122,7 @@ fn guest_run(program: &Program, arguments: &[&str], tunable: &str, args: &Suites
 }
 
 impl Programs for Built {
-    fn lacks(&self, target: &Target) -> Option<String> {
+    fn unavailable_reason(&self, target: &Target) -> Option<String> {
         if let Err(error) = toolchain::find(target) {
             return Some(error.to_string());
         }

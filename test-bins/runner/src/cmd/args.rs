@@ -149,7 +149,7 @@ pub struct BootArgs {
     pub jobs: Option<u32>,
 
     /// Boot a cell again for tests that missed a deadline and nothing else, up to so many times; what passes then is
-    /// reported as unsteady
+    /// reported as flaky
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
 

@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::{Accel, BootArgs, FAILED, INTERRUPTED, Stop};
 use crate::build::{Linking, Programs, Suite, check, elf};
 use crate::events::Event;
-use crate::guest::cell::Setting;
+use crate::guest::cell::BootContext;
+use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::guest::payload::{Payload, Run};
-use crate::guest::ran::{Matrix, Ran, Took};
 use crate::guest::resume::{self, Stands};
 use crate::guest::{capacity, pipeline};
 use crate::interrupt::Interrupt;
@@ -61,7 +61,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     let directory = directory(&root)?;
     let hardware = hardware(args, chosen.kvm, &chosen.cells).map_err(Stop::usage)?;
     let image = image(args, &chosen.cells, &directory).map_err(Stop::usage)?;
-    let setting = Setting {
+    let context = BootContext {
         cache: &cache::directory()?,
         directory: &directory,
         hardware: &hardware,
@@ -74,36 +74,36 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
         reporters: &args.report.boots().map_err(Stop::usage)?,
     };
     if args.list {
-        return Ok(list(&setting, &chosen.cells, args.report.json)?);
+        return Ok(list(&context, &chosen.cells, args.report.json)?);
     }
     if args.check {
-        return Ok(check::run(&chosen.cells, programs, setting.interrupt)?);
+        return Ok(check::run(&chosen.cells, programs, context.interrupt)?);
     }
     let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
     let stands = stands.map_err(Stop::usage)?;
     let start = Instant::now();
-    let (cells, before) = boot_rest(&setting, chosen, args.jobs, stands.unwrap_or_default());
+    let (cells, before) = boot_rest(&context, chosen, args.jobs, stands.unwrap_or_default());
     let took = Took { seconds: before.seconds + start.elapsed().as_secs_f64(), runs: before.runs + 1 };
     let (names_cell, program) = (args.kernel_image.is_some() || args.kernel_tree.is_some(), args.program.clone());
     let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program, took };
-    setting.reporters.tell(Event::MatrixEnded(&matrix))?;
-    if args.docs && !setting.interrupt.requested() {
+    context.reporters.tell(Event::MatrixEnded(&matrix))?;
+    if args.docs && !context.interrupt.requested() {
         let path = matrix_docs::write(&root, &matrix)?;
         let _ = writeln!(io::stderr(), "documentation: {}", path.display());
     }
-    Ok(exit_code(&matrix.cells, setting.interrupt, &chosen.payload))
+    Ok(exit_code(&matrix.cells, context.interrupt, &chosen.payload))
 }
 
 /// Boots the cells that do not stand already; all of them in their order, and what the earlier run took.
-fn boot_rest(setting: &Setting, chosen: &Chosen, jobs: Option<u32>, mut stands: Stands) -> (Vec<Ran>, Took) {
-    stands.cells.retain(|ran| chosen.cells.iter().any(|cell| cell.name() == ran.name()));
-    let left = chosen.cells.iter().filter(|cell| stands.cells.iter().all(|ran| ran.name() != cell.name()));
+fn boot_rest(context: &BootContext, chosen: &Chosen, jobs: Option<u32>, mut stands: Stands) -> (Vec<CellResult>, Took) {
+    stands.cells.retain(|result| chosen.cells.iter().any(|cell| cell.name() == result.name()));
+    let left = chosen.cells.iter().filter(|cell| stands.cells.iter().all(|result| result.name() != cell.name()));
     let left: Vec<Cell> = left.cloned().collect();
-    let mut ran = pipeline::run(setting, &left, jobs);
-    ran.append(&mut stands.cells);
-    let place = |ran: &Ran| chosen.cells.iter().position(|cell| cell.name() == ran.name());
-    ran.sort_by_key(place);
-    (ran, stands.took)
+    let mut results = pipeline::run(context, &left, jobs);
+    results.append(&mut stands.cells);
+    let place = |result: &CellResult| chosen.cells.iter().position(|cell| cell.name() == result.name());
+    results.sort_by_key(place);
+    (results, stands.took)
 }
 
 /// The command line of a boot like this one, up to the cell and the names of tests.
@@ -233,29 +233,32 @@ struct Listed {
     row: String,
     kernel: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    lacks: Option<String>,
+    unavailable_reason: Option<String>,
 }
 
-fn list(setting: &Setting, cells: &[Cell], json: bool) -> io::Result<u8> {
+fn list(context: &BootContext, cells: &[Cell], json: bool) -> io::Result<u8> {
     let mut out = io::stdout().lock();
-    let listed = cells.iter().map(|cell| Listed { row: cell.row(), kernel: cell.on.line, lacks: setting.lacks(cell) });
-    let listed: Vec<_> = listed.collect();
+    let listed = |cell: &Cell| {
+        let unavailable_reason = context.unavailable_reason(cell);
+        Listed { row: cell.row(), kernel: cell.on.line, unavailable_reason }
+    };
+    let listed: Vec<_> = cells.iter().map(listed).collect();
     if json {
         print_json(&mut out, &listed)?;
         return Ok(0);
     }
-    for Listed { row, kernel, lacks } in listed {
-        writeln!(out, "{row:<20} {kernel:<5} {}", lacks.as_deref().unwrap_or("ready"))?;
+    for Listed { row, kernel, unavailable_reason } in listed {
+        writeln!(out, "{row:<20} {kernel:<5} {}", unavailable_reason.as_deref().unwrap_or("ready"))?;
     }
     Ok(0)
 }
 
-fn exit_code(ran: &[Ran], interrupt: &Interrupt, payload: &Payload) -> u8 {
-    match (ran, payload) {
+fn exit_code(results: &[CellResult], interrupt: &Interrupt, payload: &Payload) -> u8 {
+    match (results, payload) {
         _ if interrupt.requested() => INTERRUPTED,
         // One program on one kernel: its code is the answer.
-        ([Ran { code: Some(code), .. }], Payload::Program(..)) => u8::try_from(*code).unwrap_or(FAILED),
-        _ if ran.iter().any(|ran| ran.verdict.status.is_bad()) => FAILED,
+        ([CellResult { code: Some(code), .. }], Payload::Program(..)) => u8::try_from(*code).unwrap_or(FAILED),
+        _ if results.iter().any(|result| result.verdict.status.is_bad()) => FAILED,
         _ => 0,
     }
 }

@@ -79,7 +79,7 @@ fn export(args: &ExportArgs, target: &Target) -> anyhow::Result<PathBuf> {
     let root = workspace::root()?;
     let names: Vec<_> = SUITE.iter().map(|entry| entry.name).chain([GUEST_INIT]).collect();
     let suite = Suite { root: &root, names, linking: Linking::of(args.static_pie) };
-    if let Some(message) = suite.lacks(target) {
+    if let Some(message) = suite.unavailable_reason(target) {
         bail!(message);
     }
     let binaries = announced(target, &suite, &|note| eprintln!("{note}"))?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use fs_err as fs;
 
+use super::cell_result::CellResult;
 use super::faults::{self, Fault};
 use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
-use super::ran::Ran;
 use super::retry;
 use crate::build::{Binaries, Programs};
 use crate::events::{Event, Reporters};
@@ -26,7 +26,7 @@ use crate::verdict::{self, Verdict};
 const BOOT: u64 = 90;
 
 /// What all cells share.
-pub struct Setting<'a> {
+pub struct BootContext<'a> {
     /// The kernels' cache.
     pub cache: &'a Path,
     /// Where consoles and archives go.
@@ -62,14 +62,14 @@ struct Booted {
     log: PathBuf,
 }
 
-impl Setting<'_> {
+impl BootContext<'_> {
     /// Why the cell cannot run here, if it cannot.
-    pub fn lacks(&self, cell: &Cell) -> Option<String> {
+    pub fn unavailable_reason(&self, cell: &Cell) -> Option<String> {
         let machine = cell.on.machine;
         if let Some(why) = install::refuses(machine.qemu, install::qemu_major(machine.qemu)) {
             return Some(format!("{why}: cargo run --release -- fetch --arch {}", machine.name));
         }
-        if let Some(message) = self.programs.lacks(&cell.target) {
+        if let Some(message) = self.programs.unavailable_reason(&cell.target) {
             return Some(message);
         }
         if let Some(reason) = machine.refuses(self.hardware) {
@@ -84,28 +84,28 @@ impl Setting<'_> {
     }
 
     /// A cell that does not run.
-    pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> Ran {
+    pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> CellResult {
         let (machine, line) = (cell.on.machine, cell.on.line.to_owned());
-        let ran = Ran::without_results(cell.row(), line, None, machine.cpus(self.hardware), verdict);
-        let ran = Ran { accel: machine.is_accelerated(self.hardware).then_some("KVM"), ..ran };
+        let result = CellResult::without_results(cell.row(), line, None, machine.cpus(self.hardware), verdict);
+        let result = CellResult { accel: machine.is_accelerated(self.hardware).then_some("KVM"), ..result };
         match (self.image, self.slot(cell).manifest()) {
-            (Some(image), _) => ran.with_release(image.release.clone()),
-            (None, None) => ran,
+            (Some(image), _) => result.with_release(image.release.clone()),
+            (None, None) => result,
             (None, Some(Manifest { release, packages, mut files, .. })) => {
-                Ran { release: Some(release), packages, kernel_sha256: files.remove(KERNEL), ..ran }
+                CellResult { release: Some(release), packages, kernel_sha256: files.remove(KERNEL), ..result }
             }
         }
     }
 
     /// Plans what the cell runs, boots its kernel with it, and judges what came of that.
-    pub fn run(&self, cell: &Cell, binaries: &Binaries) -> Ran {
+    pub fn run(&self, cell: &Cell, binaries: &Binaries) -> CellResult {
         let plan = self.plan(cell);
         if plan.payload.is_empty() {
             return self.not_run(cell, Verdict::skipped(plan.fault.map_or("no tests", |fault| fault.why)));
         }
         let once = |payload: &Payload| Ok(self.judge(cell, payload, plan.fault, self.boot(cell, payload, binaries)?));
-        let ran = retry::until_in_time(self.retries, &plan.payload, self.interrupt, &once);
-        ran.unwrap_or_else(|error| self.not_run(cell, Verdict::failed(format!("{error:#}"))))
+        let result = retry::until_in_time(self.retries, &plan.payload, self.interrupt, &once);
+        result.unwrap_or_else(|error| self.not_run(cell, Verdict::failed(format!("{error:#}"))))
     }
 
     fn plan(&self, cell: &Cell) -> Plan {
@@ -163,7 +163,7 @@ impl Setting<'_> {
         (file("cpio"), file("log"))
     }
 
-    fn judge(&self, cell: &Cell, payload: &Payload, fault: Option<&Fault>, booted: Booted) -> Ran {
+    fn judge(&self, cell: &Cell, payload: &Payload, fault: Option<&Fault>, booted: Booted) -> CellResult {
         let advice = booted.finished.advice();
         let Booted { finished: Finished { end, mut console, booted, seconds }, initramfs, log } = booted;
         let (code, notes, output) =
@@ -186,12 +186,22 @@ impl Setting<'_> {
         if !verdict.status.is_bad() {
             let _ = fs::remove_file(initramfs);
         }
-        let (mut ran, counts) = (self.not_run(cell, verdict), document.counts());
+        let (mut result, counts) = (self.not_run(cell, verdict), document.counts());
         if self.image.is_some() && release.is_some() {
-            ran = ran.with_release(release);
+            result = result.with_release(release);
         } else {
-            ran.release = release.or(ran.release);
+            result.release = release.or(result.release);
         }
-        Ran { counts, boot_seconds: booted, seconds, code, notes, output, log: Some(log), ktap: Some(document), ..ran }
+        CellResult {
+            counts,
+            boot_seconds: booted,
+            seconds,
+            code,
+            notes,
+            output,
+            log: Some(log),
+            ktap: Some(document),
+            ..result
+        }
     }
 }

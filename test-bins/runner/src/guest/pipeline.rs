@@ -3,49 +3,52 @@
 
 use std::thread;
 
-use super::cell::Setting;
-use super::ran::Ran;
+use super::cell::BootContext;
+use super::cell_result::CellResult;
 use super::{capacity, schedule};
 use crate::build::Builds;
 use crate::events::Event;
 use crate::kernels::select::Cell;
 use crate::verdict::Verdict;
 
-/// Runs all cells, `jobs` at a time; by default as many as there is room for.
-pub fn run(setting: &Setting, cells: &[Cell], jobs: Option<u32>) -> Vec<Ran> {
-    let lacking: Vec<_> = cells.iter().map(|cell| setting.lacks(cell)).collect();
-    let ready: Vec<_> = cells.iter().zip(&lacking).filter(|(_, lacks)| lacks.is_none()).map(|(cell, _)| cell).collect();
-    let jobs = jobs.map_or_else(|| room(setting, &ready), |jobs| jobs as usize);
-    let mut ran = boot(setting, &ready, jobs).into_iter();
-    let not_run = |cell, lacks: &String| setting.not_run(cell, Verdict::skipped(lacks.clone()));
-    let each = cells.iter().zip(&lacking);
-    each.filter_map(|(cell, lacks)| lacks.as_ref().map_or_else(|| ran.next(), |lacks| Some(not_run(cell, lacks))))
-        .collect()
+/// Runs all cells, `jobs` at a time; by default as many as memory and CPUs allow.
+pub fn run(context: &BootContext, cells: &[Cell], jobs: Option<u32>) -> Vec<CellResult> {
+    let unavailable: Vec<_> = cells.iter().map(|cell| context.unavailable_reason(cell)).collect();
+    let ready: Vec<_> =
+        cells.iter().zip(&unavailable).filter(|(_, reason)| reason.is_none()).map(|(cell, _)| cell).collect();
+    let jobs = jobs.map_or_else(|| capacity(context, &ready), |jobs| jobs as usize);
+    let mut results = boot(context, &ready, jobs).into_iter();
+    let not_run = |cell, reason: &String| context.not_run(cell, Verdict::skipped(reason.clone()));
+    let each = cells.iter().zip(&unavailable);
+    each.filter_map(|(cell, reason)| {
+        reason.as_ref().map_or_else(|| results.next(), |reason| Some(not_run(cell, reason)))
+    })
+    .collect()
 }
 
-fn room(setting: &Setting, ready: &[&Cell]) -> usize {
-    let largest = ready.iter().map(|cell| cell.on.machine.memory(setting.hardware)).max().unwrap_or_default();
-    let threads = ready.iter().map(|cell| cell.on.machine.threads(setting.hardware)).max().unwrap_or_default();
+fn capacity(context: &BootContext, ready: &[&Cell]) -> usize {
+    let largest = ready.iter().map(|cell| cell.on.machine.memory(context.hardware)).max().unwrap_or_default();
+    let threads = ready.iter().map(|cell| cell.on.machine.threads(context.hardware)).max().unwrap_or_default();
     capacity::jobs(largest, threads, ready.len())
 }
 
 /// Builds for all of these cells, and boots each.
-fn boot(setting: &Setting, ready: &[&Cell], jobs: usize) -> Vec<Ran> {
+fn boot(context: &BootContext, ready: &[&Cell], jobs: usize) -> Vec<CellResult> {
     let builds = Builds::new(ready);
     // What cannot be shown while guests run changes nothing for them.
-    let tell = |event: Event<'_>| drop(setting.reporters.tell(event));
+    let tell = |event: Event<'_>| drop(context.reporters.tell(event));
     tell(Event::RunBegan(ready.len()));
     let one = |cell: &&Cell| {
         let binaries = builds.of(cell);
         tell(Event::CellBegan(&cell.name()));
         match binaries {
-            _ if setting.interrupt.requested() => setting.not_run(cell, Verdict::skipped("interrupted")),
-            Ok(binaries) => setting.run(cell, binaries),
-            Err(error) => setting.not_run(cell, Verdict::failed(format!("{error:#}"))),
+            _ if context.interrupt.requested() => context.not_run(cell, Verdict::skipped("interrupted")),
+            Ok(binaries) => context.run(cell, binaries),
+            Err(error) => context.not_run(cell, Verdict::failed(format!("{error:#}"))),
         }
     };
     thread::scope(|scope| {
-        scope.spawn(|| builds.run(setting.programs, setting.interrupt, &|text| tell(Event::Note(text))));
-        schedule::run(ready, jobs, one, |_, ran| tell(Event::CellEnded(ran)))
+        scope.spawn(|| builds.run(context.programs, context.interrupt, &|text| tell(Event::Note(text))));
+        schedule::run(ready, jobs, one, |_, result| tell(Event::CellEnded(result)))
     })
 }

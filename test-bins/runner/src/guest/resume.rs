@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::ran::{Earlier, Ran, Took};
+use super::cell_result::{CellResult, Earlier, Took};
 use crate::ktap::Document;
 use crate::verdict::{Status, Verdict};
 
@@ -14,7 +14,7 @@ use crate::verdict::{Status, Verdict};
 #[derive(Default)]
 pub struct Stands {
     /// The cells that passed.
-    pub cells: Vec<Ran>,
+    pub cells: Vec<CellResult>,
     /// What it took.
     pub took: Took,
 }
@@ -68,11 +68,11 @@ fn words(command: &str, names: &[String]) -> String {
 
 impl Cell {
     /// As it ran, if it passed.
-    fn stands(self) -> Option<Ran> {
+    fn stands(self) -> Option<CellResult> {
         let ktap = self.ktap.filter(|_| self.outcome == "pass")?;
-        let status = if self.earlier.is_empty() { Status::Passed } else { Status::Unsteady };
+        let status = if self.earlier.is_empty() { Status::Passed } else { Status::Flaky };
         let verdict = Verdict { status, reasons: Vec::new() };
-        Some(Ran {
+        Some(CellResult {
             packages: self.packages,
             kernel_sha256: self.kernel_sha256,
             counts: ktap.counts(),
@@ -82,7 +82,7 @@ impl Cell {
             notes: self.notes,
             log: self.log,
             ktap: Some(ktap),
-            ..Ran::without_results(self.row, self.line, self.release, self.cpus, verdict)
+            ..CellResult::without_results(self.row, self.line, self.release, self.cpus, verdict)
         })
     }
 }
@@ -91,26 +91,26 @@ impl Cell {
 mod tests {
     use super::*;
     use crate::events::{Event, Reporter};
-    use crate::guest::ran::Matrix;
+    use crate::guest::cell_result::Matrix;
     use crate::report::Json;
 
-    fn ran(row: &str, verdict: Verdict, earlier: Vec<Earlier>) -> Ran {
+    fn result(row: &str, verdict: Verdict, earlier: Vec<Earlier>) -> CellResult {
         let text = "KTAP version 1\n1..2\nok 1 a\n  KTAP version 1\n  1..1\n  ok 1 x # SKIP no KVM\nok 2 b # SKIP\n";
         let ktap = Document::read(text);
-        let without = Ran::without_results(row.into(), "6.12".into(), Some("6.12.9".into()), 2, verdict);
-        Ran { counts: ktap.counts(), seconds: 3.5, earlier, ktap: Some(ktap), ..without }
+        let without = CellResult::without_results(row.into(), "6.12".into(), Some("6.12.9".into()), 2, verdict);
+        CellResult { counts: ktap.counts(), seconds: 3.5, earlier, ktap: Some(ktap), ..without }
     }
 
     /// The JSON of a run with a cell that passed, one that did at its second boot, one that failed, and one that did
     /// not run.
-    fn written(directory: &Path) -> (PathBuf, Vec<Ran>) {
+    fn written(directory: &Path) -> (PathBuf, Vec<CellResult>) {
         let late = Earlier { reasons: vec!["silent".into()], console: None };
-        let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
-        let skipped = Ran::without_results("d".into(), "6.12".into(), None, 2, Verdict::skipped("interrupted"));
+        let flaky = Verdict { status: Status::Flaky, reasons: Vec::new() };
+        let skipped = CellResult::without_results("d".into(), "6.12".into(), None, 2, Verdict::skipped("interrupted"));
         let cells = vec![
-            ran("a", Verdict::passed(), Vec::new()),
-            ran("b", unsteady, vec![late]),
-            ran("c", Verdict::failed("x"), Vec::new()),
+            result("a", Verdict::passed(), Vec::new()),
+            result("b", flaky, vec![late]),
+            result("c", Verdict::failed("x"), Vec::new()),
             skipped,
         ];
         let matrix = Matrix {
@@ -134,7 +134,7 @@ mod tests {
         let (path, cells) = written(&directory);
         let stands = read(&path, "boot", &[]).unwrap();
         assert_eq!((stands.took.seconds, stands.took.runs), (7.0, 1));
-        let same = |old: &Ran, new: &Ran| format!("{old:?}") == format!("{new:?}");
+        let same = |old: &CellResult, new: &CellResult| format!("{old:?}") == format!("{new:?}");
         assert!(stands.cells.len() == 2 && cells.iter().zip(&stands.cells).all(|(old, new)| same(old, new)));
     }
 

@@ -1,5 +1,5 @@
 //! Boots a cell again that missed deadlines and nothing else: busy hosts hold emulated machines up, and kernels hang
-//! there as they start their CPUs. What is late again is a failure; what passes then is good, and reported as unsteady.
+//! there as they start their CPUs. What is late again is a failure; what passes then is good, and reported as flaky.
 //! Whatever else was bad, such as a lost count, is a failure at once.
 
 use std::io;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use super::cell_result::{CellResult, Earlier};
 use super::payload::Payload;
-use super::ran::{Earlier, Ran};
 use crate::interrupt::Interrupt;
 use crate::ktap::{Document, Outcome, UNFINISHED};
 use crate::verdict::{Status, Verdict};
@@ -19,23 +19,23 @@ pub fn until_in_time(
     retries: u32,
     payload: &Payload,
     interrupt: &Interrupt,
-    boot: &dyn Fn(&Payload) -> anyhow::Result<Ran>,
-) -> anyhow::Result<Ran> {
-    let mut ran = boot(payload)?;
+    boot: &dyn Fn(&Payload) -> anyhow::Result<CellResult>,
+) -> anyhow::Result<CellResult> {
+    let mut result = boot(payload)?;
     for number in 1..=retries {
-        if ran.verdict.status != Status::TimedOut || interrupt.requested() {
+        if result.verdict.status != Status::TimedOut || interrupt.requested() {
             break;
         }
-        let console = ran.log.as_deref().map(|log| keep(log, number)).transpose()?;
-        match boot(&left(payload, &ran)) {
-            Ok(again) => ran = settle(ran, again, console),
+        let console = result.log.as_deref().map(|log| keep(log, number)).transpose()?;
+        match boot(&left(payload, &result)) {
+            Ok(again) => result = settle(result, again, console),
             Err(error) => {
-                ran.verdict.explain(format!("it could not be booted again: {error:#}"));
+                result.verdict.explain(format!("it could not be booted again: {error:#}"));
                 break;
             }
         }
     }
-    Ok(ran)
+    Ok(result)
 }
 
 /// Moves a console aside, for the next boot writes another.
@@ -45,18 +45,18 @@ fn keep(log: &Path, number: u32) -> io::Result<PathBuf> {
 }
 
 /// The results, where bad ones are all that speaks against the cell: the others of them stand.
-fn standing(ran: &Ran) -> Option<&Document> {
-    ran.ktap.as_ref().filter(|document| ran.verdict.reasons == document.failures())
+fn standing(result: &CellResult) -> Option<&Document> {
+    result.ktap.as_ref().filter(|document| result.verdict.reasons == document.failures())
 }
 
-fn left(payload: &Payload, ran: &Ran) -> Payload {
-    let Some(document) = standing(ran) else { return payload.clone() };
+fn left(payload: &Payload, result: &CellResult) -> Payload {
+    let Some(document) = standing(result) else { return payload.clone() };
     let bad = document.results.iter().filter(|case| case.outcome.is_bad());
     payload.only(&bad.map(|case| case.name.as_str()).collect::<Vec<_>>())
 }
 
 /// What the two boots come to.
-fn settle(first: Ran, mut again: Ran, console: Option<PathBuf>) -> Ran {
+fn settle(first: CellResult, mut again: CellResult, console: Option<PathBuf>) -> CellResult {
     if let (Some(stand), Some(new)) = (standing(&first), standing(&again)) {
         let document = merged(stand, new);
         let (counts, reasons) = (document.counts(), document.failures());
@@ -65,17 +65,17 @@ fn settle(first: Ran, mut again: Ran, console: Option<PathBuf>) -> Ran {
             Status::TimedOut => Status::TimedOut,
             _ => Status::Failed,
         };
-        again = Ran { verdict: Verdict { status, reasons }, counts, ktap: Some(document), ..again };
+        again = CellResult { verdict: Verdict { status, reasons }, counts, ktap: Some(document), ..again };
     }
     if let Some(untested) = untested(&first, &again) {
         again.verdict.fail(format!("booted again, it did not test {untested}"));
     }
     if again.verdict.status == Status::Passed {
-        again.verdict.status = Status::Unsteady;
+        again.verdict.status = Status::Flaky;
     }
     let mut earlier = first.earlier;
     earlier.push(Earlier { reasons: first.verdict.reasons, console });
-    Ran { earlier, seconds: first.seconds + again.seconds, ..again }
+    CellResult { earlier, seconds: first.seconds + again.seconds, ..again }
 }
 
 /// The results of `first`, with those of `again` in the place of their namesakes.
@@ -91,7 +91,7 @@ fn merged(first: &Document, again: &Document) -> Document {
 }
 
 /// What was bad at first and is neither good nor bad now: a skip undoes nothing.
-fn untested(first: &Ran, again: &Ran) -> Option<String> {
+fn untested(first: &CellResult, again: &CellResult) -> Option<String> {
     let mut tested = Vec::new();
     again.ktap.as_ref()?.for_each(&mut |path, case| {
         if case.outcome != Outcome::Skip {
@@ -122,7 +122,7 @@ mod tests {
     use crate::verdict;
 
     /// Boots of which each prints the next of these texts; how it came out, and how many runs each was given.
-    fn booted(retries: u32, ends: &[(End, &str)]) -> (Ran, Vec<usize>) {
+    fn booted(retries: u32, ends: &[(End, &str)]) -> (CellResult, Vec<usize>) {
         let (ends, runs) = (RefCell::new(ends.iter()), RefCell::new(Vec::new()));
         let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
         let boot = |payload: &Payload| {
@@ -132,11 +132,11 @@ mod tests {
             let document = Document::read(text);
             let verdict = verdict::guest(&end.ending(None), &document);
             let counts = document.counts();
-            let ran = Ran::without_results("x".into(), "1".into(), None, 1, verdict);
-            Ok(Ran { counts, seconds: 1.0, ktap: Some(document), ..ran })
+            let result = CellResult::without_results("x".into(), "1".into(), None, 1, verdict);
+            Ok(CellResult { counts, seconds: 1.0, ktap: Some(document), ..result })
         };
-        let ran = until_in_time(retries, &payload, &Interrupt::default(), &boot).unwrap();
-        (ran, runs.into_inner())
+        let result = until_in_time(retries, &payload, &Interrupt::default(), &boot).unwrap();
+        (result, runs.into_inner())
     }
 
     const GOOD: &str = "KTAP version 1\n1..1\nok 1 probe\n";
@@ -148,24 +148,24 @@ mod tests {
 
     #[test]
     fn what_is_good_is_booted_once() {
-        let (ran, runs) = booted(3, &[(End::Done, GOOD)]);
-        assert_eq!((ran.verdict.status, runs.len(), ran.earlier.len()), (Status::Passed, 1, 0));
+        let (result, runs) = booted(3, &[(End::Done, GOOD)]);
+        assert_eq!((result.verdict.status, runs.len(), result.earlier.len()), (Status::Passed, 1, 0));
     }
 
     #[test]
     fn only_what_was_late_runs_again_and_the_rest_stands() {
-        let (ran, runs) = booted(3, &[(End::Done, LATE), (End::Done, MENDED)]);
-        assert_eq!((ran.verdict.status, ran.verdict.reasons.len()), (Status::Unsteady, 0));
-        assert_eq!((ran.counts.passed, ran.counts.failed), (4, 0));
-        assert_eq!(ran.earlier[0].reasons, ["1 of 3 results failed", "node_test --short (rseq debug on): 15 s"]);
-        assert_eq!((runs.len(), runs[1], ran.seconds), (2, 1, 2.0));
+        let (result, runs) = booted(3, &[(End::Done, LATE), (End::Done, MENDED)]);
+        assert_eq!((result.verdict.status, result.verdict.reasons.len()), (Status::Flaky, 0));
+        assert_eq!((result.counts.passed, result.counts.failed), (4, 0));
+        assert_eq!(result.earlier[0].reasons, ["1 of 3 results failed", "node_test --short (rseq debug on): 15 s"]);
+        assert_eq!((runs.len(), runs[1], result.seconds), (2, 1, 2.0));
     }
 
     #[test]
     fn what_stays_late_is_a_failure_and_so_is_the_first_without_retries() {
-        let (ran, runs) = booted(2, &[(End::Done, LATE), (End::Done, LATE_AGAIN), (End::Done, LATE_AGAIN)]);
-        assert_eq!((ran.verdict.status.outcome(), ran.earlier.len(), runs[2]), (Outcome::Fail, 2, 1));
-        assert_eq!((ran.counts.passed, ran.counts.failed), (2, 1));
+        let (result, runs) = booted(2, &[(End::Done, LATE), (End::Done, LATE_AGAIN), (End::Done, LATE_AGAIN)]);
+        assert_eq!((result.verdict.status.outcome(), result.earlier.len(), runs[2]), (Outcome::Fail, 2, 1));
+        assert_eq!((result.counts.passed, result.counts.failed), (2, 1));
         assert_eq!(booted(0, &[(End::Done, LATE)]).0.verdict.status.outcome(), Outcome::Fail);
     }
 
@@ -181,19 +181,19 @@ mod tests {
             (End::Panic("x".into()), GOOD),
             (End::Gone("1".into()), GOOD),
         ] {
-            let (ran, runs) = booted(3, &[end]);
-            assert_eq!((ran.verdict.status.outcome(), runs.len()), (Outcome::Fail, 1));
+            let (result, runs) = booted(3, &[end]);
+            assert_eq!((result.verdict.status.outcome(), runs.len()), (Outcome::Fail, 1));
         }
-        let (ran, runs) = booted(3, &[(End::Done, LATE), (End::Done, WRONG)]);
-        assert_eq!((ran.verdict.status.outcome(), runs.len()), (Outcome::Fail, 2));
+        let (result, runs) = booted(3, &[(End::Done, LATE), (End::Done, WRONG)]);
+        assert_eq!((result.verdict.status.outcome(), runs.len()), (Outcome::Fail, 2));
     }
 
     #[test]
     fn a_guest_that_was_cut_off_starts_over_unless_something_was_wrong() {
         let hung = End::Silent(std::time::Duration::from_secs(90));
-        let (ran, runs) = booted(1, &[(hung.clone(), LATE), (End::Done, LATE_PASSED)]);
-        assert_eq!((ran.verdict.status.outcome(), ran.counts.passed), (Outcome::Pass, 3));
-        assert!(runs[0] == runs[1] && ran.earlier[0].reasons[0].starts_with("silent for 90 s"));
+        let (result, runs) = booted(1, &[(hung.clone(), LATE), (End::Done, LATE_PASSED)]);
+        assert_eq!((result.verdict.status.outcome(), result.counts.passed), (Outcome::Pass, 3));
+        assert!(runs[0] == runs[1] && result.earlier[0].reasons[0].starts_with("silent for 90 s"));
         assert_eq!(booted(1, &[(hung.clone(), ""), (hung.clone(), "")]).0.verdict.status.outcome(), Outcome::Fail);
         assert_eq!(booted(1, &[(hung.clone(), WRONG)]).1.len(), 1);
         let part = "KTAP version 1\n1..2\nok 1 probe\n  KTAP version 1\n  1..2\n  ok 1 a\n";
@@ -209,16 +209,16 @@ mod tests {
     fn a_skip_does_not_undo_a_failure() {
         let skipped =
             "KTAP version 1\n1..2\nok 1 node_test --short (rseq debug on) # SKIP none\nok 2 node_test --short\n";
-        let (ran, _) = booted(1, &[(End::Done, LATE), (End::Done, skipped)]);
-        assert_eq!(ran.verdict.status.outcome(), Outcome::Fail, "{:?}", ran.verdict);
-        assert_eq!(ran.verdict.reasons, ["booted again, it did not test node_test --short (rseq debug on)"]);
+        let (result, _) = booted(1, &[(End::Done, LATE), (End::Done, skipped)]);
+        assert_eq!(result.verdict.status.outcome(), Outcome::Fail, "{:?}", result.verdict);
+        assert_eq!(result.verdict.reasons, ["booted again, it did not test node_test --short (rseq debug on)"]);
     }
 
     #[test]
     fn a_late_result_that_did_not_run_again_stays_bad() {
         let other = LATE_AGAIN.replace("1..1", "1..2") + "not ok 2 a name that was cut # TIMEOUT 1 s\n";
-        let (ran, _) = booted(1, &[(End::Done, &other), (End::Done, MENDED)]);
-        assert_eq!((ran.verdict.status.outcome(), ran.counts.failed), (Outcome::Fail, 1));
-        assert_eq!(ran.verdict.reasons, ["1 of 3 results failed", "a name that was cut: 1 s"]);
+        let (result, _) = booted(1, &[(End::Done, &other), (End::Done, MENDED)]);
+        assert_eq!((result.verdict.status.outcome(), result.counts.failed), (Outcome::Fail, 1));
+        assert_eq!(result.verdict.reasons, ["1 of 3 results failed", "a name that was cut: 1 s"]);
     }
 }

@@ -13,7 +13,7 @@ use super::markup::{Text, Unit};
 use super::matrix;
 use super::summary::Summary;
 use crate::events::{Event, Reporter};
-use crate::guest::ran::{Matrix, Ran};
+use crate::guest::cell_result::{CellResult, Matrix};
 use crate::ktap::Counts;
 use crate::native::Tested;
 use crate::suite::Kind;
@@ -81,16 +81,16 @@ fn row(body: &mut String, number: usize, run: &Tested, again: &str) -> fmt::Resu
 pub fn boots(matrix: &Matrix) -> Result<String, fmt::Error> {
     let cells = &matrix.cells;
     let mut counts = Counts::default();
-    cells.iter().for_each(|ran| counts.merge(ran.counts));
+    cells.iter().for_each(|result| counts.merge(result.counts));
     let mut body = String::from("<p>Each cell: passed/failed/skipped. Click one for its reasons. ");
-    for status in [Status::Passed, Status::Unsteady, Status::Failed, Status::Skipped] {
+    for status in [Status::Passed, Status::Flaky, Status::Failed, Status::Skipped] {
         write!(body, "<span class=\"tag {}\">{}</span> ", class(status), status.word())?;
     }
     let (rows, lines) = matrix::axes(cells);
     body += "<div class=\"wide\"><table class=\"matrix\"><thead><tr><th>";
     lines.iter().try_for_each(|line| write!(body, "<th>{}", Text(line)))?;
     body += "<tbody>\n";
-    let at = |row: &str, line: &str| cells.iter().position(|ran| ran.row == row && ran.line == line);
+    let at = |row: &str, line: &str| cells.iter().position(|result| result.row == row && result.line == line);
     for row in rows {
         write!(body, "<tr><th>{}", Text(row))?;
         for line in &lines {
@@ -102,18 +102,18 @@ pub fn boots(matrix: &Matrix) -> Result<String, fmt::Error> {
         body.push('\n');
     }
     body += "</table></div>\n";
-    for (number, ran) in cells.iter().enumerate() {
-        details(&mut body, number, &Unit::of_cell(ran, matrix), &about(ran), &ran.earlier)?;
+    for (number, result) in cells.iter().enumerate() {
+        details(&mut body, number, &Unit::of_cell(result, matrix), &about(result), &result.earlier)?;
     }
-    let status = cells.iter().map(|ran| ran.verdict.status).max().filter(|status| status.is_bad());
+    let status = cells.iter().map(|result| result.verdict.status).max().filter(|status| status.is_bad());
     let about = [matrix::cells_sentence(cells)];
     Ok(page::page("rseq: boot matrix", status.unwrap_or(Status::Passed), &about, &counts, &body))
 }
 
-fn cell(body: &mut String, number: usize, ran: &Ran) -> fmt::Result {
-    let (status, why) = (ran.verdict.status, ran.verdict.reasons.join("; "));
+fn cell(body: &mut String, number: usize, result: &CellResult) -> fmt::Result {
+    let (status, why) = (result.verdict.status, result.verdict.reasons.join("; "));
     let hover = if why.is_empty() { status.word().to_owned() } else { format!("{}: {why}", status.word()) };
-    let mark = matrix::mark(ran);
+    let mark = matrix::mark(result);
     write!(
         body,
         "<td><button class=\"cell {}\" popovertarget=\"d{number}\" title=\"{}\">{mark}</button>",
@@ -123,10 +123,10 @@ fn cell(body: &mut String, number: usize, ran: &Ran) -> fmt::Result {
 }
 
 /// What there is to say of a cell beside its results.
-fn about(ran: &Ran) -> Vec<(&'static str, String)> {
-    let mut about = vec![("kernel", ran.release.clone().unwrap_or_else(|| ran.line.clone()))];
-    about.push(("CPUs", ran.cpus.to_string()));
-    about.extend(ran.boot_seconds.map(|seconds| ("boot", format!("{seconds:.1} s"))));
-    about.push(("in all", format!("{:.1} s", ran.seconds)));
+fn about(result: &CellResult) -> Vec<(&'static str, String)> {
+    let mut about = vec![("kernel", result.release.clone().unwrap_or_else(|| result.line.clone()))];
+    about.push(("CPUs", result.cpus.to_string()));
+    about.extend(result.boot_seconds.map(|seconds| ("boot", format!("{seconds:.1} s"))));
+    about.push(("in all", format!("{:.1} s", result.seconds)));
     about
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::rows::Row;
 use super::summary::Summary;
 use crate::events::{Event, Reporter};
-use crate::guest::ran::{Matrix, Ran, Took};
+use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::ktap::{Counts, Document, Outcome};
 use crate::native::{End, Size, Tested};
 use crate::suite::Kind;
@@ -81,7 +81,7 @@ struct Cells<'a> {
     names: &'a [String],
     #[serde(flatten)]
     took: Took,
-    cells: &'a [Ran],
+    cells: &'a [CellResult],
 }
 
 /// Prints a value as a document.

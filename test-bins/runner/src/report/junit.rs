@@ -90,7 +90,7 @@ fn whole(text: &mut String, suite: &str, verdict: &Verdict) -> fmt::Result {
     let reasons = verdict.reasons.join("; ");
     write!(text, "    <testcase classname=\"{0}\" name=\"{0}\"", Text(suite))?;
     match verdict.status {
-        Status::Passed | Status::Unsteady => writeln!(text, "/>"),
+        Status::Passed | Status::Flaky => writeln!(text, "/>"),
         Status::Skipped | Status::ExpectedFailure => {
             writeln!(text, "><skipped message=\"{}\"/></testcase>", Text(reasons))
         }

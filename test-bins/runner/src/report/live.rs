@@ -7,7 +7,7 @@ use super::paint::Paint;
 use super::summary;
 use super::text::{cut, printable};
 use crate::events::{Event, Reporter};
-use crate::guest::ran::Ran;
+use crate::guest::cell_result::CellResult;
 use crate::ktap::{Counts, Document};
 use crate::native::Tested;
 use crate::verdict::{Status, Verdict};
@@ -123,13 +123,13 @@ impl<W: Write> Live<W> {
         self.draw()
     }
 
-    fn cell_ended(&mut self, ran: &Ran) -> io::Result<()> {
-        let boot = ran.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
-        let boots = 1 + ran.earlier.len();
+    fn cell_ended(&mut self, result: &CellResult) -> io::Result<()> {
+        let boot = result.boot_seconds.map(|seconds| format!(", boot {seconds:.1} s")).unwrap_or_default();
+        let boots = 1 + result.earlier.len();
         let again = if boots > 1 { format!(", {boots} boots") } else { String::new() };
-        let accel = ran.accel.map(|accel| format!(", {accel}")).unwrap_or_default();
-        let details = format!("CPUs {}{accel}{boot}{again}", ran.cpus);
-        self.ended(&ran.name(), &ran.verdict, ran.seconds, &details)?;
+        let accel = result.accel.map(|accel| format!(", {accel}")).unwrap_or_default();
+        let details = format!("CPUs {}{accel}{boot}{again}", result.cpus);
+        self.ended(&result.name(), &result.verdict, result.seconds, &details)?;
         self.draw()
     }
 }
@@ -146,7 +146,7 @@ impl<W: Write + Send> Reporter for Live<W> {
             Event::Line(..) => Ok(()),
             Event::Progress(name, elapsed, results) => self.progress(name, *elapsed, *results),
             Event::TestEnded(tested) => self.test_ended(tested),
-            Event::CellEnded(ran) => self.cell_ended(ran),
+            Event::CellEnded(result) => self.cell_ended(result),
             Event::Note(text) => self.line(text).and_then(|()| self.draw()),
             Event::RunEnded(summary) => {
                 let clear = if self.paint.redraws { CLEAR } else { "" };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::summary::Summary;
 use super::text::printable;
-use crate::guest::ran::{Matrix, Ran};
+use crate::guest::cell_result::{CellResult, Matrix};
 use crate::ktap::Document;
 use crate::native::Tested;
 use crate::verdict::Verdict;
@@ -56,7 +56,7 @@ impl<'a> Unit<'a> {
 
     /// Of each cell of a matrix.
     pub fn of_matrix(matrix: &'a Matrix) -> Vec<Self> {
-        matrix.cells.iter().map(|ran| Self::of_cell(ran, matrix)).collect()
+        matrix.cells.iter().map(|result| Self::of_cell(result, matrix)).collect()
     }
 
     /// Of a test.
@@ -73,15 +73,15 @@ impl<'a> Unit<'a> {
     }
 
     /// Of a cell.
-    pub fn of_cell(ran: &'a Ran, matrix: &Matrix) -> Self {
+    pub fn of_cell(result: &'a CellResult, matrix: &Matrix) -> Self {
         Self {
-            name: ran.name(),
-            verdict: &ran.verdict,
-            document: ran.ktap.as_ref(),
-            seconds: ran.seconds,
-            notes: &ran.notes,
-            console: ran.log.as_deref(),
-            again: matrix.again(ran),
+            name: result.name(),
+            verdict: &result.verdict,
+            document: result.ktap.as_ref(),
+            seconds: result.seconds,
+            notes: &result.notes,
+            console: result.log.as_deref(),
+            again: matrix.again(result),
         }
     }
 }

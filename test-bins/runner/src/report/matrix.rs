@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::paint::Paint;
 use crate::events::{Event, Reporter};
-use crate::guest::ran::{Matrix, Ran};
+use crate::guest::cell_result::{CellResult, Matrix};
 use crate::kernels::version::Version;
 use crate::ktap::{Counts, Outcome};
 use crate::verdict::Status;
@@ -45,11 +45,11 @@ fn print(out: &mut dyn Write, paint: Paint, matrix: &Matrix) -> io::Result<()> {
     cpus(out, cells)?;
     reasons(out, cells, "failed as expected", Outcome::Xfail)?;
     reasons(out, cells, "skipped", Outcome::Skip)?;
-    unsteady(out, cells)?;
+    flaky(out, cells)?;
     failures(out, paint, matrix)?;
     let mut counts = Counts::default();
-    cells.iter().for_each(|ran| counts.merge(ran.counts));
-    let worst = cells.iter().map(|ran| ran.verdict.status).max().filter(|status| status.is_bad());
+    cells.iter().for_each(|result| counts.merge(result.counts));
+    let worst = cells.iter().map(|result| result.verdict.status).max().filter(|status| status.is_bad());
     let sentence = cells_sentence(cells);
     writeln!(out, "\n{}", paint.status(worst.unwrap_or(Status::Passed), &sentence))?;
     let Counts { passed, failed, skipped, xfailed, xpassed } = counts;
@@ -61,35 +61,35 @@ fn print(out: &mut dyn Write, paint: Paint, matrix: &Matrix) -> io::Result<()> {
 }
 
 /// How many cells there are of each kind.
-pub fn cells_sentence(cells: &[Ran]) -> String {
-    let of = |outcome| cells.iter().filter(|ran| ran.verdict.status.outcome() == outcome).count();
+pub fn cells_sentence(cells: &[CellResult]) -> String {
+    let of = |outcome| cells.iter().filter(|result| result.verdict.status.outcome() == outcome).count();
     let (passed, failed, skipped) = (of(Outcome::Pass), of(Outcome::Fail), of(Outcome::Skip));
-    let unsteady = match cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady).count() {
+    let flaky = match cells.iter().filter(|result| result.verdict.status == Status::Flaky).count() {
         0 => String::new(),
-        count => format!(" ({count} unsteady)"),
+        count => format!(" ({count} flaky)"),
     };
-    format!("{} cells: {passed} passed{unsteady}, {failed} failed, {skipped} skipped", cells.len())
+    format!("{} cells: {passed} passed{flaky}, {failed} failed, {skipped} skipped", cells.len())
 }
 
 /// The rows and the columns: architectures in their order, kernels in that of their versions.
-pub fn axes(cells: &[Ran]) -> (Vec<&str>, Vec<&str>) {
-    let mut lines: Vec<_> = cells.iter().map(|ran| ran.line.as_str()).collect();
+pub fn axes(cells: &[CellResult]) -> (Vec<&str>, Vec<&str>) {
+    let mut lines: Vec<_> = cells.iter().map(|result| result.line.as_str()).collect();
     lines.sort_by_key(|line| (Version::of(line), *line));
     lines.dedup();
     let mut rows: Vec<&str> = Vec::new();
-    for ran in cells {
-        if !rows.contains(&ran.row.as_str()) {
-            rows.push(&ran.row);
+    for result in cells {
+        if !rows.contains(&result.row.as_str()) {
+            rows.push(&result.row);
         }
     }
     (rows, lines)
 }
 
 /// The cells by architecture and kernel.
-pub fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()> {
+pub fn table(out: &mut dyn Write, paint: Paint, cells: &[CellResult]) -> io::Result<()> {
     let (rows, lines) = axes(cells);
     let first = rows.iter().map(|row| row.len()).max().unwrap_or_default();
-    let at = |row: &str, line: &str| cells.iter().find(|ran| ran.row == row && ran.line == line);
+    let at = |row: &str, line: &str| cells.iter().find(|result| result.row == row && result.line == line);
     let mark_at = |row: &str, line: &str| at(row, line).map(mark).unwrap_or_default();
     let wide =
         |line: &str| rows.iter().map(|row| mark_at(row, line).len()).chain([line.len()]).max().unwrap_or_default();
@@ -99,7 +99,7 @@ pub fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()>
     for row in rows {
         let last = columns.iter().rposition(|(line, _)| at(row, line).is_some()).map_or(0, |last| last + 1);
         let marks = columns[..last].iter().map(|(line, width)| match at(row, line) {
-            Some(ran) => format!("  {}", paint.status(ran.verdict.status, &format!("{:>width$}", mark(ran)))),
+            Some(result) => format!("  {}", paint.status(result.verdict.status, &format!("{:>width$}", mark(result)))),
             None => format!("  {:width$}", ""),
         });
         writeln!(out, "{row:first$}{}", marks.collect::<String>())?;
@@ -108,22 +108,22 @@ pub fn table(out: &mut dyn Write, paint: Paint, cells: &[Ran]) -> io::Result<()>
 }
 
 /// What stands in a cell: counts, or a word where there are none.
-pub fn mark(ran: &Ran) -> String {
-    let Counts { passed, failed, skipped, xfailed, xpassed } = ran.counts;
-    match ran.verdict.status.outcome() {
-        Outcome::Skip if ran.counts.total() == 0 => "skip".into(),
+pub fn mark(result: &CellResult) -> String {
+    let Counts { passed, failed, skipped, xfailed, xpassed } = result.counts;
+    match result.verdict.status.outcome() {
+        Outcome::Skip if result.counts.total() == 0 => "skip".into(),
         Outcome::Fail if failed + xpassed == 0 => "FAIL".into(),
         _ => format!("{}/{}/{skipped}", passed + xfailed, failed + xpassed),
     }
 }
 
 /// How many CPUs the guests had, and which of them had fewer.
-fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
+fn cpus(out: &mut dyn Write, cells: &[CellResult]) -> io::Result<()> {
     let mut rows: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
-    for ran in cells {
-        let rows = rows.entry(ran.cpus).or_default();
-        if !rows.contains(&ran.row.as_str()) {
-            rows.push(&ran.row);
+    for result in cells {
+        let rows = rows.entry(result.cpus).or_default();
+        if !rows.contains(&result.row.as_str()) {
+            rows.push(&result.row);
         }
     }
     let Some((most, _)) = rows.pop_last() else { return Ok(()) };
@@ -132,26 +132,26 @@ fn cpus(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
 }
 
 fn failures(out: &mut dyn Write, paint: Paint, matrix: &Matrix) -> io::Result<()> {
-    for ran in matrix.cells.iter().filter(|ran| ran.verdict.status.is_bad()) {
-        writeln!(out, "\n{}", paint.status(Status::Failed, &format!("{} failed:", ran.name())))?;
-        told(out, &ran.verdict.reasons, ran.log.as_deref())?;
-        earlier(out, ran)?;
-        writeln!(out, "  to run it again: {}", matrix.again(ran))?;
+    for result in matrix.cells.iter().filter(|result| result.verdict.status.is_bad()) {
+        writeln!(out, "\n{}", paint.status(Status::Failed, &format!("{} failed:", result.name())))?;
+        told(out, &result.verdict.reasons, result.log.as_deref())?;
+        earlier(out, result)?;
+        writeln!(out, "  to run it again: {}", matrix.again(result))?;
     }
     Ok(())
 }
 
 /// Which cells took more than one boot.
-fn unsteady(out: &mut dyn Write, cells: &[Ran]) -> io::Result<()> {
-    for ran in cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady) {
-        writeln!(out, "\n{} is unsteady, it passed when booted again:", ran.name())?;
-        earlier(out, ran)?;
+fn flaky(out: &mut dyn Write, cells: &[CellResult]) -> io::Result<()> {
+    for result in cells.iter().filter(|result| result.verdict.status == Status::Flaky) {
+        writeln!(out, "\n{} is flaky, it passed when booted again:", result.name())?;
+        earlier(out, result)?;
     }
     Ok(())
 }
 
-fn earlier(out: &mut dyn Write, ran: &Ran) -> io::Result<()> {
-    for (number, boot) in ran.earlier.iter().enumerate() {
+fn earlier(out: &mut dyn Write, result: &CellResult) -> io::Result<()> {
+    for (number, boot) in result.earlier.iter().enumerate() {
         writeln!(out, "  boot {}:", number + 1)?;
         told(out, &boot.reasons, boot.console.as_deref())?;
     }
@@ -164,16 +164,16 @@ fn told(out: &mut dyn Write, reasons: &[String], console: Option<&Path>) -> io::
 }
 
 /// Groups the reasons of all results with this outcome, with where each applied.
-fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) -> io::Result<()> {
+fn reasons(out: &mut dyn Write, cells: &[CellResult], title: &str, outcome: Outcome) -> io::Result<()> {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for ran in cells {
-        let place = ran.name();
-        if ran.verdict.status.outcome() == outcome && ran.counts.total() == 0 {
-            for reason in &ran.verdict.reasons {
+    for result in cells {
+        let place = result.name();
+        if result.verdict.status.outcome() == outcome && result.counts.total() == 0 {
+            for reason in &result.verdict.reasons {
                 reasons.entry(reason.clone()).or_default().push(place.clone());
             }
         }
-        for (reason, count) in ran.reasons(outcome) {
+        for (reason, count) in result.reasons(outcome) {
             reasons.entry(reason).or_default().push(format!("{place} ({count})"));
         }
     }
@@ -189,28 +189,28 @@ fn reasons(out: &mut dyn Write, cells: &[Ran], title: &str, outcome: Outcome) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::ran::{Earlier, Took};
+    use crate::guest::cell_result::{Earlier, Took};
     use crate::verdict::Verdict;
 
-    fn ran(row: &str, line: &str, verdict: Verdict) -> Ran {
-        Ran::without_results(row.into(), line.into(), None, if row == "s390x" { 1 } else { 2 }, verdict)
+    fn result(row: &str, line: &str, verdict: Verdict) -> CellResult {
+        CellResult::without_results(row.into(), line.into(), None, if row == "s390x" { 1 } else { 2 }, verdict)
     }
 
-    fn passed(row: &str, line: &str, passed: u64) -> Ran {
+    fn passed(row: &str, line: &str, passed: u64) -> CellResult {
         let counts = Counts { passed, skipped: 1, ..Counts::default() };
-        Ran { counts, ..ran(row, line, Verdict::passed()) }
+        CellResult { counts, ..result(row, line, Verdict::passed()) }
     }
 
     #[test]
     fn kernels_stand_across_in_order_and_every_skip_has_its_reason() {
         let silent = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: Some("first.log".into()) };
-        let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
+        let flaky = Verdict { status: Status::Flaky, reasons: Vec::new() };
         let cells = [
             passed("x86_64", "6.12", 40),
-            ran("x86_64", "6.1", Verdict::skipped("not fetched")),
-            ran("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
-            ran("s390x", "6.1", Verdict::skipped("not fetched")),
-            Ran { earlier: vec![silent], verdict: unsteady, ..passed("s390x", "6.12", 1) },
+            result("x86_64", "6.1", Verdict::skipped("not fetched")),
+            result("i686 on x86_64", "6.12", Verdict::failed("the kernel panicked: x")),
+            result("s390x", "6.1", Verdict::skipped("not fetched")),
+            CellResult { earlier: vec![silent], verdict: flaky, ..passed("s390x", "6.12", 1) },
         ];
         let matrix = Matrix {
             cells: cells.into(),
@@ -238,15 +238,13 @@ mod tests {
         assert!(text.contains(again), "{text}");
         assert!(
             text.contains(
-                "s390x 6.12 is unsteady, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  \
+                "s390x 6.12 is flaky, it passed when booted again:\n  boot 1:\n  silent for 90 s: ended\n  \
                  console: first.log\n"
             ),
             "{text}"
         );
         assert!(
-            text.contains(
-                "5 cells: 2 passed (1 unsteady), 1 failed, 2 skipped\nresults: 41 passed, 0 failed, 2 skipped"
-            ),
+            text.contains("5 cells: 2 passed (1 flaky), 1 failed, 2 skipped\nresults: 41 passed, 0 failed, 2 skipped"),
             "{text}"
         );
     }

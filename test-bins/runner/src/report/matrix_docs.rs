@@ -9,7 +9,7 @@ use super::marked;
 use super::matrix;
 use super::paint::Paint;
 use super::text::wrap;
-use crate::guest::ran::{Matrix, Ran};
+use crate::guest::cell_result::{CellResult, Matrix};
 use crate::host::Host;
 use crate::ktap::Counts;
 use crate::verdict::Status;
@@ -29,7 +29,7 @@ fn body(matrix: &Matrix, host: &Host) -> io::Result<String> {
     let Matrix { command, cells, took, .. } = matrix;
     let runs = if took.runs > 1 { format!(" in {} runs", took.runs) } else { String::new() };
     let mut counts = Counts::default();
-    cells.iter().for_each(|ran| counts.merge(ran.counts));
+    cells.iter().for_each(|result| counts.merge(result.counts));
     let measured = format!(
         "Written on {} by `{command} --all --docs`, which took {:.0} minutes{} on {}: {}; {} results \
          passed, {} failed, {} failed as expected. Each cell has the results that passed or failed as expected, that \
@@ -50,14 +50,14 @@ fn body(matrix: &Matrix, host: &Host) -> io::Result<String> {
 }
 
 /// What did not pass at once.
-fn exceptions(cells: &[Ran]) -> String {
-    let unsteady = cells.iter().filter(|ran| ran.verdict.status == Status::Unsteady);
-    let unsteady =
-        unsteady.flat_map(|ran| ran.earlier.iter().map(move |boot| (ran, "passed at a later boot", &boot.reasons)));
-    let failed = cells.iter().filter(|ran| ran.verdict.status.is_bad());
-    let failed = failed.map(|ran| (ran, "failed", &ran.verdict.reasons));
-    let items = unsteady.chain(failed).map(|(ran, how, reasons)| {
-        let lines = wrap(&format!("{} {how}: {}", ran.name(), reasons.join("; ")), WIDTH - 2);
+fn exceptions(cells: &[CellResult]) -> String {
+    let flaky = cells.iter().filter(|result| result.verdict.status == Status::Flaky);
+    let flaky = flaky
+        .flat_map(|result| result.earlier.iter().map(move |boot| (result, "passed at a later boot", &boot.reasons)));
+    let failed = cells.iter().filter(|result| result.verdict.status.is_bad());
+    let failed = failed.map(|result| (result, "failed", &result.verdict.reasons));
+    let items = flaky.chain(failed).map(|(result, how, reasons)| {
+        let lines = wrap(&format!("{} {how}: {}", result.name(), reasons.join("; ")), WIDTH - 2);
         format!("* {}\n", lines.join("\n  "))
     });
     let items: String = items.collect();
@@ -67,18 +67,18 @@ fn exceptions(cells: &[Ran]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::ran::{Earlier, Took};
+    use crate::guest::cell_result::{Earlier, Took};
     use crate::verdict::Verdict;
 
     #[test]
     fn the_page_has_the_table_and_what_did_not_pass_at_once() {
-        let ran = |row: &str, verdict| Ran::without_results(row.into(), "6.12".into(), None, 2, verdict);
+        let result = |row: &str, verdict| CellResult::without_results(row.into(), "6.12".into(), None, 2, verdict);
         let counts = Counts { passed: 40, skipped: 1, xfailed: 2, ..Counts::default() };
         let late = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: None };
-        let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
+        let flaky = Verdict { status: Status::Flaky, reasons: Vec::new() };
         let cells = vec![
-            Ran { counts, earlier: vec![late], ..ran("x86_64", unsteady) },
-            ran("s390x", Verdict::failed("the kernel panicked: x")),
+            CellResult { counts, earlier: vec![late], ..result("x86_64", flaky) },
+            result("s390x", Verdict::failed("the kernel panicked: x")),
         ];
         let host = Host {
             cpu: "A processor".into(),
@@ -89,7 +89,7 @@ mod tests {
         };
         let expected = "\
 Written on 2026-11-29 by `cargo run --release -- boot --all --docs`, which took 3 minutes on A processor, 2 CPUs,
-x86_64, Linux 6.18.44: 2 cells: 1 passed (1 unsteady), 1 failed, 0 skipped; 40 results passed, 0 failed, 2 failed as
+x86_64, Linux 6.18.44: 2 cells: 1 passed (1 flaky), 1 failed, 0 skipped; 40 results passed, 0 failed, 2 failed as
 expected. Each cell has the results that passed or failed as expected, that failed, and that were skipped:
 
 ```text

@@ -46,7 +46,7 @@ impl Paint {
     pub fn status(self, status: Status, text: &str) -> String {
         let color = match status {
             Status::Passed => AnsiColor::Green,
-            Status::Unsteady | Status::Skipped | Status::ExpectedFailure => AnsiColor::Yellow,
+            Status::Flaky | Status::Skipped | Status::ExpectedFailure => AnsiColor::Yellow,
             Status::TimedOut | Status::Failed => AnsiColor::Red,
         };
         self.styled(color.on_default().bold(), text)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::paint::Paint;
 use super::*;
 use crate::events::Event;
-use crate::guest::ran::{Earlier, Matrix, Ran, Took};
+use crate::guest::cell_result::{CellResult, Earlier, Matrix, Took};
 use crate::ktap::Document;
 use crate::native::{End, Planned, Size, Tested};
 use crate::process::Stream;
@@ -63,31 +63,38 @@ fn run() -> Summary {
     Summary { tested, rows, planned: 6, elapsed: Duration::from_millis(6250), command }
 }
 
-fn cell(row: &str, line: &str, verdict: Verdict, text: &str) -> Ran {
-    let ran = Ran::without_results(row.into(), line.into(), Some(format!("{line}.3-amd64")), 2, verdict);
+fn cell(row: &str, line: &str, verdict: Verdict, text: &str) -> CellResult {
+    let result = CellResult::without_results(row.into(), line.into(), Some(format!("{line}.3-amd64")), 2, verdict);
     let document = Document::read(text);
     let log = Some(PathBuf::from(format!("/target/boot/consoles/{row}-{line}.log")));
-    Ran { counts: document.counts(), boot_seconds: Some(2.5), seconds: 40.25, ktap: Some(document), log, ..ran }
+    CellResult {
+        counts: document.counts(),
+        boot_seconds: Some(2.5),
+        seconds: 40.25,
+        ktap: Some(document),
+        log,
+        ..result
+    }
 }
 
 fn matrix() -> Matrix {
     let silent = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: Some("/first.log".into()) };
-    let unsteady = Verdict { status: Status::Unsteady, reasons: Vec::new() };
+    let flaky = Verdict { status: Status::Flaky, reasons: Vec::new() };
     let nested = format!("KTAP version 1\n1..1\n{}not ok 1 basic_test --short\n", indented(BAD));
     let failed = Verdict { status: Status::Failed, reasons: Document::read(&nested).failures() };
     let not_here = Verdict::skipped("its kernel is not here: cargo run --release -- fetch");
     let cells = vec![
         cell("x86_64", "6.12", Verdict::passed(), GOOD),
         cell("x86_64", "7.2", failed, &nested),
-        Ran::without_results(
+        CellResult::without_results(
             "i686 on x86_64".into(),
             "6.12".into(),
             None,
             1,
             Verdict::failed("the kernel panicked: <x>"),
         ),
-        Ran { earlier: vec![silent], ..cell("aarch64", "6.12", unsteady, GOOD) },
-        Ran::without_results("aarch64".into(), "6.1".into(), None, 2, not_here),
+        CellResult { earlier: vec![silent], ..cell("aarch64", "6.12", flaky, GOOD) },
+        CellResult::without_results("aarch64".into(), "6.1".into(), None, 2, not_here),
     ];
     Matrix {
         cells,
@@ -124,9 +131,9 @@ fn heard_of_matrix(reporter: &mut dyn Reporter) {
     let mut tell = |event: Event<'_>| reporter.event(&event).unwrap();
     tell(Event::RunBegan(matrix.cells.len()));
     tell(Event::Note("building for x86_64-unknown-linux-gnu"));
-    for ran in &matrix.cells {
-        tell(Event::CellBegan(&ran.name()));
-        tell(Event::CellEnded(ran));
+    for result in &matrix.cells {
+        tell(Event::CellBegan(&result.name()));
+        tell(Event::CellEnded(result));
     }
     tell(Event::MatrixEnded(&matrix));
 }

@@ -2,14 +2,14 @@
 #![no_std]
 #![no_main]
 
+use harness::each_cpu::on_each_cpu;
 use harness::index::{ByCpu, ByMmCid, Here};
 use harness::ktap::{OrFail, Verdict};
 use harness::options::PATIENCE;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Child, Ending};
 use harness::sys::time::Deadline;
-use harness::each_cpu::on_each_cpu;
-use harness::{self_signal, args, ensure, fail, program, registration, require, skip, tests};
+use harness::{args, ensure, fail, program, registration, require, self_signal, skip, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_store};
 use rseq_core::{Aborted, Owner, Registration, sys::getcpu};
 use rseq_rt::process::ExitCode;

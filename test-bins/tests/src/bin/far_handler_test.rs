@@ -6,7 +6,7 @@ use harness::index::{ByCpu, ByMmCid};
 use harness::ktap::{OrFail, Verdict};
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
-use harness::{self_signal, args, ensure, linked, note, program, registration, require, skip, tests};
+use harness::{args, ensure, linked, note, program, registration, require, self_signal, skip, tests};
 use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::abi::RseqCs;

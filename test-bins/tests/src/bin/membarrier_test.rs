@@ -12,7 +12,7 @@ use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
 use harness::sys::time::{Deadline, MICROSECOND, SECOND, sleep};
-use harness::{args, second_thread, ensure, fail, in_time, note, program, registration, require, skip, sys, tests};
+use harness::{args, ensure, fail, in_time, note, program, registration, require, second_thread, skip, sys, tests};
 use linux_raw_sys::general::{__NR_membarrier, membarrier_cmd, membarrier_cmd_flag};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_query, membarrier_rseq, register_membarrier_rseq};
 use rseq_rt::process::ExitCode;

@@ -5,12 +5,12 @@
 use core::ffi::CStr;
 
 use harness::args;
+use harness::each_cpu::on_each_cpu;
 use harness::index::Here;
 use harness::ktap::{OrFail, Reason, Unmet, Verdict};
 use harness::sys::cpu;
 use harness::sys::file::File;
 use harness::text::Text;
-use harness::each_cpu::on_each_cpu;
 use harness::{ensure, note, program, registration, require, skip, tests};
 use linux_raw_sys::general::{AT_FDCWD, O_PATH};
 use rseq_rt::process::ExitCode;

@@ -4,9 +4,9 @@
 
 use harness::args;
 use harness::delayed::{few_named_like_operands, named_like_operands};
+use harness::each_cpu::on_each_cpu;
 use harness::index::Here;
 use harness::ktap::Verdict;
-use harness::each_cpu::on_each_cpu;
 use harness::{ensure, program, registration, require, tests};
 use rseq_core::ops::librseq::{self, load_add_store, load_cbne_memcpy_store, load_cbne_store};
 use rseq_core::{Aborted, Committed, OwnArea, Relaxed};

@@ -4,13 +4,13 @@
 
 use core::fmt;
 
+use harness::abort_count::AbortCount;
 use harness::args::Args;
+use harness::generation::Generation;
 use harness::ktap::Unmet;
 use harness::program;
 use harness::sys::{cpu, process};
 use harness::text::Text;
-use harness::generation::Generation;
-use harness::abort_count::AbortCount;
 use rseq_core::sys::{SliceError, SliceState, membarrier_query, slice_extension};
 use rseq_core::{Owner, Registration, Status, ThreadArea, abi, arch};
 use rseq_rt::process::ExitCode;

@@ -12,13 +12,13 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use harness::args::Args;
 use harness::debug::Debugging;
+use harness::generation::{self, Generation, UNREGISTERED, in_registered_child};
 use harness::ktap::{OrFail, Suite, Unmet, Verdict};
 use harness::registration;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Ending};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, SECOND, sleep_away};
-use harness::generation::{self, Generation, UNREGISTERED, in_registered_child};
 use harness::{ensure, expected, fail, group, late, note, program, require, skip, tests};
 use linux_raw_sys::general::{SIGSEGV, SIGUSR1};
 use rseq_core::abi::{ORIGINAL_SIZE, Rseq};

@@ -7,7 +7,7 @@ use harness::ktap::{OrFail, Verdict};
 use harness::load::{self, signal_period};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::Ticker;
-use harness::{self_signal, args, ensure, expected, fail, program, registration, require, skip, tests};
+use harness::{args, ensure, expected, fail, program, registration, require, self_signal, skip, tests};
 use rseq_core::{SelfTestError, ThreadArea};
 use rseq_rt::process::ExitCode;
 

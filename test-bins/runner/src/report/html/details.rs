@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::guest::ran::Earlier;
+use crate::guest::cell_result::Earlier;
 use crate::ktap::{Case, Document, Outcome};
 use crate::report::markup::{Text, Unit};
 use crate::verdict::Status;
@@ -11,7 +11,7 @@ use crate::verdict::Status;
 pub fn class(status: Status) -> &'static str {
     match status {
         Status::Passed => "pass",
-        Status::Unsteady => "unsteady",
+        Status::Flaky => "flaky",
         Status::Skipped => "skip",
         Status::ExpectedFailure => "xfail",
         Status::TimedOut | Status::Failed => "fail",

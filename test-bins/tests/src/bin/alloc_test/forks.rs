@@ -3,13 +3,13 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use harness::abort_count::AbortCount;
 use harness::ktap::{OrFail, Verdict};
 use harness::load::{Load, Worker, count_signal};
 use harness::options::{Options, PATIENCE};
 use harness::percpu_ops::heap::{Blocks, Kept};
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::abort_count::AbortCount;
 use harness::{ensure, in_time, note};
 use rseq_heap::Heap;
 

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use harness::sys::memory::{self, Mapping};
 use harness::generation::Generation;
+use harness::sys::memory::{self, Mapping};
 use rseq_core::abi::RseqCs;
 
 /// The address of the kernel in the words of a descriptor, which have 64 bits for 32-bit processes too.

@@ -10,6 +10,7 @@ mod fates;
 
 use harness::debug::Debugging;
 use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
+use harness::generation::Generation;
 use harness::index::{ByCpu, Choice, Here};
 use harness::ktap::{OrFail, Suite, Unmet, Verdict};
 use harness::load::{self, signal_period};
@@ -21,7 +22,6 @@ use harness::sys::process::{self, Ending};
 use harness::sys::signal::{self, Action};
 use harness::sys::time::{Deadline, MILLISECOND, SECOND, Ticker, sleep_away};
 use harness::text::Text;
-use harness::generation::Generation;
 use harness::{args, fail, group, late, note, program, require, skip, tests};
 use linux_raw_sys::general::{self as raw, SIGSEGV, SIGUSR1};
 use rseq_core::abi::{self, Rseq, RseqCs};

@@ -6,7 +6,7 @@ use harness::index::ByCpu;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::slots::Slots;
 use harness::sys::process::{self, Ending};
-use harness::{self_signal, ensure, in_time, reexec, note};
+use harness::{ensure, in_time, note, reexec, self_signal};
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, Registration, abi, arch};
 use rseq_rt::thread::{Builder, JoinHandle};

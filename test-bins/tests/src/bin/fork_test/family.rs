@@ -8,7 +8,7 @@ use harness::registration::Registered;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process::{self, Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{self_signal, args, ensure, fail, in_time, reexec, skip};
+use harness::{args, ensure, fail, in_time, reexec, self_signal, skip};
 use rseq_core::sys::{Errno, rseq_raw};
 use rseq_core::{OwnArea, Registration, arch};
 

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use harness::generation::Generation;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::{self, Registered};
 use harness::sys::cpu::{self, Set};
@@ -9,7 +10,6 @@ use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Ending, in_child};
 use harness::sys::time::SECOND;
 use harness::sys::vfork::vfork;
-use harness::generation::Generation;
 use harness::{ensure, fail, note, skip};
 use linux_raw_sys::general::SIGSEGV;
 use rseq_core::sys::{Errno, rseq_raw};

@@ -8,7 +8,7 @@ use harness::options::Options;
 use harness::registration;
 use harness::sys::cpu::{self, Set};
 use harness::sys::time::{self, Deadline, MILLISECOND, SECOND};
-use harness::{second_thread, ensure, fail, in_time, note};
+use harness::{ensure, fail, in_time, note, second_thread};
 use rseq_core::sys::{Errno, Fence, MembarrierError, membarrier_rseq, register_membarrier_rseq};
 
 use crate::switch::{Switch, Unplugging};

@@ -4,11 +4,11 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use harness::abort_count::AbortCount;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::options::PATIENCE;
 use harness::sys::cpu::{self, Set};
 use harness::sys::time::{self, Deadline, MILLISECOND};
-use harness::abort_count::AbortCount;
 use harness::{ensure, fail, in_time, note, skip};
 use rseq_core::percpu::{Consumer, Counter, Region, Ring, Stack};
 use rseq_core::{Status, status};

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use harness::abort_count::AbortCount;
 use harness::delayed::{DELAY, Delay, delayed_add};
 use harness::exact::exact;
 use harness::index::Choice;
@@ -12,7 +13,6 @@ use harness::percpu_ops::{Counts, Tally};
 use harness::slots::Slots;
 use harness::sys::cpu::{self, Set};
 use harness::sys::process;
-use harness::abort_count::AbortCount;
 use rseq_core::{Aborted, Committed};
 
 /// The slots, and who adds to them.

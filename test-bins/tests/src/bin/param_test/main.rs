@@ -25,7 +25,7 @@ use harness::sys::cpu;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
 use harness::text::Text;
-use harness::{ensure, fail, reexec, program, registration, require, skip, tests};
+use harness::{ensure, fail, program, reexec, registration, require, skip, tests};
 use linux_raw_sys::general::SIGUSR1;
 use options::{Grid, Params, Test};
 use rseq_core::{Mode, Relaxed as PlainStore, Release};

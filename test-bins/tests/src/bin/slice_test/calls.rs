@@ -1,5 +1,6 @@
 //! The prctl, the flags of the area, and who has the extension enabled.
 
+use harness::generation::in_registered_child;
 use harness::index::Here;
 use harness::ktap::{OrFail, Reason, Suite, Unmet, Verdict};
 use harness::registration::Registered;
@@ -7,7 +8,6 @@ use harness::slices::{LONGEST, Length};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{self, Ending};
 use harness::sys::{call, time::SECOND};
-use harness::generation::in_registered_child;
 use harness::{ensure, fail, group, skip};
 use linux_raw_sys::general::__NR_prctl;
 use rseq_core::abi::{

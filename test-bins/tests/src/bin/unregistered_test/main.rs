@@ -17,7 +17,7 @@ use harness::slots::{self, STRIDE};
 use harness::sys::memory::Mapping;
 use harness::sys::process::{Ending, in_child};
 use harness::sys::time::SECOND;
-use harness::{ensure, fail, reexec, note, program, registration, require, tests};
+use harness::{ensure, fail, note, program, reexec, registration, require, tests};
 use rseq_core::ops::this_cpu;
 use rseq_core::percpu::{IndexError, PossibleCpus, Private, PushError, SlotCounter, SlotPool, Slots, UniqueIn};
 use rseq_core::{Index, OwnArea, RegisterError, Registration, Token, abi, arch};

@@ -11,7 +11,7 @@ use crate::verdict::Verdict;
 
 /// A cell that has run, or why it has not.
 #[derive(Debug, Serialize)]
-pub struct Ran {
+pub struct CellResult {
     /// The architecture, and what it ran on.
     pub row: String,
     /// The kernel's first two numbers.
@@ -71,7 +71,7 @@ pub struct Earlier {
     pub console: Option<PathBuf>,
 }
 
-impl Ran {
+impl CellResult {
     /// Its name in lists.
     pub fn name(&self) -> String {
         format!("{} {}", self.row, self.line)
@@ -124,7 +124,7 @@ impl Ran {
 #[derive(Debug)]
 pub struct Matrix {
     /// What became of them, in the table's order.
-    pub cells: Vec<Ran>,
+    pub cells: Vec<CellResult>,
     /// The command line of a run like this one, up to the cell.
     pub command: String,
     /// Whether the command names the cell already.
@@ -148,9 +148,9 @@ pub struct Took {
 
 impl Matrix {
     /// The command that runs what failed in a cell again; what was asked for where no result of the suite failed.
-    pub fn again(&self, ran: &Ran) -> String {
-        let cell = if self.names_cell { String::new() } else { format!(" --cell \"{}\"", ran.name()) };
-        let results = ran.ktap.iter().flat_map(|document| &document.results);
+    pub fn again(&self, result: &CellResult) -> String {
+        let cell = if self.names_cell { String::new() } else { format!(" --cell \"{}\"", result.name()) };
+        let results = result.ktap.iter().flat_map(|document| &document.results);
         let names = results.filter(|case| case.outcome.is_bad()).filter_map(|case| case.name.split(' ').next());
         let mut names: Vec<_> = names.filter(|name| SUITE.iter().any(|entry| entry.name == *name)).collect();
         names.dedup();
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_failed_is_run_again_or_else_what_was_asked_for() {
         let interrupted = Verdict::failed("interrupted");
-        let interrupted = Ran::without_results("s390x".into(), "7.2".into(), None, 1, interrupted);
+        let interrupted = CellResult::without_results("s390x".into(), "7.2".into(), None, 1, interrupted);
         let matrix = Matrix {
             cells: Vec::new(),
             command: "runner boot".into(),
@@ -181,7 +181,7 @@ mod tests {
         };
         assert_eq!(matrix.again(&interrupted), "runner boot --cell \"s390x 7.2\" basic_test slots");
         let results = Document::read("KTAP version 1\n1..2\nok 1 slots_test\nnot ok 2 basic_test --short\n");
-        let failed = Ran { ktap: Some(results), ..interrupted };
+        let failed = CellResult { ktap: Some(results), ..interrupted };
         assert_eq!(matrix.again(&failed), "runner boot --cell \"s390x 7.2\" basic_test");
     }
 }
