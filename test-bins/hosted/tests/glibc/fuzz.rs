@@ -46,10 +46,24 @@ fn so_does_every_type_without_sections() {
     assert_eq!(total(&stdout, "aborts"), 0, "{stdout}");
 }
 
+/// How many CPUs this thread may run on, however much of their time it gets.
+fn cpus() -> i32 {
+    // SAFETY: all zeros is a valid set, the kernel writes at most so many bytes of it, and its bits are counted.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set);
+        libc::CPU_COUNT(&set)
+    }
+}
+
 /// A section that the kernel does not know of, and a copy that is emptied without a fence.
 #[test]
 fn what_is_wrong_on_purpose_is_found() {
     for control in ["unarmed", "unfenced"] {
+        if control == "unfenced" && cpus() == 1 {
+            crate::skipped("with one CPU, emptying a copy interrupts the sections on it, fence or not");
+            continue;
+        }
         let Some(output) = run(&mut fuzz(&["--control", control, "--seed", "7", "--operations", "1e7"])) else {
             return;
         };
