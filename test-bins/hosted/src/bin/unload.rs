@@ -134,15 +134,16 @@ fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<(), 
         plugin.add(slots, 1)?;
         // Zero if the kernel has had a look already.
         let descriptor = armed(token);
+        let was_armed = ranges.iter().any(|range| range.contains(&descriptor));
         if prepared {
             plugin.prepare_unload();
         }
-        if ranges.iter().any(|range| range.contains(&descriptor)) {
+        if was_armed {
             say(&format!("the library's descriptor {descriptor:#x} was armed; now {:#x} is", armed(token)))?;
         }
         plugin.unload()?;
         // Otherwise the kernel had a look at the descriptor while it was still there, which says nothing.
-        if prepared || armed(token) != 0 {
+        if prepared && was_armed || armed(token) != 0 {
             // SAFETY: a signal with a handler that only counts.
             unsafe { libc::raise(storm::SIGNAL) };
             return say(&format!("survived {} signal", SIGNALS.load(Relaxed)));
