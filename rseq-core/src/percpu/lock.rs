@@ -74,7 +74,7 @@ mod tests {
             *value = 7;
             in_child(|| {
                 const SIGALRM: u32 = 14;
-                let limited = sys::unblock_only(SIGALRM) && sys::alarm_after(500_000).is_ok();
+                let limited = sys::unblock_only(SIGALRM) && sys::alarm_after(20_000_000).is_ok();
                 lock.acquire(sys::generation());
                 // SAFETY: the lock names this process, whose only thread this is.
                 if limited { unsafe { *lock.value.get() } } else { 0 }

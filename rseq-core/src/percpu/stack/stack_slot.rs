@@ -225,10 +225,10 @@ mod tests {
         })
     }
 
-    /// Ends a child that hangs, by SIGALRM after half a second.
+    /// Ends a child that hangs, by SIGALRM after 20 seconds.
     fn limit() -> bool {
         const SIGALRM: u32 = 14;
-        sys::unblock_only(SIGALRM) && sys::alarm_after(500_000).is_ok()
+        sys::unblock_only(SIGALRM) && sys::alarm_after(20_000_000).is_ok()
     }
 
     /// Whether the array takes two more items, and returns all in order.
