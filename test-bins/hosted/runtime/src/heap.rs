@@ -11,12 +11,13 @@ use core::hint::black_box;
 
 const MIB: usize = 1 << 20;
 
-/// Bytes in memory, from `/proc/self/statm`.
+/// Bytes in memory, by the page tables. On many kernels `/proc/self/statm` is up to some hundred pages off, as each CPU
+/// keeps a part of its count to itself.
 fn resident() -> Result<usize, String> {
     use linux_raw_sys::general as raw;
     use rseq_core::sys::syscall;
-    let mut text = [0_u8; 128];
-    let path = c"/proc/self/statm".as_ptr() as usize;
+    let mut text = [0_u8; 256];
+    let path = c"/proc/self/smaps_rollup".as_ptr() as usize;
     // SAFETY: the path is a C string; the kernel writes at most the array's bytes, and the descriptor is this
     // function's.
     let read = unsafe {
@@ -25,10 +26,11 @@ fn resident() -> Result<usize, String> {
             syscall(raw::__NR_close, [file, 0, 0, 0, 0, 0]).and(read)
         })
     };
-    let read = read.map_err(|errno| format!("/proc/self/statm: {errno}"))?;
+    let read = read.map_err(|errno| format!("/proc/self/smaps_rollup: {errno}"))?;
     let text = core::str::from_utf8(&text[..read]).map_err(|error| format!("{error}"))?;
-    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    pages.map(|pages| pages * 4096).ok_or_else(|| format!("/proc/self/statm: {text}"))
+    let kilobytes = text.split_ascii_whitespace().skip_while(|word| *word != "Rss:").nth(1);
+    let kilobytes = kilobytes.and_then(|number| number.parse::<usize>().ok());
+    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| format!("/proc/self/smaps_rollup: {text}"))
 }
 
 /// Large blocks go back to the kernel, whole or in part.
