@@ -38,16 +38,19 @@ fn copies_on_write_take_no_memory_before_they_are_written() {
 
 #[test]
 fn untouched_copies_take_no_memory() {
-    let region = Region::<{ 1 << 16 }>::new();
-    let layout = layout(1 << 16, 1);
-    let item = region.alloc_zeroed(layout).unwrap();
-    // A page of the region's own is in the same mapping.
-    let before = own_kilobytes(&region, item);
-    assert!((1..=64).contains(&before), "{before} KiB");
-    // SAFETY: the last copy of the item.
-    unsafe { region.copy_of(item, last()).write(8) };
-    let own = own_kilobytes(&region, item) - before;
-    assert!((1..=64).contains(&own), "{own} KiB of one page");
+    let measured = || {
+        let region = Region::<{ 1 << 16 }>::new();
+        let item = region.alloc_zeroed(layout(1 << 16, 1)).unwrap();
+        // A page of the region's own is in the same mapping.
+        let before = own_kilobytes(&region, item);
+        // SAFETY: the last copy of the item.
+        unsafe { region.copy_of(item, last()).write(8) };
+        [before, own_kilobytes(&region, item).wrapping_sub(before)]
+    };
+    // The kernel may join the mapping with one that another test makes right beside it.
+    let mut tries = (0..20).map(|_| measured());
+    let is_one_page = tries.any(|[before, own]| (1..=64).contains(&before) && (1..=64).contains(&own));
+    assert!(is_one_page, "{:?} KiB before and after one page is written", measured());
 }
 
 /// In a child, where no other thread maps memory meanwhile.
