@@ -94,14 +94,15 @@ pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<F
     let events = watch(&mut child);
     let mut stopped = None;
     let mut open = 2;
-    let mut ended: Option<Instant> = None;
+    // When it ended, and when that was read from the queue, in which what it wrote may still be.
+    let mut ended: Option<(Instant, Instant)> = None;
     let mut left_processes = false;
     let mut tick = start + TICK;
     while open > 0 || ended.is_none() {
         match events.recv_timeout(tick.saturating_duration_since(Instant::now())) {
             Ok(Event::Output(stream, bytes)) => follower.output(stream, &bytes)?,
             Ok(Event::Closed) => open -= 1,
-            Ok(Event::Ended(when)) => ended = Some(when),
+            Ok(Event::Ended(when)) => ended = Some((when, Instant::now())),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -116,16 +117,16 @@ pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<F
                     child.kill_group();
                 }
             }
-            Some(when) if !left_processes && when.elapsed() > STRAGGLERS => {
+            Some((_, known)) if !left_processes && known.elapsed() > STRAGGLERS => {
                 left_processes = true;
                 child.kill_group();
             }
             // A process that left the group too is not waited for.
-            Some(when) if when.elapsed() > 2 * STRAGGLERS => break,
+            Some((_, known)) if known.elapsed() > 2 * STRAGGLERS => break,
             _ => {}
         }
     }
-    let elapsed = ended.unwrap_or_else(Instant::now) - start;
+    let elapsed = ended.map_or_else(Instant::now, |(when, _)| when) - start;
     Ok(Finished { status: child.reap()?, stopped, elapsed, left_processes })
 }
 
