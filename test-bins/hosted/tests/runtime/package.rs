@@ -10,6 +10,16 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package is in the workspace").to_owned()
 }
 
+/// Whether cargo had to ask the registry, for what no lock file names, and could not reach it; if so, says so.
+pub fn lacks_registry(output: &Output) -> bool {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let lacks = errors.contains("download of ") || errors.contains("failed to download");
+    if lacks {
+        crate::skipped("cargo cannot reach the registry");
+    }
+    lacks
+}
+
 /// The right to build: all packages' programs come out in one place, where they are run from.
 #[derive(Debug)]
 pub struct Builds {
