@@ -512,8 +512,11 @@ static int memory_moves_to_a_node(void)
 	CHECK(FAILS(rseq_mempool_range_init_numa(item, SIZE, -1, move), -1, EINVAL));
 	*(int *) item = 77;
 	moved = rseq_mempool_range_init_numa(item, SIZE, 0, move);
-	CHECK((moved == 0 || errno == ENOSYS) && *(int *) item == 77);
-	if (moved == 0) {
+	/* The kernel lets a process move its own pages: EPERM is a filter's, as in containers. */
+	CHECK((moved == 0 || errno == ENOSYS || errno == EPERM) && *(int *) item == 77);
+	if (moved != 0) {
+		printf("skipped: no move_pages(2): %s\n", strerror(errno));
+	} else {
 		CHECK(FAILS(rseq_mempool_range_init_numa(item, SIZE, 1 << 20, move), -1, EINVAL));
 		CHECK(FAILS(rseq_mempool_range_init_numa(item, SIZE, 0, no_flag), -1, EINVAL));
 	}
