@@ -179,8 +179,11 @@ fn on_terminal(fakes: &Fakes, variables: &[(&str, &str)]) -> Option<String> {
     script
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
         .env_remove("CI")
-        .env_remove("NO_COLOR");
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .env_remove("CLICOLOR_FORCE");
     let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output();
     if output.is_err() {
         eprintln!("skipped: there is no `script` to make a terminal with");

@@ -56,10 +56,10 @@ impl Fakes {
     }
 }
 
-/// The runner with arguments.
+/// The runner with arguments. Whether it has colours is for its own look at where it prints.
 pub fn runner(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-    command.args(args);
+    command.args(args).env_remove("CLICOLOR_FORCE");
     command
 }
 
