@@ -23,6 +23,9 @@ pub fn gdb(program: &Path, commands: &[&str]) -> Result<String, String> {
     if errors.contains("ptrace: Operation not permitted") {
         return Err("gdb may not trace processes here".into());
     }
+    if errors.contains("Python scripting is not supported") {
+        return Err("this gdb has no Python".into());
+    }
     Ok(format!("{printed}{errors}"))
 }
 
