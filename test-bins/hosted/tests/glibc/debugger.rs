@@ -17,6 +17,7 @@ const OTHER: &str =
 pub fn gdb(program: &Path, commands: &[&str]) -> Result<String, String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/sections.gdb");
     let mut gdb = Command::new("gdb");
+    gdb.env("LC_ALL", "C");
     gdb.args(["-nx", "-batch", "-x", script]).args(commands.iter().flat_map(|command| ["-ex", command]));
     let output = gdb.arg(program).stdin(Stdio::null()).output().map_err(|error| format!("gdb: {error}"))?;
     let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

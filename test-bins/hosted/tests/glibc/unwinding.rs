@@ -68,7 +68,7 @@ fn gdb_unwinds_from_abort_handlers() {
     std::fs::write(&script, COMMANDS).expect("the script is written");
     let mut gdb = Command::new("gdb");
     gdb.args(["-nx", "-batch", "-x"]).arg(&script).arg(profiled(SYMBOLS));
-    let output = gdb.output().expect("gdb starts");
+    let output = gdb.env("LC_ALL", "C").output().expect("gdb starts");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if said.contains("ptrace: Operation not permitted") {
         return skipped("gdb may not trace processes here");

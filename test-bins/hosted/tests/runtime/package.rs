@@ -38,10 +38,11 @@ impl Builds {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("hello")
     }
 
-    /// A command that builds there.
+    /// A command that builds there, and whose tools speak English.
     pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(directory).env("CARGO_TARGET_DIR", self.target()).env_remove("RUSTFLAGS");
+        command.env("LC_ALL", "C");
         command
     }
 
