@@ -174,21 +174,22 @@ fn files_have_what_failed_and_how_to_run_it_again() {
 
 /// What a run prints on a terminal, with these variables.
 fn on_terminal(fakes: &Fakes, variables: &[(&str, &str)]) -> Option<String> {
-    let command = format!("{} --bin-dir {} basic_test", env!("CARGO_BIN_EXE_runner"), fakes.path().display());
-    let mut script = Command::new("script");
-    script
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .env("TERM", "xterm")
-        .env("SHELL", "/bin/sh")
-        .env_remove("CI")
-        .env_remove("NO_COLOR")
-        .env_remove("CLICOLOR")
-        .env_remove("CLICOLOR_FORCE");
-    let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output();
-    if output.is_err() {
-        eprintln!("skipped: there is no `script` to make a terminal with");
+    let script = |command: &str| {
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", command, "/dev/null"]).stdin(Stdio::null());
+        script.env("TERM", "xterm").env("SHELL", "/bin/sh");
+        for variable in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            script.env_remove(variable);
+        }
+        script
+    };
+    if !script("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no `script` that can make a terminal here");
+        return None;
     }
-    Some(String::from_utf8(output.ok()?.stdout).unwrap())
+    let command = format!("{} --bin-dir {} basic_test", env!("CARGO_BIN_EXE_runner"), fakes.path().display());
+    let output = script(&command).envs(variables.iter().copied()).output().unwrap();
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
