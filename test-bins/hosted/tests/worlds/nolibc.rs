@@ -30,10 +30,16 @@ fn headers() -> Option<PathBuf> {
     let directory = scratch().join("kernel");
     let headers = directory.join(HEADERS);
     if !headers.join("nolibc.h").exists() {
-        fs::create_dir_all(&directory).expect("the target directory is writable");
+        // A run that is killed while it unpacks leaves only this, and not a part of the headers.
+        let part = scratch().join("kernel.part");
+        for path in [&part, &directory] {
+            let _ = fs::remove_dir_all(path);
+        }
+        fs::create_dir_all(&part).expect("the target directory is writable");
         let mut tar = Command::new("tar");
-        tar.arg("-xf").arg(&place).arg("-C").arg(&directory);
+        tar.arg("-xf").arg(&place).arg("-C").arg(&part);
         run(tar.args(["--strip-components=1", "--wildcards"]).arg(format!("*/{HEADERS}")));
+        fs::rename(&part, &directory).expect("the target directory is writable");
     }
     Some(headers)
 }
