@@ -38,7 +38,7 @@ const TRIALS: [(&str, Trial); 9] = [
 /// Why a failure says nothing about rseq: the host refuses a call, by a filter or a limit; a tracer stops threads
 /// outside of sections; CPUs are hidden, or change. `None` if `unmet` is not a failure, or the host refuses nothing.
 pub fn hindrance(unmet: &Unmet) -> Option<Hindrance> {
-    if !matches!(unmet, Unmet::Fail(_) | Unmet::Late(_)) {
+    if !matches!(unmet, Unmet::Fail(_) | Unmet::TimedOut(_)) {
         return None;
     }
     // First, because a debugger that hands SIGTRAP on ends the children of a program, which then cannot fork.

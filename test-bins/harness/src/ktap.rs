@@ -129,7 +129,7 @@ impl Suite {
     /// both.
     pub fn report(&mut self, name: fmt::Arguments<'_>, verdict: Verdict) {
         let verdict = verdict.map_err(|unmet| match (host::hindrance(&unmet), unmet) {
-            (Some(host), Unmet::Fail(why) | Unmet::Late(why)) => crate::skip!("{host}: {why}"),
+            (Some(host), Unmet::Fail(why) | Unmet::TimedOut(why)) => crate::skip!("{host}: {why}"),
             (_, unmet) => unmet,
         });
         let depth = self.depth;
@@ -142,7 +142,7 @@ impl Suite {
                 println!("{:depth$}# {name}: {why}", "");
                 (Outcome::Fail, None, None)
             }
-            Err(Unmet::Late(why)) => (Outcome::Fail, Some(Directive::Timeout), Some(why)),
+            Err(Unmet::TimedOut(why)) => (Outcome::Fail, Some(Directive::Timeout), Some(why)),
             Err(Unmet::Skip(why)) => (Outcome::Skip, None, Some(why)),
             Err(Unmet::Expected(why)) => (Outcome::Xfail, None, Some(why)),
             Err(Unmet::Unexpected(why)) => (Outcome::Xpass, None, Some(why)),

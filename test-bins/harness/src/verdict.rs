@@ -12,7 +12,7 @@ pub enum Unmet {
     /// It failed.
     Fail(Reason),
     /// What it waited for did not happen before its deadline: it failed, but nothing is known to be wrong.
-    Late(Reason),
+    TimedOut(Reason),
     /// It cannot run here.
     Skip(Reason),
     /// It failed in a way that is known and accepted.
@@ -33,7 +33,7 @@ macro_rules! fail {
 /// A failure by a deadline, with a formatted reason.
 #[macro_export]
 macro_rules! late {
-    ($($arg:tt)*) => { $crate::verdict::Unmet::Late($crate::text::Text::of(format_args!($($arg)*))) };
+    ($($arg:tt)*) => { $crate::verdict::Unmet::TimedOut($crate::text::Text::of(format_args!($($arg)*))) };
 }
 
 /// A skip with a formatted reason.

@@ -98,7 +98,7 @@ impl Fault {
     }
 
     fn case(&self, name: String, outcome: Outcome) -> Case {
-        Case { number: 0, name, outcome, late: false, reason: self.why.into(), comments: Vec::new(), nested: None }
+        Case { number: 0, name, outcome, timed_out: false, reason: self.why.into(), comments: Vec::new(), nested: None }
     }
 }
 

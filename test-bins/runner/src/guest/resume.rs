@@ -104,12 +104,12 @@ mod tests {
     /// The JSON of a run with a cell that passed, one that did at its second boot, one that failed, and one that did
     /// not run.
     fn written(directory: &Path) -> (PathBuf, Vec<CellResult>) {
-        let late = Earlier { reasons: vec!["silent".into()], console: None };
+        let timed_out = Earlier { reasons: vec!["silent".into()], console: None };
         let flaky = Verdict { status: Status::Flaky, reasons: Vec::new() };
         let skipped = CellResult::without_results("d".into(), "6.12".into(), None, 2, Verdict::skipped("interrupted"));
         let cells = vec![
             result("a", Verdict::passed(), Vec::new()),
-            result("b", flaky, vec![late]),
+            result("b", flaky, vec![timed_out]),
             result("c", Verdict::failed("x"), Vec::new()),
             skipped,
         ];

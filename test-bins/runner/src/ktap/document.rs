@@ -36,7 +36,7 @@ pub struct Case {
     pub outcome: Outcome,
     /// Whether it failed by a deadline (`# TIMEOUT`): what it waited for did not come, and nothing was wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub late: bool,
+    pub timed_out: bool,
     /// The words after the directive.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,

@@ -110,15 +110,15 @@ impl Parser {
             return;
         }
         self.results += 1;
-        let late = directive == Some(Directive::Timeout);
-        self.place_problems(name, late);
+        let timed_out = directive == Some(Directive::Timeout);
+        self.place_problems(name, timed_out);
         let Some(level) = self.open.last_mut() else { return };
         let expected = level.document.results.len() as u64 + 1;
         let case = Case {
             number: number.unwrap_or(expected),
             name: name.to_owned(),
             outcome: Outcome::of_line(ok, directive),
-            late,
+            timed_out,
             reason: reason.to_owned(),
             comments: std::mem::take(&mut level.comments),
             nested: level.nested.take().map(Box::new),
@@ -135,9 +135,9 @@ impl Parser {
 
     /// Says of problems in the nested results whose they are. What a deadline cut off is not whole, which is no problem
     /// of its own.
-    fn place_problems(&mut self, name: &str, late: bool) {
+    fn place_problems(&mut self, name: &str, timed_out: bool) {
         let Some(level) = self.open.last().filter(|level| level.nested.is_some()) else { return };
-        match late {
+        match timed_out {
             true => self.problems.truncate(level.nested_problems),
             false => {
                 let nested = self.problems.iter_mut().skip(level.nested_problems);
@@ -245,7 +245,7 @@ impl Parser {
             number: level.document.results.len() as u64 + 1,
             name: UNFINISHED.into(),
             outcome: Outcome::Fail,
-            late: true,
+            timed_out: true,
             reason: "the output ends before the result".into(),
             comments: std::mem::take(&mut level.comments),
             nested,

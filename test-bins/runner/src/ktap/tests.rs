@@ -80,10 +80,10 @@ fn what_is_bad_after_good_results_counts_by_itself() {
 fn problems_of_nested_results_say_whose_they_are_and_none_is_a_deadlines() {
     let cut = "KTAP version 1\n1..2\nok 1 z\n  KTAP version 1\n  1..3\n  ok 1 b\nnot ok 2 a";
     assert_eq!(parse(cut).problems, ["a: planned 3 results, saw 1"]);
-    let late = parse(&format!("{cut} # TIMEOUT 60 s\n"));
-    assert_eq!(late.problems, [""; 0]);
-    assert!(late.results[1].late);
-    assert_eq!(late.failures(), ["1 of 3 results failed", "a: 60 s"]);
+    let timed_out = parse(&format!("{cut} # TIMEOUT 60 s\n"));
+    assert_eq!(timed_out.problems, [""; 0]);
+    assert!(timed_out.results[1].timed_out);
+    assert_eq!(timed_out.failures(), ["1 of 3 results failed", "a: 60 s"]);
 }
 
 #[test]

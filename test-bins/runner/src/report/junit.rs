@@ -80,7 +80,7 @@ fn case(text: &mut String, suite: &str, path: &str, case: &Case) -> fmt::Result 
         Outcome::Xfail => writeln!(text, "><skipped message=\"failed as expected: {why}\"/></testcase>"),
         Outcome::Fail | Outcome::Xpass => {
             let comments = case.comments.iter().map(|line| format!("{}\n", Text(line))).collect::<String>();
-            let kind = if case.late { "timeout" } else { case.outcome.word() };
+            let kind = if case.timed_out { "timeout" } else { case.outcome.word() };
             writeln!(text, "><failure type=\"{kind}\" message=\"{why}\">{comments}</failure></testcase>")
         }
     }

@@ -74,10 +74,10 @@ mod tests {
     fn the_page_has_the_table_and_what_did_not_pass_at_once() {
         let result = |row: &str, verdict| CellResult::without_results(row.into(), "6.12".into(), None, 2, verdict);
         let counts = Counts { passed: 40, skipped: 1, xfailed: 2, ..Counts::default() };
-        let late = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: None };
+        let timed_out = Earlier { reasons: vec!["silent for 90 s: ended".into()], console: None };
         let flaky = Verdict { status: Status::Flaky, reasons: Vec::new() };
         let cells = vec![
-            CellResult { counts, earlier: vec![late], ..result("x86_64", flaky) },
+            CellResult { counts, earlier: vec![timed_out], ..result("x86_64", flaky) },
             result("s390x", Verdict::failed("the kernel panicked: x")),
         ];
         let host = Host {

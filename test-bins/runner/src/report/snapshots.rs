@@ -50,13 +50,13 @@ fn tested(name: &str, end: End, text: &str, verdict: Verdict) -> Tested {
 fn run() -> Summary {
     let failed =
         Verdict { status: Status::Failed, reasons: vec!["1 of 2 results failed".into(), "x: 1 \"lost\"".into()] };
-    let late = Verdict { status: Status::TimedOut, reasons: vec!["still running after 1.2 s: killed".into()] };
+    let timed_out = Verdict { status: Status::TimedOut, reasons: vec!["still running after 1.2 s: killed".into()] };
     let tested = vec![
         tested("probe", End::Code(0), "kernel <6.18>\nrseq 32 bytes", Verdict::passed()),
         tested("start_test", End::Code(0), GOOD, Verdict::passed()),
         tested("basic_test", End::Code(1), BAD, failed),
         tested("slice_test", End::Code(4), "KTAP version 1\n1..0 # SKIP no slices\n", Verdict::skipped("no slices")),
-        tested("signal_test", End::TimedOut, "KTAP version 1\n1..2\nok 1 a\n", late),
+        tested("signal_test", End::TimedOut, "KTAP version 1\n1..2\nok 1 a\n", timed_out),
     ];
     let rows = rows(&tested, |_| Some(Size { bytes: 20_480, stripped: true }));
     let command = "cargo run --release -- --full".into();

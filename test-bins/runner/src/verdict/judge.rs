@@ -78,14 +78,14 @@ pub fn guest(ending: &Ending, document: &Document) -> Verdict {
 
 /// A failure, unless all that speaks against it is that it, or some of its results, missed a deadline.
 fn against(ending: &Ending, document: &Document, reasons: Vec<String>) -> Verdict {
-    let (mut late, mut wrong) = (0, 0);
+    let (mut timed_out, mut wrong) = (0, 0);
     document.for_each(&mut |_, case| {
-        late += u32::from(case.late);
-        wrong += u32::from(case.outcome.is_bad() && !case.late);
+        timed_out += u32::from(case.timed_out);
+        wrong += u32::from(case.outcome.is_bad() && !case.timed_out);
     });
     let only_late = match ending.reach {
         Reach::CutOff => wrong == 0,
-        Reach::Whole => late > 0 && wrong == 0 && reasons == document.failures(),
+        Reach::Whole => timed_out > 0 && wrong == 0 && reasons == document.failures(),
         Reach::Broken => false,
     };
     Verdict { status: if only_late { Status::TimedOut } else { Status::Failed }, reasons }
@@ -220,16 +220,16 @@ mod tests {
 
     #[test]
     fn what_only_missed_deadlines_timed_out() {
-        let late = read("KTAP version 1\n1..1\nnot ok 1 a # TIMEOUT 15 s\n");
+        let timed_out = read("KTAP version 1\n1..1\nnot ok 1 a # TIMEOUT 15 s\n");
         let wrong = read("KTAP version 1\n1..2\nnot ok 1 a # TIMEOUT 15 s\nnot ok 2 b\n");
         for judged in [guest as fn(&Ending, &Document) -> Verdict, test] {
             assert_eq!(judged(&ended(1), &wrong).status, Status::Failed);
-            assert_eq!(judged(&faulty(Reach::CutOff), &late).status, Status::TimedOut);
+            assert_eq!(judged(&faulty(Reach::CutOff), &timed_out).status, Status::TimedOut);
             assert_eq!(judged(&faulty(Reach::CutOff), &wrong).status, Status::Failed);
-            assert_eq!(judged(&faulty(Reach::Broken), &late).status, Status::Failed);
+            assert_eq!(judged(&faulty(Reach::Broken), &timed_out).status, Status::Failed);
         }
-        assert_eq!(test(&ended(1), &late).status, Status::TimedOut);
-        assert_eq!(guest(&DONE, &late).status, Status::TimedOut);
+        assert_eq!(test(&ended(1), &timed_out).status, Status::TimedOut);
+        assert_eq!(guest(&DONE, &timed_out).status, Status::TimedOut);
         let missing = read("KTAP version 1\n1..2\nnot ok 1 a # TIMEOUT 15 s\n");
         assert_eq!(guest(&DONE, &missing).status, Status::Failed);
     }

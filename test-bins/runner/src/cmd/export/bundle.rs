@@ -163,10 +163,10 @@ mod tests {
         let scratch = bundle(["echo", &format!("{inner} sleep 100 & wait"), &format!("{inner} kill -9 $$")]);
         let (code, document, text) = ran("sh", &scratch, &["-o", "5"]);
         assert_eq!((code, document.problems.len()), (Some(1), 0), "{text}");
-        let [_, died, late] = document.results.as_slice() else { panic!("{text}") };
-        assert!(late.late && late.outcome == Outcome::Fail && died.outcome == Outcome::Fail, "{text}");
+        let [_, died, timed_out] = document.results.as_slice() else { panic!("{text}") };
+        assert!(timed_out.timed_out && timed_out.outcome == Outcome::Fail && died.outcome == Outcome::Fail, "{text}");
         assert!(died.name.contains("# exit=137") || text.contains("# exit=137\n"), "{text}");
-        for case in [died, late] {
+        for case in [died, timed_out] {
             let outer = &case.nested.as_ref().unwrap().results;
             assert_eq!(outer.len(), 2, "{text}");
             assert_eq!(outer[1].nested.as_ref().unwrap().results.len(), 3, "{text}");

@@ -14,7 +14,7 @@ pub struct Ended {
     /// Its exit code, as a shell has it.
     pub code: i32,
     /// Whether it was killed for taking too long.
-    pub late: bool,
+    pub timed_out: bool,
     /// Its stdout.
     pub output: String,
     /// Its stderr.
@@ -28,8 +28,8 @@ pub fn run(command: Command, limit: Duration, interrupt: &Interrupt) -> io::Resu
     let status = finished.status;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let late = finished.stopped.is_some();
-    Ok(Ended { code, late, output: text(&read.out), complaints: text(&read.err) })
+    let timed_out = finished.stopped.is_some();
+    Ok(Ended { code, timed_out, output: text(&read.out), complaints: text(&read.err) })
 }
 
 #[cfg(test)]
@@ -45,11 +45,11 @@ mod tests {
     #[test]
     fn output_and_code_are_told_and_what_hangs_is_ended() {
         let ended = ran("echo a; echo b >&2; sleep 100 & exit 4", 60_000);
-        assert_eq!((ended.code, ended.late), (4, false));
+        assert_eq!((ended.code, ended.timed_out), (4, false));
         assert_eq!((ended.output.as_str(), ended.complaints.as_str()), ("a\n", "b\n"));
         // On a busy machine it may be ended before it prints.
         let mut tries = [200, 2_000, 20_000].into_iter().map(|limit| ran("echo a; sleep 100", limit));
         let hung = tries.find(|hung| !hung.output.is_empty()).unwrap();
-        assert_eq!((hung.late, hung.output.as_str(), hung.code), (true, "a\n", 137));
+        assert_eq!((hung.timed_out, hung.output.as_str(), hung.code), (true, "a\n", 137));
     }
 }

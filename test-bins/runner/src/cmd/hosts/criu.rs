@@ -93,7 +93,7 @@ impl Drop for Started {
 fn criu(command: Command, limit: Duration, interrupt: &Interrupt) -> anyhow::Result<Ended> {
     let ended = child::run(command, limit, interrupt).context("criu")?;
     let words = ended.complaints.lines().map(str::trim).rfind(|line| line.contains("Error"));
-    ensure!(!ended.late, "criu did not end within {} s", limit.as_secs());
+    ensure!(!ended.timed_out, "criu did not end within {} s", limit.as_secs());
     if ended.code != 0 {
         bail!("criu does not work here: {}", words.unwrap_or("it does not say why"));
     }

@@ -119,7 +119,7 @@ fn complain(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<()> 
     let program = command.get_program().to_string_lossy().into_owned();
     let ended = child::run(command, TRIAL, interrupt).with_context(|| program)?;
     let words = ended.complaints.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
-    ensure!(!ended.late && [0, 4].contains(&ended.code), "it does not work here: {words}");
+    ensure!(!ended.timed_out && [0, 4].contains(&ended.code), "it does not work here: {words}");
     Ok(())
 }
 

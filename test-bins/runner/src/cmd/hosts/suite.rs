@@ -194,7 +194,7 @@ fn judged(
     let mut failures = document.failures();
     let silent = entry.kind == Kind::Test && document.results.is_empty() && document.skipped.is_none();
     match () {
-        () if ended.late => failures.insert(0, "still running: killed".into()),
+        () if ended.timed_out => failures.insert(0, "still running: killed".into()),
         () if !GOOD.contains(&ended.code) => failures.insert(0, format!("exit code {}", ended.code)),
         () if silent => failures.push("it printed no results".into()),
         () => {}
@@ -210,9 +210,9 @@ mod tests {
     use crate::cmd::hosts::known::HOSTS;
     use crate::suite::SUITE;
 
-    fn verdict(code: i32, late: bool, output: &str) -> (Option<String>, Counts, BTreeMap<String, usize>) {
+    fn verdict(code: i32, timed_out: bool, output: &str) -> (Option<String>, Counts, BTreeMap<String, usize>) {
         let entry = SUITE.iter().find(|entry| entry.name == "basic_test").unwrap();
-        let ended = Ended { code, late, output: output.into(), complaints: "words\n".into() };
+        let ended = Ended { code, timed_out, output: output.into(), complaints: "words\n".into() };
         let (mut counts, mut skipped) = (Counts::default(), BTreeMap::new());
         (judged(entry, &["--short"], &ended, &mut counts, &mut skipped), counts, skipped)
     }
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn bad_results_codes_and_silence_are_failures() {
-        let failed = |code, late, output: &str| verdict(code, late, output).0.unwrap();
+        let failed = |code, timed_out, output: &str| verdict(code, timed_out, output).0.unwrap();
         assert_eq!(
             failed(1, false, "KTAP version 1\n1..1\nnot ok 1 a\n"),
             "basic_test --short: exit code 1; 1 of 1 results failed; a"

@@ -171,7 +171,7 @@ fn judge(found: Fate, expected: Fate, source: &str) -> Verdict {
     match found {
         _ if found == expected => Ok(()),
         // The kernel has not looked.
-        Unnoticed | Untouched => Err(Unmet::Late(why)),
+        Unnoticed | Untouched => Err(Unmet::TimedOut(why)),
         Dies | Aborts | Clears | Undefined(_) => Err(Unmet::Fail(why)),
     }
 }

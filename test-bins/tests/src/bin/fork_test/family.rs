@@ -55,7 +55,7 @@ pub fn sections_abort() -> u8 {
     let Some(token) = rseq_rt::current() else { return 1 };
     match self_signal::test::<ByCpu>(token, false, 5) {
         Ok(()) => 0,
-        Err(Unmet::Late(_)) => LATE,
+        Err(Unmet::TimedOut(_)) => LATE,
         Err(_) => 2,
     }
 }

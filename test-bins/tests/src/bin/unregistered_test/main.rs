@@ -75,7 +75,9 @@ fn guarded(check: &mut dyn FnMut() -> Verdict) -> Verdict {
     let ending = in_child(20 * SECOND, &mut || match check() {
         Ok(()) => 0,
         Err(Unmet::Skip(why)) => tell(why, SKIPPED),
-        Err(Unmet::Fail(why) | Unmet::Late(why) | Unmet::Expected(why) | Unmet::Unexpected(why)) => tell(why, FAILED),
+        Err(Unmet::Fail(why) | Unmet::TimedOut(why) | Unmet::Expected(why) | Unmet::Unexpected(why)) => {
+            tell(why, FAILED)
+        }
     })
     .or_fail("fork")?;
     // SAFETY: a reason, as a child that ends with one of the two codes has left one there.
