@@ -26,6 +26,8 @@ pub struct Trial {
     pub aborts: usize,
     /// Aborts that the kernel counted.
     pub kernel: Result<u64, Absence>,
+    /// Workers that ended at a section that found no slot for an index that has one.
+    pub misread: u32,
 }
 
 impl Trial {
@@ -48,6 +50,7 @@ impl Trial {
     /// The verdict on armed sections: every count is there, and aborts were seen.
     pub fn is_exact(&self) -> crate::ktap::Verdict {
         crate::ensure!(self.added > 0, "no section committed");
+        crate::ensure!(self.misread == 0, "{} sections found no slot for an index that has one", self.misread);
         crate::exact::exact(self.added as u64, self.found as u64)?;
         crate::in_time!(self.aborts > 0, "no section was aborted before the deadline: the load proves nothing");
         if matches!(self.kernel, Ok(0)) {
@@ -150,6 +153,7 @@ pub fn run<C: Choice>(options: &Options, section: &Section<C>, until_lost: bool)
     HANDLER_SLOTS.store(0, Relaxed);
     crate::ensure!(totals.unregistered.load(Relaxed) == 0, "a worker thread was not registered");
     let trial = Trial {
+        misread: totals.misread.load(Relaxed),
         added: totals.added(),
         found: slots.sum(),
         aborts: totals.aborts.load(Relaxed),
@@ -163,6 +167,7 @@ struct Totals {
     added: AtomicUsize,
     aborts: AtomicUsize,
     unregistered: AtomicU32,
+    misread: AtomicU32,
 }
 
 impl Totals {
@@ -170,11 +175,12 @@ impl Totals {
         self.added.load(Relaxed) + HANDLER_ADDED.load(Relaxed)
     }
 
-    fn take(&self, worked: Option<(usize, usize)>) {
+    fn take(&self, worked: Option<Worked>) {
         match worked {
-            Some((added, aborts)) => {
+            Some(Worked { added, aborts, misread }) => {
                 self.added.fetch_add(added, Relaxed);
                 self.aborts.fetch_add(aborts, Relaxed);
+                self.misread.fetch_add(u32::from(misread), Relaxed);
             }
             None => {
                 self.unregistered.fetch_add(1, Relaxed);
@@ -183,8 +189,16 @@ impl Totals {
     }
 }
 
-/// One worker: the counts added and the aborts seen; `None` in a thread without a registration.
-fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C>) -> Option<(usize, usize)> {
+/// What one worker did.
+struct Worked {
+    added: usize,
+    aborts: usize,
+    /// Whether it ended at a section that found no slot for an index that has one.
+    misread: bool,
+}
+
+/// One worker; `None` in a thread without a registration.
+fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C>) -> Option<Worked> {
     let token = rseq_rt::current()?;
     match section {
         Section::Aimed(add) => count_aimed::<C>(worker, token, slots, *add),
@@ -192,7 +206,7 @@ fn count<C: Choice>(worker: &Worker<'_>, slots: &Slots, section: &Section<C>) ->
     }
 }
 
-fn count_aimed<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: Aimed<C>) -> Option<(usize, usize)> {
+fn count_aimed<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: Aimed<C>) -> Option<Worked> {
     let (mut added, mut aborts) = (0, 0);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
@@ -208,22 +222,27 @@ fn count_aimed<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: 
             }
         }
     }
-    Some((added, aborts))
+    Some(Worked { added, aborts, misread: false })
 }
 
-fn count_here<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: Here_<C>) -> Option<(usize, usize)> {
-    let (mut added, mut attempts) = (0, 0usize);
+fn count_here<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: Here_<C>) -> Option<Worked> {
+    let (mut added, mut attempts, mut misread) = (0, 0usize, false);
     let mut delay = Delay::new();
     let (from, to) = delay.ends();
     while worker.goes_on() {
         let before = attempts;
-        let (token, counter) = (C::of(token).ok()?, &raw mut attempts);
+        let (here, counter) = (C::of(token).ok()?, &raw mut attempts);
         // SAFETY: base and count are the slots', `attempts` and the delay's ends are this thread's own.
-        unsafe { add(token, slots.base(), slots.count(), 1, counter, from, to, DELAY) }.ok()?;
-        added += 1;
+        let result = unsafe { add(here, slots.base(), slots.count(), 1, counter, from, to, DELAY) };
         // SAFETY: the section wrote the local, which outlives it.
         attempts = unsafe { counter.read_volatile() };
+        if result.is_err() {
+            slots.word(C::value(token))?;
+            misread = true;
+            break;
+        }
+        added += 1;
         worker.saw(attempts - before - 1);
     }
-    Some((added, attempts - added))
+    Some(Worked { added, aborts: attempts - added, misread })
 }

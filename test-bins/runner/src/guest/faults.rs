@@ -30,6 +30,8 @@ const SECTIONS: &[&str] = &[
     "fork_test",
     "param_test",
     "membarrier_test",
+    "membarrier_stress",
+    "uprobe_test",
     "signal_test",
     "mm_cid_test",
     "abort_points",

@@ -64,6 +64,7 @@ const MACHINE: Machine = Machine {
     memory: 512,
     max_cpus: 8,
     gives_way: false,
+    spinning_gives_way: false,
     numa: Numa::Cpus,
     hotplug_threads: 8,
     generic_entry: true,
@@ -88,6 +89,7 @@ const X86: Machine = Machine {
     modules: &["irqbypass", "kvm", "kvm-amd"],
     max_cpus: 64,
     gives_way: true,
+    spinning_gives_way: true,
     targets: &[X86_64, I686],
     kernels: MANY,
     ..MACHINE
@@ -139,6 +141,7 @@ pub const MACHINES: &[Machine] = &[
         modules: &["irqbypass", "kvm", "kvm-amd"],
         numa: Numa::None,
         gives_way: true,
+        spinning_gives_way: true,
         targets: &[I686],
         kernels: &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.5", BOOKWORM_BACKPORTS)],
         ..MACHINE

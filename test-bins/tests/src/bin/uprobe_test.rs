@@ -52,12 +52,19 @@ fn after(options: &Options) -> Verdict {
 }
 
 /// The kernel runs the instruction under a probe in a separate page (`kernel/events/uprobes.c`), and looks at the
-/// thread on its way back: it finds it outside of the section, and takes the section for left.
+/// thread on its way back: it finds it outside of the section, and takes the section for left. On powerpc it emulates
+/// the instruction, which leaves the section whole, but 6.1 loses the index that it loads.
 fn inside(options: &Options) -> Verdict {
     let probes = Probes::set(&|section| section.start_ip)?;
     let trial = trial::run::<ByCpu>(options, &Section::here(true), true)?;
     trial.report("inside");
     probes.were_hit()?;
+    if cfg!(target_arch = "powerpc64") && trial.misread > 0 {
+        return Err(expected!(
+            "the kernel loses what a probed instruction loads: {} sections had no slot",
+            trial.misread
+        ));
+    }
     match trial.lost() {
         0 => trial.is_exact(),
         lost => Err(expected!("{lost} of {} counts are lost: the kernel takes a probed section for left", trial.added)),

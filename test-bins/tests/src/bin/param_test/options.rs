@@ -1,7 +1,7 @@
 //! The options: those of the C param_test, and a few for what there are separate C programs.
 
 use harness::args::Args;
-use harness::mode;
+use harness::reexec;
 use rseq_core::Mode;
 
 const USAGE: &str = "param_test: per-CPU operations under injected delays, yields, signals and sleeps
