@@ -58,8 +58,7 @@ pub fn test(options: &Options, with: With) -> Verdict {
     judge(waves, largest, &slots, &found)
 }
 
-/// Each size up to the largest, in turn one of the small ones and one of the large ones: each wave crosses the number of
-/// CPUs.
+/// Each size up to the largest, in turn a small one and a large one, so that each wave crosses the number of CPUs.
 fn size(wave: u32, largest: u32) -> u32 {
     let step = wave % largest;
     if step.is_multiple_of(2) { 1 + step / 2 } else { largest - step / 2 }
