@@ -138,12 +138,12 @@ fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<(), 
         if prepared {
             plugin.prepare_unload();
         }
-        if was_armed {
-            say(&format!("the library's descriptor {descriptor:#x} was armed; now {:#x} is", armed(token)))?;
-        }
+        let now = armed(token);
         plugin.unload()?;
         // Otherwise the kernel had a look at the descriptor while it was still there, which says nothing.
         if prepared && was_armed || armed(token) != 0 {
+            // Not before, as whoever reads this may take the CPU, and the kernel has a look then.
+            say(&format!("the library's descriptor {descriptor:#x} was armed; now {now:#x} is"))?;
             // SAFETY: a signal with a handler that only counts.
             unsafe { libc::raise(storm::SIGNAL) };
             return say(&format!("survived {} signal", SIGNALS.load(Relaxed)));
