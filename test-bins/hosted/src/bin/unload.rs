@@ -129,6 +129,8 @@ fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<(), 
     let slots = slots()?;
     storm::handle(count_signal).map_err(|error| error.to_string())?;
     for _ in 0..TRIES {
+        // A thread that has slept keeps the CPU for a while, also beside others.
+        thread::sleep(Duration::from_millis(1));
         let plugin = Plugin::load(path)?;
         let ranges: Vec<Range<usize>> = plugin.mapped();
         plugin.add(slots, 1)?;

@@ -40,5 +40,7 @@ fn an_unprepared_thread_does_not() {
     let Some(output) = unload("forget", DEFAULT) else { return };
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:#?}");
-    assert!(stdout.contains("was armed; now 0x") && !stdout.contains("survived"), "{stdout}");
+    // It says nothing where it is killed at once, as another one takes the CPU.
+    let says = stdout.is_empty() || stdout.contains("was armed; now 0x");
+    assert!(says && !stdout.contains("survived"), "{stdout}");
 }
