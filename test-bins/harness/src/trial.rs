@@ -50,7 +50,7 @@ impl Trial {
     /// The verdict on armed sections: every count is there, and aborts were seen.
     pub fn is_exact(&self) -> crate::ktap::Verdict {
         crate::ensure!(self.added > 0, "no section committed");
-        crate::ensure!(self.misread == 0, "{} sections found no slot for an index that has one", self.misread);
+        self.found_slots()?;
         crate::exact::exact(self.added as u64, self.found as u64)?;
         crate::in_time!(self.aborts > 0, "no section was aborted before the deadline: the load proves nothing");
         if matches!(self.kernel, Ok(0)) {
@@ -59,9 +59,16 @@ impl Trial {
         Ok(())
     }
 
+    /// Each section found a slot for its index.
+    pub fn found_slots(&self) -> crate::ktap::Verdict {
+        crate::ensure!(self.misread == 0, "{} sections found no slot for an index that has one", self.misread);
+        Ok(())
+    }
+
     /// The verdict on unarmed sections: counts are missing.
     pub fn is_lossy(&self) -> crate::ktap::Verdict {
         crate::ensure!(self.added > 0, "no section committed");
+        self.found_slots()?;
         crate::ensure!(self.found <= self.added, "{} added but {} found", self.added, self.found);
         crate::in_time!(self.lost() > 0, "nothing was lost before the deadline: the load proves nothing");
         Ok(())
@@ -234,7 +241,7 @@ fn count_here<C: Choice>(worker: &Worker<'_>, token: Here, slots: &Slots, add: H
         let (here, counter) = (C::of(token).ok()?, &raw mut attempts);
         // SAFETY: base and count are the slots', `attempts` and the delay's ends are this thread's own.
         let result = unsafe { add(here, slots.base(), slots.count(), 1, counter, from, to, DELAY) };
-        // SAFETY: the section wrote the local, which outlives it.
+        // SAFETY: a local with a value, which nothing but the section writes.
         attempts = unsafe { counter.read_volatile() };
         if result.is_err() {
             slots.word(C::value(token))?;

@@ -65,6 +65,7 @@ fn inside(options: &Options) -> Verdict {
             trial.misread
         ));
     }
+    trial.found_slots()?;
     match trial.lost() {
         0 => trial.is_exact(),
         lost => Err(expected!("{lost} of {} counts are lost: the kernel takes a probed section for left", trial.added)),
