@@ -2,8 +2,8 @@
 
 use rseq_core::sys::{self, Errno};
 
-/// `bool rseq_available(void)` - returns whether the kernel has rseq (Linux 4.18). Not if a
-/// seccomp filter refuses the system call, with whatever error; librseq calls abort(3) then.
+/// `bool rseq_available(void)` - returns whether the kernel has rseq (Linux 4.18). False where a seccomp filter refuses
+/// the system call, by whatever error that is not `EINVAL`; librseq calls abort(3) there.
 #[cfg(feature = "kernel")]
 #[unsafe(no_mangle)]
 pub extern "C" fn rseq_available() -> bool {
@@ -12,8 +12,8 @@ pub extern "C" fn rseq_available() -> bool {
 
 /// `bool rseq_available(unsigned int query)` - returns the answer to a query.
 ///
-/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): whether the kernel has rseq (Linux 4.18). Not if a
-///   seccomp filter refuses the system call, with whatever error; librseq calls abort(3) then.
+/// * `RSEQ_AVAILABLE_QUERY_KERNEL` (0): whether the kernel has rseq (Linux 4.18). False where a seccomp filter
+///   refuses the system call, by whatever error that is not `EINVAL`; librseq calls abort(3) there.
 /// * `RSEQ_AVAILABLE_QUERY_LIBC` (1): whether the libc registers threads (glibc 2.35).
 /// * Any other query: false.
 #[cfg(not(feature = "kernel"))]
