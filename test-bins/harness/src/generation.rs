@@ -100,15 +100,8 @@ fn rewrite_once(length: u32) -> Result<Rewrite, Unmet> {
         let field = area.cast::<u32>();
         // SAFETY: the first word of the child's registered area, which the kernel and this thread write.
         let wrong = unsafe { field.read_volatile() } ^ 1 << 20;
-        // Again, as a switch to another thread may restore it at once.
-        let is_written = (0..100).any(|_| {
-            // SAFETY: as above.
-            unsafe {
-                field.write_volatile(wrong);
-                field.read_volatile() == wrong
-            }
-        });
-        if !is_written {
+        // SAFETY: as above.
+        if !unsafe { overwrite(field, wrong) } {
             return UNREGISTERED;
         }
         sleep_away();
@@ -120,6 +113,22 @@ fn rewrite_once(length: u32) -> Result<Rewrite, Unmet> {
         Ending::Killed(SIGSEGV) => Ok(Rewrite::Fatal),
         other => Err(crate::fail!("probing a registration of {length} bytes: {other}")),
     }
+}
+
+/// Writes a field of the kernel's until it holds the value, and returns whether it does: a switch to another thread may
+/// restore it at once.
+///
+/// # Safety
+///
+/// The field is a word of the registered area of the calling thread.
+pub unsafe fn overwrite(field: *mut u32, value: u32) -> bool {
+    (0..100).any(|_| {
+        // SAFETY: the caller guarantees a word, which the kernel and this thread write; volatile, as the kernel does.
+        unsafe {
+            field.write_volatile(value);
+            field.read_volatile() == value
+        }
+    })
 }
 
 /// What distinguishes kernels like 6.19 independently of when IDs are written: unregistering leaves -1 in

@@ -338,15 +338,8 @@ fn written_and(length: u32, offset: usize, other: Option<u32>) -> Result<Ending,
         let field = area.cast::<u32>().wrapping_byte_add(offset);
         // SAFETY: a word of the child's registered area.
         let wrong = unsafe { field.read_volatile() } ^ IMPLAUSIBLE;
-        // Again, as a switch to another thread may restore it at once.
-        let is_written = (0..100).any(|_| {
-            // SAFETY: as above.
-            unsafe {
-                field.write_volatile(wrong);
-                field.read_volatile() == wrong
-            }
-        });
-        if !is_written {
+        // SAFETY: as above.
+        if !unsafe { generation::overwrite(field, wrong) } {
             return UNWRITTEN;
         }
         sleep_away();
