@@ -40,3 +40,9 @@ pub fn skip(reason: &str) -> ExitCode {
     println!("{VERSION}\n{}", SkipAll(reason));
     ExitCode::from(SKIP)
 }
+
+/// Says what was not tested, also where the test passes, which hides what `eprintln` writes.
+pub fn skipped(reason: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}

@@ -14,8 +14,4 @@ mod registrations;
 mod unloading;
 mod unwinding;
 
-/// Says what was not tested, also where the test passes, which hides what `eprintln` writes.
-fn skipped(reason: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
-}
+use hosted::report::skipped;

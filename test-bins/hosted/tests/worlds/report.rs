@@ -1,8 +1,8 @@
 //! What the programs print.
 
-use std::io::Write;
 use std::process::Command;
 
+pub use hosted::report::skipped;
 use rseq_core::Status;
 
 /// The libc has registered the threads.
@@ -10,18 +10,13 @@ pub const LIBC: &str = "on: the libc registers threads";
 /// The core has, for the program.
 pub const OWN: &str = "on: this program registers threads";
 
-/// Says what was not tested, also where the test passes.
-pub fn skipped(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
-}
-
 /// Whether this kernel has rseq; if not, says so.
 pub fn has_rseq() -> bool {
     // glibc registers this process, unless it is told not to; `Off` has the reason.
     let status = rseq_core::status();
     let is_on = matches!(status, Status::On(_));
     if !is_on {
-        skipped(&status.to_string());
+        skipped(status);
     }
     is_on
 }
@@ -30,7 +25,7 @@ pub fn has_rseq() -> bool {
 pub fn is_there(program: &str, package: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
-        skipped(&format!("no {program}: install {package}"));
+        skipped(format_args!("no {program}: install {package}"));
     }
     found
 }
