@@ -79,9 +79,9 @@ pub fn one_cpu(options: &Options) -> Verdict {
     let only = allowed.iter().last().or_fail("a CPU")?;
     cpu::set_affinity(0, &Set::only(only)).or_fail("sched_setaffinity")?;
     let work = Work::new()?;
-    let verdict = work.run::<ByCpu>("one CPU", options, false, &|record| record.events > 0);
+    let added = work.run::<ByCpu>(options, false, &|record| record.events > 0);
     cpu::set_affinity(0, &allowed).or_fail("sched_setaffinity")?;
-    verdict?;
+    work.judge("one CPU", &added?)?;
     ensure!(work.count(only) == work.slots.sum(), "a slot of another CPU than {only} was counted in");
     Ok(())
 }
@@ -94,12 +94,11 @@ pub fn sparse(options: &Options) -> Verdict {
     let verdict = rseq_rt::thread::scope(|scope| {
         let mover = scope.spawn(|| disperse(&work, &sets, &stop)).or_fail("a thread")?;
         let ends_counted = || work.count(sets.first) > 0 && work.count(sets.last) > 0;
-        let verdict =
-            work.run::<ByCpu>("sets with gaps", options, false, &|record| record.events > 0 && ends_counted());
+        let added = work.run::<ByCpu>(options, false, &|record| record.events > 0 && ends_counted());
         stop.store(true, Relaxed);
         let moves = mover.join();
         note!("{moves} changes of affinity");
-        verdict?;
+        work.judge("sets with gaps", &added?)?;
         in_time!(moves > 0, "no thread's affinity was changed");
         Ok(())
     });

@@ -88,12 +88,12 @@ fn while_it_comes_and_goes<C: Choice>(name: &str, options: &Options, switch: &Sw
         let cycler = scope.spawn(|| cycle.run::<C>(&work)).or_fail("a thread")?;
         let enough = |record: &harness::load::Record| record.events > 0 && cycle.rounds.load(Relaxed) >= ROUNDS;
         let endless = Options { enough: usize::MAX, ..*options };
-        let verdict = work.run::<C>(name, &endless, migration, &enough);
+        let added = work.run::<C>(&endless, migration, &enough);
         cycle.stop.store(true, Relaxed);
         cycler.join()?;
         let rounds = cycle.rounds.load(Relaxed);
         note!("{name}: CPU {} was offline {rounds} times", switch.cpu);
-        verdict?;
+        work.judge(name, &added?)?;
         in_time!(rounds >= ROUNDS, "CPU {} was offline only {rounds} times", switch.cpu);
         Ok(())
     })

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use harness::abort_count::AbortCount;
+use harness::exact::exact;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::options::PATIENCE;
 use harness::sys::cpu::{self, Set};
@@ -119,8 +120,9 @@ fn is_exact(done: &Done, drained: Items, consumer: &mut Consumer<'_>) -> Verdict
         totals.dropped
     );
     let counted = done.rounds + ROUNDS as u64;
-    ensure!(COUNTER.sum() == counted, "counted {} of {counted}", COUNTER.sum());
+    exact(counted, COUNTER.sum())?;
     let found = done.popped.and(drained).and(left);
+    exact(done.pushed.count as u64, found.count as u64)?;
     ensure!(found == done.pushed, "found {found:?} of the items {:?}", done.pushed);
     let written = done.records + ROUNDS as u64;
     ensure!(totals.read + totals.dropped == written, "{written} records became {totals:?}");

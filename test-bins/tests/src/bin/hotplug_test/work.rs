@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use harness::abort_count::AbortCount;
+use harness::abort_count::{AbortCount, Absence};
 use harness::delayed::{DELAY, Delay, delayed_add};
 use harness::exact::exact;
 use harness::index::Choice;
@@ -22,6 +22,12 @@ pub struct Work {
     tally: Tally,
 }
 
+/// A load that has ended.
+pub struct Added {
+    record: Record,
+    aborts: Result<u64, Absence>,
+}
+
 impl Work {
     /// Slots for every possible CPU, and no thread yet.
     pub fn new() -> Result<Self, Unmet> {
@@ -29,22 +35,26 @@ impl Work {
         Ok(Self { slots, tids: [const { AtomicU32::new(0) }; MAX_THREADS], tally: Tally::default() })
     }
 
-    /// Adds under timer signals until `done` says so or patience ends; then every count must be there, and aborts with
-    /// them.
+    /// Adds under timer signals until `done` says so or patience ends.
     pub fn run<C: Choice>(
         &self,
-        name: &str,
         options: &Options,
         migration: bool,
         done: &dyn Fn(&Record) -> bool,
-    ) -> Verdict {
+    ) -> Result<Added, Unmet> {
         let abort_count = AbortCount::start();
         let mut load = Load::heavy(options.threads, options.nanoseconds, options.enough);
         load.migration = migration;
         let work = |worker: &Worker<'_>| self.tally.add(self.add::<C>(worker));
         let record = load.run_until(2 * PATIENCE, done, &work).or_fail("the load")?;
+        Ok(Added { record, aborts: abort_count.aborts() })
+    }
+
+    /// Every count must be there, and aborts with them. Not while CPUs come and go: where counts are missing, this
+    /// thread is moved over all of them, to see whether the kernel is late.
+    pub fn judge(&self, name: &str, added: &Added) -> Verdict {
         exact(self.tally.done() as u64, self.slots.sum() as u64)?;
-        self.tally.judge(name, false, &record, abort_count.aborts())
+        self.tally.judge(name, false, &added.record, added.aborts)
     }
 
     fn add<C: Choice>(&self, worker: &Worker<'_>) -> Option<Counts> {
