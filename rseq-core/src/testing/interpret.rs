@@ -2,6 +2,8 @@
 //! program that does not interpret has none of its code.
 
 use super::{Address, Arithmetic, Operand, SectionIr, Step};
+use core::hash::{Hash, Hasher};
+use core::ptr;
 
 /// Bytes of a word.
 const WORD: usize = size_of::<usize>();
@@ -41,7 +43,7 @@ pub trait Memory {
 }
 
 /// How a section ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ending {
     /// By its commit, with its output.
     Committed(Option<usize>),
@@ -61,6 +63,24 @@ pub struct Call {
     part: usize,
     /// The value that the processor holds between a load and a store of one step.
     held: usize,
+}
+
+/// Two calls are equal if the same comes of both, in the same memory.
+impl PartialEq for Call {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let place = |call: &Self| (call.step, call.part, call.held, call.output);
+        ptr::eq(self.ir, other.ir) && place(self) == place(other) && self.values == other.values
+    }
+}
+
+impl Eq for Call {}
+
+impl Hash for Call {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.step, self.part, self.held).hash(state);
+    }
 }
 
 impl Call {

@@ -3,7 +3,7 @@
 use crate::memory::Memory;
 use rseq_core::testing::{Call as Interpreted, Ending, Fault, SectionIr};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
     call: Interpreted,
     /// Where this attempt has stored before its commit, and how many bytes.

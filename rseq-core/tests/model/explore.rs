@@ -68,15 +68,22 @@ type Other = (usize, usize, Ending);
 /// What a whole sequence leaves: memory, the ending of this thread's call, those of the others.
 type Outcome = (Memory, Ending, Vec<Ending>);
 
-#[derive(Clone)]
+/// What can come next depends on this alone.
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct World {
     memory: Memory,
     cpu: usize,
     call: Call,
     others: Vec<Other>,
+    /// How many events there were.
+    events: usize,
+}
+
+/// How a world came to be: the events, and after how many steps each came.
+#[derive(Clone, Default)]
+struct History {
     events: Vec<(usize, Event)>,
-    /// Steps so far.
-    at: usize,
+    steps: usize,
 }
 
 pub struct Explorer<'a> {
@@ -84,7 +91,10 @@ pub struct Explorer<'a> {
     kernel: Kernel,
     depth: usize,
     orders: HashMap<Vec<usize>, Vec<Outcome>>,
-    /// Calls that were run to their end.
+    /// Worlds whose schedules were all tried, and how many those are: an abort before the first store leads to the
+    /// same world wherever it comes.
+    tried: HashMap<World, usize>,
+    /// Calls that come to their end, by all schedules.
     pub paths: usize,
     /// Which endings there were.
     pub endings: Vec<Ending>,
@@ -104,32 +114,39 @@ impl<'a> Explorer<'a> {
         }
         let is_once = kernel != Kernel::Right || case.ir.steps.len() > MOST_STEPS;
         let depth = if case.is_laid_out && is_once { 1 } else { DEPTH };
-        Ok(Some(Self { case, kernel, depth, orders, paths: 0, endings: Vec::new() }))
+        Ok(Some(Self { case, kernel, depth, orders, tried: HashMap::new(), paths: 0, endings: Vec::new() }))
     }
 
     /// Tries every schedule: from each CPU, with a guess of each CPU.
     pub fn run(&mut self) -> Result<(), Failure> {
         for (cpu, guess) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let (memory, call) = (self.case.memory.clone(), self.case.call(0, guess));
-            self.explore(World { memory, cpu, call, others: Vec::new(), events: Vec::new(), at: 0 })?;
+            self.explore(World { memory, cpu, call, others: Vec::new(), events: 0 }, History::default())?;
         }
         Ok(())
     }
 
-    fn explore(&mut self, mut world: World) -> Result<(), Failure> {
-        loop {
-            if world.events.len() < self.depth {
-                self.branch(&world, &Self::events(&world))?;
+    /// Tries every schedule of what can come next.
+    fn explore(&mut self, mut world: World, mut history: History) -> Result<(), Failure> {
+        if let Some(paths) = self.tried.get(&world) {
+            self.paths += paths;
+            return Ok(());
+        }
+        let (first, before) = (world.clone(), self.paths);
+        let ending = loop {
+            if world.events < self.depth {
+                self.branch(&world, &history, &Self::events(&world))?;
             }
             let committing = (self.kernel == Kernel::Late && world.call.is_at_commit()).then(|| world.call.clone());
-            match self.advance(&mut world).map_err(|violation| failed(violation, &world))? {
-                None => {}
-                Some(ending) => {
-                    self.late(committing, &world)?;
-                    return self.judge(&world, ending);
-                }
+            history.steps += 1;
+            if let Some(ending) = self.advance(&mut world).map_err(|violation| failed(violation, &history))? {
+                self.late(committing, &world, &history)?;
+                break ending;
             }
-        }
+        };
+        self.judge(&world, ending).map_err(|violation| failed(violation, &history))?;
+        self.tried.insert(first, self.paths - before);
+        Ok(())
     }
 
     fn events(world: &World) -> Vec<Event> {
@@ -145,21 +162,22 @@ impl<'a> Explorer<'a> {
         events
     }
 
-    fn branch(&mut self, world: &World, events: &[Event]) -> Result<(), Failure> {
+    fn branch(&mut self, world: &World, history: &History, events: &[Event]) -> Result<(), Failure> {
         for event in events {
-            let mut branch = world.clone();
-            branch.events.push((world.at, *event));
-            self.apply(*event, &mut branch).map_err(|fault| failed(fault.into(), &branch))?;
-            self.explore(branch)?;
+            let (mut branch, mut history) = (world.clone(), history.clone());
+            branch.events += 1;
+            history.events.push((history.steps, *event));
+            self.apply(*event, &mut branch).map_err(|fault| failed(fault.into(), &history))?;
+            self.explore(branch, history)?;
         }
         Ok(())
     }
 
     /// The interruptions just after the commit, which a wrong kernel takes for ones of the section.
-    fn late(&mut self, committing: Option<Call>, after: &World) -> Result<(), Failure> {
-        let Some(call) = committing.filter(|_| after.events.len() < self.depth) else { return Ok(()) };
+    fn late(&mut self, committing: Option<Call>, after: &World, history: &History) -> Result<(), Failure> {
+        let Some(call) = committing.filter(|_| after.events < self.depth) else { return Ok(()) };
         let world = World { call, ..after.clone() };
-        self.branch(&world, &[Event::Interrupted { meanwhile: None, then: world.cpu }])
+        self.branch(&world, history, &[Event::Interrupted { meanwhile: None, then: world.cpu }])
     }
 
     fn apply(&self, event: Event, world: &mut World) -> Result<(), Fault> {
@@ -205,8 +223,7 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    fn advance(&mut self, world: &mut World) -> Result<Option<Ending>, Violation> {
-        world.at += 1;
+    fn advance(&self, world: &mut World) -> Result<Option<Ending>, Violation> {
         match world.call.advance(self.case.cpus[world.cpu], &mut world.memory)? {
             Some(Ending::Left(exit)) if self.case.ir.abort == Some(exit) => {
                 self.again(world);
@@ -217,7 +234,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Whether an order of whole sections gives what this one gave.
-    fn judge(&mut self, world: &World, ending: Ending) -> Result<(), Failure> {
+    fn judge(&mut self, world: &World, ending: Ending) -> Result<(), Violation> {
         self.paths += 1;
         let kind = kind(ending);
         if !self.endings.contains(&kind) {
@@ -229,12 +246,12 @@ impl<'a> Explorer<'a> {
                 && world.others.iter().map(|other| other.2).eq(others.iter().copied())
                 && world.memory.shows(memory)
         };
-        if self.orders[&cpus].iter().any(same) { Ok(()) } else { Err(failed(Violation::NoOrder, world)) }
+        if self.orders[&cpus].iter().any(same) { Ok(()) } else { Err(Violation::NoOrder) }
     }
 }
 
-fn failed(violation: Violation, world: &World) -> Failure {
-    Failure { violation, events: world.events.clone() }
+fn failed(violation: Violation, history: &History) -> Failure {
+    Failure { violation, events: history.events.clone() }
 }
 
 /// What all orders of this thread's section, on either CPU, and the others' on theirs give.

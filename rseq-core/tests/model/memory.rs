@@ -1,6 +1,7 @@
 //! The memory of the model: a region for each of two CPUs, and one for each thread's own words.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use rseq_core::testing::{self, Fault};
 
 pub const WORD: usize = size_of::<usize>();
@@ -14,7 +15,7 @@ pub const ACTORS: usize = 3;
 /// Two CPUs' regions, and one for each actor.
 pub const SIZE: usize = (2 + ACTORS) * REGION;
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Memory {
     base: usize,
     bytes: [u8; SIZE],
@@ -32,6 +33,13 @@ impl fmt::Debug for Memory {
             writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+/// Of the bytes alone: most memory that differs does so in them.
+impl Hash for Memory {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
     }
 }
 
