@@ -137,7 +137,7 @@ fn write_package() -> PathBuf {
         "[package]\nname = \"two-versions\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
          newer = {{ package = \"rseq-core\", path = {CORE:?}, features = [\"std\"] }}\n\
          older = {{ package = \"rseq-core\", path = \"older\", features = [\"std\"] }}\n\n\
-         [profile.release]\nlto = \"fat\"\ncodegen-units = 1\n"
+         [profile.release]\nopt-level = 1\nlto = \"fat\"\ncodegen-units = 1\n"
     );
     fs::create_dir_all(dir.join("src")).expect("the target directory is writable");
     for (path, text) in [
