@@ -2,7 +2,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | `payload`, `cpio` | what a guest runs |
+//! | `payload`, `user_files`, `cpio` | what a guest runs, and its files |
 //! | `qemu`, `console` | a run of QEMU, and what its console says |
 //! | `cell`, `cell_result`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
 //! | `resume` | what an earlier run has left to do |
@@ -20,3 +20,4 @@ mod qemu;
 pub mod resume;
 mod retry;
 mod schedule;
+pub mod user_files;

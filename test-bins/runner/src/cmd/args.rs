@@ -182,6 +182,10 @@ pub struct BootArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "program"])]
     pub as_init: Option<String>,
 
+    /// Files for the program: what is in this directory is in the root directory of the guest
+    #[arg(long, value_name = "DIR", requires = "program")]
+    pub files: Option<PathBuf>,
+
     /// A static program and its arguments, to run in place of the suite
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "names")]
     pub program: Vec<String>,
@@ -212,6 +216,7 @@ impl Default for BootArgs {
             kernel_tree: None,
             append: String::new(),
             as_init: None,
+            files: None,
             program: Vec::new(),
         }
     }

@@ -15,9 +15,9 @@ use crate::build::{Linking, Programs, Suite, check, elf};
 use crate::events::Event;
 use crate::guest::cell::BootContext;
 use crate::guest::cell_result::{CellResult, Matrix, Took};
-use crate::guest::payload::{Payload, Run};
+use crate::guest::payload::{Payload, Program, Run};
 use crate::guest::resume::{self, Stands};
-use crate::guest::{capacity, pipeline};
+use crate::guest::{capacity, pipeline, user_files};
 use crate::interrupt::Interrupt;
 use crate::kernels::accel;
 use crate::kernels::cache;
@@ -127,6 +127,7 @@ fn again(args: &BootArgs) -> String {
     words.extend((!args.append.is_empty()).then(|| format!("--append '{}'", args.append)));
     words.extend(args.static_pie.then(|| "--static-pie".into()));
     words.extend(args.as_init.as_ref().map(|name| format!("--as-init {name}")));
+    words.extend(args.files.as_ref().map(|directory| format!("--files {}", directory.display())));
     words.join(" ")
 }
 
@@ -151,10 +152,12 @@ fn payload(args: &BootArgs, entries: &[&Entry]) -> anyhow::Result<(Payload, Opti
         crate::suite::exactly(SUITE, name)?;
         return Ok((Payload::AsInit(name.clone()), None));
     }
-    let Some((program, arguments)) = args.program.split_first() else { return Ok((Payload::suite(entries), None)) };
-    let bytes = fs::read(program)?;
-    let target = elf::target(&bytes).with_context(|| program.clone())?;
-    Ok((Payload::Program(arguments.to_vec(), bytes), Some(target)))
+    let Some((path, arguments)) = args.program.split_first() else { return Ok((Payload::suite(entries), None)) };
+    let bytes = user_files::read(Path::new(path))?;
+    let target = elf::target(&bytes).with_context(|| path.clone())?;
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let program = Program { name, bytes, arguments: arguments.to_vec(), files: args.files.clone() };
+    Ok((Payload::Program(program), Some(target)))
 }
 
 fn cells(args: &BootArgs, built_for: Option<&'static str>) -> anyhow::Result<Vec<Cell>> {
@@ -278,10 +281,11 @@ mod tests {
             timeout: Some(9),
             append: "quiet".into(),
             static_pie: true,
+            files: Some("out".into()),
             ..BootArgs::default()
         };
         let expected = "cargo run --release -- boot --cpus 3 --offline 1,2 --memory 512 --accel auto --numa 2 \
-                        --timeout 9 --append 'quiet' --static-pie";
+                        --timeout 9 --append 'quiet' --static-pie --files out";
         assert_eq!(again(&args), expected);
         assert_eq!(again(&BootArgs::default()), "cargo run --release -- boot");
     }

@@ -5,6 +5,7 @@
 const DIRECTORY: u32 = 0o040_755;
 const FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;
+const SYMBOLIC_LINK: u32 = 0o120_777;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 const END: &str = "TRAILER!!!";
 
@@ -29,6 +30,11 @@ impl Archive {
     /// Adds a file that can be executed.
     pub fn program(&mut self, path: &str, content: &[u8]) {
         self.entry(path, PROGRAM, content, (0, 0));
+    }
+
+    /// Adds a symbolic link.
+    pub fn link(&mut self, path: &str, target: &[u8]) {
+        self.entry(path, SYMBOLIC_LINK, target, (0, 0));
     }
 
     /// Adds a character device.

@@ -1,6 +1,7 @@
 //! What a guest runs, and the initramfs with it.
 
 use std::ffi::CStr;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use fs_err as fs;
@@ -8,14 +9,12 @@ use protocol::list::{self, LIST, Listed, MODULES, Unlistable};
 use protocol::name::{Pass, ResultName, file_name};
 
 use super::cpio::Archive;
+use super::user_files;
 use crate::build::Binaries;
 use crate::kernels::cache::Slot;
 use crate::kernels::version::Version;
 use crate::ktap::Document;
 use crate::suite::{Entry, GUEST_INIT, Kind, Need};
-
-/// The program of a user.
-pub const PROGRAM: &str = "program";
 
 /// One program of a guest's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +60,20 @@ pub enum Payload {
     /// One binary as the first process.
     AsInit(String),
     /// A user's program, under our `init`.
-    Program(Vec<String>, Vec<u8>),
+    Program(Program),
+}
+
+/// A user's program.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// What it is called, in `/bin`.
+    pub name: String,
+    /// What it is made of.
+    pub bytes: Vec<u8>,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The directory with files that it finds in the root directory.
+    pub files: Option<PathBuf>,
 }
 
 impl Payload {
@@ -172,8 +184,9 @@ impl Payload {
         for name in names.iter().filter(|name| **name != GUEST_INIT) {
             archive.program(&format!("bin/{name}"), &read(name)?);
         }
-        if let Self::Program(_, bytes) = self {
-            archive.program(&format!("bin/{PROGRAM}"), bytes);
+        if let Self::Program(program) = self {
+            program.files.as_deref().map_or(Ok(()), |directory| user_files::add(&mut archive, directory))?;
+            archive.program(&format!("bin/{}", program.name), &program.bytes);
         }
         archive.file(in_archive(LIST), &self.list(limit).map_err(|why| anyhow!("the list of programs: {why}"))?);
         if let Some((slot, names)) = slot {
@@ -186,11 +199,10 @@ impl Payload {
         match self {
             Self::Suite(runs) => list(true, runs),
             Self::AsInit(_) => list(false, &[]),
-            Self::Program(arguments, _) => {
-                let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-                let run =
-                    Run { kind: list::Kind::Program, once: false, timeout: limit, words: words(PROGRAM, &arguments) };
-                list(false, &[run])
+            Self::Program(program) => {
+                let arguments: Vec<_> = program.arguments.iter().map(String::as_str).collect();
+                let words = words(&program.name, &arguments);
+                list(false, &[Run { kind: list::Kind::Program, once: false, timeout: limit, words }])
             }
         }
     }
@@ -253,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_program_with_more_arguments_than_init_takes_is_refused() {
-        let payload = Payload::Program(vec!["x".into(); 63], Vec::new());
+        let payload = Payload::Program(Program { arguments: vec!["x".into(); 63], ..Program::default() });
         assert!(payload.list(1).unwrap_err().to_string().contains("64 words"));
     }
 
