@@ -107,11 +107,13 @@ pub fn own(name: &str) -> &'static Target {
 }
 
 #[test]
+#[ignore = "builds two examples with all operations and steps"]
 fn i686_without_optimization_and_with_frame_pointers() {
     assemble(own("i686"), WORST);
 }
 
 #[test]
+#[ignore = "builds two examples with all operations and steps"]
 fn this_machine_without_optimization_and_with_frame_pointers() {
     if let Some(machine) = MACHINES.iter().find(|machine| machine.name == std::env::consts::ARCH) {
         assemble(&machine.targets[0], WORST);
