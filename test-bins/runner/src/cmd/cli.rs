@@ -78,7 +78,7 @@ pub enum Command {
     /// Build a small kernel with the time slice extension
     Kernel(KernelArgs),
     /// Boot kernels under QEMU and run the suite, or any static program, inside
-    Boot(BootArgs),
+    Boot(Box<BootArgs>),
     /// Write the suite as a bundle for machines without this repository, in the layout of the kernel's selftests
     Export(ExportArgs),
     /// Run the short native suite under tracers, emulators, filters, namespaces and limits

@@ -225,7 +225,7 @@ fn list(twice: bool, runs: &[Run]) -> Result<Vec<u8>, Unlistable> {
 }
 
 /// A path of a guest as archives have it: without the slash that it begins with.
-fn in_archive(path: &CStr) -> &str {
+pub(super) fn in_archive(path: &CStr) -> &str {
     path.to_str().unwrap_or_default().trim_start_matches('/')
 }
 

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use fs_err as fs;
+use protocol::list::{LIST, MODULES};
 
 use super::cpio::Archive;
+use super::payload::in_archive;
 
 /// Bytes of a file at most: guests have less memory than this.
 const LARGEST: u64 = 1 << 30;
@@ -32,6 +34,7 @@ fn add_below(archive: &mut Archive, directory: &Path, prefix: &str) -> anyhow::R
         let name = entry.file_name();
         let name = name.to_str().with_context(|| format!("{}: a name that is no UTF-8", path.display()))?;
         let (name, kind) = (format!("{prefix}{name}"), entry.file_type()?);
+        ensure!(!is_own(&name), "{} would replace /{name} of the guest", path.display());
         if kind.is_dir() {
             archive.directory(&name);
             add_below(archive, &path, &format!("{name}/"))?;
@@ -46,6 +49,11 @@ fn add_below(archive: &mut Archive, directory: &Path, prefix: &str) -> anyhow::R
         }
     }
     Ok(())
+}
+
+/// Whether a guest has a file of its own there.
+fn is_own(name: &str) -> bool {
+    name == "init" || [LIST, MODULES].into_iter().any(|path| name == in_archive(path))
 }
 
 #[cfg(test)]
@@ -90,6 +98,12 @@ mod tests {
         let error = add(&mut Archive::default(), &scratch.join("")).unwrap_err().to_string();
         assert!(error.contains("/large has 1073741825 bytes"), "{error}");
         fs::remove_file(large).unwrap();
+        fs::create_dir_all(scratch.join("bin")).unwrap();
+        fs::write(scratch.join("bin/init"), "").unwrap();
+        fs::write(scratch.join("init"), "").unwrap();
+        let error = add(&mut Archive::default(), &scratch.join("")).unwrap_err().to_string();
+        assert!(error.ends_with("/init would replace /init of the guest") && !error.contains("bin"), "{error}");
+        fs::remove_file(scratch.join("init")).unwrap();
         let _socket = UnixListener::bind(scratch.join("socket")).unwrap();
         let error = add(&mut Archive::default(), &scratch.join("")).unwrap_err().to_string();
         assert!(error.contains("/socket is no file"), "{error}");
