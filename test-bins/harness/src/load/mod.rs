@@ -220,6 +220,11 @@ impl Load {
             if deadline.is_past() {
                 shared.stop.store(true, Relaxed);
             }
+            if shared.stop.load(Relaxed) {
+                // A worker whose handler takes longer than the time between two signals, as one that forks may among
+                // other threads, would never leave it. A handler that was set before can be set.
+                let _ = signal::set(SIGUSR1, Action::Handler(count_signal));
+            }
             time::sleep(MILLISECOND);
             if self.migration && allowed.count() > 1 {
                 for tid in &shared.tids {

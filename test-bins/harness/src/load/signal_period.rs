@@ -8,6 +8,9 @@ use crate::sys::{process, signal};
 
 const SAMPLES: u64 = 16;
 
+/// The most nanoseconds between two signals.
+pub const LONGEST: u64 = 200 * MILLISECOND;
+
 /// Nanoseconds between two signals: ten times what one costs, within 20 us and 200 ms. SIGUSR1 must have a handler.
 pub fn measured() -> Result<u64, Errno> {
     hurried(0)
@@ -21,5 +24,5 @@ pub fn hurried(halvings: u32) -> Result<u64, Errno> {
         signal::send(pid, tid, SIGUSR1)?;
     }
     let cost = (time::now() - began) / SAMPLES;
-    Ok(((10 * cost) >> halvings.min(2)).clamp(20 * MICROSECOND, 200 * MILLISECOND))
+    Ok(((10 * cost) >> halvings.min(2)).clamp(20 * MICROSECOND, LONGEST))
 }

@@ -3,18 +3,18 @@
 #![no_std]
 #![no_main]
 
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use harness::delayed::{DELAY, Delay, ROUNDS, delayed_add};
 use harness::exact::exact;
 use harness::index::{ByCpu, ByMmCid, Choice, Here};
 use harness::ktap::{OrFail, Suite, Verdict};
-use harness::load::signal_period;
+use harness::load::{self, Load, Worker, signal_period};
 use harness::options::PATIENCE;
 use harness::slots::Slots;
 use harness::sys::memory::Mapping;
 use harness::sys::signal::{self, Action};
-use harness::sys::time::{Deadline, MILLISECOND, Ticker};
+use harness::sys::time::{self, Deadline, MILLISECOND, Ticker};
 use harness::{args, ensure, group, in_time, note, program, registration, require, tests};
 use linux_raw_sys::general::{SIGUSR1, SIGUSR2};
 use rseq_rt::process::ExitCode;
@@ -37,7 +37,30 @@ fn body() -> u8 {
     tests! {
         suite => by::<ByCpu>(suite, "by cpu_id", token, time),
         suite => by::<ByMmCid>(suite, "by mm_cid", token, time),
+        "a load ends whose handler outlasts the time between two signals" => outlasted(),
     }
+}
+
+/// Whether a load's worker has begun, and signals are no longer measured.
+static BEGUN: AtomicBool = AtomicBool::new(false);
+
+/// Takes longer than the time between two signals can be: the next one is there when it returns.
+extern "C" fn outlast(signal: i32) {
+    if BEGUN.load(Relaxed) {
+        time::sleep(signal_period::LONGEST + 50 * MILLISECOND);
+    }
+    load::count_signal(signal);
+}
+
+fn outlasted() -> Verdict {
+    let load = Load { handler: outlast, ..Load::heavy(1, 100 * MILLISECOND, usize::MAX) };
+    let work = |worker: &Worker<'_>| {
+        BEGUN.store(true, Relaxed);
+        while worker.goes_on() {}
+    };
+    let record = load.run(&work).or_fail("the load")?;
+    in_time!(record.signals > 16, "no signal came while the worker ran");
+    Ok(())
 }
 
 fn by<C: Choice>(suite: &mut Suite, name: &str, token: Here, time: u64) {
