@@ -222,7 +222,7 @@ impl Load {
             }
             if shared.stop.load(Relaxed) {
                 // A worker whose handler takes longer than the time between two signals, as one that forks may among
-                // other threads, would never leave it. A handler that was set before can be set.
+                // other threads, would never leave it. This cannot fail: `run` has set a handler for the same signal.
                 let _ = signal::set(SIGUSR1, Action::Handler(count_signal));
             }
             time::sleep(MILLISECOND);

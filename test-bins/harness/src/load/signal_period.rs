@@ -6,7 +6,8 @@ use rseq_core::sys::Errno;
 use crate::sys::time::{self, MICROSECOND, MILLISECOND};
 use crate::sys::{process, signal};
 
-const SAMPLES: u64 = 16;
+/// Signals that are sent to measure what one costs.
+pub const SAMPLES: u64 = 16;
 
 /// The most nanoseconds between two signals.
 pub const LONGEST: u64 = 200 * MILLISECOND;

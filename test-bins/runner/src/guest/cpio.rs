@@ -119,7 +119,9 @@ mod tests {
         let mut cpio = Command::new("cpio");
         cpio.arg("-t").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = cpio.spawn() else {
-            eprintln!("no cpio program here: the format was checked by offsets only");
+            // Past the harness, which shows the output of failed tests only.
+            writeln!(std::io::stderr(), "skipped: no cpio program here: the format was checked by offsets only")
+                .unwrap_or_default();
             return;
         };
         child.stdin.take().unwrap().write_all(&sample()).unwrap();

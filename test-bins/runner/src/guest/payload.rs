@@ -185,7 +185,9 @@ impl Payload {
             archive.program(&format!("bin/{name}"), &read(name)?);
         }
         if let Self::Program(program) = self {
-            program.files.as_deref().map_or(Ok(()), |directory| user_files::add(&mut archive, directory))?;
+            if let Some(directory) = &program.files {
+                user_files::add(&mut archive, directory)?;
+            }
             archive.program(&format!("bin/{}", program.name), &program.bytes);
         }
         archive.file(in_archive(LIST), &self.list(limit).map_err(|why| anyhow!("the list of programs: {why}"))?);

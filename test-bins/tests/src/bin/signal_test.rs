@@ -59,7 +59,7 @@ fn outlasted() -> Verdict {
         while worker.goes_on() {}
     };
     let record = load.run(&work).or_fail("the load")?;
-    in_time!(record.signals > 16, "no signal came while the worker ran");
+    in_time!(record.signals > signal_period::SAMPLES, "no signal came while the worker ran");
     Ok(())
 }
 
