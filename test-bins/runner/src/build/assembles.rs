@@ -1,7 +1,6 @@
 //! Every operation of rseq-core is assembled for architectures and options that no machine of the matrix covers.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -51,8 +50,7 @@ pub fn build_example(target: &Target, example: &str, all: &[&str], last: &[&str]
     let way = match toolchain::find(target) {
         Ok(way) => way,
         Err(reason) => {
-            // Past the harness, which shows the output of failed tests only.
-            writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default();
+            crate::skipped(reason);
             return Built::Skipped;
         }
     };
@@ -123,7 +121,7 @@ fn this_machine_without_optimization_and_with_frame_pointers() {
 /// What `cargo check` says of a package, and whether it builds; None without a compiler for the target.
 fn check(package: &str, triple: &'static str) -> Option<(bool, String)> {
     let way = toolchain::find(&Target::new("portable", triple));
-    let way = way.map_err(|reason| writeln!(std::io::stderr(), "skipped: {reason}").unwrap_or_default()).ok()?;
+    let way = way.map_err(crate::skipped).ok()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the runner is in the workspace");
     let mut command = Command::new(env!("CARGO"));
     command.args(["check", "--quiet", "--color=never", "-p", package, "--lib", "--target", triple, "--target-dir"]);

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn headers_are_asked_of_the_compiler() {
         if !is_program("gcc") {
-            return eprintln!("skipped: there is no gcc");
+            return crate::skipped("there is no gcc");
         }
         assert!(has_header("stddef.h") && !has_header("no-such-header.h"));
     }

@@ -184,7 +184,7 @@ fn on_terminal(fakes: &Fakes, variables: &[(&str, &str)]) -> Option<String> {
         script
     };
     if !script("true").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: there is no `script` that can make a terminal here");
+        runner::skipped("there is no `script` that can make a terminal here");
         return None;
     }
     let command = format!("{} --bin-dir {} basic_test", env!("CARGO_BIN_EXE_runner"), fakes.path().display());

@@ -11,7 +11,7 @@ use crate::real::{names, suite_path};
 fn unshare(options: &[&str]) -> Option<Command> {
     let works = Command::new("unshare").args(options).arg("true").status().is_ok_and(|status| status.success());
     if !works {
-        eprintln!("skipped: `unshare {}` does not work here", options.join(" "));
+        runner::skipped(format_args!("`unshare {}` does not work here", options.join(" ")));
         return None;
     }
     let mut command = Command::new("unshare");
@@ -81,7 +81,7 @@ fn traces(mut tracer: Command, words: &str) -> bool {
     let shows = |output: &Output| String::from_utf8_lossy(&output.stdout).contains(words);
     let has_run = tracer.arg("true").output().is_ok_and(|output| output.status.success() && shows(&output));
     if !has_run {
-        eprintln!("skipped: {tracer:?} does not work here");
+        runner::skipped(format_args!("{tracer:?} does not work here"));
     }
     has_run
 }
