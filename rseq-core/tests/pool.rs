@@ -94,18 +94,14 @@ fn stress<K: Index>(pool: &Pool<'static, Owned, K>) {
 
 /// All values of a pool that is only used here.
 fn all<'p, K: Index>(pool: &'p Pool<'_, Owned, K>) -> Vec<PoolItem<'p, Owned, K>> {
-    let mut items = Vec::new();
-    while items.len() < NODES {
-        if has_fence() {
-            pool.reclaim().unwrap();
-        } else {
-            stress::cpus().into_iter().for_each(stress::move_to);
-        }
-        let before = items.len();
-        items.extend(std::iter::from_fn(|| pool.pop()));
-        assert!(items.len() > before, "{before} of {NODES} nodes are left");
+    if has_fence() {
+        return pool.drain().unwrap().collect();
     }
-    items
+    let pop_on = |cpu| {
+        stress::move_to(cpu);
+        std::iter::from_fn(|| pool.pop())
+    };
+    stress::cpus().into_iter().flat_map(pop_on).collect()
 }
 
 #[test]
@@ -137,8 +133,30 @@ fn a_value_goes_from_one_cpu_to_another() {
 }
 
 #[test]
+fn a_drain_takes_what_every_cpu_keeps() {
+    if !has_fence() {
+        return stress::skipped("the kernel has no fence");
+    }
+    let pool: Pool<Owned> = Pool::with_limit(8);
+    pool.add(nodes(NODES));
+    for cpu in stress::cpus() {
+        stress::move_to(cpu);
+        drop(pool.pop());
+    }
+    let mut drained = pool.drain().unwrap();
+    let held: Vec<_> = drained.by_ref().take(10).collect();
+    assert_eq!((held.len(), pool.len()), (10, 0));
+    drop(drained);
+    assert_eq!(pool.len(), NODES - 10);
+    drop(held);
+    assert_eq!(pool.drain().unwrap().collect::<Vec<_>>().len(), NODES);
+    assert_eq!(pool.len(), NODES);
+}
+
+#[test]
 fn values_are_those_of_the_caller_again() {
     let mut nodes = [const { Node::new(String::new()) }; 3];
+    stress::move_to(stress::cpus()[0]);
     {
         let pool: Pool<String> = Pool::new();
         pool.add(&mut nodes);

@@ -91,7 +91,7 @@ pub use list::{List, Nodes};
 pub(crate) use memory::off_cause;
 pub use node::Node;
 pub use per_cpu::PerCpu;
-pub use pool::{Pool, PoolItem};
+pub use pool::{Pool, PoolItem, PoolItems};
 pub use possible::PossibleCpus;
 pub use region::{DynRegion, Finding, Region, RegionError, RegionOptions, RegionShape, move_to_node_of};
 pub use remote_error::RemoteError;

@@ -49,8 +49,18 @@ impl<T, K: Index> Lists<T, K> {
             Some(None) => self.refill()?,
             None => self.shared.take(1).pop()?,
         };
-        // SAFETY: lists hold addresses of nodes. This one was taken off its list, so it is on none and has no item.
-        unsafe { Some(PoolItem::new(self, &*ptr::with_exposed_provenance(node))) }
+        // SAFETY: the node was taken off its list, so it is on none and has no item.
+        Some(unsafe { self.item(node) })
+    }
+
+    /// # Safety
+    ///
+    /// `node` is the address of a node that belongs to these lists, is on none of them, and has no other item.
+    #[inline]
+    pub(super) unsafe fn item(&self, node: usize) -> PoolItem<'_, T, K> {
+        // SAFETY: by the contract of `add`, nodes of these lists exist as long as these and their items; the rest is
+        // the caller's contract.
+        unsafe { PoolItem::new(self, &*ptr::with_exposed_provenance(node)) }
     }
 
     /// # Safety
@@ -135,6 +145,16 @@ impl<T, K: Index> Lists<T, K> {
 
     pub(super) fn len(&self) -> usize {
         self.copies.iter().map(Slot::len).sum::<usize>() + self.shared.len()
+    }
+
+    /// Takes the nodes of the shared list.
+    pub(super) fn take_shared(&self) -> Chain<T> {
+        self.shared.take(usize::MAX)
+    }
+
+    /// Gives nodes of these lists to the shared one.
+    pub(super) fn give_shared(&self, chain: Chain<T>) {
+        self.shared.give(chain);
     }
 
     pub(super) fn reclaim(&self) -> Result<usize, MembarrierError> {

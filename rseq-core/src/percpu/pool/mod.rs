@@ -1,6 +1,7 @@
 //! A pool of values, with a list for each CPU and one that all share.
 
 mod item;
+mod items;
 mod lists;
 mod pool_sections;
 mod pool_slot;
@@ -13,6 +14,7 @@ use core::marker::PhantomData;
 use lists::Lists;
 
 pub use item::PoolItem;
+pub use items::PoolItems;
 
 /// The most nodes on a CPU's list, which is then 512 bytes large.
 const CAPACITY: usize = 63;
@@ -95,7 +97,7 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
     }
 
     /// Pops a value, if possible the one that was last pushed on this CPU. None if this CPU's list and the shared one
-    /// are both empty.
+    /// are both empty, even if another CPU's list is not: [`drain`](Self::drain) takes every value.
     #[inline]
     pub fn pop(&self) -> Option<PoolItem<'_, T, K>> {
         self.lists.pop()
@@ -120,6 +122,31 @@ impl<'a, T, K: Index> Pool<'a, T, K> {
     /// [`MembarrierError`] if the kernel refuses the fence; the remaining lists are unchanged.
     pub fn reclaim(&self) -> Result<usize, MembarrierError> {
         self.lists.reclaim()
+    }
+
+    /// Takes all values, wherever they are. What other threads push meanwhile may be left. It costs what
+    /// [`reclaim`](Self::reclaim) does.
+    ///
+    /// # Errors
+    ///
+    /// [`MembarrierError`] if the kernel refuses the fence; all values are still in the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::percpu::{Node, Pool};
+    ///
+    /// let mut nodes = [const { Node::new(Vec::new()) }; 8];
+    /// let pool: Pool<Vec<u8>> = Pool::new();
+    /// pool.add(&mut nodes);
+    /// pool.pop().unwrap().push(1);
+    /// assert_eq!(pool.drain()?.map(|value| value.len()).sum::<usize>(), 1);
+    /// assert_eq!(pool.len(), 8);
+    /// # Ok::<(), rseq_core::sys::MembarrierError>(())
+    /// ```
+    pub fn drain(&self) -> Result<PoolItems<'_, T, K>, MembarrierError> {
+        self.lists.reclaim()?;
+        Ok(PoolItems::new(&self.lists))
     }
 }
 

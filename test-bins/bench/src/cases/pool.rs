@@ -75,8 +75,7 @@ fn pool() -> Made {
         })
     };
     workload(&*pool, run, move |pool, _| {
-        pool.reclaim().map_err(|error| error.to_string())?;
-        let left: Vec<_> = std::iter::from_fn(|| pool.pop()).collect();
+        let left: Vec<_> = pool.drain().map_err(|error| error.to_string())?.collect();
         complete(left.iter().map(|buffer| buffer.number), total)
     })
 }

@@ -199,9 +199,7 @@ fn a_pool() {
         }
     });
     assert_eq!(BUFFERS.len(), THREADS);
-    BUFFERS.reclaim().unwrap();
-    let buffers: Vec<_> = std::iter::from_fn(|| BUFFERS.pop()).collect();
-    assert_eq!(buffers.iter().map(|buffer| buffer.len()).sum::<usize>(), THREADS);
+    assert_eq!(BUFFERS.drain().unwrap().map(|buffer| buffer.len()).sum::<usize>(), THREADS);
 }
 
 #[test]

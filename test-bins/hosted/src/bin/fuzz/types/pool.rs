@@ -106,8 +106,8 @@ impl<K: Index> Subject for Pools<K> {
         }
         let (all, len) = (self.added.load(Relaxed) as usize * NODES, self.pool.len());
         ensure(len == all, "values were lost or doubled", len, all)?;
-        ensure(self.pool.reclaim().is_ok(), "the fence was refused", 0, 0)?;
-        let items: Vec<_> = std::iter::from_fn(|| self.pool.pop()).take(all + 1).collect();
+        let Ok(drained) = self.pool.drain() else { return ensure(false, "the fence was refused", 0, 0) };
+        let items: Vec<_> = drained.collect();
         ensure(items.len() == all, "values were lost or doubled", items.len(), all)?;
         let pops = parts.iter().map(|part| part.pops).sum::<u64>();
         let found = items.iter().map(|item| item.pops).sum::<u64>();
