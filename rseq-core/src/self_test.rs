@@ -88,12 +88,19 @@ pub fn self_test<A: Area, I: Index>(token: Token<'_, A, I>) -> Result<(), SelfTe
     // By its address: finding it anew for each section takes longer than the section where the kernel emulates the
     // thread pointer, as in guests for MIPS, and most signals would come outside.
     let area = ThreadArea::new(token.area().pointer(), token.area().active_size());
-    let (mut restarts, mut silent) = (0, 0);
-    for attempt in 0..CHILDREN {
+    let answer = |attempt: u32| {
         // From one millisecond to 64: a slow machine needs the time to get into the section.
         let period = 1000 << (attempt / 4).min(6);
-        let ended = sys::with_signals_blocked(|| sys::in_child(|| run(area, period)));
-        match ended.map_err(SelfTestError::NoChild)? {
+        sys::with_signals_blocked(|| sys::in_child(|| run(area, period))).map_err(SelfTestError::NoChild)
+    };
+    conclude((0..CHILDREN).map(answer))
+}
+
+/// What children, one after the other, say together; None is one that was killed.
+fn conclude(answers: impl Iterator<Item = Result<Option<u8>, SelfTestError>>) -> Result<(), SelfTestError> {
+    let (mut restarts, mut silent) = (0, 0);
+    for answer in answers {
+        match answer? {
             Some(RESTARTED) => restarts += 1,
             Some(NOT_RESTARTED) => return Err(SelfTestError::NotRestarted),
             Some(OUTSIDE) => {}
@@ -199,6 +206,18 @@ mod tests {
             Ok(registration) => assert_eq!(self_test(registration.token()), Ok(())),
             // Past the harness, which shows the output of failed tests only.
             Err(error) => writeln!(std::io::stderr(), "skipped: {error}").unwrap_or_default(),
+        }
+    }
+
+    #[test]
+    fn children_are_judged_together() {
+        let concluded = |answers: &[Option<u8>]| conclude(answers.iter().map(|&answer| Ok(answer)));
+        let [yes, no, outside, silent] = [RESTARTED, NOT_RESTARTED, OUTSIDE, NO_SIGNAL].map(Some);
+        assert_eq!(concluded(&[silent, yes, outside, yes, silent, yes]), Ok(()));
+        assert_eq!(concluded(&[yes, yes, no]), Err(SelfTestError::NotRestarted));
+        assert_eq!(concluded(&[yes, outside, yes]), Err(SelfTestError::Inconclusive));
+        for unknown in [&[silent; SILENT as usize + 1][..], &[Some(UNPREPARED)], &[None]] {
+            assert_eq!(concluded(&[unknown, &[yes; 3]].concat()), Err(SelfTestError::Inconclusive), "{unknown:?}");
         }
     }
 }
