@@ -106,6 +106,8 @@ pub mod io;
 mod mem;
 #[cfg(not(feature = "hosted"))]
 mod overflow;
+#[cfg(not(feature = "hosted"))]
+mod page;
 #[doc(hidden)]
 pub mod panic;
 pub mod process;

@@ -6,7 +6,7 @@
 use crate::io::{STDERR, write_fmt};
 use crate::process::{ExitCode, exit_now};
 use crate::thread::{self, ThreadData};
-use crate::{env, sys};
+use crate::{env, page, sys};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::auxvec::AT_MINSIGSTKSZ;
@@ -34,7 +34,7 @@ pub fn alternate_size() -> usize {
 
 /// Installs the handler for the process, unless SIGSEGV is ignored, and an alternate stack for the main thread.
 pub fn watch_main() {
-    let len = alternate_size().next_multiple_of(thread::page_size());
+    let len = alternate_size().next_multiple_of(page::size());
     let Ok(stack) = sys::map(len, MAP_STACK) else { return };
     // SAFETY: the mapping is this program's, used for nothing else, and never unmapped.
     let is_set = unsafe { sys::set_alternate_stack(stack, len) }.is_ok();
@@ -85,7 +85,7 @@ fn is_below_stack(address: usize) -> bool {
     let Ok([limit, _]) = sys::stack_limit(None) else { return false };
     let (Some(top), Ok(limit)) = (env::initial_stack(), usize::try_from(limit)) else { return false };
     // An unlimited stack ends at whatever is mapped below it, which is not known.
-    let below = limit.checked_add(PAGES_BELOW_MAIN * thread::page_size());
+    let below = limit.checked_add(PAGES_BELOW_MAIN * page::size());
     let lowest = below.and_then(|below| top.checked_sub(below));
     lowest.is_some_and(|lowest| (lowest..top).contains(&address))
 }

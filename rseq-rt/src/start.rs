@@ -4,7 +4,9 @@ use crate::env::{self, InitialStack};
 use crate::headers::Headers;
 use crate::io::STDERR;
 use crate::process::{ExitCode, PANICKED, exit, exit_now};
-use crate::{backend, constructors, descriptors, eprintln, overflow, registration, relocate, relro, sys, thread, tls};
+use crate::{
+    backend, constructors, descriptors, eprintln, overflow, page, registration, relocate, relro, sys, thread, tls,
+};
 use linux_raw_sys::elf::PT_INTERP;
 use rseq_core::arch;
 
@@ -69,8 +71,8 @@ pub unsafe fn run(stack: *const usize) -> ! {
         let headers = headers(&initial);
         env::remember(initial);
         tls::remember(tls::Image::of_program(headers));
-        thread::remember_page_size();
-        relro::protect(headers, thread::page_size());
+        page::remember_size();
+        relro::protect(headers, page::size());
         initial
     };
     descriptors::open_standard();

@@ -3,16 +3,12 @@
 
 use super::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
-use crate::before_main::BeforeMain;
-use crate::{env, overflow, sys, tls};
+use crate::{overflow, page, sys, tls};
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
-use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::{MAP_STACK, PROT_NONE};
 use rseq_core::sys::Errno;
-
-static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
 
 /// The least number of inaccessible bytes below a stack. More than a page where compiled code does not touch each page
 /// of a large frame in turn (stack probes), so that such a frame does not reach beyond the guard.
@@ -30,22 +26,6 @@ const GUARD: usize = match () {
     }
     () => 1,
 };
-
-/// Keeps the page size for later threads.
-///
-/// # Safety
-///
-/// The process has one thread, and has had no other.
-pub unsafe fn remember_page_size() {
-    let size = env::auxv(AT_PAGESZ as usize).unwrap_or(4096);
-    // SAFETY: the caller's contract is the cell's.
-    unsafe { PAGE_SIZE.set(size) };
-}
-
-/// Bytes of a page.
-pub fn page_size() -> usize {
-    PAGE_SIZE.get().copied().unwrap_or(4096)
-}
 
 /// The memory of a thread that does not run yet, or that has ended.
 #[derive(Clone, Copy)]
@@ -75,7 +55,7 @@ impl Memory {
     ///
     /// EINVAL for too small a stack or too large an alignment, ENOMEM for what does not fit the address space.
     pub fn map(stack_size: usize, packet: Layout) -> Result<(Self, Parts), Errno> {
-        let page = page_size();
+        let page = page::size();
         if stack_size < MIN_STACK_SIZE || packet.align() > page {
             return Err(Errno::EINVAL);
         }

@@ -27,11 +27,7 @@ pub use name::Name;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 
 #[cfg(not(feature = "hosted"))]
-pub(crate) use {
-    data::ThreadData,
-    memory::{page_size, remember_page_size},
-    own::remember_main,
-};
+pub(crate) use {data::ThreadData, own::remember_main};
 
 use crate::sys;
 use core::time::Duration;
