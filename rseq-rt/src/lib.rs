@@ -66,6 +66,7 @@
 //! | `relocate` | relocation of a static-pie |
 //! | `relro` | memory that is read-only from `main` on, such as the sections' descriptors |
 //! | `overflow` | the handler for stack overflows |
+//! | `alternate_stack` | the stack of each thread that it runs on |
 //! | `headers` | the executable's program headers |
 //! | `backend` | a file for each architecture, and origin |
 //! | `hosted` | replacements for some modules, on std |
@@ -87,6 +88,8 @@
 #[cfg(feature = "hosted")]
 extern crate std;
 
+#[cfg(not(feature = "hosted"))]
+mod alternate_stack;
 #[cfg(not(feature = "hosted"))]
 mod backend;
 mod before_main;

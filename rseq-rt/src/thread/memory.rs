@@ -3,7 +3,7 @@
 
 use super::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
-use crate::{overflow, page, sys, tls};
+use crate::{alternate_stack, page, sys, tls};
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -64,7 +64,7 @@ impl Memory {
         let stack_end = add(guard, stack_size)?;
         let packet_start = round_up(add(stack_end, CALLER_FRAME)?, packet.align().max(16))?;
         let tls_start = add(packet_start, packet.size())?;
-        let alternate = overflow::alternate_size();
+        let alternate = alternate_stack::size();
         let len = round_up(add(add(tls_start, image.reserve())?, alternate)?, page)?;
         let start = sys::map(len, MAP_STACK)?;
         let memory = Self { start, len, guard, alternate };
@@ -102,7 +102,7 @@ impl Memory {
     pub unsafe fn watch(&self) {
         // SAFETY: the alternate stack is the highest part of the mapping, which is used for nothing else;
         // `unmap_and_exit` blocks all signals first.
-        unsafe { overflow::watch_thread(self.start.add(self.len - self.alternate), self.alternate) };
+        unsafe { alternate_stack::set(self.start.add(self.len - self.alternate), self.alternate) };
     }
 
     /// Frees the memory.
