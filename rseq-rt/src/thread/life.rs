@@ -1,9 +1,9 @@
 //! Starting a thread by `clone(2)` on its own stack, and ending it.
 
-use super::data::ThreadData;
+use super::builder::Builder;
+use super::data::{Control, ThreadData};
 use super::memory::Parts;
-use super::packet::{self, Control};
-use super::{Builder, kept};
+use super::{kept, packet};
 use crate::backend::{CloneArgs, TLS, clone};
 use crate::{sys, tls};
 use core::ptr::NonNull;

@@ -1,7 +1,7 @@
 //! The one mapping of a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to
 //! high ones.
 
-use super::MIN_STACK_SIZE;
+use super::builder::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
 use crate::{alternate_stack, page, sys, tls};
 use core::alloc::Layout;
