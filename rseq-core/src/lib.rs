@@ -33,6 +33,9 @@ mod kernel;
 mod libc_area;
 mod registration;
 mod self_test;
+#[cfg(test)]
+#[path = "../tests/skipped/mod.rs"]
+mod skipped;
 mod slice;
 mod status;
 mod token;

@@ -194,18 +194,15 @@ extern "C" fn judge(_: i32) -> ! {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::*;
     use crate::Registration;
-    use std::io::Write;
+    use crate::skipped::skipped;
 
     #[test]
     fn this_kernel_passes() {
         match Registration::adopt() {
             Ok(registration) => assert_eq!(self_test(registration.token()), Ok(())),
-            // Past the harness, which shows the output of failed tests only.
-            Err(error) => writeln!(std::io::stderr(), "skipped: {error}").unwrap_or_default(),
+            Err(error) => skipped(error),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Lists of nodes, under signals, migration, drains and threads without sections.
 
+mod skipped;
 mod stress;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use rseq_core::percpu::{List, Node, Nodes, RemoteError};
 use rseq_core::sys::{Commands, membarrier_query};
 use rseq_core::{ByMmCid, Index, Status, status};
+use skipped::skipped;
 use stress::Random;
 
 const THREADS: usize = 8;
@@ -44,7 +46,7 @@ fn leaked(number: usize) -> &'static mut Node<usize> {
 /// Each thread pushes nodes, takes any by every way there is, and pushes them again. All are found once.
 fn stress<K: Index>(list: &List<'static, usize, K>, drain_cpu: impl Fn(u32) -> Nodes<'static, usize> + Sync) {
     if !has_fence() {
-        return stress::skipped("no fence: nodes of other CPUs cannot be counted");
+        return skipped("no fence: nodes of other CPUs cannot be counted");
     }
     let (cpus, drained) = (stress::cpus(), AtomicUsize::new(0));
     let push = |node| {
@@ -108,7 +110,7 @@ fn the_last_node_is_the_first() {
 fn another_cpu_is_drained() {
     let cpus = stress::cpus();
     let ([first, .., last], true, Status::On(_)) = (&cpus[..], has_fence(), status()) else {
-        return stress::skipped("one CPU, no fence, or rseq is off");
+        return skipped("one CPU, no fence, or rseq is off");
     };
     let (mut one, mut two) = (Node::new(1), Node::new(2));
     let list: List<u32> = List::new();

@@ -1,5 +1,6 @@
 //! The lock of each CPU, under signals, migration and threads without sections.
 
+mod skipped;
 mod stress;
 
 use std::hint::black_box;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use rseq_core::percpu::{Lock, RemoteError};
 use rseq_core::{ByCpu, ByMmCid, Index, Status, status};
+use skipped::skipped;
 use stress::Random;
 
 const THREADS: usize = 8;
@@ -56,7 +58,7 @@ fn sum<K: Index>(lock: &Lock<Tally, K>) -> (u64, usize) {
 #[test]
 fn counts_are_exact_with_remote_lockers() {
     if !has_fence() {
-        return stress::skipped("no fence");
+        return skipped("no fence");
     }
     let (cpus, remote) = (stress::cpus(), AtomicUsize::new(0));
     stress::storm(THREADS, UNREGISTERED, handler, |number| {
@@ -94,7 +96,7 @@ fn counts_are_exact_with_remote_lockers() {
 #[test]
 fn counts_by_concurrency_id_are_exact() {
     if !has_fence() {
-        return stress::skipped("no fence");
+        return skipped("no fence");
     }
     let (cpus, mut visits) = (stress::cpus(), 0);
     drop(BY_MM_CID.lock()); // one to visit

@@ -1,21 +1,18 @@
 //! The per-CPU types in a program of a libc's.
 
+mod skipped;
+
 use std::hint::black_box;
-use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 use rseq_core::percpu::{IndexError, Node, PossibleCpus, PushError, SlotCounter, SlotPool, SlotStorage};
 use rseq_core::{Area, Registration, ThreadArea, Token};
-
-/// Reports a skip outside of the harness, which shows the output of failed tests only.
-fn skipped(why: &str) {
-    let _ = writeln!(stderr(), "skipped: {why}");
-}
+use skipped::skipped;
 
 fn adopted() -> Option<Registration<ThreadArea>> {
-    Registration::adopt().inspect_err(|error| skipped(&error.to_string())).ok()
+    Registration::adopt().inspect_err(|error| skipped(error)).ok()
 }
 
 /// Runs `work` in twice as many threads as there are CPUs, until one of them returns true. False after 20 seconds.

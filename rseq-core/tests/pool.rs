@@ -1,5 +1,6 @@
 //! The pool, under signals, migration and threads without sections, and against a sequential model.
 
+mod skipped;
 mod stress;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -8,6 +9,7 @@ use proptest::prelude::*;
 use rseq_core::percpu::{Node, Pool, PoolItem};
 use rseq_core::sys::{Commands, membarrier_query};
 use rseq_core::{ByCpu, ByMmCid, Index, Status, status};
+use skipped::skipped;
 use stress::Random;
 
 const THREADS: usize = 8;
@@ -114,7 +116,7 @@ fn every_node_is_in_one_place() {
 #[test]
 fn a_value_goes_from_one_cpu_to_another() {
     let cpus = stress::cpus();
-    let [first, .., last] = cpus[..] else { return stress::skipped("one CPU only") };
+    let [first, .., last] = cpus[..] else { return skipped("one CPU only") };
     let pool: Pool<Owned> = Pool::with_limit(8);
     pool.add(nodes(NODES));
     stress::move_to(first);
@@ -135,7 +137,7 @@ fn a_value_goes_from_one_cpu_to_another() {
 #[test]
 fn a_drain_takes_what_every_cpu_keeps() {
     if !has_fence() {
-        return stress::skipped("the kernel has no fence");
+        return skipped("the kernel has no fence");
     }
     let pool: Pool<Owned> = Pool::with_limit(8);
     pool.add(nodes(NODES));
@@ -252,7 +254,7 @@ proptest! {
         limit in 0..10usize, count in 0..40usize, operations in prop::collection::vec(operation(), 0..300)
     ) {
         let Status::On(_) = status() else {
-            stress::skipped("rseq is off: no CPU has a list");
+            skipped("rseq is off: no CPU has a list");
             return Ok(());
         };
         let (cpus, mut cpu) = (stress::cpus(), 0);

@@ -5,10 +5,12 @@ use rseq_core::percpu::{Region, RegionOptions};
 use rseq_core::{Ambient, Index, Token};
 use std::alloc::Layout;
 use std::ffi::{c_int, c_void};
-use std::io::{Write, stderr};
 use std::ptr::{self, NonNull};
 
 mod affinity;
+mod skipped;
+
+use skipped::skipped;
 
 /// Of a copy of the region; a section finds its own by it.
 const STRIDE: usize = 64 << 10;
@@ -63,11 +65,6 @@ mod armed {
 mod unarmed {
     use rseq_core::{Committed, OutOfRange};
     add_sections!(#![unarmed]);
-}
-
-/// Reports a skip outside of the harness, which shows the output of failed tests only.
-fn skipped(why: &str) {
-    let _ = writeln!(stderr(), "skipped: {why}");
 }
 
 /// Memory that this process shares with its children.
@@ -174,7 +171,7 @@ fn has_sections() -> bool {
     match rseq_core::status() {
         rseq_core::Status::On(_) => true,
         off => {
-            skipped(&off.to_string());
+            skipped(off);
             false
         }
     }

@@ -3,16 +3,13 @@
 use proptest::prelude::*;
 use rseq_core::percpu::{Batch, Full, RemoteError, Stack, Stacks, Word};
 use rseq_core::{ByMmCid, Status, status};
-use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 mod affinity;
+mod skipped;
 mod stress;
 
-/// Reports a skip outside of the harness, which shows the output of failed tests only.
-fn skipped(why: &str) {
-    let _ = writeln!(stderr(), "skipped: {why}");
-}
+use skipped::skipped;
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
@@ -116,7 +113,7 @@ fn check(operations: &[Operation], cpus: &[u32]) {
 /// The CPUs of the model: two where there are two.
 fn cpus() -> Option<[u32; 2]> {
     let Status::On(_) = status() else {
-        skipped(&format!("the model is of arrays of CPUs: {}", status()));
+        skipped(format!("the model is of arrays of CPUs: {}", status()));
         return None;
     };
     let allowed = affinity::allowed();
@@ -245,7 +242,7 @@ fn a_drain_may_push() {
         assert!(stack.push(item).is_ok());
         pushed += 1;
     });
-    let Ok(drained) = drained else { return skipped(&format!("{drained:?}")) };
+    let Ok(drained) = drained else { return skipped(format!("{drained:?}")) };
     // They are in the shared array, which threads look into when they have nothing.
     assert_eq!((drained, stack.len_of(cpu), stack.len()), (pushed, 0, 8));
     let mut items: Vec<_> = std::iter::from_fn(|| stack.pop()).collect();
@@ -263,7 +260,7 @@ fn a_panic_in_a_drain_loses_nothing_else() {
         stack.drain(cpu, |item| assert!(item > 4, "a panic that this test wants"))
     }));
     if let Ok(Err(error)) = drained {
-        return skipped(&error.to_string());
+        return skipped(error);
     }
     if drained.is_err() {
         assert_eq!(std::iter::from_fn(|| stack.pop()).collect::<Vec<_>>(), [3, 2, 1, 0]);

@@ -1,10 +1,13 @@
 //! Two versions of this crate in one program: they share the own area and what is known of the kernel.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
+mod skipped;
+
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use skipped::skipped;
 
 const CORE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -188,8 +191,7 @@ fn run(package: &Path, profile: &str, flags: &[&str]) {
         let mut program = Command::new(&program);
         let output = program.arg(part).env("GLIBC_TUNABLES", "glibc.pthread.rseq=0").output().expect("it starts");
         if output.status.code() == Some(4) {
-            // Past the harness, which shows the output of failed tests only.
-            let _ = writeln!(stderr(), "skipped: {part}: {}", String::from_utf8_lossy(&output.stdout));
+            skipped(format!("{part}: {}", String::from_utf8_lossy(&output.stdout)));
             continue;
         }
         assert!(output.status.success(), "{what}: {part}: {}", String::from_utf8_lossy(&output.stderr));

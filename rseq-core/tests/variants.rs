@@ -1,12 +1,13 @@
 //! Sections changed for tests behave as their plain forms do, apart from the change.
 
-use std::fmt::Display;
-use std::io::{Write, stderr};
+mod skipped;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rseq_core::ops::librseq;
 use rseq_core::*;
+use skipped::skipped;
 
 mod stretched {
     use rseq_core::*;
@@ -26,11 +27,6 @@ mod unarmed {
 /// The libc's registration, and None, said, where there is none.
 fn adopted() -> Option<Registration<ThreadArea>> {
     Registration::adopt().inspect_err(|error| skipped(error)).ok()
-}
-
-/// Reports a skip on standard error directly, because the test harness shows the output of failed tests only.
-fn skipped(why: impl Display) {
-    let _ = writeln!(stderr(), "skipped: {why}");
 }
 
 /// Runs `operation` on the current CPU until it is not aborted. The CPU's number is the low 32 bits of its argument:

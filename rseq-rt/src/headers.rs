@@ -1,6 +1,7 @@
 //! The executable's program headers.
 
 use crate::env::InitialStack;
+use crate::process::refuse;
 use linux_raw_sys::auxvec::{AT_PHDR, AT_PHENT, AT_PHNUM};
 use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, PT_LOAD, PT_PHDR};
 
@@ -14,9 +15,14 @@ pub struct Headers {
 
 impl Headers {
     /// `None` if the kernel does not provide it.
-    pub fn of(initial: &InitialStack) -> Option<Self> {
+    fn of(initial: &InitialStack) -> Option<Self> {
         let entry = |key: u32| initial.auxv(key as usize).filter(|&value| value != 0);
         Some(Self { first: entry(AT_PHDR)?, each: entry(AT_PHENT)?, count: entry(AT_PHNUM)? })
+    }
+
+    /// The program's headers. Ends a program that has none.
+    pub fn of_program(initial: &InitialStack) -> Self {
+        Self::of(initial).unwrap_or_else(|| refuse("rseq-rt: the kernel does not say where the program is (AT_PHDR)\n"))
     }
 
     /// The last header of this type.

@@ -26,7 +26,7 @@
 //! 1. `_start`.
 //! 2. A static-pie relocates itself.
 //! 3. The thread-local storage of the main thread is set up, by origin on x86-64, i686 and riscv64, and by
-//!    `backend::bare` on other architectures.
+//!    `start::bare` on other architectures.
 //! 4. Standard descriptors that are closed are opened.
 //! 5. The placement of the thread-local storage is checked.
 //! 6. The handler for stack overflows is installed.
@@ -66,8 +66,10 @@
 //! | `relocate` | relocation of a static-pie |
 //! | `relro` | memory that is read-only from `main` on, such as the sections' descriptors |
 //! | `overflow` | the handler for stack overflows |
+//! | `alternate_stack` | the stack of each thread that it runs on |
 //! | `headers` | the executable's program headers |
-//! | `backend` | a file for each architecture, and origin |
+//! | `start` | from the initial stack to `main`, by origin or without it |
+//! | `backend` | a file for each architecture |
 //! | `hosted` | replacements for some modules, on std |
 //!
 //! # Features
@@ -88,6 +90,8 @@
 extern crate std;
 
 #[cfg(not(feature = "hosted"))]
+mod alternate_stack;
+#[cfg(not(feature = "hosted"))]
 mod backend;
 mod before_main;
 #[cfg(not(feature = "hosted"))]
@@ -106,6 +110,8 @@ pub mod io;
 mod mem;
 #[cfg(not(feature = "hosted"))]
 mod overflow;
+#[cfg(not(feature = "hosted"))]
+mod page;
 #[doc(hidden)]
 pub mod panic;
 pub mod process;

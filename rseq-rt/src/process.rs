@@ -90,6 +90,13 @@ pub fn run(main: fn() -> ExitCode) -> ! {
     exit(main())
 }
 
+/// Ends the program before it has begun. It relies on nothing of the runtime.
+#[cold]
+pub(crate) fn refuse(why: &str) -> ! {
+    let _ = sys::write(io::STDERR.descriptor(), why.as_bytes());
+    exit_now(PANICKED)
+}
+
 /// Ends the process with exactly this code.
 pub(crate) fn exit_now(code: ExitCode) -> ! {
     sys::exit_group(code.0)

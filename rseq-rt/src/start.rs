@@ -1,17 +1,25 @@
 //! From the kernel's initial stack to `main`.
+//!
+//! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block correctly. Of
+//! the other architectures here it has only aarch64 and arm. On aarch64 it aligns its control block instead of the
+//! thread pointer, so that a thread-local with an alignment above 8 is misplaced; on arm it does not build with stable
+//! Rust.
 
-use crate::env::{self, InitialStack};
+#[cfg(not(rseq_rt_origin))]
+mod bare;
+#[cfg(rseq_rt_origin)]
+mod origin;
+mod run;
+
+use crate::env::InitialStack;
 use crate::headers::Headers;
-use crate::io::STDERR;
-use crate::process::{ExitCode, PANICKED, exit, exit_now};
-use crate::{backend, constructors, descriptors, eprintln, overflow, registration, relocate, relro, sys, thread, tls};
+use crate::process::refuse;
+use crate::relocate;
+#[cfg(not(rseq_rt_origin))]
+use bare::start;
 use linux_raw_sys::elf::PT_INTERP;
-use rseq_core::arch;
-
-unsafe extern "Rust" {
-    /// What [`entry!`](crate::entry) defines.
-    safe fn __rseq_rt_main() -> ExitCode;
-}
+#[cfg(rseq_rt_origin)]
+use origin::start;
 
 /// The first Rust code of the program; `_start` of every architecture jumps here, with no thread pointer set.
 ///
@@ -35,64 +43,12 @@ unsafe extern "C" fn __rseq_rt_entry(stack: *mut usize) -> ! {
 unsafe fn relocated(stack: *mut usize, known: bool) -> ! {
     // SAFETY: the kernel's initial stack is unchanged.
     let initial = unsafe { InitialStack::new(stack) };
-    if headers(&initial).find(PT_INTERP).is_some() {
+    if Headers::of_program(&initial).find(PT_INTERP).is_some() {
         refuse("rseq-rt: the program was linked for a dynamic linker: link with -static or -static-pie\n");
     }
     if !known {
         refuse("rseq-rt: the program has relocations that need a dynamic linker\n");
     }
     // SAFETY: the stack is the kernel's.
-    unsafe { backend::start(stack) }
-}
-
-/// The program's headers. Ends a program that has none.
-pub fn headers(initial: &InitialStack) -> Headers {
-    Headers::of(initial).unwrap_or_else(|| refuse("rseq-rt: the kernel does not say where the program is (AT_PHDR)\n"))
-}
-
-/// Ends the program before it has begun. It relies on nothing of the runtime.
-#[cold]
-pub fn refuse(why: &str) -> ! {
-    let _ = sys::write(STDERR.descriptor(), why.as_bytes());
-    exit_now(PANICKED)
-}
-
-/// Runs the program once the main thread has its thread-local storage.
-///
-/// # Safety
-///
-/// As for [`__rseq_rt_entry`], and the thread pointer is set.
-pub unsafe fn run(stack: *const usize) -> ! {
-    // SAFETY: `stack` is the kernel's, there is one thread, and these cells have not been read yet.
-    let initial = unsafe {
-        let initial = InitialStack::new(stack);
-        let headers = headers(&initial);
-        env::remember(initial);
-        tls::remember(tls::Image::of_program(headers));
-        thread::remember_page_size();
-        relro::protect(headers, thread::page_size());
-        initial
-    };
-    descriptors::open_standard();
-    check_thread_pointer();
-    thread::remember_main();
-    overflow::watch_main();
-    // SAFETY: the environment is set, the thread pointer is valid, and this is the only thread. Constructors come last,
-    // when all that `main` can do works.
-    unsafe {
-        registration::before_main();
-        constructors::run(&initial);
-    }
-    let code = __rseq_rt_main();
-    thread::drop_locals();
-    exit(code)
-}
-
-/// Ends the program if the TLS block is not where its code expects it.
-pub fn check_thread_pointer() {
-    let area = arch::own_area().as_ptr() as usize;
-    if let Err(misplaced) = tls::image().check(arch::thread_pointer(), backend::TLS, area) {
-        eprintln!("rseq-rt: {misplaced}");
-        exit_now(PANICKED);
-    }
+    unsafe { start(stack) }
 }

@@ -1,10 +1,13 @@
 //! Where the TLS block and the thread pointer go, computed as linkers compute local-exec offsets.
 
 use crate::before_main::BeforeMain;
+use crate::eprintln;
 use crate::headers::Headers;
+use crate::process::{PANICKED, exit_now};
 use core::fmt;
 use core::ptr::{copy_nonoverlapping, null};
 use linux_raw_sys::elf::{Elf_Phdr, PT_TLS};
+use rseq_core::arch;
 
 /// Bytes reserved after the thread pointer if the block is below it, and before the block if it is above: the thread
 /// control block, with the self pointer, the stack canary and [`own_word`].
@@ -166,4 +169,13 @@ pub unsafe fn remember(image: Image) {
 /// The program's image.
 pub fn image() -> Image {
     IMAGE.get().copied().unwrap_or(EMPTY)
+}
+
+/// Ends the program if the calling thread's block is not where its code expects it.
+pub fn check_thread_pointer(variant: Variant) {
+    let area = arch::own_area().as_ptr() as usize;
+    if let Err(misplaced) = image().check(arch::thread_pointer(), variant, area) {
+        eprintln!("rseq-rt: {misplaced}");
+        exit_now(PANICKED);
+    }
 }

@@ -11,7 +11,6 @@ mod process;
 mod rseq;
 mod signals;
 mod slice_extension;
-mod timer;
 mod uname;
 
 pub(crate) use auxv::auxiliary_vector;
@@ -28,9 +27,8 @@ pub(crate) use process::thread_id;
 pub use rseq::{CallError, rseq, rseq_raw};
 #[doc(hidden)] // for rseq-rt and the tests
 pub use signals::{SIGSET_BYTES, SignalAction, SignalSet};
-pub(crate) use signals::{end_with, unblock_only, with_signals_blocked};
+pub(crate) use signals::{alarm_after, end_with, unblock_only, with_signals_blocked};
 pub use slice_extension::{SliceError, SliceState, rseq_slice_yield, set_slice_extension, slice_extension};
-pub(crate) use timer::alarm_after;
 pub(crate) use uname::{is_arm64_kernel, kernel_version};
 
 /// MIPS orders and sizes some of the kernel's structures in its own way.

@@ -1,7 +1,9 @@
-//! Signals: the kernel's set and action, blocking, and handlers in child processes.
+//! Signals: the kernel's set and action, blocking, and for child processes handlers and a timer.
 
 use super::{Errno, IS_MIPS};
-use linux_raw_sys::general::{__NR_rt_sigaction, __NR_rt_sigprocmask, SIG_BLOCK, SIG_SETMASK};
+use linux_raw_sys::general::{
+    __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_setitimer, ITIMER_REAL, SIG_BLOCK, SIG_SETMASK,
+};
 
 /// Bytes of the kernel's signal set: 128 signals on MIPS, 64 elsewhere.
 pub const SIGSET_BYTES: usize = if IS_MIPS { 16 } else { 8 };
@@ -85,4 +87,13 @@ pub(crate) fn unblock_only(signal: u32) -> bool {
     let Some(bits) = set.get_mut((bit / usize::BITS) as usize) else { return false };
     *bits &= !(1 << (bit % usize::BITS));
     sigprocmask(SIG_SETMASK, &set, None)
+}
+
+/// Sends SIGALRM to the process after `microseconds`, and again each time as many have passed.
+pub(crate) fn alarm_after(microseconds: usize) -> Result<(), Errno> {
+    // Two timevals of two longs each: interval, value.
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    let timer = [seconds, rest, seconds, rest];
+    // SAFETY: the kernel reads one itimerval, and is given nowhere to write.
+    unsafe { super::syscall(__NR_setitimer, [ITIMER_REAL as usize, &raw const timer as usize, 0, 0, 0, 0]) }.map(|_| ())
 }

@@ -17,6 +17,7 @@
 //! Sections that are stretched, or compare twice, have at most sixteen steps.
 
 mod arithmetic;
+mod commits;
 mod interpret;
 mod ir;
 mod steps;

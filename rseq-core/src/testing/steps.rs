@@ -1,4 +1,5 @@
-//! Sections that together take every step in every form: for tests of what an architecture makes of them.
+//! Sections that together take every step in every form: for tests of what an architecture makes of them. The commits
+//! that have an order are in `commits.rs`.
 
 /// States them as they are, or changed by an attribute.
 #[doc(hidden)]
@@ -8,7 +9,8 @@ macro_rules! __every_step_sections {
         $crate::__rseq_arithmetic! { [$crate::__every_step_sections] @ [$(#![$($variant),+])?] }
     };
     (@ [$($attribute:tt)*] $($step:ident($r:ident, $x:ident) = $result:expr, $effect:literal;)+) => {
-        $crate::critical_section! {
+        $crate::__ordered_commit_sections! {
+            [$crate::critical_section]
             $($attribute)*
             /// `b = x`, and then `b = 2 * b + step(v[0], y)` for each arithmetic step. Then
             /// `v[0] = (b + v[1]) << 3 >> 5`, which it returns too.
@@ -214,106 +216,6 @@ macro_rules! __every_step_sections {
                 exits(Aborted) abort(Aborted);
                 check_index(cpu) else Aborted;
                 commit store_u8([v + i], x);
-            }
-
-            /// `*v = 200`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn commit_literal(cpu: usize, v: *mut usize) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit store([v], 200);
-            }
-
-            /// `*(v + i) = x`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + i` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn commit_sum(
-                cpu: usize, v: *mut usize, i: usize, x: usize
-            ) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit store([v + i], x);
-            }
-
-            /// `*(v + 8) = x`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + 8` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn commit_displaced(
-                cpu: usize, v: *mut usize, x: usize
-            ) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit store([v + 8], x);
-            }
-
-            /// `v[j] = x`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + 8 * j` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn commit_scaled(
-                cpu: usize, v: *mut usize, j: usize, x: usize
-            ) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit store([v + j * 8], x);
-            }
-
-            /// `*(v + i) += x`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + i` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn add_sum(
-                cpu: usize, v: *mut usize, i: usize, x: usize
-            ) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit add([v + i], x);
-            }
-
-            /// `*(v + 8) += 200`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + 8` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn add_displaced(cpu: usize, v: *mut usize) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit add([v + 8], 200);
-            }
-
-            /// `v[j] += x`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + 8 * j` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn add_scaled(
-                cpu: usize, v: *mut usize, j: usize, x: usize
-            ) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit add([v + j * 8], x);
-            }
-
-            /// `v[j] += 1`, in the order `O`.
-            ///
-            /// # Safety
-            ///
-            /// `v + 8 * j` is a valid word; `cpu` is not -1 or -2.
-            pub unsafe fn increment_scaled(
-                cpu: usize, v: *mut usize, j: usize
-            ) -> Result<$crate::Committed, $crate::Aborted> {
-                exits(Aborted) abort(Aborted) order(O);
-                check_index(cpu) else Aborted;
-                commit add([v + j * 8], 1);
             }
 
             /// Copies `n` bytes, and commits what the copy has counted.

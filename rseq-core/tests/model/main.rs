@@ -8,6 +8,8 @@ mod explore;
 mod memory;
 mod native;
 mod random;
+#[path = "../skipped/mod.rs"]
+mod skipped;
 mod tried;
 mod types;
 

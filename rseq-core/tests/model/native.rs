@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Choices, LONGEST_COPY};
 use crate::memory::SIZE;
+use crate::skipped::skipped;
 use crate::{CHOICES, runner, tried};
 use linux_raw_sys::general::__NR_sched_setaffinity;
 use proptest::collection::vec;
@@ -9,7 +10,6 @@ use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
 use rseq_core::testing::{Compiled, Ending, Fault, Run, SectionIr};
 use rseq_core::{Area, Mode, OwnArea, Registration, ThreadArea, Token, abi, arch, sys};
-use std::io::Write;
 use std::ptr;
 
 /// Random cases of each section, for each place of the area.
@@ -121,8 +121,7 @@ fn the_assembly_agrees_with_the_model() {
     // SAFETY: released below in the same thread, which is not registered now.
     let registration = match unsafe { Registration::<OwnArea>::runtime(Mode::Legacy) } {
         Ok(registration) => registration,
-        // Past the harness, which shows the output of failed tests only.
-        Err(error) => return writeln!(std::io::stderr(), "skipped: {error}").unwrap_or_default(),
+        Err(error) => return skipped(error),
     };
     let token = OwnArea::current().expect("a registered thread");
     let cpu = token.cpu_id();

@@ -1,7 +1,7 @@
 //! The sections of a region's stacks, interrupted by a signal handler that runs them on the same stack.
 
 use crate::libc::{SIGUSR1, handle, interrupted, pin};
-use crate::skipped;
+use crate::skipped::skipped;
 use rseq_core::ops::this_cpu::Error;
 use rseq_core::{Ambient, Committed, ensure_registered};
 use std::ptr;

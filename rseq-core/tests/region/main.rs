@@ -4,11 +4,6 @@
 mod against_model;
 mod interrupted;
 mod libc;
+#[path = "../skipped/mod.rs"]
+mod skipped;
 mod storm;
-
-use std::io::{Write, stderr};
-
-/// Reports a skip outside of the harness, which shows the output of failed tests only.
-fn skipped(why: &str) {
-    let _ = writeln!(stderr(), "skipped: {why}");
-}

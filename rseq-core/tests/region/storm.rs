@@ -1,7 +1,7 @@
 //! Eight threads that move from CPU to CPU and are interrupted by a handler that allocates too.
 
 use crate::libc::{SIGUSR2, handle, interrupted, pin};
-use crate::skipped;
+use crate::skipped::skipped;
 use rseq_core::percpu::{PossibleCpus, Region, RegionOptions};
 use rseq_core::{Status, status};
 use std::alloc::Layout;
@@ -121,7 +121,7 @@ fn items_are_nobody_elses_and_none_is_lost() {
     assert_eq!(count(&cpus), before);
     assert!(FROM_HANDLER.load(Relaxed) > ENOUGH, "{FROM_HANDLER:?} signals");
     if let Status::Off(cause) = status() {
-        skipped(&format!("all of this was done under the lock: {cause}"));
+        skipped(format!("all of this was done under the lock: {cause}"));
     }
 }
 

@@ -1,16 +1,18 @@
 //! Rings under unrest: threads that are moved, that get signals whose handler writes too, and that have no
 //! registration.
 
+#[path = "../skipped/mod.rs"]
+mod skipped;
 mod unrest;
 mod writer;
 
 use std::collections::HashMap;
-use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use rseq_core::percpu::{Record, Ring, RingTotals};
 use rseq_core::{ByCpu, ByMmCid, Index, Status, status};
+use skipped::skipped;
 use unrest::Pest;
 use writer::{Ways, Writer};
 
@@ -53,7 +55,7 @@ fn storm<K: Index + Sync>(ring: &'static Ring<K>, ways: Ways, times: usize) -> (
             let (pest, running) = (&pest, &running);
             scope.spawn(move || {
                 if nth >= UNREGISTERED && !unrest::take_registration() {
-                    let _ = writeln!(stderr(), "skipped: a thread without registration");
+                    skipped("a thread without registration");
                 }
                 writer::with_handler(ring, &writers[PRODUCERS + nth], || {
                     pest.enlist(nth);

@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::io::{Write, stderr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -21,11 +20,6 @@ unsafe extern "C" {
     safe fn tgkill(process: i32, thread: i32, signal: i32) -> i32;
     safe fn gettid() -> i32;
     safe fn getpid() -> i32;
-}
-
-/// Reports a skip outside of the harness, which shows the output of failed tests only.
-pub fn skipped(why: &str) {
-    let _ = writeln!(stderr(), "skipped: {why}");
 }
 
 /// The CPUs that this thread may run on.

@@ -1,4 +1,4 @@
-//! The differences between architectures, one file each, and how the main thread gets its thread-local storage.
+//! The differences between architectures, one file each.
 //!
 //! # The contract of an architecture's file
 //!
@@ -7,17 +7,12 @@
 //! | `_start` | calls `__rseq_rt_entry` with the initial stack pointer, on an aligned stack; ends backtraces |
 //! | `TLS: Variant` | where the ABI puts the TLS block |
 //! | `CANARY: Canary` | where the ABI has the stack canary |
-//! | `set_thread_pointer(pointer)` | where [`bare`] starts the program |
+//! | `set_thread_pointer(pointer)` | where the program starts without origin |
 //! | `__rseq_rt_clone(&CloneArgs) -> isize` | `clone(2)`; the child runs `__rseq_rt_child` |
 //! | `__rseq_rt_unmap_and_exit(address, len) -> !` | `munmap(2)`, then `exit(2)`, without touching the stack |
 //!
 //! gdb reads the instructions around a return address, so code follows the call in `_start`. `__rseq_rt_child` calls
 //! `__rseq_rt_thread` with the word at the top of the child's stack. x86-64 has `signal_return() -> usize`, too.
-//!
-//! With the feature `origin`, x86-64, i686 and riscv64 start with origin, which places their TLS block correctly. Of
-//! the other architectures here it has only aarch64 and arm. On aarch64 it aligns its control block instead of the
-//! thread pointer, so that a thread-local with an alignment above 8 is misplaced; on arm it does not build with stable
-//! Rust.
 //!
 //! Threads are the same everywhere, without origin: origin 0.26.2 leaks the stack of a thread that `clone(2)` refused,
 //! which a program that continues after EAGAIN cannot afford, and one mapping can hold stack, closure and TLS block.
@@ -34,17 +29,10 @@
 mod arch;
 
 #[cfg(not(rseq_rt_origin))]
-mod bare;
-#[cfg(rseq_rt_origin)]
-mod origin;
-
+pub use arch::set_thread_pointer;
 #[cfg(target_arch = "x86_64")]
 pub use arch::signal_return;
 pub use arch::{CANARY, TLS};
-#[cfg(not(rseq_rt_origin))]
-pub use bare::start;
-#[cfg(rseq_rt_origin)]
-pub use origin::start;
 
 use core::ptr::NonNull;
 

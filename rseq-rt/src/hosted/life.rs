@@ -1,10 +1,10 @@
 //! How a thread begins and ends where std starts it.
 
 use crate::sys::{self, FutexKey};
-use crate::thread::Builder;
-use crate::thread::data::ThreadData;
+use crate::thread::builder::Builder;
+use crate::thread::data::{Control, ThreadData};
 use crate::thread::memory::Parts;
-use crate::thread::packet::{self, Control};
+use crate::thread::packet;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 use rseq_core::sys::Errno;

@@ -1,7 +1,7 @@
 //! The memory of a thread whose stack is std's: the packet.
 
 use crate::sys;
-use crate::thread::MIN_STACK_SIZE;
+use crate::thread::builder::MIN_STACK_SIZE;
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;

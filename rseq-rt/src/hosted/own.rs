@@ -1,6 +1,7 @@
 //! The data of the calling thread, in std's thread-local storage.
 
-use crate::thread::data::{ThreadData, new_id};
+use crate::thread::data::ThreadData;
+use crate::thread::id::new_id;
 use core::cell::Cell;
 use core::mem::ManuallyDrop;
 use core::ptr;

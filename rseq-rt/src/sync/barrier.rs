@@ -1,6 +1,7 @@
 //! A barrier, at which threads wait for each other.
 
-use super::{Condvar, Mutex};
+use super::condvar::Condvar;
+use super::raw_mutex::Mutex;
 
 /// Lets a number of threads continue together.
 pub struct Barrier {

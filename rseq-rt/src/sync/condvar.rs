@@ -1,6 +1,6 @@
 //! Waiting for a condition.
 
-use super::MutexGuard;
+use super::raw_mutex::MutexGuard;
 use crate::sys::{self, FutexKey};
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;

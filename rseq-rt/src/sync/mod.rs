@@ -31,21 +31,5 @@ pub use barrier::Barrier;
 pub use condvar::Condvar;
 pub use once::{Once, OnceLock};
 pub use park::Parker;
-pub use raw_mutex::RawMutex;
-pub use raw_rwlock::RawRwLock;
-
-/// A value that one thread at a time can access.
-pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
-
-/// The value of a [`Mutex`] while it is locked.
-pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
-
-/// A value that many threads read, or one writes. A thread must not lock it for reading twice: a waiting writer takes
-/// precedence over the second lock.
-pub type RwLock<T> = lock_api::RwLock<RawRwLock, T>;
-
-/// The value of a [`RwLock`] while it is locked for reading.
-pub type RwLockReadGuard<'a, T> = lock_api::RwLockReadGuard<'a, RawRwLock, T>;
-
-/// The value of a [`RwLock`] while it is locked for writing.
-pub type RwLockWriteGuard<'a, T> = lock_api::RwLockWriteGuard<'a, RawRwLock, T>;
+pub use raw_mutex::{Mutex, MutexGuard, RawMutex};
+pub use raw_rwlock::{RawRwLock, RwLock, RwLockReadGuard, RwLockWriteGuard};

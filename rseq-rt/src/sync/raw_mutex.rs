@@ -1,4 +1,4 @@
-//! The raw lock of [`Mutex`](super::Mutex).
+//! [`Mutex`], and its raw lock.
 
 use crate::sys;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -7,6 +7,12 @@ use lock_api::GuardSend;
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const WANTED: u32 = 2;
+
+/// A value that one thread at a time can access.
+pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
+
+/// The value of a [`Mutex`] while it is locked.
+pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
 
 /// A mutex of three states, so that only a contended lock costs a system call. Its bytes are 0 while it is free.
 #[repr(transparent)]

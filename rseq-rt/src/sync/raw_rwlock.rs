@@ -1,4 +1,4 @@
-//! The raw lock of [`RwLock`](super::RwLock).
+//! [`RwLock`], and its raw lock.
 
 use crate::sys::{self, FutexKey};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -8,6 +8,16 @@ use lock_api::GuardSend;
 const WAITED_FOR: u32 = 1 << 31;
 /// The rest of the word while a writer holds the lock; otherwise the rest is the number of readers.
 const WRITER: u32 = WAITED_FOR - 1;
+
+/// A value that many threads read, or one writes. A thread must not lock it for reading twice: a waiting writer takes
+/// precedence over the second lock.
+pub type RwLock<T> = lock_api::RwLock<RawRwLock, T>;
+
+/// The value of a [`RwLock`] while it is locked for reading.
+pub type RwLockReadGuard<'a, T> = lock_api::RwLockReadGuard<'a, RawRwLock, T>;
+
+/// The value of a [`RwLock`] while it is locked for writing.
+pub type RwLockWriteGuard<'a, T> = lock_api::RwLockWriteGuard<'a, RawRwLock, T>;
 
 /// A readers-writer lock in one word. While a thread waits, new readers wait too, so that writers are not starved.
 pub struct RawRwLock(AtomicU32);

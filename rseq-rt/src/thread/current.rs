@@ -1,22 +1,13 @@
-//! The calling thread: its identifiers, its name, and ending it.
+//! The calling thread: its identifiers, its name, giving up the CPU for a time, and ending it.
 
 use super::data::ThreadData;
-use super::{Name, life};
+use super::id::ThreadId;
+use super::life;
+use super::name::Name;
 use crate::sys;
-use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 use rseq_core::sys::Errno;
-
-/// Identifies a thread of this process. No two threads have the same identifier, even if they do not run at the same
-/// time. A child process continues with the numbers of its parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ThreadId(pub(super) usize);
-
-impl fmt::Display for ThreadId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The calling thread, from [`current`].
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +51,23 @@ impl Current {
     pub fn set_name(self, name: &str) -> Result<(), Errno> {
         sys::set_thread_name(&Name::new(name).0)
     }
+}
+
+/// The calling thread's ID in the kernel, by `gettid(2)`.
+pub fn tid() -> u32 {
+    sys::gettid()
+}
+
+/// Yields the CPU, by `sched_yield(2)`.
+pub fn yield_now() {
+    sys::yield_now();
+}
+
+/// Sleeps for at least this long, and continues to sleep after a signal.
+pub fn sleep(duration: Duration) {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let mut left = [seconds, duration.subsec_nanos().into()];
+    while sys::sleep(&mut left) == Err(Errno::EINTR) {}
 }
 
 /// Ends the calling thread.

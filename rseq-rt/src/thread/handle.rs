@@ -1,26 +1,61 @@
 //! Starting a thread, and the handle that joins it.
 
-use super::data::new_id;
+use super::builder::Builder;
+use super::data::{Control, ScopeState};
+use super::id::{ThreadId, new_id};
 use super::memory::Memory;
-use super::packet::{Control, Packet, give_back, leave_scope, wait_until_gone};
-use super::roster::ScopeState;
-use super::{Builder, ThreadId, kept, life};
+use super::packet::{Packet, give_back, leave_scope, wait_until_gone};
+use super::{kept, life};
 use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 use rseq_core::sys::Errno;
 
+/// Starts a thread with [`DEFAULT_STACK_SIZE`](super::DEFAULT_STACK_SIZE) bytes of stack.
+///
+/// # Errors
+///
+/// EAGAIN if a limit on threads is reached, ENOMEM without memory for the stack. The closure is dropped.
+pub fn spawn<F, T>(function: F) -> Result<JoinHandle<T>, Errno>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Builder::new().spawn(function)
+}
+
+impl Builder {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`]; EINVAL if the stack size is below [`MIN_STACK_SIZE`](super::MIN_STACK_SIZE), or if the
+    /// alignment of the closure or the result is larger than a page; ENOMEM if the stack is too large.
+    pub fn spawn<F, T>(self, function: F) -> Result<JoinHandle<T>, Errno>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: the closure and its result are `'static`, so that what they borrow outlives the thread.
+        unsafe { start(self, function, None) }
+    }
+}
+
 /// Starts a thread.
 ///
 /// # Errors
 ///
-/// Those of [`Builder::spawn`](super::Builder::spawn). The closure is dropped, and the memory is unmapped.
+/// Those of [`Builder::spawn`]. The closure is dropped, and the memory is unmapped.
 ///
 /// # Safety
 ///
 /// What the closure and its result borrow outlives the thread, or the call of `finished` on `scope`.
-pub unsafe fn spawn<F, T>(builder: Builder, function: F, scope: Option<&ScopeState>) -> Result<JoinHandle<T>, Errno>
+pub(super) unsafe fn start<F, T>(
+    builder: Builder,
+    function: F,
+    scope: Option<&ScopeState>,
+) -> Result<JoinHandle<T>, Errno>
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -74,7 +109,7 @@ pub struct JoinHandle<T> {
 }
 
 // SAFETY: the owner of a handle takes the thread's result, which is `Send`, after the thread has ended. Everything else
-// that a handle and the thread both use is atomic, or constant after `spawn`.
+// that a handle and the thread both use is atomic, or constant after `start`.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: methods that take a shared reference only read atomics and constants of the packet.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
@@ -82,7 +117,7 @@ unsafe impl<T: Send> Sync for JoinHandle<T> {}
 impl<T> JoinHandle<T> {
     fn control(&self) -> &Control {
         // SAFETY: the packet is initialised, and is mapped until `try_join` or `drop` consumes the handle. Its fields
-        // that are used through the reference are atomic, or constant after `spawn`.
+        // that are used through the reference are atomic, or constant after `start`.
         unsafe { self.control.as_ref() }
     }
 

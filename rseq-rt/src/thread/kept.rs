@@ -1,7 +1,7 @@
 //! The memory of detached threads that the kernel still writes to, because it refused to release the rseq area or to
 //! forget the tid word. It is kept until the threads have ended.
 
-use super::packet::Control;
+use super::data::Control;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 

@@ -1,11 +1,11 @@
 //! Starting a thread by `clone(2)` on its own stack, and ending it.
 
-use super::data::ThreadData;
+use super::builder::Builder;
+use super::data::{Control, ThreadData};
 use super::memory::Parts;
-use super::packet::{self, Control};
-use super::{Builder, kept};
-use crate::backend::{CloneArgs, clone};
-use crate::{start, sys};
+use super::{kept, packet};
+use crate::backend::{CloneArgs, TLS, clone};
+use crate::{sys, tls};
 use core::ptr::NonNull;
 use linux_raw_sys::general as nr;
 use rseq_core::sys::Errno;
@@ -59,7 +59,7 @@ pub unsafe fn begin(control: NonNull<Control>, parts: &Parts, builder: Builder) 
 /// Only the trampoline of `__rseq_rt_clone` calls this, with the packet of the new thread.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
-    start::check_thread_pointer();
+    tls::check_thread_pointer(TLS);
     // SAFETY: `__rseq_rt_clone` passes the packet of this thread, and calls this once. `end` calls `finish` after
     // `run`, and does not return.
     unsafe {

@@ -174,6 +174,12 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     }
 }
 
+/// Drops the calling thread's thread-locals.
+#[cfg(not(feature = "hosted"))]
+pub fn drop_locals() {
+    ThreadData::current().locals.destroy();
+}
+
 #[cold]
 fn dropped(error: AccessError) -> ! {
     panic!("{error}")

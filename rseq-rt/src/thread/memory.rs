@@ -1,18 +1,14 @@
 //! The one mapping of a thread: guard pages, stack, packet, TLS block, alternate signal stack, from low addresses to
 //! high ones.
 
-use super::MIN_STACK_SIZE;
+use super::builder::MIN_STACK_SIZE;
 use crate::backend::{CALLER_FRAME, CANARY, TLS};
-use crate::before_main::BeforeMain;
-use crate::{env, overflow, sys, tls};
+use crate::{alternate_stack, page, sys, tls};
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
-use linux_raw_sys::auxvec::AT_PAGESZ;
 use linux_raw_sys::general::{MAP_STACK, PROT_NONE};
 use rseq_core::sys::Errno;
-
-static PAGE_SIZE: BeforeMain<usize> = BeforeMain::new();
 
 /// The least number of inaccessible bytes below a stack. More than a page where compiled code does not touch each page
 /// of a large frame in turn (stack probes), so that such a frame does not reach beyond the guard.
@@ -30,22 +26,6 @@ const GUARD: usize = match () {
     }
     () => 1,
 };
-
-/// Keeps the page size for later threads.
-///
-/// # Safety
-///
-/// The process has one thread, and has had no other.
-pub unsafe fn remember_page_size() {
-    let size = env::auxv(AT_PAGESZ as usize).unwrap_or(4096);
-    // SAFETY: the caller's contract is the cell's.
-    unsafe { PAGE_SIZE.set(size) };
-}
-
-/// Bytes of a page.
-pub fn page_size() -> usize {
-    PAGE_SIZE.get().copied().unwrap_or(4096)
-}
 
 /// The memory of a thread that does not run yet, or that has ended.
 #[derive(Clone, Copy)]
@@ -75,7 +55,7 @@ impl Memory {
     ///
     /// EINVAL for too small a stack or too large an alignment, ENOMEM for what does not fit the address space.
     pub fn map(stack_size: usize, packet: Layout) -> Result<(Self, Parts), Errno> {
-        let page = page_size();
+        let page = page::size();
         if stack_size < MIN_STACK_SIZE || packet.align() > page {
             return Err(Errno::EINVAL);
         }
@@ -84,7 +64,7 @@ impl Memory {
         let stack_end = add(guard, stack_size)?;
         let packet_start = round_up(add(stack_end, CALLER_FRAME)?, packet.align().max(16))?;
         let tls_start = add(packet_start, packet.size())?;
-        let alternate = overflow::alternate_size();
+        let alternate = alternate_stack::size();
         let len = round_up(add(add(tls_start, image.reserve())?, alternate)?, page)?;
         let start = sys::map(len, MAP_STACK)?;
         let memory = Self { start, len, guard, alternate };
@@ -122,7 +102,7 @@ impl Memory {
     pub unsafe fn watch(&self) {
         // SAFETY: the alternate stack is the highest part of the mapping, which is used for nothing else;
         // `unmap_and_exit` blocks all signals first.
-        unsafe { overflow::watch_thread(self.start.add(self.len - self.alternate), self.alternate) };
+        unsafe { alternate_stack::set(self.start.add(self.len - self.alternate), self.alternate) };
     }
 
     /// Frees the memory.

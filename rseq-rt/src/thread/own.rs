@@ -41,9 +41,9 @@ impl ThreadData {
         if pointer == MAIN_POINTER.load(Ordering::Relaxed) {
             return &MAIN.0;
         }
-        // SAFETY: every other thread was made by `spawn`, which has called `belongs_to`. The data is in the thread's
-        // packet, which lives as long as the thread runs; only the thread itself gets this reference, and ThreadData is
-        // not Sync.
+        // SAFETY: every other thread was made by `life::begin`, which has called `belongs_to`. The data is in the
+        // thread's packet, which lives as long as the thread runs; only the thread itself gets this reference, and
+        // ThreadData is not Sync.
         unsafe { &**(own_word(pointer, TLS) as *const *const Self) }
     }
 }

@@ -1,9 +1,8 @@
 //! The packet that a thread and its handle share, and what both do with it.
 
-use super::Name;
-use super::data::ThreadData;
+use super::data::{Control, ScopeState, ThreadData};
 use super::memory::Memory;
-use super::roster::ScopeState;
+use super::name::Name;
 use crate::registration::OfThread;
 use crate::sys;
 use core::cell::Cell;
@@ -19,26 +18,6 @@ const DETACHED: u32 = 1;
 const FINISHED: u32 = 2;
 /// As [`FINISHED`], but the thread has called [`exit`](super::exit), and there is no result.
 const EXITED: u32 = 3;
-
-/// The part of a packet that does not depend on the closure.
-pub(super) struct Control {
-    /// The thread ID in the kernel, which clears it and wakes its futex when the thread has ended.
-    pub(super) tid: AtomicU32,
-    state: AtomicU32,
-    pub(super) memory: Memory,
-    pub(super) data: ThreadData,
-    name: Name,
-    /// The next packet in the list of [`kept`](super::kept).
-    pub(super) next_kept: *mut Control,
-    /// The scope that waits for this thread, or null.
-    scope: *const ScopeState,
-    /// The previous and the next packet in the scope's list.
-    pub(super) in_scope: Cell<[*mut Control; 2]>,
-    /// Calls the closure and stores its result.
-    run: unsafe fn(NonNull<Control>),
-    /// Drops the result.
-    drop_result: unsafe fn(NonNull<Control>),
-}
 
 impl Control {
     /// Detaches the thread, and returns whether it is running. If so, it drops its result and frees its memory itself.
@@ -132,7 +111,7 @@ impl<F: FnOnce() -> T, T> Packet<F, T> {
 /// The packet is that of the calling thread, which has not called this before, and which calls [`finish`] before it
 /// ends.
 pub(super) unsafe fn run(control: NonNull<Control>) {
-    // SAFETY: `spawn` initialised the packet. It is mapped until the thread has ended, or until the thread itself
+    // SAFETY: `start` initialised the packet. It is mapped until the thread has ended, or until the thread itself
     // unmaps it after `finish`. `finish` releases the registration of `OfThread::enter`. `Control::run` is for this
     // packet's type; its closure has not been called before, and the handle uses the result only after the thread has
     // finished.
@@ -212,7 +191,7 @@ pub unsafe fn give_back(control: NonNull<Control>) {
 ///
 /// The packet is mapped, no other thread uses it, and its scope, if it has one, has not ended.
 pub(super) unsafe fn leave_scope(control: NonNull<Control>) {
-    // SAFETY: the caller guarantees that the packet and its scope can be used. `spawn` inserted it in the scope's list.
+    // SAFETY: the caller guarantees that the packet and its scope can be used. `start` inserted it in the scope's list.
     unsafe {
         if let Some(scope) = (*control.as_ptr()).scope.as_ref() {
             scope.remove(control);

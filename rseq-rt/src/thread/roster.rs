@@ -1,24 +1,10 @@
 //! The threads of a scope: their list, and waiting for them.
 
-use super::packet::{self, Control};
+use super::data::{Control, List, ScopeState};
 use crate::sync::Mutex;
 use crate::sys;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
-
-/// A doubly linked list of packets.
-struct List(*mut Control);
-
-// SAFETY: the list, and the links of the packets on it, are only used under the lock around it.
-unsafe impl Send for List {}
-
-/// The threads of a scope.
-pub struct ScopeState {
-    /// The number of threads that have not finished, and so may use what they borrow.
-    running: AtomicU32,
-    /// The threads whose memory has not been freed, by a handle or by the thread itself.
-    threads: Mutex<List>,
-}
 
 impl ScopeState {
     pub(super) const fn new() -> Self {
@@ -69,18 +55,6 @@ impl ScopeState {
         }
     }
 
-    /// Waits for all threads, and frees the memory of those whose handles were forgotten.
-    pub(super) fn end(&self) {
-        loop {
-            self.wait();
-            let first = self.threads.lock().0;
-            let Some(control) = NonNull::new(first) else { return };
-            // SAFETY: all threads have finished. A handle that is not forgotten would have removed its thread from the
-            // list: no handle can outlive the scope, except in the result of a thread, which is dropped here.
-            unsafe { packet::give_back(control) };
-        }
-    }
-
     /// Counts a thread that is about to start.
     pub fn began(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
@@ -95,7 +69,7 @@ impl ScopeState {
         }
     }
 
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         loop {
             match self.running.load(Ordering::Acquire) {
                 0 => return,

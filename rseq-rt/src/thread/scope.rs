@@ -1,9 +1,12 @@
 //! Threads that borrow from the stack of the thread that starts them.
 
-use super::ThreadId;
+use super::builder::Builder;
+use super::data::ScopeState;
 use super::handle::{self, JoinHandle};
-use super::roster::ScopeState;
+use super::id::ThreadId;
+use super::packet;
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 use rseq_core::sys::Errno;
 
 /// Starts scoped threads; see [`scope`].
@@ -26,6 +29,20 @@ where
     value
 }
 
+impl ScopeState {
+    /// Waits for all threads, and frees the memory of those whose handles were forgotten.
+    fn end(&self) {
+        loop {
+            self.wait();
+            let first = self.threads.lock().0;
+            let Some(control) = NonNull::new(first) else { return };
+            // SAFETY: all threads have finished. A handle that is not forgotten would have removed its thread from the
+            // list: no handle can outlive the scope, except in the result of a thread, which is dropped here.
+            unsafe { packet::give_back(control) };
+        }
+    }
+}
+
 impl<'scope> Scope<'scope, '_> {
     /// Starts a thread with the default stack.
     ///
@@ -37,12 +54,19 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.spawn_with(super::Builder::new(), function)
+        Builder::new().spawn_scoped(self, function)
     }
+}
 
-    pub(super) fn spawn_with<F, T>(
-        &'scope self,
-        builder: super::Builder,
+impl Builder {
+    /// Starts a thread in a scope.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`](Self::spawn).
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
         function: F,
     ) -> Result<ScopedJoinHandle<'scope, T>, Errno>
     where
@@ -51,7 +75,7 @@ impl<'scope> Scope<'scope, '_> {
     {
         // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could
         // end it early, ends the process. So what `'scope` borrows lives long enough.
-        let handle = unsafe { handle::spawn(builder, function, Some(&self.state)) }?;
+        let handle = unsafe { handle::start(self, function, Some(&scope.state)) }?;
         Ok(ScopedJoinHandle { handle, scope: PhantomData })
     }
 }

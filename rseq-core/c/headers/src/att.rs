@@ -1,6 +1,6 @@
 //! Converts x86-64 assembly from Intel syntax, which rseq-core uses, to AT&T syntax, which C compilers expect.
 
-use crate::section::SHIFT;
+use crate::quote::SHIFT;
 
 /// Converts a line to AT&T syntax. Its operands are GCC's, or registers with two percent signs. `memory` lists GCC's
 /// memory operands.

@@ -4,6 +4,7 @@ mod arch;
 mod att;
 mod header;
 mod names;
+mod quote;
 mod section;
 mod text;
 

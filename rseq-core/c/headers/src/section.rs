@@ -2,6 +2,7 @@
 
 use crate::arch::{Arch, FREE_INPUTS};
 use crate::att;
+use crate::quote::{FAR, SHIFT, literal};
 use crate::text::{self, Section, Text};
 
 /// The exits: the label of each in C, and its name in rseq-core. An exit's number is its position in this list.
@@ -19,12 +20,6 @@ const DIFFERED: usize = 2;
 /// The points in a section where tests inject code: for code in a further one, `param_test` of the kernel and of
 /// librseq has no operand.
 const INJECTS: usize = 6;
-
-/// A placeholder for an exit's label, which is replaced after the text is quoted.
-const FAR: &str = "<far>";
-
-/// A placeholder for the logarithm of the stride, which is replaced after the text is quoted.
-pub const SHIFT: &str = "<shift>";
 
 /// Writes a section for one architecture and memory order.
 pub struct Writer<'a> {
@@ -121,11 +116,7 @@ impl<'a> Writer<'a> {
             "x86_64" => att::line(line, &memory),
             _ => line.to_owned(),
         });
-        let quoted = lines.map(|line| {
-            let line = line.trim_end().replace('"', "\\\"").replace(FAR, "%l[\" __rseq_str(label) \"]");
-            line.replace(SHIFT, "\" __rseq_str(RSEQ_THIS_CPU_SHIFT) \"")
-        });
-        quoted.map(|line| format!("\t\t\"{line}\\n\\t\"\n")).collect()
+        lines.map(|line| format!("\t\t{}\n", literal(&line))).collect()
     }
 
     /// Replaces the names in braces by GCC's operands, registers and constants.

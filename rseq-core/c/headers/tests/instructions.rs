@@ -1,7 +1,12 @@
 //! The number of instructions of each operation: at most that of librseq's and the kernel's headers, which are equal.
 
+#[path = "../../../tests/skipped/mod.rs"]
+mod skipped;
+
 use std::path::Path;
 use std::process::Command;
+
+use skipped::skipped;
 
 /// Instructions from the start of a function through its commit to its return, on x86-64, compiled by GCC 12 with -O2,
 /// with the headers of librseq and of Linux 7.2's selftests.
@@ -37,7 +42,7 @@ fn instructions(disassembly: &str, function: &str) -> usize {
 fn no_operation_takes_more_instructions_than_in_librseq_and_in_the_kernel() {
     let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
     if !cfg!(target_arch = "x86_64") || !is_there("cc") || !is_there("objdump") {
-        println!("skipped: needs cc and objdump on x86-64");
+        skipped("needs cc and objdump on x86-64");
         return;
     }
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));

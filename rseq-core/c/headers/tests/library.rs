@@ -1,9 +1,14 @@
 //! C and C++ programs that use the headers and the library.
 
+#[path = "../../../tests/skipped/mod.rs"]
+mod skipped;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::{env, fs};
+
+use skipped::skipped;
 
 /// Settings that switch glibc's registration on and off.
 const TUNABLES: [&str; 2] = ["glibc.pthread.rseq=1", "glibc.pthread.rseq=0"];
@@ -28,7 +33,7 @@ fn package() -> PathBuf {
 fn is_there(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        println!("skipped: there is no {program}");
+        skipped(format!("there is no {program}"));
     }
     found
 }
@@ -105,7 +110,7 @@ fn each_operation_does_in_c_and_in_cpp_what_it_says() {
 fn operations_on_this_cpu_begin_again_after_aborts() {
     let source = package().join("headers/tests/programs/restart.c");
     if !cfg!(target_arch = "x86_64") {
-        println!("skipped: the program is for x86-64");
+        skipped("the program is for x86-64");
     } else if is_there("cc") {
         passes(&compiled(&source, "cc", &["-O2"], "restart"), [&[], &[]]);
     }
@@ -125,7 +130,7 @@ fn threads_are_registered_by_the_libc_or_by_the_library() {
 #[test]
 fn refused_calls_end_no_program() {
     if !cfg!(target_arch = "x86_64") {
-        println!("skipped: not every architecture's vDSO has getcpu");
+        skipped("not every architecture's vDSO has getcpu");
     } else if is_there("cc") {
         let source = package().join("headers/tests/programs/fallback.c");
         passes(&compiled(&source, "cc", &["-O2"], "fallback"), [&[], &[]]);

@@ -8,7 +8,7 @@ use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
 use core::slice;
-use rseq_core::percpu::{DynRegion, RegionOptions, RegionShape};
+use rseq_core::percpu::{DynRegion, Finding, RegionOptions, RegionShape};
 use rseq_core::sys::{Errno, page_size};
 
 /// `RSEQ_MEMPOOL_STRIDE`
@@ -29,7 +29,7 @@ pub struct Pool {
     region: DynRegion,
     attr: Attr,
     /// Padded with 0.
-    pub(super) name: [u8; NAME],
+    name: [u8; NAME],
 }
 
 impl Pool {
@@ -136,12 +136,20 @@ fn options(attr: &Attr, owner: usize) -> RegionOptions {
         options = options.copy_on_write().not_inherited();
     }
     if attr.is_robust {
-        options = options.robust_for_owner(report::error);
+        options = options.robust_for_owner(report);
     }
     if let Some(poison) = attr.poison {
         options = options.poison(poison);
     }
     if attr.init.is_some() { options.init_ranges(init) } else { options }
+}
+
+/// Reports an error in the use of a robust pool.
+fn report(owner: usize, finding: Finding) {
+    // SAFETY: `owner` is the address of a pool, which `create` passed to the region that is a field of the pool, so the
+    // pool exists while its region does. Only the name is borrowed, which is not written after `create`.
+    let name = unsafe { &(*ptr::with_exposed_provenance::<Pool>(owner)).name };
+    report::error(name.split(|&byte| byte == 0).next().unwrap_or_default(), finding)
 }
 
 /// Calls the program's function that initialises a CPU's copies.

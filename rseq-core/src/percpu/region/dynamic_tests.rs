@@ -3,6 +3,7 @@
 extern crate std;
 
 use super::*;
+use crate::skipped::skipped;
 use crate::sys::{Errno, in_child, page_size};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -263,9 +264,9 @@ fn pages_move_to_a_node_that_is_there() {
     let moved = move_to_node_of(0, item, STRIDE, MPOL_MF_MOVE);
     assert_eq!(*word(&region, item, 0), 77);
     match moved {
-        Err(Errno::ENOSYS) => std::println!("skipped: this kernel has no NUMA"),
+        Err(Errno::ENOSYS) => skipped("this kernel has no NUMA"),
         // The kernel lets a process move its own pages.
-        Err(Errno::EPERM) => return std::println!("skipped: a filter refuses move_pages(2), as in containers"),
+        Err(Errno::EPERM) => return skipped("a filter refuses move_pages(2), as in containers"),
         moved => assert_eq!(moved, Ok(())),
     }
     let unknown = move_to_node_of(0, item, page_size(), u32::MAX);

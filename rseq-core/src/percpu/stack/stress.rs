@@ -6,18 +6,18 @@ extern crate std;
 use super::arrays::Arrays;
 use super::class::Class;
 use super::stack_slot::MakeFence;
+use super::test_machine::{allowed, can_drain, pin};
 use super::{Batch, stack_sections};
 use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
 use crate::percpu::memory::STRIDE;
-use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, Status, abi, arch, status, sys};
-use linux_raw_sys::general::{__NR_getpid, __NR_gettid, __NR_sched_getaffinity, __NR_sched_setaffinity, __NR_tgkill};
-use std::io::{Write, stderr};
+use crate::{Ambient, Area, ByCpu, ByMmCid, Index, Registration, abi, arch, sys};
+use linux_raw_sys::general::{__NR_getpid, __NR_gettid, __NR_tgkill};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
-use std::{format, thread};
 
 const THREADS: usize = 8;
 const CAPACITY: usize = 28;
@@ -179,25 +179,6 @@ fn unregister() {
     assert!(is_released && !Ambient::token().is_registered(), "no length releases the libc's registration");
 }
 
-/// As large as the largest of a kernel.
-type Mask = [usize; 8192 / usize::BITS as usize];
-
-pub(super) fn pin(cpu: u32) {
-    let mut mask: Mask = [0; 8192 / usize::BITS as usize];
-    mask[(cpu / usize::BITS) as usize] = 1 << (cpu % usize::BITS);
-    let args = [0, size_of_val(&mask), mask.as_ptr() as usize, 0, 0, 0];
-    // SAFETY: the kernel reads so many bytes of the mask.
-    unsafe { sys::syscall(__NR_sched_setaffinity, args) }.unwrap();
-}
-
-pub(super) fn allowed() -> Vec<u32> {
-    let mut mask: Mask = [0; 8192 / usize::BITS as usize];
-    let args = [0, size_of_val(&mask), mask.as_mut_ptr() as usize, 0, 0, 0];
-    // SAFETY: the kernel writes at most so many bytes of the mask.
-    unsafe { sys::syscall(__NR_sched_getaffinity, args) }.unwrap();
-    (0..8192).filter(|cpu| mask[(cpu / usize::BITS) as usize] >> (cpu % usize::BITS) & 1 == 1).collect()
-}
-
 /// A xorshift generator.
 struct Random(u64);
 
@@ -208,17 +189,6 @@ impl Random {
         self.0 ^= self.0 << 17;
         (self.0 >> 20) as usize % limit
     }
-}
-
-/// Whether threads have sections and the kernel has the fence; reported, if not.
-pub(super) fn can_drain() -> bool {
-    let why = match (status(), fence_index::<ByCpu>(0)) {
-        (Status::On(_), Ok(())) => return true,
-        (status, fence) => format!("skipped: {status}; the fence: {fence:?}\n"),
-    };
-    // Past the harness, which shows the output of failed tests only.
-    let _ = stderr().write_all(why.as_bytes());
-    false
 }
 
 /// Repeats a storm of a second until enough has happened, which takes more than one on a machine with other load.

@@ -115,7 +115,7 @@ fn a_child_opens_the_stack_that_its_parent_had_closed() {
     let (layout, class) = (layout(64, 8), 6);
     region.alloc(layout).unwrap();
     let Some(stacks) = region.arena.stacks(class).filter(|_| crate::percpu::fence::fence(0).is_ok()) else {
-        return skipped(&"sections or their fence are off");
+        return skipped("sections or their fence are off");
     };
     // SAFETY: there is a CPU 0.
     let stack = unsafe { stacks.of(0) };

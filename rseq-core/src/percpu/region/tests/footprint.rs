@@ -93,12 +93,12 @@ fn each_cpus_copies_are_bound_to_its_node() {
             let start = format!("{:x} ", item.addr().get() & !0xffff);
             match maps.lines().find(|line| line.starts_with(&start)) {
                 Some(line) => assert!(line.contains("bind:"), "{line}"),
-                None => skipped(&"no numa_maps, so only the calls were looked at"),
+                None => skipped("no numa_maps, so only the calls were looked at"),
             }
         }
         Err(error) => {
             assert!(matches!(error, RegionError::NotBound(_)), "{error}");
-            skipped(&error);
+            skipped(error);
         }
     }
 }

@@ -7,6 +7,7 @@ mod findings;
 mod footprint;
 
 use super::*;
+use crate::skipped::skipped;
 use crate::{Ambient, ensure_registered};
 use std::vec::Vec;
 
@@ -14,11 +15,6 @@ const SMALL: usize = 4096;
 
 fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
-}
-
-/// Says past the harness, which shows the output of failed tests only, that a test did not run.
-fn skipped(why: &dyn fmt::Display) {
-    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: {why}\n"));
 }
 
 /// Writes `value` to the whole item, in each copy.

@@ -7,6 +7,7 @@ mod model;
 
 use super::header::{Header, State, size};
 use super::{ConsumerError, Ring, RingError};
+use crate::skipped::skipped;
 use crate::{ByCpu, sys};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use linux_raw_sys::general::__NR_sched_setaffinity;
@@ -38,7 +39,7 @@ fn has_sections() -> bool {
     let status = crate::status();
     let is_on = matches!(status, crate::Status::On(_));
     if !is_on {
-        std::eprintln!("skipped: {status}");
+        skipped(status);
     }
     is_on
 }

@@ -1,9 +1,11 @@
 //! Start-up by origin: it reads the auxiliary vector, maps and fills the main thread's TLS block, and sets the thread
 //! pointer.
 
+use super::run::run;
 use crate::before_main::BeforeMain;
 use crate::env::InitialStack;
-use crate::{start, sys};
+use crate::process::refuse;
+use crate::sys;
 use linux_raw_sys::auxvec::{AT_EXECFN, AT_PAGESZ, AT_RANDOM};
 
 /// origin 0.26.2 uses the soft limit of the stack, in bytes, as its size: it panics on `RLIM_INFINITY`, and subtracts
@@ -23,7 +25,7 @@ pub unsafe fn start(stack: *mut usize) -> ! {
     let initial = unsafe { InitialStack::new(stack) };
     // origin uses these without checking them.
     if [AT_RANDOM, AT_EXECFN, AT_PAGESZ].iter().any(|&key| initial.auxv(key as usize).unwrap_or(0) == 0) {
-        start::refuse("rseq-rt: the kernel left out one of AT_RANDOM, AT_EXECFN and AT_PAGESZ\n");
+        refuse("rseq-rt: the kernel left out one of AT_RANDOM, AT_EXECFN and AT_PAGESZ\n");
     }
     // SAFETY: this is the only thread.
     unsafe { tame_stack_limit() };
@@ -54,5 +56,5 @@ unsafe fn origin_main(_argc: usize, argv: *mut *mut u8, _envp: *mut *mut u8) -> 
         let _ = sys::stack_limit(Some(limits));
     }
     // SAFETY: the word before argv is argc, the lowest word of the kernel's initial stack.
-    unsafe { start::run(argv.sub(1).cast()) }
+    unsafe { run(argv.sub(1).cast()) }
 }
