@@ -8,6 +8,7 @@
 //! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
 //! | `build` | binaries for this machine and others, and the check of their critical sections |
 //! | `guest` | boots under QEMU, and what became of them |
+//! | `exit` | how a command ends |
 //! | `events` | what happens in a run, which reporters hear of |
 //! | `process`, `verdict` | the driver of child processes, and what became of what they ran |
 //! | `scratch` | temporary directories |
@@ -20,6 +21,7 @@ mod build;
 mod c;
 mod cmd;
 mod events;
+mod exit;
 mod guest;
 mod host;
 mod interrupt;

@@ -13,12 +13,12 @@ use rseq_check::{Checked, Finding, Rule};
 
 use super::builds::{Programs, checked};
 use super::{Binaries, Builds};
+use crate::exit::FAILED;
 use crate::interrupt::Interrupt;
 use crate::kernels::select::Cell;
 use crate::ktap::{Outcome, Plan, TestLine, VERSION};
 use crate::suite::SUITE;
 
-const FAILED: u8 = 1;
 /// The table of functions whose commits are in turn a release and not; see `arch_memory_order`.
 const FORMS: &str = "rseq_forms";
 /// What is a fault in our own sections, and only worth a note in others'.

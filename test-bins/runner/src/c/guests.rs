@@ -17,7 +17,7 @@ use crate::guest::payload::Run;
 use crate::kernels::machine::Target;
 use crate::kernels::select;
 use crate::suite::GUEST_INIT;
-use crate::workspace;
+use crate::{exit, workspace};
 
 /// Loops of each of param_test's tests: emulation is 10 to 50 times slower.
 const LOOPS: u32 = 100;
@@ -29,7 +29,7 @@ const THREADS: &str = "4";
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
         Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
-        Err(error) => cmd::stop(2, error),
+        Err(error) => exit::stop(2, error),
     }
 }
 

@@ -15,7 +15,8 @@ use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
 use super::programs::{KVM, PROGRAMS, Program};
 use super::{guests, kvm, source};
-use crate::cmd::{self, Choice};
+use crate::cmd::Choice;
+use crate::exit;
 use crate::process::{self, Capture};
 use crate::verdict::{Status, Verdict};
 use crate::workspace;
@@ -127,7 +128,7 @@ pub fn suites(args: &SuitesArgs) -> ExitCode {
     }
     match run_all(args) {
         Ok(rows) => report(&rows),
-        Err(error) => cmd::stop(2, error),
+        Err(error) => exit::stop(2, error),
     }
 }
 

@@ -10,9 +10,10 @@ use clap::ValueEnum;
 use fs_err as fs;
 use serde::Serialize;
 
-use super::{Accel, BootArgs, FAILED, INTERRUPTED, Stop};
+use super::{Accel, BootArgs};
 use crate::build::{Linking, Programs, Suite, check, elf};
 use crate::events::Event;
+use crate::exit::{self, FAILED, INTERRUPTED, Stop};
 use crate::guest::cell::BootContext;
 use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::guest::payload::{Payload, Program, Run};
@@ -30,7 +31,7 @@ use crate::workspace;
 
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {
-    super::exit(boot(args))
+    exit::code(boot(args))
 }
 
 /// What the options choose: cells, what they run, and whether they want KVM for it.
@@ -52,7 +53,7 @@ fn boot(args: &BootArgs) -> Result<u8, Stop> {
 /// like this one, up to the cell.
 pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn Programs, command: String) -> ExitCode {
     let chosen = cells(args, None).map(|cells| Chosen { cells, payload: Payload::Suite(runs), kvm });
-    super::exit(chosen.map_err(Stop::usage).and_then(|chosen| boot_programs(args, &chosen, programs, command)))
+    exit::code(chosen.map_err(Stop::usage).and_then(|chosen| boot_programs(args, &chosen, programs, command)))
 }
 
 /// Builds, boots, judges and reports.

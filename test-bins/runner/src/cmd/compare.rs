@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::{build, c, workspace};
+use crate::{build, c, exit, workspace};
 use args::Code;
 use modes::Mode;
 use report::{Against, Compared};
@@ -30,7 +30,7 @@ pub fn main(args: &CompareArgs) -> ExitCode {
             ExitCode::from(1)
         }
         Ok(_) => ExitCode::SUCCESS,
-        Err(error) => super::stop(2, error),
+        Err(error) => exit::stop(2, error),
     }
 }
 

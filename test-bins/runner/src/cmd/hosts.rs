@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{FAILED, INTERRUPTED, Stop};
 use crate::build::{self, Linking, Purpose};
+use crate::exit::{self, FAILED, INTERRUPTED, Stop};
 use crate::interrupt::Interrupt;
 use crate::workspace;
 use known::{HOSTS, Host};
@@ -52,7 +52,7 @@ pub struct HostsArgs {
 
 /// Does what the options ask for and says how it went.
 pub fn run(args: &HostsArgs) -> ExitCode {
-    super::exit(hosts(args))
+    exit::code(hosts(args))
 }
 
 fn hosts(args: &HostsArgs) -> Result<u8, Stop> {

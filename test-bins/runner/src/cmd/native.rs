@@ -8,9 +8,10 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 
 use super::cli::NativeArgs;
-use super::{FAILED, INTERRUPTED, Stop, list};
+use super::list;
 use crate::build::{self, Binaries, Linking, Purpose};
 use crate::events::{Event, Reporters};
+use crate::exit::{self, FAILED, INTERRUPTED, Stop};
 use crate::interrupt::Interrupt;
 use crate::native::{Extent, Planned, Size, Tested, check_supported, plan, test};
 use crate::report::{Summary, rows};
@@ -19,7 +20,7 @@ use crate::workspace;
 
 /// Does what the options ask for and says how it went.
 pub fn main(args: &NativeArgs) -> ExitCode {
-    super::exit(run(args))
+    exit::code(run(args))
 }
 
 fn run(args: &NativeArgs) -> Result<u8, Stop> {

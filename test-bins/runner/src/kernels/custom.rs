@@ -10,7 +10,8 @@ use super::make::Make;
 use super::recipe::{self, RECIPES, Recipe};
 use super::source::Source;
 use super::{install, mirror, tools};
-use crate::cmd::{self, KernelArgs};
+use crate::cmd::KernelArgs;
+use crate::exit;
 
 /// Name of a kernel's configuration in the cache.
 const CONFIGURATION: &str = "config";
@@ -19,15 +20,12 @@ const CONFIGURATION: &str = "config";
 pub fn run(args: &KernelArgs) -> ExitCode {
     let Some(recipe) = recipe::find(&args.name) else {
         let names = RECIPES.iter().map(|recipe| recipe.line).collect::<Vec<_>>().join(", ");
-        return cmd::stop(2, format_args!("no kernel to build is called '{}': there are {names}", args.name));
+        return exit::stop(2, format_args!("no kernel to build is called '{}': there are {names}", args.name));
     };
     if recipe.machine != std::env::consts::ARCH {
-        return cmd::stop(2, format_args!("{} is built on {} only", recipe.line, recipe.machine));
+        return exit::stop(2, format_args!("{} is built on {} only", recipe.line, recipe.machine));
     }
-    match build(recipe, args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cmd::stop(1, error),
-    }
+    exit::finish(build(recipe, args), 1)
 }
 
 fn build(recipe: &Recipe, args: &KernelArgs) -> anyhow::Result<()> {

@@ -17,7 +17,8 @@ use super::resolve::{Packages, lines, newest};
 use super::select::{self, TABLE, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
-use crate::cmd::{self, FetchArgs};
+use crate::cmd::FetchArgs;
+use crate::exit;
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
 const THREADS: usize = 6;
@@ -26,13 +27,13 @@ const THREADS: usize = 6;
 pub fn run(args: &FetchArgs) -> ExitCode {
     let wanted = match select::kernels(&args.choice) {
         Ok(wanted) if wanted.is_empty() => {
-            return cmd::stop(2, select::none_of(&args.choice));
+            return exit::stop(2, select::none_of(&args.choice));
         }
         Ok(wanted) => wanted,
-        Err(error) => return cmd::stop(2, error),
+        Err(error) => return exit::stop(2, error),
     };
     if let Some(built) = wanted.iter().find(|wanted| wanted.is_built()) {
-        return cmd::stop(2, format_args!("no suite has {}: {}", built.line, built.command()));
+        return exit::stop(2, format_args!("no suite has {}: {}", built.line, built.command()));
     }
     let machines: Vec<_> = wanted.iter().map(|wanted| wanted.machine).collect();
     let installed = if args.no_install { Ok(()) } else { install::run(&machines) };
