@@ -1,13 +1,8 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
 mod bench;
-mod compile;
-mod guests;
 mod install;
-mod kvm;
 mod library;
-mod programs;
-mod source;
 mod suites;
 
 pub use bench::bench;

@@ -1,7 +1,5 @@
 //! The command line: one file a subcommand.
 
-mod args;
-mod boot;
 mod cli;
 mod compare;
 mod export;
@@ -13,10 +11,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-pub use args::{Accel, BootArgs, Choice, FetchArgs, KernelArgs};
-pub use boot::run_programs;
-
-use crate::{bench, c, kernels};
+use crate::{bench, boot, c, kernels};
 use cli::Color;
 
 /// What the command line asks for.

@@ -17,6 +17,7 @@
 #![cfg(target_os = "linux")]
 
 mod bench;
+mod boot;
 mod build;
 mod c;
 mod cmd;
@@ -32,6 +33,7 @@ mod process;
 mod report;
 mod scratch;
 mod suite;
+mod text;
 mod tool;
 mod verdict;
 mod workspace;

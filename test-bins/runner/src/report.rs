@@ -15,7 +15,6 @@ mod rows;
 #[cfg(test)]
 mod snapshots;
 mod summary;
-pub mod text;
 
 use std::io::{self, IsTerminal, Stderr, Write};
 use std::path::PathBuf;

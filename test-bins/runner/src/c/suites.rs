@@ -1,5 +1,11 @@
 //! `suites`: other projects' C programs, untouched, on our headers and library.
 
+mod compile;
+mod guests;
+mod kvm;
+mod programs;
+mod source;
+
 use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -11,15 +17,14 @@ use fs_err as fs;
 use protocol::ktap::{Plan, TestLine, VERSION};
 use protocol::outcome::Outcome;
 
-use super::compile::{self, Compiler, Sources};
 use super::library::{self, Flavour};
-use super::programs::{KVM, PROGRAMS, Program};
-use super::{guests, kvm, source};
-use crate::cmd::Choice;
+use crate::boot::Choice;
 use crate::exit;
 use crate::process::{self, Capture};
 use crate::verdict::{Status, Verdict};
 use crate::workspace;
+use compile::{Compiler, Sources};
+use programs::{KVM, PROGRAMS, Program};
 
 /// Which programs, and how long each may take.
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use rseq_check::CheckArgs;
 use super::compare::CompareArgs;
 use super::export::ExportArgs;
 use super::hosts::HostsArgs;
-use super::{BootArgs, FetchArgs, KernelArgs};
 use crate::bench::BenchArgs;
+use crate::boot::{BootArgs, FetchArgs, KernelArgs};
 use crate::c::{InstallArgs, SuitesArgs};
 use crate::report::ReportArgs;
 

@@ -10,7 +10,7 @@ use super::make::Make;
 use super::recipe::{self, RECIPES, Recipe};
 use super::source::Source;
 use super::{install, mirror, tools};
-use crate::cmd::KernelArgs;
+use crate::boot::KernelArgs;
 use crate::exit;
 
 /// Name of a kernel's configuration in the cache.

@@ -17,7 +17,7 @@ use super::resolve::{Packages, lines, newest};
 use super::select::{self, TABLE, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
-use crate::cmd::FetchArgs;
+use crate::boot::FetchArgs;
 use crate::exit;
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
@@ -255,7 +255,7 @@ fn batches(missing: &[Wanted], round: usize) -> Vec<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::Choice;
+    use crate::boot::Choice;
 
     #[test]
     fn kernels_of_one_suite_are_fetched_together() {

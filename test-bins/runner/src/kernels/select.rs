@@ -8,7 +8,7 @@ use super::catalog::MACHINES;
 use super::machine::{Machine, Target};
 use super::recipe::RECIPES;
 use super::version::sort_lines;
-use crate::cmd::Choice;
+use crate::boot::Choice;
 
 const NEWEST: &str = "newest";
 

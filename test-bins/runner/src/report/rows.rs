@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::text::cut;
 use crate::ktap::Counts;
 use crate::native::{Size, Tested};
 use crate::suite::Kind;
+use crate::text::cut;
 use crate::verdict::Status;
 
 /// Columns for the name; the whole row then has 78.

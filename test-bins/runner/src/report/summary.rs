@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::paint::Paint;
 use super::rows::{self, Row};
-use super::text::{printable, wrap};
 use crate::ktap::{Counts, Outcome};
 use crate::native::Tested;
 use crate::suite::Kind;
+use crate::text::{printable, wrap};
 use crate::verdict::Status;
 
 /// Columns of the text, a prefix of two left out.

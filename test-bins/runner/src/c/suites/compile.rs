@@ -5,8 +5,8 @@ use std::process::Command;
 
 use fs_err as fs;
 
-use super::library;
 use super::programs::Program;
+use crate::c::library;
 use crate::kernels::machine::Target;
 use crate::process::succeed;
 

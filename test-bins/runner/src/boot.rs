@@ -1,5 +1,7 @@
 //! `boot`: chooses cells, builds for them, boots them, judges and reports what came of it.
 
+mod args;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +12,6 @@ use clap::ValueEnum;
 use fs_err as fs;
 use serde::Serialize;
 
-use super::{Accel, BootArgs};
 use crate::build::{Linking, Programs, Suite, check, elf};
 use crate::events::Event;
 use crate::exit::{self, FAILED, INTERRUPTED, Stop};
@@ -28,6 +29,7 @@ use crate::kernels::tree::Image;
 use crate::report::{matrix_docs, print_json};
 use crate::suite::{Entry, Need, SUITE};
 use crate::workspace;
+pub use args::{Accel, BootArgs, Choice, FetchArgs, KernelArgs};
 
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {

@@ -8,11 +8,11 @@ use protocol::list;
 
 use super::compile::{self, Compiler, Sources};
 use super::programs::{KVM, Program};
-use super::suites::{GIVES_UP, MODES, SuitesArgs, TIMEOUT};
-use super::{kvm, library};
+use super::{GIVES_UP, MODES, SuitesArgs, TIMEOUT, kvm};
+use crate::boot::{self, BootArgs};
 use crate::build::check::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
-use crate::cmd::{self, BootArgs};
+use crate::c::library;
 use crate::guest::payload::Run;
 use crate::kernels::machine::Target;
 use crate::kernels::select;
@@ -28,7 +28,7 @@ const THREADS: &str = "4";
 /// Builds for the cells' architectures, and boots or checks what came of it.
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
-        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
+        Ok(built) => boot::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
         Err(error) => exit::stop(2, error),
     }
 }
