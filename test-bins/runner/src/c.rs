@@ -1,11 +1,9 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
-mod bench;
 mod install;
-mod library;
+pub mod library;
 mod suites;
 
-pub use bench::bench;
 pub use install::{InstallArgs, install};
 pub use suites::{SuitesArgs, suites};
 
