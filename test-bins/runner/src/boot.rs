@@ -21,7 +21,7 @@ use crate::guest::payload::{Payload, Program, Run};
 use crate::guest::resume::{self, Stands};
 use crate::guest::{capacity, pipeline, user_files};
 use crate::interrupt::Interrupt;
-use crate::kernels::accel;
+use crate::kernels::accel::{self, Accel};
 use crate::kernels::cache;
 use crate::kernels::machine::Hardware;
 use crate::kernels::select::{self, Cell};
@@ -29,7 +29,7 @@ use crate::kernels::tree::Image;
 use crate::report::{matrix_docs, print_json};
 use crate::suite::{Entry, Need, SUITE};
 use crate::workspace;
-pub use args::{Accel, BootArgs, Choice, FetchArgs, KernelArgs};
+pub use args::BootArgs;
 
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {

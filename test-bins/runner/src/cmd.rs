@@ -1,10 +1,9 @@
-//! The command line: one file a subcommand.
+//! The command line, and who does what it asks for.
 
 mod cli;
 mod compare;
 mod export;
 mod hosts;
-mod list;
 mod native;
 
 use std::process::ExitCode;
@@ -36,17 +35,5 @@ pub fn main() -> ExitCode {
         Some(cli::Command::Suites(args)) => c::suites(args),
         Some(cli::Command::Bench(args)) => bench::main(args),
         None => native::main(&cli.native),
-    }
-}
-
-/// The arguments of `suites --kernel-source` with these words more.
-#[cfg(test)]
-pub fn suites_args(words: &[&str]) -> c::SuitesArgs {
-    use clap::Parser;
-
-    let cli = cli::Cli::parse_from([&["runner", "suites"], words, &["--kernel-source"]].concat());
-    match cli.command {
-        Some(cli::Command::Suites(args)) => args,
-        other => panic!("{other:?}"),
     }
 }

@@ -1,90 +1,12 @@
-//! The options of `fetch` and `boot`.
+//! The options of `boot`.
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use crate::kernels::accel::Accel;
+use crate::kernels::select::Choice;
 use crate::report::ReportArgs;
-
-/// Which machines and kernels.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Choice {
-    /// Only this architecture (several times: these)
-    #[arg(long, value_name = "ARCH")]
-    pub arch: Vec<String>,
-
-    /// Only this kernel, such as 6.12, or `newest` of each architecture (several times: these)
-    #[arg(long, value_name = "VERSION")]
-    pub kernel: Vec<String>,
-
-    /// This cell, as --list shows it, such as "s390x 7.2", beside what the other options choose (several times: these)
-    #[arg(long, value_name = "CELL")]
-    pub cell: Vec<String>,
-}
-
-/// Gets QEMU and kernels through the system's package manager.
-#[derive(Debug, Args)]
-#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice; \
-                        interrupted, it goes on where it was.\n\
-                        Exit codes: 0 all is there, 1 something is not, 2 usage error.")]
-pub struct FetchArgs {
-    /// What to get; without any, every kernel of the table
-    #[command(flatten)]
-    pub choice: Choice,
-
-    /// Take kernels from this Debian mirror, not from the one in the system's sources
-    #[arg(long, value_name = "URI")]
-    pub mirror: Option<String>,
-
-    /// Look for newer packages of kernels that are there
-    #[arg(long)]
-    pub refresh: bool,
-
-    /// Install nothing; only get kernels
-    #[arg(long)]
-    pub no_install: bool,
-}
-
-/// Builds a small kernel with what distributions leave out, from their own source package.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "It takes 2 GB while it builds and 3 MB afterwards, in $XDG_CACHE_HOME/rseq (else ~/.cache/rseq). \
-                        Interrupted, it goes on where it was.\n\
-                        Exit codes: 0 it is there, 1 it could not be built, 2 usage error."
-)]
-pub struct KernelArgs {
-    /// Its name, as `boot --kernel` takes it
-    #[arg(value_name = "KERNEL", default_value = "7.2-slice")]
-    pub name: String,
-
-    /// Commands at a time (default: one a CPU)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub jobs: Option<u32>,
-
-    /// Take the source from this Debian mirror, not from the one in the system's sources
-    #[arg(long, value_name = "URI")]
-    pub mirror: Option<String>,
-
-    /// Build it again, from the newest source package
-    #[arg(long)]
-    pub refresh: bool,
-
-    /// Leave source and objects where they are
-    #[arg(long)]
-    pub keep: bool,
-}
-
-/// What runs the guests' code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Accel {
-    /// KVM for guests of this machine's kind, where it works.
-    Auto,
-    /// The same, or an error.
-    Kvm,
-    /// QEMU's emulation, the same on every host.
-    #[default]
-    Tcg,
-}
 
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
 #[derive(Debug, Clone, Args)]

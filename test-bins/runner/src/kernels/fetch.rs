@@ -9,19 +9,42 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
+use clap::Args;
 use fs_err as fs;
 
 use super::apt::Apt;
 use super::cache::{self, Slot, names};
 use super::resolve::{Packages, lines, newest};
-use super::select::{self, TABLE, Wanted};
+use super::select::{self, Choice, TABLE, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
-use crate::boot::FetchArgs;
 use crate::exit;
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
 const THREADS: usize = 6;
+
+/// Gets QEMU and kernels through the system's package manager.
+#[derive(Debug, Args)]
+#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice; \
+                        interrupted, it goes on where it was.\n\
+                        Exit codes: 0 all is there, 1 something is not, 2 usage error.")]
+pub struct FetchArgs {
+    /// What to get; without any, every kernel of the table
+    #[command(flatten)]
+    pub choice: Choice,
+
+    /// Take kernels from this Debian mirror, not from the one in the system's sources
+    #[arg(long, value_name = "URI")]
+    pub mirror: Option<String>,
+
+    /// Look for newer packages of kernels that are there
+    #[arg(long)]
+    pub refresh: bool,
+
+    /// Install nothing; only get kernels
+    #[arg(long)]
+    pub no_install: bool,
+}
 
 /// Gets what the options ask for and says what it could not get.
 pub fn run(args: &FetchArgs) -> ExitCode {
@@ -255,7 +278,6 @@ fn batches(missing: &[Wanted], round: usize) -> Vec<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::Choice;
 
     #[test]
     fn kernels_of_one_suite_are_fetched_together() {

@@ -6,9 +6,10 @@ use std::process::{Command, ExitCode, Stdio};
 use fs_err as fs;
 use protocol::list;
 
+use super::args::{SuitesArgs, TIMEOUT};
 use super::compile::{self, Compiler, Sources};
-use super::programs::{KVM, Program};
-use super::{GIVES_UP, MODES, SuitesArgs, TIMEOUT, kvm};
+use super::kvm;
+use super::programs::{GIVES_UP, KVM, MODES, Program};
 use crate::boot::{self, BootArgs};
 use crate::build::check::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
@@ -160,9 +161,17 @@ impl Programs for Built {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args, FromArgMatches};
+
     use super::super::programs::PROGRAMS;
     use super::*;
-    use crate::cmd::suites_args;
+
+    /// The arguments of `suites --kernel-source` with these words more.
+    fn suites_args(words: &[&str]) -> SuitesArgs {
+        let command = SuitesArgs::augment_args(clap::Command::new("suites"));
+        let matches = command.get_matches_from([&["suites"], words, &["--kernel-source"]].concat());
+        SuitesArgs::from_arg_matches(&matches).unwrap()
+    }
 
     fn runs(words: &[&str]) -> Vec<String> {
         let args = suites_args(words);
