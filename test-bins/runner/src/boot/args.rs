@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::kernels::accel::Accel;
 use crate::kernels::select::Choice;
@@ -141,5 +141,57 @@ impl Default for BootArgs {
             files: None,
             program: Vec::new(),
         }
+    }
+}
+
+impl BootArgs {
+    /// The command line of a boot like this one, up to the cell and the names of tests.
+    pub fn again(&self) -> String {
+        let mut words = vec!["cargo run --release -- boot".to_owned()];
+        if let Some(image) = &self.kernel_image {
+            words.push(format!("--arch {} --kernel-image {}", self.choice.arch.join(" "), image.display()));
+        }
+        if let Some(tree) = &self.kernel_tree {
+            words.push(format!("--arch {} --kernel-tree {}", self.choice.arch.join(" "), tree.display()));
+        }
+        let default = Self::default();
+        words.extend((self.cpus != default.cpus).then(|| format!("--cpus {}", self.cpus)));
+        let offline = self.offline.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        words.extend((!offline.is_empty()).then(|| format!("--offline {offline}")));
+        words.extend(self.memory.map(|mebibytes| format!("--memory {mebibytes}")));
+        let accel = self.accel.to_possible_value().filter(|_| self.accel != default.accel);
+        words.extend(accel.map(|accel| format!("--accel {}", accel.get_name())));
+        words.extend((self.numa != default.numa).then(|| format!("--numa {}", self.numa)));
+        words.extend(self.timeout.map(|seconds| format!("--timeout {seconds}")));
+        words.extend((!self.append.is_empty()).then(|| format!("--append '{}'", self.append)));
+        words.extend(self.static_pie.then(|| "--static-pie".into()));
+        words.extend(self.as_init.as_ref().map(|name| format!("--as-init {name}")));
+        words.extend(self.files.as_ref().map(|directory| format!("--files {}", directory.display())));
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_run_again_is_run_in_the_same_way() {
+        let args = BootArgs {
+            cpus: 3,
+            offline: vec![1, 2],
+            memory: Some(512),
+            accel: Accel::Auto,
+            numa: 2,
+            timeout: Some(9),
+            append: "quiet".into(),
+            static_pie: true,
+            files: Some("out".into()),
+            ..BootArgs::default()
+        };
+        let expected = "cargo run --release -- boot --cpus 3 --offline 1,2 --memory 512 --accel auto --numa 2 \
+                        --timeout 9 --append 'quiet' --static-pie --files out";
+        assert_eq!(args.again(), expected);
+        assert_eq!(BootArgs::default().again(), "cargo run --release -- boot");
     }
 }
