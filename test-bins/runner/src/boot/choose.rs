@@ -10,7 +10,7 @@ use crate::build::elf;
 use crate::guest::payload::{Payload, Program, Run};
 use crate::guest::{capacity, user_files};
 use crate::kernels::accel::{self, Accel};
-use crate::kernels::machine::Hardware;
+use crate::kernels::hardware::Hardware;
 use crate::kernels::select::{self, Cell};
 use crate::kernels::tree::Image;
 use crate::suite::{Entry, Need, SUITE};

@@ -3,10 +3,7 @@
 //! A kernel is named by the first two numbers of its version; the newest package that carries them is taken at `fetch`.
 //! `.github/CONTRIBUTING.md` says what else a new kernel or architecture needs.
 
-use super::machine::{Initramfs, Machine, Numa, Target};
-
-/// Kernel versions and the suites that hold them, tried in order.
-pub type Kernels = &'static [(&'static str, &'static [&'static str])];
+use super::machine::{Initramfs, Kernels, Machine, Numa, Target};
 
 const BULLSEYE: &[&str] = &["bullseye"];
 const BOOKWORM: &[&str] = &["bookworm"];
@@ -290,6 +287,11 @@ pub const MACHINES: &[Machine] = &[
     },
 ];
 
+/// The machine of this name.
+pub fn find(name: &str) -> Option<&'static Machine> {
+    MACHINES.iter().find(|machine| machine.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -322,5 +324,13 @@ mod tests {
     fn nine_architectures_are_there_and_a_second_mips() {
         let rust: BTreeSet<_> = MACHINES.iter().map(|machine| machine.targets[0].triple).collect();
         assert_eq!(rust.len(), 10);
+    }
+
+    #[test]
+    fn registrations_are_of_the_kernels_generation() {
+        let generations =
+            ["6.1", "6.18", "6.19", "7.0", "7.3", "7.2-slice"].map(|line| find("x86_64").unwrap().generation(line));
+        assert_eq!(generations, ["legacy", "legacy", "optimised", "v2", "v2", "v2"]);
+        assert_eq!(find("armv7").unwrap().generation("7.2"), "legacy");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::catalog::MACHINES;
+use super::catalog::{self, MACHINES};
 use super::machine::{Machine, Target};
 use super::recipe::RECIPES;
 use super::version::sort_lines;
@@ -118,7 +118,7 @@ pub fn cells(choice: &Choice) -> anyhow::Result<Vec<Cell>> {
 /// target.
 pub fn on_machine(name: &str, built_for: Option<&str>) -> anyhow::Result<Cell> {
     let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
-    let machine = MACHINES.iter().find(|machine| machine.name == name);
+    let machine = catalog::find(name);
     let machine = machine.with_context(|| format!("no machine is called '{name}': there are {}", names()))?;
     let [own, ..] = machine.targets else { bail!("{name} runs no programs") };
     let fits = |target: &&Target| built_for.is_none_or(|built_for| target.name == built_for);

@@ -82,11 +82,11 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::catalog::MACHINES;
+    use crate::kernels::catalog::{self, MACHINES};
     use crate::scratch::Scratch;
 
     fn machine(name: &str) -> &'static Machine {
-        MACHINES.iter().find(|machine| machine.name == name).unwrap()
+        catalog::find(name).unwrap()
     }
 
     #[test]
