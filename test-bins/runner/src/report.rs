@@ -24,8 +24,6 @@ use clap::Args;
 use fs_err::File;
 
 pub use json::print as print_json;
-pub use rows::rows;
-pub use summary::Summary;
 
 use crate::events::{Reporter, Reporters};
 use html::Html;

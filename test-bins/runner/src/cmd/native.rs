@@ -12,8 +12,8 @@ use crate::build::{self, Binaries, Linking, Purpose};
 use crate::events::{Event, Reporters};
 use crate::exit::{self, FAILED, INTERRUPTED, Stop};
 use crate::interrupt::Interrupt;
-use crate::native::{Extent, Planned, Size, Tested, check_supported, plan, test};
-use crate::report::{ReportArgs, Summary, print_json, rows};
+use crate::native::{Extent, Planned, Size, Summary, Tested, check_supported, plan, rows, test};
+use crate::report::{ReportArgs, print_json};
 use crate::suite::{Entry, SUITE, select};
 use crate::workspace;
 

@@ -3,10 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-use super::summary::Summary;
 use crate::guest::cell_result::{CellResult, Matrix};
 use crate::ktap::Document;
-use crate::native::Tested;
+use crate::native::{Summary, Tested};
 use crate::text::printable;
 use crate::verdict::Verdict;
 
