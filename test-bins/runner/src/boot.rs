@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::build::{Linking, Programs, Suite};
 use crate::events::Event;
-use crate::exit::{self, FAILED, INTERRUPTED, Stop};
+use crate::exit::{self, FAILED, Stop};
 use crate::guest::cell::BootContext;
 use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::guest::payload::{Payload, Run};
@@ -133,10 +133,10 @@ fn list(context: &BootContext, cells: &[Cell], json: bool) -> io::Result<u8> {
 
 fn exit_code(results: &[CellResult], interrupt: &Interrupt, payload: &Payload) -> u8 {
     match (results, payload) {
-        _ if interrupt.requested() => INTERRUPTED,
         // One program on one kernel: its code is the answer.
-        ([CellResult { code: Some(code), .. }], Payload::Program(..)) => u8::try_from(*code).unwrap_or(FAILED),
-        _ if results.iter().any(|result| result.verdict.status.is_bad()) => FAILED,
-        _ => 0,
+        ([CellResult { code: Some(code), .. }], Payload::Program(..)) if !interrupt.requested() => {
+            u8::try_from(*code).unwrap_or(FAILED)
+        }
+        _ => exit::of_run(results.iter().any(|result| result.verdict.status.is_bad()), interrupt),
     }
 }

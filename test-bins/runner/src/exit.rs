@@ -6,12 +6,23 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::interrupt::Interrupt;
+
 /// What a command ends with where something failed.
 pub const FAILED: u8 = 1;
 /// What it ends with where the command line makes no sense.
 pub const USAGE: u8 = 2;
 /// What shells report for a program that Ctrl-C ended.
-pub const INTERRUPTED: u8 = 130;
+const INTERRUPTED: u8 = 130;
+
+/// The exit code of a run, by whether something in it is bad.
+pub fn of_run(is_bad: bool, interrupt: &Interrupt) -> u8 {
+    match is_bad {
+        _ if interrupt.requested() => INTERRUPTED,
+        true => FAILED,
+        false => 0,
+    }
+}
 
 /// Why a command gives no result.
 #[derive(Debug, Error)]

@@ -40,7 +40,7 @@ const SLOW_TEST: Duration = Duration::from_secs(30);
 const SLOW_CELL: Duration = Duration::from_secs(300);
 
 /// What is reported, and where to.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
     /// Print one JSON document on stdout
     #[arg(long)]

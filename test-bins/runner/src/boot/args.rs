@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Parser, ValueEnum};
 
 use crate::kernels::accel::Accel;
 use crate::kernels::select::Choice;
 use crate::report::ReportArgs;
 
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Parser)]
 #[command(
     after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
                         Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
@@ -116,31 +116,7 @@ pub struct BootArgs {
 impl Default for BootArgs {
     /// What the command line gives where no option says otherwise.
     fn default() -> Self {
-        Self {
-            choice: Choice::default(),
-            names: Vec::new(),
-            all: false,
-            list: false,
-            check: false,
-            static_pie: false,
-            cpus: 2,
-            offline: Vec::new(),
-            memory: None,
-            accel: Accel::default(),
-            numa: 1,
-            report: ReportArgs::default(),
-            docs: false,
-            jobs: None,
-            retries: 0,
-            resume: None,
-            timeout: None,
-            kernel_image: None,
-            kernel_tree: None,
-            append: String::new(),
-            as_init: None,
-            files: None,
-            program: Vec::new(),
-        }
+        Self::parse_from(["boot"])
     }
 }
 

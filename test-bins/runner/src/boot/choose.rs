@@ -49,16 +49,8 @@ impl Chosen {
         }
         let accel = args.accel != Accel::Tcg && accelerates(args.accel, &self.cells)?;
         let (cores, together) = (capacity::cores() as u32, self.cells.len() > 1 && args.jobs != Some(1));
-        Ok(Hardware {
-            cpus: args.cpus,
-            nodes: args.numa,
-            cores,
-            together,
-            memory: args.memory,
-            accel,
-            kvm: self.kvm,
-            append,
-        })
+        let (cpus, nodes, memory, kvm) = (args.cpus, args.numa, args.memory, self.kvm);
+        Ok(Hardware { cpus, nodes, cores, together, memory, accel, kvm, append })
     }
 
     /// The kernel in place of the table's, if one is given.

@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::build::{self, Linking, Purpose};
-use crate::exit::{self, FAILED, INTERRUPTED, Stop};
+use crate::exit::{self, Stop};
 use crate::interrupt::Interrupt;
 use crate::workspace;
 use known::{HOSTS, Host};
@@ -77,11 +77,7 @@ fn hosts(args: &HostsArgs) -> Result<u8, Stop> {
             docs::write(&root, &rows)?;
         }
     }
-    Ok(match rows.iter().any(Row::is_bad) {
-        _ if interrupt.requested() => INTERRUPTED,
-        true => FAILED,
-        false => 0,
-    })
+    Ok(exit::of_run(rows.iter().any(Row::is_bad), &interrupt))
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Host>> {

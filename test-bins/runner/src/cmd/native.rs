@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::build::{self, Binaries, Linking, Purpose};
 use crate::events::{Event, Reporters};
-use crate::exit::{self, FAILED, INTERRUPTED, Stop};
+use crate::exit::{self, Stop};
 use crate::interrupt::Interrupt;
 use crate::native::{Extent, Planned, Size, Summary, Tested, check_supported, plan, rows, test};
 use crate::report::{ReportArgs, print_json};
@@ -75,7 +75,7 @@ fn run(args: &NativeArgs) -> Result<u8, Stop> {
     let json = args.report.json;
     let planned = plan(&entries, Extent { full: args.full, repeat: args.repeat, timeout: args.timeout, json });
     let summary = run_all(args, planned, &binaries, &interrupt, &reporters)?;
-    Ok(exit_code(&summary, &interrupt))
+    Ok(exit::of_run(summary.status().is_bad(), &interrupt))
 }
 
 /// Prints names and what they show, or the whole table as JSON.
@@ -147,12 +147,4 @@ fn again(args: &NativeArgs) -> String {
     words.extend(args.full.then(|| "--full".into()));
     words.extend(args.bin_dir.as_ref().map(|directory| format!("--bin-dir {}", directory.display())));
     words.join(" ")
-}
-
-fn exit_code(summary: &Summary, interrupt: &Interrupt) -> u8 {
-    match summary.status().is_bad() {
-        _ if interrupt.requested() => INTERRUPTED,
-        true => FAILED,
-        false => 0,
-    }
 }

@@ -102,16 +102,7 @@ mod tests {
     }
 
     fn hardware(cpus: u32, nodes: u32) -> Hardware {
-        Hardware {
-            cpus,
-            nodes,
-            cores: 4,
-            together: false,
-            memory: None,
-            accel: false,
-            kvm: false,
-            append: String::new(),
-        }
+        Hardware { cpus, nodes, cores: 4, ..Hardware::default() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::accel;
 use super::machine::{Machine, Numa};
 
 /// What one guest is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Hardware {
     /// CPUs asked for.
     pub cpus: u32,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use clap::Args;
+use clap::{Args, Parser};
 
 use super::programs::{PROGRAMS, Program};
 use super::source;
@@ -13,7 +13,7 @@ use crate::kernels::select::Choice;
 pub const TIMEOUT: u64 = 600;
 
 /// Which programs, and how long each may take.
-#[derive(Debug, Args)]
+#[derive(Debug, Parser)]
 pub struct SuitesArgs {
     /// Build the kernel's selftests of rseq and membarrier from a tree, or from an archive of Debian's package
     /// linux-source; without DIR from the newest such archive in /usr/src

@@ -161,16 +161,14 @@ impl Programs for Built {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, FromArgMatches};
+    use clap::Parser;
 
     use super::super::programs::PROGRAMS;
     use super::*;
 
     /// The arguments of `suites --kernel-source` with these words more.
     fn suites_args(words: &[&str]) -> SuitesArgs {
-        let command = SuitesArgs::augment_args(clap::Command::new("suites"));
-        let matches = command.get_matches_from([&["suites"], words, &["--kernel-source"]].concat());
-        SuitesArgs::from_arg_matches(&matches).unwrap()
+        SuitesArgs::parse_from([&["suites"], words, &["--kernel-source"]].concat())
     }
 
     fn runs(words: &[&str]) -> Vec<String> {
