@@ -22,7 +22,7 @@ use fs_err as fs;
 
 use crate::host::Host;
 use crate::report::print_json;
-use crate::{cmd, workspace};
+use crate::{exit, workspace};
 use measured::{Case, Document};
 
 /// Measures, shows, and says by the exit code whether goals were met, if that was asked for.
@@ -30,7 +30,7 @@ pub fn main(args: &BenchArgs) -> ExitCode {
     match bench(args) {
         Ok(document) if args.goals && missed(&document.cases) => ExitCode::from(1),
         Ok(_) => ExitCode::SUCCESS,
-        Err(error) => cmd::stop(2, error),
+        Err(error) => exit::stop(2, error),
     }
 }
 

@@ -11,6 +11,6 @@ pub mod elf;
 mod linking;
 pub mod toolchain;
 
-pub use builds::{Builds, Programs, Suite, announced};
+pub use builds::{Builds, Programs, Suite, announced, checked};
 pub use compile::{Binaries, Purpose, build, build_package};
 pub use linking::Linking;

@@ -1,36 +1,22 @@
 //! The C library: its generated headers, its installation, and the suites of other projects on it.
 
-mod bench;
-mod compile;
-mod guests;
 mod install;
-mod kvm;
-mod library;
-mod programs;
-mod source;
+pub mod library;
 mod suites;
 
-pub use bench::bench;
 pub use install::{InstallArgs, install};
 pub use suites::{SuitesArgs, suites};
 
 use std::process::ExitCode;
 
-use crate::{cmd, process, workspace};
+use crate::{exit, process, workspace};
 
 /// Writes the generated C headers anew.
 pub fn headers() -> ExitCode {
-    finish(workspace::root().and_then(|root| {
+    let written = workspace::root().and_then(|root| {
         let mut cargo = library::cargo(&root, "run")?;
         cargo.args(["--package", "rseq-c-headers", "--quiet", "--"]).arg(root.join("rseq-core/c/include"));
         Ok(process::succeed(&mut cargo)?)
-    }))
-}
-
-/// The exit code, and what went wrong.
-fn finish(result: anyhow::Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cmd::stop(2, error),
-    }
+    });
+    exit::finish(written, 2)
 }

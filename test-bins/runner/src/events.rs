@@ -5,9 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::guest::cell_result::{CellResult, Matrix};
-use crate::native::{Planned, Tested};
+use crate::native::{Planned, Summary, Tested};
 use crate::process::Stream;
-use crate::report::Summary;
 
 /// Something that happened.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | `catalog`, `machine` | the one table, and QEMU's command line |
+//! | `machine`, `catalog` | what a machine is, and the one table of them |
+//! | `hardware`, `command` | what a guest of one is started with, and QEMU's command line |
 //! | `accel` | whether guests can have KVM |
 //! | `select` | from options to kernels and cells |
 //! | `fetch`, `install` | what to get, and the system's packages |
@@ -14,8 +15,10 @@ pub mod accel;
 mod apt;
 pub mod cache;
 pub mod catalog;
+pub mod command;
 pub mod custom;
 pub mod fetch;
+pub mod hardware;
 pub mod install;
 pub mod machine;
 mod make;

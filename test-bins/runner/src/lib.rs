@@ -1,25 +1,26 @@
 //! Builds the static rseq suite, runs it on this machine's kernel and reports; boots it on others.
 //!
+//! From the top down. No two files import each other, directly or through others.
+//!
 //! | module | for |
 //! |---|---|
-//! | `cmd` | the command line: one file a subcommand |
-//! | `suite` | the one table of tests |
-//! | `native` | runs on this machine |
-//! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
+//! | `cmd` | the command line, and its subcommands |
+//! | `boot`, `bench`, `c` | boots of what options choose, benchmarks of the per-CPU types, and the C library |
+//! | `report` | what people and programs get to see |
+//! | `guest`, `native`, `events` | runs under QEMU and on this machine, and what happens in them |
 //! | `build` | binaries for this machine and others, and the check of their critical sections |
-//! | `guest` | boots under QEMU, and what became of them |
-//! | `events` | what happens in a run, which reporters hear of |
-//! | `process`, `verdict` | the driver of child processes, and what became of what they ran |
-//! | `scratch` | temporary directories |
-//! | `report`, `ktap` | what people and programs get to see, and what tests print |
-//! | `bench`, `c` | the benchmarks of the per-CPU types, and the C library |
+//! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
+//! | `suite`, `verdict`, `ktap` | the one table of tests, what became of them, and what they print |
+//! | `exit`, `process`, `scratch` | how a command ends, child processes, and temporary directories |
 #![cfg(target_os = "linux")]
 
 mod bench;
+mod boot;
 mod build;
 mod c;
 mod cmd;
 mod events;
+mod exit;
 mod guest;
 mod host;
 mod interrupt;
@@ -30,6 +31,7 @@ mod process;
 mod report;
 mod scratch;
 mod suite;
+mod text;
 mod tool;
 mod verdict;
 mod workspace;

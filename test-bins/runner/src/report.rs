@@ -15,7 +15,6 @@ mod rows;
 #[cfg(test)]
 mod snapshots;
 mod summary;
-pub mod text;
 
 use std::io::{self, IsTerminal, Stderr, Write};
 use std::path::PathBuf;
@@ -25,8 +24,6 @@ use clap::Args;
 use fs_err::File;
 
 pub use json::print as print_json;
-pub use rows::rows;
-pub use summary::Summary;
 
 use crate::events::{Reporter, Reporters};
 use html::Html;
@@ -43,7 +40,7 @@ const SLOW_TEST: Duration = Duration::from_secs(30);
 const SLOW_CELL: Duration = Duration::from_secs(300);
 
 /// What is reported, and where to.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
     /// Print one JSON document on stdout
     #[arg(long)]

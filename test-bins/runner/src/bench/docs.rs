@@ -12,7 +12,7 @@ use super::measured::{Case, Contender, Document};
 use super::number::{goal, short, threads};
 use super::plot::{self, Style};
 use crate::report::marked;
-use crate::report::text::wrap;
+use crate::text::wrap;
 
 /// Writes all of it and returns the path of the text.
 pub fn update(root: &Path, document: &Document) -> anyhow::Result<PathBuf> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::measured::{Case, Contender};
 use super::number::{goal, short, threads};
-use crate::report::text::{cut, wrap};
+use crate::text::{cut, wrap};
 
 /// Columns for the label; each number of threads takes 14.
 const LABEL: usize = 24;

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::BenchArgs;
+use super::args::BenchArgs;
 use super::measured::Case;
 use crate::{build, process};
 

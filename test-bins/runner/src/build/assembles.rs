@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use super::toolchain;
-use crate::kernels::catalog::MACHINES;
+use crate::kernels::catalog::{self, MACHINES};
 use crate::kernels::machine::Target;
 use crate::workspace;
 
@@ -113,7 +113,7 @@ fn i686_without_optimization_and_with_frame_pointers() {
 #[test]
 #[ignore = "builds two examples with all operations and steps"]
 fn this_machine_without_optimization_and_with_frame_pointers() {
-    if let Some(machine) = MACHINES.iter().find(|machine| machine.name == std::env::consts::ARCH) {
+    if let Some(machine) = catalog::find(std::env::consts::ARCH) {
         assemble(&machine.targets[0], WORST);
     }
 }

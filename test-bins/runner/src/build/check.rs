@@ -1,9 +1,8 @@
 //! The critical sections of built binaries: whether they are what the kernel, debuggers and each architecture's memory
-//! model want. Checked before anything boots, and by `boot --check` without booting.
+//! model want. Checked before anything boots.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -11,14 +10,9 @@ use fs_err as fs;
 use object::{Object, ObjectSection};
 use rseq_check::{Checked, Finding, Rule};
 
-use super::builds::{Programs, checked};
-use super::{Binaries, Builds};
-use crate::interrupt::Interrupt;
-use crate::kernels::select::Cell;
-use crate::ktap::{Outcome, Plan, TestLine, VERSION};
+use super::Binaries;
 use crate::suite::SUITE;
 
-const FAILED: u8 = 1;
 /// The table of functions whose commits are in turn a release and not; see `arch_memory_order`.
 const FORMS: &str = "rseq_forms";
 /// What is a fault in our own sections, and only worth a note in others'.
@@ -135,34 +129,6 @@ fn table(data: &[u8]) -> anyhow::Result<Vec<u64>> {
         if file.is_little_endian() { bytes.iter().rev().fold(0, from_high) } else { bytes.iter().fold(0, from_high) }
     };
     Ok(bytes.chunks_exact(width).map(word).collect())
-}
-
-/// `--check`: builds for every target of the cells, and says of each what became of it.
-pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io::Result<u8> {
-    let builds = Builds::new(&cells.iter().collect::<Vec<_>>());
-    let mut out = io::stdout().lock();
-    writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
-    let mut code = 0;
-    // With stderr closed, the message has no reader.
-    let note = |text: &str| drop(writeln!(io::stderr(), "{text}"));
-    for (number, target) in (1..).zip(builds.targets()) {
-        let built = || checked(target, programs, interrupt, &note);
-        let (outcome, reason) = match programs.unavailable_reason(target).map_or_else(|| Ok(built()), Err) {
-            Err(reason) => (Outcome::Skip, reason),
-            Ok(Ok((_, counts))) => {
-                writeln!(out, "# {counts}")?;
-                (Outcome::Pass, String::new())
-            }
-            Ok(Err(error)) => {
-                code = FAILED;
-                writeln!(out, "# {error:#}")?;
-                (Outcome::Fail, String::new())
-            }
-        };
-        writeln!(out, "{}", TestLine { number, name: target.name, outcome, directive: None, reason })?;
-        out.flush()?;
-    }
-    Ok(code)
 }
 
 #[cfg(test)]

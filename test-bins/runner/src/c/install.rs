@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use fs_err as fs;
 
-use super::finish;
 use super::library::{self, Flavour};
-use crate::workspace;
+use crate::{exit, workspace};
 
 /// Where to install.
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ pub struct InstallArgs {
 
 /// Builds the library and installs it.
 pub fn install(args: &InstallArgs) -> ExitCode {
-    finish(workspace::root().and_then(|root| install_from(&root, &args.prefix)))
+    exit::finish(workspace::root().and_then(|root| install_from(&root, &args.prefix)), 2)
 }
 
 fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<()> {

@@ -1,18 +1,19 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use rseq_check::CheckArgs;
 
 use super::compare::CompareArgs;
 use super::export::ExportArgs;
 use super::hosts::HostsArgs;
-use super::{BootArgs, FetchArgs, KernelArgs};
+use super::native::NativeArgs;
 use crate::bench::BenchArgs;
+use crate::boot::BootArgs;
 use crate::c::{InstallArgs, SuitesArgs};
-use crate::report::ReportArgs;
+use crate::kernels::custom::KernelArgs;
+use crate::kernels::fetch::FetchArgs;
 
 /// Builds the static rseq suite, runs it on this machine's kernel and reports.
 #[derive(Debug, Parser)]
@@ -95,46 +96,6 @@ pub enum Command {
     Suites(SuitesArgs),
     /// Measure the per-CPU types beside their peers in Rust
     Bench(BenchArgs),
-}
-
-/// What to run here, and how.
-#[derive(Debug, Args)]
-pub struct NativeArgs {
-    /// Run only these tests (complete names, or parts of names)
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-
-    /// Show the tests and run none
-    #[arg(long, conflicts_with_all = ["junit", "html"])]
-    pub list: bool,
-
-    /// What is reported
-    #[command(flatten)]
-    pub report: ReportArgs,
-
-    /// End each test after so many seconds, instead of its own limit
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: Option<u64>,
-
-    /// Run everything N times
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub repeat: u32,
-
-    /// Link the programs as static-pie, which the kernel puts where it likes
-    #[arg(long, conflicts_with = "bin_dir")]
-    pub static_pie: bool,
-
-    /// Run the long grids instead of the short default
-    #[arg(long)]
-    pub full: bool,
-
-    /// Run what was built before
-    #[arg(long)]
-    pub no_build: bool,
-
-    /// Run the binaries in DIR, and build nothing
-    #[arg(long, value_name = "DIR")]
-    pub bin_dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

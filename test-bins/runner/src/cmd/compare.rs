@@ -5,18 +5,17 @@
 
 mod args;
 mod modes;
+mod ours;
 mod report;
 mod time;
 
 pub use args::CompareArgs;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::{build, c, workspace};
-use args::Code;
+use crate::exit;
 use modes::Mode;
 use report::{Against, Compared};
 use time::Seconds;
@@ -30,14 +29,14 @@ pub fn main(args: &CompareArgs) -> ExitCode {
             ExitCode::from(1)
         }
         Ok(_) => ExitCode::SUCCESS,
-        Err(error) => super::stop(2, error),
+        Err(error) => exit::stop(2, error),
     }
 }
 
 fn compare(args: &CompareArgs) -> anyhow::Result<Vec<Compared>> {
     let ours = match &args.ours {
         Some(path) => path.clone(),
-        None => build(args.code)?,
+        None => ours::build(args.code)?,
     };
     let mut compared = Vec::new();
     let modes = modes::all(args, &ours);
@@ -53,17 +52,6 @@ fn compare(args: &CompareArgs) -> anyhow::Result<Vec<Compared>> {
         report::json(args, &compared)?;
     }
     Ok(compared)
-}
-
-fn build(code: Code) -> anyhow::Result<PathBuf> {
-    let root = workspace::root()?;
-    match code {
-        Code::Operations => return c::bench(&root, "operations"),
-        Code::Mempool => return c::bench(&root, "mempool"),
-        Code::ParamTest => {}
-    }
-    let binaries = build::build(&root, build::Purpose::Elsewhere, build::Linking::Fixed)?;
-    binaries.get("param_test").cloned().context("param_test was not built")
 }
 
 fn measure(mode: &Mode, args: &CompareArgs) -> anyhow::Result<Compared> {
@@ -128,6 +116,7 @@ fn quantile(sorted: &[f64], quarters: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::args::Code;
     use super::*;
 
     fn args() -> CompareArgs {

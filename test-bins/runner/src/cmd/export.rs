@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{FAILED, USAGE};
 use crate::build::{Linking, Programs, Suite, announced};
+use crate::exit::{self, FAILED, USAGE};
 use crate::kernels::machine::Target;
 use crate::kernels::select;
 use crate::suite::{GUEST_INIT, SUITE};
@@ -50,13 +50,13 @@ pub struct ExportArgs {
 pub fn run(args: &ExportArgs) -> ExitCode {
     let targets = match targets(args) {
         Ok(targets) => targets,
-        Err(error) => return super::stop(USAGE, error),
+        Err(error) => return exit::stop(USAGE, error),
     };
     let mut code = ExitCode::SUCCESS;
     for target in targets {
         match export(args, &target) {
             Ok(directory) => println!("{0} and {0}.tar.gz", directory.display()),
-            Err(error) => code = super::stop(FAILED, error.context(target.name)),
+            Err(error) => code = exit::stop(FAILED, error.context(target.name)),
         }
     }
     code

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{FAILED, INTERRUPTED, Stop};
 use crate::build::{self, Linking, Purpose};
+use crate::exit::{self, Stop};
 use crate::interrupt::Interrupt;
 use crate::workspace;
 use known::{HOSTS, Host};
@@ -52,7 +52,7 @@ pub struct HostsArgs {
 
 /// Does what the options ask for and says how it went.
 pub fn run(args: &HostsArgs) -> ExitCode {
-    super::exit(hosts(args))
+    exit::code(hosts(args))
 }
 
 fn hosts(args: &HostsArgs) -> Result<u8, Stop> {
@@ -77,11 +77,7 @@ fn hosts(args: &HostsArgs) -> Result<u8, Stop> {
             docs::write(&root, &rows)?;
         }
     }
-    Ok(match rows.iter().any(Row::is_bad) {
-        _ if interrupt.requested() => INTERRUPTED,
-        true => FAILED,
-        false => 0,
-    })
+    Ok(exit::of_run(rows.iter().any(Row::is_bad), &interrupt))
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Host>> {

@@ -1,31 +1,71 @@
 //! The native run: options to binaries, binaries to results, results to an exit code.
 
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 
-use super::cli::NativeArgs;
-use super::{FAILED, INTERRUPTED, Stop, list};
 use crate::build::{self, Binaries, Linking, Purpose};
 use crate::events::{Event, Reporters};
+use crate::exit::{self, Stop};
 use crate::interrupt::Interrupt;
-use crate::native::{Extent, Planned, Size, Tested, check_supported, plan, test};
-use crate::report::{Summary, rows};
+use crate::native::{Extent, Planned, Size, Summary, Tested, check_supported, plan, rows, test};
+use crate::report::{ReportArgs, print_json};
 use crate::suite::{Entry, SUITE, select};
 use crate::workspace;
 
+/// What to run here, and how.
+#[derive(Debug, Args)]
+pub struct NativeArgs {
+    /// Run only these tests (complete names, or parts of names)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Show the tests and run none
+    #[arg(long, conflicts_with_all = ["junit", "html"])]
+    pub list: bool,
+
+    /// What is reported
+    #[command(flatten)]
+    pub report: ReportArgs,
+
+    /// End each test after so many seconds, instead of its own limit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
+
+    /// Run everything N times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: u32,
+
+    /// Link the programs as static-pie, which the kernel puts where it likes
+    #[arg(long, conflicts_with = "bin_dir")]
+    pub static_pie: bool,
+
+    /// Run the long grids instead of the short default
+    #[arg(long)]
+    pub full: bool,
+
+    /// Run what was built before
+    #[arg(long)]
+    pub no_build: bool,
+
+    /// Run the binaries in DIR, and build nothing
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
 /// Does what the options ask for and says how it went.
 pub fn main(args: &NativeArgs) -> ExitCode {
-    super::exit(run(args))
+    exit::code(run(args))
 }
 
 fn run(args: &NativeArgs) -> Result<u8, Stop> {
     let entries = select(SUITE, &args.names).map_err(Stop::usage)?;
     if args.list {
-        list::print(&mut io::stdout().lock(), &entries, args.report.json)?;
+        list(&mut io::stdout().lock(), &entries, args.report.json)?;
         return Ok(0);
     }
     check_supported().map_err(Stop::usage)?;
@@ -35,7 +75,20 @@ fn run(args: &NativeArgs) -> Result<u8, Stop> {
     let json = args.report.json;
     let planned = plan(&entries, Extent { full: args.full, repeat: args.repeat, timeout: args.timeout, json });
     let summary = run_all(args, planned, &binaries, &interrupt, &reporters)?;
-    Ok(exit_code(&summary, &interrupt))
+    Ok(exit::of_run(summary.status().is_bad(), &interrupt))
+}
+
+/// Prints names and what they show, or the whole table as JSON.
+fn list(out: &mut dyn Write, entries: &[&Entry], json: bool) -> io::Result<()> {
+    if json {
+        print_json(out, &entries)?;
+    } else {
+        let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or_default();
+        for entry in entries {
+            writeln!(out, "{:<width$}  {}", entry.name, entry.about)?;
+        }
+    }
+    out.flush()
 }
 
 fn binaries(args: &NativeArgs, entries: &[&Entry]) -> Result<Binaries, Stop> {
@@ -94,12 +147,4 @@ fn again(args: &NativeArgs) -> String {
     words.extend(args.full.then(|| "--full".into()));
     words.extend(args.bin_dir.as_ref().map(|directory| format!("--bin-dir {}", directory.display())));
     words.join(" ")
-}
-
-fn exit_code(summary: &Summary, interrupt: &Interrupt) -> u8 {
-    match summary.status().is_bad() {
-        _ if interrupt.requested() => INTERRUPTED,
-        true => FAILED,
-        false => 0,
-    }
 }

@@ -15,11 +15,12 @@ use crate::build::{Binaries, Programs};
 use crate::events::{Event, Reporters};
 use crate::interrupt::Interrupt;
 use crate::kernels::cache::{KERNEL, Manifest, Slot};
+use crate::kernels::command::Files;
+use crate::kernels::hardware::Hardware;
 use crate::kernels::install;
-use crate::kernels::machine::{Files, Hardware};
 use crate::kernels::select::Cell;
 use crate::kernels::tree::Image;
-use crate::report::text::{cut, printable};
+use crate::text::{cut, printable};
 use crate::verdict::{self, Verdict};
 
 /// Seconds to boot in, and those without a word from a kernel that boots, under emulation on a busy machine.

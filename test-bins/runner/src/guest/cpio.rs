@@ -2,6 +2,8 @@
 //!
 //! Format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
+use std::ffi::CStr;
+
 const DIRECTORY: u32 = 0o040_755;
 const FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;
@@ -69,6 +71,11 @@ impl Archive {
         let length = self.bytes.len().next_multiple_of(to);
         self.bytes.resize(length, 0);
     }
+}
+
+/// A path of a guest as archives have it: without the slash that it begins with.
+pub fn in_archive(path: &CStr) -> &str {
+    path.to_str().unwrap_or_default().trim_start_matches('/')
 }
 
 #[cfg(test)]

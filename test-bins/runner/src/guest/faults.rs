@@ -107,7 +107,7 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::catalog::MACHINES;
+    use crate::kernels::catalog;
     use crate::suite::SUITE;
 
     const FAULT: &Fault = &FAULTS[0];
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn faults_name_machines_kernels_and_tests_that_there_are() {
         for fault in FAULTS {
-            let machine = MACHINES.iter().find(|machine| machine.name == fault.machine).unwrap();
+            let machine = catalog::find(fault.machine).unwrap();
             let known = |line: &str| machine.kernels.iter().any(|(known, _)| *known == line);
             assert!(fault.lines.iter().all(|line| known(line)));
             for name in fault.spoils.iter().chain([&fault.witness]) {

@@ -1,6 +1,5 @@
 //! What a guest runs, and the initramfs with it.
 
-use std::ffi::CStr;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
@@ -8,7 +7,7 @@ use fs_err as fs;
 use protocol::list::{self, LIST, Listed, MODULES, Unlistable};
 use protocol::name::{Pass, ResultName, file_name};
 
-use super::cpio::Archive;
+use super::cpio::{Archive, in_archive};
 use super::user_files;
 use crate::build::Binaries;
 use crate::kernels::cache::Slot;
@@ -224,11 +223,6 @@ fn list(twice: bool, runs: &[Run]) -> Result<Vec<u8>, Unlistable> {
         words,
     });
     list::write(twice, listed, |part| bytes.extend_from_slice(part)).map(|()| bytes)
-}
-
-/// A path of a guest as archives have it: without the slash that it begins with.
-pub(super) fn in_archive(path: &CStr) -> &str {
-    path.to_str().unwrap_or_default().trim_start_matches('/')
 }
 
 /// Adds modules, and their names in loading order; one that the kernel has built in has no file.

@@ -8,8 +8,7 @@ use anyhow::{Context, bail, ensure};
 use fs_err as fs;
 use protocol::list::{LIST, MODULES};
 
-use super::cpio::Archive;
-use super::payload::in_archive;
+use super::cpio::{Archive, in_archive};
 
 /// Bytes of a file at most: all files of a guest are in its memory. The archive itself would take four times as many.
 const LARGEST: u64 = 1 << 30;

@@ -3,6 +3,20 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use clap::ValueEnum;
+
+/// What runs the guests' code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Accel {
+    /// KVM for guests of this machine's kind, where it works.
+    Auto,
+    /// The same, or an error.
+    Kvm,
+    /// QEMU's emulation, the same on every host.
+    #[default]
+    Tcg,
+}
+
 /// Whether this host's CPUs run kernels of this Debian architecture.
 pub fn is_of_host(debian: &str) -> bool {
     match std::env::consts::ARCH {

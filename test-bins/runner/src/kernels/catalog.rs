@@ -3,10 +3,7 @@
 //! A kernel is named by the first two numbers of its version; the newest package that carries them is taken at `fetch`.
 //! `.github/CONTRIBUTING.md` says what else a new kernel or architecture needs.
 
-use super::machine::{Initramfs, Machine, Numa, Target};
-
-/// Kernel versions and the suites that hold them, tried in order.
-pub type Kernels = &'static [(&'static str, &'static [&'static str])];
+use super::machine::{Initramfs, Kernels, Machine, Numa, Target};
 
 const BULLSEYE: &[&str] = &["bullseye"];
 const BOOKWORM: &[&str] = &["bookworm"];
@@ -34,8 +31,6 @@ const MANY: Kernels = &[
 const REAL_TIME: Kernels = &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.12", TRIXIE), ("7.3", BACKPORTS_OR_NEWEST)];
 /// One kernel of each Debian release. Bullseye's mirrors hold the architectures of its long-term support only.
 const STABLE: Kernels = &[("6.1", BOOKWORM), ("6.12", TRIXIE), ("7.2", NEWEST)];
-/// The last suites with these boards.
-const MIPS: Kernels = &[("6.1", BOOKWORM), ("6.12", BOOKWORM_BACKPORTS)];
 
 const X86_64: Target = Target::new("x86_64", "x86_64-unknown-linux-gnu");
 const I686: Target = Target::new("i686", "i686-unknown-linux-gnu");
@@ -74,10 +69,6 @@ const MACHINE: Machine = Machine {
     variant: false,
 };
 
-/// On a busy host an emulated timer may not tick ten times while a kernel for x86 looks, which then panics:
-/// "IO-APIC + timer doesn't work!".
-const NO_TIMER_CHECK: &str = "no_timer_check";
-
 const X86: Machine = Machine {
     name: "x86_64",
     debian: "amd64",
@@ -85,7 +76,9 @@ const X86: Machine = Machine {
     qemu: "qemu-system-x86_64",
     package: "qemu-system-x86",
     board: &["-M", "q35", "-cpu", "max"],
-    append: NO_TIMER_CHECK,
+    // On a busy host an emulated timer may not tick ten times while a kernel for x86 looks, which then panics:
+    // "IO-APIC + timer doesn't work!".
+    append: "no_timer_check",
     modules: &["irqbypass", "kvm", "kvm-amd"],
     max_cpus: 64,
     gives_way: true,
@@ -126,6 +119,39 @@ const ARM: Machine = Machine {
     ..MACHINE
 };
 
+const POWERPC: Machine = Machine {
+    name: "powerpc64le",
+    debian: "ppc64el",
+    flavour: "powerpc64le",
+    qemu: "qemu-system-ppc64",
+    package: "qemu-system-ppc",
+    board: &["-M", "pseries", "-cpu", "power9"],
+    kvm_board: &["-M", "pseries,cap-nested-hv=on", "-cpu", "power9"],
+    console: "hvc0",
+    memory: 1024,
+    modules: &["kvm", "kvm-hv"],
+    gives_way: true,
+    targets: &[POWERPC64LE],
+    ..MACHINE
+};
+
+const MIPS: Machine = Machine {
+    name: "mips64el",
+    debian: "mips64el",
+    flavour: "5kc-malta",
+    qemu: "qemu-system-mips64el",
+    package: "qemu-system-mips",
+    board: &["-M", "malta", "-cpu", "MIPS64R2-generic"],
+    // Moved by KASLR, 6.12 oopses when a system call meets a bad address.
+    append: "nokaslr",
+    max_cpus: 1,
+    numa: Numa::None,
+    targets: &[MIPS64EL],
+    // The last suites with these boards.
+    kernels: &[("6.1", BOOKWORM), ("6.12", BOOKWORM_BACKPORTS)],
+    ..MACHINE
+};
+
 /// Every machine; a machine's own target stands first, then the 32-bit ones that its kernels run too.
 pub const MACHINES: &[Machine] = &[
     X86,
@@ -135,16 +161,11 @@ pub const MACHINES: &[Machine] = &[
         debian: "i386",
         flavour: "686-pae",
         qemu: "qemu-system-i386",
-        package: "qemu-system-x86",
-        board: &["-M", "q35", "-cpu", "max"],
-        append: NO_TIMER_CHECK,
-        modules: &["irqbypass", "kvm", "kvm-amd"],
+        max_cpus: 8,
         numa: Numa::None,
-        gives_way: true,
-        spinning_gives_way: true,
         targets: &[I686],
         kernels: &[("5.10", BULLSEYE), ("6.1", BOOKWORM), ("6.5", BOOKWORM_BACKPORTS)],
-        ..MACHINE
+        ..X86
     },
     ARM64,
     Machine {
@@ -198,34 +219,14 @@ pub const MACHINES: &[Machine] = &[
         targets: &[S390X],
         ..MACHINE
     },
-    Machine {
-        name: "powerpc64le",
-        debian: "ppc64el",
-        flavour: "powerpc64le",
-        qemu: "qemu-system-ppc64",
-        package: "qemu-system-ppc",
-        board: &["-M", "pseries", "-cpu", "power9"],
-        kvm_board: &["-M", "pseries,cap-nested-hv=on", "-cpu", "power9"],
-        console: "hvc0",
-        memory: 1024,
-        modules: &["kvm", "kvm-hv"],
-        gives_way: true,
-        targets: &[POWERPC64LE],
-        ..MACHINE
-    },
+    POWERPC,
     Machine {
         name: "powerpc64le-64k",
-        debian: "ppc64el",
         flavour: "powerpc64le-64k",
-        qemu: "qemu-system-ppc64",
-        package: "qemu-system-ppc",
-        board: &["-M", "pseries", "-cpu", "power9"],
-        console: "hvc0",
-        memory: 1024,
-        gives_way: true,
-        targets: &[POWERPC64LE],
+        kvm_board: &[],
+        modules: &[],
         kernels: &[("6.12", BOOKWORM_BACKPORTS), ("7.2", NEWEST)],
-        ..MACHINE
+        ..POWERPC
     },
     Machine {
         name: "loongarch64",
@@ -240,55 +241,34 @@ pub const MACHINES: &[Machine] = &[
         kernels: &[("7.2", NEWEST)],
         ..MACHINE
     },
-    Machine {
-        name: "mips64el",
-        debian: "mips64el",
-        flavour: "5kc-malta",
-        qemu: "qemu-system-mips64el",
-        package: "qemu-system-mips",
-        board: &["-M", "malta", "-cpu", "MIPS64R2-generic"],
-        // Moved by KASLR, 6.12 oopses when a system call meets a bad address.
-        append: "nokaslr",
-        max_cpus: 1,
-        numa: Numa::None,
-        targets: &[MIPS64EL],
-        kernels: MIPS,
-        ..MACHINE
-    },
+    MIPS,
     Machine {
         name: "mips64el-loongson3",
-        debian: "mips64el",
         flavour: "loongson-3",
-        qemu: "qemu-system-mips64el",
-        package: "qemu-system-mips",
         board: &["-M", "loongson3-virt", "-cpu", "Loongson-3A4000"],
-        append: "nokaslr",
         memory: 1024,
-        max_cpus: 1,
-        numa: Numa::None,
-        targets: &[MIPS64EL],
-        kernels: MIPS,
-        ..MACHINE
+        ..MIPS
     },
     Machine {
         name: "mips64r6el",
-        debian: "mips64el",
         flavour: "mips64r6el",
-        qemu: "qemu-system-mips64el",
-        package: "qemu-system-mips",
         board: &["-M", "boston", "-cpu", "I6500"],
         device_tree: "boston.dtb",
         initramfs: Initramfs::At(0x0800_0000),
-        append: "nokaslr",
         memory: 1024,
-        numa: Numa::None,
+        max_cpus: 8,
         // A timer that was masked after it had expired interrupts without end.
         hotplug_threads: 1,
         targets: &[MIPS64R6EL],
         kernels: &[("6.12", BOOKWORM_BACKPORTS)],
-        ..MACHINE
+        ..MIPS
     },
 ];
+
+/// The machine of this name.
+pub fn find(name: &str) -> Option<&'static Machine> {
+    MACHINES.iter().find(|machine| machine.name == name)
+}
 
 #[cfg(test)]
 mod tests {
@@ -322,5 +302,13 @@ mod tests {
     fn nine_architectures_are_there_and_a_second_mips() {
         let rust: BTreeSet<_> = MACHINES.iter().map(|machine| machine.targets[0].triple).collect();
         assert_eq!(rust.len(), 10);
+    }
+
+    #[test]
+    fn registrations_are_of_the_kernels_generation() {
+        let generations =
+            ["6.1", "6.18", "6.19", "7.0", "7.3", "7.2-slice"].map(|line| find("x86_64").unwrap().generation(line));
+        assert_eq!(generations, ["legacy", "legacy", "optimised", "v2", "v2", "v2"]);
+        assert_eq!(find("armv7").unwrap().generation("7.2"), "legacy");
     }
 }

@@ -9,30 +9,54 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
+use clap::Args;
 use fs_err as fs;
 
 use super::apt::Apt;
 use super::cache::{self, Slot, names};
 use super::resolve::{Packages, lines, newest};
-use super::select::{self, TABLE, Wanted};
+use super::select::{self, Choice, TABLE, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
-use crate::cmd::{self, FetchArgs};
+use crate::exit;
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
 const THREADS: usize = 6;
+
+/// Gets QEMU and kernels through the system's package manager.
+#[derive(Debug, Args)]
+#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice; \
+                        interrupted, it goes on where it was.\n\
+                        Exit codes: 0 all is there, 1 something is not, 2 usage error.")]
+pub struct FetchArgs {
+    /// What to get; without any, every kernel of the table
+    #[command(flatten)]
+    pub choice: Choice,
+
+    /// Take kernels from this Debian mirror, not from the one in the system's sources
+    #[arg(long, value_name = "URI")]
+    pub mirror: Option<String>,
+
+    /// Look for newer packages of kernels that are there
+    #[arg(long)]
+    pub refresh: bool,
+
+    /// Install nothing; only get kernels
+    #[arg(long)]
+    pub no_install: bool,
+}
 
 /// Gets what the options ask for and says what it could not get.
 pub fn run(args: &FetchArgs) -> ExitCode {
     let wanted = match select::kernels(&args.choice) {
         Ok(wanted) if wanted.is_empty() => {
-            return cmd::stop(2, select::none_of(&args.choice));
+            return exit::stop(2, select::none_of(&args.choice));
         }
         Ok(wanted) => wanted,
-        Err(error) => return cmd::stop(2, error),
+        Err(error) => return exit::stop(2, error),
     };
     if let Some(built) = wanted.iter().find(|wanted| wanted.is_built()) {
-        return cmd::stop(2, format_args!("no suite has {}: {}", built.line, built.command()));
+        return exit::stop(2, format_args!("no suite has {}: {}", built.line, built.command()));
     }
     let machines: Vec<_> = wanted.iter().map(|wanted| wanted.machine).collect();
     let installed = if args.no_install { Ok(()) } else { install::run(&machines) };
@@ -254,7 +278,6 @@ fn batches(missing: &[Wanted], round: usize) -> Vec<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::Choice;
 
     #[test]
     fn kernels_of_one_suite_are_fetched_together() {

@@ -3,17 +3,45 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
+use clap::Args;
 
-use super::catalog::MACHINES;
+use super::catalog::{self, MACHINES};
 use super::machine::{Machine, Target};
 use super::recipe::RECIPES;
 use super::version::sort_lines;
-use crate::cmd::Choice;
 
 const NEWEST: &str = "newest";
 
 /// The file that lists machines and kernels.
 pub const TABLE: &str = "test-bins/runner/src/kernels/catalog.rs";
+
+/// Which machines and kernels.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Choice {
+    /// Only this architecture (several times: these)
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Vec<String>,
+
+    /// Only this kernel, such as 6.12, or `newest` of each architecture (several times: these)
+    #[arg(long, value_name = "VERSION")]
+    pub kernel: Vec<String>,
+
+    /// This cell, as --list shows it, such as "s390x 7.2", beside what the other options choose (several times: these)
+    #[arg(long, value_name = "CELL")]
+    pub cell: Vec<String>,
+}
+
+impl Choice {
+    /// What was chosen, in one line.
+    pub fn chosen(&self) -> String {
+        self.cell.iter().chain(&self.arch).chain(&self.kernel).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether nothing was chosen, which means all.
+    pub fn is_empty(&self) -> bool {
+        self.arch.is_empty() && self.kernel.is_empty() && self.cell.is_empty()
+    }
+}
 
 /// A kernel of the table.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +118,7 @@ pub fn cells(choice: &Choice) -> anyhow::Result<Vec<Cell>> {
 /// target.
 pub fn on_machine(name: &str, built_for: Option<&str>) -> anyhow::Result<Cell> {
     let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
-    let machine = MACHINES.iter().find(|machine| machine.name == name);
+    let machine = catalog::find(name);
     let machine = machine.with_context(|| format!("no machine is called '{name}': there are {}", names()))?;
     let [own, ..] = machine.targets else { bail!("{name} runs no programs") };
     let fits = |target: &&Target| built_for.is_none_or(|built_for| target.name == built_for);
@@ -131,18 +159,6 @@ pub fn targets() -> Vec<Target> {
         }
     }
     targets
-}
-
-impl Choice {
-    /// What was chosen, in one line.
-    pub fn chosen(&self) -> String {
-        self.cell.iter().chain(&self.arch).chain(&self.kernel).map(String::as_str).collect::<Vec<_>>().join(" ")
-    }
-
-    /// Whether nothing was chosen, which means all.
-    pub fn is_empty(&self) -> bool {
-        self.arch.is_empty() && self.kernel.is_empty() && self.cell.is_empty()
-    }
 }
 
 fn of_machine(machine: &'static Machine) -> impl Iterator<Item = Cell> {

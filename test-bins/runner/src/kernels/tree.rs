@@ -82,12 +82,8 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::catalog::MACHINES;
+    use crate::kernels::catalog::{MACHINES, find};
     use crate::scratch::Scratch;
-
-    fn machine(name: &str) -> &'static Machine {
-        MACHINES.iter().find(|machine| machine.name == name).unwrap()
-    }
 
     #[test]
     fn a_trees_image_release_and_modules_are_found() {
@@ -96,19 +92,19 @@ mod tests {
         for directory in ["arch/x86/boot", "arch/x86/kvm", "virt/lib", "include/config"] {
             fs::create_dir_all(tree.join(directory)).unwrap();
         }
-        let missing = Image::of_tree(&tree, machine("x86_64"), &scratch.join("got")).unwrap_err().to_string();
+        let missing = Image::of_tree(&tree, find("x86_64").unwrap(), &scratch.join("got")).unwrap_err().to_string();
         assert!(missing.contains("has no arch/x86/boot/bzImage for x86_64"), "{missing}");
         fs::write(tree.join("arch/x86/boot/bzImage"), "image").unwrap();
         fs::write(tree.join(RELEASE), "7.3.0-rc1\n").unwrap();
         fs::write(tree.join("arch/x86/kvm/kvm.ko"), "module").unwrap();
         fs::write(tree.join("virt/lib/irqbypass.ko"), "other").unwrap();
-        let image = Image::of_tree(&tree, machine("x86_64"), &scratch.join("got")).unwrap();
+        let image = Image::of_tree(&tree, find("x86_64").unwrap(), &scratch.join("got")).unwrap();
         assert_eq!(fs::read_to_string(&image.kernel).unwrap(), "image");
         assert_eq!(image.release.as_deref(), Some("7.3.0-rc1"));
         let modules = image.modules.unwrap();
         assert_eq!(fs::read_to_string(modules.module("irqbypass").unwrap()).unwrap(), "other");
         assert!(modules.module("kvm").is_some() && modules.module("kvm-amd").is_none());
-        assert!(Image::of_tree(&tree, machine("s390x"), &scratch.join("got")).is_err());
+        assert!(Image::of_tree(&tree, find("s390x").unwrap(), &scratch.join("got")).is_err());
     }
 
     #[test]

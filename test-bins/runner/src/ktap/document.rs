@@ -64,14 +64,6 @@ pub const UNFINISHED: &str = "(unfinished)";
 const NAMED: usize = 5;
 
 impl Document {
-    /// Reads a whole text.
-    #[cfg(test)]
-    pub fn read(text: &str) -> Self {
-        let mut parser = super::Parser::new();
-        text.lines().for_each(|line| parser.line(line));
-        parser.finish()
-    }
-
     /// How many results are bad, and the first of them with what they say; nothing where all are good.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();

@@ -263,3 +263,13 @@ fn contradicts(case: &Case) -> bool {
     let nested_bad = |nested: &Document| nested.results.iter().any(|case| case.outcome.is_bad());
     !case.outcome.is_bad() && case.nested.as_deref().is_some_and(nested_bad)
 }
+
+#[cfg(test)]
+impl Document {
+    /// Reads a whole text.
+    pub fn read(text: &str) -> Self {
+        let mut parser = Parser::new();
+        text.lines().for_each(|line| parser.line(line));
+        parser.finish()
+    }
+}

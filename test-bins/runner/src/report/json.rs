@@ -5,12 +5,10 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::rows::Row;
-use super::summary::Summary;
 use crate::events::{Event, Reporter};
 use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::ktap::{Counts, Document, Outcome};
-use crate::native::{End, Size, Tested};
+use crate::native::{End, Row, Size, Summary, Tested};
 use crate::suite::Kind;
 use crate::verdict::Verdict;
 

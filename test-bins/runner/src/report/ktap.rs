@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use super::levels::Levels;
 use super::paint::Paint;
 use super::summary;
-use super::text::printable;
 use crate::events::{Event, Reporter};
 use crate::ktap::{Line, Outcome, Plan, TestLine, VERSION, read_line};
 use crate::native::{Planned, Tested};
 use crate::process::Stream;
 use crate::suite::Kind;
+use crate::text::printable;
 
 /// Writes KTAP as the binaries run.
 #[derive(Debug)]

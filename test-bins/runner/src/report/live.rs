@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::paint::Paint;
 use super::summary;
-use super::text::{cut, printable};
 use crate::events::{Event, Reporter};
 use crate::guest::cell_result::CellResult;
 use crate::ktap::{Counts, Document};
 use crate::native::Tested;
+use crate::text::{cut, printable};
 use crate::verdict::{Status, Verdict};
 
 /// Columns of the progress line; one less than a narrow terminal has, so that it does not wrap.

@@ -3,11 +3,10 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-use super::summary::Summary;
-use super::text::printable;
 use crate::guest::cell_result::{CellResult, Matrix};
 use crate::ktap::Document;
-use crate::native::Tested;
+use crate::native::{Summary, Tested};
+use crate::text::printable;
 use crate::verdict::Verdict;
 
 /// Text between tags or in quotes.

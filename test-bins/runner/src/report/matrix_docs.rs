@@ -8,10 +8,10 @@ use fs_err as fs;
 use super::marked;
 use super::matrix;
 use super::paint::Paint;
-use super::text::wrap;
 use crate::guest::cell_result::{CellResult, Matrix};
 use crate::host::Host;
 use crate::ktap::Counts;
+use crate::text::wrap;
 use crate::verdict::Status;
 
 /// Columns of the text.

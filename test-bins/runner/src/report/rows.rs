@@ -2,61 +2,12 @@
 
 use std::time::Duration;
 
-use super::text::cut;
 use crate::ktap::Counts;
-use crate::native::{Size, Tested};
-use crate::suite::Kind;
-use crate::verdict::Status;
+use crate::native::{Row, Size};
+use crate::text::cut;
 
 /// Columns for the name; the whole row then has 78.
 const NAME: usize = 27;
-
-/// One binary, all of its runs together.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The binary.
-    pub name: String,
-    /// How large it is, where it could be read.
-    pub size: Option<Size>,
-    /// All runs together.
-    pub elapsed: Duration,
-    /// All results together.
-    pub counts: Counts,
-    /// The worst of its runs.
-    pub status: Status,
-}
-
-/// One row for each binary, in the order of their first runs.
-pub fn rows(tested: &[Tested], size: impl Fn(&str) -> Option<Size>) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    for run in tested {
-        let name = run.planned.entry.name;
-        let position = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
-            rows.push(empty(name, size(name), run.verdict.status));
-            rows.len() - 1
-        });
-        add(&mut rows[position], run);
-    }
-    rows
-}
-
-fn empty(name: &str, size: Option<Size>, status: Status) -> Row {
-    Row { name: name.into(), size, elapsed: Duration::ZERO, counts: Counts::default(), status }
-}
-
-/// A run that failed without a failed result, such as a hang, counts as one failure.
-fn add(row: &mut Row, run: &Tested) {
-    let mut counts = run.document.as_ref().map(|document| document.counts()).unwrap_or_default();
-    if run.verdict.status.is_bad() && counts.failed + counts.xpassed == 0 {
-        counts.failed = 1;
-    }
-    if counts.total() == 0 && run.planned.entry.kind == Kind::Test {
-        counts.add(run.verdict.status.outcome());
-    }
-    row.counts.merge(counts);
-    row.elapsed += run.elapsed;
-    row.status = row.status.max(run.verdict.status);
-}
 
 /// The table, 78 columns wide at most.
 pub fn format(rows: &[Row]) -> Vec<String> {
@@ -103,6 +54,7 @@ fn line(name: &str, size: &str, seconds: &str, counts: [impl AsRef<str>; 4]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Status;
 
     #[test]
     fn every_line_fits_and_columns_meet() {

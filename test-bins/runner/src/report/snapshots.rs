@@ -11,7 +11,7 @@ use super::*;
 use crate::events::Event;
 use crate::guest::cell_result::{CellResult, Earlier, Matrix, Took};
 use crate::ktap::Document;
-use crate::native::{End, Planned, Size, Tested};
+use crate::native::{End, Planned, Size, Summary, Tested, rows};
 use crate::process::Stream;
 use crate::suite::SUITE;
 use crate::verdict::{Status, Verdict};

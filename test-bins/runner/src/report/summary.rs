@@ -1,63 +1,17 @@
 //! The end of a run for people: table, failures, skips, the probe's report, one last sentence.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use super::paint::Paint;
-use super::rows::{self, Row};
-use super::text::{printable, wrap};
-use crate::ktap::{Counts, Outcome};
-use crate::native::Tested;
+use super::rows;
+use crate::ktap::Outcome;
+use crate::native::Summary;
 use crate::suite::Kind;
+use crate::text::{printable, wrap};
 use crate::verdict::Status;
 
 /// Columns of the text, a prefix of two left out.
 const WIDTH: usize = 78;
-
-/// Everything that a run found out.
-#[derive(Debug)]
-pub struct Summary {
-    /// All runs that took place.
-    pub tested: Vec<Tested>,
-    /// One row a binary.
-    pub rows: Vec<Row>,
-    /// Runs that were planned.
-    pub planned: usize,
-    /// Everything together, the build left out.
-    pub elapsed: Duration,
-    /// The command line of a run like this one, up to the names of tests.
-    pub command: String,
-}
-
-impl Summary {
-    /// The command that runs what this run was of again, and nothing else.
-    pub fn again(&self, run: &Tested) -> String {
-        format!("{} {}", self.command, run.planned.entry.name)
-    }
-
-    /// Whether not everything ran that was planned.
-    pub fn is_cut_short(&self) -> bool {
-        self.tested.len() < self.planned
-    }
-
-    /// The worst of its runs; a skip only where nothing passed.
-    pub fn status(&self) -> Status {
-        let mut tests = self.tested.iter().filter(|run| run.planned.entry.kind == Kind::Test).peekable();
-        match self.tested.iter().map(|run| run.verdict.status).max() {
-            _ if self.is_cut_short() => Status::Failed,
-            Some(worst) if worst.is_bad() => Status::Failed,
-            _ if tests.peek().is_some() && tests.all(|run| run.verdict.status == Status::Skipped) => Status::Skipped,
-            _ => Status::Passed,
-        }
-    }
-
-    /// All results together.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.rows.iter().for_each(|row| counts.merge(row.counts));
-        counts
-    }
-}
 
 /// Prints all of it, each line after `prefix`.
 pub fn print(out: &mut dyn Write, prefix: &str, paint: Paint, summary: &Summary) -> io::Result<()> {

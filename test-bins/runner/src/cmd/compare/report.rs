@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::CompareArgs;
+use super::args::CompareArgs;
 use crate::report::print_json;
 
 /// What came of one mode.

@@ -1,4 +1,4 @@
-//! The programs of `tools/testing/selftests/rseq` and its neighbours, as their Makefiles build them.
+//! The programs of `tools/testing/selftests/rseq` and its neighbours, as their Makefiles build them, and their modes.
 
 /// A program of the kernel's.
 #[derive(Debug)]
@@ -121,3 +121,10 @@ pub const PROGRAMS: [Program; 17] = [
 
 /// The test that needs KVM, and a library of its own.
 pub const KVM: &str = "rseq_test";
+
+/// glibc's own registration: on, and off.
+pub const MODES: [(&str, &str); 2] =
+    [("glibc registers", "glibc.pthread.rseq=1"), ("glibc does not", "glibc.pthread.rseq=0")];
+
+/// Why a program does not run where glibc registers threads.
+pub const GIVES_UP: &str = "it registers threads itself, which glibc has done";

@@ -9,7 +9,7 @@ use fs_err::os::unix::fs::symlink;
 use fs_err::{self as fs, File};
 
 use super::compile::{Compiler, Sources};
-use super::library;
+use crate::c::library;
 use crate::process::succeed;
 
 /// Flags of the selftests' own Makefile.

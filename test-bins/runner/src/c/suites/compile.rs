@@ -5,8 +5,8 @@ use std::process::Command;
 
 use fs_err as fs;
 
-use super::library;
 use super::programs::Program;
+use crate::c::library;
 use crate::kernels::machine::Target;
 use crate::process::succeed;
 
@@ -92,14 +92,12 @@ pub fn build(program: &Program, sources: &Sources<'_>, compiler: &Compiler, fold
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::catalog::MACHINES;
+    use crate::kernels::select;
 
     #[test]
     fn compilers_are_called_as_in_debian() {
-        let name = |target: &str| {
-            let mut targets = MACHINES.iter().flat_map(|machine| machine.targets);
-            Compiler::name_for(targets.find(|known| known.name == target).unwrap())
-        };
+        let targets = select::targets();
+        let name = |target: &str| Compiler::name_for(targets.iter().find(|known| known.name == target).unwrap());
         assert_eq!(name("x86_64"), "x86_64-linux-gnu-gcc");
         assert_eq!(name("armv7"), "arm-linux-gnueabihf-gcc");
         assert_eq!(name("riscv64"), "riscv64-linux-gnu-gcc");

@@ -1,93 +1,15 @@
-//! The options of `fetch` and `boot`.
+//! The options of `boot`.
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Parser, ValueEnum};
 
+use crate::kernels::accel::Accel;
+use crate::kernels::select::Choice;
 use crate::report::ReportArgs;
 
-/// Which machines and kernels.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Choice {
-    /// Only this architecture (several times: these)
-    #[arg(long, value_name = "ARCH")]
-    pub arch: Vec<String>,
-
-    /// Only this kernel, such as 6.12, or `newest` of each architecture (several times: these)
-    #[arg(long, value_name = "VERSION")]
-    pub kernel: Vec<String>,
-
-    /// This cell, as --list shows it, such as "s390x 7.2", beside what the other options choose (several times: these)
-    #[arg(long, value_name = "CELL")]
-    pub cell: Vec<String>,
-}
-
-/// Gets QEMU and kernels through the system's package manager.
-#[derive(Debug, Args)]
-#[command(after_help = "Kernels go to $XDG_CACHE_HOME/rseq (else ~/.cache/rseq) and are not fetched twice; \
-                        interrupted, it goes on where it was.\n\
-                        Exit codes: 0 all is there, 1 something is not, 2 usage error.")]
-pub struct FetchArgs {
-    /// What to get; without any, every kernel of the table
-    #[command(flatten)]
-    pub choice: Choice,
-
-    /// Take kernels from this Debian mirror, not from the one in the system's sources
-    #[arg(long, value_name = "URI")]
-    pub mirror: Option<String>,
-
-    /// Look for newer packages of kernels that are there
-    #[arg(long)]
-    pub refresh: bool,
-
-    /// Install nothing; only get kernels
-    #[arg(long)]
-    pub no_install: bool,
-}
-
-/// Builds a small kernel with what distributions leave out, from their own source package.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "It takes 2 GB while it builds and 3 MB afterwards, in $XDG_CACHE_HOME/rseq (else ~/.cache/rseq). \
-                        Interrupted, it goes on where it was.\n\
-                        Exit codes: 0 it is there, 1 it could not be built, 2 usage error."
-)]
-pub struct KernelArgs {
-    /// Its name, as `boot --kernel` takes it
-    #[arg(value_name = "KERNEL", default_value = "7.2-slice")]
-    pub name: String,
-
-    /// Commands at a time (default: one a CPU)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub jobs: Option<u32>,
-
-    /// Take the source from this Debian mirror, not from the one in the system's sources
-    #[arg(long, value_name = "URI")]
-    pub mirror: Option<String>,
-
-    /// Build it again, from the newest source package
-    #[arg(long)]
-    pub refresh: bool,
-
-    /// Leave source and objects where they are
-    #[arg(long)]
-    pub keep: bool,
-}
-
-/// What runs the guests' code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Accel {
-    /// KVM for guests of this machine's kind, where it works.
-    Auto,
-    /// The same, or an error.
-    Kvm,
-    /// QEMU's emulation, the same on every host.
-    #[default]
-    Tcg,
-}
-
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Parser)]
 #[command(
     after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
                         Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
@@ -194,30 +116,58 @@ pub struct BootArgs {
 impl Default for BootArgs {
     /// What the command line gives where no option says otherwise.
     fn default() -> Self {
-        Self {
-            choice: Choice::default(),
-            names: Vec::new(),
-            all: false,
-            list: false,
-            check: false,
-            static_pie: false,
-            cpus: 2,
-            offline: Vec::new(),
-            memory: None,
-            accel: Accel::default(),
-            numa: 1,
-            report: ReportArgs::default(),
-            docs: false,
-            jobs: None,
-            retries: 0,
-            resume: None,
-            timeout: None,
-            kernel_image: None,
-            kernel_tree: None,
-            append: String::new(),
-            as_init: None,
-            files: None,
-            program: Vec::new(),
+        Self::parse_from(["boot"])
+    }
+}
+
+impl BootArgs {
+    /// The command line of a boot like this one, up to the cell and the names of tests.
+    pub fn again(&self) -> String {
+        let mut words = vec!["cargo run --release -- boot".to_owned()];
+        if let Some(image) = &self.kernel_image {
+            words.push(format!("--arch {} --kernel-image {}", self.choice.arch.join(" "), image.display()));
         }
+        if let Some(tree) = &self.kernel_tree {
+            words.push(format!("--arch {} --kernel-tree {}", self.choice.arch.join(" "), tree.display()));
+        }
+        let default = Self::default();
+        words.extend((self.cpus != default.cpus).then(|| format!("--cpus {}", self.cpus)));
+        let offline = self.offline.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        words.extend((!offline.is_empty()).then(|| format!("--offline {offline}")));
+        words.extend(self.memory.map(|mebibytes| format!("--memory {mebibytes}")));
+        let accel = self.accel.to_possible_value().filter(|_| self.accel != default.accel);
+        words.extend(accel.map(|accel| format!("--accel {}", accel.get_name())));
+        words.extend((self.numa != default.numa).then(|| format!("--numa {}", self.numa)));
+        words.extend(self.timeout.map(|seconds| format!("--timeout {seconds}")));
+        words.extend((!self.append.is_empty()).then(|| format!("--append '{}'", self.append)));
+        words.extend(self.static_pie.then(|| "--static-pie".into()));
+        words.extend(self.as_init.as_ref().map(|name| format!("--as-init {name}")));
+        words.extend(self.files.as_ref().map(|directory| format!("--files {}", directory.display())));
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_run_again_is_run_in_the_same_way() {
+        let args = BootArgs {
+            cpus: 3,
+            offline: vec![1, 2],
+            memory: Some(512),
+            accel: Accel::Auto,
+            numa: 2,
+            timeout: Some(9),
+            append: "quiet".into(),
+            static_pie: true,
+            files: Some("out".into()),
+            ..BootArgs::default()
+        };
+        let expected = "cargo run --release -- boot --cpus 3 --offline 1,2 --memory 512 --accel auto --numa 2 \
+                        --timeout 9 --append 'quiet' --static-pie --files out";
+        assert_eq!(args.again(), expected);
+        assert_eq!(BootArgs::default().again(), "cargo run --release -- boot");
     }
 }

@@ -6,18 +6,19 @@ use std::process::{Command, ExitCode, Stdio};
 use fs_err as fs;
 use protocol::list;
 
+use super::args::{SuitesArgs, TIMEOUT};
 use super::compile::{self, Compiler, Sources};
-use super::programs::{KVM, Program};
-use super::suites::{GIVES_UP, MODES, SuitesArgs, TIMEOUT};
-use super::{kvm, library};
+use super::kvm;
+use super::programs::{GIVES_UP, KVM, MODES, Program};
+use crate::boot::{self, BootArgs};
 use crate::build::check::{self, Counts};
 use crate::build::{Binaries, Linking, Programs, toolchain};
-use crate::cmd::{self, BootArgs};
+use crate::c::library;
 use crate::guest::payload::Run;
 use crate::kernels::machine::Target;
 use crate::kernels::select;
 use crate::suite::GUEST_INIT;
-use crate::workspace;
+use crate::{exit, workspace};
 
 /// Loops of each of param_test's tests: emulation is 10 to 50 times slower.
 const LOOPS: u32 = 100;
@@ -28,8 +29,8 @@ const THREADS: &str = "4";
 /// Builds for the cells' architectures, and boots or checks what came of it.
 pub fn run(args: &SuitesArgs) -> ExitCode {
     match Built::new(args) {
-        Ok(built) => cmd::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
-        Err(error) => cmd::stop(2, error),
+        Ok(built) => boot::run_programs(&boot_args(args), built.runs(args), built.has_kvm(), &built, again(args)),
+        Err(error) => exit::stop(2, error),
     }
 }
 
@@ -160,9 +161,15 @@ impl Programs for Built {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::super::programs::PROGRAMS;
     use super::*;
-    use crate::cmd::suites_args;
+
+    /// The arguments of `suites --kernel-source` with these words more.
+    fn suites_args(words: &[&str]) -> SuitesArgs {
+        SuitesArgs::parse_from([&["suites"], words, &["--kernel-source"]].concat())
+    }
 
     fn runs(words: &[&str]) -> Vec<String> {
         let args = suites_args(words);

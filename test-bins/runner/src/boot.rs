@@ -1,0 +1,142 @@
+//! `boot`: chooses cells, builds for them, boots them, judges and reports what came of it.
+
+mod args;
+mod check;
+mod choose;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use fs_err as fs;
+use serde::Serialize;
+
+use crate::build::{Linking, Programs, Suite};
+use crate::events::Event;
+use crate::exit::{self, FAILED, Stop};
+use crate::guest::cell::BootContext;
+use crate::guest::cell_result::{CellResult, Matrix, Took};
+use crate::guest::payload::{Payload, Run};
+use crate::guest::pipeline;
+use crate::guest::resume::{self, Stands};
+use crate::interrupt::Interrupt;
+use crate::kernels::cache;
+use crate::kernels::select::Cell;
+use crate::report::{matrix_docs, print_json};
+use crate::workspace;
+pub use args::BootArgs;
+use choose::Chosen;
+
+/// Boots what the options ask for and says how it went.
+pub fn run(args: &BootArgs) -> ExitCode {
+    exit::code(boot(args))
+}
+
+fn boot(args: &BootArgs) -> Result<u8, Stop> {
+    let chosen = Chosen::new(args).map_err(Stop::usage)?;
+    let root = workspace::root()?;
+    let linking = Linking::of(args.static_pie);
+    let programs = Suite { root: &root, names: chosen.payload.binaries(), linking };
+    boot_programs(args, &chosen, &programs, args.again())
+}
+
+/// Boots programs from elsewhere, in place of the suite's, and says how it went; `command` is the command line of a run
+/// like this one, up to the cell.
+pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn Programs, command: String) -> ExitCode {
+    let chosen = Chosen::of_runs(args, runs, kvm).map_err(Stop::usage);
+    exit::code(chosen.and_then(|chosen| boot_programs(args, &chosen, programs, command)))
+}
+
+/// Builds, boots, judges and reports.
+fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
+    let root = workspace::root()?;
+    let directory = directory(&root)?;
+    let hardware = chosen.hardware(args).map_err(Stop::usage)?;
+    let image = chosen.image(args, &directory).map_err(Stop::usage)?;
+    let context = BootContext {
+        cache: &cache::directory()?,
+        directory: &directory,
+        hardware: &hardware,
+        payload: &chosen.payload,
+        timeout: args.timeout,
+        image: image.as_ref(),
+        retries: args.retries,
+        interrupt: &Interrupt::watch().context("cannot watch for Ctrl-C")?,
+        programs,
+        reporters: &args.report.boots().map_err(Stop::usage)?,
+    };
+    if args.list {
+        return Ok(list(&context, &chosen.cells, args.report.json)?);
+    }
+    if args.check {
+        return Ok(check::run(&chosen.cells, programs, context.interrupt)?);
+    }
+    let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
+    let stands = stands.map_err(Stop::usage)?;
+    let start = Instant::now();
+    let (cells, before) = boot_rest(&context, chosen, args.jobs, stands.unwrap_or_default());
+    let took = Took { seconds: before.seconds + start.elapsed().as_secs_f64(), runs: before.runs + 1 };
+    let (names_cell, program) = (args.kernel_image.is_some() || args.kernel_tree.is_some(), args.program.clone());
+    let matrix = Matrix { cells, command, names_cell, names: args.names.clone(), program, took };
+    context.reporters.tell(Event::MatrixEnded(&matrix))?;
+    if args.docs && !context.interrupt.requested() {
+        let path = matrix_docs::write(&root, &matrix)?;
+        let _ = writeln!(io::stderr(), "documentation: {}", path.display());
+    }
+    Ok(exit_code(&matrix.cells, context.interrupt, &chosen.payload))
+}
+
+/// Boots the cells that do not stand already; all of them in their order, and what the earlier run took.
+fn boot_rest(context: &BootContext, chosen: &Chosen, jobs: Option<u32>, mut stands: Stands) -> (Vec<CellResult>, Took) {
+    stands.cells.retain(|result| chosen.cells.iter().any(|cell| cell.name() == result.name()));
+    let left = chosen.cells.iter().filter(|cell| stands.cells.iter().all(|result| result.name() != cell.name()));
+    let left: Vec<Cell> = left.cloned().collect();
+    let mut results = pipeline::run(context, &left, jobs);
+    results.append(&mut stands.cells);
+    let place = |result: &CellResult| chosen.cells.iter().position(|cell| cell.name() == result.name());
+    results.sort_by_key(place);
+    (results, stands.took)
+}
+
+fn directory(root: &Path) -> anyhow::Result<PathBuf> {
+    let directory = workspace::target_dir(root)?.join("boot/consoles");
+    fs::create_dir_all(&directory)?;
+    Ok(directory)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    row: String,
+    kernel: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unavailable_reason: Option<String>,
+}
+
+fn list(context: &BootContext, cells: &[Cell], json: bool) -> io::Result<u8> {
+    let mut out = io::stdout().lock();
+    let listed = |cell: &Cell| {
+        let unavailable_reason = context.unavailable_reason(cell);
+        Listed { row: cell.row(), kernel: cell.on.line, unavailable_reason }
+    };
+    let listed: Vec<_> = cells.iter().map(listed).collect();
+    if json {
+        print_json(&mut out, &listed)?;
+        return Ok(0);
+    }
+    for Listed { row, kernel, unavailable_reason } in listed {
+        writeln!(out, "{row:<20} {kernel:<5} {}", unavailable_reason.as_deref().unwrap_or("ready"))?;
+    }
+    Ok(0)
+}
+
+fn exit_code(results: &[CellResult], interrupt: &Interrupt, payload: &Payload) -> u8 {
+    match (results, payload) {
+        // One program on one kernel: its code is the answer.
+        ([CellResult { code: Some(code), .. }], Payload::Program(..)) if !interrupt.requested() => {
+            u8::try_from(*code).unwrap_or(FAILED)
+        }
+        _ => exit::of_run(results.iter().any(|result| result.verdict.status.is_bad()), interrupt),
+    }
+}
