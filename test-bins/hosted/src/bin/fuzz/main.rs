@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(why) => {
-            eprint!("error: {why}\n\n{}", options::usage());
+            eprint!("error: {why:#}\n\n{}", options::usage());
             return ExitCode::from(EX_USAGE);
         }
     };
