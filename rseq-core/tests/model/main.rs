@@ -14,13 +14,14 @@ mod tried;
 mod types;
 
 use case::{Case, Choices};
-use explore::{Explorer, Kernel};
+use explore::{Explorer, Failure, Kernel};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use rseq_core::testing::{Ending, Operand, SectionIr};
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 /// Where the memory of the model is, when no assembly has to find it there.
@@ -72,40 +73,50 @@ struct Seen {
     endings: Vec<Ending>,
 }
 
+/// A case that its section gets wrong.
+struct Wrong {
+    failure: Failure,
+    case: Case,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { failure, case } = self;
+        write!(f, "{failure:x?}\n{case:?}")
+    }
+}
+
 /// Explores one case; None where it is senseless.
-fn explore_case(ir: &'static SectionIr, kernel: Kernel, choices: &[u8], seen: &mut Seen) -> Option<Result<(), String>> {
+fn explore_case(ir: &'static SectionIr, kernel: Kernel, choices: &[u8], seen: &mut Seen) -> Option<Result<(), Wrong>> {
     let case = Case::new(ir, BASE, 0, COPY, &mut Choices::new(choices));
-    let told = |failure| format!("{failure:x?}\n{case:?}");
     let mut explorer = match Explorer::new(&case, kernel) {
         Ok(explorer) => explorer?,
-        Err(failure) => return Some(Err(told(failure))),
+        Err(failure) => return Some(Err(Wrong { failure, case })),
     };
     let result = explorer.run();
     seen.paths += explorer.paths;
     seen.endings.extend(explorer.endings);
     seen.endings.sort();
     seen.endings.dedup();
-    Some(result.map_err(told))
+    Some(result.map_err(|failure| Wrong { failure, case }))
 }
 
-/// Explores random cases of a section; a failure is made small first.
-fn explore(ir: &'static SectionIr, cases: u32, seen: &mut Seen) -> Result<(), String> {
+/// Explores random cases of a section, and panics with the first failure, which is made small before.
+fn explore(ir: &'static SectionIr, cases: u32, seen: &mut Seen) {
     let seen = RefCell::new(seen);
     let result = runner(cases).run(&vec(any::<u8>(), CHOICES), |choices| {
         match explore_case(ir, Kernel::Right, &choices, &mut seen.borrow_mut()) {
             None => Err(TestCaseError::reject("senseless")),
-            Some(result) => result.map_err(TestCaseError::fail),
+            Some(result) => result.map_err(|wrong| TestCaseError::fail(wrong.to_string())),
         }
     });
-    match result {
-        Ok(()) => Ok(()),
-        Err(TestError::Fail(reason, _)) => Err(format!("{}: {reason}", ir.name)),
-        Err(TestError::Abort(reason)) => panic!("{}: {reason}", ir.name),
+    if let Err(TestError::Fail(reason, _) | TestError::Abort(reason)) = result {
+        panic!("{}: {reason}", ir.name);
     }
 }
 
 /// The first failure among random cases, of what is to fail. Four times `cases` are made, as many are senseless.
-fn failure(ir: &'static SectionIr, kernel: Kernel, cases: u32) -> Option<String> {
+fn failure(ir: &'static SectionIr, kernel: Kernel, cases: u32) -> Option<Wrong> {
     let (mut random, choices) = (runner(cases), vec(any::<u8>(), CHOICES));
     (0..4 * cases).find_map(|_| {
         let choices = choices.new_tree(&mut random).expect("bytes").current();
@@ -130,8 +141,7 @@ fn explore_all(sections: impl Iterator<Item = &'static SectionIr>, cases: u32) {
         let mut seen = Seen::default();
         let all = |seen: &Seen| explore::endings(ir).iter().all(|ending| seen.endings.contains(ending));
         for _ in 0..100 {
-            explore(ir, if ir.steps.len() <= LONG { cases } else { 1 }, &mut seen)
-                .unwrap_or_else(|failure| panic!("{failure}"));
+            explore(ir, if ir.steps.len() <= LONG { cases } else { 1 }, &mut seen);
             if all(&seen) {
                 break;
             }
@@ -185,7 +195,7 @@ fn a_range_that_goes_beyond_the_commit_is_caught() {
 fn wrong_sections_are_caught() {
     for ir in tried::wrong() {
         let failure = failure(ir, Kernel::Right, CONTROL_CASES);
-        let failure = failure.unwrap_or_else(|| panic!("{} passes", ir.name));
-        println!("{}: {}", ir.name, failure.lines().next().unwrap_or_default());
+        let Wrong { failure, .. } = failure.unwrap_or_else(|| panic!("{} passes", ir.name));
+        println!("{}: {failure:x?}", ir.name);
     }
 }

@@ -145,7 +145,7 @@ fn sections_that_keep_the_rules_are_right() {
         let ir = section(&mut Choices::new(&steps));
         match explore_case(ir, Kernel::Right, &choices, &mut seen.borrow_mut()) {
             None => Err(TestCaseError::reject("senseless")),
-            Some(result) => result.map_err(|failure| TestCaseError::fail(format!("{:#?}\n{failure}", ir.steps))),
+            Some(result) => result.map_err(|wrong| TestCaseError::fail(format!("{:#?}\n{wrong}", ir.steps))),
         }
     });
     result.unwrap_or_else(|error| panic!("{error}"));

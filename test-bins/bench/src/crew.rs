@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, anyhow};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::{Workload, pin};
@@ -28,7 +29,7 @@ pub struct Took {
 
 struct Worker<'env> {
     tasks: Sender<Task<'env>>,
-    results: Receiver<Result<Took, String>>,
+    results: Receiver<Result<Took>>,
 }
 
 /// Threads that wait for tasks.
@@ -42,7 +43,7 @@ impl<'env> Crew<'env> {
     /// # Errors
     ///
     /// The kernel's.
-    pub fn new<'scope>(scope: &'scope Scope<'scope, 'env>, threads: usize) -> Result<Self, String> {
+    pub fn new<'scope>(scope: &'scope Scope<'scope, 'env>, threads: usize) -> Result<Self> {
         let together = Arc::new(Barrier::new(threads));
         let cpus = pin::allowed()?.into_iter().cycle().take(threads);
         let worker = |cpu| {
@@ -69,8 +70,8 @@ impl<'env> Crew<'env> {
     /// # Errors
     ///
     /// The workload's, the kernel's, or that a thread panicked.
-    pub fn run(&self, workload: &'env dyn Workload, operations: u64) -> Result<Took, String> {
-        let gone = || "a thread of the measurement panicked".to_owned();
+    pub fn run(&self, workload: &'env dyn Workload, operations: u64) -> Result<Took> {
+        let gone = || anyhow!("a thread of the measurement panicked");
         for worker in &self.workers {
             worker.tasks.send(Task { workload, operations }).map_err(|_| gone())?;
         }
@@ -83,28 +84,26 @@ impl<'env> Crew<'env> {
     }
 }
 
-fn work(
-    tasks: &Receiver<Task<'_>>,
-    report: &Sender<Result<Took, String>>,
-    together: &Barrier,
-    pinned: &Result<(), String>,
-) {
+fn work(tasks: &Receiver<Task<'_>>, report: &Sender<Result<Took>>, together: &Barrier, pinned: &Result<()>) {
     while let Ok(task) = tasks.recv() {
         together.wait();
-        let took = pinned.clone().and_then(|()| time(task));
+        let took = match pinned {
+            Ok(()) => time(task),
+            Err(error) => Err(anyhow!("{error:#}")),
+        };
         if report.send(took).is_err() {
             return;
         }
     }
 }
 
-fn time(task: Task<'_>) -> Result<Took, String> {
+fn time(task: Task<'_>) -> Result<Took> {
     let (wall, cpu) = (Instant::now(), thread_time()?);
     task.workload.run(task.operations)?;
     Ok(Took { cpu: thread_time()?.saturating_sub(cpu), wall: wall.elapsed() })
 }
 
-fn thread_time() -> Result<Duration, String> {
+fn thread_time() -> Result<Duration> {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
-    time.map(Duration::from).map_err(|errno| format!("CLOCK_THREAD_CPUTIME_ID: {errno}"))
+    time.map(Duration::from).context("CLOCK_THREAD_CPUTIME_ID")
 }

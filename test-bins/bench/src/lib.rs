@@ -40,7 +40,7 @@
 //! for contender in CASE.contenders {
 //!     bench::exercise(contender, 2, 1000)?;
 //! }
-//! # Ok::<(), String>(())
+//! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
 //! * The second function of [`workload`] runs a number of operations in one of the threads. It is called once a round,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Result, bail, ensure};
 use bench::{Case, CaseResult, Settings, cases, measure};
 use clap::Parser;
 use serde::Serialize;
@@ -31,19 +32,17 @@ struct Args {
 fn main() -> ExitCode {
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
+        Err(error) => {
+            eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
     }
 }
 
-fn run(mut args: Args) -> Result<(), String> {
+fn run(mut args: Args) -> Result<()> {
     args.threads.sort_unstable();
     args.threads.dedup();
-    if args.threads.first() == Some(&0) {
-        return Err("0 threads measure nothing: --threads takes numbers from 1".into());
-    }
+    ensure!(args.threads.first() != Some(&0), "0 threads measure nothing: --threads takes numbers from 1");
     let round = Duration::from_millis(args.milliseconds);
     let settings = Settings { threads: args.threads, rounds: args.rounds, round };
     for case in selected(&args.names)? {
@@ -63,16 +62,15 @@ enum Line {
     Case(CaseResult),
 }
 
-fn print(line: &Line) -> Result<(), String> {
-    let text = serde_json::to_string(line).map_err(|error| error.to_string())?;
-    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+fn print(line: &Line) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{}", serde_json::to_string(line)?)?)
 }
 
-fn selected(names: &[String]) -> Result<Vec<&'static Case>, String> {
+fn selected(names: &[String]) -> Result<Vec<&'static Case>> {
     let missing = |name: &&String| !cases::ALL.iter().any(|case| case.name.contains(name.as_str()));
     if let Some(name) = names.iter().find(missing) {
         let known: Vec<_> = cases::ALL.iter().map(|case| case.name).collect();
-        return Err(format!("no case has {name:?} in its name; there are {}", known.join(", ")));
+        bail!("no case has {name:?} in its name; there are {}", known.join(", "));
     }
     let wanted = |case: &&Case| names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()));
     Ok(cases::ALL.iter().filter(wanted).collect())

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+
 use crate::rounds::{self, Ran, Times};
 use crate::statistics::Quartiles;
 use crate::{Case, CaseResult, Contender, ContenderResult, Goal, GoalResult, Limit, Point};
@@ -33,10 +35,9 @@ impl Case {
 /// # Errors
 ///
 /// That of a contender that lost something, or of the kernel.
-pub fn measure(case: &Case, settings: &Settings) -> Result<CaseResult, String> {
-    let named = |error| format!("{}: {error}", case.name);
-    let run = |threads| Ok((threads, rounds::run(case.contenders, threads, settings).map_err(named)?));
-    let measured: Vec<Measured> = case.threads_of(settings).map(run).collect::<Result<_, String>>()?;
+pub fn measure(case: &Case, settings: &Settings) -> Result<CaseResult> {
+    let run = |threads| Ok((threads, rounds::run(case.contenders, threads, settings).context(case.name)?));
+    let measured: Vec<Measured> = case.threads_of(settings).map(run).collect::<Result<_>>()?;
     let contenders = case.contenders.iter().enumerate().map(|(index, contender)| result(contender, index, &measured));
     Ok(CaseResult {
         name: case.name,
@@ -52,7 +53,7 @@ pub fn measure(case: &Case, settings: &Settings) -> Result<CaseResult, String> {
 /// # Errors
 ///
 /// What was lost, or that it cannot run here.
-pub fn exercise(contender: &Contender, threads: usize, operations: u64) -> Result<(), String> {
+pub fn exercise(contender: &Contender, threads: usize, operations: u64) -> Result<()> {
     let workload = (contender.make)()?;
     let operations = operations.next_multiple_of(contender.batch);
     std::thread::scope(|scope| crate::crew::Crew::new(scope, threads)?.run(&*workload, operations))?;
@@ -62,7 +63,7 @@ pub fn exercise(contender: &Contender, threads: usize, operations: u64) -> Resul
 fn result(contender: &Contender, index: usize, measured: &[Measured]) -> ContenderResult {
     let points =
         measured.iter().filter_map(|(threads, ran)| point(*threads, ran[index].as_ref().ok()?, ran[0].as_ref().ok()));
-    let skipped = measured.iter().find_map(|(_, ran)| ran[index].as_ref().err().cloned());
+    let skipped = measured.iter().find_map(|(_, ran)| ran[index].as_ref().err().map(|reason| format!("{reason:#}")));
     ContenderResult { label: contender.label, ours: contender.ours, skipped, points: points.collect() }
 }
 
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     fn unmade() -> crate::Made {
-        Err("not made".into())
+        Err(anyhow::anyhow!("not made"))
     }
 
     const CASE: Case = Case {

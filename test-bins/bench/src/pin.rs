@@ -1,5 +1,6 @@
 //! The CPUs that this process may use, and threads that stay on one of them.
 
+use anyhow::{Context, Result, anyhow};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -8,8 +9,8 @@ use nix::unistd::Pid;
 /// # Errors
 ///
 /// The kernel's.
-pub fn allowed() -> Result<Vec<usize>, String> {
-    let set = sched_getaffinity(Pid::from_raw(0)).map_err(|errno| format!("sched_getaffinity: {errno}"))?;
+pub fn allowed() -> Result<Vec<usize>> {
+    let set = sched_getaffinity(Pid::from_raw(0)).context("sched_getaffinity")?;
     Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu) == Ok(true)).collect())
 }
 
@@ -18,10 +19,10 @@ pub fn allowed() -> Result<Vec<usize>, String> {
 /// # Errors
 ///
 /// The kernel's, or a CPU number that its set does not hold.
-pub fn to(cpu: usize) -> Result<(), String> {
+pub fn to(cpu: usize) -> Result<()> {
     let mut set = CpuSet::new();
     let pinned = set.set(cpu).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
-    pinned.map_err(|errno| format!("cannot pin a thread to CPU {cpu}: {errno}"))
+    pinned.with_context(|| format!("cannot pin a thread to CPU {cpu}"))
 }
 
 /// Calls `visit` in a thread on each CPU that the calling thread may use, one after the other, and collects what it
@@ -30,11 +31,11 @@ pub fn to(cpu: usize) -> Result<(), String> {
 /// # Errors
 ///
 /// The first one.
-pub fn on_each<T: Send>(visit: impl Fn() -> Result<T, String> + Sync) -> Result<Vec<T>, String> {
+pub fn on_each<T: Send>(visit: impl Fn() -> Result<T> + Sync) -> Result<Vec<T>> {
     let visit_on = |cpu| {
         let pinned = || to(cpu).and_then(|()| visit());
         let joined = std::thread::scope(|scope| scope.spawn(pinned).join());
-        joined.unwrap_or_else(|_| Err(format!("the thread on CPU {cpu} panicked")))
+        joined.unwrap_or_else(|_| Err(anyhow!("the thread on CPU {cpu} panicked")))
     };
     allowed()?.into_iter().map(visit_on).collect()
 }

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Result, anyhow};
+
 use crate::crew::Crew;
 use crate::{Contender, Settings, Workload};
 
@@ -21,7 +23,7 @@ pub struct Times {
 }
 
 /// The times of a contender, or why it did not run.
-pub type Ran = Result<Times, String>;
+pub type Ran = Result<Times>;
 
 struct Running<'env> {
     label: &'static str,
@@ -32,12 +34,7 @@ struct Running<'env> {
 
 impl<'env> Running<'env> {
     /// The number of operations that lasts a round.
-    fn start(
-        contender: &Contender,
-        workload: &'env dyn Workload,
-        crew: &Crew<'env>,
-        round: Duration,
-    ) -> Result<Self, String> {
+    fn start(contender: &Contender, workload: &'env dyn Workload, crew: &Crew<'env>, round: Duration) -> Result<Self> {
         let batched = |operations: u64| operations.max(1).next_multiple_of(contender.batch);
         let times = Times { operations: batched(FIRST), cpu: Vec::new(), wall: Vec::new() };
         let mut running = Self { label: contender.label, workload, times, done: 0 };
@@ -51,14 +48,13 @@ impl<'env> Running<'env> {
         }
     }
 
-    fn run(&mut self, crew: &Crew<'env>) -> Result<(Duration, Duration), String> {
-        let took =
-            crew.run(self.workload, self.times.operations).map_err(|error| format!("{}: {error}", self.label))?;
+    fn run(&mut self, crew: &Crew<'env>) -> Result<(Duration, Duration)> {
+        let took = crew.run(self.workload, self.times.operations).context(self.label)?;
         self.done += self.times.operations * crew.len() as u64;
         Ok((took.cpu, took.wall))
     }
 
-    fn round(&mut self, crew: &Crew<'env>) -> Result<(), String> {
+    fn round(&mut self, crew: &Crew<'env>) -> Result<()> {
         let (cpu, wall) = self.run(crew)?;
         let operations = self.times.operations as f64 * crew.len() as f64;
         self.times.cpu.push(cpu.as_secs_f64() * 1e9 / operations);
@@ -66,8 +62,8 @@ impl<'env> Running<'env> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Times, String> {
-        self.workload.check(self.done).map_err(|error| format!("{}: {error}", self.label))?;
+    fn finish(self) -> Result<Times> {
+        self.workload.check(self.done).context(self.label)?;
         Ok(self.times)
     }
 }
@@ -77,7 +73,7 @@ impl<'env> Running<'env> {
 /// # Errors
 ///
 /// That of a contender that lost something, or of the kernel.
-pub fn run(contenders: &[Contender], threads: usize, settings: &Settings) -> Result<Vec<Ran>, String> {
+pub fn run(contenders: &[Contender], threads: usize, settings: &Settings) -> Result<Vec<Ran>> {
     let made: Vec<_> = contenders.iter().map(|contender| (contender.make)()).collect();
     thread::scope(|scope| {
         let crew = Crew::new(scope, threads)?;
@@ -85,7 +81,7 @@ pub fn run(contenders: &[Contender], threads: usize, settings: &Settings) -> Res
         for (contender, made) in contenders.iter().zip(&made) {
             all.push(match made {
                 Ok(workload) => Ok(Running::start(contender, &**workload, &crew, settings.round)?),
-                Err(reason) => Err(reason.clone()),
+                Err(reason) => Err(anyhow!("{reason:#}")),
             });
         }
         for round in 0..settings.rounds as usize {
@@ -94,8 +90,7 @@ pub fn run(contenders: &[Contender], threads: usize, settings: &Settings) -> Res
                 running.round(&crew)?;
             }
         }
-        let finish =
-            |one: Result<Running<'_>, String>| one.map_or_else(|reason| Ok(Err(reason)), |it| it.finish().map(Ok));
+        let finish = |one: Result<Running<'_>>| one.map_or_else(|reason| Ok(Err(reason)), |it| it.finish().map(Ok));
         all.into_iter().map(finish).collect()
     })
 }

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use anyhow::{Result, bail, ensure};
 use rseq_core::Status;
 
 /// The state that the threads of a contender share.
@@ -11,18 +12,18 @@ pub trait Workload: Sync {
     /// # Errors
     ///
     /// What went wrong; the measurement ends.
-    fn run(&self, operations: u64) -> Result<(), String>;
+    fn run(&self, operations: u64) -> Result<()>;
 
     /// Looks at the state after so many operations of all threads.
     ///
     /// # Errors
     ///
     /// What was lost.
-    fn check(&self, done: u64) -> Result<(), String>;
+    fn check(&self, done: u64) -> Result<()>;
 }
 
 /// A workload, or why it cannot run on this machine.
-pub type Made = Result<Box<dyn Workload>, String>;
+pub type Made = Result<Box<dyn Workload>>;
 
 struct Functions<S, R, C> {
     state: S,
@@ -33,14 +34,14 @@ struct Functions<S, R, C> {
 impl<S, R, C> Workload for Functions<S, R, C>
 where
     S: Sync,
-    R: Fn(&S, u64) -> Result<(), String> + Sync,
-    C: Fn(&S, u64) -> Result<(), String> + Sync,
+    R: Fn(&S, u64) -> Result<()> + Sync,
+    C: Fn(&S, u64) -> Result<()> + Sync,
 {
-    fn run(&self, operations: u64) -> Result<(), String> {
+    fn run(&self, operations: u64) -> Result<()> {
         (self.run)(&self.state, operations)
     }
 
-    fn check(&self, done: u64) -> Result<(), String> {
+    fn check(&self, done: u64) -> Result<()> {
         (self.check)(&self.state, done)
     }
 }
@@ -54,8 +55,8 @@ where
 pub fn workload<S, R, C>(state: S, run: R, check: C) -> Made
 where
     S: Sync + 'static,
-    R: Fn(&S, u64) -> Result<(), String> + Sync + 'static,
-    C: Fn(&S, u64) -> Result<(), String> + Sync + 'static,
+    R: Fn(&S, u64) -> Result<()> + Sync + 'static,
+    C: Fn(&S, u64) -> Result<()> + Sync + 'static,
 {
     Ok(Box::new(Functions { state, run, check }))
 }
@@ -65,11 +66,11 @@ where
 /// # Errors
 ///
 /// Why not.
-pub fn by_sections() -> Result<(), String> {
+pub fn by_sections() -> Result<()> {
     match rseq_core::status() {
         Status::On(_) => Ok(()),
-        Status::Off(cause) => Err(cause.to_string()),
-        other => Err(format!("{other:?}")),
+        Status::Off(cause) => Err(cause.into()),
+        other => bail!("{other:?}"),
     }
 }
 
@@ -85,7 +86,7 @@ pub fn barrier() {
 ///
 /// None; the type is what the functions of a [`workload`] return.
 #[inline(always)]
-pub fn repeat<T>(operations: u64, mut operation: impl FnMut() -> T) -> Result<(), String> {
+pub fn repeat<T>(operations: u64, mut operation: impl FnMut() -> T) -> Result<()> {
     for _ in 0..operations {
         operation();
         barrier();
@@ -99,9 +100,9 @@ pub fn repeat<T>(operations: u64, mut operation: impl FnMut() -> T) -> Result<()
 ///
 /// That of the operation.
 #[inline(always)]
-pub fn try_repeat<E: ToString>(operations: u64, mut operation: impl FnMut() -> Result<(), E>) -> Result<(), String> {
+pub fn try_repeat(operations: u64, mut operation: impl FnMut() -> Result<()>) -> Result<()> {
     for _ in 0..operations {
-        operation().map_err(|error| error.to_string())?;
+        operation()?;
         barrier();
     }
     Ok(())
@@ -112,8 +113,9 @@ pub fn try_repeat<E: ToString>(operations: u64, mut operation: impl FnMut() -> R
 /// # Errors
 ///
 /// Both numbers, if they differ.
-pub fn expect(counted: u64, done: u64) -> Result<(), String> {
-    if counted == done { Ok(()) } else { Err(format!("counted {counted} operations of {done}")) }
+pub fn expect(counted: u64, done: u64) -> Result<()> {
+    ensure!(counted == done, "counted {counted} operations of {done}");
+    Ok(())
 }
 
 /// Whether the items that are left have all numbers below `total`, each once.
@@ -121,11 +123,10 @@ pub fn expect(counted: u64, done: u64) -> Result<(), String> {
 /// # Errors
 ///
 /// How many are left.
-pub fn complete(left: impl IntoIterator<Item = usize>, total: usize) -> Result<(), String> {
+pub fn complete(left: impl IntoIterator<Item = usize>, total: usize) -> Result<()> {
     let mut numbers: Vec<_> = left.into_iter().collect();
     numbers.sort_unstable();
-    if numbers.iter().copied().eq(0..total) {
-        return Ok(());
-    }
-    Err(format!("{} items of {total} are left, or some are there twice", numbers.len()))
+    let is_complete = numbers.iter().copied().eq(0..total);
+    ensure!(is_complete, "{} items of {total} are left, or some are there twice", numbers.len());
+    Ok(())
 }

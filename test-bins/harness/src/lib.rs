@@ -54,7 +54,6 @@ pub mod slices;
 pub mod slots;
 pub mod sys;
 mod table;
-pub mod taint;
 pub mod trial;
 pub mod vdso;
 pub mod verdict;

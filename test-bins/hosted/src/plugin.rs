@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_void};
 use std::ops::Range;
 
+use anyhow::{Error, Result, anyhow, bail, ensure};
 use rseq_core::percpu::Slots;
 
 use crate::maps;
@@ -26,13 +27,11 @@ unsafe impl Sync for Plugin {}
 
 impl Plugin {
     /// Loads the library at `path`.
-    pub fn load(path: &str) -> Result<Self, String> {
-        let name = CString::new(path).map_err(|error| error.to_string())?;
+    pub fn load(path: &str) -> Result<Self> {
+        let name = CString::new(path)?;
         // SAFETY: `name` is a string, and the library's initialisers are Rust's own, which do nothing.
         let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-        if handle.is_null() {
-            return Err(format!("cannot load {path}: {}", last_error()));
-        }
+        ensure!(!handle.is_null(), "cannot load {path}: {}", last_error());
         let (add, prepare_unload) = (symbol(handle, c"plugin_add")?, symbol(handle, c"plugin_prepare_unload")?);
         // SAFETY: the library defines both with these types.
         let (add, prepare_unload) = unsafe {
@@ -45,11 +44,11 @@ impl Plugin {
     }
 
     /// Adds 1 to the calling thread's slot, `times` times, with the library's section.
-    pub fn add(&self, slots: Slots<'_>, times: usize) -> Result<(), String> {
+    pub fn add(&self, slots: Slots<'_>, times: usize) -> Result<()> {
         // SAFETY: slots of 64 bytes, as many as it says, which the library's sections by CPU write as all others do.
         match unsafe { (self.add)(slots.as_ptr(), slots.len(), times) } {
             0 => Ok(()),
-            _ => Err("the library found this thread unregistered".into()),
+            _ => bail!("the library found this thread unregistered"),
         }
     }
 
@@ -64,30 +63,28 @@ impl Plugin {
     }
 
     /// Unloads the library; an error says that it stayed.
-    pub fn unload(self) -> Result<(), String> {
+    pub fn unload(self) -> Result<()> {
         // SAFETY: the handle is dlopen's and is closed once; `self` ends here, and its functions with it.
         if unsafe { libc::dlclose(self.handle) } != 0 {
             return Err(last_error());
         }
-        match self.mapped().is_empty() {
-            true => Ok(()),
-            false => Err(format!("{} is still mapped", self.path)),
-        }
+        ensure!(self.mapped().is_empty(), "{} is still mapped", self.path);
+        Ok(())
     }
 }
 
-fn symbol(handle: *mut c_void, name: &CStr) -> Result<*mut c_void, String> {
+fn symbol(handle: *mut c_void, name: &CStr) -> Result<*mut c_void> {
     // SAFETY: the handle is dlopen's, and the name is a string.
     let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
     if address.is_null() { Err(last_error()) } else { Ok(address) }
 }
 
-fn last_error() -> String {
+fn last_error() -> Error {
     // SAFETY: dlerror returns null or a string that lives until this thread's next call of it.
     let text = unsafe { libc::dlerror().cast_const() };
     if text.is_null() {
-        return "unknown error".into();
+        return anyhow!("unknown error");
     }
     // SAFETY: as above.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    Error::msg(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }

@@ -17,11 +17,11 @@ impl Report {
     }
 
     /// Prints one result.
-    pub fn result(&mut self, name: &str, result: Result<(), String>) {
+    pub fn result(&mut self, name: &str, result: anyhow::Result<()>) {
         let outcome = match result {
             Ok(()) => Outcome::Pass,
             Err(why) => {
-                println!("# {name}: {why}");
+                println!("# {name}: {why:#}");
                 Outcome::Fail
             }
         };

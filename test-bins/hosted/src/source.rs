@@ -1,5 +1,6 @@
 //! The two ways to a registration in a glibc process, with one interface.
 
+use anyhow::{Result, bail};
 use rseq_core::{Area, Mode, OwnArea, Owner, RegisterError, Registration, ThreadArea, Token};
 
 /// Where a thread's registration comes from.
@@ -13,7 +14,7 @@ pub trait Source: 'static {
     /// A token, if the calling thread is registered at this moment; for signal handlers.
     fn current() -> Option<Token<'static, Self::Area>>;
     /// What this source says to a second claim on the thread, where `register` has succeeded.
-    fn refuses_others() -> Result<(), String>;
+    fn refuses_others() -> Result<()>;
 }
 
 /// glibc registers every thread; the program adopts that.
@@ -36,7 +37,7 @@ impl Source for Adopted {
         ThreadArea::current()
     }
 
-    fn refuses_others() -> Result<(), String> {
+    fn refuses_others() -> Result<()> {
         expect(own(), RegisterError::OtherOwner(Some(Owner::Libc)))
     }
 }
@@ -53,7 +54,7 @@ impl Source for Own {
         OwnArea::current()
     }
 
-    fn refuses_others() -> Result<(), String> {
+    fn refuses_others() -> Result<()> {
         expect(own(), RegisterError::OtherOwner(Some(Owner::Own)))?;
         expect(Registration::adopt(), RegisterError::NothingToAdopt)
     }
@@ -65,10 +66,10 @@ fn own() -> Result<Registration<OwnArea>, RegisterError> {
     unsafe { Registration::own(Mode::Extended) }
 }
 
-fn expect<A: Area>(result: Result<Registration<A>, RegisterError>, error: RegisterError) -> Result<(), String> {
+fn expect<A: Area>(result: Result<Registration<A>, RegisterError>, error: RegisterError) -> Result<()> {
     match result {
         Err(found) if found == error => Ok(()),
-        Err(found) => Err(format!("expected \"{error}\", got \"{found}\"")),
-        Ok(_) => Err(format!("expected \"{error}\", got a second registration")),
+        Err(found) => bail!("expected \"{error}\", got \"{found}\""),
+        Ok(_) => bail!("expected \"{error}\", got a second registration"),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, anyhow, ensure};
 use rseq_core::percpu::{PossibleCpus, SlotCounter, SlotStorage, Slots};
 use rseq_core::{Aborted, Area, ByCpu, Committed, Token};
 
@@ -54,26 +55,26 @@ pub struct Trial {
 }
 
 /// The counter over the slots, and the check that this machine's CPUs fit.
-pub fn counter() -> Result<SlotCounter<'static>, String> {
-    let cpus = PossibleCpus::read().map_err(|errno| format!("possible CPUs: {errno}"))?;
-    let slots = STORAGE.slots(&cpus).map_err(|error| error.to_string())?;
+pub fn counter() -> Result<SlotCounter<'static>> {
+    let cpus = PossibleCpus::read().context("possible CPUs")?;
+    let slots = STORAGE.slots(&cpus)?;
     Ok(SlotCounter::new(*SLOTS.get_or_init(|| slots)))
 }
 
 /// Runs the load over threads that register through `S`.
-pub fn run<S: Source>(load: Load) -> Result<Trial, String> {
+pub fn run<S: Source>(load: Load) -> Result<Trial> {
     let counter = counter()?;
     let before = counter.sum();
     HANDLED.store(0, Relaxed);
-    storm::handle(add_in_handler::<S>).map_err(|error| format!("sigaction: {error}"))?;
+    storm::handle(add_in_handler::<S>).context("sigaction")?;
     let shared = Shared { stop: AtomicBool::new(false), added: AtomicUsize::new(0), aborts: AtomicUsize::new(0) };
-    let results: Vec<Result<(), String>> = thread::scope(|scope| {
+    let results: Vec<Result<()>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..load.threads).map(|_| scope.spawn(|| work::<S>(load, &shared))).collect();
         let added = || shared.added.load(Relaxed) + HANDLED.load(Relaxed);
         wait(load, &shared, || added().saturating_sub(counter.sum().wrapping_sub(before)));
-        threads.into_iter().map(|thread| thread.join().unwrap_or(Err("a thread panicked".into()))).collect()
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked")))).collect()
     });
-    results.into_iter().collect::<Result<(), _>>()?;
+    results.into_iter().collect::<Result<()>>()?;
     let handled = HANDLED.load(Relaxed);
     let (added, aborts) = (shared.added.load(Relaxed) + handled, shared.aborts.load(Relaxed));
     Ok(Trial { added, handled, found: counter.sum().wrapping_sub(before), aborts })
@@ -95,24 +96,19 @@ fn wait(load: Load, shared: &Shared, lost: impl Fn() -> usize) {
     shared.stop.store(true, Relaxed);
 }
 
-fn work<S: Source>(load: Load, shared: &Shared) -> Result<(), String> {
-    let registration = S::register().map_err(|error| {
-        shared.stop.store(true, Relaxed);
-        format!("in a thread: {error}")
-    })?;
-    let _storm = Storm::start(PERIOD).map_err(|error| format!("timer: {error}"))?;
+fn work<S: Source>(load: Load, shared: &Shared) -> Result<()> {
+    let registration = S::register().inspect_err(|_| shared.stop.store(true, Relaxed)).context("in a thread")?;
+    let _storm = Storm::start(PERIOD).context("timer")?;
     count(registration.token(), load.armed, shared)
 }
 
-fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<(), String> {
+fn count<A: Area>(token: Token<'_, A>, armed: bool, shared: &Shared) -> Result<()> {
     let (from, mut to) = ([1u8; DELAY], [0u8; DELAY]);
     let (from, to) = (from.as_ptr(), to.as_mut_ptr());
-    let slots = *SLOTS.get().ok_or("no slots")?;
+    let slots = *SLOTS.get().context("no slots")?;
     while !shared.stop.load(Relaxed) {
         let cpu = token.cpu_id_start() as usize;
-        if cpu >= slots.len() {
-            return Err("a CPU beyond the possible ones".into());
-        }
+        ensure!(cpu < slots.len(), "a CPU beyond the possible ones");
         let word = slots.as_ptr().wrapping_byte_add(cpu * STRIDE);
         // SAFETY: `word` is the word of the CPU's slot in a static, which sections by CPU alone write; `from` and `to`
         // are DELAY bytes of two locals, and cpu_id_start is a possible CPU.

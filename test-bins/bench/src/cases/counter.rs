@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+use anyhow::{Context, Result};
 use crossbeam_utils::CachePadded;
 use fast_counter::ConcurrentCounter;
 use rseq_core::ops::this_cpu;
@@ -46,8 +47,8 @@ fn counter() -> Made {
 
 fn counter_by_mm_cid() -> Made {
     static COUNT: Counter<ByMmCid> = Counter::new();
-    let registration = Registration::adopt().map_err(|error| error.to_string())?;
-    registration.token().by_mm_cid().ok_or("this kernel has no concurrency IDs (6.3)")?;
+    let registration = Registration::adopt()?;
+    registration.token().by_mm_cid().context("this kernel has no concurrency IDs (6.3)")?;
     from_zero(&COUNT, |operations| repeat(operations, || COUNT.inc()))
 }
 
@@ -61,7 +62,7 @@ fn member() -> Made {
 }
 
 /// A workload that counts on from where `count` is.
-fn from_zero<K: Index>(count: &'static Counter<K>, run: impl Fn(u64) -> Result<(), String> + Sync + 'static) -> Made
+fn from_zero<K: Index>(count: &'static Counter<K>, run: impl Fn(u64) -> Result<()> + Sync + 'static) -> Made
 where
     Counter<K>: Sync,
 {
@@ -70,33 +71,34 @@ where
 }
 
 /// Slots for this machine.
-fn slots() -> Result<Slots<'static>, String> {
-    let cpus = PossibleCpus::read().map_err(|errno| errno.to_string())?;
+fn slots() -> Result<Slots<'static>> {
+    let cpus = PossibleCpus::read()?;
     let storage = Box::leak(Box::new(SlotStorage::<1024>::new()));
-    storage.slots(&cpus).map_err(|error| error.to_string())
+    Ok(storage.slots(&cpus)?)
 }
 
 fn slot_counter() -> Made {
-    Registration::adopt().map_err(|error| error.to_string())?;
+    Registration::adopt()?;
     let run = |counter: &SlotCounter<'_>, operations| {
-        let registration = Registration::adopt().map_err(|error| error.to_string())?;
+        let registration = Registration::adopt()?;
         let token = registration.token();
-        try_repeat(operations, || counter.increment(token))
+        try_repeat(operations, || Ok(counter.increment(token)?))
     };
     workload(SlotCounter::new(slots()?), run, |counter, done| expect(counter.sum() as u64, done))
 }
 
 /// The section alone: what it needs stays in registers.
 fn section() -> Made {
-    Registration::adopt().map_err(|error| error.to_string())?;
+    Registration::adopt()?;
     let run = |slots: &Slots<'static>, operations| {
-        let registration = Registration::adopt().map_err(|error| error.to_string())?;
+        let registration = Registration::adopt()?;
         let token = registration.token();
         let (base, len) = (slots.as_ptr(), slots.len());
         try_repeat(operations, || {
             // SAFETY: `base` is the first of `len` slots of 64 bytes, each beginning with an atomic word that lives for
             // 'static: `Slots` holds them.
-            unsafe { this_cpu::inc::<64, _, _>(token, base, len) }.map(|_| ())
+            unsafe { this_cpu::inc::<64, _, _>(token, base, len) }?;
+            Ok(())
         })
     };
     workload(slots()?, run, |slots, done| expect(SlotCounter::new(*slots).sum() as u64, done))
@@ -108,7 +110,7 @@ fn atomic() -> Made {
 }
 
 fn atomic_per_cpu() -> Made {
-    let cpus = PossibleCpus::read().map_err(|errno| errno.to_string())?;
+    let cpus = PossibleCpus::read()?;
     let counts: Vec<_> = (0..cpus.slots_by_cpu()).map(|_| CachePadded::new(AtomicU64::new(0))).collect();
     let run = |counts: &Vec<CachePadded<AtomicU64>>, operations| {
         repeat(operations, || {

@@ -4,6 +4,7 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::yield_now;
 
+use anyhow::{Result, anyhow, bail};
 use parking_lot::Mutex;
 use rseq_core::percpu::{Batch, Stack};
 use rseq_core::sys::{self, Fence};
@@ -35,21 +36,17 @@ struct Turns {
 }
 
 impl Turns {
-    fn new() -> Result<Self, String> {
+    fn new() -> Result<Self> {
         match pin::allowed()?[..] {
             [one, other, ..] => Ok(Self { cpus: [one, other], next: AtomicUsize::new(0) }),
-            _ => Err("it takes two CPUs".into()),
+            _ => bail!("it takes two CPUs"),
         }
     }
 
     /// Does `operation` so many times in this thread, in turn with the other one. It gets this thread's CPU and the
     /// other's.
-    fn take(
-        &self,
-        operations: u64,
-        mut operation: impl FnMut(usize, usize) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let cpu = nix::sched::sched_getcpu().map_err(|errno| errno.to_string())?;
+    fn take(&self, operations: u64, mut operation: impl FnMut(usize, usize) -> Result<()>) -> Result<()> {
+        let cpu = nix::sched::sched_getcpu()?;
         let own = usize::from(cpu != self.cpus[0]);
         for _ in 0..operations {
             self.wait_for(own)?;
@@ -60,10 +57,10 @@ impl Turns {
         Ok(())
     }
 
-    fn wait_for(&self, own: usize) -> Result<(), String> {
+    fn wait_for(&self, own: usize) -> Result<()> {
         for spins in 0u64.. {
             match self.next.load(Ordering::Acquire) {
-                OVER => return Err("the other thread has failed".into()),
+                OVER => bail!("the other thread has failed"),
                 next if next == own => break,
                 // The other one may not be running.
                 _ if spins % 10_000 == 9_999 => yield_now(),
@@ -77,13 +74,13 @@ impl Turns {
 /// Words on two CPUs.
 trait Pair: Sync + 'static {
     /// Pushes the words on this thread's CPU.
-    fn push(&self, own: usize, words: &mut Vec<usize>) -> Result<(), String>;
+    fn push(&self, own: usize, words: &mut Vec<usize>) -> Result<()>;
 
     /// Takes the words of CPU `other`.
-    fn drain(&self, other: usize, words: &mut Vec<usize>) -> Result<(), String>;
+    fn drain(&self, other: usize, words: &mut Vec<usize>) -> Result<()>;
 
     /// Takes all words, wherever they are.
-    fn drain_all(&self, words: &mut Vec<usize>) -> Result<(), String>;
+    fn drain_all(&self, words: &mut Vec<usize>) -> Result<()>;
 }
 
 fn between<P: Pair>(pair: P) -> Made {
@@ -101,7 +98,7 @@ fn between<P: Pair>(pair: P) -> Made {
             pair.push(own, &mut words)
         })?;
         free.lock().append(&mut words);
-        Ok::<(), String>(())
+        Ok(())
     };
     workload((Turns::new()?, pair, words), run, |(_, pair, free), _| {
         let mut left = free.lock().clone();
@@ -111,23 +108,25 @@ fn between<P: Pair>(pair: P) -> Made {
 }
 
 impl Pair for Stack<usize, 252> {
-    fn push(&self, _: usize, words: &mut Vec<usize>) -> Result<(), String> {
+    fn push(&self, _: usize, words: &mut Vec<usize>) -> Result<()> {
         let mut batch = Batch::<usize, MANY>::new();
         while !batch.is_full() && !words.is_empty() {
             let pushed = words.pop().map_or(Ok(()), |word| batch.push(word));
-            pushed.map_err(|_| "the batch is full")?;
+            pushed.map_err(|_| anyhow!("the batch is full"))?;
         }
         self.push_batch(&mut batch);
         words.extend(std::iter::from_fn(|| batch.pop()));
         Ok(())
     }
 
-    fn drain(&self, other: usize, words: &mut Vec<usize>) -> Result<(), String> {
-        Stack::drain(self, other as u32, |word| words.push(word)).map(|_| ()).map_err(|error| error.to_string())
+    fn drain(&self, other: usize, words: &mut Vec<usize>) -> Result<()> {
+        Stack::drain(self, other as u32, |word| words.push(word))?;
+        Ok(())
     }
 
-    fn drain_all(&self, words: &mut Vec<usize>) -> Result<(), String> {
-        Stack::drain_all(self, |word| words.push(word)).map(|_| ()).map_err(|error| error.to_string())
+    fn drain_all(&self, words: &mut Vec<usize>) -> Result<()> {
+        Stack::drain_all(self, |word| words.push(word))?;
+        Ok(())
     }
 }
 
@@ -138,8 +137,8 @@ fn stack() -> Made {
 
 /// What a drain may cost.
 fn two_fences() -> Made {
-    sys::register_membarrier_rseq().map_err(|error| format!("membarrier: {error:?}"))?;
-    let fence = |cpu| sys::membarrier_rseq(Fence::Cpu(cpu)).map_err(|error| format!("membarrier: {error:?}"));
+    sys::register_membarrier_rseq().map_err(|error| anyhow!("membarrier: {error:?}"))?;
+    let fence = |cpu| sys::membarrier_rseq(Fence::Cpu(cpu)).map_err(|error| anyhow!("membarrier: {error:?}"));
     let run = move |turns: &Turns, operations| {
         turns.take(operations, |_, other| fence(other as u32).and_then(|()| fence(other as u32)))
     };
@@ -159,17 +158,17 @@ impl Vectors {
 }
 
 impl Pair for Vectors {
-    fn push(&self, own: usize, words: &mut Vec<usize>) -> Result<(), String> {
+    fn push(&self, own: usize, words: &mut Vec<usize>) -> Result<()> {
         self.of(own).lock().append(words);
         Ok(())
     }
 
-    fn drain(&self, other: usize, words: &mut Vec<usize>) -> Result<(), String> {
+    fn drain(&self, other: usize, words: &mut Vec<usize>) -> Result<()> {
         words.append(&mut self.of(other).lock());
         Ok(())
     }
 
-    fn drain_all(&self, words: &mut Vec<usize>) -> Result<(), String> {
+    fn drain_all(&self, words: &mut Vec<usize>) -> Result<()> {
         self.words.iter().for_each(|vector| words.append(&mut vector.lock()));
         Ok(())
     }

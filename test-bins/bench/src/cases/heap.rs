@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
 
+use anyhow::{Context, Result, ensure};
 use rseq_heap::Heap;
 use talc::{ClaimOnOom, Span, Talc};
 
@@ -39,7 +40,7 @@ pub const MIXED: Case = Case {
 };
 
 /// A heap, or why it cannot be measured.
-type Found = Result<&'static dyn Allocator, String>;
+type Found = Result<&'static dyn Allocator>;
 
 trait Allocator: GlobalAlloc + Sync {}
 
@@ -89,9 +90,9 @@ fn mark() -> usize {
     (&raw const here).addr()
 }
 
-fn block(heap: &dyn Allocator, layout: Layout) -> Result<NonNull<u8>, &'static str> {
+fn block(heap: &dyn Allocator, layout: Layout) -> Result<NonNull<u8>> {
     // SAFETY: no layout of this file has the size 0.
-    NonNull::new(unsafe { heap.alloc(layout) }).ok_or("no memory")
+    NonNull::new(unsafe { heap.alloc(layout) }).context("no memory")
 }
 
 fn pair(heap: fn() -> Found) -> Made {
@@ -105,8 +106,9 @@ fn pair(heap: fn() -> Found) -> Made {
                 barrier();
                 let is_ours = word.read_volatile() == mark;
                 heap.dealloc(word.as_ptr().cast(), layout);
-                if is_ours { Ok(()) } else { Err("two threads got one block") }
+                ensure!(is_ours, "two threads got one block");
             }
+            Ok(())
         })
     };
     workload(heap()?, run, |_, _| Ok(()))
@@ -141,12 +143,12 @@ fn mixed(heap: fn() -> Found) -> Made {
         let mut blocks = Blocks { heap: *heap, blocks: [(ptr::null_mut(), Layout::new::<u8>()); 64] };
         try_repeat(operations, || {
             let number = random.next();
-            let layout = Layout::from_size_align(1 + number as usize % 1024, 8).map_err(|_| "a size")?;
+            let layout = Layout::from_size_align(1 + number as usize % 1024, 8)?;
             let block = block(*heap, layout)?;
             // SAFETY: the block has a byte at least.
             unsafe { block.write_volatile(number as u8) };
             blocks.replace(number as usize >> 10 & 63, block.as_ptr(), layout);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     workload(heap()?, run, |_, _| Ok(()))

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::Result;
 use crossbeam_utils::CachePadded;
 use rseq_core::percpu::{Lock, PossibleCpus};
 
@@ -22,8 +23,8 @@ pub const CASE: Case = Case {
 };
 
 /// The sum of what all locks protect.
-fn sum(lock: &Lock<u64>) -> Result<u64, String> {
-    lock.iter().map(|count| count.map(|count| *count)).sum::<Result<_, _>>().map_err(|error| error.to_string())
+fn sum(lock: &Lock<u64>) -> Result<u64> {
+    Ok(lock.iter().map(|count| count.map(|count| *count)).sum::<Result<_, _>>()?)
 }
 
 fn lock() -> Made {
@@ -34,8 +35,8 @@ fn lock() -> Made {
 }
 
 /// As many of them as there are CPUs.
-fn for_each_cpu<T>(make: impl Fn() -> T) -> Result<Vec<CachePadded<T>>, String> {
-    let cpus = PossibleCpus::read().map_err(|errno| errno.to_string())?;
+fn for_each_cpu<T>(make: impl Fn() -> T) -> Result<Vec<CachePadded<T>>> {
+    let cpus = PossibleCpus::read()?;
     Ok((0..cpus.slots_by_cpu()).map(|_| CachePadded::new(make())).collect())
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use rseq_core::Registration;
 use rseq_core::percpu::{Node, Pool, PossibleCpus, SlotPool, SlotStorage};
@@ -47,17 +48,17 @@ impl Buffer {
 const EMPTY: &str = "the pool is empty";
 
 /// The CPUs whose lists get buffers: those that threads are pinned to.
-fn usable() -> Result<PossibleCpus, String> {
+fn usable() -> Result<PossibleCpus> {
     let list = pin::allowed()?.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-    PossibleCpus::parse(list.as_bytes()).map_err(|error| error.to_string())
+    Ok(PossibleCpus::parse(list.as_bytes())?)
 }
 
 /// How many buffers there are.
-fn total() -> Result<usize, String> {
+fn total() -> Result<usize> {
     Ok(EACH * pin::allowed()?.len())
 }
 
-fn boxes() -> Result<impl Iterator<Item = Handle>, String> {
+fn boxes() -> Result<impl Iterator<Item = Handle>> {
     Ok((0..total()?).map(|number| Box::new(Buffer::new(number))))
 }
 
@@ -68,40 +69,40 @@ fn pool() -> Made {
     pool.add((0..total).map(|number| Node::new(Buffer::new(number))).collect::<Vec<_>>().leak());
     let run = |pool: &&'static Pool<'static, Buffer>, operations| {
         try_repeat(operations, || {
-            let buffer = pool.pop().ok_or(EMPTY)?;
+            let buffer = pool.pop().context(EMPTY)?;
             barrier();
             drop(buffer);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     workload(&*pool, run, move |pool, _| {
-        let left: Vec<_> = pool.drain().map_err(|error| error.to_string())?.collect();
+        let left: Vec<_> = pool.drain()?.collect();
         complete(left.iter().map(|buffer| buffer.number), total)
     })
 }
 
 fn slot_pool() -> Made {
-    Registration::adopt().map_err(|error| error.to_string())?;
+    Registration::adopt()?;
     let (cpus, total) = (usable()?, total()?);
     let heads = Box::leak(Box::new(SlotStorage::<1024>::new()));
     let nodes = (0..total).map(|number| Node::new(Buffer::new(number))).collect::<Vec<_>>().leak();
-    let pool = SlotPool::new(heads, &cpus, nodes).map_err(|error| error.to_string())?;
+    let pool = SlotPool::new(heads, &cpus, nodes)?;
     let run = |pool: &SlotPool<'static, Buffer>, operations| {
-        let registration = Registration::adopt().map_err(|error| error.to_string())?;
+        let registration = Registration::adopt()?;
         let token = registration.token();
         try_repeat(operations, || {
-            let buffer = pool.pop(token).map_err(|error| error.to_string())?.ok_or(EMPTY)?;
+            let buffer = pool.pop(token)?.context(EMPTY)?;
             barrier();
-            pool.push(token, buffer).map_err(|(error, _)| error.to_string())
+            Ok(pool.push(token, buffer).map_err(|(error, _)| error)?)
         })
     };
     workload(pool, run, move |pool, _| complete(pin::on_each(|| drain(pool))?.into_iter().flatten(), total))
 }
 
-fn drain(pool: &SlotPool<'static, Buffer>) -> Result<Vec<usize>, String> {
-    let registration = Registration::adopt().map_err(|error| error.to_string())?;
+fn drain(pool: &SlotPool<'static, Buffer>) -> Result<Vec<usize>> {
+    let registration = Registration::adopt()?;
     let mut numbers = Vec::new();
-    while let Some(buffer) = pool.pop(registration.token()).map_err(|error| error.to_string())? {
+    while let Some(buffer) = pool.pop(registration.token())? {
         numbers.push(buffer.number);
     }
     Ok(numbers)
@@ -110,12 +111,12 @@ fn drain(pool: &SlotPool<'static, Buffer>) -> Result<Vec<usize>, String> {
 fn array_queue() -> Made {
     let total = total()?;
     let queue = ArrayQueue::new(total);
-    boxes()?.try_for_each(|buffer| queue.push(buffer)).map_err(|_| "the queue is too small")?;
+    boxes()?.try_for_each(|buffer| queue.push(buffer)).map_err(|_| anyhow!("the queue is too small"))?;
     let run = |queue: &ArrayQueue<Handle>, operations| {
         try_repeat(operations, || {
-            let buffer = queue.pop().ok_or(EMPTY)?;
+            let buffer = queue.pop().context(EMPTY)?;
             barrier();
-            queue.push(buffer).map_err(|_| "the queue is full")
+            queue.push(buffer).map_err(|_| anyhow!("the queue is full"))
         })
     };
     workload(queue, run, move |queue, _| complete(std::iter::from_fn(|| Some(queue.pop()?.number)), total))
@@ -126,10 +127,10 @@ fn seg_queue() -> Made {
     boxes()?.for_each(|buffer| queue.push(buffer));
     let run = |queue: &SegQueue<Handle>, operations| {
         try_repeat(operations, || {
-            let buffer = queue.pop().ok_or(EMPTY)?;
+            let buffer = queue.pop().context(EMPTY)?;
             barrier();
             queue.push(buffer);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     workload(queue, run, move |queue, _| complete(std::iter::from_fn(|| Some(queue.pop()?.number)), total))
@@ -140,10 +141,10 @@ fn std_mutex() -> Made {
     let run = |buffers: &Mutex<Vec<_>>, operations| {
         let lock = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
         try_repeat(operations, || {
-            let buffer = lock().pop().ok_or(EMPTY)?;
+            let buffer = lock().pop().context(EMPTY)?;
             barrier();
             lock().push(buffer);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     let numbers = |buffers: &Mutex<Vec<Handle>>| -> Vec<_> {
@@ -156,10 +157,10 @@ fn parking_lot_mutex() -> Made {
     let (buffers, total) = (parking_lot::Mutex::new(boxes()?.collect::<Vec<_>>()), total()?);
     let run = |buffers: &parking_lot::Mutex<Vec<_>>, operations| {
         try_repeat(operations, || {
-            let buffer = buffers.lock().pop().ok_or(EMPTY)?;
+            let buffer = buffers.lock().pop().context(EMPTY)?;
             barrier();
             buffers.lock().push(buffer);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     workload(buffers, run, move |buffers, _| complete(buffers.lock().iter().map(|buffer| buffer.number), total))
@@ -174,10 +175,10 @@ thread_local! {
 fn local_vec() -> Made {
     let run = |_: &(), operations| {
         let done = try_repeat(operations, || {
-            let buffer = BUFFERS.with_borrow_mut(Vec::pop).ok_or(EMPTY)?;
+            let buffer = BUFFERS.with_borrow_mut(Vec::pop).context(EMPTY)?;
             barrier();
             BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
-            Ok::<(), &str>(())
+            Ok(())
         });
         done.and_then(|()| BUFFERS.with_borrow(|buffers| complete(buffers.iter().map(|buffer| buffer.number), EACH)))
     };

@@ -3,6 +3,7 @@
 use std::alloc::Layout;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use anyhow::{Result, ensure};
 use rseq_core::percpu::Region;
 
 use crate::{Case, Contender, Goal, Made, barrier, by_sections, try_repeat, workload};
@@ -20,10 +21,11 @@ type Item = [AtomicU64; 4];
 
 /// Writes the thread's mark and reads it back.
 #[inline(always)]
-fn hold(item: &Item, mark: u64) -> Result<(), &'static str> {
+fn hold(item: &Item, mark: u64) -> Result<()> {
     item[0].store(mark, Relaxed);
     barrier();
-    if item[0].load(Relaxed) == mark { Ok(()) } else { Err("two threads got one item") }
+    ensure!(item[0].load(Relaxed) == mark, "two threads got one item");
+    Ok(())
 }
 
 /// A number that no other running thread has: the address of something on its stack.
@@ -38,13 +40,13 @@ fn region() -> Made {
     let run = |(): &(), operations| {
         let (mark, layout) = (mark(), Layout::new::<Item>());
         try_repeat(operations, || {
-            let item = REGION.alloc(layout).map_err(|error| error.to_string())?;
+            let item = REGION.alloc(layout)?;
             // SAFETY: the item has the layout of an `Item`, whose words may hold any value, and is not freed before the
             // last use of this reference.
             hold(unsafe { item.cast::<Item>().as_ref() }, mark)?;
             // SAFETY: REGION allocated the item for `layout`, and nothing refers to it any more.
             unsafe { REGION.free(item, layout) };
-            Ok::<(), String>(())
+            Ok(())
         })
     };
     workload((), run, |(), _| Ok(()))

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::yield_now;
 
+use anyhow::ensure;
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use parking_lot::Mutex;
 use rseq_core::percpu::{Consumer, Ring};
@@ -66,7 +67,7 @@ fn through<C: Channel>(channel: C) -> Made {
                 number += 1;
             }
             channel.read(&mut count);
-            Ok::<(), &str>(())
+            Ok(())
         })?;
         let number = number as u64;
         totals.written.fetch_add(number * number.saturating_sub(1) / 2, Relaxed);
@@ -81,7 +82,8 @@ fn through<C: Channel>(channel: C) -> Made {
             sum += (record[0] & record[3]) as u64;
         });
         expect(records, done)?;
-        if sum == totals.written.load(Relaxed) { Ok(()) } else { Err("records have changed on their way".into()) }
+        ensure!(sum == totals.written.load(Relaxed), "records have changed on their way");
+        Ok(())
     })
 }
 
@@ -100,7 +102,7 @@ impl Channel for (&'static Ring, Mutex<Consumer<'static>>) {
 fn ring() -> Made {
     by_sections()?;
     let ring: &Ring = Box::leak(Box::new(Ring::new(ROOM * 40)));
-    let consumer = ring.consumer().map_err(|error| error.to_string())?;
+    let consumer = ring.consumer()?;
     through((ring, Mutex::new(consumer)))
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::thread::yield_now;
 
+use anyhow::{Context, Result, anyhow, ensure};
 use crossbeam_queue::ArrayQueue;
 use parking_lot::Mutex;
 use rseq_core::percpu::{Batch, Stack};
@@ -45,35 +46,36 @@ const EMPTY: &str = "nothing is left";
 
 type Words = Stack<usize, 1020>;
 
-fn total() -> Result<usize, String> {
+fn total() -> Result<usize> {
     Ok(EACH * pin::allowed()?.len())
 }
 
 /// A stack with items on every CPU that threads are pinned to.
-fn filled() -> Result<Words, String> {
+fn filled() -> Result<Words> {
     by_sections()?;
     let stack = Words::new();
     let numbers = Mutex::new(0..total()?);
     pin::on_each(|| {
         let mut numbers = numbers.lock();
         let mut pushed = numbers.by_ref().take(EACH).map(|number| stack.push(number));
-        if pushed.all(|pushed| pushed.is_ok()) { Ok(()) } else { Err("the stack is too small".into()) }
+        ensure!(pushed.all(|pushed| pushed.is_ok()), "the stack is too small");
+        Ok(())
     })?;
     Ok(stack)
 }
 
-fn whole(stack: &Words) -> Result<(), String> {
+fn whole(stack: &Words) -> Result<()> {
     let mut left = Vec::new();
-    stack.drain_all(|number| left.push(number)).map_err(|error| error.to_string())?;
+    stack.drain_all(|number| left.push(number))?;
     complete(left, total()?)
 }
 
 fn stack() -> Made {
     let run = |stack: &Words, operations| {
         try_repeat(operations, || {
-            let word = stack.pop().ok_or(EMPTY)?;
+            let word = stack.pop().context(EMPTY)?;
             barrier();
-            stack.push(word).map_err(|_| "the stack is full")
+            stack.push(word).map_err(|_| anyhow!("the stack is full"))
         })
     };
     workload(filled()?, run, |stack, _| whole(stack))
@@ -90,7 +92,8 @@ fn stack_batch() -> Made {
             }
             barrier();
             stack.push_batch(&mut batch);
-            if batch.is_empty() { Ok(()) } else { Err("the stack is full") }
+            ensure!(batch.is_empty(), "the stack is full");
+            Ok(())
         })
     };
     workload(filled()?, run, |stack, _| whole(stack))
@@ -99,12 +102,12 @@ fn stack_batch() -> Made {
 fn array_queue() -> Made {
     let total = total()?;
     let queue = ArrayQueue::new(total);
-    (0..total).try_for_each(|number| queue.push(number)).map_err(|_| "the queue is too small")?;
+    (0..total).try_for_each(|number| queue.push(number)).map_err(|_| anyhow!("the queue is too small"))?;
     let run = |queue: &ArrayQueue<usize>, operations| {
         try_repeat(operations, || {
-            let word = queue.pop().ok_or(EMPTY)?;
+            let word = queue.pop().context(EMPTY)?;
             barrier();
-            queue.push(word).map_err(|_| "the queue is full")
+            queue.push(word).map_err(|_| anyhow!("the queue is full"))
         })
     };
     workload(queue, run, move |queue, _| complete(std::iter::from_fn(|| queue.pop()), total))
@@ -114,10 +117,10 @@ fn mutex() -> Made {
     let total = total()?;
     let run = |words: &Mutex<Vec<usize>>, operations| {
         try_repeat(operations, || {
-            let word = words.lock().pop().ok_or(EMPTY)?;
+            let word = words.lock().pop().context(EMPTY)?;
             barrier();
             words.lock().push(word);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     workload(Mutex::new((0..total).collect()), run, move |words, _| complete(words.lock().iter().copied(), total))
@@ -134,10 +137,10 @@ fn mutex_batch() -> Made {
                 batch.extend(words.drain(rest..));
                 Some(())
             };
-            pop().ok_or(EMPTY)?;
+            pop().context(EMPTY)?;
             barrier();
             words.lock().append(&mut batch);
-            Ok::<(), &str>(())
+            Ok(())
         })
     };
     workload(Mutex::new((0..total).collect()), run, move |words, _| complete(words.lock().iter().copied(), total))
@@ -148,17 +151,17 @@ thread_local! {
 }
 
 /// Each thread has its own, and looks for losses at the end of a round.
-fn own_is_whole() -> Result<(), String> {
+fn own_is_whole() -> Result<()> {
     WORDS.with_borrow(|words| complete(words.iter().copied(), EACH))
 }
 
 fn local() -> Made {
     let run = |(): &(), operations| {
         try_repeat(operations, || {
-            let word = WORDS.with_borrow_mut(Vec::pop).ok_or(EMPTY)?;
+            let word = WORDS.with_borrow_mut(Vec::pop).context(EMPTY)?;
             barrier();
             WORDS.with_borrow_mut(|words| words.push(word));
-            Ok::<(), &str>(())
+            Ok(())
         })?;
         own_is_whole()
     };

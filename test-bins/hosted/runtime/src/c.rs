@@ -1,9 +1,8 @@
 //! The part in C.
 
-use alloc::format;
-use alloc::string::String;
 use core::ffi::{CStr, c_char, c_int};
 
+use anyhow::{Context, Result, bail, ensure};
 use rseq_rt::{env, thread};
 
 unsafe extern "C" {
@@ -17,33 +16,31 @@ unsafe extern "C" {
 }
 
 /// Constructors ran before main, in their order, with main's arguments.
-pub fn constructors() -> Result<(), String> {
+pub fn constructors() -> Result<()> {
     // SAFETY: constructors alone write these, before main.
     let (first, second, argc) = unsafe { (constructed_first, constructed_second, constructor_argc) };
-    if (first, second, argc as usize) != (1, 2, env::args().count()) {
-        return Err(format!("constructors: first {first}, second {second}, argc {argc}"));
-    }
+    let ran = (first, second, argc as usize) == (1, 2, env::args().count());
+    ensure!(ran, "constructors: first {first}, second {second}, argc {argc}");
     // SAFETY: the first constructor stored argv[0], which is a C string that stays.
     let name = unsafe { CStr::from_ptr(constructor_name) };
-    if Some(name) == env::args_os().next() { Ok(()) } else { Err(format!("argv[0] is {name:?}")) }
+    ensure!(Some(name) == env::args_os().next(), "argv[0] is {name:?}");
+    Ok(())
 }
 
 /// A thread has the canary of main, which cannot be guessed.
-pub fn canaries() -> Result<(), String> {
+pub fn canaries() -> Result<()> {
     let main = canary();
-    let thread = thread::spawn(|| canary()).map_err(|errno| format!("spawn: {errno}"))?.join();
-    if main == 0 || main != thread {
-        return Err(format!("main has the canary {main:#x}, a thread {thread:#x}"));
-    }
+    let thread = thread::spawn(|| canary()).context("spawn")?.join();
+    ensure!(main != 0 && main == thread, "main has the canary {main:#x}, a thread {thread:#x}");
     rseq_rt::println!("{main:x}");
     Ok(())
 }
 
 /// A function that destroys its own frame must not return.
-pub fn overflow() -> Result<(), String> {
+pub fn overflow() -> Result<()> {
     // SAFETY: within the array.
     unsafe { overflow_c(16) };
     // SAFETY: beyond it: the function overwrites its canary, so that it ends the process instead of returning.
     unsafe { overflow_c(48) };
-    Err("an overflow of the stack was not noticed".into())
+    bail!("an overflow of the stack was not noticed")
 }

@@ -7,8 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::{Context, Result, ensure};
 use linux_raw_sys::general as raw;
-use rseq_core::sys::syscall;
+use rseq_core::sys::{Errno, syscall};
 use rseq_rt::thread;
 
 const CHILDREN: usize = 60;
@@ -20,7 +21,7 @@ const ENOUGH: usize = 3;
 const PATIENCE: usize = 5;
 
 /// Forks as a program does that knows nothing of this allocator.
-pub fn raw() -> Result<(), String> {
+pub fn raw() -> Result<()> {
     let stop = AtomicBool::new(false);
     let failed = thread::scope(|scope| {
         for _ in 0..3 {
@@ -32,13 +33,11 @@ pub fn raw() -> Result<(), String> {
         }
         let failed = (0..CHILDREN).filter(|_| !child_works()).take(ENOUGH).count();
         stop.store(true, Ordering::Relaxed);
-        Ok::<usize, rseq_core::sys::Errno>(failed)
+        Ok::<usize, Errno>(failed)
     });
-    match failed {
-        Ok(0) => Ok(()),
-        Ok(failed) => Err(format!("{failed} children of at most {CHILDREN} failed")),
-        Err(errno) => Err(format!("spawn: {errno}")),
-    }
+    let failed = failed.context("spawn")?;
+    ensure!(failed == 0, "{failed} children of at most {CHILDREN} failed");
+    Ok(())
 }
 
 /// Blocks of many sizes, allocated, grown and freed; each holds what was put there.

@@ -31,12 +31,12 @@ fn main() -> ExitCode {
         Some("threads") => threads::many(),
         Some("address") => threads::address(),
         Some("system") => system::all(),
-        other => Err(alloc::format!("no such part: {other:?}")),
+        other => Err(anyhow::anyhow!("no such part: {other:?}")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            eprintln!("{reason}");
+            eprintln!("{reason:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,14 +1,13 @@
 //! Panics that meet another one.
 
-use alloc::format;
-use alloc::string::String;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use anyhow::{Context, Result};
 use rseq_rt::thread;
 
 /// Two threads panic at the same moment.
-pub fn two() -> Result<(), String> {
+pub fn two() -> Result<()> {
     static READY: AtomicU32 = AtomicU32::new(0);
     let panics = || -> () {
         READY.fetch_add(1, Ordering::AcqRel);
@@ -17,7 +16,7 @@ pub fn two() -> Result<(), String> {
         }
         panic!("one of two")
     };
-    let thread = thread::spawn(panics).map_err(|errno| format!("spawn: {errno}"))?;
+    let thread = thread::spawn(panics).context("spawn")?;
     panics();
     thread.join();
     Ok(())
@@ -32,6 +31,6 @@ impl fmt::Display for Broken {
 }
 
 /// A message that cannot be formatted.
-pub fn in_display() -> Result<(), String> {
+pub fn in_display() -> Result<()> {
     panic!("a value: {Broken}")
 }

@@ -3,18 +3,18 @@
 #[path = "../../../../rseq-rt/docs/system.rs"]
 mod examples;
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
+
+use anyhow::{Result, anyhow, ensure};
 use rseq_rt::env;
 use rustix::process::{Signal, getpid, kill_process};
 
-fn tried<T, E: core::fmt::Debug>(what: &str, result: Result<T, E>) -> Result<T, String> {
-    result.map_err(|error| format!("{what}: {error:?}"))
+fn tried<T, E: core::fmt::Debug>(what: &str, result: Result<T, E>) -> Result<T> {
+    result.map_err(|error| anyhow!("{what}: {error:?}"))
 }
 
 /// Does each, and sees what comes out. Standard input holds `typed`.
-pub fn all() -> Result<(), String> {
+pub fn all() -> Result<()> {
     let mut buffer = [0; 64];
     let read = tried("standard input", examples::input(&mut buffer))?;
     expect("standard input", &buffer[..read], b"typed")?;
@@ -42,6 +42,7 @@ pub fn all() -> Result<(), String> {
     expect("the signal", &signal, &Signal::USR1)
 }
 
-fn expect<T: PartialEq + core::fmt::Debug + ?Sized>(what: &str, found: &T, wanted: &T) -> Result<(), String> {
-    if found == wanted { Ok(()) } else { Err(format!("{what}: {found:?}, not {wanted:?}")) }
+fn expect<T: PartialEq + core::fmt::Debug + ?Sized>(what: &str, found: &T, wanted: &T) -> Result<()> {
+    ensure!(found == wanted, "{what}: {found:?}, not {wanted:?}");
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Threads for a debugger to stop, and the program's address.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::hint::black_box;
 
+use anyhow::{Context, Result, ensure};
 use rseq_rt::thread;
 
 /// Where a debugger sets its breakpoint.
@@ -15,23 +15,19 @@ extern "C" fn stop_here(number: u32) -> u32 {
 }
 
 /// Threads that start while others are stopped, or go on.
-pub fn many() -> Result<(), String> {
+pub fn many() -> Result<()> {
     let mut threads = Vec::new();
     for number in 0..60 {
-        threads.push(thread::spawn(move || stop_here(number)).map_err(|errno| format!("spawn {number}: {errno}"))?);
+        threads.push(thread::spawn(move || stop_here(number)).with_context(|| format!("spawn {number}"))?);
     }
-    match threads
-        .into_iter()
-        .enumerate()
-        .find_map(|(number, thread)| (thread.join() != number as u32).then_some(number))
-    {
-        None => Ok(()),
-        Some(number) => Err(format!("thread {number} returned something else")),
+    for (number, thread) in threads.into_iter().enumerate() {
+        ensure!(thread.join() == number as u32, "thread {number} returned something else");
     }
+    Ok(())
 }
 
 /// Where the program is.
-pub fn address() -> Result<(), String> {
-    rseq_rt::println!("{:x}", address as fn() -> Result<(), String> as usize);
+pub fn address() -> Result<()> {
+    rseq_rt::println!("{:x}", address as fn() -> Result<()> as usize);
     Ok(())
 }

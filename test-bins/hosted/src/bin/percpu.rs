@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU8;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow, ensure};
 use hosted::report::{self, Report};
 use hosted::source::{Adopted, Own, Source};
 use hosted::trial::{self, Load, Trial};
@@ -39,7 +40,7 @@ fn test<S: Source>() -> ExitCode {
         }
         Err(error) => {
             let mut report = Report::new(1);
-            report.result("main is registered", Err(error.to_string()));
+            report.result("main is registered", Err(error.into()));
             return report.finish();
         }
     };
@@ -54,45 +55,42 @@ fn test<S: Source>() -> ExitCode {
     report.finish()
 }
 
-fn owner<S: Source>(registration: &Registration<S::Area>) -> Result<(), String> {
+fn owner<S: Source>(registration: &Registration<S::Area>) -> Result<()> {
     let owner = registration.owner();
-    if owner != S::OWNER {
-        return Err(format!("the owner is {owner:?}"));
-    }
+    ensure!(owner == S::OWNER, "the owner is {owner:?}");
     let token = registration.token();
     let counter = trial::counter()?;
-    counter.add(token, 1).map_err(|error| error.to_string())
+    Ok(counter.add(token, 1)?)
 }
 
-fn exact<S: Source>() -> Result<(), String> {
+fn exact<S: Source>() -> Result<()> {
     let load = Load { threads: THREADS, enough: 200, deadline: Duration::from_secs(20), armed: true };
     let Trial { added, handled, found, aborts } = trial::run::<S>(load)?;
     println!("# added {added} ({handled} in handlers), found {found}, aborts {aborts}");
-    match () {
-        () if added != found => Err(format!("added {added}, found {found}")),
-        () if aborts == 0 => Err("no section was aborted: the load proves nothing".into()),
-        () if handled == 0 => Err("no handler added anything".into()),
-        () => Ok(()),
-    }
+    ensure!(added == found, "added {added}, found {found}");
+    ensure!(aborts > 0, "no section was aborted: the load proves nothing");
+    ensure!(handled > 0, "no handler added anything");
+    Ok(())
 }
 
-fn control<S: Source>() -> Result<(), String> {
+fn control<S: Source>() -> Result<()> {
     let load = Load { threads: THREADS, enough: 200, deadline: Duration::from_secs(20), armed: false };
     let Trial { added, found, .. } = trial::run::<S>(load)?;
     println!("# unarmed: added {added}, found {found}");
-    if found < added { Ok(()) } else { Err("nothing was lost: the load proves nothing".into()) }
+    ensure!(found < added, "nothing was lost: the load proves nothing");
+    Ok(())
 }
 
 /// Each thread registers, counts once, releases, and no longer counts as registered when its thread-locals go.
-fn brief<S: Source>() -> Result<(), String> {
+fn brief<S: Source>() -> Result<()> {
     for _ in 0..BRIEF {
-        thread::spawn(come_and_go::<S>).join().map_err(|_| "a thread panicked")??;
+        thread::spawn(come_and_go::<S>).join().map_err(|_| anyhow!("a thread panicked"))??;
     }
     Ok(())
 }
 
-fn come_and_go<S: Source>() -> Result<(), String> {
-    let registration = S::register().map_err(|error| error.to_string())?;
+fn come_and_go<S: Source>() -> Result<()> {
+    let registration = S::register()?;
     LAST.with_borrow_mut(|last| last.0 = Some(assert_end::<S>));
     owner::<S>(&registration)?;
     end::<S>(registration)
@@ -122,8 +120,8 @@ fn assert_end<S: Source>() {
     }
 }
 
-fn end<S: Source>(registration: Registration<S::Area>) -> Result<(), String> {
-    registration.release().map_err(|error| error.to_string())?;
+fn end<S: Source>(registration: Registration<S::Area>) -> Result<()> {
+    registration.release()?;
     assert_end::<S>();
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
 use rseq_core::{Aborted, Committed, OutOfRange, critical_section};
 
 critical_section! {
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     let frames = std::env::args().nth(1).is_some_and(|arg| arg == "--frame-pointers");
     let outcome = anchor();
     if let Err(why) = outcome {
-        println!("skipped: {why}");
+        println!("skipped: {why:#}");
         return ExitCode::from(4);
     }
     let [handlers, unwound, pointers] = [&IN_HANDLERS, &UNWOUND, &BY_FRAME_POINTERS].map(|count| count.load(Relaxed));
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
 
 /// Takes note of the frames above it, and works.
 #[inline(never)]
-fn anchor() -> Result<(), String> {
+fn anchor() -> Result<()> {
     let mut frames = [std::ptr::null_mut(); DEPTH];
     // SAFETY: writes at most DEPTH addresses to `frames`.
     let count = unsafe { backtrace(frames.as_mut_ptr(), DEPTH as libc::c_int) } as usize;
@@ -82,9 +83,9 @@ fn anchor() -> Result<(), String> {
 }
 
 #[inline(never)]
-fn work() -> Result<(), String> {
+fn work() -> Result<()> {
     let area = rseq_core::ThreadArea::current();
-    let token = area.ok_or("glibc has not registered this thread for rseq")?;
+    let token = area.context("glibc has not registered this thread for rseq")?;
     let (from, mut to) = (vec![1u8; BYTES], vec![0u8; BYTES]);
     let mut slots = vec![0usize; SLOTS * STRIDE / size_of::<usize>()];
     let (base, to, from) = (slots.as_mut_ptr(), to.as_mut_ptr(), from.as_ptr());

@@ -7,10 +7,11 @@ use std::io::{Write, stdout};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Barrier, RwLock};
+use std::sync::{Barrier, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use hosted::plugin::Plugin;
 use hosted::report;
 use hosted::source::{Adopted, Source};
@@ -37,12 +38,12 @@ fn main() -> ExitCode {
         ["storm", path] => storm(path),
         ["once", path] => once(path, registration.token(), true),
         ["forget", path] => once(path, registration.token(), false),
-        _ => Err("usage: unload storm|once|forget PLUGIN".into()),
+        _ => Err(anyhow!("usage: unload storm|once|forget PLUGIN")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -52,9 +53,9 @@ extern "C" fn count_signal(_: libc::c_int) {
     SIGNALS.fetch_add(1, Relaxed);
 }
 
-fn slots() -> Result<Slots<'static>, String> {
-    let cpus = PossibleCpus::read().map_err(|errno| errno.to_string())?;
-    STORAGE.slots(&cpus).map_err(|error| error.to_string())
+fn slots() -> Result<Slots<'static>> {
+    let cpus = PossibleCpus::read()?;
+    Ok(STORAGE.slots(&cpus)?)
 }
 
 fn sum(slots: Slots<'_>) -> usize {
@@ -62,9 +63,9 @@ fn sum(slots: Slots<'_>) -> usize {
 }
 
 /// The same threads use the library in every round and outlive it every time.
-fn storm(path: &str) -> Result<(), String> {
+fn storm(path: &str) -> Result<()> {
     let slots = slots()?;
-    storm::handle(count_signal).map_err(|error| error.to_string())?;
+    storm::handle(count_signal)?;
     let gate = Barrier::new(THREADS + 1);
     let plugin = RwLock::new(None);
     thread::scope(|scope| {
@@ -75,37 +76,40 @@ fn storm(path: &str) -> Result<(), String> {
     });
     let (expected, found, signals) = (THREADS * ROUNDS * ADDS, sum(slots), SIGNALS.load(Relaxed));
     println!("{ROUNDS} rounds, added {expected}, found {found}, {signals} signals");
-    match found == expected && signals > 0 {
-        true => Ok(()),
-        false => Err("the counts are wrong, or nothing was interrupted".into()),
-    }
+    ensure!(found == expected && signals > 0, "the counts are wrong, or nothing was interrupted");
+    Ok(())
 }
 
 /// Ends the process on an error: other threads may be waiting at the gate.
-fn or_exit(result: Result<(), String>) {
+fn or_exit(result: Result<()>) {
     if let Err(error) = result {
-        eprintln!("error: {error}");
+        eprintln!("error: {error:#}");
         std::process::exit(1);
     }
 }
 
-fn load_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, path: &str) -> Result<(), String> {
+/// Without the guard that a [`PoisonError`] holds: it borrows the lock, which an error may outlive.
+fn poisoned<T>(_: PoisonError<T>) -> Error {
+    anyhow!("poisoned")
+}
+
+fn load_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, path: &str) -> Result<()> {
     for _ in 0..ROUNDS {
-        *plugin.write().map_err(|_| "poisoned")? = Some(Plugin::load(path)?);
+        *plugin.write().map_err(poisoned)? = Some(Plugin::load(path)?);
         gate.wait();
         gate.wait();
-        let loaded = plugin.write().map_err(|_| "poisoned")?.take();
-        loaded.ok_or("no library")?.unload()?;
+        let loaded = plugin.write().map_err(poisoned)?.take();
+        loaded.context("no library")?.unload()?;
     }
     Ok(())
 }
 
-fn use_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, slots: Slots<'_>) -> Result<(), String> {
-    let _storm = Storm::start(PERIOD).map_err(|error| error.to_string())?;
+fn use_each_round(gate: &Barrier, plugin: &RwLock<Option<Plugin>>, slots: Slots<'_>) -> Result<()> {
+    let _storm = Storm::start(PERIOD)?;
     for _ in 0..ROUNDS {
         gate.wait();
-        let guard = plugin.read().map_err(|_| "poisoned")?;
-        let loaded = guard.as_ref().ok_or("no library")?;
+        let guard = plugin.read().map_err(poisoned)?;
+        let loaded = guard.as_ref().context("no library")?;
         loaded.add(slots, ADDS)?;
         loaded.prepare_unload();
         drop(guard);
@@ -125,9 +129,9 @@ fn armed(token: Token<'_, ThreadArea>) -> usize {
 /// How often it is tried to get from a section to the unloading without being interrupted.
 const TRIES: usize = 1000;
 
-fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<(), String> {
+fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<()> {
     let slots = slots()?;
-    storm::handle(count_signal).map_err(|error| error.to_string())?;
+    storm::handle(count_signal)?;
     for _ in 0..TRIES {
         // A thread that has slept keeps the CPU for a while, also beside others.
         thread::sleep(Duration::from_millis(1));
@@ -151,10 +155,10 @@ fn once(path: &str, token: Token<'_, ThreadArea>, prepared: bool) -> Result<(), 
             return say(&format!("survived {} signal", SIGNALS.load(Relaxed)));
         }
     }
-    Err(format!("interrupted before the unloading in all of {TRIES} tries"))
+    bail!("interrupted before the unloading in all of {TRIES} tries")
 }
 
-fn say(text: &str) -> Result<(), String> {
+fn say(text: &str) -> Result<()> {
     println!("{text}");
-    stdout().flush().map_err(|error| error.to_string())
+    Ok(stdout().flush()?)
 }

@@ -74,6 +74,7 @@ fn compile(target: [&'static str; 2], variant: Variant) -> PathBuf {
     static RELEASE: OnceLock<Crates> = OnceLock::new();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("glibc");
     let crates = RELEASE.get_or_init(|| Crates::build(&directory, &["--release"], ""));
+    // The workspace's release profile, of which cargo's messages name the optimization alone.
     let release = ["-Copt-level=3", "-Cstrip=symbols", "-Cembed-bitcode=no"];
     crates.link(target, &[&release, variant.flags].concat(), &format!("{}-{}", target[1], variant.name))
 }
@@ -93,7 +94,7 @@ impl Crates {
         cargo.args(["build", "--lib", "-p", "hosted", "--message-format=json-render-diagnostics", "--target-dir"]);
         cargo.arg(directory).args(options).env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", flags);
         let messages = output(&mut cargo);
-        let libraries = ["hosted", "libc", "rseq_core"].map(|name| {
+        let libraries = ["hosted", "anyhow", "libc", "rseq_core"].map(|name| {
             let library = library(&messages, name).unwrap_or_else(|| panic!("no {name}: {messages}"));
             (format!("--extern={name}={}", library.display()), library)
         });

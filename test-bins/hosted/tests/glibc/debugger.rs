@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result, ensure};
+
 use crate::build::{KEEP, KEPT, Variant, build};
 use crate::skipped;
 
@@ -14,19 +16,15 @@ const OTHER: &str =
     "python next(t for t in gdb.selected_inferior().threads() if t.num not in (1, gdb.selected_thread().num)).switch()";
 
 /// What gdb prints for these commands, with the script; or why it could not run the program.
-pub fn gdb(program: &Path, commands: &[&str]) -> Result<String, String> {
+pub fn gdb(program: &Path, commands: &[&str]) -> Result<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../linker/sections.gdb");
     let mut gdb = Command::new("gdb");
     gdb.env("LC_ALL", "C");
     gdb.args(["-nx", "-batch", "-x", script]).args(commands.iter().flat_map(|command| ["-ex", command]));
-    let output = gdb.arg(program).stdin(Stdio::null()).output().map_err(|error| format!("gdb: {error}"))?;
+    let output = gdb.arg(program).stdin(Stdio::null()).output().context("gdb")?;
     let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if errors.contains("ptrace: Operation not permitted") {
-        return Err("gdb may not trace processes here".into());
-    }
-    if errors.contains("Python scripting is not supported") {
-        return Err("this gdb has no Python".into());
-    }
+    ensure!(!errors.contains("ptrace: Operation not permitted"), "gdb may not trace processes here");
+    ensure!(!errors.contains("Python scripting is not supported"), "this gdb has no Python");
     Ok(format!("{printed}{errors}"))
 }
 
@@ -50,7 +48,7 @@ fn both_stopped(commands: &[&str]) -> Option<(String, usize)> {
     let printed = match gdb(&build(["--example", "stopped"], NAMED), &all) {
         Ok(printed) => printed,
         Err(reason) => {
-            skipped(reason);
+            skipped(format_args!("{reason:#}"));
             return None;
         }
     };

@@ -114,7 +114,7 @@ fn a_debugger_lists_all_sections() {
         let listing = match listing(&path) {
             Ok(listing) => listing,
             Err(reason) => {
-                skipped(format_args!("{}: {reason}", variant.name));
+                skipped(format_args!("{}: {reason:#}", variant.name));
                 continue;
             }
         };
@@ -134,7 +134,7 @@ fn a_debugger_lists_all_sections() {
 }
 
 /// What the script prints at the end of the program, without the names of functions; or why gdb could not run it.
-fn listing(program: &Path) -> Result<Vec<String>, String> {
+fn listing(program: &Path) -> anyhow::Result<Vec<String>> {
     let printed = gdb(program, &["catch syscall exit_group", "run", "rseq-sections"])?;
     let ours =
         |line: &&str| line.starts_with("section ") || line.starts_with("    leaves") || line.contains(" exit points");

@@ -1,7 +1,6 @@
 //! Rounds: an object, the threads that use it, and what came of it.
 
 use crate::random::Random;
-use crate::types::Kind;
 use crate::unrest;
 use std::fmt;
 use std::ops::AddAssign;
@@ -22,21 +21,6 @@ pub fn ensure(holds: bool, what: &'static str, a: impl TryInto<u64>, b: impl Try
         Ok(())
     } else {
         Err(Fault(what, number(a.try_into().map_err(drop)), number(b.try_into().map_err(drop))))
-    }
-}
-
-/// A fault, and where it came up.
-#[derive(Debug)]
-pub struct Failure {
-    pub kind: Kind,
-    pub round: u64,
-    pub fault: Fault,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, round, fault: Fault(what, a, b) } = self;
-        write!(f, "{}, round {round}: {what} ({a}, {b})", kind.name())
     }
 }
 

@@ -15,9 +15,10 @@ mod random;
 mod types;
 mod unrest;
 
-use engine::{Failure, Totals};
+use engine::{Fault, Totals};
 use options::Options;
 use rseq_core::{Status, status, sys};
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Instant;
 use types::Kind;
@@ -28,6 +29,21 @@ const EX_USAGE: u8 = 64;
 /// kselftest's code for a skipped test.
 const SKIPPED: u8 = 4;
 
+/// A fault, and where it came up.
+#[derive(Debug)]
+struct Failure {
+    kind: Kind,
+    round: u64,
+    fault: Fault,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, round, fault: Fault(what, a, b) } = self;
+        write!(f, "{}, round {round}: {what} ({a}, {b})", kind.name())
+    }
+}
+
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
@@ -36,7 +52,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(why) => {
-            eprint!("error: {why}\n\n{}", options::usage());
+            eprint!("error: {why:#}\n\n{}", options::usage());
             return ExitCode::from(EX_USAGE);
         }
     };

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::types::{CONTROLS, Kind, TYPES};
+use anyhow::{Context, Result, bail, ensure};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What to run.
@@ -16,22 +17,20 @@ const OPERATIONS: u64 = 10_000_000;
 
 impl Options {
     /// None if help was asked for.
-    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let (mut kinds, mut seed, mut operations) = (Vec::new(), None, OPERATIONS);
         while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
+            let mut value = || args.next().with_context(|| format!("{arg} takes a value"));
             match arg.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--type" => kinds.push(find(&TYPES, "type", &value()?)?),
                 "--control" => kinds.push(find(&CONTROLS, "control", &value()?)?),
                 "--seed" => seed = Some(number(&value()?)?),
                 "--operations" => operations = number(&value()?)?,
-                _ => return Err(format!("unknown argument {arg}")),
+                _ => bail!("unknown argument {arg}"),
             }
         }
-        if operations == 0 {
-            return Err("a run has one operation at least".into());
-        }
+        ensure!(operations > 0, "a run has one operation at least");
         if kinds.is_empty() {
             kinds.extend(TYPES);
         }
@@ -46,12 +45,12 @@ impl Options {
     }
 }
 
-fn find(kinds: &[Kind], what: &str, name: &str) -> Result<Kind, String> {
-    kinds.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| format!("there is no {what} {name}"))
+fn find(kinds: &[Kind], what: &str, name: &str) -> Result<Kind> {
+    kinds.iter().copied().find(|kind| kind.name() == name).with_context(|| format!("there is no {what} {name}"))
 }
 
 /// A number, with `_` between digits and in the form 1e8 too.
-fn number(text: &str) -> Result<u64, String> {
+fn number(text: &str) -> Result<u64> {
     let digits = text.replace('_', "");
     let parsed = match digits.split_once('e') {
         Some((digits, exponent)) => digits
@@ -61,7 +60,7 @@ fn number(text: &str) -> Result<u64, String> {
             .and_then(|(number, exponent)| 10u64.checked_pow(exponent).and_then(|power| number.checked_mul(power))),
         None => digits.parse().ok(),
     };
-    parsed.ok_or_else(|| format!("{text} is not a number, such as 42 or 1e8"))
+    parsed.with_context(|| format!("{text} is not a number, such as 42 or 1e8"))
 }
 
 fn from_clock() -> u64 {

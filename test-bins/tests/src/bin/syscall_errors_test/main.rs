@@ -11,12 +11,12 @@ mod calls;
 use harness::args;
 use harness::ktap::{OrFail, Unmet, Verdict};
 use harness::registration::{self, Registered};
+use harness::sys::filesystem::Filesystem;
 use harness::sys::memory::{KERNEL_ADDRESS, Mapping};
 use harness::sys::process::{self, Ending};
 use harness::sys::time::SECOND;
-use harness::taint::has_oopsed;
 use harness::{ensure, expected, fail, note, program, require, tests};
-use linux_raw_sys::general::SIGSEGV;
+use linux_raw_sys::general::{O_RDONLY, SIGSEGV};
 use rseq_core::abi;
 use rseq_core::percpu::PossibleCpus;
 use rseq_core::sys::{Errno, rseq_raw};
@@ -76,6 +76,18 @@ impl Era {
         }
         note!("knows the time slice flag: {}", self.slice_flag);
     }
+}
+
+/// `TAINT_DIE` of `/proc/sys/kernel/tainted` (Documentation/admin-guide/tainted-kernels.rst).
+const DIED: u64 = 1 << 7;
+
+/// Whether this kernel has oopsed since it booted; `false` if that cannot be known.
+fn has_oopsed() -> bool {
+    let mut text = [0; 24];
+    let proc = Filesystem::of_type(c"proc").and_then(|proc| proc.open(c"sys/kernel/tainted", O_RDONLY));
+    let read = proc.and_then(|file| file.read(&mut text).map(<[u8]>::len)).unwrap_or(0);
+    let digits = core::str::from_utf8(&text[..read]).unwrap_or_default();
+    digits.trim_ascii().parse::<u64>().is_ok_and(|flags| flags & DIED != 0)
 }
 
 impl Row {

@@ -1,6 +1,7 @@
 //! Signal handlers that count.
 
-use crate::{Outcome, add, ensure, is_exact};
+use crate::{add, is_exact};
+use anyhow::{Result, anyhow, ensure};
 use rseq_core::{OwnArea, ensure_registered};
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -27,7 +28,7 @@ extern "C" fn count(_: libc::c_int) {
 }
 
 /// Threads that count, interrupted by handlers that count.
-pub fn storm() -> Outcome {
+pub fn storm() -> Result<()> {
     const THREADS: usize = 4;
     const ENOUGH: u64 = 100;
     const LEAST: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ pub fn storm() -> Outcome {
     });
     let handled = HANDLED.load(SeqCst);
     println!("{} added, {handled} of them by handlers", added.load(SeqCst) + handled);
-    ensure(handled > ENOUGH, || "hardly any signals".into())?;
+    ensure!(handled > ENOUGH, "hardly any signals");
     is_exact(added.load(SeqCst) + handled)
 }
 
@@ -98,23 +99,23 @@ extern "C" fn registers(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut l
 
 /// A filter turns each attempt to block signals into SIGSYS, whose handler registers the thread while it is being
 /// registered.
-pub fn first() -> Outcome {
+pub fn first() -> Result<()> {
     set_handler(libc::SIGSYS, registers as *const () as usize, libc::SA_SIGINFO | libc::SA_NODEFER);
-    let thread = thread::spawn(|| -> Outcome {
+    let thread = thread::spawn(|| -> Result<()> {
         END.with(|_| ());
         trap_sigprocmask()?;
         WATCHING.set(true);
         add(1);
         Ok(())
     });
-    thread.join().map_err(|_| "the thread panicked")??;
+    thread.join().map_err(|_| anyhow!("the thread panicked"))??;
     println!("{} handled, released: {}", HANDLED.load(SeqCst), RELEASED.load(SeqCst));
-    ensure(HANDLED.load(SeqCst) == 1, || "the handler did not come".into())?;
-    ensure(RELEASED.load(SeqCst), || "the thread ended without a release".into())?;
+    ensure!(HANDLED.load(SeqCst) == 1, "the handler did not come");
+    ensure!(RELEASED.load(SeqCst), "the thread ended without a release");
     is_exact(2)
 }
 
-fn trap_sigprocmask() -> Outcome {
+fn trap_sigprocmask() -> Result<()> {
     let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     let mut filter = [
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
@@ -128,5 +129,6 @@ fn trap_sigprocmask() -> Outcome {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
     };
-    ensure(result == 0, || format!("seccomp: {}", std::io::Error::last_os_error()))
+    ensure!(result == 0, "seccomp: {}", std::io::Error::last_os_error());
+    Ok(())
 }

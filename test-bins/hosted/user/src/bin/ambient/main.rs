@@ -9,13 +9,11 @@ mod handlers;
 mod owners;
 mod plugin;
 
+use anyhow::{Result, anyhow, ensure};
 use rseq_core::percpu::Counter;
 use rseq_core::{ByMmCid, status};
 use std::process::ExitCode;
 use std::thread;
-
-/// What is wrong.
-type Outcome = Result<(), String>;
 
 static BY_CPU: Counter = Counter::new();
 static BY_MM_CID: Counter<ByMmCid> = Counter::new();
@@ -35,10 +33,10 @@ fn main() -> ExitCode {
         ["released"] => owners::released(),
         ["plugin-first", path] => plugin::first(path),
         ["program-first", path] => plugin::second(path),
-        _ => Err("unknown mode".into()),
+        _ => Err(anyhow!("unknown mode")),
     };
     if let Err(why) = &outcome {
-        eprintln!("{}: {why}", args.join(" "));
+        eprintln!("{}: {why:#}", args.join(" "));
     }
     ExitCode::from(u8::from(outcome.is_err()))
 }
@@ -52,17 +50,14 @@ fn add(times: u64) {
 }
 
 /// Compares the counts with so many calls of [`add`]'s loop.
-fn is_exact(times: u64) -> Outcome {
+fn is_exact(times: u64) -> Result<()> {
     let (by_cpu, by_mm_cid) = (BY_CPU.sum(), BY_MM_CID.sum());
-    ensure(by_cpu == times, || format!("{times} added but {by_cpu} found by CPU"))?;
-    ensure(by_mm_cid == 3 * times, || format!("{} added but {by_mm_cid} found by concurrency ID", 3 * times))
+    ensure!(by_cpu == times, "{times} added but {by_cpu} found by CPU");
+    ensure!(by_mm_cid == 3 * times, "{} added but {by_mm_cid} found by concurrency ID", 3 * times);
+    Ok(())
 }
 
-fn ensure(holds: bool, why: impl FnOnce() -> String) -> Outcome {
-    if holds { Ok(()) } else { Err(why()) }
-}
-
-fn count() -> Outcome {
+fn count() -> Result<()> {
     const THREADS: u64 = 8;
     const TIMES: u64 = 100_000;
     println!("status: {}", status());

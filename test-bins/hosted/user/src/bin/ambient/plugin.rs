@@ -1,6 +1,7 @@
 //! A plugin with its own copy of the core, in threads that it or the program registers.
 
-use crate::{Outcome, add, ensure, is_exact};
+use crate::{add, is_exact};
+use anyhow::{Result, anyhow, bail, ensure};
 use rseq_core::{Cause, Owner, Status, status};
 use std::ffi::{CStr, CString};
 use std::thread;
@@ -13,13 +14,13 @@ struct Plugin {
 }
 
 impl Plugin {
-    fn load(path: &str) -> Result<Self, String> {
-        let path = CString::new(path).map_err(|error| error.to_string())?;
+    fn load(path: &str) -> Result<Self> {
+        let path = CString::new(path)?;
         // SAFETY: the library defines the three functions with these types, and stays loaded.
         unsafe {
             let handle = libc::dlopen(path.as_ptr(), libc::RTLD_NOW);
             let symbol = |name: &CStr| match libc::dlsym(handle, name.as_ptr()) {
-                address if handle.is_null() || address.is_null() => Err(format!("{name:?} is not there")),
+                address if handle.is_null() || address.is_null() => bail!("{name:?} is not there"),
                 address => Ok(address),
             };
             Ok(Self {
@@ -32,7 +33,7 @@ impl Plugin {
 }
 
 /// The plugin registers threads; the program then finds them registered at an area that it does not know.
-pub fn first(path: &str) -> Outcome {
+pub fn first(path: &str) -> Result<()> {
     let plugin = Plugin::load(path)?;
     run(plugin, |plugin| {
         (plugin.count)(1000);
@@ -42,7 +43,7 @@ pub fn first(path: &str) -> Outcome {
 }
 
 /// The program registers threads.
-pub fn second(path: &str) -> Outcome {
+pub fn second(path: &str) -> Result<()> {
     let plugin = Plugin::load(path)?;
     run(plugin, |plugin| {
         add(1000);
@@ -51,11 +52,11 @@ pub fn second(path: &str) -> Outcome {
     })
 }
 
-fn run(plugin: Plugin, work: fn(Plugin) -> (Status, bool)) -> Outcome {
+fn run(plugin: Plugin, work: fn(Plugin) -> (Status, bool)) -> Result<()> {
     const THREADS: u64 = 8;
     let threads: Vec<_> = (0..THREADS).map(|_| thread::spawn(move || work(plugin))).collect();
     for thread in threads {
-        let (program, plugin) = thread.join().map_err(|_| "a thread panicked")?;
+        let (program, plugin) = thread.join().map_err(|_| anyhow!("a thread panicked"))?;
         println!("the program: {program}; the plugin: {}", if plugin { "on" } else { "off" });
         let is_expected = match program {
             Status::On(Owner::Own) => !plugin,
@@ -63,9 +64,9 @@ fn run(plugin: Plugin, work: fn(Plugin) -> (Status, bool)) -> Outcome {
             Status::Off(Cause::OtherOwner) => plugin,
             _ => false,
         };
-        ensure(is_expected, || "both or none registered the thread".into())?;
+        ensure!(is_expected, "both or none registered the thread");
     }
     let sum = (plugin.sum)();
-    ensure(sum == 1000 * THREADS, || format!("{} added but {sum} found by the plugin", 1000 * THREADS))?;
+    ensure!(sum == 1000 * THREADS, "{} added but {sum} found by the plugin", 1000 * THREADS);
     is_exact(1000 * THREADS)
 }
