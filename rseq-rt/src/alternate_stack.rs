@@ -28,8 +28,9 @@ pub fn install(handler: sys::FaultHandler) {
     let len = size().next_multiple_of(page::size());
     let Ok(stack) = sys::map(len, MAP_STACK) else { return };
     // SAFETY: the mapping is this program's, used for nothing else, and never unmapped.
-    let is_set = unsafe { sys::set_alternate_stack(stack, len) }.is_ok();
-    if is_set && sys::set_fault_handler(handler, restorer()).is_ok() {
+    let has_stack = unsafe { sys::set_alternate_stack(stack, len) }.is_ok();
+    // SAFETY: `restorer` has what handlers return to, where the kernel does not.
+    if has_stack && unsafe { sys::set_fault_handler(handler, restorer()) }.is_ok() {
         INSTALLED.store(true, Ordering::Relaxed);
     } else {
         // SAFETY: the mapping was made above. The handler was not installed, so none uses it: before `main` there are

@@ -234,14 +234,17 @@ impl SignalInfo {
 pub type FaultHandler = extern "C" fn(i32, *const SignalInfo, *mut u8);
 
 /// Sets what SIGSEGV does, once and on the alternate stack. EBUSY if something else than its default action was set.
-/// `restorer` is the address of the handler's return, or 0 where the kernel provides it.
-pub fn set_fault_handler(handler: FaultHandler, restorer: usize) -> Result<(), Errno> {
+///
+/// # Safety
+///
+/// `restorer` is the address of the code that a handler returns to, or 0 where the kernel provides it.
+pub unsafe fn set_fault_handler(handler: FaultHandler, restorer: usize) -> Result<(), Errno> {
     let flags = nr::SA_SIGINFO | nr::SA_ONSTACK | nr::SA_RESETHAND;
     let new = SignalAction::new(handler as usize, flags, restorer);
     let mut old = SignalAction::new(0, 0, 0);
     let set = |new: *const SignalAction, old: *mut SignalAction| {
         // SAFETY: the kernel reads and writes one sigaction each, or none where the pointer is null. The handler is a
-        // function of this program, and so is its return.
+        // function of this program, and returns to what the caller's contract says.
         unsafe {
             syscall(nr::__NR_rt_sigaction, [nr::SIGSEGV as usize, new as usize, old as usize, SIGSET_BYTES, 0, 0])
         }
