@@ -23,6 +23,9 @@ pub mod sys;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(test)]
+#[path = "../tests/affinity/mod.rs"]
+mod affinity;
 mod ambient;
 mod area;
 mod auxv;

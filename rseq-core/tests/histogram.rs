@@ -6,6 +6,7 @@ use rseq_core::{ByCpu, ByMmCid, Index};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+mod affinity;
 mod storm;
 
 const THREADS: u64 = 8;

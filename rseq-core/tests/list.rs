@@ -1,5 +1,6 @@
 //! Lists of nodes, under signals, migration, drains and threads without sections.
 
+mod affinity;
 mod skipped;
 mod stress;
 
@@ -48,7 +49,7 @@ fn stress<K: Index>(list: &List<'static, usize, K>, drain_cpu: impl Fn(u32) -> N
     if !has_fence() {
         return skipped("no fence: nodes of other CPUs cannot be counted");
     }
-    let (cpus, drained) = (stress::cpus(), AtomicUsize::new(0));
+    let (cpus, drained) = (affinity::allowed(), AtomicUsize::new(0));
     let push = |node| {
         list.push(node);
         1
@@ -58,7 +59,7 @@ fn stress<K: Index>(list: &List<'static, usize, K>, drain_cpu: impl Fn(u32) -> N
         (0..NODES).for_each(|node| list.push(leaked(number * NODES + node)));
         for _ in 0..TIMES {
             match random.below(64) {
-                0 => stress::move_to(cpus[random.below(cpus.len())]),
+                0 => affinity::pin(cpus[random.below(cpus.len())]),
                 1 => all(list.pop_all()).for_each(|node| list.push(node)),
                 2 | 3 => {
                     let count: usize = all(drain_cpu(cpus[random.below(cpus.len())])).map(push).sum();
@@ -96,9 +97,9 @@ fn every_node_is_found_once() {
 
 #[test]
 fn the_last_node_is_the_first() {
-    let (mut nodes, cpus) = ([1, 2, 3, 4].map(Node::new), stress::cpus());
+    let (mut nodes, cpus) = ([1, 2, 3, 4].map(Node::new), affinity::allowed());
     let list: List<u32> = List::new();
-    stress::move_to(cpus[0]);
+    affinity::pin(cpus[0]);
     nodes.iter_mut().for_each(|node| list.push(node));
     let mut numbers = vec![*list.pop().unwrap().get_mut()];
     numbers.extend(list.pop_all().map(|node| *node.get_mut()));
@@ -108,16 +109,16 @@ fn the_last_node_is_the_first() {
 
 #[test]
 fn another_cpu_is_drained() {
-    let cpus = stress::cpus();
+    let cpus = affinity::allowed();
     let ([first, .., last], true, Status::On(_)) = (&cpus[..], has_fence(), status()) else {
         return skipped("one CPU, no fence, or rseq is off");
     };
     let (mut one, mut two) = (Node::new(1), Node::new(2));
     let list: List<u32> = List::new();
-    stress::move_to(*first);
+    affinity::pin(*first);
     list.push(&mut one);
     list.push(&mut two);
-    stress::move_to(*last);
+    affinity::pin(*last);
     assert!(list.pop().is_none());
     assert!(list.drain_cpu(*last).unwrap().next().is_none());
     assert!(list.drain_cpu(*first).unwrap().map(|node| *node.get_mut()).eq([2, 1]));

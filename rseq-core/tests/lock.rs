@@ -1,5 +1,6 @@
 //! The lock of each CPU, under signals, migration and threads without sections.
 
+mod affinity;
 mod skipped;
 mod stress;
 
@@ -60,12 +61,12 @@ fn counts_are_exact_with_remote_lockers() {
     if !has_fence() {
         return skipped("no fence");
     }
-    let (cpus, remote) = (stress::cpus(), AtomicUsize::new(0));
+    let (cpus, remote) = (affinity::allowed(), AtomicUsize::new(0));
     stress::storm(THREADS, UNREGISTERED, handler, |number| {
         let mut random = Random(number as u64);
         for _ in 0..TIMES {
             match random.below(64) {
-                0 => stress::move_to(cpus[random.below(cpus.len())]),
+                0 => affinity::pin(cpus[random.below(cpus.len())]),
                 1 | 2 => match BY_CPU.lock_cpu(cpus[random.below(cpus.len())]) {
                     Ok(mut tally) => {
                         tally.add();
@@ -80,7 +81,7 @@ fn counts_are_exact_with_remote_lockers() {
             let mut tally = BY_CPU.lock();
             assert!(number < THREADS - UNREGISTERED || tally.index().is_none());
             if random.below(256) == 0 {
-                stress::move_to(cpus[random.below(cpus.len())]);
+                affinity::pin(cpus[random.below(cpus.len())]);
             }
             tally.add();
         }
@@ -98,7 +99,7 @@ fn counts_by_concurrency_id_are_exact() {
     if !has_fence() {
         return skipped("no fence");
     }
-    let (cpus, mut visits) = (stress::cpus(), 0);
+    let (cpus, mut visits) = (affinity::allowed(), 0);
     drop(BY_MM_CID.lock()); // one to visit
     std::thread::scope(|scope| {
         for number in 0..THREADS {
@@ -106,7 +107,7 @@ fn counts_by_concurrency_id_are_exact() {
             scope.spawn(move || {
                 for time in 0..TIMES {
                     if time % 256 == 0 {
-                        stress::move_to(cpus[(number + time / 256) % cpus.len()]);
+                        affinity::pin(cpus[(number + time / 256) % cpus.len()]);
                     }
                     BY_MM_CID.lock().add();
                 }
@@ -123,7 +124,7 @@ fn counts_by_concurrency_id_are_exact() {
 #[test]
 fn a_lock_that_is_held_is_not_taken() {
     let lock: Lock<u64> = Lock::new(|| 7);
-    stress::move_to(stress::cpus()[0]);
+    affinity::pin(affinity::allowed()[0]);
     let held = lock.lock();
     assert_eq!(*held, 7);
     assert!(lock.try_lock().is_none());
@@ -145,8 +146,8 @@ fn values_are_dropped_once() {
     static VALUE: std::sync::OnceLock<Arc<()>> = std::sync::OnceLock::new();
     VALUE.set(value.clone()).unwrap();
     let lock: Lock<Arc<()>, ByCpu> = Lock::new(|| VALUE.get().unwrap().clone());
-    for cpu in stress::cpus() {
-        stress::move_to(cpu);
+    for cpu in affinity::allowed() {
+        affinity::pin(cpu);
         drop(lock.lock());
     }
     std::thread::scope(|scope| {
@@ -165,7 +166,7 @@ fn values_are_dropped_once() {
 fn a_value_whose_making_panics_is_made_again() {
     static PANICS: AtomicBool = AtomicBool::new(true);
     let lock: Lock<u64> = Lock::new(|| if PANICS.swap(false, Relaxed) { panic!("for the test") } else { 3 });
-    stress::move_to(stress::cpus()[0]);
+    affinity::pin(affinity::allowed()[0]);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(lock.lock()))).is_err());
     assert_eq!(*lock.lock(), 3);
 }

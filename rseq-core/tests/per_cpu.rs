@@ -4,6 +4,7 @@ use rseq_core::percpu::PerCpu;
 use rseq_core::{Ambient, ByCpu, ByMmCid, Index, Status, status};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+mod affinity;
 mod storm;
 
 const THREADS: u64 = 8;

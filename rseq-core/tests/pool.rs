@@ -1,5 +1,6 @@
 //! The pool, under signals, migration and threads without sections, and against a sequential model.
 
+mod affinity;
 mod skipped;
 mod stress;
 
@@ -61,13 +62,13 @@ fn has_fence() -> bool {
 
 /// Pops and pushes, moves, and reclaims.
 fn stress<K: Index>(pool: &Pool<'static, Owned, K>) {
-    let (cpus, reclaimed) = (stress::cpus(), AtomicUsize::new(0));
+    let (cpus, reclaimed) = (affinity::allowed(), AtomicUsize::new(0));
     pool.add(nodes(NODES / 2));
     stress::storm(THREADS, UNREGISTERED, handler, |number| {
         let (mut random, mut held) = (Random(number as u64), Vec::new());
         for time in 0..TIMES {
             match random.below(512) {
-                0..4 => stress::move_to(cpus[random.below(cpus.len())]),
+                0..4 => affinity::pin(cpus[random.below(cpus.len())]),
                 4 if has_fence() => {
                     reclaimed.fetch_add(pool.reclaim().unwrap(), Relaxed);
                 }
@@ -100,10 +101,10 @@ fn all<'p, K: Index>(pool: &'p Pool<'_, Owned, K>) -> Vec<PoolItem<'p, Owned, K>
         return pool.drain().unwrap().collect();
     }
     let pop_on = |cpu| {
-        stress::move_to(cpu);
+        affinity::pin(cpu);
         std::iter::from_fn(|| pool.pop())
     };
-    stress::cpus().into_iter().flat_map(pop_on).collect()
+    affinity::allowed().into_iter().flat_map(pop_on).collect()
 }
 
 #[test]
@@ -115,15 +116,15 @@ fn every_node_is_in_one_place() {
 
 #[test]
 fn a_value_goes_from_one_cpu_to_another() {
-    let cpus = stress::cpus();
+    let cpus = affinity::allowed();
     let [first, .., last] = cpus[..] else { return skipped("one CPU only") };
     let pool: Pool<Owned> = Pool::with_limit(8);
     pool.add(nodes(NODES));
-    stress::move_to(first);
+    affinity::pin(first);
     let items: Vec<_> = std::iter::from_fn(|| pool.pop()).collect();
     assert_eq!((items.len(), pool.len()), (NODES, 0));
     drop(items);
-    stress::move_to(last);
+    affinity::pin(last);
     let items: Vec<_> = std::iter::from_fn(|| pool.pop()).collect();
     assert!((NODES - 8..=NODES).contains(&items.len()), "{} were found", items.len());
     assert_eq!(pool.len(), NODES - items.len());
@@ -141,8 +142,8 @@ fn a_drain_takes_what_every_cpu_keeps() {
     }
     let pool: Pool<Owned> = Pool::with_limit(8);
     pool.add(nodes(NODES));
-    for cpu in stress::cpus() {
-        stress::move_to(cpu);
+    for cpu in affinity::allowed() {
+        affinity::pin(cpu);
         drop(pool.pop());
     }
     let mut drained = pool.drain().unwrap();
@@ -158,7 +159,7 @@ fn a_drain_takes_what_every_cpu_keeps() {
 #[test]
 fn values_are_those_of_the_caller_again() {
     let mut nodes = [const { Node::new(String::new()) }; 3];
-    stress::move_to(stress::cpus()[0]);
+    affinity::pin(affinity::allowed()[0]);
     {
         let pool: Pool<String> = Pool::new();
         pool.add(&mut nodes);
@@ -257,10 +258,10 @@ proptest! {
             skipped("rseq is off: no CPU has a list");
             return Ok(());
         };
-        let (cpus, mut cpu) = (stress::cpus(), 0);
+        let (cpus, mut cpu) = (affinity::allowed(), 0);
         let (pool, mut model) = (Pool::<Owned, ByCpu>::with_limit(limit), Model::new(limit, count, cpus.len()));
         pool.add(nodes(count));
-        stress::move_to(cpus[cpu]);
+        affinity::pin(cpus[cpu]);
         let mut held = Vec::new();
         for operation in operations {
             match operation {
@@ -277,7 +278,7 @@ proptest! {
                 Operation::Push(_) => {}
                 Operation::Move(which) => {
                     cpu = which % cpus.len();
-                    stress::move_to(cpus[cpu]);
+                    affinity::pin(cpus[cpu]);
                 }
                 Operation::Reclaim if has_fence() => prop_assert_eq!(pool.reclaim(), Ok(model.reclaim())),
                 Operation::Reclaim => {}

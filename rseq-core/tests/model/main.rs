@@ -2,6 +2,8 @@
 //! each schedule of two interruptions it does what whole sections in some order do. And the assembly does what the
 //! model does.
 
+#[path = "../affinity/mod.rs"]
+mod affinity;
 mod call;
 mod case;
 mod explore;

@@ -1,10 +1,10 @@
 //! The assembly itself, in memory of the same layout, next to the model.
 
+use crate::affinity;
 use crate::case::{Case, Choices, LONGEST_COPY};
 use crate::memory::SIZE;
 use crate::skipped::skipped;
 use crate::{CHOICES, runner, tried};
-use linux_raw_sys::general::__NR_sched_setaffinity;
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::TestCaseError;
@@ -88,16 +88,6 @@ fn turns_away(ir: &SectionIr) -> bool {
     ir.steps.iter().any(|step| ["check_index", "bound"].contains(&step.name))
 }
 
-/// Keeps this thread on a CPU.
-fn stay_on(cpu: u32) {
-    let mut mask = [0u64; 64];
-    mask[cpu as usize / 64] = 1 << (cpu % 64);
-    let args = [0, size_of_val(&mask), mask.as_ptr().expose_provenance(), 0, 0, 0];
-    // SAFETY: the kernel reads the mask, and changes where this thread runs only.
-    let result = unsafe { arch::syscall(__NR_sched_setaffinity, args) };
-    assert_eq!(result, 0, "sched_setaffinity");
-}
-
 /// Takes the libc's registration from this thread, which ends with this test.
 fn release_adopted(area: ThreadArea) {
     let lengths = [abi::ORIGINAL_SIZE, 33, 64, 40];
@@ -114,7 +104,7 @@ fn the_assembly_agrees_with_the_model() {
     let arena = ptr::from_mut(&mut *memory).cast::<u8>();
     if let Some(token) = ThreadArea::current() {
         let cpu = token.cpu_id();
-        stay_on(cpu);
+        affinity::pin(cpu);
         Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |compiled| compiled.adopted }.compare_all();
         release_adopted(token.area());
     }
@@ -125,7 +115,7 @@ fn the_assembly_agrees_with_the_model() {
     };
     let token = OwnArea::current().expect("a registered thread");
     let cpu = token.cpu_id();
-    stay_on(cpu);
+    affinity::pin(cpu);
     let mut bench = Bench { arena, cpu: cpu as i32, index: cpu as i32, token, run: |compiled| compiled.own };
     bench.compare_all();
     registration.release().expect("released");

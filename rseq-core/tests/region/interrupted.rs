@@ -1,6 +1,7 @@
 //! The sections of a region's stacks, interrupted by a signal handler that runs them on the same stack.
 
-use crate::libc::{SIGUSR1, handle, interrupted, pin};
+use crate::affinity::try_pin;
+use crate::libc::{SIGUSR1, handle, interrupted};
 use crate::skipped::skipped;
 use rseq_core::ops::this_cpu::Error;
 use rseq_core::{Ambient, Committed, ensure_registered};
@@ -87,7 +88,7 @@ fn storm(pop: Pop, push: Push, most: Duration, enough: impl Fn(usize, usize) -> 
     let cpus = rseq_core::percpu::PossibleCpus::read().ok()?.slots_by_cpu();
     // One word more at either end of each stack does no harm where words have 32 bits.
     let mut memory = vec![[0u64; WORDS]; cpus];
-    let pinned = (0..cpus).find(|&cpu| pin(cpu))?;
+    let pinned = (0..cpus).find(|&cpu| try_pin(0, cpu as u32))?;
     let base = memory.as_mut_ptr().cast::<usize>();
     IS_TAKEN.iter().for_each(|taken| taken.store(false, Relaxed));
     DOUBLED.store(0, Relaxed);

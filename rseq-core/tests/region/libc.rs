@@ -15,21 +15,11 @@ unsafe extern "C" {
     fn signal(signal: c_int, handler: extern "C" fn(c_int)) -> usize;
     fn pthread_self() -> c_ulong;
     fn pthread_kill(thread: c_ulong, signal: c_int) -> c_int;
-    fn sched_setaffinity(pid: c_int, size: usize, mask: *const c_ulong) -> c_int;
 }
 
 pub fn handle(number: c_int, handler: extern "C" fn(c_int)) {
     // SAFETY: the handler is a function that lives as long as the process and only does what handlers may.
     unsafe { signal(number, handler) };
-}
-
-/// Moves this thread to a CPU; whether it may run there.
-pub fn pin(cpu: usize) -> bool {
-    let bits = c_ulong::BITS as usize;
-    let mut mask = [0; 128];
-    mask[cpu / bits] = 1 << (cpu % bits);
-    // SAFETY: reads the mask.
-    unsafe { sched_setaffinity(0, size_of_val(&mask), mask.as_ptr()) == 0 }
 }
 
 /// Runs `work`, and interrupts this thread by `number` every few microseconds meanwhile.

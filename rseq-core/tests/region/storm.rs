@@ -1,6 +1,7 @@
 //! Eight threads that move from CPU to CPU and are interrupted by a handler that allocates too.
 
-use crate::libc::{SIGUSR2, handle, interrupted, pin};
+use crate::affinity::try_pin;
+use crate::libc::{SIGUSR2, handle, interrupted};
 use crate::skipped::skipped;
 use rseq_core::percpu::{PossibleCpus, Region, RegionOptions};
 use rseq_core::{Status, status};
@@ -57,7 +58,7 @@ extern "C" fn use_some(_: i32) {
 /// All items of a class that are free, taken from each CPU in turn.
 fn all(class: usize, cpus: &PossibleCpus) -> Vec<NonNull<u8>> {
     let mut items = Vec::new();
-    for _ in cpus.iter().filter(|&cpu| pin(cpu as usize)) {
+    for _ in cpus.iter().filter(|&cpu| try_pin(0, cpu)) {
         while let Ok(item) = REGION.get().unwrap().alloc(layout(class)) {
             items.push(item);
         }
@@ -82,7 +83,7 @@ fn run(seed: usize, cpus: &PossibleCpus) {
     // Longer where hardly a signal came, as on a machine with one CPU or with other load.
     let is_over = |elapsed: Duration| elapsed > MOST || elapsed > LEAST && FROM_HANDLER.load(Relaxed) > ENOUGH;
     while !is_over(began.elapsed()) {
-        pin(random % cpus.slots_by_cpu());
+        try_pin(0, (random % cpus.slots_by_cpu()) as u32);
         for _ in 0..200 {
             random = random.wrapping_mul(25_214_903_917).wrapping_add(11);
             let class = random >> 9 & 1;
@@ -129,7 +130,7 @@ fn items_are_nobody_elses_and_none_is_lost() {
 #[test]
 fn what_another_cpu_keeps_is_found() {
     let cpus = PossibleCpus::read().unwrap();
-    let mut usable = cpus.iter().filter(|&cpu| pin(cpu as usize));
+    let mut usable = cpus.iter().filter(|&cpu| try_pin(0, cpu));
     let (Some(one), Some(other)) = (usable.next(), usable.next()) else { return skipped("there is one CPU") };
     let memory = vec![0usize; 2 * Region::<STRIDE>::range_size() / size_of::<usize>()].leak();
     let start = NonNull::from(&mut *memory).cast();
@@ -137,12 +138,12 @@ fn what_another_cpu_keeps_is_found() {
     let region = Region::<STRIDE>::with(unsafe { RegionOptions::new().memory(start, size_of_val(memory)) });
     let layout = Layout::from_size_align(STRIDE / 16, 8).unwrap();
     let take_all = || std::iter::from_fn(|| region.alloc(layout).ok()).take(1000).collect::<BTreeSet<_>>();
-    pin(one as usize);
+    try_pin(0, one);
     let first = take_all();
     assert!(first.len() >= 16);
     // SAFETY: they were allocated above.
     first.iter().for_each(|&item| unsafe { region.free(item, layout) });
-    pin(other as usize);
+    try_pin(0, other);
     let second = take_all();
     if !rseq_core::sys::membarrier_query().is_ok_and(rseq_core::sys::Commands::has_rseq) {
         return skipped("the kernel has no fence");

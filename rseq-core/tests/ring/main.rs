@@ -1,6 +1,8 @@
 //! Rings under unrest: threads that are moved, that get signals whose handler writes too, and that have no
 //! registration.
 
+#[path = "../affinity/mod.rs"]
+mod affinity;
 #[path = "../skipped/mod.rs"]
 mod skipped;
 mod unrest;

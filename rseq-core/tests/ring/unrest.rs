@@ -9,15 +9,12 @@ use rseq_core::{Area, KernelRseq, Registration, abi, arch, sys};
 /// SIGURG, which by default does nothing.
 const SIGNAL: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 21 } else { 23 };
 
-/// Words of an affinity mask.
-type Mask = [usize; 1024 / usize::BITS as usize];
-
 unsafe extern "C" {
     fn signal(signal: i32, handler: usize) -> usize;
 }
 
 fn call(nr: u32, args: [usize; 3]) -> usize {
-    // SAFETY: the calls below take numbers, and masks with their size.
+    // SAFETY: the calls below take numbers.
     unsafe { sys::syscall(nr, [args[0], args[1], args[2], 0, 0, 0]) }
         .unwrap_or_else(|error| panic!("call {nr}: {error:?}"))
 }
@@ -71,21 +68,6 @@ impl Pest {
         }
         End(self)
     }
-}
-
-/// The CPUs that the process may use.
-pub fn allowed_cpus() -> Vec<usize> {
-    let mut mask = Mask::default();
-    call(nr::__NR_sched_getaffinity, [0, size_of_val(&mask), mask.as_mut_ptr() as usize]);
-    let bit = |cpu: &usize| mask[cpu / usize::BITS as usize] >> (cpu % usize::BITS as usize) & 1 == 1;
-    (0..1024).filter(bit).collect()
-}
-
-/// Moves the calling thread to this CPU.
-pub fn move_to(cpu: usize) {
-    let mut mask = Mask::default();
-    mask[cpu / usize::BITS as usize] = 1 << (cpu % usize::BITS as usize);
-    call(nr::__NR_sched_setaffinity, [0, size_of_val(&mask), mask.as_ptr() as usize]);
 }
 
 /// Takes the libc's registration from the calling thread for good. False where there is none, or it is not as known.

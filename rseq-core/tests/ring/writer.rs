@@ -7,7 +7,7 @@ use std::thread;
 use rseq_core::Index;
 use rseq_core::percpu::{Ring, RingError};
 
-use crate::unrest;
+use crate::affinity;
 
 /// Bytes of the longest record.
 const LONGEST: usize = 120;
@@ -48,10 +48,10 @@ impl Writer {
 
     /// Writes so many records, on one CPU after the other.
     pub fn write<K: Index>(&self, ring: &Ring<K>, ways: Ways, times: usize) {
-        let cpus = unrest::allowed_cpus();
+        let cpus = affinity::allowed();
         for turn in 0..times {
             if turn % 128 == 0 {
-                unrest::move_to(cpus[(turn / 128 + self.who) % cpus.len()]);
+                affinity::pin(cpus[(turn / 128 + self.who) % cpus.len()]);
             }
             match turn % 8 {
                 0..3 => self.push(ring),
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     /// Fills a record on one CPU, and commits it on another, at times.
-    fn reserve<K: Index>(&self, ring: &Ring<K>, turn: usize, cpus: &[usize]) {
+    fn reserve<K: Index>(&self, ring: &Ring<K>, turn: usize, cpus: &[u32]) {
         let number = self.attempts.fetch_add(1, Relaxed);
         let (bytes, len) = content(self.who, number);
         let mut record = match ring.reserve(len) {
@@ -88,7 +88,7 @@ impl Writer {
         };
         record.write(0, &bytes[..len / 2]);
         match turn % 64 {
-            6 => unrest::move_to(cpus[(turn / 64) % cpus.len()]),
+            6 => affinity::pin(cpus[(turn / 64) % cpus.len()]),
             7 => thread::yield_now(),
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+use crate::affinity;
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::process::Command;
@@ -12,15 +13,11 @@ use std::time::Duration;
 /// SIGURG: ignored unless there is a handler.
 const SIGNAL: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 21 } else { 23 };
 
-type Mask = [u64; 128];
-
 unsafe extern "C" {
     safe fn signal(signal: c_int, handler: extern "C" fn(c_int)) -> usize;
     safe fn gettid() -> c_int;
     safe fn getpid() -> c_int;
     safe fn tgkill(process: c_int, thread: c_int, signal: c_int) -> c_int;
-    fn sched_getaffinity(thread: c_int, size: usize, mask: *mut Mask) -> c_int;
-    fn sched_setaffinity(thread: c_int, size: usize, mask: *const Mask) -> c_int;
 }
 
 thread_local! {
@@ -53,7 +50,7 @@ pub fn run(threads: u64, work: impl Fn(u64) + Sync) {
     signal(SIGNAL, handler);
     let ids: Vec<_> = (0..threads).map(|_| AtomicI32::new(0)).collect();
     let (work, ids, alive) = (&work, &ids, &AtomicUsize::new(ids.len()));
-    let cpus = cpus();
+    let cpus = affinity::allowed();
     thread::scope(|scope| {
         for (thread, id) in ids.iter().enumerate() {
             scope.spawn(move || {
@@ -68,7 +65,7 @@ pub fn run(threads: u64, work: impl Fn(u64) + Sync) {
                 let id = id.load(Ordering::Relaxed);
                 if id != 0 {
                     tgkill(getpid(), id, SIGNAL);
-                    pin(id, &cpus[(turn / 4 + thread) % cpus.len()..][..1]);
+                    affinity::try_pin(id, cpus[(turn / 4 + thread) % cpus.len()]);
                 }
             }
             if alive.load(Ordering::Relaxed) == 0 {
@@ -86,22 +83,4 @@ impl Drop for Ended<'_> {
         self.0.store(0, Ordering::Relaxed);
         self.1.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The CPUs that this thread may run on.
-fn cpus() -> Vec<usize> {
-    let mut all: Mask = [0; 128];
-    // SAFETY: the kernel writes at most so many bytes of the mask.
-    let is_read = unsafe { sched_getaffinity(0, size_of::<Mask>(), &mut all) } == 0;
-    assert!(is_read, "sched_getaffinity: {}", std::io::Error::last_os_error());
-    (0..64 * 128).filter(|cpu| all[cpu / 64] >> (cpu % 64) & 1 == 1).collect()
-}
-
-fn pin(thread: c_int, cpus: &[usize]) {
-    let mut mask: Mask = [0; 128];
-    for cpu in cpus {
-        mask[cpu / 64] |= 1 << (cpu % 64);
-    }
-    // SAFETY: the kernel reads so many bytes of the mask.
-    unsafe { sched_setaffinity(thread, size_of::<Mask>(), &mask) };
 }

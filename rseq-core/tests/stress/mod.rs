@@ -11,32 +11,11 @@ use rseq_core::{Ambient, Area, arch, sys};
 
 const SIGUSR1: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 10 };
 
-type Mask = [usize; 1024 / usize::BITS as usize];
-
 unsafe extern "C" {
-    safe fn sched_setaffinity(pid: i32, size: usize, mask: &Mask) -> i32;
-    safe fn sched_getaffinity(pid: i32, size: usize, mask: &mut Mask) -> i32;
     safe fn signal(signal: i32, handler: extern "C" fn(i32)) -> usize;
     safe fn tgkill(process: i32, thread: i32, signal: i32) -> i32;
     safe fn gettid() -> i32;
     safe fn getpid() -> i32;
-}
-
-/// The CPUs that this thread may run on.
-pub fn cpus() -> Vec<u32> {
-    let mut mask = Mask::default();
-    assert_eq!(sched_getaffinity(0, size_of::<Mask>(), &mut mask), 0);
-    (0..1024)
-        .filter(|cpu| mask[cpu / usize::BITS as usize] >> (cpu % usize::BITS as usize) & 1 == 1)
-        .map(|cpu| cpu as u32)
-        .collect()
-}
-
-/// Moves this thread to a CPU.
-pub fn move_to(cpu: u32) {
-    let mut mask = Mask::default();
-    mask[cpu as usize / usize::BITS as usize] = 1 << (cpu as usize % usize::BITS as usize);
-    assert_eq!(sched_setaffinity(0, size_of::<Mask>(), &mask), 0);
 }
 
 /// Takes this thread's registration away, so that it is one without sections.

@@ -8,18 +8,12 @@ mod model;
 use super::header::{Header, State, size};
 use super::{ConsumerError, Ring, RingError};
 use crate::skipped::skipped;
-use crate::{ByCpu, sys};
+use crate::{ByCpu, affinity, sys};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use linux_raw_sys::general::__NR_sched_setaffinity;
 
 /// Keeps this thread on the CPU that it is on.
 pub(super) fn stay_on_this_cpu() {
-    let cpu = sys::getcpu().expect("getcpu").cpu as usize;
-    let mut mask = [0usize; 128];
-    mask[cpu / usize::BITS as usize] = 1 << (cpu % usize::BITS as usize);
-    let args = [0, size_of_val(&mask), mask.as_ptr() as usize, 0, 0, 0];
-    // SAFETY: the kernel reads the mask.
-    unsafe { sys::syscall(__NR_sched_setaffinity, args) }.expect("a CPU that this thread is on");
+    affinity::pin(sys::getcpu().expect("getcpu").cpu);
 }
 
 impl Ring {
