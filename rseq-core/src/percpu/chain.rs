@@ -119,15 +119,33 @@ impl<T> SharedChain<T> {
         self.give(chain);
     }
 
-    /// Takes up to `most` nodes, last in, first out.
+    /// Takes up to `most` nodes, last in, first out. No more than were given, so that it ends also where a fault has
+    /// linked them in a circle.
     pub(super) fn take(&self, most: usize) -> Chain<T> {
         if self.len() == 0 {
             return Chain::new();
         }
         self.chain.with(|chain| {
-            let (taken, count) = chain.split(most);
+            let (taken, count) = chain.split(most.min(self.len()));
             self.count.fetch_sub(count, Ordering::Relaxed);
             taken
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_ends() {
+        let (mut node, shared) = (Node::new(0u8), SharedChain::<u8>::new());
+        let address = ptr::from_mut(&mut node).expose_provenance();
+        for _ in 0..2 {
+            // SAFETY: the node lives until this test ends. That it is given twice is the fault; nobody uses its value.
+            unsafe { shared.give_one(address) };
+        }
+        let mut taken = shared.take(usize::MAX);
+        assert_eq!((taken.pop(), taken.pop(), shared.len()), (Some(address), None, 0));
     }
 }

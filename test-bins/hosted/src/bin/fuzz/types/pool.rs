@@ -107,7 +107,7 @@ impl<K: Index> Subject for Pools<K> {
         let (all, len) = (self.added.load(Relaxed) as usize * NODES, self.pool.len());
         ensure(len == all, "values were lost or doubled", len, all)?;
         let Ok(drained) = self.pool.drain() else { return ensure(false, "the fence was refused", 0, 0) };
-        let items: Vec<_> = drained.collect();
+        let items: Vec<_> = drained.take(all + 1).collect();
         ensure(items.len() == all, "values were lost or doubled", items.len(), all)?;
         let pops = parts.iter().map(|part| part.pops).sum::<u64>();
         let found = items.iter().map(|item| item.pops).sum::<u64>();
