@@ -86,8 +86,8 @@ impl<'a, K: Index> Consumer<'a, K> {
     pub fn read(&mut self, mut with: impl FnMut(Record<'_>)) -> usize {
         match self.only {
             None => self.ring.mapped().map(|slot| self.read_slot(slot, &mut with)).sum(),
-            Some(slot) if slot.buffer.load(Ordering::Acquire) == 0 => 0,
-            Some(slot) => self.read_slot(slot, &mut with),
+            Some(slot) if slot.is_mapped() => self.read_slot(slot, &mut with),
+            Some(_) => 0,
         }
     }
 
@@ -196,9 +196,10 @@ impl<'a, K: Index> Consumer<'a, K> {
         let (mut len, mut count) = (0, 0);
         while head.wrapping_add(len) != tail {
             let header = Header(word(head.wrapping_add(len)).load(Ordering::Acquire));
+            // One that is being overwritten may read as anything, also as no bytes.
             let longer = len + header.size();
             let most = if len == 0 { self.ring.capacity() / 2 } else { CHUNK.min(self.ring.capacity() / 2) };
-            if header.is(State::Reserved) || longer > most {
+            if header.is(State::Reserved) || longer == len || longer > most {
                 break;
             }
             count += u64::from(header.is(State::Committed));

@@ -18,7 +18,7 @@ use crate::ops::this_cpu::Error;
 use crate::{Ambient, ByCpu, Index, Release, Token};
 pub use consumer::{Consumer, Record};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize};
 pub use error::{ConsumerError, RingError};
 use header::{Header, State, size};
 pub use reservation::Reservation;
@@ -90,7 +90,7 @@ pub struct Ring<K: Index = ByCpu> {
     /// Held to write in `fallback`, or to map a buffer.
     lock: SpinLock<()>,
     fallback: Slot,
-    /// The slots that have a buffer.
+    /// The slots of indices that have a buffer. They do not move with the ring; `fallback` does.
     list: AtomicPtr<Slot>,
 }
 
@@ -324,11 +324,11 @@ impl<K: Index> Ring<K> {
         unsafe { ring_sections::reserve::<Release, STRIDE, _, _>(token, base.cast(), slots, MOST, size, header) }
     }
 
-    /// The slots that have a buffer.
+    /// All slots that have a buffer.
     fn mapped(&self) -> impl Iterator<Item = &Slot> {
-        // SAFETY: the list holds slots of this ring, which live as long as it does.
-        let slot = |slot: &AtomicPtr<Slot>| unsafe { slot.load(Ordering::Acquire).as_ref() };
-        core::iter::successors(slot(&self.list), move |last| slot(&last.consumers.next))
+        // SAFETY: the list holds slots of `slots`, whose memory lives as long as this ring.
+        let listed = unsafe { Slot::listed(&self.list) };
+        listed.chain([&self.fallback]).filter(|slot| slot.is_mapped())
     }
 }
 

@@ -118,19 +118,54 @@ impl Slot {
         unsafe { &*ptr::with_exposed_provenance(buffer + (position & mask)) }
     }
 
-    /// The buffer, mapped if there is none; the slot then becomes the first of the list. One thread at a time calls it.
-    pub(super) fn map(&self, mask: usize, index: Option<u32>, list: &AtomicPtr<Self>) -> Option<usize> {
+    /// The buffer, mapped if there is none; the slot is then in the list. One thread at a time calls it.
+    pub(super) fn map(&self, mask: usize, index: u32, list: &AtomicPtr<Self>) -> Option<usize> {
+        self.map_after(mask, || self.link(index, list))
+    }
+
+    /// The buffer of a slot that is in no list, mapped if there is none. One thread at a time calls it.
+    pub(super) fn map_alone(&self, mask: usize) -> Option<usize> {
+        self.map_after(mask, || ())
+    }
+
+    /// `before` runs before others see the buffer: who sees it also sees what `before` wrote.
+    fn map_after(&self, mask: usize, before: impl FnOnce()) -> Option<usize> {
         match self.buffer.load(Ordering::Acquire) {
             0 => {
                 let buffer = sys::mappings::map(mask + 1).ok()?.as_ptr().expose_provenance();
+                before();
                 self.buffer.store(buffer, Ordering::Release);
-                self.consumers.index.store(index.map_or(0, |index| index as usize + 1), Ordering::Relaxed);
-                self.consumers.next.store(list.load(Ordering::Relaxed), Ordering::Relaxed);
-                list.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
                 Some(buffer)
             }
             buffer => Some(buffer),
         }
+    }
+
+    /// Makes it the first of the list. A child of fork may find it there, without a buffer, if its parent was here.
+    pub(super) fn link(&self, index: u32, list: &AtomicPtr<Self>) {
+        let is_new = self.index().is_none();
+        self.consumers.index.store(index as usize + 1, Ordering::Relaxed);
+        // SAFETY: the list holds slots of one ring, which live as long as this one.
+        if is_new || !unsafe { Self::listed(list) }.any(|slot| ptr::eq(slot, self)) {
+            self.consumers.next.store(list.load(Ordering::Relaxed), Ordering::Relaxed);
+            list.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+        }
+    }
+
+    /// The slots of a list.
+    ///
+    /// # Safety
+    ///
+    /// They live for 'a.
+    pub(super) unsafe fn listed<'a>(list: &AtomicPtr<Self>) -> impl Iterator<Item = &'a Self> {
+        // SAFETY: null, or a slot that by the caller's contract lives for 'a, and was complete when it was stored.
+        let slot = |slot: &AtomicPtr<Self>| unsafe { slot.load(Ordering::Acquire).as_ref() };
+        core::iter::successors(slot(list), move |last| slot(&last.consumers.next))
+    }
+
+    /// Whether there is a buffer: also that the index is set.
+    pub(super) fn is_mapped(&self) -> bool {
+        self.buffer.load(Ordering::Acquire) != 0
     }
 
     /// The index that the slot belongs to; None for the fallback.
@@ -166,7 +201,7 @@ impl Slot {
             while at != tail && free(at) < aim {
                 let header = record(at);
                 // A header that was overwritten in between may read as anything; the exchange below then fails.
-                if header.is(State::Reserved) || header.size() > tail.wrapping_sub(at) {
+                if header.is(State::Reserved) || !(1..=tail.wrapping_sub(at)).contains(&header.size()) {
                     break;
                 }
                 count += u64::from(header.is(State::Committed));

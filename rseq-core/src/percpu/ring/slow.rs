@@ -73,7 +73,7 @@ impl<K: Index> Ring<K> {
     fn make_room(&self, size: usize) -> Result<(), RingError> {
         let Some((slot, index)) = self.this_slot() else { return Ok(()) };
         let buffer = match slot.buffer.load(Ordering::Acquire) {
-            0 => self.lock.with(|()| slot.map(self.mask, Some(index), &self.list)).ok_or(RingError::NoMemory)?,
+            0 => self.lock.with(|()| slot.map(self.mask, index, &self.list)).ok_or(RingError::NoMemory)?,
             buffer => buffer,
         };
         let tail = slot.tail.load(Ordering::Acquire);
@@ -126,7 +126,7 @@ impl<K: Index> Ring<K> {
     /// The same under the lock: one thread at a time calls it.
     fn write_in_fallback<R>(&self, header: Header, fill: impl FnOnce(usize) -> R) -> Result<R, RingError> {
         let slot = &self.fallback;
-        let buffer = slot.map(self.mask, None, &self.list).ok_or(RingError::NoMemory)?;
+        let buffer = slot.map_alone(self.mask).ok_or(RingError::NoMemory)?;
         // SAFETY: the buffer has been mapped, and lives as long as the ring; positions are multiples of 8.
         let word = |position| unsafe { Slot::word(buffer, position, self.mask) };
         loop {

@@ -4,6 +4,7 @@ extern crate std;
 
 mod controls;
 mod model;
+mod states;
 
 use super::header::{Header, State, size};
 use super::{ConsumerError, Ring, RingError};
