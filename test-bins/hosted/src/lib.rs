@@ -6,7 +6,7 @@
 pub mod held_open;
 pub mod maps;
 pub mod plugin;
-#[cfg(doctest)]
+#[cfg(any(test, doctest))]
 mod readmes;
 pub mod report;
 pub mod source;
