@@ -102,7 +102,7 @@ fn flows(
             }
         };
         let Some(target) = target else {
-            let fault = format!("leaves to where a register says: `{text}` at {address:#x}");
+            let fault = format!("has an indirect branch: `{text}` at {address:#x}");
             body.faults.push((Rule::UnknownTarget, fault));
             continue;
         };

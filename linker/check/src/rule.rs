@@ -81,7 +81,7 @@ rules! {
         cure: "record the address that is left to"
     }
     ExitToNoCode "RC0107" {
-        "an exit point leads to where no code is",
+        "an exit point is not in code",
         cause: "the label is one of data, or lies in a section that is not linked as code",
         cure: "put what is left to into an executable section"
     }
@@ -92,22 +92,22 @@ rules! {
     }
     Version "RC0202" {
         "a descriptor's version or flags are not 0",
-        cause: "the kernel kills the process at the first abort (since Linux 6.0 for flags)",
+        cause: "up to Linux 6.18, and later with rseq/debug on, the kernel kills the process (for flags, since 6.0)",
         cure: "write two zeroes; no kernel knows another version, and the flags are gone"
     }
     NoCode "RC0203" {
-        "a descriptor covers what is not code",
+        "a descriptor does not cover code",
         cause: "the length is 0, or start and length reach over the end of an executable section",
         cure: "take both from labels of the same assembly block"
     }
     AbortToNoCode "RC0204" {
-        "an abort handler lies where no code is",
+        "an abort handler is not in code",
         cause: "the label is wrong, or the handler's section (`__rseq_failure`) is not linked as code",
         cure: "put the handler into an executable section"
     }
     AbortInside "RC0205" {
         "an abort handler lies inside its section",
-        cause: "the kernel refuses such a descriptor with SIGSEGV",
+        cause: "up to Linux 6.18, and later with rseq/debug on, the kernel kills the process that uses it",
         cure: "move the handler out of the section, as a rule into `__rseq_failure`"
     }
     Signature "RC0206" {
@@ -126,7 +126,7 @@ rules! {
         cure: "take the length from labels"
     }
     Undecodable "RC0302" {
-        "a section holds what is no instruction",
+        "a section contains an invalid instruction",
         cause: "data lies in the section, or it begins in the wrong place",
         cure: "move data out, or jump over it as a far jump's constant is jumped over"
     }
@@ -146,7 +146,7 @@ rules! {
         cure: "make the call before or after the section"
     }
     UnknownTarget "RC0306" {
-        "a section leaves to where a register says",
+        "a section has an indirect branch",
         cause: "nothing shows that the target is an exit, or the start of an instruction",
         cure: "branch to a label"
     }
@@ -156,7 +156,7 @@ rules! {
         cure: "branch to a label"
     }
     UnrecordedExit "RC0308" {
-        "a branch leaves to where no exit point is recorded",
+        "a branch leaves by an unrecorded exit",
         cause: "a debugger that steps over the section misses this way out and loses the thread",
         cure: "record the target in `__rseq_exit_point_array`"
     }
@@ -177,7 +177,7 @@ rules! {
     }
     EarlyStore "RC0312" {
         "a section stores before its commit",
-        cause: "an abort repeats the store: right where the commit publishes it (a buffer), a fault elsewhere",
+        cause: "an abort repeats the store. That is right for a buffer that the commit publishes, and wrong elsewhere",
         cure: "nothing, where each such store bears repetition; else move it into the commit"
     }
     Unarmed "RC0401" {

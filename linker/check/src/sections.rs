@@ -125,7 +125,7 @@ fn descriptor(image: &Image<'_>, address: u64, found: &mut Found) -> Result<Desc
     }
     let aborts_to_code = image.code(abort, abort.saturating_add(1)).is_some();
     if !aborts_to_code {
-        faults.push((Rule::AbortToNoCode, format!("aborts to {abort:#x}, where no code is")));
+        faults.push((Rule::AbortToNoCode, format!("aborts to {abort:#x}, which is not code")));
     } else if (start..end).contains(&abort) {
         faults.push((Rule::AbortInside, format!("aborts to {abort:#x}, inside itself")));
     }
@@ -195,7 +195,7 @@ fn exits(image: &Image<'_>, descriptors: &BTreeMap<u64, Descriptor>, found: &mut
                     (Rule::InnerExit, format!("leads to {exit:#x}, inside its section"))
                 }
                 Some(_) if image.code(exit, exit.saturating_add(1)).is_none() => {
-                    (Rule::ExitToNoCode, format!("leads to {exit:#x}, where no code is"))
+                    (Rule::ExitToNoCode, format!("leads to {exit:#x}, which is not code"))
                 }
                 Some(_) => {
                     exits.entry(start).or_default().insert(exit);
@@ -237,7 +237,7 @@ fn bodies(
         found.findings.extend(faults.iter().map(|(rule, fault)| section.finding(*rule, fault)));
         // Some libraries record no exits at all: their sections are noted, whatever else is linked into the file.
         if exits.contains_key(&start) || no_exits {
-            let fault = |branch| format!("leaves where no exit point is recorded: {branch}");
+            let fault = |branch| format!("leaves by an unrecorded exit: {branch}");
             found.findings.extend(out.iter().map(|branch| section.finding(Rule::UnrecordedExit, &fault(branch))));
         } else if !out.is_empty() {
             (unrecorded, without) = (unrecorded + out.len(), without + 1);

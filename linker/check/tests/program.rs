@@ -70,6 +70,21 @@ fn json_says_what_the_text_says() {
     assert!(String::from_utf8_lossy(&run(&[&faulty]).stdout).contains(&format!("{code} {message}")));
 }
 
+/// The README begins with these two files.
+#[test]
+fn the_readme_shows_a_run() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shown");
+    fs::create_dir_all(&directory).expect("the directory above is there");
+    let without_lists = Plan { arrays: false, ..Plan::right(&ARCHES[0]) };
+    fs::write(directory.join("program"), without_lists.file()).expect("it is there");
+    let wrong_version = Plan { version: 1, ..Plan::right(&ARCHES[2]) };
+    fs::write(directory.join("plugin.so"), wrong_version.file()).expect("it is there");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rseq-check"));
+    let output = command.args(["program", "plugin.so"]).current_dir(directory).output().expect("it starts");
+    let shown = format!("```text\n$ rseq-check program plugin.so\n{}```\n", String::from_utf8_lossy(&output.stdout));
+    assert!(include_str!("../README.md").contains(&shown), "README.md does not show:\n{shown}");
+}
+
 /// A real program, position-independent as the host's compiler makes them.
 #[test]
 fn this_program_is_clean() {

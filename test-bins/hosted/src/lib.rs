@@ -6,6 +6,8 @@
 pub mod held_open;
 pub mod maps;
 pub mod plugin;
+#[cfg(any(test, doctest))]
+mod readmes;
 pub mod report;
 pub mod source;
 pub mod storm;

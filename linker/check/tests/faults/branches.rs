@@ -10,7 +10,7 @@ fn calls_and_system_calls_are_found() {
 
 #[test]
 fn branches_lead_to_known_instructions() {
-    each_found("leaves to where a register says: ", |arch| arch.by_register.to_vec());
+    each_found("has an indirect branch: ", |arch| arch.by_register.to_vec());
     clean(|plan| plan.slot = plan.arch.here.to_vec());
     // Into the branch before; elsewhere nothing leads between two words.
     for (name, back) in [
@@ -26,9 +26,9 @@ fn branches_lead_to_known_instructions() {
 
 #[test]
 fn branches_out_are_recorded() {
-    found("leaves where no exit point is recorded", |plan| plan.exit = None);
+    found("leaves by an unrecorded exit", |plan| plan.exit = None);
     found("inside its section", |plan| plan.exit = Some(-(plan.arch.distance as i64)));
-    found("where no code is", |plan| plan.exit = Some(0x8000));
+    found("which is not code", |plan| plan.exit = Some(0x8000));
     found("belongs to no section", |plan| plan.exit_of = 4);
 }
 
@@ -37,8 +37,8 @@ fn branches_out_are_recorded() {
 fn exits_may_be_a_few_instructions_away() {
     let nops = |plan: &mut Plan, count| (plan.exit, plan.tail) = (Some(count * plan.arch.nop.len() as i64), 128);
     clean(|plan| nops(plan, 15));
-    found("leaves where no exit point is recorded", |plan| nops(plan, 16));
-    found("leaves where no exit point is recorded", |plan| {
+    found("leaves by an unrecorded exit", |plan| nops(plan, 16));
+    found("leaves by an unrecorded exit", |plan| {
         plan.behind = plan.arch.systems[0].to_vec();
         plan.exit = Some(plan.behind.len() as i64);
     });

@@ -104,7 +104,7 @@ fn sections_lie_in_code() {
     found("not within one executable section", |plan| plan.start = -0x8000);
     found("not within one executable section", |plan| plan.length = 0x8000);
     found("not within one executable section", |plan| plan.length = -plan.length());
-    found("where no code is", |plan| plan.abort = 0x8000);
+    found("which is not code", |plan| plan.abort = 0x8000);
     found("inside itself", |plan| plan.length = 128);
 }
 
