@@ -1,4 +1,6 @@
 #![no_std]
+// The first definition of a link counts: rustdoc takes those of links.md, and other readers of the files their own.
+#![doc = include_str!("../docs/links.md")]
 #![doc = include_str!("../README.md")]
 // MIPS alone has no stable inline assembly: it needs a nightly compiler.
 #![cfg_attr(

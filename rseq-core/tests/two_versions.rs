@@ -125,7 +125,7 @@ pub fn main() {
 fn write_package() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-versions");
     let _ = fs::remove_dir_all(dir.join("older"));
-    for folder in ["src", "linker"] {
+    for folder in ["src", "docs", "linker"] {
         copy(&Path::new(CORE).join(folder), &dir.join("older").join(folder));
     }
     for file in ["README.md", "build.rs"] {

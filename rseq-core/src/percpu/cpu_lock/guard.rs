@@ -8,7 +8,8 @@ use core::sync::atomic::Ordering;
 
 /// A lock that is held, and the value that it protects. Dropping it frees the lock.
 ///
-/// The holder may be migrated to another CPU, or pass the guard to another thread: it keeps the lock that it took.
+/// The holder may be migrated to another CPU, or pass the guard to another thread: it keeps the lock that it took. Do
+/// not hold one across an `.await`: see [`Lock`](super::Lock).
 #[must_use = "the lock is free again once the guard is dropped"]
 pub struct LockGuard<'a, T> {
     slot: &'a Slot<T>,

@@ -32,6 +32,11 @@ pub use guard::LockGuard;
 /// As with any spinning lock, a signal handler that takes a lock that its own thread holds waits forever: handlers use
 /// [`try_lock`](Self::try_lock).
 ///
+/// A guard may move to another thread, so a future that holds one across an `.await` may be `Send`. Drop the guard
+/// before the `.await` all the same: a task that wants the lock yields to the kernel, not to its executor, so it keeps
+/// its thread busy until the holder runs again. If the holder needs that thread, as on an executor with one thread, the
+/// task may wait forever.
+///
 /// # Examples
 ///
 /// ```
