@@ -57,7 +57,7 @@ impl Prepared {
         if !program.is_empty() && !is_program(program) {
             return Err(Unprepared::Absent(anyhow!("{program} is not installed (Debian: {package})")));
         }
-        let scratch = Scratch::new().map_err(|error| Unprepared::Failed(error.into()))?;
+        let scratch = Scratch::new().map_err(Unprepared::Failed)?;
         let mut prepared = Self { how: host.how, group: None, scratch };
         prepared.fill(binaries).map_err(Unprepared::Failed)?;
         prepared.group = group(host.how).map_err(Unprepared::Absent)?;
