@@ -62,6 +62,8 @@ def around(sections):
 
 
 def go_to_abort(section):
+    # In another frame than the newest, this would change the address that the frame's function returns to.
+    gdb.newest_frame().select()
     gdb.execute(f"set var $pc = {section.abort:#x}", to_string=True)
 
 

@@ -36,6 +36,7 @@ pub use rule::{Finding, Rule, UnknownRule};
 pub use sections::Described;
 
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -63,11 +64,11 @@ pub struct Checked {
     pub notes: Vec<Finding>,
 }
 
-/// Checks the files that the arguments name. Exit codes: 0 nothing found, 1 a finding, 2 a file that cannot be read.
+/// Checks the files that the arguments name. Exit codes: 0 nothing found, 1 a finding, 2 a file that cannot be read, or
+/// an answer that cannot be written.
 pub fn main(args: &CheckArgs) -> ExitCode {
     if let Some(code) = &args.explain {
-        explain(*code);
-        return ExitCode::SUCCESS;
+        return if answer(&explanation(*code)) { ExitCode::SUCCESS } else { ExitCode::from(2) };
     }
     let deny = args.denied();
     let mut checked = Vec::new();
@@ -76,14 +77,14 @@ pub fn main(args: &CheckArgs) -> ExitCode {
         match check(file, &deny) {
             Ok(result) => checked.push(result),
             Err(error) => {
-                eprintln!("error: {}: {error}", file.display());
+                complain(&format!("{}: {error}", file.display()));
                 unreadable = true;
             }
         }
     }
-    print(args.json, &checked);
+    let written = answer(&if args.json { json(&checked) } else { report(&checked) });
     match () {
-        () if unreadable => ExitCode::from(2),
+        () if unreadable || !written => ExitCode::from(2),
         () if checked.iter().any(|result| !result.findings.is_empty()) => ExitCode::from(1),
         () => ExitCode::SUCCESS,
     }
@@ -128,34 +129,46 @@ pub fn check_data(name: &str, data: &[u8], deny: &[Rule]) -> Result<Checked> {
     })
 }
 
-/// Prints the README's section on a rule, or on all of them.
-fn explain(rule: Option<Rule>) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let explanations: Vec<_> = rule.map_or(Rule::ALL.to_vec(), |rule| vec![rule]);
-    let text: Vec<_> = explanations.into_iter().map(Rule::explanation).collect();
-    // A reader that went away needs no answer.
-    let _ = write!(out, "{}", text.join("\n"));
+/// The README's section on a rule, or on all of them.
+fn explanation(rule: Option<Rule>) -> String {
+    let rules = rule.map_or(Rule::ALL.to_vec(), |rule| vec![rule]);
+    rules.into_iter().map(Rule::explanation).collect::<Vec<_>>().join("\n")
 }
 
-fn print(json: bool, checked: &[Checked]) {
-    use std::io::Write;
+/// Writes it to stdout, and returns whether it got there. A reader that went away needs no answer.
+fn answer(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    // A reader that went away needs no answer.
-    let _ = if json {
-        serde_json::to_string_pretty(checked).map(|text| writeln!(out, "{text}")).map(drop)
-    } else {
-        for Checked { file, machine, sections, exit_points, findings, notes, .. } in checked {
-            let count = sections.len();
-            let verdict = match (findings.is_empty(), count) {
-                (false, _) => "faulty",
-                (true, 0) => "nothing to check",
-                (true, _) => "clean",
-            };
-            let _ = writeln!(out, "{file}: {machine}, {count} sections, {exit_points} exit points: {verdict}");
-            findings.iter().for_each(|finding| drop(writeln!(out, "  {finding}")));
-            notes.iter().for_each(|note| drop(writeln!(out, "  note: {note}")));
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write the answer: {error}"));
+            false
         }
-        Ok(())
-    };
+        _ => true,
+    }
+}
+
+/// Says it where somebody listens.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {text}");
+}
+
+fn json(checked: &[Checked]) -> String {
+    // Nothing in it can fail to be JSON: the keys are strings, and there are no other maps.
+    serde_json::to_string_pretty(checked).map(|text| text + "\n").unwrap_or_default()
+}
+
+fn report(checked: &[Checked]) -> String {
+    let mut text = String::new();
+    for Checked { file, machine, sections, exit_points, findings, notes, .. } in checked {
+        let count = sections.len();
+        let verdict = match (findings.is_empty(), count) {
+            (false, _) => "faulty",
+            (true, 0) => "nothing to check",
+            (true, _) => "clean",
+        };
+        text += &format!("{file}: {machine}, {count} sections, {exit_points} exit points: {verdict}\n");
+        text.extend(findings.iter().map(|finding| format!("  {finding}\n")));
+        text.extend(notes.iter().map(|note| format!("  note: {note}\n")));
+    }
+    text
 }

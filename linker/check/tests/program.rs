@@ -4,7 +4,7 @@ mod elf;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use elf::{ARCHES, Plan};
 use rseq_check::Rule;
@@ -43,6 +43,28 @@ fn the_exit_code_tells() {
     let output = run(&[&long]);
     fs::remove_file(&long).expect("it was there");
     assert!(String::from_utf8_lossy(&output.stderr).contains("are too many"), "{output:?}");
+}
+
+#[test]
+fn an_answer_that_is_lost_is_a_failure() {
+    let clean = written("clean-lost", &Plan::right(&ARCHES[0]));
+    let code = |arguments: &[&Path], full: bool| {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let full = full.then(|| fs::File::options().write(true).open("/dev/full").expect("a full device"));
+        let stdout = full.map_or_else(|| writer.into(), Stdio::from);
+        let command = Command::new(env!("CARGO_BIN_EXE_rseq-check")).args(arguments).stdout(stdout).output();
+        command.expect("it starts").status.code()
+    };
+    for arguments in [&[&*clean][..], &[Path::new("--json"), &clean], &["--explain", "RC0101"].map(Path::new)] {
+        assert_eq!(code(arguments, true), Some(2), "{arguments:?}");
+        assert_eq!(code(arguments, false), Some(0), "a reader that went away: {arguments:?}");
+    }
+    let nobody_listens = Command::new(env!("CARGO_BIN_EXE_rseq-check"))
+        .arg("/nonexistent")
+        .stderr(fs::File::options().write(true).open("/dev/full").expect("a full device"))
+        .status();
+    assert_eq!(nobody_listens.expect("it starts").code(), Some(2));
 }
 
 /// Without sections nothing is said to be clean.

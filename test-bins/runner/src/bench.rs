@@ -22,7 +22,7 @@ use fs_err as fs;
 
 use crate::host::Host;
 use crate::report::print_json;
-use crate::{exit, workspace};
+use crate::{exit, shell, workspace};
 use measured::{Case, Document};
 
 /// Measures, shows, and says by the exit code whether goals were met, if that was asked for.
@@ -44,6 +44,8 @@ fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
         Some(path) => path.clone(),
         None => workspace::target_dir(&root)?.join("bench.html"),
     };
+    // Measuring takes minutes.
+    fs::OpenOptions::new().append(true).create(true).open(&page)?;
     let program = program::build(&root)?;
     let host = Host::here();
     let mut cases = Vec::new();
@@ -56,22 +58,22 @@ fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
     })?;
     let (rounds, milliseconds) = (args.rounds, args.milliseconds);
     let document = Document { schema: 1, host, command: command(), rounds, milliseconds, cases };
-    fs::write(&page, page::html(&document))?;
     if args.json {
         print_json(&mut io::stdout(), &document)?;
     }
+    fs::write(&page, page::html(&document))?;
     if let Some(disturbance) = document.disturbance() {
-        eprintln!("note: {disturbance}");
+        note!("note: {disturbance}");
     }
-    eprintln!("plots: {}", page.display());
+    note!("plots: {}", page.display());
     if args.docs {
-        eprintln!("documentation: {}", docs::update(&root, &document)?.display());
+        note!("documentation: {}", docs::update(&root, &document)?.display());
     }
     Ok(document)
 }
 
 /// The command line as a user would type it.
 fn command() -> String {
-    let given: Vec<_> = env::args().skip(1).collect();
+    let given: Vec<_> = env::args_os().skip(1).map(shell::word).collect();
     format!("cargo run --release -- {}", given.join(" "))
 }

@@ -9,7 +9,8 @@ pub use suites::{SuitesArgs, suites};
 
 use std::process::ExitCode;
 
-use crate::{exit, process, workspace};
+use crate::exit::{self, Stop};
+use crate::{process, workspace};
 
 /// Writes the generated C headers anew.
 pub fn headers() -> ExitCode {
@@ -18,5 +19,5 @@ pub fn headers() -> ExitCode {
         cargo.args(["--package", "rseq-c-headers", "--quiet", "--"]).arg(root.join("rseq-core/c/include"));
         Ok(process::succeed(&mut cargo)?)
     });
-    exit::finish(written, 2)
+    exit::code(written.map(|()| 0).map_err(Stop::from))
 }

@@ -10,11 +10,12 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use crate::{bench, boot, c, kernels};
+use crate::{bench, boot, c, interrupt, kernels};
 use cli::Color;
 
 /// What the command line asks for.
 pub fn main() -> ExitCode {
+    interrupt::see_children();
     let cli = cli::Cli::read();
     match cli.color {
         Color::Auto => ColorChoice::Auto,

@@ -1,7 +1,7 @@
 //! How a command ends: its exit code, and a message where it has no result.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use thiserror::Error;
@@ -57,8 +57,7 @@ pub fn code(result: Result<u8, Stop>) -> ExitCode {
 
 /// Ends with a message for the user: an error's with its causes.
 pub fn stop(code: u8, message: impl Display) -> ExitCode {
-    // With stderr closed, the message has no reader.
-    let _ = writeln!(io::stderr(), "error: {message:#}");
+    note!("error: {message:#}");
     ExitCode::from(code)
 }
 

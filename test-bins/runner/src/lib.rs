@@ -11,8 +11,13 @@
 //! | `build` | binaries for this machine and others, and the check of their critical sections |
 //! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
 //! | `suite`, `verdict`, `ktap` | the one table of tests, what became of them, and what they print |
-//! | `exit`, `process`, `scratch` | how a command ends, child processes, and temporary directories |
+//! | `exit`, `process`, `scratch`, `shell` | how a command ends, child processes, temporary directories, quoted words |
 #![cfg(target_os = "linux")]
+// They panic where nobody reads, and then nothing is cleaned up.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod note;
 
 mod bench;
 mod boot;
@@ -30,6 +35,7 @@ mod native;
 mod process;
 mod report;
 mod scratch;
+mod shell;
 mod suite;
 mod text;
 mod tool;
@@ -42,6 +48,5 @@ pub use guest::capacity;
 /// For tests: says what was not tested, also where the test passes, which hides what `eprintln` writes.
 #[doc(hidden)]
 pub fn skipped(reason: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+    note!("skipped: {reason}");
 }

@@ -90,7 +90,7 @@ pub struct Finished<S> {
 /// Runs the command and returns when it and everything in its process group is gone.
 pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<Finished<F::Stop>> {
     let start = Instant::now();
-    let mut child = Guard(spawn(&mut command)?);
+    let mut child = Guard { child: spawn(&mut command)?, is_reaped: false };
     let events = watch(&mut child);
     let mut stopped = None;
     let mut open = 2;
@@ -186,7 +186,10 @@ fn ended(command: &Command, status: ExitStatus) -> Result<(), Failure> {
 }
 
 /// Ends the child's group however the function is left.
-struct Guard(Child);
+struct Guard {
+    child: Child,
+    is_reaped: bool,
+}
 
 impl Guard {
     fn kill_group(&self) {
@@ -195,18 +198,21 @@ impl Guard {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(self.0.id().cast_signed())
+        Pid::from_raw(self.child.id().cast_signed())
     }
 
     fn reap(&mut self) -> io::Result<ExitStatus> {
         self.kill_group();
-        self.0.wait()
+        let status = self.child.wait()?;
+        self.is_reaped = true;
+        Ok(status)
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if !matches!(self.0.try_wait(), Ok(Some(_))) {
+        // A child that has ended may have left others in its group.
+        if !self.is_reaped {
             let _ = self.reap();
         }
     }
@@ -229,10 +235,10 @@ enum Event {
 
 fn watch(child: &mut Guard) -> Receiver<Event> {
     let (sender, receiver) = mpsc::sync_channel(QUEUED);
-    if let Some(stdout) = child.0.stdout.take() {
+    if let Some(stdout) = child.child.stdout.take() {
         read(Stream::Out, stdout, sender.clone());
     }
-    if let Some(stderr) = child.0.stderr.take() {
+    if let Some(stderr) = child.child.stderr.take() {
         read(Stream::Err, stderr, sender.clone());
     }
     report_end(child.pid(), sender);

@@ -34,7 +34,10 @@ pub fn root() -> anyhow::Result<PathBuf> {
     places
         .flat_map(|place| place.ancestors().map(Path::to_owned).collect::<Vec<_>>())
         .find(|place| is_root(place))
-        .context("the sources are not here: run this inside the repository, or give --bin-dir with built binaries")
+        .context(
+            "the sources are not here: run this inside the repository; a run without a subcommand also takes built \
+             binaries, by --bin-dir",
+        )
 }
 
 fn is_root(directory: &Path) -> bool {
@@ -92,7 +95,8 @@ fn metadata(manifest: &Path) -> anyhow::Result<Metadata> {
 pub fn explain(failure: Failure, what: &str) -> anyhow::Error {
     match failure {
         Failure::Start(_, error) => anyhow!(
-            "cannot start cargo ({error}): install Rust from https://rustup.rs, or give --bin-dir with built binaries"
+            "cannot start cargo ({error}): install Rust from https://rustup.rs; a run without a \
+             subcommand also takes built binaries, by --bin-dir"
         ),
         Failure::Output(_, error) => anyhow::Error::new(error).context(what.to_owned()),
         Failure::Ended(_, status) => anyhow!("{what} failed ({status}); its messages are above"),

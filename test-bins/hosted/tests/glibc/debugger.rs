@@ -89,6 +89,13 @@ fn a_thread_that_is_moved_to_its_abort_handler_may_be_called_in() {
     assert!(printed.contains("$2 = 42"), "{printed}");
 }
 
+/// In a caller's frame, `$pc` is the address that the frame returns to.
+#[test]
+fn a_thread_is_moved_also_while_another_frame_is_selected() {
+    let Some((printed, found)) = both_stopped(&["up", "rseq-abort", OTHER, "up", "rseq-abort"]) else { return };
+    assert_eq!((printed.matches(" to its abort handler, ").count(), found), (2, 400), "{printed}");
+}
+
 #[test]
 fn a_section_is_run_over_once() {
     let at_end = "python print('after it:', program_counter() == section.end)";

@@ -44,7 +44,7 @@ pub fn run(
     command.arg("--").args(&args.names);
     let line = |line: &[u8]| match serde_json::from_slice(line) {
         Ok(Line::Begins(what)) => {
-            eprintln!("{what}");
+            note!("{what}");
             Ok(())
         }
         Ok(Line::Case(case)) => each(case).map_err(io::Error::other),

@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use crate::kernels::accel::Accel;
 use crate::kernels::select::Choice;
 use crate::report::ReportArgs;
+use crate::shell;
 
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
 #[derive(Debug, Clone, Parser)]
@@ -125,10 +126,10 @@ impl BootArgs {
     pub fn again(&self) -> String {
         let mut words = vec!["cargo run --release -- boot".to_owned()];
         if let Some(image) = &self.kernel_image {
-            words.push(format!("--arch {} --kernel-image {}", self.choice.arch.join(" "), image.display()));
+            words.push(format!("--arch {} --kernel-image {}", self.choice.arch.join(" "), shell::word(image)));
         }
         if let Some(tree) = &self.kernel_tree {
-            words.push(format!("--arch {} --kernel-tree {}", self.choice.arch.join(" "), tree.display()));
+            words.push(format!("--arch {} --kernel-tree {}", self.choice.arch.join(" "), shell::word(tree)));
         }
         let default = Self::default();
         words.extend((self.cpus != default.cpus).then(|| format!("--cpus {}", self.cpus)));
@@ -139,10 +140,10 @@ impl BootArgs {
         words.extend(accel.map(|accel| format!("--accel {}", accel.get_name())));
         words.extend((self.numa != default.numa).then(|| format!("--numa {}", self.numa)));
         words.extend(self.timeout.map(|seconds| format!("--timeout {seconds}")));
-        words.extend((!self.append.is_empty()).then(|| format!("--append '{}'", self.append)));
+        words.extend((!self.append.is_empty()).then(|| format!("--append {}", shell::word(&self.append))));
         words.extend(self.static_pie.then(|| "--static-pie".into()));
         words.extend(self.as_init.as_ref().map(|name| format!("--as-init {name}")));
-        words.extend(self.files.as_ref().map(|directory| format!("--files {}", directory.display())));
+        words.extend(self.files.as_ref().map(|directory| format!("--files {}", shell::word(directory))));
         words.join(" ")
     }
 }
@@ -160,13 +161,13 @@ mod tests {
             accel: Accel::Auto,
             numa: 2,
             timeout: Some(9),
-            append: "quiet".into(),
+            append: "quiet single".into(),
             static_pie: true,
-            files: Some("out".into()),
+            files: Some("the output".into()),
             ..BootArgs::default()
         };
         let expected = "cargo run --release -- boot --cpus 3 --offline 1,2 --memory 512 --accel auto --numa 2 \
-                        --timeout 9 --append 'quiet' --static-pie --files out";
+                        --timeout 9 --append 'quiet single' --static-pie --files 'the output'";
         assert_eq!(args.again(), expected);
         assert_eq!(BootArgs::default().again(), "cargo run --release -- boot");
     }

@@ -1,5 +1,6 @@
 //! `install --prefix DIR`: the library, its headers and its pkg-config file.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +8,8 @@ use clap::Args;
 use fs_err as fs;
 
 use super::library::{self, Flavour};
-use crate::{exit, workspace};
+use crate::exit::{self, Stop};
+use crate::{shell, workspace};
 
 /// Where to install.
 #[derive(Debug, Args)]
@@ -19,10 +21,17 @@ pub struct InstallArgs {
 
 /// Builds the library and installs it.
 pub fn install(args: &InstallArgs) -> ExitCode {
-    exit::finish(workspace::root().and_then(|root| install_from(&root, &args.prefix)), 2)
+    exit::code(install_into(&args.prefix))
 }
 
-fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<()> {
+fn install_into(prefix: &Path) -> Result<u8, Stop> {
+    let installed = install_from(&workspace::root()?, prefix)?;
+    writeln!(io::stdout(), "{installed}")?;
+    Ok(0)
+}
+
+/// Returns what a shell needs, to build and run programs with it.
+fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<String> {
     fs::create_dir_all(prefix)?;
     let prefix = fs::canonicalize(prefix)?;
     library::build(root, Flavour::Librseq, &prefix.join("lib"))?;
@@ -30,9 +39,9 @@ fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<()> {
     let pkgconfig = prefix.join("lib/pkgconfig");
     fs::create_dir_all(&pkgconfig)?;
     fs::write(pkgconfig.join("librseq.pc"), pc(&prefix))?;
-    let (pkgconfig, lib) = (pkgconfig.display(), prefix.join("lib"));
-    println!("installed: export PKG_CONFIG_PATH={pkgconfig} LD_LIBRARY_PATH={}", lib.display());
-    Ok(())
+    let lib = prefix.join("lib");
+    let paths = [pkgconfig, lib].map(|path| shell::word(&path));
+    Ok(format!("installed: export PKG_CONFIG_PATH={} LD_LIBRARY_PATH={}", paths[0], paths[1]))
 }
 
 /// Copies a folder of files and folders.
@@ -50,13 +59,13 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pkg-config file, with librseq's name.
+/// The pkg-config file, with librseq's name. It escapes a space by a backslash.
 fn pc(prefix: &Path) -> String {
     format!(
         "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: librseq\n\
          Description: Restartable sequences, by rseq-core\nVersion: {}\nLibs: -L${{libdir}} -lrseq\n\
          Cflags: -I${{includedir}}\n",
-        prefix.display(),
+        prefix.display().to_string().replace(' ', "\\ "),
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -42,7 +42,7 @@ pub fn build(root: &Path, flavour: Flavour, folder: &Path) -> anyhow::Result<()>
     let built = workspace::target_dir(root)?.join("c/release");
     fs::create_dir_all(folder)?;
     for (from, to) in [("librseq.a", "librseq.a"), ("librseq.so", "librseq.so.0.0.0")] {
-        fs::copy(built.join(from), folder.join(to))?;
+        replace(&built.join(from), &folder.join(to))?;
     }
     link("librseq.so.0.0.0", &folder.join(SONAME))?;
     link(SONAME, &folder.join("librseq.so"))
@@ -69,6 +69,13 @@ pub fn build_for(root: &Path, target: &Target) -> anyhow::Result<PathBuf> {
 /// The headers that programs include.
 pub fn include(root: &Path) -> PathBuf {
     root.join("rseq-core/c/include")
+}
+
+/// Copies a file into the place of another one, which programs may be running with.
+fn replace(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let new = to.with_added_extension("new");
+    fs::copy(from, &new)?;
+    Ok(fs::rename(&new, to)?)
 }
 
 fn link(to: &str, from: &Path) -> anyhow::Result<()> {

@@ -8,17 +8,18 @@ mod programs;
 mod source;
 
 use std::env::consts::ARCH;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::anyhow;
 use fs_err as fs;
 use protocol::ktap::{Plan, TestLine, VERSION};
 use protocol::outcome::Outcome;
 
 use super::library::{self, Flavour};
-use crate::exit;
+use crate::exit::{self, FAILED, Stop};
 use crate::process::{self, Capture};
 use crate::verdict::{Status, Verdict};
 use crate::workspace;
@@ -34,16 +35,13 @@ pub fn suites(args: &SuitesArgs) -> ExitCode {
     if args.guests.is_any() || args.guests.check {
         return guests::run(args);
     }
-    match run_all(args) {
-        Ok(rows) => report(&rows),
-        Err(error) => exit::stop(2, error),
-    }
+    exit::code(run_all(args).and_then(|rows| Ok(report(&rows)?)))
 }
 
 /// A line of the table: a program's name, and what became of it in each mode.
 type Row = (String, Vec<Verdict>);
 
-fn run_all(args: &SuitesArgs) -> anyhow::Result<Vec<Row>> {
+fn run_all(args: &SuitesArgs) -> Result<Vec<Row>, Stop> {
     let root = workspace::root()?;
     let scratch = workspace::target_dir(&root)?.join("suites");
     let libraries = scratch.join("lib");
@@ -51,9 +49,9 @@ fn run_all(args: &SuitesArgs) -> anyhow::Result<Vec<Row>> {
         library::build(&root, Flavour::Librseq, &libraries)?;
         return given(programs, args, &libraries);
     }
-    let wanted = args.wanted()?;
+    let wanted = args.wanted().map_err(Stop::Usage)?;
     library::build(&root, Flavour::Kernel, &libraries)?;
-    let tree = args.tree(&scratch)?;
+    let tree = args.tree(&scratch).map_err(Stop::Usage)?;
     let sources = Sources { root: &root, tree: &tree };
     let compiler = Compiler::native(&libraries);
     let mut rows = Vec::new();
@@ -66,7 +64,10 @@ fn run_all(args: &SuitesArgs) -> anyhow::Result<Vec<Row>> {
             Ok(path) => MODES.iter().map(|mode| judged(program, &path, mode, args, &libraries)).collect(),
             Err(error) => MODES.iter().map(|_| Verdict::failed(format!("{error:#}"))).collect(),
         };
-        rows.push(progress(rows.len(), (program.name.to_owned(), outcomes)));
+        rows.push(progress(rows.len(), (program.name.to_owned(), outcomes))?);
+    }
+    if rows.is_empty() {
+        return Err(Stop::Usage(anyhow!("{}: none of the programs is in this tree", tree.display())));
     }
     Ok(rows)
 }
@@ -95,18 +96,21 @@ fn judged(program: &Program, path: &Path, mode: &(&str, &str), args: &SuitesArgs
 }
 
 /// The programs of a folder, in both modes.
-fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> anyhow::Result<Vec<Row>> {
-    let mut paths: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+fn given(folder: &Path, args: &SuitesArgs, libraries: &Path) -> Result<Vec<Row>, Stop> {
+    let entries = fs::read_dir(folder).map_err(Stop::usage)?;
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     paths.retain(|path| is_program(path));
-    ensure!(!paths.is_empty(), "{}: no programs", folder.display());
+    if paths.is_empty() {
+        return Err(Stop::Usage(anyhow!("{}: no programs", folder.display())));
+    }
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let programs: Vec<(&PathBuf, String)> = paths.iter().map(|path| (path, name(path))).collect();
-    args.check_names(&programs.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>())?;
+    args.check_names(&programs.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>()).map_err(Stop::Usage)?;
     let mut rows = Vec::new();
     for (path, name) in programs.into_iter().filter(|(_, name)| args.names.is_empty() || args.is_named(name)) {
         let outcomes = MODES.iter().map(|mode| outcome(Command::new(path), mode.1, args.timeout, libraries)).collect();
-        rows.push(progress(rows.len(), (name, outcomes)));
+        rows.push(progress(rows.len(), (name, outcomes))?);
     }
     Ok(rows)
 }
@@ -143,9 +147,10 @@ fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) 
 }
 
 /// Prints a program's results.
-fn progress(rows: usize, row: Row) -> Row {
+fn progress(rows: usize, row: Row) -> io::Result<Row> {
+    let mut out = io::stdout().lock();
     if rows == 0 {
-        println!("{VERSION}");
+        writeln!(out, "{VERSION}")?;
     }
     for (index, (verdict, (mode, _))) in row.1.iter().zip(MODES).enumerate() {
         let number = (rows * MODES.len() + index + 1) as u64;
@@ -153,28 +158,29 @@ fn progress(rows: usize, row: Row) -> Row {
         let (outcome, reason) = match verdict.status {
             Status::Skipped => (Outcome::Skip, reasons.as_str()),
             status if status.is_bad() => {
-                println!("# {reasons}");
+                writeln!(out, "# {reasons}")?;
                 (Outcome::Fail, "")
             }
             _ => (Outcome::Pass, ""),
         };
         let name = format!("{}: {mode}", row.0);
-        println!("{}", TestLine { number, name, outcome, directive: None, reason });
+        writeln!(out, "{}", TestLine { number, name, outcome, directive: None, reason })?;
     }
-    row
+    Ok(row)
 }
 
-fn report(rows: &[Row]) -> ExitCode {
-    println!("{}", Plan((rows.len() * MODES.len()) as u64));
-    eprintln!("{:36} {:16} {:16}", "", MODES[0].0, MODES[1].0);
+/// Prints the plan and the table; returns the exit code.
+fn report(rows: &[Row]) -> io::Result<u8> {
+    writeln!(io::stdout(), "{}", Plan((rows.len() * MODES.len()) as u64))?;
+    note!("{:36} {:16} {:16}", "", MODES[0].0, MODES[1].0);
     let word = |verdict: &Verdict| match verdict.status {
         Status::Skipped => "skip",
         status if status.is_bad() => "FAIL",
         _ => "pass",
     };
     for (name, outcomes) in rows {
-        eprintln!("{name:36} {:16} {:16}", word(&outcomes[0]), word(&outcomes[1]));
+        note!("{name:36} {:16} {:16}", word(&outcomes[0]), word(&outcomes[1]));
     }
     let failed = rows.iter().any(|(_, outcomes)| outcomes.iter().any(|verdict| verdict.status.is_bad()));
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    Ok(if failed { FAILED } else { 0 })
 }

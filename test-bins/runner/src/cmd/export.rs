@@ -3,6 +3,7 @@
 mod bundle;
 mod files;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::build::{Linking, Programs, Suite, announced};
-use crate::exit::{self, FAILED, USAGE};
+use crate::exit::{self, FAILED, Stop};
 use crate::kernels::machine::Target;
 use crate::kernels::select;
 use crate::suite::{GUEST_INIT, SUITE};
@@ -48,18 +49,21 @@ pub struct ExportArgs {
 
 /// Writes what the options ask for and says where it is.
 pub fn run(args: &ExportArgs) -> ExitCode {
-    let targets = match targets(args) {
-        Ok(targets) => targets,
-        Err(error) => return exit::stop(USAGE, error),
-    };
-    let mut code = ExitCode::SUCCESS;
-    for target in targets {
+    exit::code(export_all(args))
+}
+
+fn export_all(args: &ExportArgs) -> Result<u8, Stop> {
+    let mut code = 0;
+    for target in targets(args).map_err(Stop::Usage)? {
         match export(args, &target) {
-            Ok(directory) => println!("{0} and {0}.tar.gz", directory.display()),
-            Err(error) => code = exit::stop(FAILED, error.context(target.name)),
+            Ok(directory) => writeln!(io::stdout(), "{0} and {0}.tar.gz", directory.display())?,
+            Err(error) => {
+                note!("error: {:#}", error.context(target.name));
+                code = FAILED;
+            }
         }
     }
-    code
+    Ok(code)
 }
 
 fn targets(args: &ExportArgs) -> anyhow::Result<Vec<Target>> {
@@ -82,7 +86,7 @@ fn export(args: &ExportArgs, target: &Target) -> anyhow::Result<PathBuf> {
     if let Some(message) = suite.unavailable_reason(target) {
         bail!(message);
     }
-    let binaries = announced(target, &suite, &|note| eprintln!("{note}"))?;
+    let binaries = announced(target, &suite, &|note| note!("{note}"))?;
     suite.check(&binaries)?;
     let directory = args.directory.join(format!("rseq-{}", target.name));
     bundle::write(&directory, &bundle::runs(SUITE, args.short), &binaries)?;

@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::native::{Extent, Planned, Size, Summary, Tested, check_supported, plan, rows, test};
 use crate::report::{ReportArgs, print_json};
 use crate::suite::{Entry, SUITE, select};
-use crate::workspace;
+use crate::{shell, workspace};
 
 /// What to run here, and how.
 #[derive(Debug, Args)]
@@ -145,6 +145,6 @@ fn again(args: &NativeArgs) -> String {
     words.extend(args.timeout.map(|seconds| format!("--timeout {seconds}")));
     words.extend(args.static_pie.then(|| "--static-pie".into()));
     words.extend(args.full.then(|| "--full".into()));
-    words.extend(args.bin_dir.as_ref().map(|directory| format!("--bin-dir {}", directory.display())));
+    words.extend(args.bin_dir.as_ref().map(|directory| format!("--bin-dir {}", shell::word(directory))));
     words.join(" ")
 }

@@ -61,7 +61,7 @@ fn build(recipe: &Recipe, args: &KernelArgs) -> anyhow::Result<()> {
     let cache = cache::directory()?;
     let slot = Slot::new(&cache, recipe.machine, recipe.line);
     if let Some(release) = built(recipe, &slot).filter(|_| !args.refresh) {
-        eprintln!("{} is there: {release}; {}", recipe.line, boot_command(recipe));
+        note!("{} is there: {release}; {}", recipe.line, boot_command(recipe));
         return Ok(());
     }
     tools::get()?;
@@ -79,7 +79,7 @@ fn build(recipe: &Recipe, args: &KernelArgs) -> anyhow::Result<()> {
     if !args.keep {
         let _ = fs::remove_dir_all(&directory);
     }
-    eprintln!("built {release}; {}", boot_command(recipe));
+    note!("built {release}; {}", boot_command(recipe));
     Ok(())
 }
 

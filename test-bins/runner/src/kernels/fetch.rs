@@ -1,6 +1,7 @@
 //! `fetch`: kernels into the cache, one thread an architecture and suite.
 
 use std::collections::BTreeMap;
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -63,7 +64,7 @@ pub fn run(args: &FetchArgs) -> ExitCode {
     let fetched = fetch(&wanted, args).unwrap_or_else(|error| vec![format!("{error:#}")]);
     let problems: Vec<_> = installed.err().map(|error| format!("{error:#}")).into_iter().chain(fetched).collect();
     for problem in &problems {
-        eprintln!("error: {problem}");
+        note!("error: {problem}");
     }
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -101,18 +102,31 @@ fn fetch(wanted: &[Wanted], args: &FetchArgs) -> anyhow::Result<Vec<String>> {
     let start = Instant::now();
     let cache = cache::directory()?;
     let missing: Vec<_> = wanted.iter().filter(|wanted| args.refresh || !is_there(&cache, wanted)).copied().collect();
-    eprintln!("{} of {} kernels are in {}", wanted.len() - missing.len(), wanted.len(), cache.display());
+    note!("{} of {} kernels are in {}", wanted.len() - missing.len(), wanted.len(), cache.display());
     if missing.is_empty() {
         return Ok(Vec::new());
     }
     install::check_apt()?;
+    let _held = hold(&cache)?;
     let mirror = args.mirror.clone().map_or_else(mirror::of_this_system, Ok)?;
     let plan = Plan { cache, mirror, missed: Mutex::default() };
     let left = plan.rounds(missing);
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!("fetched {} kernels in {seconds:.0} s", wanted.iter().filter(|on| is_there(&plan.cache, on)).count());
+    note!("fetched {} kernels in {seconds:.0} s", wanted.iter().filter(|on| is_there(&plan.cache, on)).count());
     let missed = plan.missed.into_inner().unwrap_or_default();
     Ok(left.iter().map(|on| lacking(on, &missed)).collect())
+}
+
+/// Keeps other processes from fetching into the cache: they would work in the same directories.
+fn hold(cache: &Path) -> anyhow::Result<fs::File> {
+    fs::create_dir_all(cache)?;
+    let path = cache.join("lock");
+    let file = fs::File::create(&path)?;
+    if matches!(file.file().try_lock(), Err(TryLockError::WouldBlock)) {
+        note!("waiting for another fetch, which has {}", path.display());
+    }
+    file.file().lock().with_context(|| path.display().to_string())?;
+    Ok(file)
 }
 
 /// What to do about a kernel that no suite gave, with what each has instead and what went wrong on the way.
@@ -198,7 +212,7 @@ impl Plan {
 
     fn problem(&self, on: &Wanted, error: &anyhow::Error) {
         let message = format!("{error:#}");
-        eprintln!("  {:<18} {:<5} not got: {message}", on.machine.name, on.line);
+        note!("  {:<18} {:<5} not got: {message}", on.machine.name, on.line);
         self.missed(on, Missed::Failed(message));
     }
 
@@ -224,7 +238,7 @@ impl Plan {
         kept?;
         let _ = fs::remove_dir_all(&debs);
         let (megabytes, seconds) = (bytes as f64 / 1e6, start.elapsed().as_secs_f64());
-        eprintln!("  {:<18} {:<5} {} ({megabytes:.0} MB, {seconds:.1} s)", on.machine.name, on.line, packages.release);
+        note!("  {:<18} {:<5} {} ({megabytes:.0} MB, {seconds:.1} s)", on.machine.name, on.line, packages.release);
         Ok(true)
     }
 

@@ -58,7 +58,7 @@ pub fn install(packages: &BTreeSet<&'static str>, suite: Option<&str>) -> anyhow
         let suite = suite.map(|suite| format!("-t {suite} ")).unwrap_or_default();
         bail!("run this first: sudo apt-get install --no-install-recommends {suite}{list}");
     }
-    eprintln!("installing {list}");
+    note!("installing {list}");
     apt_install(packages, suite)
 }
 

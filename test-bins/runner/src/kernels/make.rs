@@ -103,7 +103,7 @@ struct Progress {
 
 impl Progress {
     fn new(jobs: u32) -> Self {
-        eprintln!("building with {jobs} commands at a time: about 15 minutes of one CPU");
+        note!("building with {jobs} commands at a time: about 15 minutes of one CPU");
         let now = Instant::now();
         Self { began: now, shown: now, commands: 0, overwrites: io::stderr().is_terminal() }
     }
@@ -125,7 +125,7 @@ impl Progress {
     }
 
     fn end(&self) {
-        let _ = writeln!(io::stderr(), "  {} commands in {} s", self.commands, self.began.elapsed().as_secs());
+        note!("  {} commands in {} s", self.commands, self.began.elapsed().as_secs());
     }
 }
 

@@ -37,7 +37,7 @@ impl Source {
     /// The recipe's tree in `directory`, which is fetched unless it is there.
     pub fn get(recipe: &Recipe, directory: &Path, mirror: &str) -> anyhow::Result<Self> {
         if let Some(source) = Self::left(recipe, directory) {
-            eprintln!("going on with {} in {}", source.package, directory.display());
+            note!("going on with {} in {}", source.package, directory.display());
             return Ok(source);
         }
         let mut problems = Vec::new();
@@ -56,7 +56,7 @@ fn download(recipe: &Recipe, directory: &Path, mirror: &str, suite: &str) -> any
     let state = directory.join(format!("apt-{suite}"));
     let got = Apt::new(state.clone(), "amd64", suite, mirror).and_then(|apt| {
         apt.update()?;
-        eprintln!("fetching {} from {suite}", recipe.package);
+        note!("fetching {} from {suite}", recipe.package);
         apt.download(&[recipe.package], directory)
     });
     // Lists are large and soon out of date.
@@ -69,7 +69,7 @@ fn download(recipe: &Recipe, directory: &Path, mirror: &str, suite: &str) -> any
 
 /// Unpacks the archive in the package; the package and the archive go, as the tree stays.
 fn unpacked(recipe: &Recipe, directory: &Path, package: &Path, suite: &str) -> anyhow::Result<Source> {
-    eprintln!("unpacking {}", package.display());
+    note!("unpacking {}", package.display());
     let scratch = directory.join("x");
     fs::create_dir_all(&scratch)?;
     let archive = format!("./usr/src/{}.tar.*", recipe.package);

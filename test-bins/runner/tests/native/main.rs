@@ -6,5 +6,6 @@ mod fakes;
 mod hosts;
 mod real;
 mod refused;
+mod signals;
 mod tables;
 mod verdicts;

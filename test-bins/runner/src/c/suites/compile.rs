@@ -24,7 +24,7 @@ impl Sources<'_> {
     pub fn has(&self, program: &Program) -> bool {
         let is_there = self.selftests().join(program.source).is_file();
         if !is_there {
-            eprintln!("{}: not in this tree", program.name);
+            note!("{}: not in this tree", program.name);
         }
         is_there
     }

@@ -18,7 +18,7 @@ use crate::guest::payload::Run;
 use crate::kernels::machine::Target;
 use crate::kernels::select;
 use crate::suite::GUEST_INIT;
-use crate::{exit, workspace};
+use crate::{exit, shell, workspace};
 
 /// Loops of each of param_test's tests: emulation is 10 to 50 times slower.
 const LOOPS: u32 = 100;
@@ -37,7 +37,7 @@ pub fn run(args: &SuitesArgs) -> ExitCode {
 /// The command line of a run like this one, up to the cell.
 fn again(args: &SuitesArgs) -> String {
     let mut words = vec!["cargo run --release -- suites --kernel-source".to_owned()];
-    words.extend(args.kernel_source.iter().flatten().map(|source| source.display().to_string()));
+    words.extend(args.kernel_source.iter().flatten().map(shell::word));
     words.extend(args.loops.map(|loops| format!("--loops {loops}")));
     words.extend((args.timeout != TIMEOUT).then(|| format!("--timeout {}", args.timeout)));
     words.join(" ")
@@ -75,7 +75,7 @@ impl Built {
             args.wanted()?.into_iter().partition(|program| is_left_out(program));
         for program in left_out {
             let condition = if program.name == KVM { ", and each of the cells has KVM" } else { "" };
-            eprintln!("left out: {}, which runs in guests only if it is named{condition}", program.name);
+            note!("left out: {}, which runs in guests only if it is named{condition}", program.name);
         }
         programs.retain(|program| sources.has(program));
         Ok(Self { root, scratch, tree, programs })
@@ -91,7 +91,7 @@ impl Built {
         for (mode, tunable) in MODES {
             for program in &self.programs {
                 if tunable == MODES[0].1 && !program.with_libc {
-                    eprintln!("skipped where {mode}: {}: {GIVES_UP}", program.name);
+                    note!("skipped where {mode}: {}: {GIVES_UP}", program.name);
                     continue;
                 }
                 runs.extend(program.arguments.iter().map(|arguments| guest_run(program, arguments, tunable, args)));

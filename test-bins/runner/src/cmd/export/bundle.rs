@@ -183,6 +183,30 @@ mod tests {
         assert_eq!((bad, document.results.len(), document.problems.len()), (2, 3, 0), "{text}");
     }
 
+    /// Plans become numbers of the script.
+    #[test]
+    fn a_plan_that_is_no_number_is_a_failure_and_runs_nothing() {
+        let plans = ["1..1;echo${IFS}INJECTED>&2", "1..1)", "1..99999999999999999999", "1..$(id)"];
+        for plan in plans {
+            let script = format!("echo KTAP version 1; echo '{plan}'; echo ok 1 a");
+            let scratch = bundle(["echo", &script, GOOD]);
+            let output = Command::new("sh").arg(scratch.join("b/run.sh")).output().unwrap();
+            let words = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), words.contains("INJECTED")), (Some(1), false), "{plan}: {words}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.contains("\nnot ok 3 selftests: rseq-core: basic_test # ERROR"), "{plan}: {text}");
+        }
+    }
+
+    #[test]
+    fn results_that_are_missing_are_a_failure_with_every_good_code() {
+        for code in [0, 2, 4] {
+            let script = format!("echo KTAP version 1; echo 1..3; echo ok 1 a; exit {code}");
+            let (_, document, text) = ran("sh", &bundle(["echo", &script, GOOD]), &[]);
+            assert_eq!(document.results[2].outcome, Outcome::Fail, "{code}: {text}");
+        }
+    }
+
     #[test]
     fn tests_are_chosen_as_by_the_kernels_script() {
         let scratch = bundle(["echo", GOOD, GOOD]);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use fs_err as fs;
 
 use super::group::Group;
@@ -25,6 +25,24 @@ const ROOT: &str = "root";
 /// What a trial of a host may take.
 const TRIAL: Duration = Duration::from_secs(20);
 
+/// Why a host is not ready.
+#[derive(Debug)]
+pub enum Unprepared {
+    /// It is not on this machine, or does not work here.
+    Absent(anyhow::Error),
+    /// What it needs of ours could not be made.
+    Failed(anyhow::Error),
+}
+
+/// The control group of a host that has one.
+fn group(how: How) -> anyhow::Result<Option<Group>> {
+    Ok(match how {
+        How::Quota => Some(Group::with_quota()?),
+        How::Cpuset => Some(Group::with_changing_cpus()?),
+        How::Chroot | How::PossibleCpus(_) | How::Words(_) | How::Seccomp | How::Criu => None,
+    })
+}
+
 /// A host that is ready; what it set up goes away with it.
 pub struct Prepared {
     how: How,
@@ -33,22 +51,18 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Sets the host up, or says why it is not here.
-    pub fn new(host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> anyhow::Result<Self> {
+    /// Sets the host up.
+    pub fn new(host: &Host, binaries: &Binaries, interrupt: &Interrupt) -> Result<Self, Unprepared> {
         let (program, package) = host.needs;
-        let is_here = program.is_empty() || is_program(program);
-        ensure!(is_here, "{program} is not installed (Debian: {package})");
-        let mut prepared = Self { how: host.how, group: None, scratch: Scratch::new()? };
-        match host.how {
-            How::Quota => prepared.group = Some(Group::with_quota()?),
-            How::Cpuset => prepared.group = Some(Group::with_changing_cpus()?),
-            How::Chroot => prepared.fill(binaries)?,
-            How::PossibleCpus(text) => {
-                fs::write(prepared.scratch.join("possible"), text)?;
-            }
-            How::Words(_) | How::Seccomp | How::Criu => {}
+        if !program.is_empty() && !is_program(program) {
+            return Err(Unprepared::Absent(anyhow!("{program} is not installed (Debian: {package})")));
         }
-        prepared.try_it(host, binaries, interrupt).map(|()| prepared)
+        let scratch = Scratch::new().map_err(Unprepared::Failed)?;
+        let mut prepared = Self { how: host.how, group: None, scratch };
+        prepared.fill(binaries).map_err(Unprepared::Failed)?;
+        prepared.group = group(host.how).map_err(Unprepared::Absent)?;
+        prepared.try_it(host, binaries, interrupt).map_err(Unprepared::Absent)?;
+        Ok(prepared)
     }
 
     /// A program of no consequence, to see whether the host works at all.
@@ -58,16 +72,22 @@ impl Prepared {
         }
         let probe = binaries.get("probe").context("probe was not built")?;
         let mut command = self.command("probe", probe);
-        // Without rseq it has nothing to report on, which is 4.
         complain(&mut command, interrupt)
     }
 
-    /// Copies the programs where they are all that there is, for every user that they may become.
+    /// Writes the files that the host needs: the programs where they are all that there is, for every user that they
+    /// may become.
     fn fill(&self, binaries: &Binaries) -> anyhow::Result<()> {
-        let root = self.scratch.join(ROOT);
-        fs::create_dir(&root)?;
-        for (name, path) in binaries {
-            fs::copy(path, root.join(name))?;
+        match self.how {
+            How::PossibleCpus(text) => fs::write(self.scratch.join("possible"), text)?,
+            How::Chroot => {
+                let root = self.scratch.join(ROOT);
+                fs::create_dir(&root)?;
+                for (name, path) in binaries {
+                    fs::copy(path, root.join(name))?;
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -129,7 +149,10 @@ mod tests {
     use crate::cmd::hosts::known::HOSTS;
 
     fn absent(host: Host, binaries: &Binaries) -> String {
-        Prepared::new(&host, binaries, &Interrupt::default()).err().expect("it is not here").to_string()
+        match Prepared::new(&host, binaries, &Interrupt::default()) {
+            Err(Unprepared::Absent(why)) => why.to_string(),
+            other => panic!("{:?}", other.err()),
+        }
     }
 
     #[test]

@@ -6,15 +6,13 @@ use std::time::{Duration, Instant};
 use super::child::{self, Ended};
 use super::criu;
 use super::known::{Host, How};
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Unprepared};
 use crate::build::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ktap::{Counts, Document, Outcome, Parser};
 use crate::suite::{Entry, Kind};
 use crate::tool;
-
-/// Codes of programs that ended as they should: passed, failed as expected, skipped.
-const GOOD: &[i32] = &[0, 2, 4];
+use crate::verdict::{self, Ending, Reach};
 
 /// Before the reason of an expected failure.
 const EXPECTED: &str = "failed as expected: ";
@@ -99,7 +97,8 @@ impl Session<'_> {
         match Prepared::new(host, self.binaries, self.interrupt) {
             Ok(_) if host.how == How::Criu => self.restored(&mut row),
             Ok(prepared) => self.entries.iter().for_each(|entry| self.entry(entry, &prepared, &mut row)),
-            Err(why) => row.absent = Some(format!("{why:#}")),
+            Err(Unprepared::Absent(why)) => row.absent = Some(format!("{why:#}")),
+            Err(Unprepared::Failed(why)) => row.failures.push(format!("cannot set it up: {why:#}")),
         }
         row.elapsed = start.elapsed();
         row
@@ -190,18 +189,26 @@ fn judged(
         counts.add(Outcome::Skip);
         *skipped.entry(reason.clone()).or_default() += 1;
     }
-    let name = [entry.name].iter().chain(args).copied().collect::<Vec<_>>().join(" ");
-    let mut failures = document.failures();
-    let silent = entry.kind == Kind::Test && document.results.is_empty() && document.skipped.is_none();
-    match () {
-        () if ended.timed_out => failures.insert(0, "still running: killed".into()),
-        () if !GOOD.contains(&ended.code) => failures.insert(0, format!("exit code {}", ended.code)),
-        () if silent => failures.push("it printed no results".into()),
-        () => {}
+    let verdict = match entry.kind {
+        Kind::Test => verdict::test(&ending(ended), &document),
+        _ => verdict::report(&ending(ended), None),
+    };
+    if !verdict.status.is_bad() {
+        return None;
     }
-    let words = ended.complaints.lines().rfind(|line| !line.trim().is_empty()).filter(|_| document.results.is_empty());
-    failures.extend(words.filter(|_| !failures.is_empty()).map(str::to_owned));
-    (!failures.is_empty()).then(|| format!("{name}: {}", failures.join("; ")))
+    let mut reasons = verdict.reasons;
+    let words = ended.complaints.lines().rfind(|line| !line.trim().is_empty());
+    reasons.extend(words.filter(|_| document.results.is_empty()).map(str::to_owned));
+    let name = [entry.name].iter().chain(args).copied().collect::<Vec<_>>().join(" ");
+    Some(format!("{name}: {}", reasons.join("; ")))
+}
+
+/// A host may lose a program's exit code, and then ends with 0: the results speak for themselves.
+fn ending(ended: &Ended) -> Ending {
+    match ended.timed_out {
+        true => Ending { reach: Reach::CutOff, fault: Some("still running: killed".into()), code: None },
+        false => Ending { reach: Reach::Whole, fault: None, code: Some(ended.code).filter(|code| *code != 0) },
+    }
 }
 
 #[cfg(test)]
@@ -231,10 +238,13 @@ mod tests {
         let failed = |code, timed_out, output: &str| verdict(code, timed_out, output).0.unwrap();
         assert_eq!(
             failed(1, false, "KTAP version 1\n1..1\nnot ok 1 a\n"),
-            "basic_test --short: exit code 1; 1 of 1 results failed; a"
+            "basic_test --short: 1 of 1 results failed; a"
         );
-        assert_eq!(failed(139, false, ""), "basic_test --short: exit code 139; words");
-        assert_eq!(failed(0, false, ""), "basic_test --short: it printed no results; words");
+        assert!(failed(139, false, "").ends_with("; exit code 139; words"));
+        assert!(failed(0, false, "").starts_with("basic_test --short: no KTAP at all"));
+        assert!(failed(0, false, "KTAP version 1\n1..3\nok 1 a\n").contains("planned 3 results, saw 1"));
+        assert!(failed(0, false, "KTAP version 1\n1..1\nBail out! here\n").contains("here"));
+        assert!(failed(4, false, "KTAP version 1\n1..1\nok 1 a\n").contains("the results mean 0"));
         assert!(failed(137, true, "KTAP version 1\n1..1\nok 1 a\n").contains("still running"));
     }
 
