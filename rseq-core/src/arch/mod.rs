@@ -23,7 +23,8 @@
 //!
 //! `__rseq_primitive!` receives a primitive; `section/load_store.rs` makes primitives from steps. Registers are given
 //! as texts, except those of a load, a store or `check_index`, which are names. `m` is `[a]`, `[a + b]`, `[a + 8]` or
-//! `[a + b * 8]` of such names.
+//! `[a + b * 8]` of such names. `x` may be `t`, as a literal goes through it; an arithmetic primitive may change `t`
+//! once it has read `x`.
 //!
 //! | primitive | effect |
 //! |---|---|

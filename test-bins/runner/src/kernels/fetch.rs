@@ -144,7 +144,9 @@ fn lacking(on: &Wanted, missed: &[(Key, Missed)]) -> String {
     }
     let (name, line, arch) = (on.machine.name, on.line, on.machine.targets[0].name);
     let have = if have.is_empty() { format!("nothing from {}", on.suites.join(" or ")) } else { have.join(", ") };
-    let cure = if others { format!("correct its row in {TABLE}") } else { "try again later".into() };
+    // One that could not be read may have it.
+    let is_known = others && failed.is_empty();
+    let cure = if is_known { format!("correct its row in {TABLE}") } else { "try again later".into() };
     format!(
         "no kernel {line} for {name}: {have}; {cure}, or boot a kernel of your own with --arch {arch} --kernel-image \
          PATH{failed}"
@@ -314,6 +316,9 @@ mod tests {
         let text = lacking(&on, &[other, failed]);
         assert!(text.contains("6.12 for riscv64: nothing from trixie; try again"), "{text}");
         assert!(text.ends_with("--kernel-image PATH\n  sync in progress") && !text.contains("other"), "{text}");
+        let failed = (key(&on), Missed::Failed("sync in progress".into()));
+        let text = lacking(&on, &[lacks("6.16, 7.2"), failed]);
+        assert!(text.contains("trixie has 6.16, 7.2; try again later"), "{text}");
         let text = lacking(&on, &[lacks("6.16, 7.2")]);
         assert!(text.contains("trixie has 6.16, 7.2; correct its row in test-bins/runner/src/"), "{text}");
     }
