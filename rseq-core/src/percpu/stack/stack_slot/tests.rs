@@ -6,7 +6,7 @@ use crate::affinity::{allowed, pin};
 use crate::percpu::fence::fence_index;
 use crate::percpu::stack::arrays::Arrays;
 use crate::percpu::stack::class::Class;
-use crate::percpu::stack::test_machine::can_drain;
+use crate::percpu::test_machine::can_drain;
 use crate::sys::{self, in_child};
 
 const CLASS: Class = Class::new(0, 0, 4);
