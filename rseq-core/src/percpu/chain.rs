@@ -4,7 +4,7 @@ use super::Node;
 use super::lock::SpinLock;
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// Nodes that are linked to each other, all of which this owns: the address of the first one, or 0.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl<T> Chain<T> {
         Self { first, nodes: PhantomData }
     }
 
-    /// Puts a node before the others.
+    /// Puts a node before the others. A child of `fork` that sees it as the first one also sees its link.
     ///
     /// # Safety
     ///
@@ -38,6 +38,7 @@ impl<T> Chain<T> {
         // SAFETY: `link` takes the address of a live node, with its provenance exposed: by the caller's contract it is
         // one.
         unsafe { link::<T>(node) }.store(self.first, Ordering::Relaxed);
+        fence(Ordering::Release);
         self.first = node;
     }
 
@@ -54,17 +55,18 @@ impl<T> Chain<T> {
 
     /// Takes the first nodes in their order, `most` of them or all, and returns how many these are.
     fn split(&mut self, most: usize) -> (Self, usize) {
-        let (first, mut last, mut count) = (self.first, None, 0);
-        while self.first != 0 && count < most {
+        let (first, mut next, mut last, mut count) = (self.first, self.first, None, 0);
+        while next != 0 && count < most {
             // SAFETY: as in `pop`.
-            let link = unsafe { link::<T>(self.first) };
-            self.first = link.load(Ordering::Relaxed);
+            let link = unsafe { link::<T>(next) };
+            next = link.load(Ordering::Relaxed);
             (last, count) = (Some(link), count + 1);
         }
-        match last {
-            Some(link) => link.store(0, Ordering::Relaxed),
-            None => return (Self::new(), 0),
-        }
+        let Some(last) = last else { return (Self::new(), 0) };
+        self.first = next;
+        // A release: a child of `fork` that sees the end of the taken nodes does not see them in this chain, where they
+        // would hide the others.
+        last.store(0, Ordering::Release);
         (Self { first, nodes: PhantomData }, count)
     }
 }
@@ -84,6 +86,7 @@ unsafe fn link<'a, T>(node: usize) -> &'a AtomicUsize {
 #[derive(Debug)]
 pub(super) struct SharedChain<T> {
     chain: SpinLock<Chain<T>>,
+    /// How many nodes there are. In a child of `fork` it may be too high until the chain is empty.
     count: AtomicUsize,
 }
 
@@ -100,9 +103,10 @@ impl<T> SharedChain<T> {
     pub(super) fn give(&self, mut more: Chain<T>) {
         self.chain.with(|chain| {
             while let Some(node) = more.pop() {
+                // Before the node: one that is not counted would never be taken.
+                self.count.fetch_add(1, Ordering::Relaxed);
                 // SAFETY: the node was one of those of `more`, which owned it.
                 unsafe { chain.push(node) };
-                self.count.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
@@ -127,7 +131,8 @@ impl<T> SharedChain<T> {
         }
         self.chain.with(|chain| {
             let (taken, count) = chain.split(most.min(self.len()));
-            self.count.fetch_sub(count, Ordering::Relaxed);
+            let left = if chain.first == 0 { 0 } else { self.len() - count };
+            self.count.store(left, Ordering::Release);
             taken
         })
     }
@@ -147,5 +152,18 @@ mod tests {
         }
         let mut taken = shared.take(usize::MAX);
         assert_eq!((taken.pop(), taken.pop(), shared.len()), (Some(address), None, 0));
+    }
+
+    /// As in a child that was forked between the two changes of a `give` or a `take`.
+    #[test]
+    fn a_count_that_is_too_high_lasts_until_all_are_taken() {
+        let (mut node, shared) = (Node::new(0u8), SharedChain::<u8>::new());
+        let address = ptr::from_mut(&mut node).expose_provenance();
+        // SAFETY: the node lives until this test ends, and nothing else uses it.
+        unsafe { shared.give_one(address) };
+        shared.count.fetch_add(1, Ordering::Relaxed);
+        assert_eq!((shared.take(1).pop(), shared.len()), (Some(address), 0));
+        shared.count.fetch_add(1, Ordering::Relaxed);
+        assert_eq!((shared.take(1).pop(), shared.len()), (None, 0));
     }
 }

@@ -52,6 +52,7 @@
 //! the threads of one process.
 
 mod chain;
+mod closing;
 mod copies;
 mod counter;
 mod cpu_list;
@@ -77,6 +78,8 @@ mod slot_pool;
 mod slots;
 mod stack;
 mod storage;
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod test_machine;
 mod watermark;
 
 pub use counter::{Counter, CounterMember};

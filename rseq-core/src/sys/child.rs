@@ -31,6 +31,22 @@ pub(crate) fn in_child(body: impl FnOnce() -> u8) -> Result<Option<u8>, Errno> {
     }
 }
 
+/// [`in_child`], for a test of what may never end: a signal ends the child after a second of CPU time.
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+pub(crate) fn in_limited_child(body: impl FnOnce() -> u8) -> Result<Option<u8>, Errno> {
+    const RLIMIT_CPU: usize = 0;
+    in_child(|| {
+        let limits = [1u64, 1];
+        let args = [0, RLIMIT_CPU, limits.as_ptr() as usize, 0, 0, 0];
+        // SAFETY: the kernel reads one `struct rlimit64`, two u64, and is given nowhere to write. The hard limit is
+        // SIGKILL, which is never blocked.
+        match unsafe { syscall(linux_raw_sys::general::__NR_prlimit64, args) } {
+            Ok(_) => body(),
+            Err(_) => u8::MAX,
+        }
+    })
+}
+
 /// Ends the process at once.
 pub(crate) fn exit(code: u8) -> ! {
     loop {

@@ -14,6 +14,8 @@ mod slice_extension;
 mod uname;
 
 pub(crate) use auxv::auxiliary_vector;
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+pub(crate) use child::in_limited_child;
 pub(crate) use child::{exit, in_child};
 pub use cpu::{Cpu, getcpu};
 pub(crate) use cpu::{affinity_mask_size, yield_now};

@@ -1,5 +1,6 @@
 //! The lock word of a CPU, and its value.
 
+use crate::percpu::closing::Reopen;
 use crate::sys::MembarrierError;
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, forget};
@@ -11,9 +12,13 @@ pub(super) const UNUSED: usize = 0;
 pub(super) const FREE: usize = 1;
 /// Taken.
 pub(super) const TAKEN: usize = 2;
-/// A thread on another CPU is taking the lock. Sections see that it is not free, but one that had begun before may
-/// still take it.
-pub(super) const CLOSING: usize = 3;
+/// A thread on another CPU is taking the lock, which was [`UNUSED`]. Sections see that it is not free, but one that had
+/// begun before may still take it.
+const CLOSING_UNUSED: usize = 3;
+/// The same of a lock that was [`FREE`].
+const CLOSING_FREE: usize = 4;
+/// The states of a lock that can be closed, and those meanwhile.
+const CLOSING: [(usize, usize); 2] = [(FREE, CLOSING_FREE), (UNUSED, CLOSING_UNUSED)];
 
 #[repr(C)]
 pub(super) struct Slot<T> {
@@ -65,19 +70,24 @@ impl<T> Slot<T> {
         &self,
         fence: impl FnOnce() -> Result<(), MembarrierError>,
     ) -> Result<Option<usize>, MembarrierError> {
-        let Some(state) = [FREE, UNUSED].into_iter().find(|&state| self.replace(state, CLOSING)) else {
+        let Some((state, closing)) = CLOSING.into_iter().find(|&(state, closing)| self.replace(state, closing)) else {
             return Ok(None);
         };
         if let Err(error) = fence() {
             // A section may have stored over the mark, or be about to. It then has the lock as if there had been no
             // mark.
-            self.replace(CLOSING, state);
+            self.replace(closing, state);
             return Err(error);
         }
-        Ok(self.replace(CLOSING, TAKEN).then_some(state))
+        Ok(self.replace(closing, TAKEN).then_some(state))
     }
 
-    /// The address of the value, which exists in every state but [`UNUSED`].
+    /// Whether there is a value, unless the lock is taken and the value is being made.
+    pub(super) fn is_used(&self) -> bool {
+        !matches!(self.word.load(Ordering::Acquire), UNUSED | CLOSING_UNUSED)
+    }
+
+    /// The address of the value, which exists if the slot is [used](Self::is_used).
     pub(super) fn value(&self) -> *mut T {
         self.value.get().cast()
     }
@@ -88,9 +98,19 @@ impl<T> Slot<T> {
     ///
     /// Nothing else uses the slot, and the value is not read again.
     pub(super) unsafe fn clear(&self) {
-        if self.word.load(Ordering::Acquire) != UNUSED {
+        if self.is_used() {
             // SAFETY: the state says that there is a value, and by the caller's contract this thread is its only user.
             unsafe { self.value().drop_in_place() };
+        }
+    }
+}
+
+impl<T> Reopen for Slot<T> {
+    /// A lock that was being closed was free, so its value is whole. One that is taken stays so: its holder may have
+    /// changed half of the value, or made none yet.
+    fn reopen(&self) {
+        for (state, closing) in CLOSING {
+            self.replace(closing, state);
         }
     }
 }
@@ -113,7 +133,7 @@ mod tests {
     ) -> (Result<Option<usize>, ()>, usize) {
         let slot = slot(state);
         let closed = slot.close(|| {
-            assert_eq!(slot.word.load(Ordering::Relaxed), CLOSING);
+            assert!([CLOSING_UNUSED, CLOSING_FREE].contains(&slot.word.load(Ordering::Relaxed)));
             stored.into_iter().for_each(|stored| slot.word.store(stored, Ordering::Relaxed));
             made
         });

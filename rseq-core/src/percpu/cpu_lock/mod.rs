@@ -1,12 +1,14 @@
 //! A lock for each CPU, and the value that it protects.
 
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod forks;
 mod guard;
 mod lock_word;
 mod remote;
 mod take_section;
 
+use super::closing::Closing;
 use super::copies::Copies;
-use super::lock::SpinLock;
 use super::memory::STRIDE;
 use crate::ops::librseq;
 use crate::{Ambient, ByCpu, Committed, Index, OutOfRange, Token, sys};
@@ -37,6 +39,10 @@ pub use guard::LockGuard;
 /// its thread busy until the holder runs again. If the holder needs that thread, as on an executor with one thread, the
 /// task may wait forever.
 ///
+/// A child of `fork` has only the thread that called it. A lock that another thread held then stays taken in the child,
+/// as any mutex does, because half of its value may have been changed: the child's threads wait for it forever, unless
+/// they move to another CPU. A lock that another thread was only taking remotely is free in the child.
+///
 /// # Examples
 ///
 /// ```
@@ -60,8 +66,7 @@ pub use guard::LockGuard;
 pub struct Lock<T, K: Index = ByCpu> {
     copies: Copies<Slot<T>, K>,
     fallback: Slot<T>,
-    /// Held while the lock of another CPU is being taken.
-    closing: SpinLock<()>,
+    closing: Closing,
     init: fn() -> T,
 }
 
@@ -75,7 +80,7 @@ enum Attempt {
 impl<T, K: Index> Lock<T, K> {
     /// Locks that are free. `init` makes the value of a CPU when its lock is first taken.
     pub const fn new(init: fn() -> T) -> Self {
-        Self { copies: Copies::new(), fallback: Slot::new(), closing: SpinLock::new(()), init }
+        Self { copies: Copies::new(), fallback: Slot::new(), closing: Closing::new(), init }
     }
 
     /// Takes the lock of the CPU that this thread runs on. While it is not free, the thread yields, and may so move to
@@ -130,10 +135,14 @@ impl<T, K: Index> Lock<T, K> {
         unsafe { LockGuard::new(slot, Some(index)) }
     }
 
-    /// Takes the lock of this index if it has never been used.
+    /// Takes the lock of this index if it has never been used, or if only a thread of this process's parent was taking
+    /// it.
     #[cold]
     #[inline(never)]
     fn try_unused(&self, index: u32) -> Option<LockGuard<'_, T>> {
+        if self.closing.reopen_after_fork(&self.copies) {
+            return self.try_lock();
+        }
         let slot = self.copies.get(index)?;
         if slot.word.load(Ordering::Relaxed) != UNUSED {
             return None;

@@ -10,7 +10,6 @@ use crate::percpu::RemoteError;
 use crate::percpu::fence::fence_index;
 use crate::{Index, sys};
 use core::hint::spin_loop;
-use core::sync::atomic::Ordering;
 
 impl<T> Lock<T> {
     /// Takes the lock of any CPU. It costs a system call for a fence, which interrupts the CPU if this process runs
@@ -46,12 +45,9 @@ impl<T, K: Index> Lock<T, K> {
     ///
     /// For each lock that is not taken: [`RemoteError::NoFence`].
     pub fn iter(&self) -> impl Iterator<Item = Result<LockGuard<'_, T>, RemoteError>> {
-        let is_used = |slot: &Slot<T>| slot.word.load(Ordering::Relaxed) != UNUSED;
-        let own = (0..)
-            .zip(self.copies.iter())
-            .filter(move |&(_, slot)| is_used(slot))
-            .map(|(index, _)| self.lock_index(index));
-        let fallback = [&self.fallback].into_iter().filter(move |slot| is_used(slot)).map(|_| Ok(self.lock_fallback()));
+        let own =
+            (0..).zip(self.copies.iter()).filter(|&(_, slot)| slot.is_used()).map(|(index, _)| self.lock_index(index));
+        let fallback = [&self.fallback].into_iter().filter(|slot| slot.is_used()).map(|_| Ok(self.lock_fallback()));
         own.chain(fallback)
     }
 
@@ -79,7 +75,7 @@ impl<T, K: Index> Lock<T, K> {
 
     /// Takes the lock of an index if it is free, and makes its value if there is none.
     fn try_lock_slot(&self, slot: &Slot<T>, index: u32) -> Result<bool, RemoteError> {
-        let taken = self.closing.with(|()| slot.close(|| fence_index::<K>(index)))?;
+        let taken = self.closing.with(&self.copies, || slot.close(|| fence_index::<K>(index)))?;
         if taken == Some(UNUSED) {
             // SAFETY: this thread has taken the lock, which had never been used.
             unsafe { slot.make(self.init) };

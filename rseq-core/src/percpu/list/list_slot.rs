@@ -1,15 +1,20 @@
 //! The list of a CPU.
 
+use crate::percpu::closing::Reopen;
 use crate::sys::MembarrierError;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The value of a closed list, which sections do not change. Sections name it by its number.
 const CLOSED: usize = 1;
 
-/// The address of the first node; 0 if there is none.
-#[repr(transparent)]
+#[repr(C)]
 #[derive(Debug)]
-pub(super) struct Slot(AtomicUsize);
+pub(super) struct Slot {
+    /// The address of the first node; 0 if there is none.
+    first: AtomicUsize,
+    /// The first node of the closed list. Sections do not use it.
+    closed: AtomicUsize,
+}
 
 impl Slot {
     /// Closes the list, unless it is empty, reopens it as an empty one, and returns the address of its first node, or
@@ -22,10 +27,12 @@ impl Slot {
         mut fence: impl FnMut() -> Result<(), MembarrierError>,
     ) -> Result<usize, MembarrierError> {
         loop {
-            let first = self.0.load(Ordering::Relaxed);
+            let first = self.first.load(Ordering::Relaxed);
             if first == 0 {
                 return Ok(0);
             }
+            // Who finds the mark, which is a release, finds this too.
+            self.closed.store(first, Ordering::Relaxed);
             if !self.replace(first, CLOSED) {
                 continue;
             }
@@ -40,8 +47,19 @@ impl Slot {
         }
     }
 
+    #[cfg(all(test, not(miri), not(rseq_stub)))]
+    pub(super) fn is_closed(&self) -> bool {
+        self.first.load(Ordering::Relaxed) == CLOSED
+    }
+
     fn replace(&self, from: usize, to: usize) -> bool {
-        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.first.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl Reopen for Slot {
+    fn reopen(&self) {
+        self.replace(CLOSED, self.closed.load(Ordering::Relaxed));
     }
 }
 
@@ -49,28 +67,32 @@ impl Slot {
 mod tests {
     use super::*;
 
+    fn slot(first: usize) -> Slot {
+        Slot { first: AtomicUsize::new(first), closed: AtomicUsize::new(0) }
+    }
+
     #[test]
     fn a_section_that_stores_over_the_mark_is_seen() {
-        let (slot, mut fences) = (Slot(AtomicUsize::new(64)), 0);
+        let (slot, mut fences) = (slot(64), 0);
         let drained = slot.drain(|| {
             fences += 1;
             if fences == 1 {
-                slot.0.store(128, Ordering::Relaxed);
+                slot.first.store(128, Ordering::Relaxed);
             }
             Ok(())
         });
-        assert_eq!((drained, fences, slot.0.into_inner()), (Ok(128), 2, 0));
+        assert_eq!((drained, fences, slot.first.into_inner()), (Ok(128), 2, 0));
     }
 
     #[test]
     fn a_refused_fence_changes_nothing() {
-        let slot = Slot(AtomicUsize::new(64));
+        let slot = slot(64);
         assert_eq!(slot.drain(|| Err(MembarrierError::NoCommand)), Err(MembarrierError::NoCommand));
-        assert_eq!(slot.0.load(Ordering::Relaxed), 64);
+        assert_eq!(slot.first.load(Ordering::Relaxed), 64);
         let refused = slot.drain(|| {
-            slot.0.store(128, Ordering::Relaxed);
+            slot.first.store(128, Ordering::Relaxed);
             Err(MembarrierError::NoCommand)
         });
-        assert_eq!((refused, slot.0.into_inner()), (Err(MembarrierError::NoCommand), 128));
+        assert_eq!((refused, slot.first.into_inner()), (Err(MembarrierError::NoCommand), 128));
     }
 }

@@ -1,13 +1,15 @@
 //! Lists of nodes that the program owns, one for each CPU.
 
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod forks;
 mod list_sections;
 mod list_slot;
 mod nodes;
 
 use super::chain::{Chain, SharedChain};
+use super::closing::Closing;
 use super::copies::Copies;
 use super::fence::fence_index;
-use super::lock::SpinLock;
 use super::memory::STRIDE;
 use super::node::Invariant;
 use super::{Node, RemoteError};
@@ -27,6 +29,9 @@ pub use nodes::Nodes;
 ///
 /// Threads that cannot use sections ([`status`](crate::status) has the cause) push to a shared list, under a lock. So
 /// does a thread while its CPU's list is being drained.
+///
+/// A child of `fork` has the nodes that were on lists. Those that other threads were pushing, or had taken, are lost to
+/// it.
 ///
 /// `K` is the index of the lists: [`ByCpu`] or [`ByMmCid`](crate::ByMmCid).
 ///
@@ -50,8 +55,7 @@ pub use nodes::Nodes;
 pub struct List<'a, T, K: Index = ByCpu> {
     copies: Copies<Slot, K>,
     fallback: SharedChain<T>,
-    /// Held while a thread drains the list of another CPU.
-    closing: SpinLock<()>,
+    closing: Closing,
     /// Keeps the lifetime exactly that of the nodes that were pushed.
     nodes: Invariant<'a>,
 }
@@ -59,7 +63,7 @@ pub struct List<'a, T, K: Index = ByCpu> {
 impl<'a, T: 'a, K: Index> List<'a, T, K> {
     /// Empty lists.
     pub const fn new() -> Self {
-        Self { copies: Copies::new(), fallback: SharedChain::new(), closing: SpinLock::new(()), nodes: PhantomData }
+        Self { copies: Copies::new(), fallback: SharedChain::new(), closing: Closing::new(), nodes: PhantomData }
     }
 
     /// Pushes a node on the list of this CPU.
@@ -75,32 +79,67 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
         });
         if !matches!(pushed, Some(Some(Committed))) {
             // SAFETY: the node was borrowed exclusively for 'a, and is on no list.
-            unsafe { self.fallback.give_one(node) };
+            unsafe { self.push_elsewhere(node) };
         }
+    }
+
+    /// Continues after a section that did not push.
+    ///
+    /// # Safety
+    ///
+    /// `node` is the address of a node that was borrowed exclusively for 'a, and is on no list.
+    #[cold]
+    #[inline(never)]
+    unsafe fn push_elsewhere(&self, node: usize) {
+        self.closing.reopen_after_fork(&self.copies);
+        // SAFETY: the caller's contract.
+        unsafe { self.fallback.give_one(node) };
     }
 
     /// Pops the node that was last pushed on this CPU; if there is none, one of threads without sections.
     #[inline]
     pub fn pop(&self) -> Option<&'a mut Node<T>> {
-        let popped = self.copies.run(|token, base, len| {
-            // SAFETY: as in `push`; nodes live for 'a and begin with their links.
-            committed(unsafe { list_sections::pop::<STRIDE, _, _>(token, base.cast(), len) })
-        });
-        let node = match popped {
+        let node = match self.pop_own() {
             Some(Some(node)) => node,
-            _ => self.fallback.take(1).pop()?,
+            _ => self.pop_elsewhere()?,
         };
         // SAFETY: lists hold nodes that were borrowed exclusively for 'a, and this one is no longer on a list.
         Some(unsafe { &mut *ptr::with_exposed_provenance_mut(node) })
     }
 
+    /// Runs the section. Some(None) is a list that is closed, or that has no node.
+    #[inline]
+    fn pop_own(&self) -> Option<Option<usize>> {
+        self.copies.run(|token, base, len| {
+            // SAFETY: as in `push`; nodes live for 'a and begin with their links.
+            committed(unsafe { list_sections::pop::<STRIDE, _, _>(token, base.cast(), len) })
+        })
+    }
+
+    /// Continues after a section that did not pop.
+    #[cold]
+    #[inline(never)]
+    fn pop_elsewhere(&self) -> Option<usize> {
+        let is_open_now = self.closing.reopen_after_fork(&self.copies);
+        match is_open_now.then(|| self.pop_own()) {
+            Some(Some(Some(node))) => Some(node),
+            _ => self.fallback.take(1).pop(),
+        }
+    }
+
     /// Takes all nodes of this CPU's list, last in, first out. A thread without sections takes those of the list that
     /// such threads share.
     pub fn pop_all(&self) -> Nodes<'a, T> {
-        let taken = self.copies.run(|token, base, len| {
-            // SAFETY: as in `push`.
-            committed(unsafe { list_sections::pop_all::<STRIDE, _, _>(token, base.cast(), len) })
-        });
+        let take = || {
+            self.copies.run(|token, base, len| {
+                // SAFETY: as in `push`.
+                committed(unsafe { list_sections::pop_all::<STRIDE, _, _>(token, base.cast(), len) })
+            })
+        };
+        let taken = match take() {
+            Some(None) if self.closing.reopen_after_fork(&self.copies) => take(),
+            taken => taken,
+        };
         match taken {
             // SAFETY: the section has taken the list, whose nodes were borrowed for 'a.
             Some(Some(first)) => Nodes::new(unsafe { Chain::from_raw(first) }),
@@ -120,7 +159,7 @@ impl<'a, T: 'a, K: Index> List<'a, T, K> {
     }
 
     fn drain_index(&self, index: u32, slot: &Slot) -> Result<Nodes<'a, T>, MembarrierError> {
-        let first = self.closing.with(|()| slot.drain(|| fence_index::<K>(index)))?;
+        let first = self.closing.with(&self.copies, || slot.drain(|| fence_index::<K>(index)))?;
         // SAFETY: the list was closed and emptied, so nothing else owns its nodes, which were borrowed for 'a.
         Ok(Nodes::new(unsafe { Chain::from_raw(first) }))
     }

@@ -1,13 +1,16 @@
 //! The lists of a pool.
 
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod forks;
+
 use super::pool_slot::Slot;
 use super::{CAPACITY, PoolItem, pool_sections};
 use crate::ops::this_cpu::Error;
 use crate::percpu::Node;
 use crate::percpu::chain::{Chain, SharedChain};
+use crate::percpu::closing::Closing;
 use crate::percpu::copies::Copies;
 use crate::percpu::fence::fence_index;
-use crate::percpu::lock::SpinLock;
 use crate::percpu::memory::STRIDE;
 use crate::sys::MembarrierError;
 use crate::{Committed, Index, OutOfRange};
@@ -18,8 +21,7 @@ use core::ptr;
 pub(in crate::percpu) struct Lists<T, K: Index> {
     copies: Copies<Slot, K>,
     shared: SharedChain<T>,
-    /// Held while a thread drains the list of another CPU.
-    closing: SpinLock<()>,
+    closing: Closing,
     /// The most nodes on a CPU's list.
     limit: usize,
 }
@@ -27,7 +29,7 @@ pub(in crate::percpu) struct Lists<T, K: Index> {
 impl<T, K: Index> Lists<T, K> {
     pub(super) const fn new(limit: usize) -> Self {
         assert!(limit <= CAPACITY);
-        Self { copies: Copies::new(), shared: SharedChain::new(), closing: SpinLock::new(()), limit }
+        Self { copies: Copies::new(), shared: SharedChain::new(), closing: Closing::new(), limit }
     }
 
     /// # Safety
@@ -115,6 +117,11 @@ impl<T, K: Index> Lists<T, K> {
     #[cold]
     #[inline(never)]
     fn refill(&self) -> Option<usize> {
+        if self.closing.reopen_after_fork(&self.copies) {
+            if let Some(Some(node)) = self.pop_own() {
+                return Some(node);
+            }
+        }
         let mut chain = self.shared.take(self.batch().max(1));
         let first = chain.pop();
         while let Some(node) = chain.pop() {
@@ -132,6 +139,9 @@ impl<T, K: Index> Lists<T, K> {
     #[cold]
     #[inline(never)]
     fn flush(&self, node: usize) {
+        if self.closing.reopen_after_fork(&self.copies) && self.push_own(node) == Some(true) {
+            return;
+        }
         let mut chain = Chain::new();
         // SAFETY: the node is in no list.
         unsafe { chain.push(node) };
@@ -158,7 +168,7 @@ impl<T, K: Index> Lists<T, K> {
     }
 
     pub(super) fn reclaim(&self) -> Result<usize, MembarrierError> {
-        self.closing.with(|()| {
+        self.closing.with(&self.copies, || {
             (0..).zip(self.copies.iter()).try_fold(0, |sum, (index, slot)| Ok(sum + self.drain(index, slot)?))
         })
     }

@@ -27,6 +27,9 @@ const CAPACITY: usize = 63;
 ///
 /// Threads without sections ([`status`](crate::status) has the cause) use the shared list.
 ///
+/// A child of `fork` has the values that were in lists. Those that other threads had popped, or were moving from one
+/// list to another, are lost to it.
+///
 /// `K` is the index of the lists: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few threads
 /// keeps few values in lists that it does not use.
 ///

@@ -1,6 +1,7 @@
 //! The list of a CPU.
 
 use super::CAPACITY;
+use crate::percpu::closing::Reopen;
 use crate::sys::MembarrierError;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -57,6 +58,15 @@ impl Slot {
 
     fn replace(&self, from: usize, to: usize) -> bool {
         self.count.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl Reopen for Slot {
+    fn reopen(&self) {
+        let count = self.count.0.load(Ordering::Relaxed);
+        if count & CLOSED != 0 {
+            self.replace(count, count & !CLOSED);
+        }
     }
 }
 

@@ -9,8 +9,6 @@ mod stack_slot;
 mod stacks;
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod stress;
-#[cfg(all(test, not(miri), not(rseq_stub)))]
-mod test_machine;
 mod word;
 
 pub use batch::{Batch, Full};

@@ -68,7 +68,8 @@ impl<const CLASSES: usize, const ITEMS: usize> Shared<CLASSES, ITEMS> {
             let len = self.lens.get(class.number())?;
             let items = all.get_mut(class.first()..class.first() + class.capacity())?;
             let (new_len, result) = work(items, len.load(Ordering::Relaxed));
-            len.store(new_len, Ordering::Relaxed);
+            // A release: a child of `fork` that sees the number also sees the items.
+            len.store(new_len, Ordering::Release);
             Some(result)
         })
     }

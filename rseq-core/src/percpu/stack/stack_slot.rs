@@ -70,7 +70,8 @@ impl<'a> Slot<'a> {
         unsafe { self.base.byte_add(at).cast().as_ref() }
     }
 
-    /// Whether the slot is open. It is not if only one of `begin` and `end` is that of a closed slot.
+    /// Whether the slot is open. It is not if only one of `begin` and `end` is that of a closed slot, which lasts in a
+    /// child of `fork` until a thread holds the slot.
     pub(super) fn is_open(self) -> bool {
         self.word(END).load(Ordering::Relaxed) != 0 && self.word(BEGIN).load(Ordering::Relaxed) != CLOSED
     }
@@ -100,15 +101,19 @@ impl<'a> Slot<'a> {
         }
         let held = (found % (1 << PROCESS)) | process | 1;
         hold.compare_exchange(found, held, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        match self.word(BEGIN).load(Ordering::Relaxed) {
+        let mut held = Held { slot: self, end: self.end_of(found), process };
+        match (self.word(BEGIN).load(Ordering::Relaxed), self.word(END).load(Ordering::Relaxed)) {
             // The memory is zeroed. A pop between the first `set_top` and `open` would take the header for an item.
-            0 => self.word(BEGIN).store(CLOSED, Ordering::Relaxed),
-            // A thread of the parent was closing or opening the slot. It takes items only while the slot is closed, so
-            // that the slot can be opened.
-            CLOSED if self.word(END).load(Ordering::Relaxed) != 0 => self.word(BEGIN).store(HEADER, Ordering::Relaxed),
+            (0, _) => self.word(BEGIN).store(CLOSED, Ordering::Relaxed),
+            (CLOSED, 0) => {}
+            // A thread of the parent was closing or opening the slot, and this process has one of its two stores. It
+            // may have either one: the compiler and weakly ordered machines may make the second visible first. Sections
+            // push to this slot, or pop from it, so it must not be taken for a closed one. It can be opened, because
+            // the thread takes items only after both stores of `close`, and before those of `open`.
+            (CLOSED, _) | (_, 0) => held.open(),
             _ => {}
         }
-        Some(Held { slot: self, end: self.end_of(found), process })
+        Some(held)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Regions in child processes.
 
 use super::*;
-use crate::sys::{self, in_child};
+use crate::sys::{self, in_child, in_limited_child};
 
 #[test]
 fn children_share_the_copies_of_a_shared_region() {
@@ -62,8 +62,8 @@ fn what_a_parent_allocates_later_is_not_in_the_items_of_its_child() {
             let _: [_; 64] = allocate(&region, &[7; 24]);
             step.store(2, SeqCst);
         });
-        let child = in_child(|| {
-            let are = |items: &[NonNull<u8>]| limit_time() && items.iter().all(|&item| is(&region, item, &[0; 24]));
+        let child = in_limited_child(|| {
+            let are = |items: &[NonNull<u8>]| items.iter().all(|&item| is(&region, item, &[0; 24]));
             let items: [_; 64] = allocate(&region, &[0; 24]);
             let before = are(&items);
             step.store(1, SeqCst);
@@ -76,21 +76,9 @@ fn what_a_parent_allocates_later_is_not_in_the_items_of_its_child() {
     assert_eq!(child, Ok(Some(1)));
 }
 
-/// Ends this process with SIGKILL, which is never blocked, when it has run for a second.
-fn limit_time() -> bool {
-    const RLIMIT_CPU: usize = 0;
-    let limits = [1u64, 1];
-    let args = [0, RLIMIT_CPU, limits.as_ptr() as usize, 0, 0, 0];
-    // SAFETY: reads two u64.
-    unsafe { sys::syscall(linux_raw_sys::general::__NR_prlimit64, args) }.is_ok()
-}
-
 fn child_can_allocate(region: &Region<SMALL>) -> bool {
     let layout = layout(64, 8);
-    let child = in_child(|| {
-        if !limit_time() {
-            return 2;
-        }
+    let child = in_limited_child(|| {
         let items: [_; 100] = core::array::from_fn(|_| region.alloc_zeroed(layout).ok());
         let all = items.iter().all(Option::is_some);
         // SAFETY: they were allocated above.
@@ -121,8 +109,8 @@ fn a_child_opens_the_stack_that_its_parent_had_closed() {
     let stack = unsafe { stacks.of(0) };
     let is_open = region.arena.lists.with(|lists| {
         lists.begin_drain(stack, 0, class);
-        let child = in_child(|| {
-            let closed = stack.is_closed() && limit_time();
+        let child = in_limited_child(|| {
+            let closed = stack.is_closed();
             let _ = (0..200).map(|_| region.alloc(layout)).filter(Result::is_ok).count();
             u8::from(closed && !stack.is_closed())
         });

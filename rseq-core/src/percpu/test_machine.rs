@@ -1,4 +1,4 @@
-//! What the tests of stacks need of the machine: that arrays can be drained.
+//! What tests need of the machine: that slots can be drained.
 
 extern crate std;
 
