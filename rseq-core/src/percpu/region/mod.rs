@@ -28,12 +28,14 @@ use core::ptr::NonNull;
 pub use dynamic::DynRegion;
 pub use error::RegionError;
 pub use finding::Finding;
+use geometry::size_of_copies;
 use item_size::Size;
 pub use numa::move_to_node_of;
 pub use options::RegionOptions;
 pub use shape::RegionShape;
 
-/// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.
+/// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on, below a
+/// sixteenth of all addresses.
 ///
 /// An item is at the same offset in each copy. Its address is that of CPU 0's copy; for another CPU, add the CPU's
 /// number times `STRIDE`, as [`copy_of`](Self::copy_of) does. An item has [`copies`](Self::copies) copies, one for each
@@ -121,7 +123,8 @@ impl<const STRIDE: usize> Region<STRIDE> {
 
     /// A region with options.
     pub const fn with(options: RegionOptions) -> Self {
-        const { assert!(STRIDE.is_power_of_two() && STRIDE >= 4096) };
+        const { assert!(STRIDE.is_power_of_two() && STRIDE >= 4096, "a stride is a power of two from 4096 on") };
+        const { assert!(size_of_copies(STRIDE, 1).is_some(), "a stride is below a sixteenth of all addresses") };
         Self { arena: Arena::new(options) }
     }
 
@@ -131,7 +134,8 @@ impl<const STRIDE: usize> Region<STRIDE> {
     }
 
     /// Bytes that a range takes of the program's memory; see [`RegionOptions::memory`]. The memory must have as many
-    /// bytes after the first multiple of `STRIDE`.
+    /// bytes after the first multiple of `STRIDE`. [`usize::MAX`] if the copies take a quarter of all addresses or
+    /// more, in which case there is no range.
     pub fn range_size() -> usize {
         Self::SHAPE.range_size()
     }
