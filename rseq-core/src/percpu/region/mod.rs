@@ -46,10 +46,10 @@ pub use shape::RegionShape;
 ///
 /// # Speed
 ///
-/// Each CPU has a stack of freed items for each size, on which sections push and pop: [`alloc`](Self::alloc) and
-/// [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with lists
-/// that all CPUs share. Threads that are not registered use those lists. When memory runs out, the region first takes
-/// the items on the stacks of other CPUs (Linux 5.10).
+/// Each CPU has a stack of freed items for each size up to 32 KiB, on which sections push and pop:
+/// [`alloc`](Self::alloc) and [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63
+/// items at a time with lists that all CPUs share. Larger items, and threads that are not registered, use those lists.
+/// When memory runs out, the region first takes the items on the stacks of other CPUs (Linux 5.10).
 ///
 /// Sizes are rounded up to powers of two, and addresses are multiples of the rounded size.
 ///
