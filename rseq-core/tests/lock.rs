@@ -170,3 +170,56 @@ fn a_value_whose_making_panics_is_made_again() {
     assert!(catch_unwind(AssertUnwindSafe(|| drop(lock.lock()))).is_err());
     assert_eq!(*lock.lock(), 3);
 }
+
+/// A value with an alignment above 64 KiB.
+#[repr(align(0x2_0000))]
+struct Aligned([u64; 1]);
+
+impl AsMut<[u64]> for Aligned {
+    fn as_mut(&mut self) -> &mut [u64] {
+        &mut self.0
+    }
+}
+
+/// Uses the lock of each CPU, and checks that no other lock has the same memory. The values are moved on the stack.
+fn lock_each_cpu<T: AsMut<[u64]> + 'static, K: Index>(init: fn() -> T) {
+    let thread = std::thread::Builder::new().stack_size(16 << 20).spawn(move || lock_each_cpu_here::<T, K>(init));
+    thread.unwrap().join().unwrap();
+}
+
+fn lock_each_cpu_here<T: AsMut<[u64]>, K: Index>(init: fn() -> T) {
+    let lock = Lock::<T, K>::new(init);
+    let cpus = affinity::allowed();
+    let mut indices = Vec::new();
+    for &cpu in &cpus {
+        affinity::pin(cpu);
+        let mut value = lock.lock();
+        let index = value.index().expect("a lock of its own");
+        assert!(std::hint::black_box(std::ptr::from_mut(&mut *value)).is_aligned());
+        assert!(indices.contains(&index) || value.as_mut().iter().all(|&word| word == 7));
+        value.as_mut().fill(u64::from(index));
+        indices.push(index);
+    }
+    indices.sort_unstable();
+    indices.dedup();
+    for mut value in lock.iter().map(Result::unwrap) {
+        let index = value.index().map(u64::from).expect("no thread without sections");
+        assert!(value.as_mut().iter().all(|&word| word == index));
+    }
+    assert_eq!(lock.iter().count(), indices.len());
+}
+
+#[test]
+fn values_of_any_size_have_a_lock_for_each_cpu() {
+    let (Status::On(_), true) = (status(), has_fence()) else { return skipped("no sections or no fence") };
+    // From half of a page to more than three times the largest distance between the copies of two CPUs.
+    lock_each_cpu::<_, ByCpu>(|| [7; 256]);
+    lock_each_cpu::<_, ByCpu>(|| [7; 1024]);
+    lock_each_cpu::<_, ByCpu>(|| [7; 8192]);
+    lock_each_cpu::<_, ByCpu>(|| [7; 8750]);
+    lock_each_cpu::<_, ByCpu>(|| [7; 26_000]);
+    lock_each_cpu::<_, ByCpu>(|| Aligned([7]));
+    if rseq_core::Ambient::token().mm_cid().is_some() {
+        lock_each_cpu::<_, ByMmCid>(|| [7; 8750]);
+    }
+}

@@ -10,11 +10,21 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// The lock names the process whose thread holds it. A child of `fork` has no such thread, so it takes the lock over,
 /// with the value as it was at the fork. A value whose changes take several stores must therefore be valid after each
-/// of them.
+/// of them. A panic frees the lock, and leaves the value as it is in the same way.
 pub(super) struct SpinLock<T> {
     /// The generation of the process whose thread holds it, or 0.
     holder: AtomicUsize,
     value: UnsafeCell<T>,
+}
+
+/// The word of a lock that this thread holds; dropping it frees the lock, after a panic too.
+struct Held<'a>(&'a AtomicUsize);
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
 }
 
 // SAFETY: `with` lets one thread at a time reach the value, for which `T: Send` is enough.
@@ -29,11 +39,10 @@ impl<T> SpinLock<T> {
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         sys::with_signals_blocked(|| {
             self.acquire(sys::generation());
+            let _held = Held(&self.holder);
             // SAFETY: this thread has changed the word from 0, or from a process that has no thread here, to this
-            // process. So it alone has the value until it changes the word back.
-            let result = work(unsafe { &mut *self.value.get() });
-            self.holder.store(0, Ordering::Release);
-            result
+            // process. So it alone has the value until `_held` changes the word back, after `work`.
+            work(unsafe { &mut *self.value.get() })
         })
     }
 
@@ -64,6 +73,8 @@ impl<T> fmt::Debug for SpinLock<T> {
 
 #[cfg(all(test, not(miri), not(rseq_stub)))]
 mod tests {
+    extern crate std;
+
     use super::*;
     use crate::sys::in_child;
 
@@ -81,6 +92,22 @@ mod tests {
             })
         });
         assert_eq!(child, Ok(Some(7)));
+        assert_eq!(lock.with(|value| *value), 7);
+    }
+
+    #[test]
+    fn a_panic_frees_the_lock_and_restores_the_signal_mask() {
+        let lock = SpinLock::new(1);
+        let before = sys::blocked_signals();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            lock.with(|value| {
+                assert_ne!(sys::blocked_signals(), before);
+                *value = 7;
+                panic!("for the test")
+            })
+        }));
+        assert_eq!((panicked.is_err(), sys::blocked_signals()), (true, before));
+        assert_eq!(lock.holder.load(Ordering::Relaxed), 0);
         assert_eq!(lock.with(|value| *value), 7);
     }
 }

@@ -36,8 +36,14 @@ impl PossibleCpus {
 
     /// The upper bound that `sched_getaffinity` gives: eight CPUs for each byte of its mask.
     fn bound() -> Result<Self, Errno> {
-        let count = sys::affinity_mask_size()? as u32 * 8;
-        let highest = count - 1;
+        Self::of_mask(sys::affinity_mask_size()?)
+    }
+
+    /// The CPUs of a mask of so many bytes. A filter may answer the call with any number, such as 0.
+    fn of_mask(bytes: usize) -> Result<Self, Errno> {
+        const MOST: usize = 8192;
+        let count = 8 * bytes.min(MOST) as u32;
+        let highest = count.checked_sub(1).ok_or(Errno::ENOSYS)?;
         let mut set = CpuSet::empty();
         set.insert(0..=highest);
         Ok(Self { highest, count, set })
@@ -176,6 +182,15 @@ mod tests {
         assert_eq!(whole(b"0,2-5\n").map(|cpus| cpus.count), Some(5));
         for cut in [&b"0,2-5"[..], b"0,2-", b"0,2", b"0,", b""] {
             assert_eq!(whole(cut), None, "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_of_any_size_is_a_number_of_cpus_or_an_error() {
+        let of_mask = |bytes| PossibleCpus::of_mask(bytes).map(|cpus| (cpus.highest, cpus.slots_by_cpu()));
+        assert_eq!((of_mask(0), of_mask(8)), (Err(Errno::ENOSYS), Ok((63, 64))));
+        for bytes in [8192, 8193, 1 << 29, usize::MAX] {
+            assert_eq!(of_mask(bytes), Ok((65_535, 65_536)), "{bytes} bytes");
         }
     }
 

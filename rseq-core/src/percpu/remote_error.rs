@@ -7,8 +7,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No CPU has this number, or there is no data for any CPU: sections are off, for a cause that
-    /// [`status`](crate::status) returns, and all threads use the shared data.
+    /// No CPU has this number, or there is no data for any CPU, and all threads use the shared data: sections are off,
+    /// for a cause that [`status`](crate::status) returns, or there was no memory.
     NoSlot(u32),
     /// Another thread is draining or resizing this CPU's stack.
     Busy,

@@ -27,6 +27,8 @@ pub(crate) use process::generation;
 #[cfg(all(feature = "std", not(rseq_stub)))]
 pub(crate) use process::thread_id;
 pub use rseq::{CallError, rseq, rseq_raw};
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+pub(crate) use signals::blocked_signals;
 #[doc(hidden)] // for rseq-rt and the tests
 pub use signals::{SIGSET_BYTES, SignalAction, SignalSet};
 pub(crate) use signals::{alarm_after, end_with, unblock_only, with_signals_blocked};

@@ -24,15 +24,29 @@ fn sigprocmask(how: u32, set: &SignalSet, old: Option<&mut SignalSet>) -> bool {
     unsafe { super::syscall(__NR_rt_sigprocmask, args) }.is_ok()
 }
 
+/// The signals that were blocked before this thread blocked all; dropping it blocks no others, after a panic too.
+struct Before(SignalSet);
+
+impl Drop for Before {
+    #[inline]
+    fn drop(&mut self) {
+        sigprocmask(SIG_SETMASK, &self.0, None);
+    }
+}
+
 /// Runs `work` with all signals blocked that can be blocked. If a seccomp filter refuses the call, none is.
 pub(crate) fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     let mut old = SignalSet::default();
-    let blocked = sigprocmask(SIG_BLOCK, &ALL, Some(&mut old));
-    let result = work();
-    if blocked {
-        sigprocmask(SIG_SETMASK, &old, None);
-    }
-    result
+    let _before = sigprocmask(SIG_BLOCK, &ALL, Some(&mut old)).then_some(old).map(Before);
+    work()
+}
+
+/// The signals that this thread blocks.
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+pub(crate) fn blocked_signals() -> SignalSet {
+    let mut set = SignalSet::default();
+    assert!(sigprocmask(SIG_BLOCK, &SignalSet::default(), Some(&mut set)));
+    set
 }
 
 /// Whether `struct sigaction` has the field `sa_restorer`.

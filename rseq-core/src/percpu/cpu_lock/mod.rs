@@ -9,7 +9,6 @@ mod take_section;
 
 use super::closing::Closing;
 use super::copies::Copies;
-use super::memory::STRIDE;
 use crate::ops::librseq;
 use crate::{Ambient, ByCpu, Committed, Index, OutOfRange, Token, sys};
 use core::fmt;
@@ -26,7 +25,11 @@ pub use guard::LockGuard;
 /// migrated or preempted, so locks are contended, but rarely.
 ///
 /// Threads without sections ([`status`](crate::status) has the cause) share one more lock, which has its own value and
-/// is taken by an atomic instruction.
+/// is taken by an atomic instruction. So do all threads if there is no memory for the values of all CPUs when a lock is
+/// first taken.
+///
+/// A `T` may have any size. Values of up to 64 KiB (8 KiB where a word has 32 bits) share pages with what else this CPU
+/// has; larger ones are mapped for the lock.
 ///
 /// `K` is the index of the locks: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few threads
 /// has few values.
@@ -80,7 +83,7 @@ enum Attempt {
 impl<T, K: Index> Lock<T, K> {
     /// Locks that are free. `init` makes the value of a CPU when its lock is first taken.
     pub const fn new(init: fn() -> T) -> Self {
-        Self { copies: Copies::new(), fallback: Slot::new(), closing: Closing::new(), init }
+        Self { copies: Copies::of_any_size(), fallback: Slot::new(), closing: Closing::new(), init }
     }
 
     /// Takes the lock of the CPU that this thread runs on. While it is not free, the thread yields, and may so move to
@@ -193,7 +196,7 @@ fn on_slot<T, K: Index>(
         if index as usize >= len {
             return Err(OutOfRange);
         }
-        let word = base.wrapping_byte_add(index as usize * STRIDE).cast();
+        let word = base.wrapping_byte_add(index as usize * Copies::<Slot<T>, K>::SPACING).cast();
         match section(token, index as usize, word) {
             Ok(Committed) => return Ok((index, true)),
             Err(librseq::Error::CompareFailed) => return Ok((index, false)),

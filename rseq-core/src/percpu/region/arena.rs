@@ -102,21 +102,35 @@ impl Arena {
     /// The shape is the same as in all calls before. No item is used any longer, and no thread is in an operation.
     pub(super) unsafe fn clear(&mut self, shape: RegionShape) {
         let geometry = self.geometry(shape);
-        let lists = self.lists.get_mut();
-        let newest = lists.ranges(geometry).next();
+        let newest = self.lists.get_mut().ranges(geometry).next();
         let is_ours = newest.is_none_or(|newest| range::is_ours(newest, &self.options, geometry));
-        if let Some(reporter) = self.options.reporter().filter(|_| is_ours) {
-            robust::audit(lists, geometry, reporter);
+        let mapped = Mapped { arena: self, is_ours, geometry };
+        if let Some(reporter) = mapped.arena.options.reporter().filter(|_| is_ours) {
+            robust::audit(mapped.arena.lists.get_mut(), geometry, reporter);
         }
-        let is_mapped = self.options.given.start.is_null();
-        let mut ranges = lists.ranges(geometry);
+    }
+}
+
+/// What an arena has mapped that is no longer used; dropping it unmaps it, after a panic of the program's function too.
+struct Mapped<'a> {
+    arena: &'a mut Arena,
+    is_ours: bool,
+    geometry: Geometry,
+}
+
+impl Drop for Mapped<'_> {
+    fn drop(&mut self) {
+        let is_mapped = self.arena.options.given.start.is_null();
+        let mut ranges = self.arena.lists.get_mut().ranges(self.geometry);
         while let Some(range) = ranges.next().filter(|_| is_mapped) {
-            // SAFETY: `make` returned the range, and with the arena its items end. The next range has been read before.
-            unsafe { range::unmake(range, is_ours, geometry) };
+            // SAFETY: `make` returned the range, and by the contract of `clear`, which makes this value, its items are
+            // no longer used. The next range has been read before.
+            unsafe { range::unmake(range, self.is_ours, self.geometry) };
         }
-        let stacks = *self.stacks.get_mut();
+        let stacks = *self.arena.stacks.get_mut();
         if !stacks.is_null() {
-            // SAFETY: it was mapped for this many CPUs, and no thread is in a section of this arena.
+            // SAFETY: it was mapped for this many CPUs, and by the contract of `clear` no thread is in a section of
+            // this arena.
             unsafe { cpu_stacks::unmap(stacks, memory::slots()) };
         }
     }

@@ -5,6 +5,7 @@ extern crate std;
 use super::*;
 use crate::skipped::skipped;
 use crate::sys::{Errno, in_child, page_size};
+use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::vec::Vec;
@@ -121,6 +122,55 @@ fn ranges_are_initialised_once_for_each_copy() {
     let calls = core::mem::take(&mut *STARTED.lock().unwrap());
     assert_eq!(calls.len(), 2);
     assert!(!failing.contains(calls[0].1));
+}
+
+/// What is at an address: zeroes if nothing is mapped there. Each caller looks for bytes that no other memory has, as
+/// another thread may have mapped memory there in the meantime.
+fn found_at<const N: usize>(address: usize) -> [u8; N] {
+    let mut found = [0; N];
+    let _ = std::fs::File::open("/proc/self/mem").unwrap().read_at(&mut found, address as u64);
+    found
+}
+
+#[test]
+fn a_report_that_panics_while_a_region_is_dropped_leaves_nothing_mapped() {
+    const MARK: [u8; 16] = *b"item that leaked";
+    let region = region(3, RegionOptions::new().robust(|finding| panic!("{finding}")));
+    let address = region.alloc_copied(&MARK).unwrap().addr().get();
+    assert_eq!(found_at(address), MARK);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(region))).is_err());
+    assert_ne!(found_at(address), MARK);
+}
+
+static PANICS: AtomicBool = AtomicBool::new(true);
+static PANICKED_AT: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn a_panic_while_a_range_is_initialised_leaves_the_region_as_it_was() {
+    const MARK: [u8; 16] = *b"range that panic";
+    fn init(_: usize, start: NonNull<u8>, _: usize, cpu: usize) -> Result<(), Errno> {
+        if PANICS.load(Ordering::Relaxed) && cpu == 1 {
+            // SAFETY: the region's memory, which is not used yet, and larger than the mark.
+            unsafe { start.cast().write(MARK) };
+            PANICKED_AT.store(start.addr().get(), Ordering::Relaxed);
+            panic!("for the test");
+        }
+        Ok(())
+    }
+    let region = region(3, RegionOptions::new().copy_on_write().init_ranges(init));
+    let blocked = crate::sys::blocked_signals();
+    let panicked = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| region.alloc())).is_err();
+    assert!(panicked() && panicked());
+    assert_eq!(crate::sys::blocked_signals(), blocked);
+    let address = PANICKED_AT.load(Ordering::Relaxed);
+    assert_ne!(found_at(address), MARK);
+    // Another thread does not wait for the one that panicked.
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(!region.contains(address)));
+    });
+    PANICS.store(false, Ordering::Relaxed);
+    let item = region.alloc_copied(&7usize.to_ne_bytes()).unwrap();
+    assert!((0..3).all(|cpu| *word(&region, item, cpu) == 7));
 }
 
 #[test]

@@ -9,7 +9,8 @@ use core::fmt;
 pub enum RegionError {
     /// The item, or its alignment, is larger than the region's stride.
     TooLarge,
-    /// No range has room, and the kernel has no memory for another one: ENOMEM, or the error of a filter. ENOSPC if the
+    /// No range has room, and the kernel has no memory for another one: ENOMEM, or the error of a filter. ENOMEM also
+    /// if the copies for all CPU numbers of this machine would take a quarter of all addresses or more. ENOSPC if the
     /// program's own memory is used up, or if there are as many ranges as the program allows.
     NoMemory(Errno),
     /// The copies' own mappings were refused. If the region is shared or copied on write, the stride is less than a

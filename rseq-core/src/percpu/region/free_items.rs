@@ -118,6 +118,9 @@ impl Lists {
 
     /// Adds a range.
     pub(super) fn grow(&self, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {
+        if !geometry.can_be() {
+            return Err(RegionError::NoMemory(Errno::ENOMEM));
+        }
         let most = options.max_ranges;
         if most != 0 && self.ranges(geometry).take(most).count() == most {
             return Err(RegionError::NoMemory(Errno::ENOSPC));
@@ -187,6 +190,30 @@ impl Lists {
         if let Some(stacks) = stacks(class) {
             // SAFETY: only CPUs that have a stack are recorded as closed.
             self.open(unsafe { stacks.of(cpu) }, cpu, false);
+        }
+    }
+}
+
+#[cfg(all(test, not(miri), not(rseq_stub)))]
+mod tests {
+    use super::*;
+    use core::ptr::NonNull;
+
+    #[test]
+    fn no_range_is_made_whose_copies_take_too_many_addresses() {
+        let mut bytes = [0u64; 64];
+        let start = NonNull::from(&mut bytes).cast();
+        // SAFETY: the memory is that of `bytes`, which nothing else uses.
+        let given = unsafe { RegionOptions::new().memory(start, size_of_val(&bytes)) };
+        // As 64 MiB for each CPU where a word has 32 bits: copies for 64 CPUs wrap to 0 bytes, those for 65 to 64 MiB.
+        let stride = 1 << (usize::BITS - 6);
+        for options in [RegionOptions::new(), RegionOptions::new().copy_on_write(), given] {
+            for slots in [16, 64, 65, 256, 8192] {
+                let lists = Lists::new();
+                let grown = lists.grow(&options, Geometry::new(&options, stride, slots));
+                assert_eq!(grown, Err(RegionError::NoMemory(Errno::ENOMEM)), "{slots} copies, {options:?}");
+                assert_eq!(lists.range.load(Relaxed), 0);
+            }
         }
     }
 }

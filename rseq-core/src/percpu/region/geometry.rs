@@ -27,6 +27,16 @@ pub(super) const FREE: usize = 2;
 /// The bits of an item's address that hold tags: items are aligned to 8 bytes.
 pub(super) const TAGS: usize = 7;
 
+/// The size in bytes of copies that are `stride` bytes apart. None if they take a quarter of all addresses or more, or
+/// one of them a sixteenth: below that, no size or offset in a range wraps around.
+pub(super) const fn size_of_copies(stride: usize, copies: usize) -> Option<usize> {
+    const MOST: usize = 1 << (usize::BITS - 2);
+    match stride.checked_mul(copies) {
+        Some(bytes) if bytes < MOST && stride < MOST / 4 => Some(bytes),
+        _ => None,
+    }
+}
+
 /// The layout of a region's ranges.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
@@ -46,6 +56,12 @@ impl Geometry {
         let is_template = matches!(options.populate, Populate::CopyOnWrite);
         let has_lead = !is_given && (options.owner != 0 || !options.is_inherited || is_template);
         Self { stride, slots, pattern: options.pattern, populate: options.populate, is_given, has_lead }
+    }
+
+    /// Whether there can be a range of this layout. The number of copies may be known at run time only, so this is
+    /// checked before a range is made; the other functions are for ranges that exist.
+    pub(super) const fn can_be(self) -> bool {
+        size_of_copies(self.stride, self.slots).is_some()
     }
 
     /// The size in bytes of all copies.
@@ -172,5 +188,24 @@ mod tests {
         assert_eq!((given.size(), given.fresh(), given.lead()), (34 * 4096, 0, 0));
         let owned = Geometry::new(&RegionOptions::new().owner(1), 4096, 32);
         assert_eq!((owned.lead(), owned.size()), (LARGEST_PAGE, plain.size()));
+    }
+
+    #[test]
+    fn no_size_of_a_range_that_can_be_wraps_around() {
+        let (largest, quarter) = (usize::BITS - 5, 1usize << (usize::BITS - 2));
+        for (stride, slots) in (12..usize::BITS).flat_map(|bit| [0, 1, 2, 3, 64, 256, 8192].map(|n| (1 << bit, n))) {
+            // SAFETY: no range is cut from the memory, so that it is not accessed.
+            let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
+            for options in [RegionOptions::new().copy_on_write(), RegionOptions::new(), given] {
+                let geometry = Geometry::new(&options, stride, slots);
+                let fits = stride <= 1 << largest && slots < quarter / stride;
+                assert_eq!(geometry.can_be(), fits, "{slots} copies of {stride:#x} bytes");
+                if fits {
+                    let whole = geometry.lead() + geometry.size() + stride;
+                    assert!(whole > geometry.shadow() && geometry.shadow() >= slots * stride, "{geometry:?}");
+                    assert!(isize::try_from(whole).is_ok(), "{geometry:?}");
+                }
+            }
+        }
     }
 }

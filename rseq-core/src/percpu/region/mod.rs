@@ -28,12 +28,14 @@ use core::ptr::NonNull;
 pub use dynamic::DynRegion;
 pub use error::RegionError;
 pub use finding::Finding;
+use geometry::size_of_copies;
 use item_size::Size;
 pub use numa::move_to_node_of;
 pub use options::RegionOptions;
 pub use shape::RegionShape;
 
-/// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on.
+/// Memory with a copy for each CPU, `STRIDE` bytes apart: 64 KiB, or another power of two from 4096 on, below a
+/// sixteenth of all addresses.
 ///
 /// An item is at the same offset in each copy. Its address is that of CPU 0's copy; for another CPU, add the CPU's
 /// number times `STRIDE`, as [`copy_of`](Self::copy_of) does. An item has [`copies`](Self::copies) copies, one for each
@@ -44,10 +46,10 @@ pub use shape::RegionShape;
 ///
 /// # Speed
 ///
-/// Each CPU has a stack of freed items for each size, on which sections push and pop: [`alloc`](Self::alloc) and
-/// [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63 items at a time with lists
-/// that all CPUs share. Threads that are not registered use those lists. When memory runs out, the region first takes
-/// the items on the stacks of other CPUs (Linux 5.10).
+/// Each CPU has a stack of freed items for each size up to 32 KiB, on which sections push and pop:
+/// [`alloc`](Self::alloc) and [`free`](Self::free) neither lock nor write shared memory, except to exchange up to 63
+/// items at a time with lists that all CPUs share. Larger items, and threads that are not registered, use those lists.
+/// When memory runs out, the region first takes the items on the stacks of other CPUs (Linux 5.10).
 ///
 /// Sizes are rounded up to powers of two, and addresses are multiples of the rounded size.
 ///
@@ -121,7 +123,8 @@ impl<const STRIDE: usize> Region<STRIDE> {
 
     /// A region with options.
     pub const fn with(options: RegionOptions) -> Self {
-        const { assert!(STRIDE.is_power_of_two() && STRIDE >= 4096) };
+        const { assert!(STRIDE.is_power_of_two() && STRIDE >= 4096, "a stride is a power of two from 4096 on") };
+        const { assert!(size_of_copies(STRIDE, 1).is_some(), "a stride is below a sixteenth of all addresses") };
         Self { arena: Arena::new(options) }
     }
 
@@ -131,7 +134,8 @@ impl<const STRIDE: usize> Region<STRIDE> {
     }
 
     /// Bytes that a range takes of the program's memory; see [`RegionOptions::memory`]. The memory must have as many
-    /// bytes after the first multiple of `STRIDE`.
+    /// bytes after the first multiple of `STRIDE`. [`usize::MAX`] if the copies take a quarter of all addresses or
+    /// more, in which case there is no range.
     pub fn range_size() -> usize {
         Self::SHAPE.range_size()
     }

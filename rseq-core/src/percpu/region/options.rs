@@ -243,7 +243,8 @@ impl RegionOptions {
     /// the address of the CPU's copies, their length, which is the stride, and the CPU number. If it fails, the range
     /// is unmapped, and allocation fails with [`RegionError::NotInitialized`](super::RegionError::NotInitialized).
     ///
-    /// It is called with the region's lock held and signals blocked, and must not use the region.
+    /// It is called with the region's lock held and signals blocked, and must not use the region. If it panics, the
+    /// range is unmapped, the region is as it was, and the panic goes on in the thread that allocates.
     pub const fn init_ranges(mut self, init: fn(usize, NonNull<u8>, usize, usize) -> Result<(), Errno>) -> Self {
         self.init = Some(init);
         self

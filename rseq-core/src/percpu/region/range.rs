@@ -7,6 +7,7 @@ use super::options::{Populate, RegionOptions};
 use crate::sys::mappings::{self, Contents, MemoryFile};
 use crate::sys::{Errno, generation};
 use core::ffi::CStr;
+use core::mem::forget;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,12 +17,24 @@ const NAME: &CStr = c"rseq-core region";
 pub(super) fn make(options: &RegionOptions, geometry: Geometry) -> Result<usize, RegionError> {
     let range =
         mappings::map_aligned(geometry.lead(), geometry.size(), geometry.stride).map_err(RegionError::NoMemory)?;
-    if let Err(error) = set_up(range, options, geometry) {
-        // SAFETY: it was mapped above with this geometry, and its address was not passed on. All of it is mapped.
-        unsafe { unmake(range.as_ptr().expose_provenance(), true, geometry) };
-        return Err(error);
-    }
+    let unfinished = Unfinished { range: range.as_ptr().expose_provenance(), geometry };
+    set_up(range, options, geometry)?;
+    forget(unfinished);
     Ok(range.as_ptr().expose_provenance())
+}
+
+/// A range that is being made; dropping it unmaps it, after a panic of the program's function too.
+struct Unfinished {
+    range: usize,
+    geometry: Geometry,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // SAFETY: `make` has mapped it with this geometry, and passes its address on only once this value is forgotten.
+        // All of it is mapped.
+        unsafe { unmake(self.range, true, self.geometry) };
+    }
 }
 
 fn set_up(range: NonNull<u8>, options: &RegionOptions, geometry: Geometry) -> Result<(), RegionError> {

@@ -1,6 +1,6 @@
 //! The sizes of a region's memory.
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, size_of_copies};
 use super::item_size::Size;
 use super::options::RegionOptions;
 use crate::percpu::memory;
@@ -33,14 +33,12 @@ impl RegionShape {
     /// Items have `copies` copies, `stride` bytes apart; with 0 copies, as many as there are CPU numbers that the
     /// kernel can assign.
     ///
-    /// None if the stride is not a power of two from 4096 on, if an item is larger, or if the copies take a quarter
-    /// of all addresses or more.
+    /// None if the stride is not a power of two from 4096 on, or takes a sixteenth of all addresses or more; if an item
+    /// is larger than the stride; or if the copies take a quarter of all addresses or more. The number of copies that 0
+    /// stands for is found at run time, so where these take a quarter or more, it is allocation that fails, with
+    /// [`RegionError::NoMemory`](super::RegionError::NoMemory) and ENOMEM.
     pub const fn new(stride: usize, copies: usize, layout: Layout) -> Option<Self> {
-        const MOST: usize = 1 << (usize::BITS - 2);
-        let fits = match stride.checked_mul(copies) {
-            Some(bytes) => bytes < MOST && stride < MOST / 4,
-            None => false,
-        };
+        let fits = size_of_copies(stride, copies).is_some();
         match Size::of(layout, stride) {
             Some(size) if stride.is_power_of_two() && stride >= 4096 && fits => Some(Self { stride, copies, size }),
             _ => None,
@@ -69,7 +67,8 @@ impl RegionShape {
     }
 
     /// Bytes that a range takes of the program's memory; see [`RegionOptions::memory`]. The memory must have as many
-    /// bytes after the first multiple of the stride.
+    /// bytes after the first multiple of the stride. [`usize::MAX`] if the copies take a quarter of all addresses or
+    /// more, in which case there is no range.
     ///
     /// # Examples
     ///
@@ -93,10 +92,15 @@ impl RegionShape {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn range_size(self) -> usize {
-        // SAFETY: no region is created with these options, so that the memory, of 0 bytes, is not accessed.
-        let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
-        Geometry::new(&given, self.stride, self.copies()).size()
+        range_size(self.stride, self.copies())
     }
+}
+
+fn range_size(stride: usize, copies: usize) -> usize {
+    // SAFETY: no region is created with these options, so that the memory, of 0 bytes, is not accessed.
+    let given = unsafe { RegionOptions::new().memory(NonNull::dangling(), 0) };
+    let geometry = Geometry::new(&given, stride, copies);
+    if geometry.can_be() { geometry.size() } else { usize::MAX }
 }
 
 impl fmt::Debug for RegionShape {
@@ -106,5 +110,18 @@ impl fmt::Debug for RegionShape {
             .field("stride", &self.stride())
             .field("copies", &self.copies())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_range_does_not_wrap_around() {
+        assert_eq!(range_size(4096, 2), 4 * 4096);
+        // Copies for 64 CPUs have as many bytes as there are addresses, which wraps to 0.
+        let stride = 1 << (usize::BITS - 6);
+        assert_eq!([16, 64, 65, 256].map(|copies| range_size(stride, copies)), [usize::MAX; 4]);
     }
 }
