@@ -54,6 +54,9 @@ const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
 /// Where rseq is not available, and in a thread that is ending, one more ring takes the record, under a lock:
 /// [`status`](crate::status) says which applies.
 ///
+/// A child of `fork` has a copy of the records. Other threads' consumers and reservations stay as they were at the
+/// fork: the child cannot have such a consumer again, and reads no further in the ring of a CPU than to the reservation.
+///
 /// `K` is the index of the rings: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few
 /// threads has few rings.
 ///
