@@ -32,19 +32,22 @@ pub(super) fn fence_index<K: Index>(index: u32) -> Result<(), MembarrierError> {
 }
 
 fn make(which: Fence) -> Result<(), MembarrierError> {
-    let made = loop {
+    match at_last(which) {
+        // Once per process; a child of `fork` may have to register again.
+        Err(MembarrierError::NotRegistered) => {
+            register_membarrier_rseq()?;
+            at_last(which)
+        }
+        made => made,
+    }
+}
+
+fn at_last(which: Fence) -> Result<(), MembarrierError> {
+    loop {
         match membarrier_rseq(which) {
             Err(MembarrierError::TryAgain) => {}
             made => break made,
         }
-    };
-    match made {
-        // Once per process; a child of `fork` may have to register again.
-        Err(MembarrierError::NotRegistered) => {
-            register_membarrier_rseq()?;
-            membarrier_rseq(which)
-        }
-        made => made,
     }
 }
 
