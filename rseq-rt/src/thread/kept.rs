@@ -1,6 +1,6 @@
 //! Memory that is kept until its thread has ended: of detached threads that the kernel still writes to, because it
-//! refused to release the rseq area or to forget the tid word, and of threads whose handles were dropped while they were
-//! ending.
+//! refused to release the rseq area or to forget the tid word, and of threads whose handles were dropped while they
+//! were ending.
 
 use super::data::Control;
 use core::ptr::{self, NonNull};

@@ -168,10 +168,10 @@ pub(super) struct Finished {
 ///
 /// # Safety
 ///
-/// The packet is that of the calling thread, which has called [`run`]. If the outcome is `Returned`, `run` has returned.
-/// The thread has not called this before, unless a destructor of the earlier call has called [`exit`](super::exit): then
-/// the earlier call does not continue, and the outcome is `Exited`. Other threads use nothing on this thread's stack
-/// afterwards.
+/// The packet is that of the calling thread, which has called [`run`]. If the outcome is `Returned`, `run` has
+/// returned. The thread has not called this before, unless a destructor of the earlier call has called
+/// [`exit`](super::exit): then the earlier call does not continue, and the outcome is `Exited`. Other threads use
+/// nothing on this thread's stack afterwards.
 pub(super) unsafe fn finish(control: NonNull<Control>, outcome: Outcome) -> Finished {
     let shared = control.as_ptr();
     let state = match outcome {
