@@ -14,7 +14,7 @@ const ROOM: usize = 16 << 10;
 /// Bytes for the frame if the kernel does not provide the size.
 const FRAME: usize = 8 << 10;
 
-/// Whether a handler runs on alternate stacks.
+/// Whether the main thread has its alternate stack, so that others get theirs.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Bytes of an alternate stack.
@@ -22,21 +22,21 @@ pub fn size() -> usize {
     ROOM + env::auxv(AT_MINSIGSTKSZ as usize).unwrap_or(FRAME)
 }
 
-/// Installs the handler of SIGSEGV for the process, unless SIGSEGV is ignored, and an alternate stack for the main
-/// thread.
+/// Gives the main thread an alternate stack, and installs the handler of SIGSEGV for the process, unless SIGSEGV is
+/// ignored.
 pub fn install(handler: sys::FaultHandler) {
     let len = size().next_multiple_of(page::size());
     let Ok(stack) = sys::map(len, MAP_STACK) else { return };
-    // SAFETY: the mapping is this program's, used for nothing else, and never unmapped.
-    let has_stack = unsafe { sys::set_alternate_stack(stack, len) }.is_ok();
-    // SAFETY: `restorer` has what handlers return to, where the kernel does not.
-    if has_stack && unsafe { sys::set_fault_handler(handler, restorer()) }.is_ok() {
-        INSTALLED.store(true, Ordering::Relaxed);
-    } else {
-        // SAFETY: the mapping was made above. The handler was not installed, so none uses it: before `main` there are
-        // no others.
+    // SAFETY: the mapping is this program's, used for nothing else, and is not unmapped once the kernel has it.
+    if unsafe { sys::set_alternate_stack(stack, len) }.is_err() {
+        // SAFETY: the mapping was made above, and the kernel has refused it, so that nothing uses it.
         unsafe { sys::unmap(stack, len) };
+        return;
     }
+    INSTALLED.store(true, Ordering::Relaxed);
+    // If this fails, as SIGSEGV is ignored, there is no line. The program may have handlers for other signals.
+    // SAFETY: `restorer` has what handlers return to, where the kernel does not.
+    let _ = unsafe { sys::set_fault_handler(handler, restorer()) };
 }
 
 /// The address of the return from a handler. Only on x86-64, the kernel provides none.

@@ -44,7 +44,8 @@
 //! If a thread overflows its stack, a line on standard error names the thread before SIGSEGV ends the process. A
 //! handler of SIGSEGV writes it, on an alternate signal stack that each thread has; if the kernel refuses the handler
 //! or the stack, the process ends without the line. Other faults, and a SIGSEGV that was sent, have the default action.
-//! A program may replace the handler; each thread then has 16 KiB of alternate stack for it (`SA_ONSTACK`).
+//! If SIGSEGV is ignored as the program starts, it stays ignored. A program may install a handler of its own for any
+//! signal; each thread has 16 KiB of alternate stack for it (`SA_ONSTACK`).
 //!
 //! # What this crate does not have
 //!
@@ -64,6 +65,7 @@
 //! | `registration` | registering and releasing threads, by rseq-core |
 //! | `tls` | the layout of the TLS block, and the thread pointer |
 //! | `relocate` | relocation of a static-pie |
+//! | `indirect` | finding indirect functions of C, which are refused |
 //! | `relro` | memory that is read-only from `main` on, such as the sections' descriptors |
 //! | `overflow` | the handler for stack overflows |
 //! | `alternate_stack` | the stack of each thread that it runs on |
@@ -105,6 +107,8 @@ pub mod env;
 mod headers;
 #[cfg(feature = "alloc")]
 pub mod heap;
+#[cfg(not(feature = "hosted"))]
+mod indirect;
 pub mod io;
 #[cfg(not(feature = "hosted"))]
 mod mem;

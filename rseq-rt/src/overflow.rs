@@ -24,8 +24,9 @@ pub fn watch_main() {
 /// return a fault happens again, and ends the process with all registers unchanged.
 extern "C" fn on_fault(_signal: i32, info: *const sys::SignalInfo, _context: *mut u8) {
     // SAFETY: the kernel passes a pointer to the signal's information (`SA_SIGINFO`).
-    match unsafe { (*info).fault_address() } {
-        Some(address) if is_below_stack(address) => {
+    let info = unsafe { &*info };
+    match info.fault_address() {
+        Some(address) if is_below_stack(address, info.is_unmapped()) => {
             let current = thread::current();
             let (id, name) = (current.tid(), current.name());
             let _ = write_fmt(STDERR, format_args!("rseq-rt: thread {id} ({name}) has overflowed its stack\n"));
@@ -38,10 +39,15 @@ extern "C" fn on_fault(_signal: i32, info: *const sys::SignalInfo, _context: *mu
     }
 }
 
-fn is_below_stack(address: usize) -> bool {
+/// Whether the fault is that of a stack that is used up. Other faults on the main thread's stack, as of code that is
+/// run there, are at addresses that are mapped.
+fn is_below_stack(address: usize, is_unmapped: bool) -> bool {
     let data = ThreadData::current();
     if !data.is_main() {
         return data.guard().contains(&address);
+    }
+    if !is_unmapped {
+        return false;
     }
     let Ok([limit, _]) = sys::stack_limit(None) else { return false };
     let (Some(top), Ok(limit)) = (env::initial_stack(), usize::try_from(limit)) else { return false };

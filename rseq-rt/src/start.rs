@@ -14,7 +14,7 @@ mod run;
 use crate::env::InitialStack;
 use crate::headers::Headers;
 use crate::process::refuse;
-use crate::relocate;
+use crate::{indirect, relocate};
 #[cfg(not(rseq_rt_origin))]
 use bare::start;
 use linux_raw_sys::elf::PT_INTERP;
@@ -29,24 +29,27 @@ use origin::start;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __rseq_rt_entry(stack: *mut usize) -> ! {
     // SAFETY: the stack is the kernel's, and at most a dynamic linker has relocated the program.
-    let known = unsafe { relocate::relocate(stack as usize) };
+    let rest = unsafe { relocate::relocate(stack as usize) };
     // SAFETY: the same stack.
-    unsafe { relocated(stack, known) }
+    unsafe { relocated(stack, rest) }
 }
 
-/// Starts the program, whose addresses are final from here on, unless `known` is false: then some are not.
+/// Starts the program, whose addresses are final from here on, except for those that `rest` stands for.
 ///
 /// # Safety
 ///
 /// As [`__rseq_rt_entry`].
 #[inline(never)]
-unsafe fn relocated(stack: *mut usize, known: bool) -> ! {
+unsafe fn relocated(stack: *mut usize, rest: u32) -> ! {
     // SAFETY: the kernel's initial stack is unchanged.
     let initial = unsafe { InitialStack::new(stack) };
     if Headers::of_program(&initial).find(PT_INTERP).is_some() {
         refuse("rseq-rt: the program was linked for a dynamic linker: link with -static or -static-pie\n");
     }
-    if !known {
+    if rest & relocate::INDIRECT != 0 || indirect::are_linked() {
+        refuse("rseq-rt: indirect functions (ifunc) are not supported: compile the C parts without them\n");
+    }
+    if rest != 0 {
         refuse("rseq-rt: the program has relocations that need a dynamic linker\n");
     }
     // SAFETY: the stack is the kernel's.

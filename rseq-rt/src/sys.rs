@@ -222,6 +222,13 @@ pub struct SignalInfo {
 }
 
 impl SignalInfo {
+    /// Whether nothing is mapped at the address of a fault, as below the main thread's stack.
+    pub fn is_unmapped(&self) -> bool {
+        /// `<asm-generic/siginfo.h>`.
+        const SEGV_MAPERR: i32 = 1;
+        self.code == SEGV_MAPERR
+    }
+
     /// The address at which an access has failed; `None` for a signal that was sent, or without an address.
     pub fn fault_address(&self) -> Option<usize> {
         /// `<asm-generic/siginfo.h>`: sent by the kernel.

@@ -33,10 +33,11 @@ pub enum Variant {
 
 /// The address of a word in the control block around a thread pointer from [`Image::place`] that neither the ABI nor
 /// the stack canary uses.
-pub fn own_word(pointer: usize, variant: Variant) -> usize {
+pub const fn own_word(pointer: usize, variant: Variant) -> usize {
     match variant {
-        Variant::Above { bias, .. } => pointer - bias - 16,
-        Variant::Below => pointer + 64,
+        // Farther below the block than the canary of powerpc64 (16 bytes) and what glibc has there.
+        Variant::Above { bias, .. } => pointer - bias - CONTROL_BLOCK / 2,
+        Variant::Below => pointer + CONTROL_BLOCK / 2,
     }
 }
 

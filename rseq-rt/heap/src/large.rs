@@ -65,19 +65,21 @@ pub unsafe fn unmap_span(start: NonNull<u8>, len: usize) {
     unsafe { sys::unmap(start, len) };
 }
 
+/// Whether [`resize`] keeps the alignment of a block: the kernel aligns moved memory to pages only, and moves nothing
+/// that shrinks.
+pub fn can_resize(old: Layout, new: Layout) -> bool {
+    old.align() <= PAGE || length(new) <= length(old)
+}
+
 /// Changes the size of a block, here or elsewhere; `None` leaves it unchanged.
 ///
 /// # Safety
 ///
-/// As [`unmap`] if the result is not `None`, except that the contents are kept.
+/// As [`unmap`] if the result is not `None`, except that the contents are kept. [`can_resize`] allows it.
 pub unsafe fn resize(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
     let (old_len, new_len) = (length(old)?, length(new)?);
     if old_len == new_len {
         return Some(block);
-    }
-    // The kernel aligns moved memory to pages only; shrinking moves nothing.
-    if old.align() > PAGE && new_len > old_len {
-        return None;
     }
     // SAFETY: by the caller's contract the block is used only through the result.
     unsafe { sys::remap(block, old_len, new_len) }.ok()

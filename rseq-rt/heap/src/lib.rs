@@ -123,7 +123,10 @@ impl Heap {
     fn take_uncommon(&self, layout: Layout) -> *mut u8 {
         match class::of(layout) {
             Some(class) => self.take_elsewhere(class),
-            None => pointer(large::map(layout)),
+            None => pointer(large::map(layout).or_else(|| {
+                self.trim();
+                large::map(layout)
+            })),
         }
     }
 
@@ -298,8 +301,13 @@ unsafe impl GlobalAlloc for Heap {
         // SAFETY: GlobalAlloc's contract: the size, rounded up to the alignment, is at most isize::MAX.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         let resized = match (class::of(layout), class::of(new)) {
-            // SAFETY: the block is a mapping of the caller's.
-            (None, None) => unsafe { large::resize(old, layout, new) },
+            // SAFETY: the block is a mapping of the caller's. If the first call returns `None`, it is unchanged.
+            (None, None) if large::can_resize(layout, new) => unsafe {
+                large::resize(old, layout, new).or_else(|| {
+                    self.trim();
+                    large::resize(old, layout, new)
+                })
+            },
             (Some(old_class), Some(new_class)) if old_class == new_class => Some(old),
             _ => None,
         };

@@ -152,6 +152,57 @@ fn a_block_is_resized_where_it_is_within_its_class() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "starts itself, and limits its address space")]
+fn a_large_block_has_the_heap_trim_itself() {
+    use linux_raw_sys::general as raw;
+    use rseq_core::sys::syscall;
+    use std::{env, fs, process::Command};
+
+    const MIB: usize = 1 << 20;
+    static HEAP: Heap = Heap::new();
+    let layout = |size| Layout::from_size_align(size, 8).expect("a small size");
+    // The limit is that of a process: this test has one.
+    if env::var_os("RSEQ_HEAP_LIMITED").is_none() {
+        let mut itself = Command::new(env::current_exe().expect("a path"));
+        itself.args(["--exact", "tests::a_large_block_has_the_heap_trim_itself"]);
+        let output = itself.env("RSEQ_HEAP_LIMITED", "1").output().expect("it starts");
+        assert!(output.status.success(), "{output:#?}");
+        return;
+    }
+    let limit = |bytes: u64| {
+        let limits = [bytes, u64::MAX];
+        // SAFETY: the kernel reads two 64-bit words.
+        let set =
+            unsafe { syscall(raw::__NR_prlimit64, [0, raw::RLIMIT_AS as usize, limits.as_ptr() as usize, 0, 0, 0]) };
+        set.expect("a soft limit");
+    };
+    // Spans of which each has one free block, and 4 MiB besides.
+    let full = || {
+        for class in class::CACHED..class::CLASSES {
+            Block::new(&HEAP, layout(class::size(class)), class).free(&HEAP);
+        }
+        let mapped = HEAP.usage().mapped;
+        assert!(mapped >= 16 * MIB, "{mapped} bytes of spans");
+        let statm = fs::read_to_string("/proc/self/statm").expect("procfs");
+        let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
+        limit(pages * 4096 + 4 * MIB as u64);
+    };
+    full();
+    // SAFETY: sizes are not 0, and the block is freed with the layout that it has last.
+    unsafe {
+        let block = HEAP.alloc(layout(10 * MIB));
+        limit(u64::MAX);
+        assert!(!block.is_null(), "10 MiB are not allocated");
+        full();
+        // There would be no room for it and the old one.
+        let larger = HEAP.realloc(block, layout(10 * MIB), 22 * MIB);
+        limit(u64::MAX);
+        assert!(!larger.is_null(), "10 MiB do not grow to 22");
+        HEAP.dealloc(larger, layout(22 * MIB));
+    }
+}
+
+#[test]
 fn what_was_freed_is_zeroed_on_demand() {
     static HEAP: Heap = Heap::new();
     let layout = Layout::from_size_align(64, 64).expect("a small size");

@@ -4,7 +4,7 @@ use crate::sys::{self, FutexKey};
 use crate::thread::builder::Builder;
 use crate::thread::data::{Control, ThreadData};
 use crate::thread::memory::Parts;
-use crate::thread::packet;
+use crate::thread::packet::{self, Finished, Outcome};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 use rseq_core::sys::Errno;
@@ -54,11 +54,15 @@ unsafe fn run(Sent(control): Sent, started: &SyncSender<()>) {
         (*shared).tid.store(sys::gettid(), Ordering::Release);
         ThreadData::belongs_here(&raw const (*shared).data);
         let _ = started.send(());
-        let returned = catch_unwind(AssertUnwindSafe(|| packet::run(control)));
-        let finished = packet::finish(control, returned.is_ok());
+        let outcome = match catch_unwind(AssertUnwindSafe(|| packet::run(control))) {
+            Ok(()) => Outcome::Returned,
+            Err(payload) if payload.is::<Exited>() => Outcome::Exited,
+            Err(_) => Outcome::Panicked,
+        };
+        let finished = finish(control, outcome);
         // What std drops now has data of another kind.
         ThreadData::belongs_here(ptr::null());
-        if finished.is_detached {
+        if finished.owns_memory {
             finished.memory.unmap();
         } else {
             let tid = (*shared).tid.as_ptr();
@@ -68,7 +72,27 @@ unsafe fn run(Sent(control): Sent, started: &SyncSender<()>) {
     }
 }
 
-/// Ends the calling thread, whose closure has not returned.
+/// As [`packet::finish`], with destructors that may end the thread, or panic: std ends the process then, too.
+///
+/// # Safety
+///
+/// That of [`packet::finish`].
+unsafe fn finish(control: NonNull<Control>, mut outcome: Outcome) -> Finished {
+    loop {
+        // SAFETY: the caller's promise for the first call. The thread calls it again only if a destructor of the
+        // earlier call has called `exit`.
+        match catch_unwind(AssertUnwindSafe(|| unsafe { packet::finish(control, outcome) })) {
+            Ok(finished) => return finished,
+            Err(payload) if payload.is::<Exited>() => outcome = Outcome::Exited,
+            Err(_) => {
+                std::eprintln!("rseq-rt: a destructor has panicked at the end of a thread");
+                std::process::abort();
+            }
+        }
+    }
+}
+
+/// Ends the calling thread, whose closure has not returned, or whose destructors run.
 ///
 /// # Safety
 ///

@@ -7,7 +7,8 @@
 //! | [`Once`], [`OnceLock`], [`Barrier`] | std's |
 //! | [`Parker`] | std's `park` and `unpark`, with a token that the program places itself |
 //!
-//! Locks are never poisoned: a panic ends the process. Without contention no system call is made. All types are for the
+//! Locks are never poisoned: a panic ends the process, except in unit tests (feature `hosted`), where it unwinds and
+//! unlocks. Without contention no system call is made. All types are for the
 //! threads of one process; a child process inherits a lock in its present state, even if a thread holds it that the
 //! child does not have.
 //!

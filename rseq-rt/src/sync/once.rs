@@ -32,17 +32,19 @@ impl Once {
 
     /// Runs `function`, unless one has run or is running, and returns when that has returned. The function must not
     /// call this method.
+    ///
+    /// In unit tests (feature `hosted`), a panic of the function unwinds: the next call, or one that waits, then runs
+    /// its own.
     pub fn call_once(&self, function: impl FnOnce()) {
         let mut function = Some(function);
         while !self.is_completed() {
             match self.0.compare_exchange(NEW, RUNNING, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => {
+                    let mut running = Running { state: &self.0, next: NEW };
                     if let Some(function) = function.take() {
                         function();
                     }
-                    if self.0.swap(DONE, Ordering::Release) == WAITED_FOR {
-                        sys::futex_wake_all(&raw const self.0);
-                    }
+                    running.next = DONE;
                 }
                 Err(RUNNING) => {
                     let _ = self.0.compare_exchange(RUNNING, WAITED_FOR, Ordering::Relaxed, Ordering::Relaxed);
@@ -50,6 +52,21 @@ impl Once {
                 Err(WAITED_FOR) => sys::futex_wait(&self.0, WAITED_FOR, FutexKey::Private),
                 Err(_) => {}
             }
+        }
+    }
+}
+
+/// The call of a function, which returns or unwinds.
+struct Running<'a> {
+    state: &'a AtomicU32,
+    /// The state after it.
+    next: u32,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.state.swap(self.next, Ordering::Release) == WAITED_FOR {
+            sys::futex_wake_all(self.state);
         }
     }
 }

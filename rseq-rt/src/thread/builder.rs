@@ -28,8 +28,8 @@ impl Builder {
         Self { stack_size: DEFAULT_STACK_SIZE, is_process: false, name: Name::EMPTY }
     }
 
-    /// Sets the stack size in bytes, at least [`MIN_STACK_SIZE`]. It is rounded up to whole pages. The closure and the
-    /// result are stored outside the stack.
+    /// Sets the stack size in bytes, at least [`MIN_STACK_SIZE`]. The thread's memory as a whole is rounded up to whole
+    /// pages: the closure, the result and the thread-local storage follow the stack.
     #[must_use]
     pub const fn stack_size(self, bytes: usize) -> Self {
         Self { stack_size: bytes, ..self }
@@ -44,6 +44,10 @@ impl Builder {
 
     /// Makes the thread a child process that shares this one's memory (`CLONE_VM` without `CLONE_THREAD`). It is joined
     /// like any other thread. The program must also reap it, by `wait4(2)`; its exit code is 0.
+    ///
+    /// The child may end before its closure has returned: a panic, [`process::exit`](crate::process::exit) and a signal
+    /// end this process only. It has no result then: see [`JoinHandle::try_join`](super::JoinHandle::try_join). In a
+    /// scope, starting one is an error (EINVAL).
     #[must_use]
     pub const fn process(self) -> Self {
         Self { is_process: true, ..self }

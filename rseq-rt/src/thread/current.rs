@@ -73,7 +73,8 @@ pub fn sleep(duration: Duration) {
 /// Ends the calling thread.
 ///
 /// Its thread-locals are dropped, but not the values on its stack. Joining it returns no result: see
-/// [`JoinHandle::try_join`](super::JoinHandle::try_join). If the main thread calls this, the other threads continue,
+/// [`JoinHandle::try_join`](super::JoinHandle::try_join). A destructor of a thread-local may call this too: the closure
+/// has returned then, and its result remains. If the main thread calls this, the other threads continue,
 /// and the process ends with code 0 after the last of them, or by [`exit`](crate::process::exit).
 ///
 /// # Safety

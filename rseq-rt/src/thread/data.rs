@@ -9,7 +9,7 @@ use crate::sync::Mutex;
 use core::cell::Cell;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 /// The data of a thread. Only the thread itself uses it, after its creator has initialised it.
 pub struct ThreadData {
@@ -49,6 +49,8 @@ pub(super) struct Control {
     pub(super) memory: Memory,
     pub(super) data: ThreadData,
     pub(super) name: Name,
+    /// Whether it is a child process.
+    pub(super) is_process: bool,
     /// The next packet in the list of threads whose memory is kept.
     pub(super) next_kept: *mut Control,
     /// The scope that waits for this thread, or null.
@@ -71,6 +73,8 @@ unsafe impl Send for List {}
 pub struct ScopeState {
     /// The number of threads that have not finished, and so may use what they borrow.
     pub(super) running: AtomicU32,
+    /// Whether a thread has panicked whose result was not asked for: only where panics unwind.
+    pub(super) has_panicked: AtomicBool,
     /// The threads whose memory has not been freed, by a handle or by the thread itself.
     pub(super) threads: Mutex<List>,
 }

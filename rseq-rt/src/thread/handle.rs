@@ -1,13 +1,14 @@
 //! Starting a thread, and the handle that joins it.
 
 use super::builder::Builder;
-use super::data::{Control, ScopeState};
+use super::data::{Control, ScopeState, ThreadData};
 use super::id::{ThreadId, new_id};
 use super::memory::Memory;
 use super::packet::{Packet, give_back, leave_scope, wait_until_gone};
 use super::{kept, life};
 use core::alloc::Layout;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 use rseq_core::sys::Errno;
@@ -65,7 +66,7 @@ where
     let (memory, parts) = Memory::map(builder.stack_size, Layout::new::<Packet<F, T>>())?;
     let packet = parts.packet.cast::<Packet<F, T>>();
     // SAFETY: `map` returned memory for this layout, which was mapped just now, so that nothing else uses it.
-    unsafe { Packet::init(packet, id, memory, builder.name, scope, function) };
+    unsafe { Packet::init(packet, id, memory, &builder, scope, function) };
     if let Some(scope) = scope {
         scope.began();
     }
@@ -79,7 +80,8 @@ where
                 // before its memory is unmapped.
                 unsafe { scope.insert(control) };
             }
-            Ok(JoinHandle { control, result: result_address(packet), owned: PhantomData })
+            let (result, is_process) = (result_address(packet), builder.is_process);
+            Ok(JoinHandle { control, result, is_process, owned: PhantomData })
         }
         Err(errno) => {
             if let Some(scope) = scope {
@@ -101,10 +103,12 @@ fn result_address<F, T>(packet: NonNull<Packet<F, T>>) -> NonNull<T> {
     unsafe { NonNull::new_unchecked(&raw mut (*packet.as_ptr()).result).cast() }
 }
 
-/// A thread that can be joined. Dropping the handle detaches the thread.
+/// A thread that can be joined. Dropping the handle detaches the thread, and waits for nothing.
 pub struct JoinHandle<T> {
     control: NonNull<Control>,
     result: NonNull<T>,
+    /// The packet's: a thread that was detached may unmap it at once.
+    is_process: bool,
     owned: PhantomData<T>,
 }
 
@@ -125,28 +129,40 @@ impl<T> JoinHandle<T> {
     ///
     /// # Panics
     ///
-    /// If the thread has no result, having called [`exit`](super::exit).
+    /// If the thread has no result: see [`try_join`](Self::try_join). If it joins itself, which would never end.
     pub fn join(self) -> T {
-        match self.try_join() {
-            Some(result) => result,
-            None => panic!("the thread has no result: it called thread::exit"),
+        match self.result() {
+            Ok(result) => result,
+            Err(cause) => panic!("the thread has no result: {cause}"),
         }
     }
 
-    /// As [`join`](Self::join); `None` if the thread has called [`exit`](super::exit).
+    /// As [`join`](Self::join); `None` if the thread has called [`exit`](super::exit), if it is a child process
+    /// ([`Builder::process`]) that has ended before its closure returned, or if it has panicked in a unit test (feature
+    /// `hosted`): elsewhere, a panic ends the process.
+    ///
+    /// # Panics
+    ///
+    /// If a thread joins itself.
     pub fn try_join(self) -> Option<T> {
+        self.result().ok()
+    }
+
+    /// Waits until the thread is gone, and takes its result; else why there is none.
+    fn result(self) -> Result<T, &'static str> {
+        assert!(self.control().data.id() != ThreadData::current().id(), "a thread joins itself");
         wait_until_gone(&self.control().tid);
+        let this = ManuallyDrop::new(self);
         // SAFETY: the thread has ended. It has written its result if the state is FINISHED, and the handle is consumed,
-        // so that the result is read once. Nothing else uses the packet, whose scope has not ended as it borrows the
-        // handle, and which is not used after it is unmapped.
-        let result = unsafe {
-            let result = self.control().has_result().then(|| self.result.read());
-            leave_scope(self.control);
-            self.control().memory.unmap();
+        // so that the result is read once. Nothing else uses the packet, whose scope has not ended as the handle
+        // borrows it, and which is not used after it is unmapped.
+        unsafe {
+            let shared = this.control();
+            let result = if shared.has_result() { Ok(this.result.read()) } else { Err(shared.lost()) };
+            leave_scope(this.control);
+            shared.memory.unmap();
             result
-        };
-        core::mem::forget(self);
-        result
+        }
     }
 
     /// The thread's identifier in the runtime.
@@ -154,12 +170,13 @@ impl<T> JoinHandle<T> {
         ThreadId(self.control().data.id())
     }
 
-    /// Detaches the thread. It drops its result and frees its memory when it ends.
+    /// Detaches the thread. It drops its result and frees its memory when it ends; the memory of a child process, or of
+    /// a thread that is ending already, is freed when a thread is started later.
     pub fn detach(self) {
         drop(self);
     }
 
-    /// Whether the closure has returned, or has called [`exit`](super::exit).
+    /// Whether the closure has returned or has called [`exit`](super::exit), or the thread has ended without either.
     pub fn is_finished(&self) -> bool {
         self.control().is_finished()
     }
@@ -175,9 +192,11 @@ impl<T> JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if !self.control().detach() {
-            // SAFETY: the thread was not detached, so that it has finished and left its result to this handle, which is
-            // being dropped.
+        let is_running = self.control().detach();
+        // Another thread frees its memory itself, as soon as it was detached.
+        if !is_running || self.is_process {
+            // SAFETY: the handle is being dropped, once, and `detach` was called. Its scope, if there is one, has not
+            // ended as the handle borrows it.
             unsafe { give_back(self.control) };
         }
     }

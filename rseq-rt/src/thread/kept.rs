@@ -1,5 +1,6 @@
-//! The memory of detached threads that the kernel still writes to, because it refused to release the rseq area or to
-//! forget the tid word. It is kept until the threads have ended.
+//! Memory that is kept until its thread has ended: of detached threads that the kernel still writes to, because it
+//! refused to release the rseq area or to forget the tid word, and of threads whose handles were dropped while they
+//! were ending.
 
 use super::data::Control;
 use core::ptr::{self, NonNull};
@@ -8,15 +9,16 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 /// A list of packets: threads add theirs at its head, and [`free_gone`] takes the whole list.
 static KEPT: AtomicPtr<Control> = AtomicPtr::new(ptr::null_mut());
 
-/// Keeps the memory of a thread that is about to end.
+/// Keeps the memory of a thread until it has ended.
 ///
 /// # Safety
 ///
-/// The packet is the calling thread's, and its handle was dropped. Of its memory, the thread only uses the stack after
-/// this call. The kernel clears `tid` when the thread has ended.
+/// The packet's handle was dropped, and nothing but the thread itself uses its memory after this call. The kernel, or
+/// std's thread as its last use of the packet, clears `tid` when the thread has ended.
 pub unsafe fn keep(control: NonNull<Control>) {
     let packet = control.as_ptr();
-    // SAFETY: the handle was dropped, so that only this thread uses the packet.
+    // SAFETY: the packet is mapped until `free_gone` unmaps it. The handle was dropped, so that the link is the
+    // caller's, as the thread itself uses other parts of the packet only.
     unsafe { put(packet, packet) };
 }
 
@@ -45,7 +47,7 @@ pub fn free_gone() {
     let mut rest = KEPT.swap(ptr::null_mut(), Ordering::Acquire);
     while let Some(control) = NonNull::new(rest) {
         // SAFETY: the packet was in the list, so that it is mapped. This function took the list, so that nothing else
-        // uses the packet, except that the kernel clears `tid`, which is atomic.
+        // uses the link. The thread may still use other parts of the packet, and `tid` is atomic.
         let (next, is_gone) =
             unsafe { ((*control.as_ptr()).next_kept, (*control.as_ptr()).tid.load(Ordering::Acquire) == 0) };
         if is_gone {

@@ -2,8 +2,9 @@
 
 use super::builder::Builder;
 use super::data::{Control, ThreadData};
+use super::kept;
 use super::memory::Parts;
-use super::{kept, packet};
+use super::packet::{self, Outcome};
 use crate::backend::{CloneArgs, TLS, clone};
 use crate::{sys, tls};
 use core::ptr::NonNull;
@@ -64,11 +65,11 @@ unsafe extern "C" fn __rseq_rt_thread(control: NonNull<Control>) -> ! {
     // `run`, and does not return.
     unsafe {
         packet::run(control);
-        end(control, true)
+        end(control, Outcome::Returned)
     }
 }
 
-/// Ends the calling thread, whose closure has not returned.
+/// Ends the calling thread, whose closure has not returned, or whose destructors run.
 ///
 /// # Safety
 ///
@@ -79,9 +80,10 @@ pub unsafe fn end_without_result() -> ! {
         data.locals.destroy();
         sys::exit_thread();
     }
-    // SAFETY: the packet is not null in a thread other than the main one, and is this thread's. The closure has not
-    // returned, as it called this. The caller guarantees that nothing on this stack is used afterwards.
-    unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), false) }
+    // SAFETY: the packet is not null in a thread other than the main one, and is this thread's, whose first code called
+    // `run`. `finish` was called before only if one of the destructors that it runs has called this. The caller
+    // guarantees that nothing on this stack is used afterwards.
+    unsafe { end(NonNull::new_unchecked(data.control.cast_mut()), Outcome::Exited) }
 }
 
 /// The last Rust code of a thread.
@@ -89,15 +91,15 @@ pub unsafe fn end_without_result() -> ! {
 /// # Safety
 ///
 /// That of [`packet::finish`].
-unsafe fn end(control: NonNull<Control>, has_returned: bool) -> ! {
+unsafe fn end(control: NonNull<Control>, outcome: Outcome) -> ! {
     // SAFETY: the caller guarantees what `finish` requires.
-    let finished = unsafe { packet::finish(control, has_returned) };
-    if finished.is_detached && finished.is_released && sys::forget_child_tid().is_ok() {
+    let finished = unsafe { packet::finish(control, outcome) };
+    if finished.owns_memory && finished.is_released && sys::forget_child_tid().is_ok() {
         // SAFETY: this is the thread's own memory. Its handle was dropped, so that no other thread uses it, and the
         // kernel will not clear the tid word or write the rseq area.
         unsafe { finished.memory.unmap_and_exit() }
     }
-    if finished.is_detached {
+    if finished.owns_memory {
         // SAFETY: the handle was dropped, so that only this thread uses the packet, and it does not do so after this
         // call. The kernel clears `tid` when the thread has ended.
         unsafe { kept::keep(control) };

@@ -1,7 +1,9 @@
 //! Threads: each with its own stack, guard page, TLS block and rseq registration.
 //!
 //! Starting a thread needs no heap: one mapping holds its stack, its closure, its result and its TLS block. A panic in
-//! any thread ends the process, so [`JoinHandle::join`] returns the result and not a `Result`.
+//! any thread ends the process, so [`JoinHandle::join`] returns the result and not a `Result`. There are two
+//! exceptions: a child process ([`Builder::process`]) ends alone, and in unit tests (feature `hosted`) a panic ends its
+//! thread only.
 
 mod builder;
 mod current;

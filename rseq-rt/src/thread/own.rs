@@ -1,11 +1,21 @@
 //! The data of the calling thread, found by its thread pointer.
 
 use super::data::ThreadData;
-use crate::backend::TLS;
+use crate::backend::{CANARY, TLS};
+use crate::canary::Canary;
 use crate::tls::own_word;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use rseq_core::arch;
+
+const _: () = {
+    // Any thread pointer will do.
+    let pointer = 1 << 20;
+    if let Canary::InThread(offset) = CANARY {
+        let distance = own_word(pointer, TLS).abs_diff(pointer.wrapping_add_signed(offset));
+        assert!(distance >= size_of::<usize>(), "the word overlaps the stack canary");
+    }
+};
 
 /// The main thread's.
 struct Main(ThreadData);

@@ -1,8 +1,9 @@
 //! The packet that a thread and its handle share, and what both do with it.
 
+use super::builder::Builder;
 use super::data::{Control, ScopeState, ThreadData};
+use super::kept;
 use super::memory::Memory;
-use super::name::Name;
 use crate::registration::OfThread;
 use crate::sys;
 use core::cell::Cell;
@@ -12,27 +13,54 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The thread runs, and its handle exists.
 const RUNNING: u32 = 0;
-/// The handle was dropped: the thread frees its memory itself.
+/// The handle was dropped: the thread drops its result itself, and frees its memory, unless it is a child process.
 const DETACHED: u32 = 1;
 /// The closure has returned: the owner of the handle takes the result and frees the memory.
 const FINISHED: u32 = 2;
 /// As [`FINISHED`], but the thread has called [`exit`](super::exit), and there is no result.
 const EXITED: u32 = 3;
+/// As [`EXITED`], but the closure has panicked, and its panic has been caught.
+const PANICKED: u32 = 4;
+
+/// How a closure has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has returned, and has left its result.
+    Returned,
+    /// It has called [`exit`](super::exit).
+    Exited,
+    /// It has panicked, where panics unwind.
+    Panicked,
+}
 
 impl Control {
-    /// Detaches the thread, and returns whether it is running. If so, it drops its result and frees its memory itself.
+    /// Detaches the thread, and returns whether its closure has not ended. If so, it drops its result itself.
     pub(super) fn detach(&self) -> bool {
         self.state.compare_exchange(RUNNING, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Whether the closure has returned, or has called [`exit`](super::exit).
+    /// Whether the closure has ended, or the child process that ran it.
     pub(super) fn is_finished(&self) -> bool {
-        matches!(self.state.load(Ordering::Acquire), FINISHED | EXITED)
+        self.is_gone() || matches!(self.state.load(Ordering::Acquire), FINISHED | EXITED | PANICKED)
+    }
+
+    /// Whether the thread has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.tid.load(Ordering::Acquire) == 0
     }
 
     /// Whether the closure has returned.
     pub(super) fn has_result(&self) -> bool {
         self.state.load(Ordering::Acquire) == FINISHED
+    }
+
+    /// Why a thread that has ended has no result.
+    pub(super) fn lost(&self) -> &'static str {
+        match self.state.load(Ordering::Acquire) {
+            EXITED => "it called thread::exit",
+            PANICKED => "the thread has panicked",
+            _ => "the child process has ended before its closure returned",
+        }
     }
 }
 
@@ -55,7 +83,7 @@ impl<F: FnOnce() -> T, T> Packet<F, T> {
         place: NonNull<Self>,
         id: usize,
         memory: Memory,
-        name: Name,
+        options: &Builder,
         scope: Option<&ScopeState>,
         function: F,
     ) {
@@ -64,7 +92,8 @@ impl<F: FnOnce() -> T, T> Packet<F, T> {
             state: AtomicU32::new(RUNNING),
             memory,
             data: ThreadData::new(id, memory.guard(), place.cast().as_ptr()),
-            name,
+            name: options.name,
+            is_process: options.is_process,
             next_kept: ptr::null_mut(),
             scope: scope.map_or(ptr::null(), ptr::from_ref),
             in_scope: Cell::new([ptr::null_mut(); 2]),
@@ -130,66 +159,91 @@ pub(super) unsafe fn run(control: NonNull<Control>) {
 pub(super) struct Finished {
     pub(super) memory: Memory,
     /// Whether the thread must free its memory itself.
-    pub(super) is_detached: bool,
+    pub(super) owns_memory: bool,
     /// Whether the rseq area was released, so that the kernel no longer writes to it.
     pub(super) is_released: bool,
 }
 
-/// Passes the result of a thread to its handle, and drops its thread-locals. There is a result if `has_returned`.
+/// Passes the result of a thread to its handle, and drops its thread-locals.
 ///
 /// # Safety
 ///
-/// The packet is that of the calling thread, which has called [`run`] and has not called this before. If
-/// `has_returned`, `run` has returned. Other threads use nothing on this thread's stack afterwards.
-pub(super) unsafe fn finish(control: NonNull<Control>, has_returned: bool) -> Finished {
+/// The packet is that of the calling thread, which has called [`run`]. If the outcome is `Returned`, `run` has
+/// returned. The thread has not called this before, unless a destructor of the earlier call has called
+/// [`exit`](super::exit): then the earlier call does not continue, and the outcome is `Exited`. Other threads use
+/// nothing on this thread's stack afterwards.
+pub(super) unsafe fn finish(control: NonNull<Control>, outcome: Outcome) -> Finished {
     let shared = control.as_ptr();
-    let outcome = if has_returned { FINISHED } else { EXITED };
-    // SAFETY: the packet is mapped: its handle or its scope unmaps it only after the thread has ended, and if the
-    // handle was dropped, the thread itself does so after this call. In that case the result is used by no other
-    // thread, and the packet is removed from the scope's list before `finished` lets the scope end, so that `scope` is
-    // valid.
+    let state = match outcome {
+        Outcome::Returned => FINISHED,
+        Outcome::Exited => EXITED,
+        Outcome::Panicked => PANICKED,
+    };
+    // SAFETY: the packet is mapped: its handle, its scope or `kept` unmaps it only after the thread has ended, and a
+    // detached thread does so itself after this call. In that case the result, which exists if `run` has returned, is
+    // used by no other thread, and is dropped once: an earlier call that did so is not repeated with `Returned`. The
+    // packet is removed from the scope's list before `finished` lets the scope end, so that `scope` is valid; both
+    // happen once, because no destructor runs after them.
     unsafe {
         let (memory, scope) = ((*shared).memory, (*shared).scope.as_ref());
-        let finish = (*shared).state.compare_exchange(RUNNING, outcome, Ordering::AcqRel, Ordering::Acquire);
-        let is_detached = finish.is_err();
-        if is_detached && has_returned {
+        let finish = (*shared).state.compare_exchange(RUNNING, state, Ordering::AcqRel, Ordering::Acquire);
+        // Another state is that of the earlier call, which has left the memory to the handle.
+        let is_detached = finish == Err(DETACHED);
+        if is_detached && outcome == Outcome::Returned {
             ((*shared).drop_result)(control);
         }
         (*shared).data.locals.destroy();
         let registration = (*shared).data.registration.take();
+        // Read before the scope may end. The owner of the handle frees the memory of a child process, which may be
+        // killed before it could do so.
+        let owns_memory = is_detached && !(*shared).is_process;
         if let Some(scope) = scope {
             if is_detached {
+                if outcome == Outcome::Panicked {
+                    scope.panicked();
+                }
                 scope.remove(control);
             }
             scope.finished();
         }
-        Finished { memory, is_detached, is_released: registration.is_none_or(OfThread::leave) }
+        Finished { memory, owns_memory, is_released: registration.is_none_or(OfThread::leave) }
     }
 }
 
-/// Waits until a thread that has finished is gone, drops its result, and unmaps its memory.
+/// Gives up a thread: drops its result if it has one, and frees its memory once it has ended. It waits for nothing.
 ///
 /// # Safety
 ///
-/// The thread has left its result to its handle, which has been dropped or forgotten. This is called once.
+/// The thread's handle has been dropped or forgotten, and [`Control::detach`] was called for it, or the closure has
+/// ended. This is called once. Its scope, if there is one, has not ended.
 pub unsafe fn give_back(control: NonNull<Control>) {
-    // SAFETY: the packet is mapped until this unmaps it, because only the owner of the handle does so. After the thread
-    // is gone, nothing else uses it, and it has a result unless its state is EXITED. Its scope, if there is one, has
-    // not ended, because it calls this itself or borrows the handle.
+    // SAFETY: the packet is mapped, because only the owner of the handle frees it. Its closure has ended, except in a
+    // child process that was detached, which has no scope and leaves the memory to its owner. So the thread uses the
+    // result no longer, or drops it itself, and does not use the list of its scope, which has not ended. The memory is
+    // kept until it has ended.
     unsafe {
         let shared = control.as_ptr();
-        wait_until_gone(&(*shared).tid);
         leave_scope(control);
-        if (*shared).state.load(Ordering::Acquire) != EXITED {
-            ((*shared).drop_result)(control);
+        match (*shared).state.load(Ordering::Acquire) {
+            FINISHED => ((*shared).drop_result)(control),
+            PANICKED => {
+                if let Some(scope) = (*shared).scope.as_ref() {
+                    scope.panicked();
+                }
+            }
+            _ => {}
         }
-        (*shared).memory.unmap();
+        if (*shared).is_gone() {
+            (*shared).memory.unmap();
+        } else {
+            kept::keep(control);
+        }
     }
 }
 
 /// # Safety
 ///
-/// The packet is mapped, no other thread uses it, and its scope, if it has one, has not ended.
+/// The packet is mapped and in the list of its scope, if it has one, which has not ended.
 pub(super) unsafe fn leave_scope(control: NonNull<Control>) {
     // SAFETY: the caller guarantees that the packet and its scope can be used. `start` inserted it in the scope's list.
     unsafe {

@@ -4,11 +4,15 @@ use super::data::{Control, List, ScopeState};
 use crate::sync::Mutex;
 use crate::sys;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 impl ScopeState {
     pub(super) const fn new() -> Self {
-        Self { running: AtomicU32::new(0), threads: Mutex::new(List(ptr::null_mut())) }
+        Self {
+            running: AtomicU32::new(0),
+            has_panicked: AtomicBool::new(false),
+            threads: Mutex::new(List(ptr::null_mut())),
+        }
     }
 
     /// Adds a thread that has a handle.
@@ -67,6 +71,16 @@ impl ScopeState {
         if self.running.fetch_sub(1, Ordering::Release) == 1 {
             sys::futex_wake_one(address.cast());
         }
+    }
+
+    /// Remembers that a thread has panicked whose result was not asked for.
+    pub fn panicked(&self) {
+        self.has_panicked.store(true, Ordering::Relaxed);
+    }
+
+    /// Panics if a thread has, after all have finished.
+    pub fn check(&self) {
+        assert!(!self.has_panicked.load(Ordering::Relaxed), "a scoped thread has panicked");
     }
 
     pub(super) fn wait(&self) {

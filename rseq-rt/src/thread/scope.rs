@@ -19,14 +19,30 @@ pub struct Scope<'scope, 'env: 'scope> {
 
 /// Runs `function`, which can start threads that borrow from outside of the scope, and returns its value when all of
 /// those threads have finished.
+///
+/// # Panics
+///
+/// In unit tests (feature `hosted`), if a thread has panicked and neither `join` nor `try_join` was called for it.
 pub fn scope<'env, F, T>(function: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     let scope = Scope { state: ScopeState::new(), scope: PhantomData, env: PhantomData };
-    let value = function(&scope);
-    scope.state.end();
+    let value = {
+        let _end = End(&scope.state);
+        function(&scope)
+    };
+    scope.state.check();
     value
+}
+
+/// Ends a scope when its function returns, or unwinds, as a panic does in unit tests.
+struct End<'a>(&'a ScopeState);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl ScopeState {
@@ -36,8 +52,9 @@ impl ScopeState {
             self.wait();
             let first = self.threads.lock().0;
             let Some(control) = NonNull::new(first) else { return };
-            // SAFETY: all threads have finished. A handle that is not forgotten would have removed its thread from the
-            // list: no handle can outlive the scope, except in the result of a thread, which is dropped here.
+            // SAFETY: all threads have finished, and so have left their results to their handles. A handle that is not
+            // forgotten would have removed its thread from the list: no handle can outlive the scope, except in the
+            // result of a thread, which is dropped here.
             unsafe { packet::give_back(control) };
         }
     }
@@ -63,7 +80,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn).
+    /// Those of [`spawn`](Self::spawn); EINVAL with [`process`](Self::process), because a child process may be killed
+    /// before its closure has returned, and the scope would wait for ever.
     pub fn spawn_scoped<'scope, F, T>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -73,8 +91,11 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        // SAFETY: `scope` does not return before the state counts every thread as finished, and a panic, which could
-        // end it early, ends the process. So what `'scope` borrows lives long enough.
+        if self.is_process {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: `scope` neither returns nor unwinds before the state counts every thread as finished, because it
+        // drops `End` first. So what `'scope` borrows lives long enough.
         let handle = unsafe { handle::start(self, function, Some(&scope.state)) }?;
         Ok(ScopedJoinHandle { handle, scope: PhantomData })
     }
@@ -106,7 +127,7 @@ impl<T> ScopedJoinHandle<'_, T> {
         self.handle.id()
     }
 
-    /// Whether the closure has returned.
+    /// As [`JoinHandle::is_finished`].
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }

@@ -62,6 +62,9 @@ pub fn welcome(visits: &Visits, order: &Order, count: u32) -> Result<(), Errno> 
 }
 
 #[cfg(test)]
+mod panics;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::cell::Cell;

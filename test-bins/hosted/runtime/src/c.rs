@@ -10,6 +10,8 @@ unsafe extern "C" {
     static constructed_second: c_int;
     static constructor_argc: c_int;
     static constructor_name: *const c_char;
+    static array: [c_char; 16];
+    static below: *const c_char;
     safe fn canary() -> usize;
     #[link_name = "overflow"]
     fn overflow_c(length: c_int) -> c_int;
@@ -24,6 +26,15 @@ pub fn constructors() -> Result<()> {
     // SAFETY: the first constructor stored argv[0], which is a C string that stays.
     let name = unsafe { CStr::from_ptr(constructor_name) };
     ensure!(Some(name) == env::args_os().next(), "argv[0] is {name:?}");
+    Ok(())
+}
+
+/// An address that is far from what it is computed from.
+pub fn addresses() -> Result<()> {
+    // SAFETY: the variable is initialized, and nothing writes it.
+    let found = unsafe { below }.wrapping_add(0x1000_0000);
+    let wanted = (&raw const array).cast();
+    ensure!(found == wanted, "{found:?}, not {wanted:?}");
     Ok(())
 }
 

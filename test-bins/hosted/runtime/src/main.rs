@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some("small-blocks") => heap::small(),
         Some("blocks") => heap::blocks(),
         Some("constructors") => c::constructors(),
+        Some("addresses") => c::addresses(),
         Some("canary") => c::canaries(),
         Some("overflow") => c::overflow(),
         Some("panics") => panics::two(),

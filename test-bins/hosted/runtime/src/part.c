@@ -16,6 +16,10 @@ __attribute__((constructor)) static void second(void)
 	constructed_second = ++order;
 }
 
+/* An address that the linker assigns below 0 in a static-pie. */
+char array[16];
+char *below = array - 0x10000000;
+
 /* The canary that functions of this thread are protected by. */
 unsigned long canary(void)
 {

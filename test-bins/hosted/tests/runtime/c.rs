@@ -8,6 +8,11 @@ fn constructors_run_before_main() {
 }
 
 #[test]
+fn addresses_below_zero_are_relocated() {
+    expect_success("addresses");
+}
+
+#[test]
 fn threads_have_the_canary_of_main() {
     expect_success("canary");
 }

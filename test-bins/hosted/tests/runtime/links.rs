@@ -57,3 +57,19 @@ fn a_forgotten_static_is_named() {
         assert!(output.status.code() == Some(101) && says.contains("link with -static"), "{name}: {output:#?}");
     }
 }
+
+#[test]
+fn indirect_functions_are_refused() {
+    let links = [
+        ("indirect", "-static -no-pie indirect"),
+        ("indirect-bfd", "-static -no-pie -fuse-ld=bfd indirect"),
+        ("indirect-pie", "-static-pie indirect"),
+        ("indirect-bfd-pie", "-static-pie -fuse-ld=bfd indirect"),
+    ];
+    for (name, link) in links {
+        let output = run(Variant { name, release: true, link, origin: true }, "address");
+        let says = String::from_utf8_lossy(&output.stderr);
+        let is_refused = output.status.code() == Some(101) && says.contains("indirect functions (ifunc)");
+        assert!(is_refused, "{name}: {output:#?}");
+    }
+}

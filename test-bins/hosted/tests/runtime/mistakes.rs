@@ -154,6 +154,18 @@ const MISTAKES: &[Mistake] = &[
         ..MISTAKE
     },
     Mistake {
+        name: "an indirect function in C (`ifunc`)",
+        edits: &[
+            Replace("build.rs", "    for argument", "    indirect();\n    for argument"),
+            Append("build.rs", INDIRECT),
+            Append("src/main.rs", "\nunsafe extern \"C\" {\n    safe fn indirect();\n}\n"),
+            Replace("src/main.rs", "    Ok(())\n}\n", "    indirect();\n    Ok(())\n}\n"),
+        ],
+        says: "indirect functions (ifunc) are not supported",
+        cure: &[Replace("build.rs", "__attribute__((ifunc(\\\"choose\\\")));", "{ chosen(); }")],
+        ..MISTAKE
+    },
+    Mistake {
         name: "archives of C in the wrong order, with GNU ld",
         edits: &[
             Replace(
@@ -228,6 +240,19 @@ fn archive(name: &str) {
     run("ar", &["crs", &path("a"), &path("o")]);
     println!("cargo::rustc-link-arg-bins={}", path("a"));
     println!("cargo::rustc-link-arg-bins=-fuse-ld=bfd");
+}
+"#;
+
+/// A function that another one chooses.
+const INDIRECT: &str = r#"
+fn indirect() {
+    let path = |end: &str| format!("{}/indirect.{end}", env::var("OUT_DIR").unwrap());
+    let chosen = "static void chosen(void) {} static void (*choose(void))(void) { return chosen; }";
+    let text = "void indirect(void) __attribute__((ifunc(\"choose\")));";
+    std::fs::write(path("c"), [chosen, text].concat()).unwrap();
+    let arguments = ["-c", "-ffreestanding", &path("c"), "-o", &path("o")];
+    assert!(std::process::Command::new("cc").args(arguments).status().unwrap().success(), "cc");
+    println!("cargo::rustc-link-arg-bins={}", path("o"));
 }
 "#;
 

@@ -49,6 +49,7 @@ fn body() -> u8 {
         },
         "a null pointer is no overflow" => expect(null_pointer, None),
         "nor is one in a thread" => expect(|| in_thread(touch_null), None),
+        "nor is a write to a page of the stack that is read-only" => expect(write_read_only, None),
         "nor is a SIGSEGV that was sent" => expect(send_to_self, None),
         "it ends a process that may not send signals, too" => {
             let ending = run(|| refused(raw::__NR_tgkill, send_by_kill))?.0;
@@ -168,6 +169,23 @@ fn null_pointer() -> u8 {
     // SAFETY: not at all: the access fails, which is what the test is about.
     unsafe { black_box(core::ptr::without_provenance_mut::<u8>(8)).write_volatile(1) };
     96
+}
+
+/// A page of the main thread's stack, which is not used up.
+fn write_read_only() -> u8 {
+    const LARGEST_PAGE: usize = 64 << 10;
+    let mut frame = MaybeUninit::<[u8; 3 * LARGEST_PAGE]>::uninit();
+    let start = black_box(frame.as_mut_ptr().cast::<u8>());
+    let page = start.wrapping_add(start.align_offset(LARGEST_PAGE));
+    // SAFETY: the page is within the array. The last access fails, which is what the test is about.
+    unsafe {
+        page.write_volatile(1);
+        let protected = call(raw::__NR_mprotect, [page as usize, LARGEST_PAGE, raw::PROT_READ as usize]);
+        if protected.is_ok() {
+            page.write_volatile(2);
+        }
+    }
+    89
 }
 
 fn touch_null() {

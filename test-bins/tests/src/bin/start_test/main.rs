@@ -12,6 +12,7 @@ use harness::ktap::{OrFail, Verdict};
 use harness::sys::call;
 use harness::sys::file::{self, File};
 use harness::sys::process::Ending;
+use harness::sys::signal::{self, Action};
 use harness::sys::time::MILLISECOND;
 use harness::{ensure, fail, program, skip, tests};
 use linux_raw_sys::general as raw;
@@ -58,6 +59,7 @@ fn body() -> u8 {
         "RSEQ_RT chooses the registration" => modes(),
         "a wrong RSEQ_RT is an error" => wrong_mode(),
         "a program with more rights than its caller ignores RSEQ_RT" => secure_mode(),
+        "where SIGSEGV is ignored, handlers have their alternate stack" => ignored_fault(),
         "an unlimited stack starts, and stays unlimited" => stack_limit(raw::RLIM64_INFINITY as u64),
         "a stack limit beyond the address space starts" => stack_limit(u64::MAX - 4096),
     }
@@ -197,6 +199,12 @@ fn secure_mode() -> Verdict {
         Ending::Exited(4) => Err(skip!("the kernel does not set AT_SECURE")),
         _ => copy.expect(Ending::Exited(0)),
     }
+}
+
+/// The runtime's handler is not installed then; the program's run where the runtime has made a place for them.
+fn ignored_fault() -> Verdict {
+    let prepare = || signal::set(raw::SIGSEGV, Action::Ignore);
+    Start { prepare: &prepare, ..Start::new(c"START_TEST_ROLE=alternate") }.run()?.expect(Ending::Exited(0))
 }
 
 /// The stack's limits (soft, hard), and new ones.

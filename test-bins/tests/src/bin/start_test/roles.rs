@@ -4,6 +4,8 @@ use core::ffi::CStr;
 
 use harness::sys::file::File;
 use harness::sys::memory::Mapping;
+use harness::sys::process;
+use harness::sys::signal::{self, Action};
 use linux_raw_sys::general as raw;
 use rseq_core::{Mode, RegisterError, Registration};
 use rseq_rt::io::{STDOUT, write_all};
@@ -32,6 +34,7 @@ pub fn play(role: &str) -> u8 {
         }
         "secure" => u8::from(env::auxv(linux_raw_sys::auxvec::AT_SECURE as usize) != Some(1)) * 4,
         "registration" => report_registration(),
+        "alternate" => handle_signal(),
         "limit" => u8::from(!has_stack_limit()),
         _ => 97,
     }
@@ -44,6 +47,18 @@ impl core::fmt::Display for Broken {
     fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         panic!("the message panics")
     }
+}
+
+/// Handles a signal on the alternate stack.
+fn handle_signal() -> u8 {
+    extern "C" fn leave(_: i32) {
+        process::exit(0)
+    }
+    if signal::set(raw::SIGUSR1, Action::OnAlternateStack(leave)).is_err() {
+        return 92;
+    }
+    let _ = signal::send(process::id(), process::thread_id(), raw::SIGUSR1);
+    91
 }
 
 fn first_free_descriptor() -> u8 {

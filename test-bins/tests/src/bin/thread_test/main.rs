@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+mod canary;
+mod ends;
 mod filters;
 mod limits;
 mod many;
@@ -24,6 +26,8 @@ use rseq_core::{OwnArea, arch};
 use rseq_rt::process::ExitCode;
 use rseq_rt::thread;
 
+use canary::canaries;
+use ends::{dead_processes, detached_process, drop_does_not_wait, exit_in_a_destructor, join_of_itself};
 use filters::refuse_set_tid_address;
 use filters::{NO_FILTER, detached_under_a_filter, joined_under_a_filter, kept_under_a_filter, refuse_release};
 use limits::{no_memory, too_many};
@@ -80,6 +84,12 @@ fn body() -> u8 {
         "closures and results of any size and alignment arrive" => sizes(),
         "a scope waits for its threads" => scoped(),
         "an unwanted result is dropped once" => dropped(),
+        "a created thread has the stack canary of main" => canaries(),
+        "dropping a handle does not wait for the thread" => in_child(drop_does_not_wait, Ending::Exited(0)),
+        "a thread can end in a destructor of a thread-local" => in_child(exit_in_a_destructor, Ending::Exited(0)),
+        "a thread that joins itself panics" => in_child(join_of_itself, Ending::Exited(101)),
+        "a child process that dies has no result and leaves nothing" => dead_processes(),
+        "a detached child process leaves nothing" => detached_process(),
         "a stack can be used up" => in_child(|| use_stack::<512>(1 << 20, 900 << 10), Ending::Exited(0)),
         "a stack ends in a guard page" => {
             in_child(|| use_stack::<512>(64 << 10, 1 << 20), Ending::Killed(raw::SIGSEGV))
