@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::build::{Linking, Programs, Suite};
 use crate::events::Event;
-use crate::exit::{self, FAILED, Stop};
+use crate::exit::{self, FAILED, Stop, UNTESTED};
 use crate::guest::cell::BootContext;
 use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::guest::payload::{Payload, Run};
@@ -25,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::kernels::cache;
 use crate::kernels::select::Cell;
 use crate::report::{matrix_docs, print_json};
+use crate::verdict::Status;
 use crate::workspace;
 pub use args::BootArgs;
 use choose::Chosen;
@@ -132,11 +133,44 @@ fn list(context: &BootContext, cells: &[Cell], json: bool) -> io::Result<u8> {
 }
 
 fn exit_code(results: &[CellResult], interrupt: &Interrupt, payload: &Payload) -> u8 {
-    match (results, payload) {
-        // One program on one kernel: its code is the answer.
-        ([CellResult { code: Some(code), .. }], Payload::Program(..)) if !interrupt.requested() => {
-            u8::try_from(*code).unwrap_or(FAILED)
+    let code = exit::of_run(results.iter().any(|result| result.verdict.status.is_bad()), interrupt);
+    let is_skipped = |result: &CellResult| result.verdict.status == Status::Skipped;
+    match (payload, results) {
+        _ if interrupt.requested() => code,
+        (Payload::Program(_), results) if results.iter().all(is_skipped) => UNTESTED,
+        // One program on one kernel: its code is the answer, but 0 is none for a guest that failed.
+        (Payload::Program(_), [CellResult { code: Some(own), .. }]) if *own != 0 => {
+            u8::try_from(*own).unwrap_or(FAILED)
         }
-        _ => exit::of_run(results.iter().any(|result| result.verdict.status.is_bad()), interrupt),
+        _ => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::payload::Program;
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn a_programs_code_is_the_answer_unless_its_guest_failed() {
+        let program = Payload::Program(Program::default());
+        let result = |code, verdict| {
+            let result = CellResult::without_results("x86_64".into(), "7.3".into(), None, 2, verdict);
+            CellResult { code, ..result }
+        };
+        let passed = || result(Some(0), Verdict::passed());
+        let skipped = || result(None, Verdict::skipped("its kernel is not here"));
+        let failed = |code| result(code, Verdict::failed("left processes behind"));
+        let code = |results: &[CellResult]| exit_code(results, &Interrupt::default(), &program);
+        assert_eq!(code(&[passed()]), 0);
+        assert_eq!([3, 124, 139].map(|own| code(&[failed(Some(own))])), [3, 124, 139]);
+        assert_eq!([Some(0), None, Some(256), Some(-1)].map(|own| code(&[failed(own)])), [FAILED; 4]);
+        assert_eq!(code(&[skipped()]), UNTESTED);
+        assert_eq!(code(&[skipped(), skipped()]), UNTESTED);
+        assert_eq!(code(&[skipped(), passed()]), 0);
+        assert_eq!(code(&[skipped(), failed(Some(3))]), FAILED);
+        let suite = |results: &[CellResult]| exit_code(results, &Interrupt::default(), &Payload::Suite(Vec::new()));
+        assert_eq!((suite(&[skipped()]), suite(&[failed(Some(3))])), (0, FAILED));
     }
 }
