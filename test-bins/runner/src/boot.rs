@@ -3,14 +3,14 @@
 mod args;
 mod check;
 mod choose;
+mod consoles;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use fs_err as fs;
 use serde::Serialize;
 
 use crate::build::{Linking, Programs, Suite};
@@ -25,10 +25,12 @@ use crate::interrupt::Interrupt;
 use crate::kernels::cache;
 use crate::kernels::select::Cell;
 use crate::report::{matrix_docs, print_json};
+use crate::scratch::Scratch;
 use crate::verdict::Status;
 use crate::workspace;
 pub use args::BootArgs;
 use choose::Chosen;
+use consoles::Consoles;
 
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {
@@ -53,12 +55,20 @@ pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn P
 /// Builds, boots, judges and reports.
 fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
     let root = workspace::root()?;
-    let directory = directory(&root)?;
+    // What boots none leaves nothing, and needs no place to.
+    let (scratch, consoles);
+    let directory: &Path = if args.list || args.check {
+        scratch = Scratch::new()?;
+        &scratch
+    } else {
+        consoles = Consoles::take(&workspace::target_dir(&root)?.join("boot/consoles"))?;
+        consoles.path()
+    };
     let hardware = chosen.hardware(args).map_err(Stop::usage)?;
-    let image = chosen.image(args, &directory).map_err(Stop::usage)?;
+    let image = chosen.image(args, directory).map_err(Stop::usage)?;
     let context = BootContext {
         cache: &cache::directory()?,
-        directory: &directory,
+        directory,
         hardware: &hardware,
         payload: &chosen.payload,
         timeout: args.timeout,
@@ -99,12 +109,6 @@ fn boot_rest(context: &BootContext, chosen: &Chosen, jobs: Option<u32>, mut stan
     let place = |result: &CellResult| chosen.cells.iter().position(|cell| cell.name() == result.name());
     results.sort_by_key(place);
     (results, stands.took)
-}
-
-fn directory(root: &Path) -> anyhow::Result<PathBuf> {
-    let directory = workspace::target_dir(root)?.join("boot/consoles");
-    fs::create_dir_all(&directory)?;
-    Ok(directory)
 }
 
 #[derive(Serialize)]

@@ -58,7 +58,7 @@ impl Chosen {
         match (&args.kernel_image, &args.kernel_tree, self.cells.as_slice()) {
             (Some(image), ..) => Ok(Some(Image::alone(image))),
             (None, Some(tree), [cell, ..]) => {
-                let into = directory.with_file_name(format!("tree-{}", cell.on.machine.name));
+                let into = directory.join(format!("tree-{}", cell.on.machine.name));
                 Image::of_tree(tree, cell.on.machine, &into).map(Some)
             }
             _ => Ok(None),
