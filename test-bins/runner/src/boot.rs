@@ -64,6 +64,8 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
         consoles = Consoles::take(&workspace::target_dir(&root)?.join("boot/consoles"))?;
         consoles.path()
     };
+    let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
+    let stands = stands.map_err(Stop::usage)?;
     let hardware = chosen.hardware(args).map_err(Stop::usage)?;
     let image = chosen.image(args, directory).map_err(Stop::usage)?;
     let context = BootContext {
@@ -76,7 +78,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
         retries: args.retries,
         interrupt: &Interrupt::watch().context("cannot watch for Ctrl-C")?,
         programs,
-        reporters: &args.report.boots().map_err(Stop::usage)?,
+        reporters: &args.report.boots(args.resume.as_deref()).map_err(Stop::usage)?,
     };
     if args.list {
         return Ok(list(&context, &chosen.cells, args.report.json)?);
@@ -84,8 +86,6 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     if args.check {
         return Ok(check::run(&chosen.cells, programs, context.interrupt)?);
     }
-    let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
-    let stands = stands.map_err(Stop::usage)?;
     let start = Instant::now();
     let (cells, before) = boot_rest(&context, chosen, args.jobs, stands.unwrap_or_default());
     let took = Took { seconds: before.seconds + start.elapsed().as_secs_f64(), runs: before.runs + 1 };
