@@ -7,6 +7,7 @@ use protocol::list::Kind;
 use protocol::mark::{self, Mark, OwnEnd};
 
 use crate::ktap::{Document, Line, Parser, Splitter, read_line};
+use crate::text::printable;
 
 /// What the lines so far mean.
 #[derive(Debug, Default)]
@@ -108,7 +109,8 @@ impl Console {
             Some(Mark::Done) => self.done = true,
             Some(Mark::Code(code)) => self.code = Some(code),
             Some(Mark::Note(note)) => self.notes.push(note.to_owned()),
-            Some(Mark::Release(release)) => self.release = Some(release.to_owned()),
+            // It names cells, wherever these are listed.
+            Some(Mark::Release(release)) => self.release = Some(printable(release)),
             None => {}
         }
     }
