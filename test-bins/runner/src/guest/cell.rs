@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use fs_err as fs;
 
 use super::asked;
-use super::cell_result::CellResult;
+use super::cell_result::{CellResult, KVM};
 use super::faults::{self, Fault};
 use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
@@ -89,7 +89,7 @@ impl BootContext<'_> {
     pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> CellResult {
         let (machine, line) = (cell.on.machine, cell.on.line.to_owned());
         let result = CellResult::without_results(cell.row(), line, None, machine.cpus(self.hardware), verdict);
-        let result = CellResult { accel: machine.is_accelerated(self.hardware).then_some("KVM"), ..result };
+        let result = CellResult { accel: machine.is_accelerated(self.hardware).then_some(KVM), ..result };
         match (self.image, self.slot(cell).manifest()) {
             (Some(image), _) => result.with_release(image.release.clone()),
             (None, None) => result,
