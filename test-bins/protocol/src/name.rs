@@ -3,6 +3,10 @@
 use core::fmt;
 
 use crate::list::{Kind, is_assignment};
+use crate::text::Text;
+
+/// Bytes that a name has room in; a longer one is cut.
+pub const ROOM: usize = 160;
 
 /// Which of the times that a list runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,13 @@ pub struct ResultName<I> {
     pub words: I,
     /// Which time it is.
     pub pass: Pass,
+}
+
+impl<'w, I: Iterator<Item = &'w str> + Clone> ResultName<I> {
+    /// As it stands in a result.
+    pub fn text(&self) -> Text<ROOM> {
+        Text::of(format_args!("{self}"))
+    }
 }
 
 impl<'w, I: Iterator<Item = &'w str> + Clone> fmt::Display for ResultName<I> {

@@ -3,19 +3,19 @@
 mod args;
 mod check;
 mod choose;
+mod consoles;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use fs_err as fs;
 use serde::Serialize;
 
 use crate::build::{Linking, Programs, Suite};
 use crate::events::Event;
-use crate::exit::{self, FAILED, Stop};
+use crate::exit::{self, FAILED, Stop, UNTESTED};
 use crate::guest::cell::BootContext;
 use crate::guest::cell_result::{CellResult, Matrix, Took};
 use crate::guest::payload::{Payload, Run};
@@ -25,9 +25,12 @@ use crate::interrupt::Interrupt;
 use crate::kernels::cache;
 use crate::kernels::select::Cell;
 use crate::report::{matrix_docs, print_json};
+use crate::scratch::Scratch;
+use crate::verdict::Status;
 use crate::workspace;
 pub use args::BootArgs;
 use choose::Chosen;
+use consoles::Consoles;
 
 /// Boots what the options ask for and says how it went.
 pub fn run(args: &BootArgs) -> ExitCode {
@@ -52,12 +55,22 @@ pub fn run_programs(args: &BootArgs, runs: Vec<Run>, kvm: bool, programs: &dyn P
 /// Builds, boots, judges and reports.
 fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, command: String) -> Result<u8, Stop> {
     let root = workspace::root()?;
-    let directory = directory(&root)?;
+    // What boots none leaves nothing, and needs no place to.
+    let (scratch, consoles);
+    let directory: &Path = if args.list || args.check {
+        scratch = Scratch::new()?;
+        &scratch
+    } else {
+        consoles = Consoles::take(&workspace::target_dir(&root)?.join("boot/consoles"))?;
+        consoles.path()
+    };
+    let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
+    let stands = stands.map_err(Stop::usage)?;
     let hardware = chosen.hardware(args).map_err(Stop::usage)?;
-    let image = chosen.image(args, &directory).map_err(Stop::usage)?;
+    let image = chosen.image(args, directory).map_err(Stop::usage)?;
     let context = BootContext {
         cache: &cache::directory()?,
-        directory: &directory,
+        directory,
         hardware: &hardware,
         payload: &chosen.payload,
         timeout: args.timeout,
@@ -65,7 +78,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
         retries: args.retries,
         interrupt: &Interrupt::watch().context("cannot watch for Ctrl-C")?,
         programs,
-        reporters: &args.report.boots().map_err(Stop::usage)?,
+        reporters: &args.report.boots(args.resume.as_deref()).map_err(Stop::usage)?,
     };
     if args.list {
         return Ok(list(&context, &chosen.cells, args.report.json)?);
@@ -73,8 +86,6 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     if args.check {
         return Ok(check::run(&chosen.cells, programs, context.interrupt)?);
     }
-    let stands = args.resume.as_deref().map(|path| resume::read(path, &command, &args.names)).transpose();
-    let stands = stands.map_err(Stop::usage)?;
     let start = Instant::now();
     let (cells, before) = boot_rest(&context, chosen, args.jobs, stands.unwrap_or_default());
     let took = Took { seconds: before.seconds + start.elapsed().as_secs_f64(), runs: before.runs + 1 };
@@ -98,12 +109,6 @@ fn boot_rest(context: &BootContext, chosen: &Chosen, jobs: Option<u32>, mut stan
     let place = |result: &CellResult| chosen.cells.iter().position(|cell| cell.name() == result.name());
     results.sort_by_key(place);
     (results, stands.took)
-}
-
-fn directory(root: &Path) -> anyhow::Result<PathBuf> {
-    let directory = workspace::target_dir(root)?.join("boot/consoles");
-    fs::create_dir_all(&directory)?;
-    Ok(directory)
 }
 
 #[derive(Serialize)]
@@ -132,11 +137,44 @@ fn list(context: &BootContext, cells: &[Cell], json: bool) -> io::Result<u8> {
 }
 
 fn exit_code(results: &[CellResult], interrupt: &Interrupt, payload: &Payload) -> u8 {
-    match (results, payload) {
-        // One program on one kernel: its code is the answer.
-        ([CellResult { code: Some(code), .. }], Payload::Program(..)) if !interrupt.requested() => {
-            u8::try_from(*code).unwrap_or(FAILED)
+    let code = exit::of_run(results.iter().any(|result| result.verdict.status.is_bad()), interrupt);
+    let is_skipped = |result: &CellResult| result.verdict.status == Status::Skipped;
+    match (payload, results) {
+        _ if interrupt.requested() => code,
+        (Payload::Program(_), results) if results.iter().all(is_skipped) => UNTESTED,
+        // One program on one kernel: its code is the answer, but 0 is none for a guest that failed.
+        (Payload::Program(_), [CellResult { code: Some(own), .. }]) if *own != 0 => {
+            u8::try_from(*own).unwrap_or(FAILED)
         }
-        _ => exit::of_run(results.iter().any(|result| result.verdict.status.is_bad()), interrupt),
+        _ => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::payload::Program;
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn a_programs_code_is_the_answer_unless_its_guest_failed() {
+        let program = Payload::Program(Program::default());
+        let result = |code, verdict| {
+            let result = CellResult::without_results("x86_64".into(), "7.3".into(), None, 2, verdict);
+            CellResult { code, ..result }
+        };
+        let passed = || result(Some(0), Verdict::passed());
+        let skipped = || result(None, Verdict::skipped("its kernel is not here"));
+        let failed = |code| result(code, Verdict::failed("left processes behind"));
+        let code = |results: &[CellResult]| exit_code(results, &Interrupt::default(), &program);
+        assert_eq!(code(&[passed()]), 0);
+        assert_eq!([3, 124, 139].map(|own| code(&[failed(Some(own))])), [3, 124, 139]);
+        assert_eq!([Some(0), None, Some(256), Some(-1)].map(|own| code(&[failed(own)])), [FAILED; 4]);
+        assert_eq!(code(&[skipped()]), UNTESTED);
+        assert_eq!(code(&[skipped(), skipped()]), UNTESTED);
+        assert_eq!(code(&[skipped(), passed()]), 0);
+        assert_eq!(code(&[skipped(), failed(Some(3))]), FAILED);
+        let suite = |results: &[CellResult]| exit_code(results, &Interrupt::default(), &Payload::Suite(Vec::new()));
+        assert_eq!((suite(&[skipped()]), suite(&[failed(Some(3))])), (0, FAILED));
     }
 }

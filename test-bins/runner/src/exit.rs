@@ -12,6 +12,8 @@ use crate::interrupt::Interrupt;
 pub const FAILED: u8 = 1;
 /// What it ends with where the command line makes no sense.
 pub const USAGE: u8 = 2;
+/// What it ends with where there was nothing to run a program on: `git bisect run` leaves such a commit out.
+pub const UNTESTED: u8 = 125;
 /// What shells report for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `payload`, `user_files`, `cpio` | what a guest runs, and its files |
 //! | `qemu`, `console` | a run of QEMU, and what its console says |
+//! | `asked` | whether results are those of what was asked for |
 //! | `cell`, `cell_result`, `faults`, `retry` | one cell, kernels at fault, and a second boot |
 //! | `resume` | what an earlier run has left to do |
 //! | `pipeline`, `capacity`, `schedule` | all cells, side by side |
 
+mod asked;
 pub mod capacity;
 pub mod cell;
 pub mod cell_result;

@@ -17,6 +17,8 @@ use thiserror::Error;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a process that has ended may leave its pipes open in children of its own.
 const STRAGGLERS: Duration = Duration::from_secs(1);
+/// How much later than planned we may look before the time counts as one in which we were stopped ourselves.
+const STOPPED: Duration = Duration::from_secs(1);
 /// Chunks read ahead; a child that prints faster than it is followed is slowed down.
 const QUEUED: usize = 64;
 
@@ -37,7 +39,9 @@ pub trait Follow {
     /// Some output, cut anywhere.
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
 
-    /// Called about every 100 ms until the child has ended; a reason ends it.
+    /// Called about every 100 ms until the child has ended; a reason ends it. `elapsed` is the time since its start,
+    /// less what this process was stopped for (Ctrl-Z): then it reads nothing that the child prints, and no deadline is
+    /// the child's fault.
     fn poll(&mut self, elapsed: Duration) -> io::Result<Option<Self::Stop>>;
 }
 
@@ -98,6 +102,7 @@ pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<F
     let mut ended: Option<(Instant, Instant)> = None;
     let mut left_processes = false;
     let mut tick = start + TICK;
+    let mut held_up = Duration::ZERO;
     while open > 0 || ended.is_none() {
         match events.recv_timeout(tick.saturating_duration_since(Instant::now())) {
             Ok(Event::Output(stream, bytes)) => follower.output(stream, &bytes)?,
@@ -106,13 +111,15 @@ pub fn follow<F: Follow>(mut command: Command, follower: &mut F) -> io::Result<F
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if Instant::now() < tick {
+        let now = Instant::now();
+        if now < tick {
             continue;
         }
-        tick = Instant::now() + TICK;
+        held_up += Some(now - tick).filter(|late| *late > STOPPED).unwrap_or_default();
+        tick = now + TICK;
         match ended {
             None if stopped.is_none() => {
-                stopped = follower.poll(start.elapsed())?;
+                stopped = follower.poll(start.elapsed().saturating_sub(held_up))?;
                 if stopped.is_some() {
                     child.kill_group();
                 }

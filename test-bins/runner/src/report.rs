@@ -3,6 +3,7 @@
 mod html;
 mod json;
 mod junit;
+mod kept;
 mod ktap;
 mod levels;
 mod live;
@@ -17,11 +18,10 @@ mod snapshots;
 mod summary;
 
 use std::io::{self, IsTerminal, Stderr, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use fs_err::File;
 
 pub use json::print as print_json;
 
@@ -29,6 +29,7 @@ use crate::events::{Reporter, Reporters};
 use html::Html;
 pub(crate) use json::Json;
 use junit::Junit;
+use kept::Kept;
 use ktap::Ktap;
 use live::Live;
 use matrix::Table;
@@ -58,7 +59,7 @@ pub struct ReportArgs {
 impl ReportArgs {
     /// What hears of a native run.
     pub fn native(&self) -> io::Result<Reporters> {
-        let (stdout, stderr, mut reporters) = (io::stdout(), io::stderr(), self.files()?);
+        let (stdout, stderr, mut reporters) = (io::stdout(), io::stderr(), self.files(None)?);
         let (on_stdout, on_stderr) = (Paint::of_stdout(&stdout), Paint::of_stderr(&stderr));
         let is_terminal = stdout.is_terminal();
         reporters.extend(match self.json {
@@ -72,22 +73,26 @@ impl ReportArgs {
         Ok(Reporters::new(reporters))
     }
 
-    /// What hears of boots.
-    pub fn boots(&self) -> io::Result<Reporters> {
-        let (stdout, stderr, mut reporters) = (io::stdout(), io::stderr(), self.files()?);
+    /// What hears of boots. The report `read` is not written over.
+    pub fn boots(&self, read: Option<&Path>) -> io::Result<Reporters> {
+        let (stdout, stderr, mut reporters) = (io::stdout(), io::stderr(), self.files(read)?);
         let (on_stdout, on_stderr) = (Paint::of_stdout(&stdout), Paint::of_stderr(&stderr));
         reporters.push(boxed(Live::new(Lossy(stderr), on_stderr, SLOW_CELL)));
         reporters.push(if self.json { boxed(Json(stdout)) } else { boxed(Table::new(stdout, on_stdout)) });
         Ok(Reporters::new(reporters))
     }
 
-    fn files(&self) -> io::Result<Vec<Box<dyn Reporter>>> {
+    fn files(&self, read: Option<&Path>) -> io::Result<Vec<Box<dyn Reporter>>> {
+        let mut others = vec![Kept::stdout()?];
+        others.extend(read.map(Kept::read).transpose()?);
         let mut reporters = Vec::new();
         if let Some(path) = &self.junit {
-            reporters.push(boxed(Junit(File::create(path)?)));
+            let file = Kept::open(path, &others)?;
+            others.push(file.try_clone()?);
+            reporters.push(boxed(Junit(file)));
         }
         if let Some(path) = &self.html {
-            reporters.push(boxed(Html(File::create(path)?)));
+            reporters.push(boxed(Html(Kept::open(path, &others)?)));
         }
         Ok(reporters)
     }

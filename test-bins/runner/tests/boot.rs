@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let cells = cells();
     arguments.test_threads.get_or_insert_with(|| capacity::jobs(LARGEST, THREADS, cells.len()));
-    // The whole suite has the quick tests, and two boots of one cell at a time would share their files.
+    // The whole suite has the quick tests.
     let quick = cells.iter().filter(|_| !arguments.include_ignored).map(|cell| trial(cell, QUICK));
     let whole = cells.iter().map(|cell| trial(cell, &[]).with_kind("whole suite").with_ignored_flag(true));
     libtest_mimic::run(&arguments, quick.chain(whole).collect()).exit_code()

@@ -12,9 +12,11 @@ use crate::shell;
 /// Boots kernels under QEMU and runs the suite, or any static program, as their first process.
 #[derive(Debug, Clone, Parser)]
 #[command(
-    after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel.\n\
-                        Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted; \
-                        one program on one kernel: its own."
+    after_help = "Without --arch, --kernel, --cell and --all: this machine's architecture on its newest kernel; \
+                        a PROGRAM on all kernels of the architecture that it is built for.\n\
+                        Exit codes: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted.\n\
+                        With a PROGRAM also 125 if no guest was booted, which `git bisect run` takes for a commit that \
+                        cannot be tested; on one kernel the program's own code, unless that is 0 and its guest failed."
 )]
 pub struct BootArgs {
     /// Which cells of the matrix

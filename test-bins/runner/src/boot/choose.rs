@@ -58,7 +58,7 @@ impl Chosen {
         match (&args.kernel_image, &args.kernel_tree, self.cells.as_slice()) {
             (Some(image), ..) => Ok(Some(Image::alone(image))),
             (None, Some(tree), [cell, ..]) => {
-                let into = directory.with_file_name(format!("tree-{}", cell.on.machine.name));
+                let into = directory.join(format!("tree-{}", cell.on.machine.name));
                 Image::of_tree(tree, cell.on.machine, &into).map(Some)
             }
             _ => Ok(None),
@@ -68,9 +68,10 @@ impl Chosen {
 
 /// Whether QEMU could read the file, before anything is built for it.
 fn readable(image: &Path) -> anyhow::Result<()> {
-    let file = std::fs::File::open(image).with_context(|| image.display().to_string())?;
-    ensure!(file.metadata()?.is_file(), "{} is no file: name a kernel, such as arch/x86/boot/bzImage", image.display());
-    Ok(())
+    let metadata = std::fs::metadata(image).with_context(|| image.display().to_string())?;
+    // To open a pipe would be to wait for its writer.
+    ensure!(metadata.is_file(), "{} is no file: name a kernel, such as arch/x86/boot/bzImage", image.display());
+    std::fs::File::open(image).map(drop).with_context(|| image.display().to_string())
 }
 
 /// What guests run, and what a user's program is built for.

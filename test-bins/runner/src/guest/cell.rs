@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use fs_err as fs;
 
-use super::cell_result::CellResult;
+use super::asked;
+use super::cell_result::{CellResult, KVM};
 use super::faults::{self, Fault};
 use super::payload::Payload;
 use super::qemu::{self, End, Finished, Limits};
@@ -88,7 +89,7 @@ impl BootContext<'_> {
     pub fn not_run(&self, cell: &Cell, verdict: Verdict) -> CellResult {
         let (machine, line) = (cell.on.machine, cell.on.line.to_owned());
         let result = CellResult::without_results(cell.row(), line, None, machine.cpus(self.hardware), verdict);
-        let result = CellResult { accel: machine.is_accelerated(self.hardware).then_some("KVM"), ..result };
+        let result = CellResult { accel: machine.is_accelerated(self.hardware).then_some(KVM), ..result };
         match (self.image, self.slot(cell).manifest()) {
             (Some(image), _) => result.with_release(image.release.clone()),
             (None, None) => result,
@@ -172,6 +173,8 @@ impl BootContext<'_> {
         let release = console.release.take();
         let last = cut(&printable(&console.last_words()), 160);
         let mut document = console.finish();
+        let line = self.image.is_none().then_some(cell.on.line);
+        let differences = asked::differences(payload, line, &document, code);
         if let Some(fault) = fault {
             fault.expect(self.payload, &mut document);
         }
@@ -181,8 +184,8 @@ impl BootContext<'_> {
             verdict.explain(format!("its console ends with: {last}"));
         }
         advice.into_iter().for_each(|advice| verdict.explain(advice));
-        if end == End::Done && self.image.is_none() && payload.lacks_second_pass(cell.on.line, &document) {
-            verdict.fail("nothing ran again with rseq/debug on, which Linux has since 6.19");
+        if end == End::Done {
+            differences.into_iter().for_each(|difference| verdict.fail(difference));
         }
         if !verdict.status.is_bad() {
             let _ = fs::remove_file(initramfs);
@@ -204,5 +207,71 @@ impl BootContext<'_> {
             ktap: Some(document),
             ..result
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::console::Console;
+    use super::*;
+    use crate::build::check::Counts;
+    use crate::kernels::machine::Target;
+    use crate::kernels::select;
+    use crate::scratch::Scratch;
+    use crate::suite::SUITE;
+
+    /// Programs that are never built.
+    struct Unbuilt;
+
+    impl Programs for Unbuilt {
+        fn unavailable_reason(&self, _: &Target) -> Option<String> {
+            None
+        }
+
+        fn build(&self, _: &Target) -> anyhow::Result<Binaries> {
+            Ok(Binaries::new())
+        }
+
+        fn check(&self, _: &Binaries) -> anyhow::Result<Counts> {
+            Ok(Counts::default())
+        }
+    }
+
+    /// The verdict on a guest of x86_64 that was to run these tests and printed this.
+    fn judged(tests: &[&str], end: End, printed: &str) -> Verdict {
+        let scratch = Scratch::new().unwrap();
+        let entries: Vec<_> = SUITE.iter().filter(|entry| tests.contains(&entry.name)).collect();
+        let (payload, cell) = (Payload::suite(&entries), select::on_machine("x86_64", None).unwrap());
+        let context = BootContext {
+            cache: &scratch,
+            directory: &scratch,
+            hardware: &Hardware::default(),
+            payload: &payload,
+            timeout: None,
+            image: Some(&Image::alone("kernel".as_ref())),
+            retries: 0,
+            interrupt: &Interrupt::default(),
+            programs: &Unbuilt,
+            reporters: &Reporters::default(),
+        };
+        let mut console = Console::default();
+        console.feed(printed.as_bytes());
+        let finished = Finished { end, console, booted: Some(1.0), seconds: 2.0 };
+        let booted = Booted { finished, initramfs: scratch.join("cpio"), log: scratch.join("log") };
+        context.judge(&cell, &payload, None, booted).verdict
+    }
+
+    #[test]
+    fn a_guest_that_is_done_has_the_results_that_it_was_asked_for() {
+        let nested = "  KTAP version 1\n  1..1\n  ok 1 a\n";
+        let good = format!("KTAP version 1\n1..1\n{nested}ok 1 basic_test --short\n");
+        assert_eq!(judged(&["basic_test"], End::Done, &good), Verdict::passed());
+        let more = judged(&["basic_test", "step_test"], End::Done, &good);
+        assert_eq!(more, Verdict::failed("no result of step_test --short, and of 1 more"));
+        let empty = judged(&["basic_test"], End::Done, &good.replace(nested, ""));
+        assert_eq!(empty, Verdict::failed("basic_test --short: pass, but it printed no results"));
+        let cut_off = judged(&["basic_test", "step_test"], End::TimedOut(Duration::from_secs(9)), &good);
+        assert_eq!(cut_off.reasons[0], "not done after 9 s: ended");
+        assert_eq!(cut_off.status, verdict::Status::TimedOut, "{cut_off:?}");
     }
 }

@@ -9,6 +9,9 @@ use crate::ktap::{Counts, Document, Outcome};
 use crate::suite::SUITE;
 use crate::verdict::Verdict;
 
+/// What ran a guest's code, where it was not emulated.
+pub const KVM: &str = "KVM";
+
 /// A cell that has run, or why it has not.
 #[derive(Debug, Serialize)]
 pub struct CellResult {

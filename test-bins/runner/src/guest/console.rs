@@ -7,6 +7,7 @@ use protocol::list::Kind;
 use protocol::mark::{self, Mark, OwnEnd};
 
 use crate::ktap::{Document, Line, Parser, Splitter, read_line};
+use crate::text::printable;
 
 /// What the lines so far mean.
 #[derive(Debug, Default)]
@@ -21,6 +22,9 @@ pub struct Console {
     pub code: Option<i32>,
     /// Whether the kernel panicked, with its own words.
     pub panic: Option<String>,
+    /// A panic's words in the last line that is not the kernel's: a quotation, or a panic that broke into a line, after
+    /// which nothing else comes.
+    quoted: Option<String>,
     /// Whether it trapped at a breakpoint of its own that its memory no longer has.
     pub ran_old_code: bool,
     /// Whether its next line of code is that of such a trap.
@@ -49,6 +53,16 @@ impl Console {
         rest.unwrap_or_else(|| self.last.clone())
     }
 
+    /// The words of the kernel's panic, if it did, once the guest says no more.
+    pub fn panicked(&self) -> Option<&str> {
+        self.panic.as_deref().or(self.quoted.as_deref())
+    }
+
+    /// Whether a guest that says no more has said how it ended.
+    pub fn is_over(&self) -> bool {
+        self.done || self.panicked().is_some()
+    }
+
     /// How many results there are so far.
     pub fn results(&self) -> usize {
         self.parser.results()
@@ -63,6 +77,9 @@ impl Console {
         let text = text.trim_end_matches('\r');
         if !text.trim().is_empty() {
             text.clone_into(&mut self.last);
+            if !is_kernels(text) {
+                self.quoted = panic(text).map(str::to_owned);
+            }
         }
         if mark::is_mark(text) {
             self.mark(text);
@@ -92,14 +109,17 @@ impl Console {
             Some(Mark::Done) => self.done = true,
             Some(Mark::Code(code)) => self.code = Some(code),
             Some(Mark::Note(note)) => self.notes.push(note.to_owned()),
-            Some(Mark::Release(release)) => self.release = Some(release.to_owned()),
+            // It names cells, wherever these are listed.
+            Some(Mark::Release(release)) => self.release = Some(printable(release)),
             None => {}
         }
     }
 
     fn kernels(&mut self, text: &str) {
-        if let Some((_, words)) = text.split_once("Kernel panic - not syncing: ") {
-            self.panic.get_or_insert_with(|| words.to_owned());
+        // A test's lines are indented, and may quote the kernel.
+        match panic(text).map(str::to_owned) {
+            words if text.starts_with(' ') => self.quoted = words.or(self.quoted.take()),
+            words => self.panic = self.panic.take().or(words),
         }
         if text.contains("int3: 0000 [#1]") {
             self.trapped = true;
@@ -120,7 +140,12 @@ fn lacks_breakpoint(code: &str) -> bool {
 /// Whether the kernel printed it: `[    4.055179] words`.
 fn is_kernels(text: &str) -> bool {
     let time = text.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    time.is_some_and(|(time, _)| time.trim().parse::<f64>().is_ok()) || text.contains("] Kernel panic - not syncing")
+    time.is_some_and(|(time, _)| time.trim().parse::<f64>().is_ok())
+}
+
+/// A panic's words in a line.
+fn panic(text: &str) -> Option<&str> {
+    text.split_once("Kernel panic - not syncing: ").map(|(_, words)| words)
 }
 
 #[cfg(test)]
@@ -149,10 +174,29 @@ mod tests {
 
     #[test]
     fn a_panic_is_seen_even_within_a_line() {
-        let mut console = Console::default();
-        console.feed(b"KTAP version 1\nok 1[    2.635595] Kernel panic - not syncing: Attempted to kill init!\n");
-        assert_eq!(console.panic.as_deref(), Some("Attempted to kill init!"));
-        assert!(!console.done);
+        for start in ["", "ok 1", "  | hel", "  # ", "  "] {
+            let mut console = Console::default();
+            let line =
+                format!("KTAP version 1\n{start}[    2.635595] Kernel panic - not syncing: Attempted to kill init!\n");
+            console.feed(line.as_bytes());
+            console.feed(b"[    2.64] CPU: 0 PID: 1\n\n");
+            assert_eq!(console.panicked(), Some("Attempted to kill init!"), "{start:?}");
+            assert!(console.is_over() && !console.done);
+            assert_eq!(console.panic.is_some(), start.is_empty(), "only then it is sure");
+        }
+    }
+
+    #[test]
+    fn a_panic_that_is_quoted_is_none_as_soon_as_the_guest_says_more() {
+        for prefix in ["  | log: ", "  | ", "  # ", "  ", "# "] {
+            for next in ["  | on", "  ok 1 a", "ok 1 program", "# guest: done"] {
+                let mut console = Console::default();
+                let quoted = format!("{prefix}[ 1.0] Kernel panic - not syncing: quoted");
+                console.feed(format!("KTAP version 1\n1..1\n{quoted}\n{next}\n").as_bytes());
+                assert_eq!((console.panicked(), &console.panic), (None, &None), "{prefix:?} {next:?}");
+                assert_eq!(console.output.len(), usize::from(prefix.contains('|')) + usize::from(next.contains('|')));
+            }
+        }
     }
 
     #[test]

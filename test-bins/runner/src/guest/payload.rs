@@ -11,8 +11,6 @@ use super::cpio::{Archive, in_archive};
 use super::user_files;
 use crate::build::Binaries;
 use crate::kernels::cache::Slot;
-use crate::kernels::version::Version;
-use crate::ktap::Document;
 use crate::suite::{Entry, GUEST_INIT, Kind, Need};
 
 /// One program of a guest's list.
@@ -35,11 +33,15 @@ impl Run {
         path.map_or("", |path| file_name(path))
     }
 
-    /// Whether a result is its own, of whichever pass.
-    fn is_called(&self, result: &str) -> bool {
+    /// The name of its result of a pass, as it is read.
+    pub fn result(&self, pass: Pass) -> String {
         let words = self.words.iter().map(String::as_str);
-        let name = ResultName { kind: self.kind, words, pass: Pass::First }.to_string();
-        result.strip_prefix(&name).is_some_and(|pass| pass.is_empty() || pass.starts_with(" ("))
+        ResultName { kind: self.kind, words, pass }.text().as_str().trim().to_owned()
+    }
+
+    /// Whether a result is its own, of whichever pass.
+    pub fn is_called(&self, result: &str) -> bool {
+        [Pass::First, Pass::Checked].into_iter().any(|pass| self.result(pass) == result)
     }
 
     /// Whether it is one with the original registration.
@@ -138,13 +140,6 @@ impl Payload {
         }
     }
 
-    /// Whether the results are of one pass, though a kernel of this line has the switch for the other.
-    pub fn lacks_second_pass(&self, line: &str, document: &Document) -> bool {
-        let Self::Suite(runs) = self else { return false };
-        let again = || document.results.iter().any(|case| case.name.ends_with(Pass::Checked.suffix()));
-        runs.iter().any(|run| !run.once) && Version::of(line) >= Version::of("6.19") && !again()
-    }
-
     /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Suite(runs) if runs.is_empty())
@@ -153,7 +148,9 @@ impl Payload {
     /// How often the list runs at most, and the seconds that it may take in all.
     pub fn limit(&self, one: u64) -> u64 {
         match self {
-            Self::Suite(runs) => 2 * runs.iter().map(|run| run.timeout + 1).sum::<u64>(),
+            Self::Suite(runs) => {
+                runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.timeout.saturating_add(1))).saturating_mul(2)
+            }
             Self::AsInit(_) | Self::Program(..) => one,
         }
     }
@@ -273,18 +270,6 @@ mod tests {
         assert_eq!(runs.len(), SUITE.iter().map(|entry| entry.guest.len() + entry.legacy.len()).sum::<usize>());
         assert_eq!(payload.binaries().len(), SUITE.len() + 1);
         assert!(payload.limit(0) > runs.iter().map(|run| run.timeout).sum::<u64>());
-    }
-
-    #[test]
-    fn a_kernel_with_the_switch_has_to_run_all_twice() {
-        let payload = Payload::suite(&SUITE.iter().collect::<Vec<_>>());
-        let lacks = |payload: &Payload, line: &str, name: &str| {
-            payload.lacks_second_pass(line, &Document::read(&format!("ok 1 {name}")))
-        };
-        assert!(lacks(&payload, "6.19", "probe") && lacks(&payload, "7.2-slice", "probe (rseq debug off)"));
-        assert!(!lacks(&payload, "6.18", "probe") && !lacks(&payload, "7.0", "probe (rseq debug on)"));
-        assert!(!lacks(&payload.only(&["node_test --short --legacy"]), "7.0", "node_test --short --legacy"));
-        assert!(!lacks(&Payload::AsInit("probe".into()), "7.0", "probe"));
     }
 
     #[test]

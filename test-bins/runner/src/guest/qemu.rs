@@ -110,16 +110,22 @@ pub fn run(
         file,
         interrupt,
         progress,
-        last: Instant::now(),
+        heard: false,
+        last: Duration::ZERO,
         console: Console::default(),
         complaints: Vec::new(),
         booted: None,
         due: None,
         limits,
     };
-    let start = watch.last;
+    let start = Instant::now();
     let finished = process::follow(command, &mut watch).with_context(|| program)?;
-    let end = finished.stopped.unwrap_or_else(|| watch.gone(finished.status));
+    let end = match finished.stopped {
+        // All that it printed has been read only now.
+        Some(End::TimedOut(_) | End::Silent(_)) if watch.console.is_over() => watch.said(),
+        Some(end) => end,
+        None => watch.gone(finished.status),
+    };
     let booted = watch.booted.map(|booted| (booted - start).as_secs_f64());
     Ok(Finished { end, console: watch.console, booted, seconds: start.elapsed().as_secs_f64() })
 }
@@ -129,7 +135,10 @@ struct Watch<'a> {
     file: File,
     interrupt: &'a Interrupt,
     progress: &'a dyn Fn(Duration, usize),
-    last: Instant,
+    /// Whether it has printed something since the last look.
+    heard: bool,
+    /// The last look before which it had.
+    last: Duration,
     console: Console,
     /// What QEMU itself said.
     complaints: Vec<u8>,
@@ -148,21 +157,25 @@ impl Follow for Watch<'_> {
             self.complaints.extend(bytes);
             return Ok(());
         }
-        self.last = Instant::now();
+        let now = Instant::now();
+        self.heard = true;
         self.console.feed(bytes);
         if self.console.started {
-            self.booted.get_or_insert(self.last);
+            self.booted.get_or_insert(now);
         }
         if self.due.is_none() && (self.console.done || self.console.panic.is_some()) {
             let wait = if self.console.done { POWER_OFF } else { LAST_WORDS };
-            self.due = Some(self.last + wait);
+            self.due = Some(now + wait);
         }
         Ok(())
     }
 
     fn poll(&mut self, total: Duration) -> io::Result<Option<End>> {
         (self.progress)(total, self.console.results());
-        let silent = self.last.elapsed();
+        if std::mem::take(&mut self.heard) {
+            self.last = total;
+        }
+        let silent = total.saturating_sub(self.last);
         Ok(match self.due {
             _ if self.interrupt.requested() => Some(End::Interrupted),
             Some(due) => (Instant::now() >= due).then(|| self.said()),
@@ -179,15 +192,15 @@ impl Watch<'_> {
     }
 
     fn said(&self) -> End {
-        match &self.console.panic {
+        match self.console.panicked() {
             Some(_) if !self.console.done && self.console.ran_old_code => End::OldCode,
-            Some(words) if !self.console.done => End::Panic(words.clone()),
+            Some(words) if !self.console.done => End::Panic(words.to_owned()),
             _ => End::Done,
         }
     }
 
     fn gone(&self, status: ExitStatus) -> End {
-        if self.console.done || self.console.panic.is_some() {
+        if self.console.is_over() {
             return self.said();
         }
         let complaints = String::from_utf8_lossy(&self.complaints);
@@ -204,18 +217,56 @@ mod tests {
     use crate::scratch::Scratch;
 
     fn ran(script: &str, limits: [u64; 3]) -> Finished {
+        ran_with(script, limits, &|_, _| {})
+    }
+
+    fn ran_with(script: &str, limits: [u64; 3], progress: &dyn Fn(Duration, usize)) -> Finished {
         let scratch = Scratch::new().unwrap();
         let log = scratch.join("log");
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let [total, boot, silent] = limits.map(Duration::from_millis);
         let limits = Limits { total, boot, silent };
-        let finished = run(command, &log, limits, &Interrupt::default(), &|_, _| {}).unwrap();
+        let finished = run(command, &log, limits, &Interrupt::default(), progress).unwrap();
         let kept = std::fs::read_to_string(&log).unwrap();
         assert!(kept.starts_with("\"sh\""), "{kept}");
         finished
     }
 
+    /// The end of a guest that is followed by a process which is stopped at its first look.
+    fn ran_while_stopped(script: &str, limits: [u64; 3], milliseconds: u64) -> End {
+        let stopped = std::cell::Cell::new(false);
+        let progress = |_, _| {
+            if !stopped.replace(true) {
+                std::thread::sleep(Duration::from_millis(milliseconds));
+            }
+        };
+        ran_with(script, limits, &progress).end
+    }
+
+    #[test]
+    fn a_guest_is_not_to_blame_for_a_runner_that_is_stopped() {
+        let scripts = [format!("{CHATTY}; {DONE}"), format!("sleep 3.2; {DONE}")];
+        std::thread::scope(|scope| {
+            for limits in [[2000, 60_000, 60_000], [60_000, 2000, 60_000]] {
+                for script in &scripts {
+                    scope.spawn(move || assert_eq!(ran_while_stopped(script, limits, 2500), End::Done, "{limits:?}"));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn what_was_printed_and_not_read_at_a_deadline_counts() {
+        let panic = "echo '[    1.5] Kernel panic - not syncing: x'";
+        for (last, end) in [(DONE, End::Done), (panic, End::Panic("x".into()))] {
+            let script = format!("{CHATTY}; {last}; exec sleep 100");
+            assert_eq!(ran_while_stopped(&script, [500, 60_000, 60_000], 900), end);
+        }
+    }
+
+    /// Prints in many pieces, not at once.
+    const CHATTY: &str = "sleep 0.3; i=0; while [ $i -lt 200 ]; do echo x; i=$((i + 1)); done";
     const DONE: &str = "echo KTAP version 1; echo 1..1; echo ok 1 a; echo '# guest: done'";
 
     #[test]

@@ -6,7 +6,8 @@ use anyhow::{Context, ensure};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::cell_result::{CellResult, Earlier, Took};
+use super::cell_result::{CellResult, Earlier, KVM, Took};
+use super::user_files;
 use crate::ktap::Document;
 use crate::verdict::{Status, Verdict};
 
@@ -37,6 +38,7 @@ struct Cell {
     #[serde(default)]
     packages: Vec<String>,
     kernel_sha256: Option<String>,
+    accel: Option<String>,
     cpus: u32,
     outcome: String,
     boot_seconds: Option<f64>,
@@ -51,6 +53,7 @@ struct Cell {
 
 /// Reads the report of a run of the tests of these names, all where there is none, by `command`.
 pub fn read(path: &Path, command: &str, names: &[String]) -> anyhow::Result<Stands> {
+    user_files::regular(path)?;
     let text = fs::read_to_string(path)?;
     let report = serde_json::from_str::<Report>(&text);
     let report = report.with_context(|| format!("{} is no report of `boot --json`", path.display()))?;
@@ -75,6 +78,7 @@ impl Cell {
         Some(CellResult {
             packages: self.packages,
             kernel_sha256: self.kernel_sha256,
+            accel: self.accel.filter(|accel| accel == KVM).map(|_| KVM),
             counts: ktap.counts(),
             boot_seconds: self.boot_seconds,
             seconds: self.seconds,
@@ -98,7 +102,8 @@ mod tests {
         let text = "KTAP version 1\n1..2\nok 1 a\n  KTAP version 1\n  1..1\n  ok 1 x # SKIP no KVM\nok 2 b # SKIP\n";
         let ktap = Document::read(text);
         let without = CellResult::without_results(row.into(), "6.12".into(), Some("6.12.9".into()), 2, verdict);
-        CellResult { counts: ktap.counts(), seconds: 3.5, earlier, ktap: Some(ktap), ..without }
+        let accel = (row == "a").then_some(KVM);
+        CellResult { counts: ktap.counts(), seconds: 3.5, earlier, accel, ktap: Some(ktap), ..without }
     }
 
     /// The JSON of a run with a cell that passed, one that did at its second boot, one that failed, and one that did
@@ -149,5 +154,6 @@ mod tests {
         fs::write(&path, "{}").unwrap();
         assert!(refused(&path).contains("is no report of `boot --json`: missing field"), "{}", refused(&path));
         assert!(refused(&path.with_extension("none")).contains("No such file"));
+        assert_eq!(refused(Path::new("/dev/zero")), "/dev/zero is no regular file");
     }
 }

@@ -13,9 +13,16 @@ use super::cpio::{Archive, in_archive};
 /// Bytes of a file at most: all files of a guest are in its memory. The archive itself would take four times as many.
 const LARGEST: u64 = 1 << 30;
 
+/// The size of what has an end, and can be read without waiting for a writer.
+pub fn regular(path: &Path) -> anyhow::Result<u64> {
+    let metadata = fs::metadata(path)?;
+    ensure!(metadata.is_file(), "{} is no regular file", path.display());
+    Ok(metadata.len())
+}
+
 /// Reads a file that is to go into a guest.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let size = fs::metadata(path)?.len();
+    let size = regular(path)?;
     ensure!(size <= LARGEST, "{} has {size} bytes: a guest takes files of {LARGEST} at most", path.display());
     Ok(fs::read(path)?)
 }
@@ -86,6 +93,17 @@ mod tests {
         let same = Command::new("diff").args(["-r", "--no-dereference"]).arg(&root).arg(&out).status().unwrap();
         let mode = |file: &str| fs::metadata(out.join(file)).unwrap().permissions().mode() & 0o777;
         assert!(same.success() && mode("run.sh") == 0o755 && mode("etc/text") == 0o644);
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let scratch = Scratch::new().unwrap();
+        let fifo = scratch.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [&*fifo, Path::new("/dev/zero"), &scratch] {
+            let error = read(path).unwrap_err().to_string();
+            assert_eq!(error, format!("{} is no regular file", path.display()));
+        }
     }
 
     #[test]

@@ -64,9 +64,15 @@ impl Machine {
         if nodes <= 1 {
             return Vec::new();
         }
-        let (cpus, memory) = (self.cpus(hardware), self.memory(hardware) / nodes);
+        let (cpus, all) = (self.cpus(hardware), self.memory(hardware));
+        let each = match all / nodes / BLOCK * BLOCK {
+            0 => all / nodes,
+            blocks => blocks,
+        };
         let mut words = Vec::new();
         for node in 0..nodes {
+            // QEMU wants all of it on nodes: the last one takes what cannot be shared.
+            let memory = if node + 1 == nodes { all - node * each } else { each };
             let (first, last) = (node * cpus / nodes, (node + 1) * cpus / nodes - 1);
             words.extend(["-object".to_owned(), format!("memory-backend-ram,id=m{node},size={memory}M")]);
             words.extend(["-numa".to_owned(), format!("node,nodeid={node},memdev=m{node},cpus={first}-{last}")]);
@@ -74,6 +80,9 @@ impl Machine {
         words.into_iter().map(OsString::from).collect()
     }
 }
+
+/// MiB of which a node of PowerPC's board has a multiple.
+const BLOCK: u32 = 256;
 
 /// Where a 64-bit MIPS kernel sees the first half GiB of memory, cached and unmapped.
 const UNMAPPED: u64 = 0xffff_ffff_8000_0000;
@@ -111,6 +120,19 @@ mod tests {
         assert!(line.contains("-numa node,nodeid=0,memdev=m0,cpus=0-1"), "{line}");
         assert!(line.contains("-numa node,nodeid=1,memdev=m1,cpus=2-4"), "{line}");
         assert!(line.contains("id=m1,size=256M") && line.contains("-smp 5"), "{line}");
+    }
+
+    #[test]
+    fn nodes_have_all_of_the_memory() {
+        let sizes = |name: &str, nodes, memory| {
+            let line = line(name, &Hardware { memory, ..hardware(4, nodes) });
+            let sizes = line.split("size=").skip(1).map(|rest| rest.split('M').next().unwrap().parse().unwrap());
+            sizes.collect::<Vec<u32>>()
+        };
+        assert_eq!(sizes("x86_64", 3, None), [170, 170, 172]);
+        assert_eq!(sizes("x86_64", 4, Some(1023)), [255, 255, 255, 258]);
+        assert_eq!(sizes("powerpc64le", 3, None), [256, 256, 512]);
+        assert_eq!(sizes("powerpc64le", 4, None), [256; 4]);
     }
 
     #[test]

@@ -4,11 +4,10 @@ mod details;
 mod page;
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
-
-use fs_err::File;
+use std::io;
 
 use super::json::kernel_release;
+use super::kept::Kept;
 use super::markup::{Text, Unit};
 use super::matrix;
 use crate::events::{Event, Reporter};
@@ -19,8 +18,8 @@ use crate::suite::Kind;
 use crate::verdict::Status;
 use details::{class, details};
 
-/// Writes the file at the end. It is there from the beginning: where it cannot be, nothing has run yet.
-pub struct Html(pub File);
+/// Writes the file at the end. It is opened at the beginning: where it cannot be, nothing has run yet.
+pub struct Html(pub Kept);
 
 impl Reporter for Html {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
@@ -29,7 +28,7 @@ impl Reporter for Html {
             Event::MatrixEnded(cells) => boots(cells),
             _ => return Ok(()),
         };
-        self.0.write_all(page.map_err(io::Error::other)?.as_bytes())
+        self.0.replace(&page.map_err(io::Error::other)?)
     }
 }
 

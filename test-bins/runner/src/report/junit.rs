@@ -1,17 +1,16 @@
 //! `--junit FILE`: JUnit's XML, which most CI systems show. One suite a test or a cell, one case a result.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::io;
 
-use fs_err::File;
-
+use super::kept::Kept;
 use super::markup::{Text, Unit};
 use crate::events::{Event, Reporter};
 use crate::ktap::{Case, Counts, Outcome};
 use crate::verdict::{Status, Verdict};
 
-/// Writes the file at the end. It is there from the beginning: where it cannot be, nothing has run yet.
-pub struct Junit(pub File);
+/// Writes the file at the end. It is opened at the beginning: where it cannot be, nothing has run yet.
+pub struct Junit(pub Kept);
 
 impl Reporter for Junit {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
@@ -20,7 +19,7 @@ impl Reporter for Junit {
             Event::MatrixEnded(matrix) => Unit::of_matrix(matrix),
             _ => return Ok(()),
         };
-        self.0.write_all(document(&units).map_err(io::Error::other)?.as_bytes())
+        self.0.replace(&document(&units).map_err(io::Error::other)?)
     }
 }
 

@@ -12,8 +12,6 @@ use crate::native::Tested;
 use crate::text::{cut, printable};
 use crate::verdict::{Status, Verdict};
 
-/// Columns of the progress line; one less than a narrow terminal has, so that it does not wrap.
-const WIDTH: usize = 79;
 /// Columns of the bar.
 const BAR: usize = 20;
 /// Returns to the first column and clears the line.
@@ -105,10 +103,13 @@ impl<W: Write> Live<W> {
             let seconds = running.since.elapsed().as_secs();
             format!("  {} {seconds} s, {} results", running.name, running.results)
         });
-        let line = cut(&format!("{head}{}", running.collect::<String>()), WIDTH);
-        let rest = line.strip_prefix(&head).unwrap_or_default();
+        // One column less than there are, so that it does not wrap.
+        let width = self.paint.columns().saturating_sub(1);
+        let line = cut(&format!("{head}{}", running.collect::<String>()), width);
+        let end = line.char_indices().nth(head.chars().count()).map_or(line.len(), |(end, _)| end);
+        let (head, rest) = line.split_at(end);
         let status = if self.failed > 0 { Status::Failed } else { Status::Passed };
-        write!(self.out, "{CLEAR}{}{rest}", self.paint.status(status, &head))?;
+        write!(self.out, "{CLEAR}{}{rest}", self.paint.status(status, head))?;
         self.out.flush()
     }
 
@@ -203,4 +204,28 @@ fn counted(counts: Counts) -> String {
     ];
     let kinds = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
     kinds.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::paint::tests::terminal;
+
+    #[test]
+    fn the_progress_fits_any_terminal() {
+        for columns in [4, 40, 60, 200] {
+            let Some((_terminal, paint)) = terminal(columns) else { return crate::skipped("no pseudo-terminals here") };
+            let mut out = Vec::new();
+            let mut live = Live::new(&mut out, paint, Duration::from_secs(9));
+            live.event(&Event::RunBegan(80)).unwrap();
+            live.event(&Event::CellBegan("a cell of an architecture with a long name 7.3")).unwrap();
+            let drawn = String::from_utf8(out).unwrap();
+            let drawn = drawn.rsplit(CLEAR).next().unwrap();
+            let plain =
+                ["\x1b[1m", "\x1b[32m", "\x1b[0m"].iter().fold(drawn.to_owned(), |text, code| text.replace(code, ""));
+            assert!(!plain.contains('\x1b') && plain.chars().count() < usize::from(columns), "{plain:?}");
+            assert_eq!(plain.contains("0/80"), columns >= 40, "{plain:?}");
+            assert_eq!(plain.ends_with(" results"), columns == 200, "{plain:?}");
+        }
+    }
 }

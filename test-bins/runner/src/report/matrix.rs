@@ -9,6 +9,7 @@ use crate::events::{Event, Reporter};
 use crate::guest::cell_result::{CellResult, Matrix};
 use crate::kernels::version::Version;
 use crate::ktap::{Counts, Outcome};
+use crate::text::printable;
 use crate::verdict::Status;
 
 /// Prints the matrix at the end, and before it, where there is one cell only, what its programs printed.
@@ -22,15 +23,22 @@ impl<W: Write> Table<W> {
     pub fn new(out: W, paint: Paint) -> Self {
         Self { out, paint }
     }
+
+    /// A line of the user's program: as it is for a file or a program, and so that it cannot move a terminal's cursor.
+    fn harmless(&self, line: &str) -> String {
+        match self.paint.redraws {
+            true => line.split('\t').map(printable).collect::<Vec<_>>().join("\t"),
+            false => line.to_owned(),
+        }
+    }
 }
 
 impl<W: Write + Send> Reporter for Table<W> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         let Event::MatrixEnded(matrix) = event else { return Ok(()) };
         if let [only] = &matrix.cells[..] {
-            for line in only.notes.iter().map(|note| format!("# {note}")).chain(only.output.iter().cloned()) {
-                writeln!(self.out, "{line}")?;
-            }
+            only.notes.iter().try_for_each(|note| writeln!(self.out, "# {}", printable(note)))?;
+            only.output.iter().try_for_each(|line| writeln!(self.out, "{}", self.harmless(line)))?;
         }
         print(&mut self.out, self.paint, matrix)?;
         self.out.flush()
@@ -159,7 +167,7 @@ fn earlier(out: &mut dyn Write, result: &CellResult) -> io::Result<()> {
 }
 
 fn told(out: &mut dyn Write, reasons: &[String], console: Option<&Path>) -> io::Result<()> {
-    reasons.iter().try_for_each(|reason| writeln!(out, "  {reason}"))?;
+    reasons.iter().try_for_each(|reason| writeln!(out, "  {}", printable(reason)))?;
     console.map_or(Ok(()), |console| writeln!(out, "  console: {}", console.display()))
 }
 
@@ -181,7 +189,7 @@ fn reasons(out: &mut dyn Write, cells: &[CellResult], title: &str, outcome: Outc
         writeln!(out, "\n{title}:")?;
     }
     for (reason, places) in reasons {
-        writeln!(out, "  {reason}\n    {}", places.join(", "))?;
+        writeln!(out, "  {}\n    {}", printable(&reason), places.join(", "))?;
     }
     Ok(())
 }
@@ -247,5 +255,39 @@ mod tests {
             text.contains("5 cells: 2 passed (1 flaky), 1 failed, 2 skipped\nresults: 41 passed, 0 failed, 2 skipped"),
             "{text}"
         );
+    }
+
+    fn matrix(cells: Vec<CellResult>) -> Matrix {
+        let (names, program) = (Vec::new(), Vec::new());
+        Matrix { cells, command: "runner boot".into(), names_cell: false, names, program, took: Took::default() }
+    }
+
+    #[test]
+    fn a_console_does_not_reach_a_terminal_as_it_is() {
+        let earlier = Earlier { reasons: vec!["first\x1b[1A".into()], console: None };
+        let ktap = crate::ktap::Document::read("ok 1 a # SKIP none\x1b[3J\nok 2 b # XFAIL known\x07\n");
+        let bad = CellResult {
+            notes: vec!["a\x1b[2Jnote".into()],
+            output: vec!["a\tline\r\x1b[31m".into()],
+            earlier: vec![earlier],
+            ktap: Some(ktap),
+            ..result("x86_64", "6.12", Verdict::failed("the kernel panicked: \x1b[2J\rx"))
+        };
+        let skipped = result("x86_64", "6.1", Verdict::skipped("not\x1b[2J"));
+        let printed = |cells: Vec<CellResult>, paint| {
+            let mut text = Vec::new();
+            Table::new(&mut text, paint).event(&Event::MatrixEnded(&matrix(cells))).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        let mut terminal = Paint::PLAIN;
+        terminal.redraws = true;
+        let text = printed(vec![bad], terminal);
+        assert!(!text.contains(['\x1b', '\r', '\x07']), "{text:?}");
+        for words in ["# a?[2Jnote", "a\tline??[31m", "panicked: ?[2J?x", "first?[1A", "none?[3J", "known?"] {
+            assert!(text.contains(words), "{words} {text}");
+        }
+        assert!(printed(vec![skipped], Paint::PLAIN).contains("  not?[2J\n"));
+        let output = CellResult { output: vec!["a\x1b[31mb".into()], ..result("x86_64", "6.1", Verdict::passed()) };
+        assert!(printed(vec![output], Paint::PLAIN).starts_with("a\x1b[31mb\n"), "a pipe gets what there is");
     }
 }

@@ -11,7 +11,7 @@ use super::paint::Paint;
 use crate::guest::cell_result::{CellResult, Matrix};
 use crate::host::Host;
 use crate::ktap::Counts;
-use crate::text::wrap;
+use crate::text::{printable, wrap};
 use crate::verdict::Status;
 
 /// Columns of the text.
@@ -57,7 +57,7 @@ fn exceptions(cells: &[CellResult]) -> String {
     let failed = cells.iter().filter(|result| result.verdict.status.is_bad());
     let failed = failed.map(|result| (result, "failed", &result.verdict.reasons));
     let items = flaky.chain(failed).map(|(result, how, reasons)| {
-        let lines = wrap(&format!("{} {how}: {}", result.name(), reasons.join("; ")), WIDTH - 2);
+        let lines = wrap(&format!("{} {how}: {}", result.name(), printable(&reasons.join("; "))), WIDTH - 2);
         format!("* {}\n", lines.join("\n  "))
     });
     let items: String = items.collect();

@@ -66,9 +66,7 @@ pub fn guest(ending: &Ending, document: &Document) -> Verdict {
     if reasons.is_empty() && counts.total() == 0 && document.skipped.is_none() {
         reasons.push("no results".into());
     }
-    if let Some(code) = ending.code.filter(|code| !matches!(code, 0 | 2 | 4)) {
-        reasons.push(format!("exit code {code}"));
-    }
+    reasons.extend(ending.code.and_then(|code| disagreement(code, document.own_counts(), document)));
     match counts.passed + counts.xfailed {
         _ if !reasons.is_empty() => against(ending, document, reasons),
         0 => Verdict { status: Status::Skipped, reasons: document.skipped.iter().cloned().collect() },
@@ -214,8 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_exit_code_fails_good_results() {
-        assert_eq!(guest(&ended(1), &read(GOOD)).status, Status::Failed);
+    fn a_guests_exit_code_goes_with_its_results() {
+        let skipped = "KTAP version 1\n1..1\nok 1 a # SKIP no rseq\n";
+        for (text, right) in [(GOOD, 0), (skipped, 4), ("KTAP version 1\n1..1\nok 1 a # XFAIL known\n", 2)] {
+            for code in 0..=5 {
+                let verdict = guest(&ended(code), &read(text));
+                assert_eq!(verdict.status.is_bad(), code != right, "{text}, exit code {code}: {verdict:?}");
+            }
+        }
     }
 
     #[test]

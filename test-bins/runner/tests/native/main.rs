@@ -1,5 +1,6 @@
 //! The runner on this machine, over small shell scripts in place of the static binaries.
 
+mod boots;
 mod bundle;
 mod cli;
 mod fakes;

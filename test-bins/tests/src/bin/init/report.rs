@@ -47,7 +47,7 @@ impl Report {
             }
         };
         let words = run.words().map(|word| word.to_str().unwrap_or("?"));
-        let name = Text::<160>::of(format_args!("{}", ResultName { kind: run.kind, words, pass }));
+        let name = ResultName { kind: run.kind, words, pass }.text();
         self.counts.add(outcome);
         println!("{}", TestLine { number: self.counts.total(), name, outcome, directive, reason });
     }
