@@ -55,7 +55,7 @@ const LARGEST: usize = 1 << (if usize::BITS == 64 { 40 } else { 28 });
 /// [`status`](crate::status) says which applies.
 ///
 /// A child of `fork` has a copy of the records. Other threads' consumers and reservations stay as they were at the
-/// fork: the child cannot have such a consumer again, and reads no further in the ring of a CPU than to the reservation.
+/// fork: the child cannot have such a consumer again, and reads no further in a CPU's ring than to the reservation.
 ///
 /// `K` is the index of the rings: [`ByCpu`], or [`ByMmCid`](crate::ByMmCid), with which a process with few
 /// threads has few rings.
