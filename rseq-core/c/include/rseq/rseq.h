@@ -112,7 +112,10 @@ bool rseq_available(void);
 bool rseq_available(unsigned int query);
 #endif
 
-/* Returns the length of an array indexed by CPU number: the highest possible CPU number plus one; 0 if not known. */
+/*
+ * Returns the length of an array indexed by CPU number: the highest possible CPU number plus one; 0 if not known. All
+ * calls return the same number once one has returned another than 0.
+ */
 int rseq_get_max_nr_cpus(void);
 
 /*

@@ -2,9 +2,11 @@
 /* Registration and unregistration: by the libc with the argument "libc", else by the library. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <rseq/rseq.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define CHECK(condition) do { if (!(condition)) { printf("line %d: %s\n", __LINE__, #condition); return 1; } } while (0)
 
@@ -52,11 +54,28 @@ static int by_library(void)
 	return 0;
 }
 
+/* All calls return one number, even if a later one could not read sysfs. */
+static int cpus_stay_as_many(void)
+{
+	struct rlimit limit, none;
+	int cpus = rseq_get_max_nr_cpus();
+
+	CHECK(cpus > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	none = limit;
+	none.rlim_cur = 0;
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0 && open("/", O_RDONLY) == -1);
+	CHECK(rseq_get_max_nr_cpus() == cpus);
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	char text[200];
 	bool is_on;
 
+	if (cpus_stay_as_many())
+		return 1;
 	if (!rseq_available(RSEQ_AVAILABLE_QUERY_KERNEL)) {
 		printf("skipped: the kernel has no rseq\n");
 		return 4;
