@@ -78,6 +78,6 @@ struct rseq_abi {
 	struct rseq_abi_slice_ctrl slice_ctrl;	/* Linux 7.0 */
 	uint8_t __reserved;
 	char end[];
-} __attribute__((aligned(256)));
+} __attribute__((aligned(32)));
 
 #endif

@@ -74,6 +74,8 @@ int main(int argc, char **argv)
 	char text[200];
 	bool is_on;
 
+	/* Areas of 32 bytes, as glibc 2.36 has them, are aligned to 32 bytes. */
+	CHECK(__alignof__(struct rseq_abi) == 32 && (uintptr_t) rseq_get_abi() % __alignof__(struct rseq_abi) == 0);
 	if (cpus_stay_as_many())
 		return 1;
 	if (!rseq_available(RSEQ_AVAILABLE_QUERY_KERNEL)) {
