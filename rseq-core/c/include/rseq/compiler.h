@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Compiler support: GCC 4.8 or later, or clang 9 or later. */
+/* Compiler support: GCC 4.8 or later, or clang 14 or later. */
 
 #ifndef _RSEQ_COMPILER_H
 #define _RSEQ_COMPILER_H
