@@ -275,6 +275,7 @@ fn the_library_has_the_documented_symbols_only() {
         "rseq_fallback_current_node",
         "rseq_flags",
         "rseq_get_max_nr_cpus",
+        "rseq_init",
         "rseq_mempool_attr_create",
         "rseq_mempool_attr_destroy",
         "rseq_mempool_attr_set_global",

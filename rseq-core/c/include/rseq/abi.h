@@ -33,6 +33,10 @@ enum rseq_abi_cs_flags {
 	RSEQ_ABI_CS_FLAG_NO_RESTART_ON_MIGRATE	= 1U << RSEQ_ABI_CS_FLAG_NO_RESTART_ON_MIGRATE_BIT,
 };
 
+/* The first version of struct rseq_abi: bytes with a meaning, and bytes that are registered. */
+#define RSEQ_ABI_ORIG_FEATURE_SIZE	20
+#define RSEQ_ABI_ORIG_ALLOC_SIZE	32
+
 /* The descriptor of a section. */
 struct rseq_abi_cs {
 	uint32_t version;		/* 0 */
