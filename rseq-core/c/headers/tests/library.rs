@@ -202,9 +202,13 @@ fn each_header_of_programs_can_be_included_alone() {
     ] {
         let source = directory.join(format!("alone-{name}.c"));
         fs::write(&source, format!("#include <rseq/{name}.h>\nint main(void)\n{{\n\t{use_of_it}\n}}\n")).unwrap();
-        for (compiler, standard) in
-            [("cc", "-std=gnu11"), ("c++", "-std=c++17"), ("clang", "-std=gnu11"), ("clang++", "-std=c++17")]
-        {
+        for (compiler, standard) in [
+            ("cc", "-std=gnu11"),
+            ("c++", "-std=c++17"),
+            ("c++", "-std=c++20"),
+            ("clang", "-std=gnu11"),
+            ("clang++", "-std=c++20"),
+        ] {
             if is_there(compiler) {
                 let mut command = Command::new(compiler);
                 command.args(["-x", if is_cpp(compiler) { "c++" } else { "c" }, standard]);

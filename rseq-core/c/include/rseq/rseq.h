@@ -223,7 +223,7 @@ uint32_t rseq_current_mm_cid(void)
 static inline __attribute__((always_inline))
 void rseq_clear_rseq_cs(void)
 {
-	RSEQ_WRITE_ONCE(rseq_get_abi()->rseq_cs.arch.ptr, 0);
+	RSEQ_ACCESS_ONCE(rseq_get_abi()->rseq_cs.arch.ptr) = 0;
 }
 
 /*
