@@ -263,6 +263,17 @@ fn no_code_of_the_library_panics() {
     assert!(panics.is_empty(), "{panics:#?}");
 }
 
+/// Its own copy of the libc is the only one that a library in another namespace can use.
+#[test]
+fn the_library_loads_into_another_namespace() {
+    let source = package().join("headers/tests/programs/namespace.c");
+    if !cfg!(target_env = "gnu") {
+        skipped("only glibc has dlmopen");
+    } else if is_there("cc") {
+        passes(&compiled(&source, "cc", &["-O2", "-ldl"], "namespace"), [&[], &[]]);
+    }
+}
+
 #[test]
 fn the_library_has_the_documented_symbols_only() {
     if !is_there("nm") {
