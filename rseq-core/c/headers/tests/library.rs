@@ -219,6 +219,22 @@ fn each_header_of_programs_can_be_included_alone() {
     }
 }
 
+/// A program that was written for librseq may have given the kernel's names to its own functions.
+#[test]
+fn a_program_may_do_without_the_kernels_names() {
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrapper.c");
+    let wrapper = "#define RSEQ_NO_KERNEL_NAMES\n#include <rseq/rseq.h>\n\
+        int rseq_addv(intptr_t *v, intptr_t count, int cpu);\n\
+        int rseq_addv(intptr_t *v, intptr_t count, int cpu)\n\
+        {\n\treturn rseq_load_add_store__ptr(RSEQ_MO_RELAXED, RSEQ_PERCPU_CPU_ID, v, count, cpu);\n}\n";
+    fs::write(&source, wrapper).unwrap();
+    for compiler in ["cc", "c++"].into_iter().filter(|compiler| is_there(compiler)) {
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]).arg(package().join("include"));
+        run(command.arg(&source));
+    }
+}
+
 #[test]
 fn each_architecture_compiles_with_and_without_optimization() {
     let source = package().join("headers/tests/programs/operations.c");

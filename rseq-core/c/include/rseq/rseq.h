@@ -240,7 +240,9 @@ void rseq_prepare_unload(void)
 #include <rseq/arch.h>
 #include <rseq/operations.h>
 #include <rseq/this-cpu.h>
+#ifndef RSEQ_NO_KERNEL_NAMES
 #include <rseq/kernel-names.h>
+#endif
 
 #ifdef __cplusplus
 }
