@@ -191,7 +191,9 @@ pub fn choice() -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_ARCH_H\n#define _RSEQ_ARCH_H\n\n#include <rseq/barriers.h>\n\n{SHIFT}");
     for (number, arch) in ARCHES.iter().enumerate() {
         let word = if number == 0 { "#if" } else { "#elif" };
-        out.push_str(&format!("{word} {}\n#include <rseq/arch/{}.h>\n", arch.condition, arch.name));
+        out.push_str(&format!("{word} {}\n", arch.condition));
+        arch.names.iter().for_each(|name| out.push_str(&format!("#define {name}\t1\n")));
+        out.push_str(&format!("#include <rseq/arch/{}.h>\n", arch.name));
     }
     out + "#else\n#error \"rseq-core has no sections for this target\"\n#endif\n\n#endif\n"
 }

@@ -219,6 +219,19 @@ fn each_header_of_programs_can_be_included_alone() {
     }
 }
 
+#[test]
+fn what_else_programs_take_from_librseqs_headers_is_there() {
+    let source = package().join("headers/tests/programs/names.c");
+    for compiler in ["cc", "c++", "clang", "clang++"].into_iter().filter(|compiler| is_there(compiler)) {
+        passes(&compiled(&source, compiler, &["-O2"], &format!("names-{compiler}")), [&[], &[]]);
+    }
+    for compiler in CROSS.into_iter().filter(|compiler| is_there(compiler)) {
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]).arg(package().join("include"));
+        run(command.arg(&source));
+    }
+}
+
 /// A program that was written for librseq may have given the kernel's names to its own functions.
 #[test]
 fn a_program_may_do_without_the_kernels_names() {

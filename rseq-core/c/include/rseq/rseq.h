@@ -240,6 +240,7 @@ void rseq_prepare_unload(void)
 #include <rseq/arch.h>
 #include <rseq/operations.h>
 #include <rseq/this-cpu.h>
+/* A program that has names of the kernel's selftests for other functions defines this macro. */
 #ifndef RSEQ_NO_KERNEL_NAMES
 #include <rseq/kernel-names.h>
 #endif
