@@ -203,6 +203,7 @@ fn each_header_of_programs_can_be_included_alone() {
         let source = directory.join(format!("alone-{name}.c"));
         fs::write(&source, format!("#include <rseq/{name}.h>\nint main(void)\n{{\n\t{use_of_it}\n}}\n")).unwrap();
         for (compiler, standard) in [
+            ("cc", "-std=c99"),
             ("cc", "-std=gnu11"),
             ("c++", "-std=c++17"),
             ("c++", "-std=c++20"),
@@ -213,6 +214,8 @@ fn each_header_of_programs_can_be_included_alone() {
                 let mut command = Command::new(compiler);
                 command.args(["-x", if is_cpp(compiler) { "c++" } else { "c" }, standard]);
                 command.args(["-Wall", "-Wextra", "-Werror"]);
+                // Macros of mempool.h have a named variable argument, as librseq's.
+                command.args((name != "mempool").then_some("-pedantic"));
                 run(command.arg("-I").arg(package().join("include")).arg("-fsyntax-only").arg(&source));
             }
         }
@@ -290,6 +293,20 @@ fn no_code_of_the_library_panics() {
     assert!(symbols.contains("rseq_status"), "{symbols}");
     let panics: Vec<_> = symbols.lines().filter(|line| line.contains("panic")).collect();
     assert!(panics.is_empty(), "{panics:#?}");
+}
+
+#[test]
+fn a_shared_library_can_have_all_of_the_archive() {
+    if !["cc", "nm"].into_iter().all(is_there) {
+        return;
+    }
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("all.so");
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-u", "rseq_init", "-o"]).arg(&library);
+    run(command.arg(libraries().join("librseq.a")));
+    let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    ["rseq_status", "rseq_mempool_create"].iter().for_each(|name| assert!(symbols.contains(name), "{symbols}"));
 }
 
 /// Its own copy of the libc is the only one that a library in another namespace can use.

@@ -62,7 +62,7 @@ struct rseq_abi_cs {
 } __attribute__((aligned(32)));
 
 /* The control word of the time slice extension (Linux 7.0). */
-struct rseq_abi_slice_ctrl {
+__extension__ struct rseq_abi_slice_ctrl {
 	union {
 		__u32 all;
 		struct {
@@ -74,7 +74,7 @@ struct rseq_abi_slice_ctrl {
 };
 
 /* The area of a thread. User space writes only rseq_cs and slice_ctrl.request. */
-struct rseq_abi {
+__extension__ struct rseq_abi {
 	__u32 cpu_id_start;		/* a possible CPU number, in every thread */
 	__u32 cpu_id;			/* the CPU, or enum rseq_abi_cpu_id_state */
 	union {
