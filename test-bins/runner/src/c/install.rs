@@ -29,7 +29,7 @@ fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<()> {
     copy(&library::include(root).join("rseq"), &prefix.join("include/rseq"))?;
     let pkgconfig = prefix.join("lib/pkgconfig");
     fs::create_dir_all(&pkgconfig)?;
-    fs::write(pkgconfig.join("librseq.pc"), pc(&prefix))?;
+    fs::write(pkgconfig.join("librseq.pc"), pc())?;
     let (pkgconfig, lib) = (pkgconfig.display(), prefix.join("lib"));
     println!("installed: export PKG_CONFIG_PATH={pkgconfig} LD_LIBRARY_PATH={}", lib.display());
     Ok(())
@@ -50,13 +50,13 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pkg-config file, with librseq's name.
-fn pc(prefix: &Path) -> String {
+/// The pkg-config file, with librseq's name. Its prefix is where the file is, so that an installation can be moved, as
+/// packages are from a staging directory.
+fn pc() -> String {
     format!(
-        "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: librseq\n\
+        "prefix=${{pcfiledir}}/../..\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: librseq\n\
          Description: Restartable sequences, by rseq-core\nVersion: {}\nLibs: -L${{libdir}} -lrseq\n\
          Cflags: -I${{includedir}}\n",
-        prefix.display(),
         env!("CARGO_PKG_VERSION")
     )
 }
