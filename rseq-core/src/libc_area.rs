@@ -21,6 +21,25 @@ pub enum Owner {
     Own,
 }
 
+impl Owner {
+    /// The libc or the runtime of this process that can register threads: it defines `__rseq_offset` and `__rseq_size`,
+    /// as glibc does since 2.35. None if there is neither, as under musl.
+    ///
+    /// It may be switched off, as by `glibc.pthread.rseq=0`, or the kernel may have no rseq: then
+    /// [`Registration::adopt`](crate::Registration::adopt) finds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rseq_core::{Owner, Registration};
+    ///
+    /// assert!(Owner::of_symbols().is_some() || Registration::adopt().is_err());
+    /// ```
+    pub fn of_symbols() -> Option<Self> {
+        Symbols::find().map(|symbols| symbols.owner)
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,9 +1,9 @@
 //! The variables that the headers read. A constructor sets them before `main`, and a destructor resets them when the
 //! library is unloaded.
 
-use core::ffi::c_uint;
+use core::ffi::{c_int, c_uint};
 use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
-use rseq_core::{Area, Registration, arch};
+use rseq_core::{Area, Owner, Registration, arch};
 
 /// `ptrdiff_t rseq_offset`: the offset in bytes of each thread's area from its thread pointer.
 #[unsafe(no_mangle)]
@@ -42,6 +42,18 @@ pub(crate) fn owns() -> bool {
         init();
     }
     OWNS.load(Ordering::Relaxed)
+}
+
+/// `int rseq_init(void)` - prepares the library, as librseq requires it once in each process since 2025.
+///
+/// Here a constructor has done so already, and a call only has an effect before it, from the constructor of another
+/// library. Returns `RSEQ_INIT_OK` (0) if the libc can register threads (glibc 2.35), even if it is switched off or the
+/// kernel has no rseq: `rseq_registered()` returns whether the calling thread is registered. Returns
+/// `RSEQ_INIT_ERROR_MISSING_SYMBOLS` (1) with any other libc; `rseq_register_current_thread()` registers threads there.
+#[unsafe(no_mangle)]
+pub extern "C" fn rseq_init() -> c_int {
+    owns();
+    c_int::from(Owner::of_symbols().is_none())
 }
 
 /// Finds out who registers threads. Concurrent calls store the same values.

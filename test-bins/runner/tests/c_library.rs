@@ -54,13 +54,15 @@ fn the_readme_leads_from_an_empty_directory_to_programs_in_c_and_in_cpp() {
     let home = empty("c_library");
     let (install, rest) = block(&readme, "sh").split_once('\n').expect("it has several lines");
     let arguments = install.strip_prefix(INSTALL).and_then(|words| words.split_once('#')).expect("it installs").0;
-    let prefix = home.join("rseq");
+    let prefix = home.join("staged");
     let arguments = arguments.split_whitespace().map(|word| match word {
         "~/rseq" => prefix.as_os_str(),
         word => word.as_ref(),
     });
     let output = Command::new(env!("CARGO_BIN_EXE_runner")).args(arguments).output().expect("the runner starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // An installation can be moved, as a package is from where it was staged.
+    fs::rename(&prefix, home.join("rseq")).expect("it was installed there");
 
     for (language, file) in [("c", "counter.c"), ("cpp", "counter.cpp")] {
         let program = block(&readme, language);

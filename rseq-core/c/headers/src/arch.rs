@@ -6,6 +6,8 @@ pub struct Arch {
     pub name: &'static str,
     /// The preprocessor condition that selects it.
     pub condition: &'static str,
+    /// What librseq's headers define for it.
+    pub names: &'static [&'static str],
     /// Temporary registers: the name in rseq-core's assembly, and the register.
     pub fixed: &'static [(&'static str, &'static str)],
     /// Registers for the section's scratch values.
@@ -30,10 +32,11 @@ pub struct Arch {
 /// The number of inputs that compilers can allocate registers for on every architecture.
 pub const FREE_INPUTS: usize = 7;
 
-const fn arch(name: &'static str, condition: &'static str) -> Arch {
+const fn arch(name: &'static str, condition: &'static str, names: &'static [&'static str]) -> Arch {
     Arch {
         name,
         condition,
+        names,
         fixed: &[],
         scratch: &[],
         sigil: ("", ""),
@@ -54,7 +57,7 @@ pub const ARCHES: [Arch; 9] = [
         sigil: ("%%", ""),
         clobbers: &["rax"],
         by_offset: true,
-        ..arch("x86_64", "defined(__x86_64__) && defined(__LP64__)")
+        ..arch("x86_64", "defined(__x86_64__) && defined(__LP64__)", &["RSEQ_ARCH_X86"])
     },
     Arch {
         fixed: &[("rseq_t", "eax"), ("rseq_u", "edx")],
@@ -62,13 +65,13 @@ pub const ARCHES: [Arch; 9] = [
         sigil: ("%%", ""),
         input: "m",
         pointer: 4,
-        ..arch("i686", "defined(__i386__)")
+        ..arch("i686", "defined(__i386__)", &["RSEQ_ARCH_X86"])
     },
     Arch {
         fixed: &[("rseq_t", "x15"), ("rseq_u", "x14")],
         scratch: &["x13", "x12"],
         clobbers: &["x16", "x17"],
-        ..arch("aarch64", "defined(__aarch64__) && defined(__LP64__)")
+        ..arch("aarch64", "defined(__aarch64__) && defined(__LP64__)", &["RSEQ_ARCH_AARCH64"])
     },
     Arch {
         fixed: &[("rseq_u", "r3")],
@@ -78,13 +81,13 @@ pub const ARCHES: [Arch; 9] = [
         // Neither registers that unoptimised Thumb code needs, nor a frame pointer.
         bound: &["r8", "r9", "r10", "lr"],
         has_literals: true,
-        ..arch("arm", "defined(__arm__)")
+        ..arch("arm", "defined(__arm__)", &["RSEQ_ARCH_ARM"])
     },
     Arch {
         fixed: &[("rseq_t", "t3"), ("rseq_u", "t4")],
         scratch: &["t5", "t6"],
         clobbers: &["t1", "t2"],
-        ..arch("riscv64", "defined(__riscv) && __riscv_xlen == 64")
+        ..arch("riscv64", "defined(__riscv) && __riscv_xlen == 64", &["RSEQ_ARCH_RISCV"])
     },
     Arch {
         fixed: &[("rseq_t", "r0"), ("rseq_u", "r2")], // no operation here has an address in rseq_t
@@ -92,7 +95,7 @@ pub const ARCHES: [Arch; 9] = [
         sigil: ("%%", ""),
         clobbers: &["r1"],
         input: "a",
-        ..arch("s390x", "defined(__s390x__)")
+        ..arch("s390x", "defined(__s390x__)", &["RSEQ_ARCH_S390", "RSEQ_ARCH_S390X"])
     },
     Arch {
         fixed: &[("rseq_t", "9"), ("rseq_u", "10")],
@@ -100,21 +103,21 @@ pub const ARCHES: [Arch; 9] = [
         sigil: ("", "r"),
         clobbers: &["r0", "r11", "r12", "cr0", "lr", "ctr"],
         input: "b",
-        ..arch("powerpc64", "defined(__powerpc64__)")
+        ..arch("powerpc64", "defined(__powerpc64__)", &["RSEQ_ARCH_PPC", "RSEQ_ARCH_PPC64"])
     },
     Arch {
         fixed: &[("rseq_t", "r13"), ("rseq_u", "r14")],
         scratch: &["r15", "r16"],
         sigil: ("$", "$"),
         clobbers: &["$r12"],
-        ..arch("loongarch64", "defined(__loongarch64)")
+        ..arch("loongarch64", "defined(__loongarch64)", &[])
     },
     Arch {
         fixed: &[("rseq_t", "12"), ("rseq_u", "13"), ("rseq_ra", "15")],
         scratch: &["24", "25"],
         sigil: ("$", "$"),
         clobbers: &["$14"],
-        ..arch("mips64", "defined(__mips64) && _MIPS_SIM == _ABI64")
+        ..arch("mips64", "defined(__mips64) && _MIPS_SIM == _ABI64", &["RSEQ_ARCH_MIPS"])
     },
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::arch::{ARCHES, Arch};
 use crate::section::Writer;
-use crate::text::{Section, Text};
+use crate::text::{Section, Text, comment};
 
 /// The first lines of each generated file.
 pub const HEAD: &str = "/* SPDX-License-Identifier: MIT OR Apache-2.0 */\n\
@@ -49,7 +49,8 @@ fn common(arch: &Arch, section: &Section) -> String {
         8 => format!("\".quad {value}\\n\\t\"\n"),
         _ => format!("\".long {value}, 0\\n\\t\"\n"),
     };
-    let section_of = |name: &str| format!("\".pushsection {name}, \\\"aw\\\", %%progbits\\n\\t\"\n");
+    let section_of = |name: &str| format!("\".pushsection {name}, \\\"aw?\\\", %%progbits\\n\\t\"\n");
+    let failure = in_group(text.failure);
     let descriptor = strings(&[text.before])
         + &section_of("__rseq_cs")
         + "\".balign 32\\n\\t\"\n\"77:\\n\\t\"\n\".long 0, 0\\n\\t\"\n"
@@ -61,11 +62,11 @@ fn common(arch: &Arch, section: &Section) -> String {
         + "\".balign 8\\n\\t\"\n"
         + &word("77b")
         + "\".popsection\\n\\t\"\n";
-    let handler = strings(&[text.failure, text.trap])
+    let handler = strings(&[&failure, text.trap])
         + "\".long \" __rseq_str(RSEQ_SIG) \"\\n\\t\"\n\"74:\\n\\t\"\n"
         + &strings(text.handler)
         + &strings(&[text.near]);
-    let restart = strings(&[text.failure, text.trap])
+    let restart = strings(&[&failure, text.trap])
         + "\".long \" __rseq_str(RSEQ_SIG) \"\\n\\t\"\n\"74:\\n\\t\"\n"
         + &strings(text.handler)
         + &strings(&[text.again_from]);
@@ -89,7 +90,9 @@ fn common(arch: &Arch, section: &Section) -> String {
         }
         _ => "RSEQ_INJECT_ASM(n)\n",
     };
+    let cfi = if text.handler.is_empty() { String::new() } else { cfi() };
     [
+        cfi,
         macro_of(
             "The descriptor (77) of a section that begins at 72, ends at 73, and has the abort handler 74.",
             "__RSEQ_ASM_DESCRIPTOR",
@@ -107,6 +110,14 @@ fn common(arch: &Arch, section: &Section) -> String {
         area(arch),
     ]
     .concat()
+}
+
+/// The abort handler's directive with the section flag `?`, which puts the section into the COMDAT group of the
+/// function's section, if there is one. C++ compiles an inline function that is not inlined into a group in each
+/// translation unit, and the linker keeps one of them: it must discard the descriptors and abort handlers of the others
+/// too. On arm, the handler is in the function's section itself.
+fn in_group(failure: &str) -> String {
+    failure.replace("\"ax\"", "\"ax?\"")
 }
 
 /// How the descriptor's address is computed, and the end of the handler's section. On arm, GNU as does not support the
@@ -151,8 +162,21 @@ fn area(arch: &Arch) -> String {
     }
 }
 
+/// The macro for directives of unwind information.
+fn cfi() -> String {
+    let about = "The unwind information of an abort handler. The assembler of clang before version 19 refuses any in a \
+                 section other than the function's.";
+    comment(about)
+        + "#if defined(__clang__) && __clang_major__ < 19\n#define __RSEQ_ASM_CFI(text)\n#else\n\
+           #define __RSEQ_ASM_CFI(text)\ttext\n#endif\n\n"
+}
+
 fn macro_of(about: &str, name: &str, lines: &str) -> String {
-    let lines: Vec<_> = lines.lines().map(|line| format!("\t{}", line.trim_start())).collect();
+    let lines = lines.lines().map(str::trim_start).map(|line| match line.starts_with("\".cfi_") {
+        true => format!("\t__RSEQ_ASM_CFI({line})"),
+        false => format!("\t{line}"),
+    });
+    let lines: Vec<_> = lines.collect();
     format!("/* {about} */\n#define {name} \\\n{}\n\n", lines.join(" \\\n"))
 }
 
@@ -167,7 +191,9 @@ pub fn choice() -> String {
     let mut out = format!("{HEAD}#ifndef _RSEQ_ARCH_H\n#define _RSEQ_ARCH_H\n\n#include <rseq/barriers.h>\n\n{SHIFT}");
     for (number, arch) in ARCHES.iter().enumerate() {
         let word = if number == 0 { "#if" } else { "#elif" };
-        out.push_str(&format!("{word} {}\n#include <rseq/arch/{}.h>\n", arch.condition, arch.name));
+        out.push_str(&format!("{word} {}\n", arch.condition));
+        arch.names.iter().for_each(|name| out.push_str(&format!("#define {name}\t1\n")));
+        out.push_str(&format!("#include <rseq/arch/{}.h>\n", arch.name));
     }
     out + "#else\n#error \"rseq-core has no sections for this target\"\n#endif\n\n#endif\n"
 }

@@ -77,12 +77,16 @@ fn passes(program: &Path, arguments: [&[&str]; 2]) {
     }
 }
 
+fn is_cpp(compiler: &str) -> bool {
+    compiler.ends_with("++")
+}
+
 /// Compiles a program of this package, and returns its path.
 fn compiled(source: &Path, compiler: &str, flags: &[&str], name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut command = Command::new(compiler);
     command.args(["-Wall", "-Wextra", "-Werror"]).args(flags).arg("-I").arg(package().join("include"));
-    if compiler == "c++" {
+    if is_cpp(compiler) {
         command.args(["-x", "c++", "-std=c++17"]);
     }
     run(command.arg(source).arg("-o").arg(&program).arg("-L").arg(libraries()).args(["-lrseq", "-lpthread"]));
@@ -97,10 +101,37 @@ fn each_operation_does_in_c_and_in_cpp_what_it_says() {
         ("cc", &["-O0"], "operations-O0"),
         ("cc", &["-O2", "-DRSEQ_COMPARE_TWICE"], "operations-twice"),
         ("cc", &["-O2", "-static"], "operations-static"),
+        ("cc", &["-O1", "-fsanitize=alignment", "-fsanitize-undefined-trap-on-error"], "operations-aligned"),
         ("c++", &["-O2"], "operations-cpp"),
+        ("clang", &["-O2"], "operations-clang"),
+        ("clang", &["-O0"], "operations-clang-O0"),
+        ("clang++", &["-O2"], "operations-clang-cpp"),
     ] {
         if is_there(compiler) {
             passes(&compiled(&source, compiler, flags, name), [&[], &[]]);
+        }
+    }
+}
+
+/// Each translation unit has a copy of such a function, in a COMDAT group.
+#[test]
+fn inline_functions_that_are_not_inlined_link() {
+    let source = package().join("headers/tests/programs/inline.cpp");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for compiler in ["c++", "clang++"].into_iter().filter(|compiler| is_there(compiler)) {
+        for flags in [&["-O0"][..], &["-O2"], &["-O2", "-fPIE", "-ffunction-sections", "-Wl,--gc-sections"]] {
+            let units = [&[][..], &["-DSECOND"]].map(|unit| {
+                let object = directory.join(format!("inline-{compiler}-{}.o", unit.len()));
+                let mut command = Command::new(compiler);
+                command.args(["-std=c++17", "-Wall", "-Wextra", "-c"]).args(flags).args(unit);
+                run(command.arg("-I").arg(package().join("include")).arg(&source).arg("-o").arg(&object));
+                object
+            });
+            let program = directory.join(format!("inline-{compiler}"));
+            let mut command = Command::new(compiler);
+            command.args(flags).args(units).arg("-o").arg(&program);
+            run(command.arg("-L").arg(libraries()).arg("-lrseq"));
+            passes(&program, [&[], &[]]);
         }
     }
 }
@@ -171,20 +202,52 @@ fn each_header_of_programs_can_be_included_alone() {
     ] {
         let source = directory.join(format!("alone-{name}.c"));
         fs::write(&source, format!("#include <rseq/{name}.h>\nint main(void)\n{{\n\t{use_of_it}\n}}\n")).unwrap();
-        for (compiler, standard) in [("cc", "-std=gnu11"), ("c++", "-std=c++17")] {
+        for (compiler, standard) in [
+            ("cc", "-std=c99"),
+            ("cc", "-std=gnu11"),
+            ("c++", "-std=c++17"),
+            ("c++", "-std=c++20"),
+            ("clang", "-std=gnu11"),
+            ("clang++", "-std=c++20"),
+        ] {
             if is_there(compiler) {
                 let mut command = Command::new(compiler);
-                command.args([
-                    "-x",
-                    if compiler == "cc" { "c" } else { "c++" },
-                    standard,
-                    "-Wall",
-                    "-Wextra",
-                    "-Werror",
-                ]);
+                command.args(["-x", if is_cpp(compiler) { "c++" } else { "c" }, standard]);
+                command.args(["-Wall", "-Wextra", "-Werror"]);
+                // Macros of mempool.h have a named variable argument, as librseq's.
+                command.args((name != "mempool").then_some("-pedantic"));
                 run(command.arg("-I").arg(package().join("include")).arg("-fsyntax-only").arg(&source));
             }
         }
+    }
+}
+
+#[test]
+fn what_else_programs_take_from_librseqs_headers_is_there() {
+    let source = package().join("headers/tests/programs/names.c");
+    for compiler in ["cc", "c++", "clang", "clang++"].into_iter().filter(|compiler| is_there(compiler)) {
+        passes(&compiled(&source, compiler, &["-O2"], &format!("names-{compiler}")), [&[], &[]]);
+    }
+    for compiler in CROSS.into_iter().filter(|compiler| is_there(compiler)) {
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]).arg(package().join("include"));
+        run(command.arg(&source));
+    }
+}
+
+/// A program that was written for librseq may have given the kernel's names to its own functions.
+#[test]
+fn a_program_may_do_without_the_kernels_names() {
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrapper.c");
+    let wrapper = "#define RSEQ_NO_KERNEL_NAMES\n#include <rseq/rseq.h>\n\
+        int rseq_addv(intptr_t *v, intptr_t count, int cpu);\n\
+        int rseq_addv(intptr_t *v, intptr_t count, int cpu)\n\
+        {\n\treturn rseq_load_add_store__ptr(RSEQ_MO_RELAXED, RSEQ_PERCPU_CPU_ID, v, count, cpu);\n}\n";
+    fs::write(&source, wrapper).unwrap();
+    for compiler in ["cc", "c++"].into_iter().filter(|compiler| is_there(compiler)) {
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]).arg(package().join("include"));
+        run(command.arg(&source));
     }
 }
 
@@ -213,7 +276,7 @@ fn each_architecture_compiles_with_and_without_optimization() {
 fn tests_inject_code_with_six_operands() {
     let source = package().join("headers/tests/programs/injected.c");
     let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join("injected.o");
-    for compiler in ["cc"].into_iter().chain(CROSS).filter(|compiler| is_there(compiler)) {
+    for compiler in ["cc", "clang"].into_iter().chain(CROSS).filter(|compiler| is_there(compiler)) {
         let mut command = Command::new(compiler);
         command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-c", "-I"]).arg(package().join("include"));
         run(command.arg(&source).arg("-o").arg(&object));
@@ -233,6 +296,31 @@ fn no_code_of_the_library_panics() {
 }
 
 #[test]
+fn a_shared_library_can_have_all_of_the_archive() {
+    if !["cc", "nm"].into_iter().all(is_there) {
+        return;
+    }
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("all.so");
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-u", "rseq_init", "-o"]).arg(&library);
+    run(command.arg(libraries().join("librseq.a")));
+    let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    ["rseq_status", "rseq_mempool_create"].iter().for_each(|name| assert!(symbols.contains(name), "{symbols}"));
+}
+
+/// Its own copy of the libc is the only one that a library in another namespace can use.
+#[test]
+fn the_library_loads_into_another_namespace() {
+    let source = package().join("headers/tests/programs/namespace.c");
+    if !cfg!(target_env = "gnu") {
+        skipped("only glibc has dlmopen");
+    } else if is_there("cc") {
+        passes(&compiled(&source, "cc", &["-O2", "-ldl"], "namespace"), [&[], &[]]);
+    }
+}
+
+#[test]
 fn the_library_has_the_documented_symbols_only() {
     if !is_there("nm") {
         return;
@@ -248,6 +336,7 @@ fn the_library_has_the_documented_symbols_only() {
         "rseq_fallback_current_node",
         "rseq_flags",
         "rseq_get_max_nr_cpus",
+        "rseq_init",
         "rseq_mempool_attr_create",
         "rseq_mempool_attr_destroy",
         "rseq_mempool_attr_set_global",

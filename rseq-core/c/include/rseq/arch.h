@@ -15,22 +15,32 @@
 #endif
 
 #if defined(__x86_64__) && defined(__LP64__)
+#define RSEQ_ARCH_X86	1
 #include <rseq/arch/x86_64.h>
 #elif defined(__i386__)
+#define RSEQ_ARCH_X86	1
 #include <rseq/arch/i686.h>
 #elif defined(__aarch64__) && defined(__LP64__)
+#define RSEQ_ARCH_AARCH64	1
 #include <rseq/arch/aarch64.h>
 #elif defined(__arm__)
+#define RSEQ_ARCH_ARM	1
 #include <rseq/arch/arm.h>
 #elif defined(__riscv) && __riscv_xlen == 64
+#define RSEQ_ARCH_RISCV	1
 #include <rseq/arch/riscv64.h>
 #elif defined(__s390x__)
+#define RSEQ_ARCH_S390	1
+#define RSEQ_ARCH_S390X	1
 #include <rseq/arch/s390x.h>
 #elif defined(__powerpc64__)
+#define RSEQ_ARCH_PPC	1
+#define RSEQ_ARCH_PPC64	1
 #include <rseq/arch/powerpc64.h>
 #elif defined(__loongarch64)
 #include <rseq/arch/loongarch64.h>
 #elif defined(__mips64) && _MIPS_SIM == _ABI64
+#define RSEQ_ARCH_MIPS	1
 #include <rseq/arch/mips64.h>
 #else
 #error "rseq-core has no sections for this target"

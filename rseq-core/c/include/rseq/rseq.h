@@ -54,6 +54,12 @@ enum rseq_available_query {
 	RSEQ_AVAILABLE_QUERY_LIBC = 1,
 };
 
+/* Return values of rseq_init(). */
+enum rseq_init_return {
+	RSEQ_INIT_OK = 0,
+	RSEQ_INIT_ERROR_MISSING_SYMBOLS = 1,
+};
+
 /* A program that defines this macro must define rseq_get_abi(), for example with the variables of the libc. */
 #ifndef RSEQ_GET_ABI_OVERRIDE
 
@@ -74,6 +80,14 @@ struct rseq_abi *rseq_get_abi(void)
 }
 
 #endif
+
+/*
+ * Prepares the library. Programs for librseq since 2025 call it once; here a constructor has prepared the library
+ * already. Returns RSEQ_INIT_OK if the libc can register threads (glibc 2.35), even if it is switched off or the kernel
+ * has no rseq: see rseq_registered(). Returns RSEQ_INIT_ERROR_MISSING_SYMBOLS with any other libc, where
+ * rseq_register_current_thread() registers threads.
+ */
+int rseq_init(void);
 
 /*
  * Registers the calling thread for rseq (Linux 4.18). If the libc registers threads, it does nothing and returns 0.
@@ -112,7 +126,10 @@ bool rseq_available(void);
 bool rseq_available(unsigned int query);
 #endif
 
-/* Returns the length of an array indexed by CPU number: the highest possible CPU number plus one; 0 if not known. */
+/*
+ * Returns the length of an array indexed by CPU number: the highest possible CPU number plus one; 0 if not known. All
+ * calls return the same number once one has returned another than 0.
+ */
 int rseq_get_max_nr_cpus(void);
 
 /*
@@ -156,6 +173,14 @@ uint32_t rseq_current_cpu(void)
 
 #ifndef RSEQ_GET_ABI_OVERRIDE
 
+/* Returns whether the calling thread is registered, by the libc or by rseq_register_current_thread(). */
+static inline __attribute__((always_inline))
+bool rseq_registered(void)
+{
+	/* The size is 0 or UINT_MAX if rseq_get_abi() may not be used yet. */
+	return (int) rseq_size > 0 && rseq_current_cpu_raw() >= 0;
+}
+
 /* Returns whether the kernel maintains node_id (Linux 6.3). */
 static inline __attribute__((always_inline))
 bool rseq_node_id_available(void)
@@ -168,6 +193,13 @@ static inline __attribute__((always_inline))
 bool rseq_mm_cid_available(void)
 {
 	return (int) rseq_size >= (int) rseq_offsetofend(struct rseq_abi, mm_cid);
+}
+
+/* Returns whether the kernel maintains slice_ctrl (Linux 7.0). */
+static inline __attribute__((always_inline))
+bool rseq_slice_ctrl_available(void)
+{
+	return (int) rseq_size >= (int) rseq_offsetofend(struct rseq_abi, slice_ctrl);
 }
 
 /* Returns the current NUMA node. Requires rseq_node_id_available(). */
@@ -191,7 +223,7 @@ uint32_t rseq_current_mm_cid(void)
 static inline __attribute__((always_inline))
 void rseq_clear_rseq_cs(void)
 {
-	RSEQ_WRITE_ONCE(rseq_get_abi()->rseq_cs.arch.ptr, 0);
+	RSEQ_ACCESS_ONCE(rseq_get_abi()->rseq_cs.arch.ptr) = 0;
 }
 
 /*
@@ -208,7 +240,10 @@ void rseq_prepare_unload(void)
 #include <rseq/arch.h>
 #include <rseq/operations.h>
 #include <rseq/this-cpu.h>
+/* A program that has names of the kernel's selftests for other functions defines this macro. */
+#ifndef RSEQ_NO_KERNEL_NAMES
 #include <rseq/kernel-names.h>
+#endif
 
 #ifdef __cplusplus
 }

@@ -195,13 +195,15 @@ pub unsafe extern "C" fn rseq_mempool_get_max_nr_cpus(pool: *const Pool) -> c_in
     }
 }
 
-/// Allocates an item.
+/// Allocates an item of at least `len` bytes; `EINVAL` if the pool's are smaller.
 #[inline]
-pub(super) fn malloc(pool: &Pool, contents: Contents<'_>) -> Result<NonNull<u8>, Errno> {
+pub(super) fn malloc(pool: &Pool, len: usize, contents: Contents<'_>) -> Result<NonNull<u8>, Errno> {
+    if len > pool.region.shape().layout().size() {
+        return Err(Errno::EINVAL);
+    }
     let item = match contents {
         Contents::Any => pool.region.alloc(),
         Contents::Zeroes => pool.region.alloc_zeroed(),
-        Contents::Copy(bytes) if bytes.len() > pool.region.shape().layout().size() => return Err(Errno::EINVAL),
         Contents::Copy(bytes) => pool.region.alloc_copied(bytes),
     };
     item.map_err(|_| Errno::ENOMEM)
@@ -237,10 +239,10 @@ pub(super) unsafe fn copy<'b>(init_ptr: *const c_void, init_len: usize) -> Conte
 ///
 /// `pool` is `NULL` or a pool.
 #[inline]
-unsafe fn malloc_in(pool: *const Pool, contents: Contents<'_>) -> *mut c_void {
+unsafe fn malloc_in(pool: *const Pool, len: usize, contents: Contents<'_>) -> *mut c_void {
     // SAFETY: the caller guarantees that it is null or a pool.
     let pool = unsafe { pool.as_ref() }.ok_or(Errno::EINVAL);
-    returned(pool.and_then(|pool| malloc(pool, contents)))
+    returned(pool.and_then(|pool| malloc(pool, len, contents)))
 }
 
 /// `void __rseq_percpu *rseq_mempool_percpu_malloc(struct rseq_mempool *pool)` - allocates an item with unspecified
@@ -268,14 +270,14 @@ pub unsafe extern "C" fn rseq_mempool_percpu_malloc(pool: *const Pool) -> *mut c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rseq_mempool_percpu_zmalloc(pool: *const Pool) -> *mut c_void {
     // SAFETY: the caller guarantees that `pool` is null or a pool.
-    unsafe { malloc_in(pool, Contents::Zeroes) }
+    unsafe { malloc_in(pool, 0, Contents::Zeroes) }
 }
 
 /// `void __rseq_percpu *rseq_mempool_percpu_malloc_init(struct rseq_mempool *pool, void *init_ptr, size_t init_len)`
 ///
 /// Like [`rseq_mempool_percpu_malloc`]. Each copy begins with the `init_len` bytes at `init_ptr`, followed by zeroes;
 /// if `init_ptr` is `NULL`, the contents are unspecified. It also fails with `EINVAL` if `init_len` is larger than an
-/// item.
+/// item, whether or not `init_ptr` is `NULL`.
 ///
 /// # Safety
 ///
@@ -288,7 +290,7 @@ pub unsafe extern "C" fn rseq_mempool_percpu_malloc_init(
 ) -> *mut c_void {
     // SAFETY: the caller guarantees that `pool` is null or a pool, and what `copy` requires of `init_ptr` for the time
     // of the call; `malloc_in` does not keep the contents.
-    unsafe { malloc_in(pool, copy(init_ptr, init_len)) }
+    unsafe { malloc_in(pool, init_len, copy(init_ptr, init_len)) }
 }
 
 /// `void librseq_mempool_percpu_free(void __rseq_percpu *ptr, size_t stride)` - frees an item. The macros

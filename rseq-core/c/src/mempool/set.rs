@@ -22,7 +22,7 @@ impl Set {
         let order = len.checked_next_power_of_two().map_or(ORDERS, |size| size.trailing_zeros() as usize);
         let pools = self.pools.iter().skip(order).map(|pool| pool.load(Ordering::Acquire));
         // SAFETY: a pointer that is not null is to a pool, which is only destroyed with the set.
-        let mut items = pools.filter_map(|pool| unsafe { pool.as_ref() }).map(|pool| malloc(pool, contents));
+        let mut items = pools.filter_map(|pool| unsafe { pool.as_ref() }).map(|pool| malloc(pool, len, contents));
         items.find(|item| *item != Err(Errno::ENOMEM)).unwrap_or(Err(Errno::ENOMEM))
     }
 }

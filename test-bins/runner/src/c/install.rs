@@ -38,7 +38,7 @@ fn install_from(root: &Path, prefix: &Path) -> anyhow::Result<String> {
     copy(&library::include(root).join("rseq"), &prefix.join("include/rseq"))?;
     let pkgconfig = prefix.join("lib/pkgconfig");
     fs::create_dir_all(&pkgconfig)?;
-    fs::write(pkgconfig.join("librseq.pc"), pc(&prefix))?;
+    fs::write(pkgconfig.join("librseq.pc"), pc())?;
     let lib = prefix.join("lib");
     let paths = [pkgconfig, lib].map(|path| shell::word(&path));
     Ok(format!("installed: export PKG_CONFIG_PATH={} LD_LIBRARY_PATH={}", paths[0], paths[1]))
@@ -59,13 +59,13 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pkg-config file, with librseq's name. It escapes a space by a backslash.
-fn pc(prefix: &Path) -> String {
+/// The pkg-config file, with librseq's name. Its prefix is where the file is, so that an installation can be moved, as
+/// packages are from a staging directory.
+fn pc() -> String {
     format!(
-        "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: librseq\n\
+        "prefix=${{pcfiledir}}/../..\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: librseq\n\
          Description: Restartable sequences, by rseq-core\nVersion: {}\nLibs: -L${{libdir}} -lrseq\n\
          Cflags: -I${{includedir}}\n",
-        prefix.display().to_string().replace(' ', "\\ "),
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -161,6 +161,7 @@ static int allocates(enum rseq_mempool_populate_policy policy)
 	CHECK(item && ((char *) item)[2] == 7 && ((char *) item)[3] == 0);
 	CHECK(rseq_mempool_percpu_malloc_init(pool, NULL, SIZE));
 	CHECK(FAILS(rseq_mempool_percpu_malloc_init(pool, large, SIZE + 1), NULL, EINVAL));
+	CHECK(FAILS(rseq_mempool_percpu_malloc_init(pool, NULL, SIZE + 1), NULL, EINVAL));
 	CHECK(FAILS(rseq_mempool_percpu_malloc(NULL), NULL, EINVAL));
 	CHECK(FAILS(rseq_mempool_percpu_zmalloc(NULL), NULL, EINVAL));
 	CHECK(FAILS(rseq_mempool_percpu_malloc_init(NULL, large, 1), NULL, EINVAL));

@@ -13,7 +13,7 @@
 
 /* The descriptor (77) of a section that begins at 72, ends at 73, and has the abort handler 74. */
 #define __RSEQ_ASM_DESCRIPTOR \
-	".pushsection __rseq_cs, \"aw\", %%progbits\n\t" \
+	".pushsection __rseq_cs, \"aw?\", %%progbits\n\t" \
 	".balign 32\n\t" \
 	"77:\n\t" \
 	".long 0, 0\n\t" \
@@ -21,7 +21,7 @@
 	".long 73f - 72f, 0\n\t" \
 	".long 74f, 0\n\t" \
 	".popsection\n\t" \
-	".pushsection __rseq_cs_ptr_array, \"aw\", %%progbits\n\t" \
+	".pushsection __rseq_cs_ptr_array, \"aw?\", %%progbits\n\t" \
 	".balign 8\n\t" \
 	".long 77b, 0\n\t" \
 	".popsection\n\t"
@@ -63,7 +63,7 @@
 
 /* Records an exit of the section for debuggers. */
 #define __RSEQ_ASM_EXIT_POINT(number) \
-	".pushsection __rseq_exit_point_array, \"aw\", %%progbits\n\t" \
+	".pushsection __rseq_exit_point_array, \"aw?\", %%progbits\n\t" \
 	".balign 8\n\t" \
 	".long 72b, 0\n\t" \
 	".long 8" __rseq_str(number) "b, 0\n\t" \

@@ -7,9 +7,19 @@
 /* The four bytes before every abort handler: a trapping instruction, or a part of one. */
 #define RSEQ_SIG	0x53053053
 
+/*
+ * The unwind information of an abort handler. The assembler of clang before version 19 refuses any in a section
+ * other than the function's.
+ */
+#if defined(__clang__) && __clang_major__ < 19
+#define __RSEQ_ASM_CFI(text)
+#else
+#define __RSEQ_ASM_CFI(text)	text
+#endif
+
 /* The descriptor (77) of a section that begins at 72, ends at 73, and has the abort handler 74. */
 #define __RSEQ_ASM_DESCRIPTOR \
-	".pushsection __rseq_cs, \"aw\", %%progbits\n\t" \
+	".pushsection __rseq_cs, \"aw?\", %%progbits\n\t" \
 	".balign 32\n\t" \
 	"77:\n\t" \
 	".long 0, 0\n\t" \
@@ -17,37 +27,37 @@
 	".long 73f - 72f, 0\n\t" \
 	".long 74f, 0\n\t" \
 	".popsection\n\t" \
-	".pushsection __rseq_cs_ptr_array, \"aw\", %%progbits\n\t" \
+	".pushsection __rseq_cs_ptr_array, \"aw?\", %%progbits\n\t" \
 	".balign 8\n\t" \
 	".long 77b, 0\n\t" \
 	".popsection\n\t"
 
 /* The abort handler (74): it jumps to the exit 0. */
 #define __RSEQ_ASM_HANDLER \
-	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".pushsection __rseq_failure, \"ax?\", %%progbits\n\t" \
 	".byte 0xb8\n\t" \
 	"71: .long 72f - 71b\n\t" \
 	".byte 0x0f, 0xb9, 0x3d\n\t" \
 	".long " __rseq_str(RSEQ_SIG) "\n\t" \
 	"74:\n\t" \
-	".cfi_startproc simple\n\t" \
-	".cfi_signal_frame\n\t" \
-	".cfi_def_cfa 4, 0\n\t" \
-	".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96\n\t" \
+	__RSEQ_ASM_CFI(".cfi_startproc simple\n\t") \
+	__RSEQ_ASM_CFI(".cfi_signal_frame\n\t") \
+	__RSEQ_ASM_CFI(".cfi_def_cfa 4, 0\n\t") \
+	__RSEQ_ASM_CFI(".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96\n\t") \
 	"jmp 80f\n\t"
 
 /* The abort handler (74) of a section that restarts, at 75. */
 #define __RSEQ_ASM_RESTART \
-	".pushsection __rseq_failure, \"ax\", %%progbits\n\t" \
+	".pushsection __rseq_failure, \"ax?\", %%progbits\n\t" \
 	".byte 0xb8\n\t" \
 	"71: .long 72f - 71b\n\t" \
 	".byte 0x0f, 0xb9, 0x3d\n\t" \
 	".long " __rseq_str(RSEQ_SIG) "\n\t" \
 	"74:\n\t" \
-	".cfi_startproc simple\n\t" \
-	".cfi_signal_frame\n\t" \
-	".cfi_def_cfa 4, 0\n\t" \
-	".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96\n\t" \
+	__RSEQ_ASM_CFI(".cfi_startproc simple\n\t") \
+	__RSEQ_ASM_CFI(".cfi_signal_frame\n\t") \
+	__RSEQ_ASM_CFI(".cfi_def_cfa 4, 0\n\t") \
+	__RSEQ_ASM_CFI(".cfi_escape 0x16, 8, 6, 0x78, 0x75, 0x12, 6, 0x22, 0x96\n\t") \
 	"jmp 75f\n\t"
 
 /* The jump to an exit, at the label 8<number>. */
@@ -57,7 +67,7 @@
 
 /* The end of the abort handler and of the jumps to exits. */
 #define __RSEQ_ASM_HANDLER_END \
-	".cfi_endproc\n\t" \
+	__RSEQ_ASM_CFI(".cfi_endproc\n\t") \
 	".popsection\n\t"
 
 /* Stores the descriptor's address in rseq_cs. The section begins after it. */
@@ -71,7 +81,7 @@
 
 /* Records an exit of the section for debuggers. */
 #define __RSEQ_ASM_EXIT_POINT(number) \
-	".pushsection __rseq_exit_point_array, \"aw\", %%progbits\n\t" \
+	".pushsection __rseq_exit_point_array, \"aw?\", %%progbits\n\t" \
 	".balign 8\n\t" \
 	".long 72b, 0\n\t" \
 	".long 8" __rseq_str(number) "b, 0\n\t" \
