@@ -94,7 +94,7 @@ fn boot_programs(args: &BootArgs, chosen: &Chosen, programs: &dyn Programs, comm
     context.reporters.tell(Event::MatrixEnded(&matrix))?;
     if args.docs && !context.interrupt.requested() {
         let path = matrix_docs::write(&root, &matrix)?;
-        let _ = writeln!(io::stderr(), "documentation: {}", path.display());
+        note!("documentation: {}", path.display());
     }
     Ok(exit_code(&matrix.cells, context.interrupt, &chosen.payload))
 }

@@ -14,10 +14,9 @@ pub fn run(cells: &[Cell], programs: &dyn Programs, interrupt: &Interrupt) -> io
     let mut out = io::stdout().lock();
     writeln!(out, "{VERSION}\n{}", Plan(builds.targets().count() as u64))?;
     let mut code = 0;
-    // With stderr closed, the message has no reader.
-    let note = |text: &str| drop(writeln!(io::stderr(), "{text}"));
+    let say = |text: &str| note!("{text}");
     for (number, target) in (1..).zip(builds.targets()) {
-        let built = || checked(target, programs, interrupt, &note);
+        let built = || checked(target, programs, interrupt, &say);
         let (outcome, reason) = match programs.unavailable_reason(target).map_or_else(|| Ok(built()), Err) {
             Err(reason) => (Outcome::Skip, reason),
             Ok(Ok((_, counts))) => {

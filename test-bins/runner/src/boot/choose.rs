@@ -1,6 +1,5 @@
 //! From options to cells, what they run, and on which hardware and kernel.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -124,7 +123,7 @@ fn accelerates(wanted: Accel, cells: &[Cell]) -> anyhow::Result<bool> {
         (None, _) => Ok(true),
         (Some(why), Accel::Kvm) => bail!("KVM does not work here: {why}"),
         (Some(why), _) => {
-            let _ = writeln!(io::stderr(), "KVM does not work here, guests are emulated: {why}");
+            note!("KVM does not work here, guests are emulated: {why}");
             Ok(false)
         }
     }

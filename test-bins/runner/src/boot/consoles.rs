@@ -1,7 +1,7 @@
 //! Where a run keeps consoles, archives and links to a kernel's tree: never where another run has its own now.
 
 use std::fs::TryLockError;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -24,9 +24,7 @@ impl Consoles {
             let lock = fs::File::create(directory.join("lock"))?.into_file();
             if is_locked(&lock).with_context(|| format!("cannot lock {}", directory.display()))? {
                 if number > 1 {
-                    let note = format!("another boot runs: consoles of this one are in {}", directory.display());
-                    // With stderr closed, the message has no reader.
-                    let _ = writeln!(io::stderr(), "{note}");
+                    note!("another boot runs: consoles of this one are in {}", directory.display());
                 }
                 return Ok(Self { directory, _lock: lock });
             }
