@@ -1,6 +1,6 @@
 //! C and C++ programs that use the headers and the library.
 
-#[path = "../../../tests/skipped/mod.rs"]
+#[path = "../../../../tests/skipped/mod.rs"]
 mod skipped;
 
 use std::path::{Path, PathBuf};
