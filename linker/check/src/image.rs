@@ -182,7 +182,9 @@ impl<'d> Image<'d> {
                         self.relocated.insert(self.widened(entry.offset, class), entry.addend as u64);
                     }
                 };
-                self.unread = packed::read(bytes, each).err().map(str::to_owned);
+                if let Err(why) = packed::read(bytes, each) {
+                    self.unread = Some(why.to_owned());
+                }
             } else if let Ok(Some((entries, _))) = section.rela(endian, data) {
                 left = left.checked_sub(entries.len()).ok_or(Error::Overlap("relocations"))?;
                 for entry in entries {

@@ -200,6 +200,12 @@ fn relocations_packed_as_androids_are_read() {
     let at = data.windows(4).position(|bytes| bytes == b"APS2").expect("this linker packs relocations");
     let checked = rseq_check::check_data("android", &data, &[Rule::PackedRelocations]).expect("it can be read");
     assert_eq!((checked.sections.len(), checked.findings), (1, vec![]));
+    // Another list, which comes before and cannot be read: the symbols.
+    let headers = u64::from_le_bytes(data[0x28..0x30].try_into().expect("eight bytes")) as usize;
+    let mut two_lists = data.clone();
+    two_lists[headers + 64 + 4..][..4].copy_from_slice(&0x6000_0002_u32.to_le_bytes());
+    let checked = rseq_check::check_data("android", &two_lists, &[]).expect("it can be read");
+    assert!(checked.notes.iter().any(|note| note.rule == Rule::PackedRelocations), "{checked:?}");
     data[at] = b'B';
     let checked = rseq_check::check_data("android", &data, &[]).expect("it can be read");
     assert!(checked.notes.iter().any(|note| note.rule == Rule::PackedRelocations), "{checked:?}");

@@ -21,6 +21,7 @@ use protocol::outcome::Outcome;
 use super::library::{self, Flavour};
 use crate::exit::{self, FAILED, Stop};
 use crate::process::{self, Capture};
+use crate::text::printable;
 use crate::verdict::{Status, Verdict};
 use crate::workspace;
 pub use args::SuitesArgs;
@@ -137,7 +138,7 @@ fn outcome(mut command: Command, tunable: &str, timeout: u64, libraries: &Path) 
         }
     }
     let text = String::from_utf8_lossy(&printed.out);
-    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    let last = printable(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default());
     match (finished.stopped, finished.status.code()) {
         (Some(()), _) => Verdict { status: Status::TimedOut, reasons: vec![format!("timed out after {timeout} s")] },
         (None, Some(0)) => Verdict::passed(),

@@ -29,11 +29,12 @@ pub struct SuitesArgs {
     pub names: Vec<String>,
 
     /// Loops of each of param_test's tests (default: 1000; in a guest 100)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub loops: Option<u32>,
 
     /// End a program after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
 
     /// Where to boot them, built as static programs for each architecture, in place of running them here
