@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -56,10 +57,20 @@ impl Fakes {
     }
 }
 
-/// The runner with arguments. Whether it has colours is for its own look at where it prints.
+/// The runner with arguments. Whether it has colours is for its own look at where it prints. It leaves ignored signals
+/// ignored, as the tests' parent may: nohup, or a script that has them in the background.
 pub fn runner(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
     command.args(args).env_remove("CLICOLOR_FORCE");
+    let reset = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: it takes two numbers, and sets no handler of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls only.
+    unsafe { command.pre_exec(reset) };
     command
 }
 
