@@ -133,7 +133,8 @@ mod tests {
     ) -> (Result<Option<usize>, ()>, usize) {
         let slot = slot(state);
         let closed = slot.close(|| {
-            assert!([CLOSING_UNUSED, CLOSING_FREE].contains(&slot.word.load(Ordering::Relaxed)));
+            let closing = if state == FREE { CLOSING_FREE } else { CLOSING_UNUSED };
+            assert_eq!(slot.word.load(Ordering::Relaxed), closing);
             stored.into_iter().for_each(|stored| slot.word.store(stored, Ordering::Relaxed));
             made
         });
