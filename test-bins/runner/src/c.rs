@@ -9,8 +9,7 @@ pub use suites::{SuitesArgs, suites};
 
 use std::process::ExitCode;
 
-use crate::exit::{self, Stop};
-use crate::{process, workspace};
+use crate::{exit, process, workspace};
 
 /// Writes the generated C headers anew.
 pub fn headers() -> ExitCode {
@@ -19,5 +18,5 @@ pub fn headers() -> ExitCode {
         cargo.args(["--package", "rseq-c-headers", "--quiet", "--"]).arg(root.join("rseq-core/c/include"));
         Ok(process::succeed(&mut cargo)?)
     });
-    exit::code(written.map(|()| 0).map_err(Stop::from))
+    exit::finish(written)
 }

@@ -63,9 +63,9 @@ pub fn stop(code: u8, message: impl Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Success, or this code with what went wrong.
-pub fn finish(result: anyhow::Result<()>, code: u8) -> ExitCode {
-    result.map_or_else(|error| stop(code, error), |()| ExitCode::SUCCESS)
+/// Success, or [`FAILED`] with what went wrong.
+pub fn finish(result: anyhow::Result<()>) -> ExitCode {
+    code(result.map(|()| 0).map_err(Stop::from))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::make::Make;
 use super::recipe::{self, RECIPES, Recipe};
 use super::source::Source;
 use super::{install, mirror, tools};
-use crate::exit::{self, FAILED};
+use crate::exit;
 
 /// Name of a kernel's configuration in the cache.
 const CONFIGURATION: &str = "config";
@@ -54,7 +54,7 @@ pub fn run(args: &KernelArgs) -> ExitCode {
     if recipe.machine != std::env::consts::ARCH {
         return exit::stop(2, format_args!("{} is built on {} only", recipe.line, recipe.machine));
     }
-    exit::finish(build(recipe, args), FAILED)
+    exit::finish(build(recipe, args))
 }
 
 fn build(recipe: &Recipe, args: &KernelArgs) -> anyhow::Result<()> {
