@@ -18,10 +18,8 @@ use std::env;
 use std::io;
 use std::process::ExitCode;
 
-use fs_err as fs;
-
 use crate::host::Host;
-use crate::report::print_json;
+use crate::report::{Kept, print_json};
 use crate::{exit, shell, workspace};
 use measured::{Case, Document};
 
@@ -44,8 +42,8 @@ fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
         Some(path) => path.clone(),
         None => workspace::target_dir(&root)?.join("bench.html"),
     };
-    // Measuring takes minutes.
-    fs::OpenOptions::new().append(true).create(true).open(&page)?;
+    // Before minutes of measuring.
+    let mut page = Kept::open(&page, &[])?;
     let program = program::build(&root)?;
     let host = Host::here();
     let mut cases = Vec::new();
@@ -61,11 +59,11 @@ fn bench(args: &BenchArgs) -> anyhow::Result<Document> {
     if args.json {
         print_json(&mut io::stdout(), &document)?;
     }
-    fs::write(&page, page::html(&document))?;
+    page.replace(&page::html(&document))?;
     if let Some(disturbance) = document.disturbance() {
         note!("note: {disturbance}");
     }
-    note!("plots: {}", page.display());
+    note!("plots: {}", page.path().display());
     if args.docs {
         note!("documentation: {}", docs::update(&root, &document)?.display());
     }

@@ -29,7 +29,7 @@ use crate::events::{Reporter, Reporters};
 use html::Html;
 pub(crate) use json::Json;
 use junit::Junit;
-use kept::Kept;
+pub use kept::Kept;
 use ktap::Ktap;
 use live::Live;
 use matrix::Table;

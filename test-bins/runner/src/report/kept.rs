@@ -40,6 +40,11 @@ impl Kept {
         self.0.try_clone().map(Self)
     }
 
+    /// Its name.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// Writes a text in the place of what is there.
     pub fn replace(&mut self, text: &str) -> io::Result<()> {
         if self.0.metadata()?.is_file() {
