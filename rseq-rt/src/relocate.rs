@@ -189,8 +189,8 @@ unsafe fn apply(dynamic: usize, bias: usize) -> u32 {
     }
 }
 
-/// Applies a table whose entries have two words, or three if they contain the addend. Returns the bits of
-/// the kinds that it leaves out.
+/// Applies a table whose entries have two words, or three if they contain the addend. Returns the bits of those kinds
+/// that it leaves out.
 ///
 /// # Safety
 ///
