@@ -11,7 +11,8 @@
 //! | `build` | binaries for this machine and others, and the check of their critical sections |
 //! | `kernels` | machines and kernels: the catalog, the cache, fetching and building |
 //! | `suite`, `verdict`, `ktap` | the one table of tests, what became of them, and what they print |
-//! | `exit`, `process`, `scratch`, `shell` | how a command ends, child processes, temporary directories, quoted words |
+//! | `exit`, `process`, `lock` | how a command ends, child processes, and files that keep other processes out |
+//! | `scratch`, `shell` | temporary directories, and quoted words |
 #![cfg(target_os = "linux")]
 // They panic where nobody reads, and then nothing is cleaned up.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -31,6 +32,7 @@ mod host;
 mod interrupt;
 mod kernels;
 mod ktap;
+mod lock;
 mod native;
 mod process;
 mod report;

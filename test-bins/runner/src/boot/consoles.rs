@@ -1,11 +1,11 @@
 //! Where a run keeps consoles, archives and links to a kernel's tree: never where another run has its own now.
 
-use std::fs::TryLockError;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fs_err as fs;
+
+use crate::lock;
 
 /// A directory that is this run's own until it ends.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ impl Consoles {
         let (mut directory, mut number) = (all.to_owned(), 1);
         loop {
             fs::create_dir_all(&directory)?;
-            let lock = fs::File::create(directory.join("lock"))?.into_file();
-            if is_locked(&lock).with_context(|| format!("cannot lock {}", directory.display()))? {
+            let file = fs::File::create(directory.join("lock"))?.into_file();
+            if lock::is_taken(&file).with_context(|| format!("cannot lock {}", directory.display()))? {
                 if number > 1 {
                     note!("another boot runs: consoles of this one are in {}", directory.display());
                 }
-                return Ok(Self { directory, _lock: lock });
+                return Ok(Self { directory, _lock: file });
             }
             number += 1;
             directory = all.join(number.to_string());
@@ -36,16 +36,6 @@ impl Consoles {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.directory
-    }
-}
-
-/// Whether the lock is ours now. A file system without locks holds no run up, as cargo's target directory does not.
-fn is_locked(file: &std::fs::File) -> io::Result<bool> {
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `fetch`: kernels into the cache, one thread an architecture and suite.
 
 use std::collections::BTreeMap;
-use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -19,7 +18,7 @@ use super::resolve::{Packages, lines, newest};
 use super::select::{self, Choice, TABLE, Wanted};
 use super::version::Version;
 use super::{install, mirror, unpack};
-use crate::exit;
+use crate::{exit, lock};
 
 /// Suites at a time: apt spends as much time on unpacking lists as on getting them.
 const THREADS: usize = 6;
@@ -122,10 +121,11 @@ fn hold(cache: &Path) -> anyhow::Result<fs::File> {
     fs::create_dir_all(cache)?;
     let path = cache.join("lock");
     let file = fs::File::create(&path)?;
-    if matches!(file.file().try_lock(), Err(TryLockError::WouldBlock)) {
+    let cannot = || format!("cannot lock {}", path.display());
+    if !lock::is_taken(file.file()).with_context(cannot)? {
         note!("waiting for another fetch, which has {}", path.display());
+        file.file().lock().with_context(cannot)?;
     }
-    file.file().lock().with_context(|| path.display().to_string())?;
     Ok(file)
 }
 
